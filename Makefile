@@ -1,0 +1,60 @@
+# `make help` lists what can be made. Every target creates the environment that it needs.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types imports proto-lint bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo ## reconstruct a bundled talking head, half of its frames forecast; writes out/demo/
+	$(BIN)/motioncast demo
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/python -m pytest
+
+check: lint types imports proto-lint ## lint, types, import arrows, contract
+
+lint: $(VENV)/.dev ## ruff, rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.dev ## let ruff rewrite the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev ## import-linter
+	$(BIN)/lint-imports
+
+proto-lint: node_modules/.bin/buf ## buf lint
+	node_modules/.bin/buf lint
+
+bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this machine
+	$(BIN)/motioncast bench
+
+clean: ## remove what was built, environment included
+	rm -rf $(VENV) node_modules out .mypy_cache .pytest_cache .ruff_cache
+	find proto \( -name '*_pb2*.py' -o -name '*_pb2*.pyi' \) -delete
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=24'
+
+$(VENV)/.demo: pyproject.toml constraints.txt $(wildcard proto/motioncast/v1/*.proto) | $(BIN)/python
+	$(PIP) --editable '.[cli,device,serve]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(wildcard proto/motioncast/v1/*.proto) | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+node_modules/.bin/buf: package.json package-lock.json
+	npm ci --no-fund --no-audit
+	@touch $@

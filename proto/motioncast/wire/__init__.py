@@ -1,0 +1,1 @@
+"""What travels, as pure functions: protobuf <-> numpy, and errors <-> `google.rpc` details."""

@@ -1,0 +1,60 @@
+"""What can go wrong, in the domain's words; `motioncast.wire.status` knows the gRPC status of each.
+
+DomainError
+├── InvalidInputError      a field is out of range, unreadable or of the wrong shape
+├── OutOfOrderError        a message came when the protocol does not allow it
+├── UnknownModelError      no model of that name is served
+├── ExhaustedError         too many calls, or too large a message
+├── UnavailableError       a service or engine that is needed does not answer
+└── DeadlineError          the time allowed ran out
+"""
+
+from __future__ import annotations
+
+
+class DomainError(Exception):
+    """Something that the caller can understand and act on; its text is one sentence for them.
+
+    Args:
+        message: The sentence. By convention it opens with the field's name:
+            `horizon: 300 exceeds the limit of 256`.
+        field: Path of the offending field in the request, for example
+            `driving_keypoints[3].x`; empty when none is.
+        retry_after_seconds: After what time a retry may succeed; None when it will not.
+    """
+
+    def __init__(
+        self, message: str, *, field: str = "", retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.field = field
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InvalidInputError(DomainError):
+    """A field is out of range, unreadable or of the wrong shape."""
+
+    @classmethod
+    def of(cls, field: str, problem: str) -> InvalidInputError:
+        """Returns the error whose sentence is `field: problem`."""
+        return cls(f"{field}: {problem}", field=field)
+
+
+class OutOfOrderError(DomainError):
+    """A message came when the protocol does not allow it."""
+
+
+class UnknownModelError(DomainError):
+    """No model of that name is served."""
+
+
+class ExhaustedError(DomainError):
+    """Too many calls, or too large a message."""
+
+
+class UnavailableError(DomainError):
+    """A service or engine that is needed does not answer."""
+
+
+class DeadlineError(DomainError):
+    """The time allowed ran out."""

@@ -1,0 +1,80 @@
+"""Images as arrays: (H, W, 3) uint8, RGB."""
+
+from __future__ import annotations
+
+import io
+from typing import Final, TypeAlias
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from motioncast.v1 import common_pb2
+from motioncast.v1.common_pb2 import Image, ImageEncoding
+from motioncast.wire.errors import InvalidInputError
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Encoding: TypeAlias = "ImageEncoding.ValueType"  # the name exists in the stubs only
+
+RGB8: Final = common_pb2.IMAGE_ENCODING_RGB8
+JPEG: Final = common_pb2.IMAGE_ENCODING_JPEG
+PNG: Final = common_pb2.IMAGE_ENCODING_PNG
+JPEG_QUALITY: Final = 95
+
+_FORMATS: Final = {JPEG: "JPEG", PNG: "PNG"}
+
+
+def encode_image(pixels: Pixels, encoding: Encoding = RGB8) -> Image:
+    """Returns pixels (H, W, 3) as a message in the given encoding."""
+    height, width, _ = pixels.shape
+    if encoding == RGB8:
+        return Image(encoding=RGB8, height=height, width=width, data=pixels.tobytes())
+    file = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(file, _FORMATS[encoding], quality=JPEG_QUALITY)
+    return Image(encoding=encoding, height=height, width=width, data=file.getvalue())
+
+
+def decode_image(message: Image, height: int, width: int, field: str = "image") -> Pixels:
+    """Returns the message as pixels (H, W, 3).
+
+    Args:
+        message: The image received.
+        height: The model's height in pixels.
+        width: The model's width in pixels.
+        field: Where the message stands in the request, for the error's sentence.
+
+    Raises:
+        InvalidInputError: The image is empty, cannot be read, or is not of the model's size.
+    """
+    if not message.data:
+        raise InvalidInputError.of(f"{field}.data", "the image is empty")
+    if message.encoding in _FORMATS:
+        return _decode_file(message, height, width, field)
+    if message.encoding not in (common_pb2.IMAGE_ENCODING_UNSPECIFIED, RGB8):
+        raise InvalidInputError.of(f"{field}.encoding", f"{message.encoding} is not an encoding")
+    _check_size(message.height, message.width, height, width, field)
+    size = height * width * 3
+    if len(message.data) != size:
+        raise InvalidInputError.of(
+            f"{field}.data",
+            f"{len(message.data)} bytes, but {width} x {height} RGB pixels take {size}",
+        )
+    return np.frombuffer(message.data, dtype=np.uint8).reshape(height, width, 3)
+
+
+def _decode_file(message: Image, height: int, width: int, field: str) -> Pixels:
+    name = _FORMATS[message.encoding]
+    try:
+        # The size stands in the header: it is checked before a single pixel is decoded.
+        with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
+            _check_size(image.height, image.width, height, width, field)
+            return np.array(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise InvalidInputError.of(f"{field}.data", f"not a readable {name} image") from error
+
+
+def _check_size(got_height: int, got_width: int, height: int, width: int, field: str) -> None:
+    if (got_height, got_width) != (height, width):
+        raise InvalidInputError.of(
+            field, f"{got_width} x {got_height} pixels, but the model takes {width} x {height}"
+        )
