@@ -1,0 +1,186 @@
+"""Keypoint tracks: what the frozen detector sees in every frame of every clip, in one .npz file.
+
+    python -m motioncast.data.keypoints --checkpoint CHECKPOINT --videos FOLDER --out TRACKS.npz
+
+Shapes: F frames of all clips, N clips, K keypoints (x, y, intensity), B windows of T frames.
+"""
+
+import argparse
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from motioncast.data.clip_cache import DEFAULT_CACHE, ClipCache, open_cache, split_validation
+from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.models.predictor import MotionStatistics
+
+ARRAYS = ("names", "starts", "keypoints", "validation")
+MINIMUM_SCALE = 1e-4  # of a coordinate that never moves: a hundredth of a pixel at 256
+
+
+class TracksError(ValueError):
+    """A file that should hold keypoint tracks does not; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """Keypoints of clips by name; those of clip i are `keypoints[starts[i]:starts[i + 1]]`."""
+
+    names: tuple[str, ...]
+    starts: tuple[int, ...]       # one more than there are clips
+    keypoints: Tensor             # (F, K, 3) float32
+    validation: tuple[bool, ...]  # whether the clip is held out of training
+
+    def clip(self, index: int) -> Tensor:
+        """Returns the keypoints (T, K, 3) of one clip."""
+        return self.keypoints[self.starts[index] : self.starts[index + 1]]
+
+    def subset(self, part: Literal["training", "validation", "all"]) -> list[Tensor]:
+        """Returns the clips (T, K, 3) of one part of the folder."""
+        wanted = {"training": (False,), "validation": (True,), "all": (False, True)}[part]
+        return [self.clip(i) for i, held in enumerate(self.validation) if held in wanted]
+
+
+def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> Tracks:
+    """Runs the detector over every frame of the clips, with a progress bar."""
+    model.eval()
+    found = []
+    with torch.inference_mode():
+        for start in tqdm(range(0, len(clips.frames), batch), desc="detecting", unit="batch"):
+            frames = torch.from_numpy(np.array(clips.frames[start : start + batch]))
+            images = frames.permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
+            found.append(model.detect(images).float())
+    held_out = set(split_validation(clips)[1])
+    return Tracks(
+        names=clips.names,
+        starts=clips.starts,
+        keypoints=torch.cat(found).clone(),  # usable outside inference mode
+        validation=tuple(index in held_out for index in range(len(clips.names))),
+    )
+
+
+def save_tracks(tracks: Tracks, path: Path) -> None:
+    """Writes tracks to a compressed .npz; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+        np.savez_compressed(
+            file,
+            names=np.array(tracks.names),
+            starts=np.array(tracks.starts, dtype=np.int64),
+            keypoints=tracks.keypoints.numpy(),
+            validation=np.array(tracks.validation),
+        )
+    os.replace(file.name, path)
+
+
+def load_tracks(path: Path) -> Tracks:
+    """Reads what `save_tracks` wrote; raises TracksError that names the file and what is wrong."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in ARRAYS if name not in file]
+            if missing:
+                raise TracksError(f"{path}: no keypoint tracks (misses {', '.join(missing)})")
+            names, starts, keypoints, validation = (file[name] for name in ARRAYS)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise TracksError(f"{path}: cannot be read as keypoint tracks ({error})") from error
+    _check(path, names, starts, keypoints, validation)
+    return Tracks(
+        names=tuple(str(name) for name in names),
+        starts=tuple(int(start) for start in starts),
+        keypoints=torch.from_numpy(keypoints.astype(np.float32)),
+        validation=tuple(bool(held) for held in validation),
+    )
+
+
+def motion_statistics(clips: Sequence[Tensor]) -> MotionStatistics:
+    """Measures position and frame-to-frame displacement of clips (T, K, 3), T >= 2 each."""
+    positions = torch.cat(list(clips))
+    displacements = torch.cat([clip.diff(dim=0) for clip in clips])
+    return MotionStatistics(
+        mean=positions.mean(dim=0),
+        std=positions.std(dim=0).clamp(min=MINIMUM_SCALE),
+        unit=displacements.square().mean(dim=0).sqrt().clamp(min=MINIMUM_SCALE),
+    )
+
+
+def every_window(clips: Sequence[Tensor], length: int, stride: int) -> Tensor:
+    """Returns the windows (B, T, K, 3) of `length` frames that start every `stride` frames.
+
+    Raises ValueError when no clip is that long.
+    """
+    windows = [
+        clip[start : start + length]
+        for clip in clips
+        for start in range(0, len(clip) - length + 1, stride)
+    ]
+    if not windows:
+        raise ValueError(f"clips: none has {length} frames")
+    return torch.stack(windows)
+
+
+def random_windows(
+    clips: Sequence[Tensor], length: int, count: int, generator: torch.Generator
+) -> Tensor:
+    """Draws windows (B, T, K, 3) from clips that are long enough, half of them played backwards."""
+    usable = [clip for clip in clips if len(clip) >= length]
+    if not usable:
+        raise ValueError(f"clips: none has {length} frames")
+    windows = []
+    for draw in torch.rand(count, 3, generator=generator).tolist():
+        clip = usable[int(draw[0] * len(usable))]
+        start = int(draw[1] * (len(clip) - length + 1))
+        window = clip[start : start + length]
+        windows.append(window.flip(0) if draw[2] < 0.5 else window)
+    return torch.stack(windows)
+
+
+def _check(
+    path: Path,
+    names: npt.NDArray[np.str_],
+    starts: npt.NDArray[np.int64],
+    keypoints: npt.NDArray[np.float32],
+    validation: npt.NDArray[np.bool_],
+) -> None:
+    if keypoints.ndim != 3 or keypoints.shape[2] != 3:
+        raise TracksError(f"{path}: keypoints have shape {keypoints.shape}, expected (F, K, 3)")
+    if not np.isfinite(keypoints).all():
+        raise TracksError(f"{path}: keypoints hold a value that is not finite")
+    if len(starts) != len(names) + 1 or len(validation) != len(names):
+        raise TracksError(f"{path}: names, starts and validation disagree about the clips")
+    if starts[0] != 0 or starts[-1] != len(keypoints) or (np.diff(starts) < 0).any():
+        raise TracksError(f"{path}: starts do not divide the {len(keypoints)} frames into clips")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Extracts the keypoint tracks of a folder of videos."""
+    parser = argparse.ArgumentParser(
+        prog="python -m motioncast.data.keypoints", description=__doc__
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="of stage 1 (synthesis)")
+    parser.add_argument("--videos", type=Path, required=True, help="a folder of videos")
+    parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
+    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="of decoded clips")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args(arguments)
+
+    torch.set_num_threads(options.threads)
+    model = load_motion_transfer(options.checkpoint)
+    clips = open_cache(options.videos, model.configuration.image_size, options.cache)
+    tracks = extract_tracks(model, clips)
+    save_tracks(tracks, options.out)
+    print(f"{options.out}: {len(tracks.names)} clips, {len(tracks.keypoints)} frames")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Recurrent baselines without a latent: a GRU on equal terms, and the paper's "RNN" (Monkey-Net).
+
+    GRU           d_t = g(h_{t-1}),  h_t = GRU(x_t, h_{t-1}), x_t its own forecast where predicted
+    Monkey-Net    x_t = tanh(W h_t), h_t = GRU(x_t, h_{t-1}), x_t = 0 where predicted
+
+The first differs from the VRNN in the latent alone, so a comparison measures the latent. The second
+is what the paper compares with (Siarohin et al. 2019): past the observed frames it is fed zeros.
+
+Shapes: B batch, K keypoints, Z latent, H hidden, S state.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from motioncast.models.predictor import (
+    GatedRecurrence,
+    MotionStatistics,
+    PredictorSizes,
+    RecurrentPredictor,
+    as_keypoints,
+    clamp_keypoints,
+    take,
+)
+from motioncast.models.vrnn import two_layers
+
+
+class GRU(RecurrentPredictor):
+    """Forecasts displacements from the recurrence alone; the noise is ignored."""
+
+    def __init__(self, sizes: PredictorSizes, statistics: MotionStatistics | None = None) -> None:
+        super().__init__(sizes, statistics)
+        coordinates = 3 * sizes.keypoints
+        self.psi_x = nn.Sequential(nn.Linear(2 * coordinates + 1, sizes.features), nn.ReLU())
+        self.decoder = two_layers(sizes.hidden, sizes.features, coordinates)
+        self.recurrence = GatedRecurrence(sizes.features, sizes.hidden)
+
+    def step(
+        self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Advances by one frame (see RecurrentPredictor)."""
+        memory = self.recall(state)
+        forecast = self.place(memory, self.decoder(memory.hidden))
+        current = take(observed, keypoints, forecast)  # (B, K, 3)
+        x = self.psi_x(self.describe(memory, current, observed))
+        hidden = self.recurrence(x, memory.hidden)
+        return forecast, self.remember(memory, hidden, current, observed)
+
+
+class MonkeyNetGRU(RecurrentPredictor):
+    """Monkey-Net's recurrent baseline: absolute positions, zeros fed past the observed frames."""
+
+    def __init__(self, sizes: PredictorSizes, statistics: MotionStatistics | None = None) -> None:
+        super().__init__(sizes, statistics)
+        coordinates = 3 * sizes.keypoints
+        self.recurrence = GatedRecurrence(coordinates, sizes.hidden)
+        self.output = nn.Linear(sizes.hidden, coordinates)
+
+    def step(
+        self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Advances by one frame (see RecurrentPredictor); its output follows its zero input."""
+        memory = self.recall(state)
+        nothing = torch.zeros_like(memory.previous)
+        unfed = self.recurrence(nothing.flatten(-2), memory.hidden)
+        forecast = clamp_keypoints(as_keypoints(torch.tanh(self.output(unfed))))
+        fed = self.recurrence(take(observed, keypoints, nothing).flatten(-2), memory.hidden)
+        current = take(observed, keypoints, forecast)
+        return forecast, self.remember(memory, fed, current, observed)
