@@ -1,0 +1,1 @@
+"""Trained networks -> checked ONNX files in a Triton model repository."""

@@ -1,0 +1,177 @@
+"""Checkpoints -> a model repository, every model of it compared with PyTorch first.
+
+    network -> batch norms folded -> ONNX -> rollout over time -> checked -> compared -> written
+
+Each arrow is a module of this package; this one only puts them in a row.
+"""
+
+import hashlib
+import importlib.metadata
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnx import ModelProto
+from torch import nn
+
+from motioncast.export import specification as interface
+from motioncast.export.folding import fold_batch_norms
+from motioncast.export.graph import OPSET, check, finish, operators, to_onnx
+from motioncast.export.parity import CASES, Agreement, Case, compare
+from motioncast.export.repository import write_model
+from motioncast.export.rollout import roll_out, step_specification
+from motioncast.export.sampling import draw_inputs
+from motioncast.export.specification import ModelSpecification
+from motioncast.export.wrappers import ServedDetector, ServedStep, ServedSynthesis
+from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.checkpoint_predictor import load_predictor
+from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.models.predictor import RecurrentPredictor
+
+LICENCE = "Apache-2.0"
+
+
+class ExportError(Exception):
+    """The checkpoints given cannot become the models asked for; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exportable:
+    """A network about to become a model."""
+
+    specification: ModelSpecification
+    reference: nn.Module  # what the ONNX file has to agree with
+    served: nn.Module  # what is translated: the reference itself, folded, or one step of it
+    rolled_out: bool  # whether `served` is one step
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """A model in the repository."""
+
+    name: str
+    path: Path
+    size_bytes: int
+    opset: int
+    operators: dict[str, int]
+    agreement: dict[str, Agreement]  # by output
+
+
+def export_models(
+    config: str,
+    repository: Path,
+    *,
+    synthesis: Path | None = None,
+    predictor: Path | None = None,
+) -> tuple[ExportedModel, ...]:
+    """Exports the models of one configuration from their checkpoints.
+
+    Args:
+        config: the configuration's name; the models are called `<config>_keypoint` and so on.
+        repository: the folder to write to; created where absent.
+        synthesis: checkpoint of keypoint detector and synthesis network, if they are wanted.
+        predictor: checkpoint of the predictor, if it is wanted.
+
+    Nothing is written unless every model agrees with PyTorch.
+
+    Raises:
+        ExportError: no checkpoint was given, or one is of another configuration.
+        FileNotFoundError, CheckpointError, PredictorCheckpointError: a checkpoint cannot be read.
+        ParityError: a model does not agree; lists every mismatch.
+    """
+    exportables: list[tuple[Exportable, Path]] = []
+    if synthesis is not None:
+        networks = load_motion_transfer(synthesis)
+        if networks.configuration.name != config:
+            raise ExportError(
+                f"synthesis: {synthesis} is of {networks.configuration.name!r}, not {config!r}"
+            )
+        exportables += [(one, synthesis) for one in motion_transfer_exportables(networks)]
+    if predictor is not None:
+        exportables.append((predictor_exportable(config, load_predictor(predictor)), predictor))
+    if not exportables:
+        raise ExportError("export: no checkpoint given (synthesis, predictor or both)")
+    built = [
+        (one, *build(one, {"config": config, "checkpoint_sha256": _fingerprint(path)}))
+        for one, path in exportables
+    ]
+    return tuple(
+        _write(repository, one.specification, model, agreement) for one, model, agreement in built
+    )
+
+
+def motion_transfer_exportables(networks: MotionTransfer) -> tuple[Exportable, Exportable]:
+    """Returns the keypoint and the synthesis model of a configuration."""
+    detector = ServedDetector(networks.detector)
+    synthesis = ServedSynthesis(networks.synthesis)
+    return (
+        Exportable(
+            interface.keypoint_specification(networks.configuration),
+            reference=detector,
+            served=fold_batch_norms(detector),
+            rolled_out=False,
+        ),
+        Exportable(
+            interface.synthesis_specification(networks.configuration),
+            reference=synthesis,
+            served=fold_batch_norms(synthesis),
+            rolled_out=False,
+        ),
+    )
+
+
+def predictor_exportable(config: str, predictor: RecurrentPredictor) -> Exportable:
+    """Returns the predictor model of a configuration."""
+    return Exportable(
+        interface.predictor_specification(config, predictor),
+        reference=predictor,
+        served=ServedStep(predictor),
+        rolled_out=True,
+    )
+
+
+def build(
+    exportable: Exportable, facts: dict[str, str], cases: tuple[Case, ...] = CASES
+) -> tuple[ModelProto, dict[str, Agreement]]:
+    """Translates and checks one model; returns it with its agreement, or raises ParityError."""
+    specification = exportable.specification
+    if exportable.rolled_out:
+        step = to_onnx(exportable.served, step_specification(specification))
+        model = roll_out(step, specification)
+    else:
+        model = to_onnx(exportable.served, specification)
+    version = importlib.metadata.version("motioncast")
+    finish(
+        model,
+        specification,
+        {"name": specification.name, "version": version, "licence": LICENCE, **facts},
+    )
+    check(model)
+    agreement = compare(
+        model,
+        exportable.reference,
+        specification,
+        lambda case: draw_inputs(specification, case),
+        cases,
+    )
+    return model, agreement
+
+
+def _write(
+    repository: Path,
+    specification: ModelSpecification,
+    model: ModelProto,
+    agreement: dict[str, Agreement],
+) -> ExportedModel:
+    path = write_model(repository, specification, model)
+    return ExportedModel(
+        name=specification.name,
+        path=path,
+        size_bytes=path.stat().st_size,
+        opset=OPSET,
+        operators=operators(model),
+        agreement=agreement,
+    )
+
+
+def _fingerprint(checkpoint: Path) -> str:
+    return hashlib.sha256(checkpoint.read_bytes()).hexdigest()

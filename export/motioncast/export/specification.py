@@ -1,0 +1,117 @@
+"""What each served model takes and gives, and how exactly its ONNX file must agree with PyTorch.
+
+    <config>_keypoint    image -> keypoints
+    <config>_synthesis   source_image, source_keypoints, driving_keypoints -> image
+    <config>_predictor   keypoints, observed, noise, state -> forecast, next_state
+
+The first axis of every tensor is the batch; predictor and synthesis also have a time axis.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from motioncast.models.configurations import Configuration
+from motioncast.models.predictor import RecurrentPredictor
+
+BATCH, TIME = "batch", "time"
+ElementType = Literal["uint8", "float32"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpecification:
+    """One input or output of a model."""
+
+    name: str
+    element: ElementType
+    axes: tuple[str | int, ...]  # a name where the length may vary
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.float32]:
+        """The numpy type of its elements."""
+        return np.dtype(np.uint8) if self.element == "uint8" else np.dtype(np.float32)
+
+    def shape(self, batch: int, time: int) -> tuple[int, ...]:
+        """Returns the shape at a batch size and a number of frames."""
+        lengths = {BATCH: batch, TIME: time}
+        return tuple(lengths[axis] if isinstance(axis, str) else axis for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far the values of an output may be from PyTorch's."""
+
+    largest: float  # greatest difference of any value, in the output's own units
+    differing_share: float = 1.0  # of the values, at most this share may differ at all
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpecification:
+    """The interface of one served model."""
+
+    name: str
+    description: str
+    inputs: tuple[TensorSpecification, ...]
+    outputs: tuple[TensorSpecification, ...]
+    tolerances: dict[str, Tolerance]  # by output name
+    max_batch_size: int  # of one call to Triton
+    dynamic_batching: bool  # whether Triton may join calls of the same shapes
+
+
+def keypoint_specification(configuration: Configuration) -> ModelSpecification:
+    """Describes the keypoint detector of a configuration."""
+    size = configuration.image_size
+    return ModelSpecification(
+        name=f"{configuration.name}_keypoint",
+        description="RGB images -> keypoints: corner-aligned x, y in [-1, 1], intensity in [0, 1]",
+        inputs=(TensorSpecification("image", "uint8", (BATCH, size, size, 3)),),
+        outputs=(TensorSpecification("keypoints", "float32", (BATCH, configuration.keypoints, 3)),),
+        # 1e-4 is 1/80 of a pixel at 256 x 256; the softmax's temperature magnifies rounding.
+        tolerances={"keypoints": Tolerance(1e-4)},
+        max_batch_size=64,
+        dynamic_batching=True,
+    )
+
+
+def synthesis_specification(configuration: Configuration) -> ModelSpecification:
+    """Describes the synthesis network of a configuration."""
+    size, keypoints = configuration.image_size, configuration.keypoints
+    return ModelSpecification(
+        name=f"{configuration.name}_synthesis",
+        description="source image and keypoints, driving keypoints -> RGB images",
+        inputs=(
+            TensorSpecification("source_image", "uint8", (BATCH, size, size, 3)),
+            TensorSpecification("source_keypoints", "float32", (BATCH, keypoints, 3)),
+            TensorSpecification("driving_keypoints", "float32", (BATCH, TIME, keypoints, 3)),
+        ),
+        outputs=(TensorSpecification("image", "uint8", (BATCH, TIME, size, size, 3)),),
+        # A value that lies between two levels may be rounded either way.
+        tolerances={"image": Tolerance(1, differing_share=0.002)},
+        max_batch_size=8,  # sources; a call already carries all their driving frames
+        dynamic_batching=False,
+    )
+
+
+def predictor_specification(name: str, predictor: RecurrentPredictor) -> ModelSpecification:
+    """Describes the predictor of the configuration `name`."""
+    keypoints, latent = predictor.sizes.keypoints, predictor.sizes.latent
+    state = predictor.state_size
+    return ModelSpecification(
+        name=f"{name}_predictor",
+        description="a stretch of the timeline, observed or not, and the state before it "
+        "-> forecast of every frame from those before it, and the state after it",
+        inputs=(
+            TensorSpecification("keypoints", "float32", (BATCH, TIME, keypoints, 3)),
+            TensorSpecification("observed", "float32", (BATCH, TIME)),
+            TensorSpecification("noise", "float32", (BATCH, TIME, latent)),
+            TensorSpecification("state", "float32", (BATCH, state)),
+        ),
+        outputs=(
+            TensorSpecification("forecast", "float32", (BATCH, TIME, keypoints, 3)),
+            TensorSpecification("next_state", "float32", (BATCH, state)),
+        ),
+        tolerances={"forecast": Tolerance(1e-4), "next_state": Tolerance(1e-3)},
+        max_batch_size=64,
+        dynamic_batching=True,
+    )

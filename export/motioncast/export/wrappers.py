@@ -1,0 +1,58 @@
+"""The networks as they are served: RGB images as bytes, in and out, channels last.
+
+Shapes: B batch, T time, K keypoints, S image side, Z latent.
+"""
+
+from torch import Tensor, nn
+
+from motioncast.models.predictor import RecurrentPredictor
+
+
+class ServedDetector(nn.Module):
+    """Images uint8 (B, S, S, 3) -> keypoints (B, K, 3)."""
+
+    def __init__(self, detector: nn.Module) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, image: Tensor) -> Tensor:
+        keypoints: Tensor = self.detector(unit_range(image))
+        return keypoints
+
+
+class ServedSynthesis(nn.Module):
+    """Source image, its keypoints (B, K, 3), driving (B, T, K, 3) -> uint8 (B, T, S, S, 3)."""
+
+    def __init__(self, synthesis: nn.Module) -> None:
+        super().__init__()
+        self.synthesis = synthesis
+
+    def forward(
+        self, source_image: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor
+    ) -> Tensor:
+        images = self.synthesis(unit_range(source_image), source_keypoints, driving_keypoints)
+        return levels(images)  # (B, T, S, S, 3)
+
+
+class ServedStep(nn.Module):
+    """One step of the predictor; `rollout` runs it over the time axis."""
+
+    def __init__(self, predictor: RecurrentPredictor) -> None:
+        super().__init__()
+        self.predictor = predictor
+
+    def forward(
+        self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return self.predictor.step(keypoints, observed, noise, state)
+
+
+def unit_range(image: Tensor) -> Tensor:
+    """Maps levels 0..255, (B, S, S, 3), to [0, 1], (B, 3, S, S)."""
+    return image.permute(0, 3, 1, 2).float() / 255
+
+
+def levels(images: Tensor) -> Tensor:
+    """Maps [0, 1], (B, T, 3, S, S), to the nearest of the levels 0..255, (B, T, S, S, 3)."""
+    rounded = (images * 255).clamp(0, 255).round().byte()
+    return rounded.permute(0, 1, 3, 4, 2)
