@@ -1,0 +1,23 @@
+"""One kernel for all services: start, health, reflection, interceptors, admission, drain, metrics.
+
+async with Server(ServerSettings(port=50051), [registration]) as server:
+    await server.wait_for_termination()
+"""
+
+from motioncast.serving.deadline import Deadline
+from motioncast.serving.logs import configure_logging
+from motioncast.serving.metrics import Metrics
+from motioncast.serving.registration import Registration
+from motioncast.serving.server import Server
+from motioncast.serving.settings import ServerSettings
+from motioncast.serving.termination import wait_for_signal
+
+__all__ = [
+    "Deadline",
+    "Metrics",
+    "Registration",
+    "Server",
+    "ServerSettings",
+    "configure_logging",
+    "wait_for_signal",
+]

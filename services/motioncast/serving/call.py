@@ -1,0 +1,63 @@
+"""One call as the kernel's layers see it: serialised messages in, serialised messages out.
+
+grpc knows four kinds of handlers. `Pipeline` turns each of them into one shape, so that every
+layer (metrics, access log, errors, admission, message limit) is written once:
+
+    receive() -> layers -> deserialise -> servicer -> serialise -> layers -> send()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import grpc
+import grpc.aio
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in the stubs alone
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call.
+
+    Attributes:
+        service: Full name, `motioncast.v1.KeypointService`.
+        method: Short name, `Detect`.
+        kind: `unary`, `client_stream`, `server_stream` or `bidi_stream`.
+        receive: Returns the next message, None when the client has sent its last.
+        send: Sends a message.
+    """
+
+    service: str
+    method: str
+    kind: str
+    context: Context
+    receive: Callable[[], Awaitable[bytes | None]]
+    send: Callable[[bytes], Awaitable[None]]
+
+
+Proceed = Callable[[Call], Awaitable[None]]
+
+
+class Layer(Protocol):
+    """What happens around a call: does its part and lets the call proceed, perhaps changed."""
+
+    async def __call__(self, call: Call, proceed: Proceed) -> None: ...
+
+
+def outcome(context: Context, error: BaseException | None) -> grpc.StatusCode:
+    """Returns the status that a call ends with, given what its handler raised (None: nothing)."""
+    if error is None or isinstance(error, grpc.aio.AbortError):
+        value = context.code()  # a plain number in grpc.aio, whatever its stubs say
+        return next(code for code in grpc.StatusCode if code.value[0] == _number(value))
+    if isinstance(error, Exception):
+        return grpc.StatusCode.INTERNAL
+    return grpc.StatusCode.CANCELLED  # the client left, its deadline passed, or the drain's grace
+
+
+def _number(code: grpc.StatusCode | int | None) -> int:
+    if isinstance(code, grpc.StatusCode):
+        return int(code.value[0])
+    return code or 0

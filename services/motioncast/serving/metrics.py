@@ -1,0 +1,93 @@
+"""The numbers of one server, and the layer that counts calls under the names gRPC users know."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+)
+
+from motioncast.serving.call import Call, Proceed, outcome
+
+# Calls take from a millisecond (a forecast) to a minute (a session).
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The numbers of one server: a registry of its own, so that several live in one process.
+
+    Services add their collectors to `registry`.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        method = ("grpc_type", "grpc_service", "grpc_method")
+        self.started = Counter(
+            "grpc_server_started", "Calls started.", method, registry=self.registry
+        )
+        self.handled = Counter(
+            "grpc_server_handled",
+            "Calls ended, by status.",
+            (*method, "grpc_code"),
+            registry=self.registry,
+        )
+        self.received = Counter(
+            "grpc_server_msg_received", "Messages received.", method, registry=self.registry
+        )
+        self.sent = Counter(
+            "grpc_server_msg_sent", "Messages sent.", method, registry=self.registry
+        )
+        self.seconds = Histogram(
+            "grpc_server_handling_seconds",
+            "Seconds from the start of a call to its end.",
+            method,
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.in_flight = Gauge(
+            "motioncast_calls_in_flight", "Calls admitted and running.", registry=self.registry
+        )
+        self.queued = Gauge(
+            "motioncast_calls_queued", "Calls waiting to be admitted.", registry=self.registry
+        )
+        self.rejected = Counter(
+            "motioncast_calls_rejected",
+            "Calls not admitted: queue_full, deadline or draining.",
+            ("reason",),
+            registry=self.registry,
+        )
+        for reason in ("queue_full", "deadline", "draining"):
+            self.rejected.labels(reason)  # a rate needs a zero to start from
+
+    async def __call__(self, call: Call, proceed: Proceed) -> None:
+        """Counts one call and its messages."""
+        method = (call.kind, call.service, call.method)
+        received, sent = self.received.labels(*method), self.sent.labels(*method)
+
+        async def receive() -> bytes | None:
+            message = await call.receive()
+            if message is not None:
+                received.inc()
+            return message
+
+        async def send(message: bytes) -> None:
+            await call.send(message)
+            sent.inc()
+
+        self.started.labels(*method).inc()
+        started, error = time.perf_counter(), None
+        try:
+            await proceed(replace(call, receive=receive, send=send))
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self.handled.labels(*method, outcome(call.context, error).name).inc()
+            self.seconds.labels(*method).observe(time.perf_counter() - started)

@@ -1,0 +1,133 @@
+"""The one grpc interceptor: runs every call, of whichever kind, through the kernel's layers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from motioncast.serving.call import Call, Context, Layer, Proceed
+from motioncast.wire.errors import InvalidInputError
+
+_KINDS = {
+    (False, False): "unary",
+    (True, False): "client_stream",
+    (False, True): "server_stream",
+    (True, True): "bidi_stream",
+}
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs alone
+
+
+class Pipeline(grpc.aio.ServerInterceptor):
+    """Runs every call through the layers, the first of them outermost.
+
+    grpc hands over the bytes of messages: their exact sizes are then known, and one that is too
+    large is refused before it is parsed.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = tuple(layers)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None  # grpc answers UNIMPLEMENTED
+        _, service, method = handler_call_details.method.split("/")
+        proceed: Proceed = partial(_serve, handler)
+        for layer in reversed(self._layers):
+            proceed = partial(layer, proceed=proceed)
+        kind = _KINDS[handler.request_streaming, handler.response_streaming]
+        return _raw_handler(handler, partial(Call, service, method, kind), proceed)
+
+
+def _raw_handler(handler: Handler, new_call: Callable[..., Call], proceed: Proceed) -> Handler:
+    """Returns a handler of the same kind that takes and gives bytes."""
+
+    def receiver(request: Any, context: Context) -> Callable[[], Awaitable[bytes | None]]:
+        if handler.request_streaming:
+            return partial(_read, context)
+        return _Once(request)
+
+    async def respond_once(request: Any, context: Context) -> bytes:
+        responses: list[bytes] = []
+
+        async def send(message: bytes) -> None:
+            responses.append(message)
+
+        await proceed(new_call(context, receiver(request, context), send))
+        return responses[0]
+
+    # A coroutine that writes, not a generator: when the client leaves, the cancellation then
+    # surfaces inside the layers and the servicer, and not in whatever iterates over them.
+    async def respond_stream(request: Any, context: Context) -> None:
+        await proceed(new_call(context, receiver(request, context), context.write))
+
+    make: Any = {
+        "unary": grpc.unary_unary_rpc_method_handler,
+        "client_stream": grpc.stream_unary_rpc_method_handler,
+        "server_stream": grpc.unary_stream_rpc_method_handler,
+        "bidi_stream": grpc.stream_stream_rpc_method_handler,
+    }[_KINDS[handler.request_streaming, handler.response_streaming]]
+    raw: Handler = make(respond_stream if handler.response_streaming else respond_once)
+    return raw
+
+
+async def _read(context: Context) -> bytes | None:
+    message = await context.read()
+    return None if message is grpc.aio.EOF else message
+
+
+class _Once:
+    """Receives the one request of a call that has no more."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request: bytes | None = request
+
+    async def __call__(self) -> bytes | None:
+        request, self._request = self._request, None
+        return request
+
+
+async def _serve(handler: Handler, call: Call) -> None:
+    """Deserialises, lets the servicer work, serialises."""
+    serialise: Any = handler.response_serializer
+    behaviour: Any = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
+    requests = _Requests(call, handler)
+    request = requests if handler.request_streaming else await anext(requests)
+    if not handler.response_streaming:
+        await call.send(serialise(await behaviour(request, call.context)))
+        return
+    async with aclosing(behaviour(request, call.context)) as responses:
+        async for response in responses:
+            await call.send(serialise(response))
+
+
+class _Requests(AsyncIterator[Any]):
+    """The messages of a call, deserialised as they come."""
+
+    def __init__(self, call: Call, handler: Handler) -> None:
+        self._call = call
+        self._deserialise: Any = handler.request_deserializer
+
+    async def __anext__(self) -> Any:
+        data = await self._call.receive()
+        if data is None:
+            raise StopAsyncIteration
+        try:
+            return self._deserialise(data)
+        except DecodeError:
+            raise InvalidInputError.of(
+                "message", f"{len(data)} bytes are not a request of {self._call.method}"
+            ) from None

@@ -1,0 +1,34 @@
+"""What a service tells the kernel about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import grpc.aio
+
+
+async def always_ready() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One gRPC service to serve.
+
+    A method with one response is a coroutine function, one with a stream of responses an
+    asynchronous generator function; both raise `motioncast.wire.errors` for what the caller did.
+
+    Attributes:
+        name: Full name of the service, `motioncast.v1.KeypointService`. Its generated module is
+            imported by then, which is what reflection reads.
+        add: Adds the servicer to a server, for example
+            `partial(add_KeypointServiceServicer_to_server, servicer)`.
+        ready: Tells whether the service could serve a call now. Asked by health and readiness.
+        unlimited_methods: Short names of methods that cost nothing and are always admitted.
+    """
+
+    name: str
+    add: Callable[[grpc.aio.Server], None]
+    ready: Callable[[], Awaitable[bool]] = always_ready
+    unlimited_methods: frozenset[str] = frozenset()

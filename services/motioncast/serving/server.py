@@ -1,0 +1,167 @@
+"""A gRPC server with everything that all services share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
+
+from motioncast.serving import health, reflection
+from motioncast.serving.admission import Admission
+from motioncast.serving.errors import answer_errors
+from motioncast.serving.health import HealthServicer
+from motioncast.serving.http import HttpEndpoint
+from motioncast.serving.limits import MessageLimit
+from motioncast.serving.logs import log_access
+from motioncast.serving.metrics import Metrics
+from motioncast.serving.pipeline import Pipeline
+from motioncast.serving.readiness import Readiness
+from motioncast.serving.registration import Registration
+from motioncast.serving.settings import ServerSettings
+from motioncast.serving.termination import wait_for_signal
+from motioncast.wire.errors import UnavailableError
+
+
+class Server:
+    """Serves the registered services from entering the block to leaving it, which drains.
+
+    Draining: health tells NOT_SERVING, new calls are refused with UNAVAILABLE, running calls have
+    `drain_grace_seconds` to end and are then cancelled.
+
+    Args:
+        settings: How to listen, admit and drain.
+        registrations: The services.
+        metrics: Where to count; one of its own for every server.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        registrations: Sequence[Registration],
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.settings = settings
+        self.metrics = metrics or Metrics()
+        self._registrations = tuple(registrations)
+        self._readiness = Readiness(self._registrations, settings.readiness_timeout_seconds)
+        self._http = HttpEndpoint(self.metrics.registry, self._readiness)
+        self._port = 0
+        self._http_port: int | None = None
+
+    @property
+    def port(self) -> int:
+        """The port of gRPC, chosen by the system when the settings say 0."""
+        return self._port
+
+    @property
+    def http_port(self) -> int | None:
+        """The port of /metrics, /live and /ready; None when the settings want none."""
+        return self._http_port
+
+    @property
+    def address(self) -> str:
+        """What a client connects to, host:port."""
+        return _join(self.settings.host, self._port)
+
+    async def __aenter__(self) -> Self:
+        """Starts to listen.
+
+        Raises:
+            UnavailableError: When a port cannot be listened on.
+        """
+        unlimited = {
+            (registration.name, method)
+            for registration in self._registrations
+            for method in registration.unlimited_methods
+        }
+        exempt = (health.SERVICE_NAME, reflection.SERVICE_NAME)
+        self._admission = Admission(
+            self.settings.max_concurrent_calls,
+            self.settings.max_queued_calls,
+            lambda service, method: service in exempt or (service, method) in unlimited,
+            self.metrics,
+        )
+        self._grpc = grpc.aio.server(
+            interceptors=[
+                Pipeline(
+                    (
+                        self.metrics,
+                        log_access,
+                        answer_errors,
+                        self._admission,
+                        MessageLimit(self.settings.max_message_bytes),
+                    )
+                )
+            ],
+            options=_options(self.settings.max_message_bytes),
+        )
+        self._add_services()
+        try:
+            self._port = self._grpc.add_insecure_port(_join(self.settings.host, self.settings.port))
+        except RuntimeError:
+            raise _unavailable("port", self.settings.host, self.settings.port) from None
+        if self.settings.http_port is not None:
+            try:
+                self._http_port = await self._http.start(
+                    self.settings.host, self.settings.http_port
+                )
+            except OSError:
+                raise _unavailable(
+                    "http_port", self.settings.host, self.settings.http_port
+                ) from None
+        await self._grpc.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.drain()
+
+    async def wait_for_termination(self) -> None:
+        """Returns when the process is told to stop (SIGTERM or SIGINT); then leave the block."""
+        await wait_for_signal()
+
+    async def drain(self) -> None:
+        """Ends what runs within the grace and stops; leaving the block does so by itself."""
+        ends = time.monotonic() + self.settings.drain_grace_seconds
+        self._readiness.draining.set()
+        await self._admission.drain(self.settings.drain_grace_seconds)
+        # What remains is on its last metres (a status to send) or over its time.
+        await self._grpc.stop(max(0.0, ends - time.monotonic()))
+        await self._http.stop()
+
+    def _add_services(self) -> None:
+        for registration in self._registrations:
+            registration.add(self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(
+            HealthServicer(self._readiness, self.settings.readiness_poll_seconds), self._grpc
+        )
+        names = [registration.name for registration in self._registrations]
+        reflection.add_reflection(self._grpc, names, self._readiness.draining)
+
+
+def _options(max_message_bytes: int) -> list[tuple[str, int]]:
+    return [
+        # Twice the limit: up to there the caller gets a sentence with both numbers (MessageLimit),
+        # past it grpc's own error.
+        ("grpc.max_receive_message_length", min(2 * max_message_bytes, 2**31 - 1)),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),  # a port that is taken is an error, not shared
+    ]
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _unavailable(field: str, host: str, port: int) -> UnavailableError:
+    return UnavailableError(
+        f"{field}: cannot listen on {_join(host, port)}; is another server there?", field=field
+    )

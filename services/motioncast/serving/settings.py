@@ -1,0 +1,44 @@
+"""How one service listens, admits and drains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motioncast.wire.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How one service listens, admits and drains.
+
+    Raises:
+        InvalidInputError: When a value is out of its range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0  # gRPC; 0 takes a free one
+    http_port: int | None = None  # metrics, live, ready; 0 takes a free one, None has none
+    max_concurrent_calls: int = 16
+    max_queued_calls: int = 64  # waiting for one of those to end
+    max_message_bytes: int = 8 * 1024 * 1024  # of one message, either way
+    drain_grace_seconds: float = 5.0
+    readiness_poll_seconds: float = 1.0  # how often a health watch looks for a change
+    readiness_timeout_seconds: float = 2.0  # a service that takes longer to answer is not ready
+
+    def __post_init__(self) -> None:
+        for field in ("port", "http_port"):
+            port = getattr(self, field)
+            if port is not None and not 0 <= port <= 65535:
+                raise InvalidInputError.of(field, f"{port} is not within 0 to 65535")
+        for field, least in (
+            ("max_concurrent_calls", 1),
+            ("max_queued_calls", 0),
+            ("max_message_bytes", 1),
+            ("drain_grace_seconds", 0),
+        ):
+            value = getattr(self, field)
+            if not value >= least:
+                raise InvalidInputError.of(field, f"{value} is less than {least}")
+        for field in ("readiness_poll_seconds", "readiness_timeout_seconds"):
+            if not getattr(self, field) > 0:
+                raise InvalidInputError.of(field, f"{getattr(self, field)} is not above 0")
