@@ -1,0 +1,1 @@
+"""Reading videos into clips of frames and drawing training samples from them."""

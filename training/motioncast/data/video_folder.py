@@ -1,0 +1,89 @@
+"""A folder of videos read as square uint8 clips: one file per clip, any container FFmpeg knows.
+
+Accepted layouts are those of the Monkey-Net line: a movie or GIF per clip, or a PNG strip of frames
+side by side.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+MOVIE_SUFFIXES = frozenset({".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"})
+STRIP_SUFFIXES = frozenset({".png"})
+
+Clip = npt.NDArray[np.uint8]  # (T, S, S, 3), RGB
+
+
+class DamagedVideoError(ValueError):
+    """A file that should hold a video cannot be decoded; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFolder:
+    """The videos directly below `root`, in order of their names."""
+
+    root: Path
+
+    def paths(self) -> list[Path]:
+        """Lists the videos; raises FileNotFoundError when the folder has none."""
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"data: {self.root} is not a folder")
+        known = MOVIE_SUFFIXES | STRIP_SUFFIXES
+        found = sorted(path for path in self.root.iterdir() if path.suffix.lower() in known)
+        if not found:
+            raise FileNotFoundError(
+                f"data: {self.root} holds no video (expected {', '.join(sorted(known))})"
+            )
+        return found
+
+
+def read_clip(path: Path, size: int) -> Clip:
+    """Returns all frames of a video, centre-cropped square and scaled to (T, size, size, 3).
+
+    Raises DamagedVideoError when the file cannot be decoded to its end or holds no frame.
+    """
+    try:
+        if path.suffix.lower() in STRIP_SUFFIXES:
+            frames = [_square(frame, size) for frame in _strip_frames(path)]
+        else:
+            frames = [_square(frame, size) for frame in _movie_frames(path)]
+    except (av.FFmpegError, ValueError) as error:
+        raise DamagedVideoError(f"{path}: cannot be decoded as a video ({error})") from error
+    if not frames:
+        raise DamagedVideoError(f"{path}: holds no video frame")
+    return np.stack(frames)
+
+
+def _movie_frames(path: Path) -> Iterator[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        if not container.streams.video:
+            raise ValueError("no video stream")
+        yield from container.decode(video=0)
+
+
+def _strip_frames(path: Path) -> Iterator[av.VideoFrame]:
+    """Cuts a PNG strip of square frames side by side, left to right."""
+    for image in _movie_frames(path):
+        strip = image.to_ndarray(format="rgb24")  # (S, T*S, 3)
+        side, width = strip.shape[:2]
+        if width % side:
+            raise ValueError(f"a strip {width} wide is no whole number of frames {side} wide")
+        for left in range(0, width, side):
+            frame = np.ascontiguousarray(strip[:, left : left + side])
+            yield av.VideoFrame.from_ndarray(frame, format="rgb24")
+
+
+def _square(frame: av.VideoFrame, size: int) -> Clip:
+    """Crops the largest centred square and scales it to (size, size, 3)."""
+    if frame.width != frame.height:
+        pixels = frame.to_ndarray(format="rgb24")
+        side = min(frame.width, frame.height)
+        top, left = (frame.height - side) // 2, (frame.width - side) // 2
+        cropped = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+        frame = av.VideoFrame.from_ndarray(cropped, format="rgb24")
+    scaled = frame.reformat(width=size, height=size, format="rgb24", interpolation="AREA")
+    return scaled.to_ndarray()

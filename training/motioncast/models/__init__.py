@@ -1,0 +1,1 @@
+"""The networks: keypoint detector, dense motion, generator, discriminator and predictors."""

@@ -1,0 +1,66 @@
+"""Checkpoints of detector and synthesis: float16 weights, a format version and a configuration."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from motioncast.models.configurations import configuration
+from motioncast.models.motion_transfer import MotionTransfer
+
+MOTION_TRANSFER_FORMAT = "motioncast.motion_transfer"
+FORMAT_VERSION = 1
+
+
+class CheckpointError(ValueError):
+    """A file is not a checkpoint this version can read; the message says why."""
+
+
+def save_motion_transfer(model: MotionTransfer, path: Path) -> None:
+    """Writes detector and synthesis network with weights in float16, all or nothing."""
+    weights = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    payload = {
+        "format": MOTION_TRANSFER_FORMAT,
+        "version": FORMAT_VERSION,
+        "configuration": model.configuration.name,
+        "weights": weights,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    torch.save(payload, unfinished)
+    unfinished.replace(path)
+
+
+def load_motion_transfer(path: Path) -> MotionTransfer:
+    """Returns the networks of a checkpoint in evaluation mode, float32, on the CPU.
+
+    Raises FileNotFoundError, or CheckpointError when the file is of another kind, version or
+    configuration.
+    """
+    payload = _read(Path(path))
+    try:
+        known = configuration(payload["configuration"])
+        model = MotionTransfer(known)
+        model.load_state_dict(payload["weights"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return model.eval()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        payload = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever unpickling or unzipping raises
+        raise CheckpointError(f"{path}: is not a checkpoint ({error})") from error
+    if not isinstance(payload, dict) or payload.get("format") != MOTION_TRANSFER_FORMAT:
+        raise CheckpointError(f"{path}: is not a {MOTION_TRANSFER_FORMAT} checkpoint")
+    if payload.get("version") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: has format version {payload.get('version')}, this code reads {FORMAT_VERSION}"
+        )
+    return payload

@@ -1,0 +1,33 @@
+"""The two shipped configurations of the motion-transfer networks."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the keypoint detector and the synthesis network are built from."""
+
+    name: str
+    architecture: Literal["monkey_net", "lite"]
+    image_size: int  # pixels, square
+    keypoints: int  # K
+    gaussian_variance: float = 0.01
+    softmax_temperature: float = 0.1
+
+
+# Monkey-Net (Siarohin et al., CVPR 2019) as its authors configured it for UvA-Nemo.
+PAPER64 = Configuration(name="paper64", architecture="monkey_net", image_size=64, keypoints=10)
+
+# For the CPU: dense motion at 32x32, nothing but warping and blending at full resolution.
+LITE128 = Configuration(name="lite128", architecture="lite", image_size=128, keypoints=16)
+
+CONFIGURATIONS = {configuration.name: configuration for configuration in (PAPER64, LITE128)}
+
+
+def configuration(name: str) -> Configuration:
+    """Returns the configuration of that name; ValueError names those there are."""
+    if name not in CONFIGURATIONS:
+        known = ", ".join(sorted(CONFIGURATIONS))
+        raise ValueError(f"config: {name!r} is unknown (expected one of {known})")
+    return CONFIGURATIONS[name]

@@ -1,0 +1,37 @@
+"""Keypoint detector and synthesis network together: what a checkpoint of stage 1 holds."""
+
+from torch import Tensor, nn
+
+from motioncast.models.configurations import Configuration
+from motioncast.models.generator import Generator
+from motioncast.models.keypoint_detector import KeypointDetector
+from motioncast.models.lite_detector import LiteKeypointDetector
+from motioncast.models.lite_synthesis import LiteSynthesis
+from motioncast.models.synthesis import SynthesisNetwork
+
+
+class MotionTransfer(nn.Module):
+    """The networks of one configuration, trained together without labels."""
+
+    detector: nn.Module
+    synthesis: SynthesisNetwork
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__()
+        self.configuration = configuration
+        if configuration.architecture == "lite":
+            self.detector = LiteKeypointDetector(configuration)
+            self.synthesis = LiteSynthesis(configuration)
+        else:
+            self.detector = KeypointDetector(configuration)
+            self.synthesis = Generator(configuration)
+
+    def detect(self, images: Tensor) -> Tensor:
+        """Returns the keypoints (N, K, 3) of images (N, 3, S, S) in [0, 1]."""
+        keypoints: Tensor = self.detector(images)
+        return keypoints
+
+    def synthesise(self, source: Tensor, source_keypoints: Tensor, driving: Tensor) -> Tensor:
+        """Returns images (B, T, 3, S, S) of driving keypoints (B, T, K, 3)."""
+        images: Tensor = self.synthesis(source, source_keypoints, driving)
+        return images

@@ -1,0 +1,1 @@
+"""Training of the synthesis networks and of the predictors."""
