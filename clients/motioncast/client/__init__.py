@@ -1,0 +1,79 @@
+"""The client SDK: arrays in, arrays out.
+
+    from motioncast.client import connect
+
+    async with connect("localhost:50050") as service:
+        async for frame in service.stream(frames, observed=5, predicted=5):
+            show(frame.image, frame.origin)
+
+`connect_sync` is the same for code that blocks. `motioncast.client.video` reads and writes files,
+`motioncast.client.device` detects keypoints on the sender's machine.
+"""
+
+from motioncast.client.connection import Service, connect
+from motioncast.client.errors import (
+    ConnectError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    MediaError,
+    MissingExtraError,
+    MotioncastError,
+    OutOfOrderError,
+    OverloadedError,
+    ServerError,
+    UnavailableError,
+    UnknownModelError,
+)
+from motioncast.client.options import StreamOptions, is_observed
+from motioncast.client.stream import Stream
+from motioncast.client.sync import SyncService, SyncStream, connect_sync
+from motioncast.client.types import (
+    ByteCounts,
+    EffectiveConfig,
+    Encoding,
+    Frame,
+    Keypoints,
+    LatencySummary,
+    Mode,
+    Model,
+    Origin,
+    Pixels,
+    Report,
+    ServerInfo,
+    StageTimings,
+)
+
+__all__ = [
+    "ByteCounts",
+    "ConnectError",
+    "DeadlineExceededError",
+    "EffectiveConfig",
+    "Encoding",
+    "Frame",
+    "InvalidRequestError",
+    "Keypoints",
+    "LatencySummary",
+    "MediaError",
+    "MissingExtraError",
+    "Mode",
+    "Model",
+    "MotioncastError",
+    "Origin",
+    "OutOfOrderError",
+    "OverloadedError",
+    "Pixels",
+    "Report",
+    "ServerError",
+    "ServerInfo",
+    "Service",
+    "StageTimings",
+    "Stream",
+    "StreamOptions",
+    "SyncService",
+    "SyncStream",
+    "UnavailableError",
+    "UnknownModelError",
+    "connect",
+    "connect_sync",
+    "is_observed",
+]

@@ -1,0 +1,94 @@
+"""From the messages of a server to frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Final, TypeVar
+
+from motioncast.client.errors import ServerError
+from motioncast.client.options import ENCODINGS, MODES
+from motioncast.client.types import (
+    ByteCounts,
+    EffectiveConfig,
+    Frame,
+    LatencySummary,
+    Model,
+    Origin,
+    Report,
+    ServerInfo,
+    StageTimings,
+)
+from motioncast.v1 import common_pb2
+from motioncast.v1.motion_transfer_pb2 import (
+    GetServerInfoResponse,
+    ResultFrame,
+    StreamConfig,
+    StreamReport,
+)
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.images import decode_image
+from motioncast.wire.keypoints import decode_keypoints
+
+_ORIGINS: Final = {
+    common_pb2.FRAME_ORIGIN_OBSERVED: Origin.OBSERVED,
+    common_pb2.FRAME_ORIGIN_PREDICTED: Origin.PREDICTED,
+    common_pb2.FRAME_ORIGIN_CONCEALED: Origin.CONCEALED,
+}
+_MODES: Final = {number: mode for mode, number in MODES.items()}
+_ENCODINGS: Final = {number: name for name, number in ENCODINGS.items()}
+
+T = TypeVar("T")
+
+
+def decode_server_info(message: GetServerInfoResponse) -> ServerInfo:
+    """Returns what a server serves."""
+    models = tuple(_alike(Model, model) for model in message.models)
+    return _alike(ServerInfo, message, models=models)
+
+
+def decode_config(message: StreamConfig) -> EffectiveConfig:
+    """Returns the effective configuration; ServerError for a value that is not known here."""
+    if message.mode not in _MODES or message.output_encoding not in _ENCODINGS:
+        raise ServerError("the server answered with a configuration that is not known here")
+    return _alike(
+        EffectiveConfig,
+        message,
+        mode=_MODES[message.mode],
+        observed=message.observed_frames,
+        predicted=message.predicted_frames,
+        frame_count=message.frame_count or None,
+        output=_ENCODINGS[message.output_encoding],
+        seed=message.seed if message.HasField("seed") else None,
+    )
+
+
+def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
+    """Returns one frame of the result; ServerError when it is not what the configuration says."""
+    if message.origin not in _ORIGINS:
+        raise ServerError(f"frame {message.index}: origin {message.origin} is not known here")
+    try:
+        image = decode_image(message.image, config.height, config.width)
+        keypoints = decode_keypoints(message.keypoints, config.keypoints)
+    except InvalidInputError as error:
+        raise ServerError(f"frame {message.index} cannot be read: {error}") from error
+    image.flags.writeable = keypoints.flags.writeable = False
+    return Frame(
+        index=message.index,
+        origin=_ORIGINS[message.origin],
+        image=image,
+        keypoints=keypoints,
+        timings=_alike(StageTimings, message.timings),
+        group_frames=message.group_frames,
+    )
+
+
+def decode_report(message: StreamReport) -> Report:
+    """Returns the report that ends a session."""
+    latency = tuple(_alike(LatencySummary, stage) for stage in message.latency)
+    return _alike(Report, message, bytes=_alike(ByteCounts, message.bytes), latency=latency)
+
+
+def _alike(kind: type[T], message: Any, **given: Any) -> T:
+    """Returns a value of `kind`: the fields given, all others from the message's fields."""
+    names = (field.name for field in fields(kind))  # type: ignore[arg-type]
+    return kind(**given, **{name: getattr(message, name) for name in names if name not in given})

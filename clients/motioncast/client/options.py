@@ -1,0 +1,110 @@
+"""The options of a session, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Final, TypedDict
+
+from motioncast.client.errors import InvalidRequestError
+from motioncast.client.types import Encoding, Mode
+from motioncast.v1.motion_transfer_pb2 import (
+    TRANSFER_MODE_RECONSTRUCTION,
+    TRANSFER_MODE_TRANSFER,
+    StreamConfig,
+)
+from motioncast.wire import images
+
+ENCODINGS: Final[dict[Encoding, images.Encoding]] = {
+    "rgb8": images.RGB8,
+    "jpeg": images.JPEG,
+    "png": images.PNG,
+}
+MODES: Final = {
+    Mode.RECONSTRUCTION: TRANSFER_MODE_RECONSTRUCTION,
+    Mode.TRANSFER: TRANSFER_MODE_TRANSFER,
+}
+
+
+class StreamOptions(TypedDict, total=False):
+    """How a session runs; each of these may be left out."""
+
+    observed: int  # M, frames sent in each group of M + N: 1 to 256, default 5
+    predicted: int  # N, frames forecast in each group: 0 to 256, default 5; 0 sends every frame
+    model: str | None  # model configuration, for example "lite128"; default: the server's
+    relative_motion: bool  # transfer only: the video's motion since its first frame; default False
+    frame_rate: float  # frames per second of the video: above 0 and up to 240, default 25
+    frame_count: int | None  # frames of the whole video; default: its len(), unknown without one
+    output: Encoding  # what frames come back as, default "rgb8"
+    seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path
+
+
+_DEFAULTS: Final = StreamOptions(
+    observed=5,
+    predicted=5,
+    model=None,
+    relative_motion=False,
+    frame_rate=25.0,
+    frame_count=None,
+    output="rgb8",
+    seed=None,
+)
+
+
+def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
+    """Returns the options as the message that opens a session.
+
+    Raises:
+        InvalidRequestError: An option is out of range.
+        TypeError: There is no such option.
+    """
+    unknown = sorted(given.keys() - _DEFAULTS.keys())
+    if unknown:
+        raise TypeError(f"unknown option: {', '.join(unknown)}")
+    options: StreamOptions = {**_DEFAULTS, **given}
+    if options["relative_motion"] and mode is not Mode.TRANSFER:
+        raise InvalidRequestError.of("relative_motion", "takes a source image of its own")
+    config = StreamConfig(
+        mode=MODES[mode],
+        relative_motion=options["relative_motion"],
+        observed_frames=_whole("observed", options["observed"], 1, 256),
+        predicted_frames=_whole("predicted", options["predicted"], 0, 256),
+        frame_rate=_frame_rate(options["frame_rate"]),
+        output_encoding=encoding("output", options["output"]),
+        model=options["model"],
+    )
+    if options["frame_count"] is not None:
+        config.frame_count = _whole("frame_count", options["frame_count"], 1, 2**64 - 1)
+    if options["seed"] is not None:
+        config.seed = _whole("seed", options["seed"], 0, 2**64 - 1)
+    return config
+
+
+def is_observed(index: int, observed: int, predicted: int) -> bool:
+    """Tells whether the pattern sends frame `index`: the first M of every M + N are sent."""
+    return index % (observed + predicted) < observed
+
+
+def encoding(field: str, name: Encoding) -> images.Encoding:
+    """Returns the contract's number for an encoding; InvalidRequestError for an unknown one."""
+    if name not in ENCODINGS:
+        raise InvalidRequestError.of(field, f"{name!r} is none of {', '.join(ENCODINGS)}")
+    return ENCODINGS[name]
+
+
+def _whole(field: str, value: int, low: int, high: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidRequestError.of(field, f"{value!r} is not a whole number") from None
+    if number < low:
+        raise InvalidRequestError.of(field, f"{number} is below {low}")
+    if number > high:
+        raise InvalidRequestError.of(field, f"{number} exceeds the limit of {high}")
+    return number
+
+
+def _frame_rate(value: float) -> float:
+    if not (math.isfinite(value) and 0 < value <= 240):
+        raise InvalidRequestError.of("frame_rate", f"{value:g} is not in (0, 240]")
+    return value

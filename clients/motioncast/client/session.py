@@ -1,0 +1,227 @@
+"""One session without its transport: a video's elements in, messages out; messages in, frames out.
+
+    element 0         ->  config, source, element 0
+    element t         ->  element t when t mod (M + N) < M, else nothing
+    config, report    ->  kept
+    frame             ->  Frame
+
+The asyncio transport and the blocking one share it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sized
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from motioncast.client.decode import decode_config, decode_frame, decode_report
+from motioncast.client.errors import InvalidRequestError, ServerError, from_domain
+from motioncast.client.options import StreamOptions, encode_config, encoding, is_observed
+from motioncast.client.types import (
+    EffectiveConfig,
+    Encoding,
+    Frame,
+    Keypoints,
+    Mode,
+    Pixels,
+    Report,
+)
+from motioncast.v1.motion_transfer_pb2 import (
+    DrivingFrame,
+    KeypointPacket,
+    SourceImage,
+    StreamRequest,
+    StreamResponse,
+)
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.images import encode_image
+from motioncast.wire.keypoints import check_keypoints, encode_keypoints
+
+E = TypeVar("E", Pixels, Keypoints)
+
+
+class Session(ABC, Generic[E]):
+    """What both sides of one stream have said so far.
+
+    Args:
+        elements: The video; only its length is looked at, when it has one.
+        mode: What the source image is.
+        options: How the session runs.
+    """
+
+    def __init__(self, elements: object, mode: Mode, options: StreamOptions) -> None:
+        if options.get("frame_count") is None and isinstance(elements, Sized) and len(elements):
+            options = {**options, "frame_count": len(elements)}
+        self._opening = encode_config(options, mode)
+        self._opened = False
+        self._next_index = 0
+        self._config: EffectiveConfig | None = None
+        self._report: Report | None = None
+
+    @property
+    def config(self) -> EffectiveConfig:
+        """The effective configuration; RuntimeError before the first frame has come."""
+        if self._config is None:
+            raise RuntimeError("the configuration comes with the first frame")
+        return self._config
+
+    @property
+    def report(self) -> Report:
+        """The report; RuntimeError before the last frame has come."""
+        if self._report is None:
+            raise RuntimeError("the report comes after the last frame")
+        return self._report
+
+    def send(self, element: E | None) -> list[StreamRequest]:
+        """Returns the messages for the next element of the video, none for one that is not sent.
+
+        Raises:
+            InvalidRequestError: The element is not what it should be.
+        """
+        index = self._next_index
+        self._next_index += 1
+        if element is None:
+            return []
+        messages = []
+        if not self._opened:
+            source = self._source(index, element)
+            messages = [StreamRequest(config=self._opening), StreamRequest(source=source)]
+            self._opened = True
+        if is_observed(index, self._opening.observed_frames, self._opening.predicted_frames):
+            messages.append(self._message(index, element))
+        return messages
+
+    def send_next(self, elements: Iterator[E | None]) -> list[StreamRequest] | None:
+        """Returns what `send` makes of the next element, None after the last one."""
+        try:
+            return self.send(next(elements))
+        except StopIteration:
+            return None
+
+    @property
+    def complete(self) -> bool:
+        """Whether `frame_count` elements have been sent: there is nothing more to read."""
+        return 0 < self._opening.frame_count <= self._next_index
+
+    def end(self) -> None:
+        """Notes that the video has ended; InvalidRequestError when nothing of it was there."""
+        if not self._opened:
+            raise InvalidRequestError("the video is empty")
+
+    def receive(self, response: StreamResponse) -> Frame | None:
+        """Returns the frame of a message, None for the configuration and the report."""
+        match response.WhichOneof("message"):
+            case "config":
+                self._config = decode_config(response.config)
+            case "frame" if self._config is not None:
+                return decode_frame(response.frame, self._config)
+            case "report":
+                self._report = decode_report(response.report)
+            case kind:
+                raise ServerError(f"the server sent {kind or 'nothing'} where it may not")
+        return None
+
+    def finish(self) -> None:
+        """Notes that the server has closed the stream; ServerError when its report is missing."""
+        if self._report is None:
+            raise ServerError("the stream ended without its report")
+
+    @abstractmethod
+    def _source(self, index: int, element: E) -> SourceImage:
+        """Returns the source; `element` is the first that is there, at `index`."""
+
+    @abstractmethod
+    def _message(self, index: int, element: E) -> StreamRequest:
+        """Returns the element at `index` as a message."""
+
+
+class FramesSession(Session[Pixels]):
+    """The session of a client that sends frames; without a source its first frame is the source."""
+
+    def __init__(
+        self, frames: object, source: Pixels | None, sent_as: Encoding, options: StreamOptions
+    ) -> None:
+        mode = Mode.RECONSTRUCTION if source is None else Mode.TRANSFER
+        super().__init__(frames, mode, options)
+        self._encoding = encoding("encoding", sent_as)
+        self._source_image = None if source is None else _checked_image("source", source)
+        self._shape = None if source is None else source.shape
+
+    def _source(self, index: int, element: Pixels) -> SourceImage:
+        image = self._source_image
+        if image is None:
+            image = self._checked(index, element)
+        return SourceImage(image=encode_image(image, self._encoding))
+
+    def _message(self, index: int, element: Pixels) -> StreamRequest:
+        image = encode_image(self._checked(index, element), self._encoding)
+        return StreamRequest(frame=DrivingFrame(index=index, image=image))
+
+    def _checked(self, index: int, image: Pixels) -> Pixels:
+        field = f"frames[{index}]"
+        image = _checked_image(field, image)
+        self._shape = self._shape or image.shape
+        if image.shape != self._shape:
+            problem = f"{_size(image.shape)} pixels, but the source has {_size(self._shape)}"
+            raise InvalidRequestError.of(field, problem)
+        return image
+
+
+class KeypointsSession(Session[Keypoints]):
+    """The session of a client that detects keypoints itself."""
+
+    def __init__(
+        self,
+        keypoints: object,
+        source: Pixels,
+        source_keypoints: Keypoints | None,
+        mode: Mode | None,
+        sent_as: Encoding,
+        options: StreamOptions,
+    ) -> None:
+        moved = options.get("relative_motion", False)
+        mode = mode or (Mode.TRANSFER if moved else Mode.RECONSTRUCTION)
+        super().__init__(keypoints, mode, options)
+        image = encode_image(_checked_image("source", source), encoding("encoding", sent_as))
+        self._source_image = SourceImage(image=image)
+        self._count: int | None = None
+        if source_keypoints is not None:
+            checked = self._checked("source_keypoints", source_keypoints)
+            self._source_image.keypoints.CopyFrom(encode_keypoints(checked))
+
+    def _source(self, index: int, element: Keypoints) -> SourceImage:
+        return self._source_image
+
+    def _message(self, index: int, element: Keypoints) -> StreamRequest:
+        keypoints = encode_keypoints(self._checked(f"keypoints[{index}]", element))
+        return StreamRequest(keypoints=KeypointPacket(index=index, keypoints=keypoints))
+
+    def _checked(self, field: str, keypoints: Keypoints) -> Keypoints:
+        array = np.asarray(keypoints)
+        if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.number):
+            problem = f"shape {array.shape} of {array.dtype}, but keypoints are (K, 3) numbers"
+            raise InvalidRequestError.of(field, problem)
+        self._count = self._count or len(array)
+        if len(array) != self._count:
+            problem = f"{len(array)} keypoints, but the ones before have {self._count}"
+            raise InvalidRequestError.of(field, problem)
+        try:
+            check_keypoints(array, field)
+        except InvalidInputError as error:
+            raise from_domain(error) from error
+        return array
+
+
+def _checked_image(field: str, image: Pixels) -> Pixels:
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise InvalidRequestError.of(field, f"shape {array.shape}, but an image is (H, W, 3)")
+    if array.dtype != np.uint8:
+        raise InvalidRequestError.of(field, f"{array.dtype} values, but pixels are uint8")
+    return array
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"

@@ -1,0 +1,196 @@
+"""The blocking client: the same names, with plain iterators.
+
+    with connect_sync("localhost:50050") as service:
+        for frame in service.stream(frames, observed=5, predicted=5):
+            show(frame.image, frame.origin)
+
+It runs on gRPC's blocking stack rather than on an event loop in a thread of its own: gRPC's asyncio
+stack shares one poller between all event loops of a process, which it calls unsupported.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Unpack
+from weakref import WeakSet
+
+import grpc
+
+from motioncast.client import channel
+from motioncast.client.decode import decode_server_info
+from motioncast.client.errors import ConnectError, from_rpc
+from motioncast.client.options import StreamOptions
+from motioncast.client.session import E, FramesSession, KeypointsSession, Session
+from motioncast.client.types import (
+    EffectiveConfig,
+    Encoding,
+    Frame,
+    Keypoints,
+    Mode,
+    Pixels,
+    Report,
+    ServerInfo,
+)
+from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest, StreamRequest
+from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
+
+
+@contextmanager
+def connect_sync(
+    target: str,
+    *,
+    timeout: float = channel.ANSWER_SECONDS,
+    max_message_bytes: int = channel.MESSAGE_BYTES,
+    keepalive_seconds: float = channel.KEEPALIVE_SECONDS,
+) -> Iterator[SyncService]:
+    """Connects to an orchestrator, as `connect` does."""
+    options = channel.channel_arguments(max_message_bytes, keepalive_seconds)
+    with grpc.insecure_channel(target, options=options) as connection:
+        try:
+            grpc.channel_ready_future(connection).result(timeout)
+        except grpc.FutureTimeoutError:
+            raise ConnectError(channel.no_answer(target, timeout)) from None
+        service = SyncService(connection, target)
+        try:
+            yield service
+        finally:
+            service.close()
+
+
+class SyncService:
+    """A connection to an orchestrator, made by `connect_sync`; with the calls of `Service`."""
+
+    def __init__(self, connection: grpc.Channel, target: str) -> None:
+        self._stub = MotionTransferServiceStub(connection)
+        self._target = target
+        self._streams: WeakSet[SyncStream] = WeakSet()
+
+    def server_info(self, *, timeout: float | None = None) -> ServerInfo:
+        """Returns what the server serves, as `Service.server_info` does."""
+        try:
+            info = self._stub.GetServerInfo(GetServerInfoRequest(), timeout=timeout)
+        except grpc.RpcError as failure:
+            raise from_rpc(failure, self._target, timeout) from failure
+        return decode_server_info(info)
+
+    def stream(
+        self,
+        frames: Iterable[Pixels | None],
+        *,
+        source: Pixels | None = None,
+        encoding: Encoding = "rgb8",
+        timeout: float | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> SyncStream:
+        """Returns the session of a video of frames, as `Service.stream` does."""
+        session = FramesSession(frames, source, encoding, options)
+        return self._open(session, frames, timeout)
+
+    def stream_keypoints(
+        self,
+        keypoints: Iterable[Keypoints | None],
+        *,
+        source: Pixels,
+        source_keypoints: Keypoints | None = None,
+        mode: Mode | None = None,
+        encoding: Encoding = "rgb8",
+        timeout: float | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> SyncStream:
+        """Returns the session of a video of keypoints, as `Service.stream_keypoints` does."""
+        session = KeypointsSession(keypoints, source, source_keypoints, mode, encoding, options)
+        return self._open(session, keypoints, timeout)
+
+    def close(self) -> None:
+        """Ends the streams that are still running."""
+        for stream in list(self._streams):
+            stream.close()
+
+    def _open(
+        self, session: Session[E], elements: Iterable[E | None], timeout: float | None
+    ) -> SyncStream:
+        stream = SyncStream(self._stub, self._target, timeout, session, elements)
+        self._streams.add(stream)
+        return stream
+
+
+class SyncStream:
+    """The frames of a session, to be read once: `for frame in stream`. As `Stream` otherwise.
+
+    The video is read in a thread of gRPC's.
+    """
+
+    def __init__(
+        self,
+        stub: MotionTransferServiceStub,
+        target: str,
+        timeout: float | None,
+        session: Session[Any],
+        elements: Iterable[Any],
+    ) -> None:
+        self._stub = stub
+        self._target = target
+        self._timeout = timeout
+        self._session = session
+        self._elements = elements
+        self._call: Any = None  # both a grpc.Call and an iterator, which its stubs do not say
+        self._called = threading.Event()
+        self._reading = threading.Lock()  # held while an element of the video is read
+        self._failure: Exception | None = None  # on this side; it explains why the call ended
+
+    @property
+    def config(self) -> EffectiveConfig:
+        """The effective configuration; RuntimeError before the first frame has come."""
+        return self._session.config
+
+    @property
+    def report(self) -> Report:
+        """What happened in the session; RuntimeError before the last frame has come."""
+        return self._session.report
+
+    def __iter__(self) -> Generator[Frame]:
+        if self._call is not None or self._failure is not None:
+            raise RuntimeError("a stream can be read once")
+        self._call = self._stub.Stream(self._messages(), timeout=self._timeout)
+        self._called.set()
+        try:
+            for response in self._call:
+                frame = self._session.receive(response)
+                if frame is not None:
+                    yield frame
+            self._session.finish()
+        except grpc.RpcError as failure:
+            raise self._failure or from_rpc(failure, self._target, self._timeout) from failure
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the session wherever it is; the element of the video being read is waited for."""
+        self._failure = self._failure or RuntimeError("the stream was closed")
+        if self._call is not None:
+            self._call.cancel()
+        with self._reading:
+            pass
+
+    def _messages(self) -> Iterator[StreamRequest]:
+        self._called.wait()
+        iterator = iter(self._elements)
+        while (messages := self._next(iterator)) is not None:
+            yield from messages
+
+    def _next(self, iterator: Iterator[Any]) -> list[StreamRequest] | None:
+        with self._reading:
+            try:
+                if self._failure is not None:
+                    return None
+                if not self._session.complete:
+                    messages = self._session.send_next(iterator)
+                    if messages is not None:
+                        return messages
+                self._session.end()
+            except Exception as error:
+                self._failure = error
+                self._call.cancel()
+            return None

@@ -1,0 +1,132 @@
+"""What a client gets back: frozen values with numpy arrays, no protobuf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3), RGB
+Keypoints: TypeAlias = NDArray[np.float32]  # (K, 3): x, y in [-1, 1], intensity in [0, 1]
+Encoding: TypeAlias = Literal["rgb8", "jpeg", "png"]
+
+
+class Origin(StrEnum):
+    """Where the keypoints of a frame came from."""
+
+    OBSERVED = "observed"  # the sender supplied them
+    PREDICTED = "predicted"  # the sender skipped the frame on purpose; a forecast
+    CONCEALED = "concealed"  # the frame was expected but did not come; a forecast
+
+
+class Mode(StrEnum):
+    """What the source image is in relation to the driving video."""
+
+    RECONSTRUCTION = "reconstruction"  # its first frame
+    TRANSFER = "transfer"  # another image, animated by the video
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model configuration that a server serves."""
+
+    name: str
+    height: int  # pixels
+    width: int  # pixels
+    keypoints: int  # K
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What a server serves, and its limits."""
+
+    version: str
+    models: tuple[Model, ...]  # the default first
+    max_group_frames: int  # largest M and largest N
+    max_message_bytes: int
+    max_sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveConfig:
+    """The configuration that a session runs with, every default filled in by the server."""
+
+    model: str
+    mode: Mode
+    relative_motion: bool
+    observed: int  # M, frames sent in each group of M + N
+    predicted: int  # N, frames forecast in each group of M + N
+    frame_rate: float  # frames per second
+    frame_count: int | None  # frames of the whole timeline; None when unknown
+    output: Encoding
+    seed: int | None  # of the predictor's noise; None for the mean path
+    height: int  # pixels
+    width: int  # pixels
+    keypoints: int  # K
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimings:
+    """How long the stages took for the group of a frame, in milliseconds, as the server saw it."""
+
+    keypoint_ms: float  # the call to the keypoint service; 0 when the client sent keypoints
+    predictor_ms: float  # the call to the predictor service; 0 when nothing called for it
+    synthesis_ms: float  # the call to the synthesis service
+    total_ms: float  # from the group's last message until its frames were ready
+    keypoint_inference_ms: float  # of keypoint_ms, in the model itself
+    predictor_inference_ms: float
+    synthesis_inference_ms: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One frame of the result. Its arrays are read-only: copy them to draw on them."""
+
+    index: int  # on the timeline: 0, 1, 2 ... without gaps
+    origin: Origin
+    image: Pixels  # (H, W, 3)
+    keypoints: Keypoints  # (K, 3), the driving ones, before relative motion is applied
+    timings: StageTimings
+    group_frames: int  # frames processed together with this one, itself included
+
+
+@dataclass(frozen=True, slots=True)
+class ByteCounts:
+    """Bytes of serialised messages, as the server counted them."""
+
+    config: int  # received: configurations
+    source: int  # received: source images
+    frames: int  # received: driving frames
+    keypoints: int  # received: keypoint packets
+    results: int  # sent: result frames
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """Latency of one stage per group, in milliseconds; all 0 when the stage never ran."""
+
+    stage: str  # keypoint, predictor, synthesis or total
+    count: int  # groups that the stage ran for
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    mean_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What happened in a session."""
+
+    observed_frames: int
+    predicted_frames: int
+    concealed_frames: int
+    bytes: ByteCounts
+    latency: tuple[LatencySummary, ...]
+    bits_per_sent_frame: float  # mean size of what was sent for one observed frame
+    bits_per_second: float  # of video, without configuration and source
+    saved_against_all_keypoints: float  # share, 0 to 1
+    saved_against_raw_frames: float  # share, 0 to 1, source image included in what was sent
+    forecast_error: float  # mean distance of observed keypoints from their one-step forecast
