@@ -1,0 +1,14 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.toy_models import build_toy_repository
+
+
+@pytest.fixture(scope="session")
+def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of a model repository with the closed-form models of `support.toy_models`."""
+    return build_toy_repository(tmp_path_factory.mktemp("toy_repository"))
