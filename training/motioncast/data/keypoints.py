@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -86,14 +86,11 @@ def save_tracks(tracks: Tracks, path: Path) -> None:
 
 def load_tracks(path: Path) -> Tracks:
     """Reads what `save_tracks` wrote; raises TracksError that names the file and what is wrong."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in ARRAYS if name not in file]
-            if missing:
-                raise TracksError(f"{path}: no keypoint tracks (misses {', '.join(missing)})")
-            names, starts, keypoints, validation = (file[name] for name in ARRAYS)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise TracksError(f"{path}: cannot be read as keypoint tracks ({error})") from error
+    arrays = _read_arrays(path)
+    missing = [name for name in ARRAYS if name not in arrays]
+    if missing:
+        raise TracksError(f"{path}: no keypoint tracks (misses {', '.join(missing)})")
+    names, starts, keypoints, validation = (arrays[name] for name in ARRAYS)
     _check(path, names, starts, keypoints, validation)
     return Tracks(
         names=tuple(str(name) for name in names),
@@ -143,6 +140,14 @@ def random_windows(
         window = clip[start : start + length]
         windows.append(window.flip(0) if draw[2] < 0.5 else window)
     return torch.stack(windows)
+
+
+def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (AttributeError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise TracksError(f"{path}: cannot be read as keypoint tracks ({error})") from error
 
 
 def _check(

@@ -1,0 +1,106 @@
+"""Keypoint tracks on disk and the windows drawn from them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from motioncast.data.keypoints import (
+    Tracks,
+    TracksError,
+    every_window,
+    load_tracks,
+    motion_statistics,
+    random_windows,
+    save_tracks,
+)
+
+
+def ramp(frames: int, start: float = 0.0) -> torch.Tensor:
+    """Returns a clip (T, 2, 3) whose every coordinate is its frame's number plus `start`."""
+    return (torch.arange(frames) + start)[:, None, None].expand(frames, 2, 3).clone()
+
+
+def two_clips() -> Tracks:
+    keypoints = torch.cat([ramp(5), ramp(4, start=100.0)])
+    return Tracks(("a.mp4", "b.mp4"), (0, 5, 9), keypoints, (False, True))
+
+
+def test_tracks_survive_the_disk(tmp_path: Path) -> None:
+    save_tracks(two_clips(), tmp_path / "tracks.npz")
+    read = load_tracks(tmp_path / "tracks.npz")
+    assert read.names == ("a.mp4", "b.mp4")
+    assert read.starts == (0, 5, 9)
+    assert read.validation == (False, True)
+    assert_close(read.keypoints, two_clips().keypoints)
+    assert [path.name for path in tmp_path.iterdir()] == ["tracks.npz"]
+
+
+def test_subsets_divide_the_clips() -> None:
+    assert_close(two_clips().subset("training"), [ramp(5)])
+    assert_close(two_clips().subset("validation"), [ramp(4, start=100.0)])
+    assert len(two_clips().subset("all")) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"keypoints": np.zeros((9, 2, 2), np.float32)}, r"keypoints have shape \(9, 2, 2\)"),
+        ({"keypoints": np.full((9, 2, 3), np.nan, np.float32)}, "not finite"),
+        ({"starts": np.array([0, 5, 8])}, "starts do not divide the 9 frames"),
+        ({"starts": np.array([0, 9])}, "disagree about the clips"),
+        ({"validation": None}, "misses validation"),
+    ],
+)
+def test_damaged_tracks_are_refused_by_name(
+    tmp_path: Path, change: dict[str, np.ndarray | None], message: str
+) -> None:
+    path = tmp_path / "tracks.npz"
+    save_tracks(two_clips(), path)
+    with np.load(path) as file:
+        arrays = {**file, **change}
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(TracksError, match=f"tracks.npz: .*{message}"):
+        load_tracks(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
+def test_a_file_that_is_no_archive_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "tracks.npz"
+    path.write_bytes(content)
+    with pytest.raises(TracksError, match=r"tracks\.npz"):
+        load_tracks(path)
+
+
+def test_statistics_of_a_ramp_are_its_mean_and_unit_step() -> None:
+    statistics = motion_statistics([ramp(3), ramp(3)])
+    assert_close(statistics.mean, torch.ones(2, 3))
+    assert_close(statistics.unit, torch.ones(2, 3))
+
+
+def test_a_coordinate_that_never_moves_has_a_positive_unit() -> None:
+    statistics = motion_statistics([torch.full((4, 1, 3), 0.5)])
+    assert (statistics.unit > 0).all()
+    assert (statistics.std > 0).all()
+
+
+def test_windows_never_cross_from_one_clip_to_the_next() -> None:
+    windows = every_window(two_clips().subset("all"), length=3, stride=1)
+    assert windows[:, 0, 0, 0].tolist() == [0, 1, 2, 100, 101]
+    assert_close(windows.diff(dim=1), torch.ones(5, 2, 2, 3))
+
+
+def test_random_windows_play_forwards_and_backwards() -> None:
+    drawn = random_windows([ramp(9)], 4, 256, torch.Generator().manual_seed(0))
+    steps = drawn.diff(dim=1)[:, :, 0, 0]
+    assert set(steps.flatten().tolist()) == {1.0, -1.0}
+    assert set(drawn[steps[:, 0] > 0, 0, 0, 0].tolist()) == {0, 1, 2, 3, 4, 5}
+
+
+def test_windows_longer_than_every_clip_are_refused() -> None:
+    with pytest.raises(ValueError, match="none has 6 frames"):
+        every_window([ramp(5)], length=6, stride=1)
+    with pytest.raises(ValueError, match="none has 6 frames"):
+        random_windows([ramp(5)], 6, 1, torch.Generator())

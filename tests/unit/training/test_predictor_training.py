@@ -1,0 +1,125 @@
+"""Training the predictors: masks, losses, resuming, and whether anything is learnt."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from motioncast.data.keypoints import every_window
+from motioncast.evaluate.forecast import Setting, forecast_error
+from motioncast.models.checkpoint_predictor import load_predictor
+from motioncast.models.predictor import PredictorSizes, Unrolled
+from motioncast.models.predictors import damped, free_running, hold, linear
+from motioncast.train.predictor import PredictorTraining, Schedule, train
+from motioncast.train.predictor_loss import (
+    PATTERNS,
+    LossWeights,
+    forecast_loss,
+    horizons,
+    random_patterns,
+)
+
+SIZES = PredictorSizes(keypoints=2, hidden=32, latent=4, features=32)
+
+# x_t = 2 rho cos(w) x_{t-1} - rho^2 x_{t-2} + noise: a damped oscillator of 16 frames a turn
+DAMPING, TURN, NOISE = 0.97, 2 * math.pi / 16, 0.01
+RECURRENCE = (2 * DAMPING * math.cos(TURN), -(DAMPING**2))
+REST = torch.tensor([0.0, 0.0, 0.5])
+
+
+def oscillators(clips: int, frames: int, seed: int) -> list[Tensor]:
+    """Returns clips (T, 2, 3) whose coordinates swing independently around their rest."""
+    noise = NOISE * torch.randn(
+        clips, frames + 100, 2, 3, generator=torch.Generator().manual_seed(seed)
+    )
+    steps = [noise[:, 0], noise[:, 1]]
+    for t in range(2, noise.shape[1]):
+        steps.append(RECURRENCE[0] * steps[-1] + RECURRENCE[1] * steps[-2] + noise[:, t])
+    return list(torch.stack(steps[100:], dim=1) + REST)
+
+
+def optimal(observed: Tensor, horizon: int) -> Tensor:
+    """The conditional expectation: the recurrence without its noise."""
+    steps = [observed[:, -2] - REST, observed[:, -1] - REST]
+    for _ in range(horizon):
+        steps.append(RECURRENCE[0] * steps[-1] + RECURRENCE[1] * steps[-2])
+    return torch.stack(steps[2:], dim=1) + REST
+
+
+def training(kind: str, schedule: Schedule) -> PredictorTraining:
+    return PredictorTraining(kind, SIZES, oscillators(64, 64, seed=0), schedule, LossWeights())
+
+
+def test_a_free_running_vrnn_comes_near_the_optimal_forecast_of_damped_oscillators() -> None:
+    schedule = Schedule(steps=450, batch=32, window_frames=32, learning_rate=3e-3, warmup_steps=20)
+    vrnn = training("vrnn", schedule)
+    for _ in range(schedule.steps):
+        vrnn.advance()
+    setting = Setting(observed_frames=10, horizon_frames=12)
+    windows = every_window(oscillators(32, 64, seed=1), 22, stride=2)
+    learnt = forecast_error(free_running(vrnn.average), windows, setting)
+    assert (learnt < 1.25 * forecast_error(optimal, windows, setting)).all()
+    for simple in (hold, damped, linear):
+        assert (learnt < forecast_error(simple, windows, setting)).all()
+
+
+@pytest.mark.parametrize("kind", ["vrnn", "gru", "monkey_net_gru"])
+def test_a_resumed_training_ends_bit_for_bit_where_an_unbroken_one_does(
+    kind: str, tmp_path: Path
+) -> None:
+    schedule = Schedule(steps=6, batch=4, window_frames=12)
+    unbroken, first, second = (training(kind, schedule) for _ in range(3))
+    for _ in range(6):
+        unbroken.advance()
+    for _ in range(3):
+        first.advance()
+    first.save(tmp_path / "last.pt")
+    second.resume(tmp_path / "last.pt")
+    for _ in range(3):
+        second.advance()
+    for expected, resumed in ((unbroken.model, second.model), (unbroken.average, second.average)):
+        assert_close(resumed.state_dict(), expected.state_dict(), atol=0, rtol=0)
+
+
+def test_training_leaves_a_predictor_and_a_second_call_has_nothing_left_to_do(
+    tmp_path: Path,
+) -> None:
+    schedule = Schedule(steps=4, batch=4, window_frames=12, validate_every_steps=2)
+    validation = oscillators(2, 40, seed=1)
+    best = train(training("gru", schedule), validation, tmp_path)
+    written = (tmp_path / "predictor.pt").read_bytes()
+    assert train(training("gru", schedule), validation, tmp_path) == best
+    assert (tmp_path / "predictor.pt").read_bytes() == written
+    assert load_predictor(tmp_path / "predictor.pt").sizes == SIZES
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+
+
+def test_patterns_start_observed_and_alternate_stretches_of_the_listed_lengths() -> None:
+    observed = random_patterns(200, 60, torch.Generator().manual_seed(0))
+    assert set(observed.flatten().tolist()) == {0.0, 1.0}
+    assert (observed[:, 0] == 1).all()
+    stretches = set()
+    for row in observed[:, 1:].int().tolist():
+        text = "".join(map(str, row))
+        inner = text.strip("1").strip("0").replace("01", "0 1").replace("10", "1 0").split()
+        stretches |= {len(stretch) for stretch in inner if stretch[0] == "1"}
+    assert stretches <= {m for m, _ in PATTERNS}
+    assert len(stretches) > 2
+
+
+def test_the_horizon_counts_frames_since_the_last_observed_one() -> None:
+    observed = torch.tensor([[1.0, 1.0, 0.0, 0.0, 1.0, 0.0]])
+    assert horizons(observed).tolist() == [[1, 1, 1, 2, 3, 1]]
+
+
+def test_the_forecast_loss_is_the_weighted_mean_of_errors_in_units() -> None:
+    vrnn = training("vrnn", Schedule()).model
+    truth = torch.zeros(1, 3, 2, 3)
+    forecast = truth + 2 * vrnn.unit
+    unrolled = Unrolled(forecast, torch.empty(0), torch.empty(0))
+    loss = forecast_loss(vrnn, unrolled, truth, torch.tensor([[1.0, 0.0, 0.0]]))
+    # Error 2 in x, y and (weighing a half) intensity; horizons 1 and 2; the first step is left out.
+    assert_close(loss, torch.tensor((2 + 2 + 1) / 3 * (1 + 2**-0.5) / 2))
