@@ -38,7 +38,8 @@ class ClipCache:
 
     def lengths(self) -> npt.NDArray[np.int64]:
         """Returns the number of frames of every clip."""
-        return np.diff(np.asarray(self.starts, dtype=np.int64))
+        starts = np.asarray(self.starts, dtype=np.int64)
+        return starts[1:] - starts[:-1]
 
 
 def open_cache(

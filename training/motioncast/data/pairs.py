@@ -55,7 +55,7 @@ class PairSampler:
         return Batch(*augment(frames, self.augmentation, random).unbind(dim=1))
 
     def _sample(self, random: np.random.Generator) -> Clip:
-        clip = self.cache.clip(self.clips[random.integers(len(self.clips))])
+        clip = self.cache.clip(self.clips[int(random.integers(len(self.clips)))])
         first, second = np.sort(random.choice(len(clip), 2, replace=len(clip) < 2))
         if random.random() < 0.5:  # time flip
             first, second = second, first

@@ -68,7 +68,7 @@ def _movie_frames(path: Path) -> Iterator[av.VideoFrame]:
 def _strip_frames(path: Path) -> Iterator[av.VideoFrame]:
     """Cuts a PNG strip of square frames side by side, left to right."""
     for image in _movie_frames(path):
-        strip = image.to_ndarray(format="rgb24")  # (S, T*S, 3)
+        strip = _pixels(image)  # (S, T*S, 3)
         side, width = strip.shape[:2]
         if width % side:
             raise ValueError(f"a strip {width} wide is no whole number of frames {side} wide")
@@ -80,10 +80,14 @@ def _strip_frames(path: Path) -> Iterator[av.VideoFrame]:
 def _square(frame: av.VideoFrame, size: int) -> Clip:
     """Crops the largest centred square and scales it to (size, size, 3)."""
     if frame.width != frame.height:
-        pixels = frame.to_ndarray(format="rgb24")
+        pixels = _pixels(frame)
         side = min(frame.width, frame.height)
         top, left = (frame.height - side) // 2, (frame.width - side) // 2
         cropped = np.ascontiguousarray(pixels[top : top + side, left : left + side])
         frame = av.VideoFrame.from_ndarray(cropped, format="rgb24")
     scaled = frame.reformat(width=size, height=size, format="rgb24", interpolation="AREA")
-    return scaled.to_ndarray()
+    return _pixels(scaled)
+
+
+def _pixels(frame: av.VideoFrame) -> Clip:
+    return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)

@@ -17,7 +17,7 @@ WIDTH, MAX_CHANNELS, LEVELS = 32, 512, 5
 
 def level_channels(level: int) -> int:
     """Returns the channels after `level` down blocks: 32 at full resolution, doubling up to 512."""
-    return min(MAX_CHANNELS, WIDTH * 2**level)
+    return min(MAX_CHANNELS, WIDTH << level)
 
 
 def down_block(channels_in: int, channels_out: int) -> nn.Sequential:

@@ -71,7 +71,7 @@ def shifted_copies(image: Tensor, shift: Tensor, identity: Tensor) -> Tensor:
     parts = shift.shape[1]
     flow = identity + shift.flatten(0, 1)[:, :, None, None]  # (N * P, 2, S, S)
     copies = warp(image.repeat_interleave(parts, dim=0), flow)
-    return copies.unflatten(0, (-1, parts))
+    return copies.reshape(-1, parts, *image.shape[1:])
 
 
 def compose_flow(estimate: Tensor, shift: Tensor, identity: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def compose_flow(estimate: Tensor, shift: Tensor, identity: Tensor) -> Tensor:
     masks = functional.softmax(estimate[:, :-2], dim=1)[:, 1:]
     with full_precision(shift):
         moved = shift.transpose(1, 2) @ masks.flatten(2)  # (N, 2, H * W)
-    return identity + moved.unflatten(2, tuple(identity.shape[-2:])) + estimate[:, -2:]
+    return identity + moved.view_as(estimate[:, -2:]) + estimate[:, -2:]
 
 
 def start_from_background(layer: nn.Conv2d) -> None:

@@ -73,14 +73,15 @@ def coverage(heatmaps: Tensor, weights: Tensor) -> Tensor:
     `heatmaps` (N, K, h, w) are Gaussians of height 1 around the keypoints, `weights` (N, 1, H, W)
     those of `motion_weights`, of which only what exceeds 1 is motion.
     """
-    motion = functional.adaptive_avg_pool2d(weights - 1, heatmaps.shape[-2:])
+    motion = functional.interpolate(weights - 1, size=heatmaps.shape[-2:], mode="area")
     uncovered = 1 - heatmaps.amax(dim=1, keepdim=True)
     return (motion * uncovered).sum() / motion.sum().clamp(min=1e-6)
 
 
 def _inverse_position(keypoints: Tensor, affine: Tensor) -> Tensor:
     centred = keypoints[..., :2] - affine[:, None, :, 2]
-    return (centred @ torch.linalg.inv(affine[:, :, :2]).transpose(1, 2)).detach()
+    inverse: Tensor = torch.linalg.inv(affine[:, :, :2])
+    return (centred @ inverse.transpose(1, 2)).detach()
 
 
 def generator_adversarial(fake_score: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class SynthesisNetwork(nn.Module, ABC):
     def forward(self, source: Tensor, source_keypoints: Tensor, driving: Tensor) -> Tensor:
         """Returns images (B, T, 3, S, S) for driving keypoints (B, T, K, 3)."""
         image = self.decode(self.encode(source), source_keypoints, driving).image
-        return image.unflatten(0, (-1, driving.shape[1]))
+        return image.reshape(-1, driving.shape[1], *image.shape[1:])
 
 
 def repeat_frames(part: Tensor, frames: int) -> Tensor:

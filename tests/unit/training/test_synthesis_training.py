@@ -1,0 +1,144 @@
+"""The training of detector and synthesis network, and its checkpoints."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from motioncast.data.clip_cache import ClipCache
+from motioncast.data.pairs import PairSampler
+from motioncast.models.checkpoint import (
+    CheckpointError,
+    load_motion_transfer,
+    save_motion_transfer,
+)
+from motioncast.models.configurations import LITE128
+from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.train.synthesis import SynthesisTraining, TrainingSettings, train
+
+
+@pytest.fixture(scope="module")
+def sampler() -> PairSampler:
+    """Batches of two from a bright square that wanders over a ramp."""
+    background = np.broadcast_to(np.arange(128)[:, None], (128, 128))[..., None].repeat(3, axis=2)
+    frames = np.stack([background] * 12).astype(np.uint8)
+    for t, frame in enumerate(frames):
+        frame[30 + 3 * t : 60 + 3 * t, 40:70] = 220
+    cache = ClipCache(names=("square.mkv",), starts=(0, 12), frames=frames)
+    return PairSampler(cache, [0], batch_size=2, seed=1)
+
+
+def training(settings: TrainingSettings) -> SynthesisTraining:
+    torch.manual_seed(0)
+    state = SynthesisTraining(MotionTransfer(LITE128), settings)
+    state.model.train()
+    return state
+
+
+def assert_same(first: SynthesisTraining, second: SynthesisTraining) -> None:
+    for network in ("model", "average"):
+        ours, theirs = getattr(first, network), getattr(second, network)
+        for name, value in ours.state_dict().items():
+            assert torch.equal(value, theirs.state_dict()[name]), f"{network}.{name}"
+
+
+@pytest.mark.parametrize("freeze", [0.5, 1.0], ids=["detector frozen", "detector trained"])
+def test_a_resumed_training_goes_on_bit_for_bit(
+    sampler: PairSampler, tmp_path: Path, freeze: float
+) -> None:
+    settings = TrainingSettings(steps=4, batch_size=2, freeze_detector=freeze)
+    through = training(settings)
+    for step in range(3):
+        if step == 2:
+            through.save(tmp_path / "training.pt")
+        through.learn(sampler.batch(step))
+    resumed = training(settings)
+    resumed.resume(tmp_path / "training.pt")
+    resumed.learn(sampler.batch(resumed.step))
+
+    assert resumed.step == through.step == 3
+    assert_same(resumed, through)
+
+
+def test_a_frozen_detector_stays_as_it_is(sampler: PairSampler) -> None:
+    state = training(TrainingSettings(steps=4, batch_size=2, freeze_detector=0.25))
+    state.learn(sampler.batch(0))
+    state.learn(sampler.batch(1))
+    assert state.frozen
+    before = {name: value.clone() for name, value in state.model.detector.state_dict().items()}
+    state.learn(sampler.batch(2))
+
+    for name, value in state.model.detector.state_dict().items():
+        assert torch.equal(value, before[name])
+        assert torch.equal(value, state.average.detector.state_dict()[name])
+
+
+def test_training_writes_its_networks_and_its_log(sampler: PairSampler, tmp_path: Path) -> None:
+    state = training(TrainingSettings(steps=2, batch_size=2, freeze_detector=0.5))
+
+    train(state, sampler, tmp_path, report_every=1)
+
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+    frozen = load_motion_transfer(tmp_path / "detector_frozen.pt")
+    final = load_motion_transfer(tmp_path / "model.pt")
+    for name, value in frozen.detector.state_dict().items():
+        assert torch.equal(value, final.detector.state_dict()[name])
+
+
+def test_the_loss_falls_on_a_single_batch(sampler: PairSampler) -> None:
+    state = training(TrainingSettings(steps=1000, batch_size=2, warmup_steps=1))
+    batch = sampler.batch(0)
+
+    pixels = [state.learn(batch)["pixels"] for _ in range(30)]
+
+    assert pixels[-1] < 0.7 * pixels[0]
+
+
+def test_settings_give_exactly_one_length() -> None:
+    with pytest.raises(ValueError, match="either in steps or in minutes"):
+        SynthesisTraining(MotionTransfer(LITE128), TrainingSettings())
+
+
+def test_a_checkpoint_keeps_the_networks_to_half_precision(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = MotionTransfer(LITE128).eval()
+    save_motion_transfer(model, tmp_path / "model.pt")
+
+    loaded = load_motion_transfer(tmp_path / "model.pt")
+
+    image = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert_close(loaded.detect(image), model.detect(image), atol=2e-3, rtol=0)
+    assert loaded.configuration == LITE128
+    assert not loaded.training
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 7}, "format version 7, this code reads 1"),
+        ({"format": "motioncast.predictor"}, r"is not a motioncast\.motion_transfer checkpoint"),
+        ({"configuration": "lite512"}, "config: 'lite512' is unknown"),
+        ({"weights": {}}, "Missing key"),
+    ],
+)
+def test_a_foreign_checkpoint_is_refused_with_its_reason(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "model.pt"
+    save_motion_transfer(MotionTransfer(LITE128), path)
+    torch.save({**torch.load(path, weights_only=True), **change}, path)
+
+    with pytest.raises(CheckpointError, match=message):
+        load_motion_transfer(path)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(b"\x00\x01 no checkpoint")
+
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
+        load_motion_transfer(tmp_path / "model.pt")
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+        load_motion_transfer(tmp_path / "missing.pt")

@@ -1,0 +1,194 @@
+"""Reading videos, the decoded cache and the samples drawn from it."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch.testing import assert_close
+
+from motioncast.data.clip_cache import ClipCache, open_cache, split_validation
+from motioncast.data.pairs import Augmentation, PairSampler, random_affine, transform
+from motioncast.data.video_folder import DamagedVideoError, VideoFolder, read_clip
+
+Frames = npt.NDArray[np.uint8]
+
+
+def gradient_frames(count: int, height: int, width: int) -> Frames:
+    """Frames with a horizontal ramp, each a little brighter than the one before."""
+    ramp = np.linspace(20, 180, width).astype(np.uint8)
+    return np.stack(
+        [np.broadcast_to(ramp[None, :, None] + 4 * t, (height, width, 3)) for t in range(count)]
+    ).astype(np.uint8)
+
+
+def write_video(path: Path, frames: Frames) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "bgr0"
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+
+
+def write_png(path: Path, image: Frames) -> None:
+    with av.open(str(path), "w", format="image2") as container:
+        stream = container.add_stream("png", rate=1)
+        stream.height, stream.width = image.shape[:2]
+        stream.pix_fmt = "rgb24"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def cache_of(*clips: Frames) -> ClipCache:
+    starts = np.cumsum([0, *(len(clip) for clip in clips)]).tolist()
+    names = tuple(f"{index}.mkv" for index in range(len(clips)))
+    return ClipCache(names=names, starts=tuple(starts), frames=np.concatenate(clips))
+
+
+def test_a_lossless_video_is_read_back_exactly(tmp_path: Path) -> None:
+    frames = gradient_frames(5, 32, 32)
+    write_video(tmp_path / "clip.mkv", frames)
+
+    assert np.array_equal(read_clip(tmp_path / "clip.mkv", 32), frames)
+
+
+def test_a_wide_video_is_cropped_to_its_centre(tmp_path: Path) -> None:
+    frames = gradient_frames(3, 32, 48)
+    write_video(tmp_path / "wide.mkv", frames)
+
+    assert np.array_equal(read_clip(tmp_path / "wide.mkv", 32), frames[:, :, 8:40])
+
+
+def test_a_clip_is_scaled_to_the_wanted_size(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mkv", gradient_frames(2, 64, 64))
+
+    small = read_clip(tmp_path / "clip.mkv", 32)
+
+    assert small.shape == (2, 32, 32, 3)
+    pairs_of_columns = gradient_frames(2, 64, 64)[:, ::2].astype(float).reshape(2, 32, 32, 2, 3)
+    assert np.abs(small - pairs_of_columns.mean(axis=3)).max() <= 2
+
+
+def test_a_png_strip_is_a_clip_of_its_frames(tmp_path: Path) -> None:
+    frames = gradient_frames(4, 16, 16)
+    write_png(tmp_path / "strip.png", np.concatenate(list(frames), axis=1))
+
+    assert np.array_equal(read_clip(tmp_path / "strip.png", 16), frames)
+
+
+def test_a_strip_of_no_whole_number_of_frames_is_refused(tmp_path: Path) -> None:
+    write_png(tmp_path / "strip.png", np.zeros((16, 40, 3), dtype=np.uint8))
+
+    with pytest.raises(DamagedVideoError, match=r"strip\.png.*40 wide is no whole number"):
+        read_clip(tmp_path / "strip.png", 16)
+
+
+def test_a_folder_without_videos_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no video"):
+        VideoFolder(tmp_path).paths()
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
+        VideoFolder(tmp_path / "missing").paths()
+
+
+@pytest.fixture
+def folder_with_damage(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    write_video(folder / "a.mkv", gradient_frames(4, 16, 16))
+    (folder / "b.mkv").write_bytes(b"not a video at all")
+    write_video(folder / "c.mkv", gradient_frames(6, 16, 16))
+    return folder
+
+
+def test_a_damaged_file_is_refused_by_name_and_leaves_no_cache(
+    folder_with_damage: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DamagedVideoError, match=r"b\.mkv"):
+        open_cache(folder_with_damage, 16, tmp_path / "cache")
+
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_damaged_file_is_skipped_on_request_and_listed(
+    folder_with_damage: Path, tmp_path: Path
+) -> None:
+    cache = open_cache(folder_with_damage, 16, tmp_path / "cache", damaged="skip")
+
+    assert cache.names == ("a.mkv", "c.mkv")
+    assert cache.skipped == ("b.mkv",)
+    assert cache.lengths().tolist() == [4, 6]
+    assert np.array_equal(cache.clip(1), gradient_frames(6, 16, 16))
+
+
+def test_a_cache_is_reused_until_the_folder_changes(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    write_video(folder / "a.mkv", gradient_frames(4, 16, 16))
+    open_cache(folder, 16, tmp_path / "cache")
+    again = open_cache(folder, 16, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+    write_video(folder / "b.mkv", gradient_frames(2, 16, 16))
+    assert len(again) == 1
+    assert len(open_cache(folder, 16, tmp_path / "cache")) == 2
+
+
+def test_validation_clips_depend_on_names_alone() -> None:
+    frames = np.zeros((1000, 1, 1, 3), dtype=np.uint8)
+    names = tuple(f"clip{index}.mp4" for index in range(1000))
+    cache = ClipCache(names=names, starts=tuple(range(1001)), frames=frames)
+
+    training, validation = split_validation(cache)
+
+    assert sorted(training + validation) == list(range(1000))
+    assert 30 <= len(validation) <= 70
+    fewer = ClipCache(names=names[500:], starts=tuple(range(501)), frames=frames[500:])
+    assert [index + 500 for index in split_validation(fewer)[1]] == [
+        index for index in validation if index >= 500
+    ]
+
+
+def test_samples_depend_on_seed_and_step_alone() -> None:
+    sampler = PairSampler(cache_of(gradient_frames(9, 16, 16)), [0], batch_size=3, seed=5)
+    other = PairSampler(sampler.cache, [0], batch_size=3, seed=6)
+
+    first = sampler.batch(7)
+    sampler.batch(8)
+
+    for part, again in zip(first, sampler.batch(7), strict=True):
+        assert torch.equal(part, again)
+    assert not torch.equal(first.source, other.batch(7).source)
+
+
+def test_frames_of_a_sample_come_from_one_clip_and_differ() -> None:
+    dark, bright = np.zeros((6, 8, 8, 3), np.uint8), np.full((6, 8, 8, 3), 128, np.uint8)
+    for clip in (dark, bright):
+        clip += np.arange(6, dtype=np.uint8)[:, None, None, None]
+    plain = Augmentation(flip_probability=0, zoom=0, colour=0, brightness=0)
+    sampler = PairSampler(cache_of(dark, bright), [0, 1], 32, seed=0, augmentation=plain)
+
+    values = torch.stack(list(sampler.batch(0)), dim=1)[:, :, 0, 0, 0] * 255  # (B, 3)
+
+    assert_close(values // 128, (values // 128)[:, :1].expand(-1, 3))
+    assert (values[:, 0].round() != values[:, 1].round()).all()
+    assert ((values[:, 1] - values[:, 2]).abs().round() == 2).all()
+
+
+def test_transform_shows_at_u_what_was_at_the_affine_of_u() -> None:
+    size = 33
+    affine = random_affine(1, np.random.default_rng(3), shift=0.05)
+    axis = torch.linspace(-1, 1, size)
+    positions = torch.stack([axis.expand(size, size), axis[:, None].expand(size, size)])
+
+    shown = transform(positions.unsqueeze(0), affine)[0]  # an image of its own coordinates
+
+    expected = torch.einsum("ij,jhw->ihw", affine[0, :, :2], positions)
+    expected = expected + affine[0, :, 2, None, None]
+    inside = (expected.abs() < 0.99).all(dim=0)
+    assert inside.float().mean() > 0.5
+    assert_close(shown[:, inside], expected[:, inside], atol=1e-5, rtol=0)
