@@ -4,6 +4,7 @@ async with Server(ServerSettings(port=50051), [registration]) as server:
     await server.wait_for_termination()
 """
 
+from motioncast.serving.call import Context
 from motioncast.serving.deadline import Deadline
 from motioncast.serving.logs import configure_logging
 from motioncast.serving.metrics import Metrics
@@ -13,6 +14,7 @@ from motioncast.serving.settings import ServerSettings
 from motioncast.serving.termination import wait_for_signal
 
 __all__ = [
+    "Context",
     "Deadline",
     "Metrics",
     "Registration",

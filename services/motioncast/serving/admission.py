@@ -41,7 +41,14 @@ class Admission:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def __call__(self, call: Call, proceed: Proceed) -> None:
+    async def admit(self, call: Call, proceed: Proceed) -> None:
+        """Lets the call proceed when its turn has come.
+
+        Raises:
+            ExhaustedError: When the queue is full.
+            DeadlineError: When the caller's deadline passes in the queue.
+            UnavailableError: When draining has begun.
+        """
         if self._is_unlimited(call.service, call.method):
             await proceed(call)
             return

@@ -14,7 +14,13 @@ class MessageLimit:
 
     max_message_bytes: int
 
-    async def __call__(self, call: Call, proceed: Proceed) -> None:
+    async def enforce(self, call: Call, proceed: Proceed) -> None:
+        """Lets the call proceed with messages within the limit.
+
+        Raises:
+            ExhaustedError: When a message, received or to be sent, is over it.
+        """
+
         async def receive() -> bytes | None:
             message = await call.receive()
             if message is not None:

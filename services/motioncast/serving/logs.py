@@ -43,7 +43,9 @@ async def log_access(call: Call, proceed: Proceed) -> None:
             "received_bytes": received,
             "sent_bytes": sent,
         }
-        _log.info(" ".join(f"{name}={value}" for name, value in fields.items()), extra=fields)
+        # Probes come every second; nobody wants to read them.
+        level = logging.DEBUG if call.service.startswith("grpc.") else logging.INFO
+        _log.log(level, " ".join(f"{name}={value}" for name, value in fields.items()), extra=fields)
 
 
 class JsonFormatter(logging.Formatter):

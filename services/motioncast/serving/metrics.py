@@ -66,7 +66,7 @@ class Metrics:
         for reason in ("queue_full", "deadline", "draining"):
             self.rejected.labels(reason)  # a rate needs a zero to start from
 
-    async def __call__(self, call: Call, proceed: Proceed) -> None:
+    async def count(self, call: Call, proceed: Proceed) -> None:
         """Counts one call and its messages."""
         method = (call.kind, call.service, call.method)
         received, sent = self.received.labels(*method), self.sent.labels(*method)

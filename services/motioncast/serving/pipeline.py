@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -70,7 +71,7 @@ def _raw_handler(handler: Handler, new_call: Callable[..., Call], proceed: Proce
     # A coroutine that writes, not a generator: when the client leaves, the cancellation then
     # surfaces inside the layers and the servicer, and not in whatever iterates over them.
     async def respond_stream(request: Any, context: Context) -> None:
-        await proceed(new_call(context, receiver(request, context), context.write))
+        await proceed(new_call(context, receiver(request, context), partial(_write, context)))
 
     make: Any = {
         "unary": grpc.unary_unary_rpc_method_handler,
@@ -85,6 +86,14 @@ def _raw_handler(handler: Handler, new_call: Callable[..., Call], proceed: Proce
 async def _read(context: Context) -> bytes | None:
     message = await context.read()
     return None if message is grpc.aio.EOF else message
+
+
+async def _write(context: Context, message: bytes) -> None:
+    try:
+        await context.write(message)
+    except grpc.aio.InternalError:
+        # The client left and the cancellation is still on its way.
+        raise asyncio.CancelledError from None
 
 
 class _Once:

@@ -89,11 +89,11 @@ class Server:
             interceptors=[
                 Pipeline(
                     (
-                        self.metrics,
+                        self.metrics.count,
                         log_access,
                         answer_errors,
-                        self._admission,
-                        MessageLimit(self.settings.max_message_bytes),
+                        self._admission.admit,
+                        MessageLimit(self.settings.max_message_bytes).enforce,
                     )
                 )
             ],
@@ -154,6 +154,12 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", min(2 * max_message_bytes, 2**31 - 1)),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),  # a port that is taken is an error, not shared
+        # A client whose network is gone does not hold its place for ever.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        # A client may ask a silent call for a sign of life; grpc's default is to hang up on those
+        # that ask more often than every five minutes.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ]
 
 

@@ -1,0 +1,34 @@
+"""A log record as JSON is one line that a machine reads back."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+from motioncast.serving.logs import JsonFormatter
+
+
+def test_a_record_keeps_its_message_and_its_extra_fields() -> None:
+    record = logging.makeLogRecord(
+        {"name": "motioncast.access", "levelname": "INFO", "msg": "%d frames", "args": (3,)}
+    )
+    record.created, record.msecs = 1_700_000_000.25, 250.0
+    record.code = "OK"
+    assert json.loads(JsonFormatter().format(record)) == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "level": "INFO",
+        "logger": "motioncast.access",
+        "message": "3 frames",
+        "code": "OK",
+    }
+
+
+def test_an_exception_stays_within_the_line() -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    assert "ValueError: two\nlines" in json.loads(line)["exception"]
