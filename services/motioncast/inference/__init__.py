@@ -1,0 +1,25 @@
+"""The engines that run models, behind one small protocol, and what the services ask of them.
+
+async with OnnxRuntimeEngine(default_repository()) as engine:
+    run = await engine.infer("lite128_keypoint", {"image": images})
+    run["keypoints"], run.seconds
+"""
+
+from motioncast.inference.catalogue import Catalogue, ModelSet
+from motioncast.inference.engine import Engine, Inference, ModelMetadata, TensorMetadata
+from motioncast.inference.measured import MeasuredEngine
+from motioncast.inference.onnx_runtime import OnnxRuntimeEngine, OnnxRuntimeSettings
+from motioncast.inference.repository import default_repository
+
+__all__ = [
+    "Catalogue",
+    "Engine",
+    "Inference",
+    "MeasuredEngine",
+    "ModelMetadata",
+    "ModelSet",
+    "OnnxRuntimeEngine",
+    "OnnxRuntimeSettings",
+    "TensorMetadata",
+    "default_repository",
+]

@@ -1,0 +1,179 @@
+"""The model configurations that an engine serves: three models each, that fit one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from motioncast.inference.engine import Engine, ModelMetadata, TensorMetadata
+from motioncast.wire.errors import InvalidInputError, UnknownModelError
+
+_PARTS: Final = ("keypoint", "predictor", "synthesis")
+_COORDINATES: Final = 3  # x, y, intensity
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """One configuration: the names of its models and the sizes that they share.
+
+    Attributes:
+        name: For example "lite128".
+        height, width: Of its images, in pixels.
+        keypoints: K, per image.
+        latent: Z, noise values per step of the predictor.
+        state: S, values of the predictor's state.
+    """
+
+    name: str
+    height: int
+    width: int
+    keypoints: int
+    latent: int
+    state: int
+
+    @property
+    def keypoint_model(self) -> str:
+        return f"{self.name}_keypoint"
+
+    @property
+    def predictor_model(self) -> str:
+        return f"{self.name}_predictor"
+
+    @property
+    def synthesis_model(self) -> str:
+        return f"{self.name}_synthesis"
+
+    @classmethod
+    def of(cls, engine: Engine, name: str) -> ModelSet:
+        """Reads the sizes from the models' metadata.
+
+        Raises:
+            InvalidInputError: One of the three models is missing, or has not the interface.
+        """
+        for part in _PARTS:
+            if f"{name}_{part}" not in engine.models():
+                raise InvalidInputError.of("repository", f"{name} has no model {name}_{part}")
+        image = _input(engine.metadata(f"{name}_keypoint"), "image", 4)
+        found = _output(engine.metadata(f"{name}_keypoint"), "keypoints", 3)
+        noise = _input(engine.metadata(f"{name}_predictor"), "noise", 3)
+        state = _input(engine.metadata(f"{name}_predictor"), "state", 2)
+        sizes = cls(
+            name=name,
+            height=_fixed(image, 1),
+            width=_fixed(image, 2),
+            keypoints=_fixed(found, 1),
+            latent=_fixed(noise, 2),
+            state=_fixed(state, 1),
+        )
+        sizes._check(engine)
+        return sizes
+
+    def _check(self, engine: Engine) -> None:
+        """Checks the last axes of everything that passes between the three models."""
+        points = (self.keypoints, _COORDINATES)
+        pixels = (self.height, self.width, _COORDINATES)
+        keypoint = engine.metadata(self.keypoint_model)
+        predictor = engine.metadata(self.predictor_model)
+        synthesis = engine.metadata(self.synthesis_model)
+        for tensor, axes in (
+            (_input(keypoint, "image", 4), pixels),
+            (_output(keypoint, "keypoints", 3), points),
+            (_input(predictor, "keypoints", 4), points),
+            (_input(predictor, "observed", 2), ()),
+            (_output(predictor, "forecast", 4), points),
+            (_output(predictor, "next_state", 2), (self.state,)),
+            (_input(synthesis, "source_image", 4), pixels),
+            (_input(synthesis, "source_keypoints", 3), points),
+            (_input(synthesis, "driving_keypoints", 4), points),
+            (_output(synthesis, "image", 5), pixels),
+        ):
+            if tensor.shape[len(tensor.shape) - len(axes) :] != axes:
+                raise InvalidInputError.of(
+                    "repository",
+                    f"the models of {self.name} do not fit one another: {tensor.name} has shape "
+                    f"{list(tensor.shape)} where {list(axes)} should be its last axes",
+                )
+
+
+class Catalogue:
+    """The configurations of an engine, one of which is the default.
+
+    Args:
+        engine: An open engine.
+        default_model: Name of the configuration for requests that name none; the first in order
+            of the alphabet when None.
+
+    Raises:
+        InvalidInputError: There is no configuration, or one that lacks a model.
+        UnknownModelError: There is no configuration of the default's name.
+    """
+
+    def __init__(self, engine: Engine, default_model: str | None = None) -> None:
+        self._sets = {name: ModelSet.of(engine, name) for name in _names(engine.models())}
+        if not self._sets:
+            raise InvalidInputError.of(
+                "repository", f"no model is named <configuration>_{_PARTS[0]}"
+            )
+        self.default = next(iter(self._sets.values()))
+        if default_model is not None:
+            self.default = self.resolve(default_model)
+
+    def all(self) -> tuple[ModelSet, ...]:
+        """Returns every configuration, the default first."""
+        others = (models for models in self._sets.values() if models != self.default)
+        return (self.default, *others)
+
+    def resolve(self, name: str | None) -> ModelSet:
+        """Returns the configuration of that name, the default for None.
+
+        Raises:
+            UnknownModelError: There is none.
+        """
+        if name is None:
+            return self.default
+        if name not in self._sets:
+            known = ", ".join(self._sets)
+            raise UnknownModelError(
+                f"model: {name!r} is not served; there are: {known}", field="model"
+            )
+        return self._sets[name]
+
+
+def _names(models: Iterable[str]) -> list[str]:
+    """Returns the configurations that any of the models belongs to."""
+    found = {
+        model.removesuffix(f"_{part}")
+        for model in models
+        for part in _PARTS
+        if model.endswith(f"_{part}")
+    }
+    return sorted(found)
+
+
+def _input(model: ModelMetadata, name: str, axes: int) -> TensorMetadata:
+    return _find(model, "input", model.inputs, name, axes)
+
+
+def _output(model: ModelMetadata, name: str, axes: int) -> TensorMetadata:
+    return _find(model, "output", model.outputs, name, axes)
+
+
+def _find(
+    model: ModelMetadata, side: str, tensors: Iterable[TensorMetadata], name: str, axes: int
+) -> TensorMetadata:
+    for tensor in tensors:
+        if tensor.name == name and len(tensor.shape) == axes:
+            return tensor
+    raise InvalidInputError.of(
+        "repository", f"the model {model.name} has no {side} {name} of {axes} axes"
+    )
+
+
+def _fixed(tensor: TensorMetadata, axis: int) -> int:
+    length = tensor.shape[axis]
+    if isinstance(length, str):
+        raise InvalidInputError.of(
+            "repository", f"axis {axis} of {tensor.name} has to have a fixed length"
+        )
+    return length

@@ -1,0 +1,96 @@
+"""What an inference engine is: named arrays go in, named arrays come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorMetadata:
+    """One input or output of a model.
+
+    Attributes:
+        name: As the model calls it.
+        dtype: Of its elements.
+        shape: Lengths of its axes; a name where the length may vary. Axes of one name have one
+            length in a call.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What a model takes and gives."""
+
+    name: str
+    inputs: tuple[TensorMetadata, ...]
+    outputs: tuple[TensorMetadata, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What one run gave.
+
+    Attributes:
+        outputs: By name.
+        seconds: How long the model ran, without the wait for its turn.
+    """
+
+    outputs: Mapping[str, Array]
+    seconds: float
+
+    def __getitem__(self, output: str) -> Array:
+        return self.outputs[output]
+
+
+class Engine(Protocol):
+    """Runs the models of a repository from entering its block to leaving it."""
+
+    async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:
+        """Runs a model once.
+
+        A caller that is cancelled gives its run up: one that waits is never begun, one that runs
+        is told to end early. Inputs must not be written to meanwhile.
+
+        Raises:
+            UnknownModelError: No model has that name.
+            InvalidInputError: An input is missing, unknown, or of another type or shape.
+            UnavailableError: The engine is not open.
+        """
+        ...
+
+    def models(self) -> tuple[str, ...]:
+        """Returns the names of the models, in order of the alphabet."""
+        ...
+
+    def metadata(self, model: str) -> ModelMetadata:
+        """Returns what a model takes and gives.
+
+        Raises:
+            UnknownModelError: No model has that name.
+        """
+        ...
+
+    async def ready(self) -> bool:
+        """Tells whether a run could begin now."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...

@@ -1,0 +1,58 @@
+"""The model repository on disk: `<model>/<version>/model.onnx`, the layout that Triton serves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import motioncast
+from motioncast.wire.errors import InvalidInputError
+
+ENVIRONMENT_VARIABLE: Final = "MOTIONCAST_MODEL_REPOSITORY"
+FOLDER_NAME: Final = "model_repository"
+FILE_NAME: Final = "model.onnx"
+
+
+def default_repository() -> Path:
+    """Returns the repository to serve when none is named.
+
+    It is the one that MOTIONCAST_MODEL_REPOSITORY names, else the one inside the installed
+    package, else the one of the checkout that the code runs from.
+
+    Raises:
+        InvalidInputError: There is none.
+    """
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    if named:
+        return Path(named)
+    places = [Path(root) / FOLDER_NAME for root in motioncast.__path__]
+    places.append(Path(__file__).resolve().parents[3] / FOLDER_NAME)
+    for place in places:
+        if place.is_dir():
+            return place
+    raise InvalidInputError.of(
+        "repository", f"no models were found; name their folder in {ENVIRONMENT_VARIABLE}"
+    )
+
+
+def find_models(repository: Path) -> dict[str, Path]:
+    """Returns the file of each model's highest version, by name, in order of the alphabet.
+
+    Folders without a model file (those of Triton's ensembles) are passed over.
+
+    Raises:
+        InvalidInputError: There is no such folder, or no model in it.
+    """
+    if not repository.is_dir():
+        raise InvalidInputError.of("repository", f"{repository} is not a folder")
+    versions: dict[str, dict[int, Path]] = {}
+    for file in repository.glob(f"*/*/{FILE_NAME}"):
+        version = file.parent.name
+        if version.isdecimal():
+            versions.setdefault(file.parents[1].name, {})[int(version)] = file
+    if not versions:
+        raise InvalidInputError.of(
+            "repository", f"{repository} has no model, that is, no <model>/<version>/{FILE_NAME}"
+        )
+    return {name: files[max(files)] for name, files in sorted(versions.items())}
