@@ -1,0 +1,19 @@
+"""The commands as typer sees them. Each imports what it needs when it runs, so help is quick."""
+
+from __future__ import annotations
+
+import typer
+
+from motioncast.cli.commands.demo import demo
+from motioncast.cli.commands.info import info
+from motioncast.cli.commands.stream import stream
+
+app = typer.Typer(
+    help="Forecast motion, cast video: send only the keypoints that cannot be forecast.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo)
+app.command()(stream)
+app.command()(info)

@@ -1,0 +1,96 @@
+"""`motioncast stream`: a video through the service, and what came of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from motioncast.cli.streaming import StreamJob
+
+FILES = {
+    "comparison.mp4": "original | result | keypoints",
+    "comparison.png": "the same of several frames",
+    "result.mp4": "the result alone",
+    "report.html": "everything measured, as a page",
+    "report.json": "the same for programs",
+}
+
+
+class Send(StrEnum):
+    """What goes over the network."""
+
+    FRAMES = "frames"
+    KEYPOINTS = "keypoints"
+
+
+def stream(
+    video: Annotated[Path, typer.Argument(help="Any video that FFmpeg reads.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    source: Annotated[
+        Path | None, typer.Option(help="Image to animate instead of the video's first frame.")
+    ] = None,
+    relative: Annotated[
+        bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")
+    ] = False,
+    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 1,
+    predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 1,
+    send: Annotated[
+        Send, typer.Option(help="Send frames, or keypoints detected here.")
+    ] = Send.FRAMES,
+    target: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of an orchestrator. Default: all in this process."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model configuration. Default: the server's.")
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="Model repository. Default: the shipped one."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of the predictor's noise. Default: no noise."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Take only that many frames of the video.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds for the whole video. Default: no limit.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write report.json here too.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Send a video through the service and see what comes back.
+
+    Only the observed frames of each group are sent; the predicted ones are forecast by the service.
+    """
+    from motioncast.cli.cast import CastOptions
+    from motioncast.cli.streaming import StreamJob
+
+    options = CastOptions(observed, predicted, model, relative, seed, timeout)
+    job = StreamJob(video, out, options, source, send.value, limit, target, models)
+    run_job(job, json=json, quiet=quiet)
+
+
+def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
+    """Runs a job and prints what came of it."""
+    from rich.console import Console
+
+    from motioncast.cli.output import write_json
+    from motioncast.cli.progress import progress_bars
+    from motioncast.cli.streaming import stream_video
+    from motioncast.cli.tables import show_paths, stream_tables
+
+    with progress_bars(quiet=quiet) as stages:
+        report = stream_video(job, stages)
+    if json is not None:
+        write_json(json, report.as_json())
+    if not quiet:
+        console = Console()
+        console.print(stream_tables(report))
+        show_paths(console, job.out, FILES)

@@ -1,0 +1,96 @@
+"""What is made of a video that went through: videos to look at, and the quality of every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motioncast.cli.cast import Cast, CastFrame, Images
+from motioncast.cli.comparison import TRAIL_FRAMES, Sample, compose_frame, compose_strip
+from motioncast.cli.quality import compare
+from motioncast.cli.report import FrameRecord
+from motioncast.client import Mode, Origin
+from motioncast.client.video import write_video
+
+STRIP_FRAMES: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What was measured and shown."""
+
+    frames: tuple[FrameRecord, ...]
+    strip: NDArray[np.uint8]  # (H, W, 3), several frames side by side
+
+
+def render(
+    folder: Path, originals: Images, results: Images, cast: Cast, on_frame: Callable[[], object]
+) -> Rendering:
+    """Writes comparison.mp4 and result.mp4 into a folder.
+
+    Args:
+        folder: Where they go.
+        originals: The frames of the video, cropped and scaled.
+        results: The frames that came back, as many.
+        cast: What else came back.
+        on_frame: Called after each frame.
+    """
+    config = cast.config
+    measured = config.mode is Mode.RECONSTRUCTION  # there is nothing to measure a transfer against
+    title = "original" if measured else "driving"
+    note = f"{config.observed} observed : {config.predicted} predicted"
+    records = []
+    with ExitStack() as stack:
+        comparison = stack.enter_context(write_video(folder / "comparison.mp4", config.frame_rate))
+        result = stack.enter_context(write_video(folder / "result.mp4", config.frame_rate))
+        for frame in cast.frames:
+            sample = _sample(frame, originals, results, cast.frames)
+            comparison.write(compose_frame(sample, original_title=title, note=note))
+            result.write(sample.result)
+            records.append(
+                FrameRecord(
+                    frame.index,
+                    frame.origin,
+                    frame.group_frames,
+                    frame.group_ms,
+                    frame.end_to_end_ms,
+                    compare(sample.result, sample.original) if measured else None,
+                    compare(originals[0], sample.original) if measured else None,
+                )
+            )
+            on_frame()
+    shown = choose(cast.frames, STRIP_FRAMES)
+    samples = [_sample(frame, originals, results, cast.frames) for frame in shown]
+    return Rendering(tuple(records), compose_strip(samples, original_title=title))
+
+
+def choose(frames: Sequence[CastFrame], count: int) -> list[CastFrame]:
+    """Returns about `count` frames, spread evenly, an equal share of every origin there is."""
+    by_origin = [[frame for frame in frames if frame.origin is origin] for origin in Origin]
+    present = [members for members in by_origin if members]
+    share = max(1, count // len(present))
+    chosen = []
+    for offset, members in enumerate(present):
+        # Each origin starts a little later, or neighbours would be shown.
+        places = (np.arange(share) + (offset + 0.5) / len(present)) * len(members) / share
+        chosen += [members[place] for place in sorted({int(place) for place in places})]
+    return sorted(chosen, key=lambda frame: frame.index)
+
+
+def _sample(
+    frame: CastFrame, originals: Images, results: Images, frames: Sequence[CastFrame]
+) -> Sample:
+    trail = frames[max(0, frame.index - TRAIL_FRAMES + 1) : frame.index + 1]
+    return Sample(
+        frame.index,
+        frame.origin,
+        originals[frame.index],
+        results[frame.index],
+        tuple(one.keypoints for one in trail),
+    )

@@ -1,0 +1,171 @@
+"""What a stream did, measured: the schema of report.json (docs/report.md explains every field)."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+
+from motioncast.cli.quality import Quality
+from motioncast.client import ByteCounts, LatencySummary, Origin
+
+SCHEMA_VERSION: Final = "1.0"  # major: a field changed or went; minor: one came
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What was asked for, with effective values."""
+
+    video: str
+    source: str  # "first frame", or the source image
+    model: str
+    mode: str  # "reconstruction" or "transfer"
+    relative_motion: bool
+    observed: int  # M
+    predicted: int  # N
+    sent_as: str  # "frames" or "keypoints"
+    frame_rate: float  # frames per second
+    width: int
+    height: int
+    keypoints: int  # K
+    seed: int | None  # None: the mean path
+    target: str  # address of the orchestrator, or "in process"
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What made the report."""
+
+    motioncast: str
+    server: str
+    python: str
+
+    @classmethod
+    def here(cls, server: str) -> Versions:
+        """Returns this installation's versions beside the server's."""
+        return cls(version("motioncast"), server, platform.python_version())
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCounts:
+    """Frames of the timeline by origin."""
+
+    total: int
+    observed: int
+    predicted: int
+    concealed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """Shares of bytes saved, 0 to 1."""
+
+    against_all_keypoints: float
+    against_raw_frames: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecord:
+    """One frame of the timeline."""
+
+    index: int
+    origin: Origin
+    group_frames: int
+    group_ms: float  # server: from the group's last message to its frames being ready
+    end_to_end_ms: float  # client: from handing over the latest frame sent to receiving this one
+    result: Quality | None  # against the original; None in transfer mode
+    copied_source: Quality | None  # the baseline: the source image in the frame's place
+
+
+@dataclass(frozen=True, slots=True)
+class MeanQuality:
+    """Means over frames, of the result and of copying the source in its place."""
+
+    frames: int
+    psnr_db: float
+    ssim: float
+    copied_source_psnr_db: float
+    copied_source_ssim: float
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """Quality by origin. The source's own frame, index 0, is left out: copying it is no feat."""
+
+    reason: str | None  # why there is none
+    observed: MeanQuality | None
+    predicted: MeanQuality | None
+    concealed: MeanQuality | None
+    all: MeanQuality | None
+
+    @classmethod
+    def of(cls, frames: Sequence[FrameRecord]) -> QualityReport:
+        """Returns the means over measured frames."""
+        measured = [frame for frame in frames if frame.result is not None and frame.index > 0]
+        by_origin = {
+            origin: _mean_quality(frame for frame in measured if frame.origin is origin)
+            for origin in Origin
+        }
+        return cls(
+            None if measured else _why_nothing_is_measured(frames),
+            by_origin[Origin.OBSERVED],
+            by_origin[Origin.PREDICTED],
+            by_origin[Origin.CONCEALED],
+            _mean_quality(measured),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One stream from end to end."""
+
+    schema_version: str
+    created: str  # ISO 8601, UTC
+    configuration: Configuration
+    versions: Versions
+    frames: FrameCounts
+    bytes: ByteCounts
+    raw_frame_bytes: int  # what every frame of the timeline takes as raw RGB
+    bits_per_sent_frame: float
+    bits_per_second: float
+    saved: Savings
+    forecast_error: float  # mean distance of one-step forecasts, in keypoint units
+    wall_seconds: float  # from the first message to the last
+    frames_per_second: float
+    latency: tuple[LatencySummary, ...]  # stages per group, and end_to_end per frame
+    quality: QualityReport
+    timeline: tuple[FrameRecord, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the report as JSON's types."""
+        return dataclasses.asdict(self)
+
+
+def latency_of(stage: str, milliseconds: Sequence[float]) -> LatencySummary:
+    """Returns the percentiles (linear between ranks) and the mean of at least one latency."""
+    p50, p95, p99 = np.percentile(milliseconds, (50, 95, 99)).tolist()
+    mean = float(np.mean(milliseconds))
+    return LatencySummary(stage, len(milliseconds), p50, p95, p99, mean)
+
+
+def _mean_quality(frames: Iterable[FrameRecord]) -> MeanQuality | None:
+    pairs = [(frame.result, frame.copied_source) for frame in frames]
+    values = [
+        (result.psnr_db, result.ssim, copied.psnr_db, copied.ssim)
+        for result, copied in pairs
+        if result is not None and copied is not None
+    ]
+    if not values:
+        return None
+    return MeanQuality(len(values), *np.mean(values, axis=0).tolist())
+
+
+def _why_nothing_is_measured(frames: Sequence[FrameRecord]) -> str:
+    if any(frame.result is not None for frame in frames):
+        return "the video has one frame, and that is the source"
+    return "transfer: there is no original that the result could be compared with"

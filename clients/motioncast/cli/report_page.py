@@ -1,0 +1,155 @@
+"""report.html: the report as one self-contained page, with plots, pictures and the video inside."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from importlib import resources
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from motioncast.cli.charts import Series, line_chart
+from motioncast.cli.colours import ORIGIN_COLOURS, css
+from motioncast.cli.report import FrameRecord, QualityReport, Report
+
+MAX_EMBEDDED_VIDEO_BYTES: Final = 8 * 2**20
+MAX_STRIP_PIXELS: Final = 1800  # across: two for each of the page's
+
+_BASELINE_COLOUR: Final = "#9aa3ad"
+_RESULT_COLOUR: Final = "var(--accent)"
+
+
+def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
+    """Returns the page as HTML text.
+
+    Args:
+        report: What to show.
+        strip: A picture of several frames, (H, W, 3).
+        video: comparison.mp4; carried in the page unless it is larger than 8 MiB.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False
+    )
+    template = environment.from_string(
+        resources.files("motioncast.cli").joinpath("assets/report.html.jinja").read_text("utf-8")
+    )
+    frames, total = report.timeline, report.frames.total
+    return template.render(
+        report=report,
+        forecast_share=(report.frames.predicted + report.frames.concealed) / total,
+        video_data=_video_data(video),
+        strip_data=_jpeg_data(strip),
+        runs=_runs(frames),
+        origin_keys=[
+            {
+                "colour": css(colour),
+                "text": f"{origin.value}: {getattr(report.frames, origin.value)}",
+            }
+            for origin, colour in ORIGIN_COLOURS.items()
+        ],
+        bit_rate=bit_rate(report.bits_per_second),
+        qualities=_qualities(report.quality),
+        quality_charts=[] if report.quality.reason else _quality_charts(frames),
+        baseline_colour=_BASELINE_COLOUR,
+        byte_bars=_byte_bars(report),
+        latency_chart=line_chart(
+            [Series("end to end", [frame.end_to_end_ms for frame in frames], _RESULT_COLOUR)],
+            x_label="frame",
+            y_label="end to end, ms",
+        ),
+    )
+
+
+def bit_rate(bits_per_second: float) -> str:
+    """Returns a bit rate as people say it: `1.84 kbit/s`, `4.92 Mbit/s`."""
+    if bits_per_second >= 999_500:  # three digits would round to 1000 kbit/s
+        return f"{bits_per_second / 1e6:.3g} Mbit/s"
+    return f"{bits_per_second / 1e3:.3g} kbit/s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Neighbouring frames of one origin."""
+
+    length: int
+    colour: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    label: str
+    text: str
+    percent: float
+
+
+def _runs(frames: tuple[FrameRecord, ...]) -> list[_Run]:
+    runs = []
+    for origin, members in groupby(frames, key=lambda frame: frame.origin):
+        indices = [frame.index for frame in members]
+        title = f"{origin.value}: {indices[0]} to {indices[-1]}"
+        runs.append(_Run(len(indices), css(ORIGIN_COLOURS[origin]), title))
+    return runs
+
+
+def _qualities(quality: QualityReport) -> list[tuple[str, object]]:
+    rows = {
+        "observed": quality.observed,
+        "predicted": quality.predicted,
+        "concealed": quality.concealed,
+        "all": quality.all,
+    }
+    return [(name, mean) for name, mean in rows.items() if mean is not None]
+
+
+def _quality_charts(frames: tuple[FrameRecord, ...]) -> list[str]:
+    dots = [css(ORIGIN_COLOURS[frame.origin]) for frame in frames]
+    charts = []
+    for measure, label in (("psnr_db", "PSNR, dB"), ("ssim", "SSIM")):
+        copied = _values(frames, "copied_source", measure)
+        result = _values(frames, "result", measure)
+        series = [
+            Series("copying the source", copied, _BASELINE_COLOUR),
+            Series("result", result, _RESULT_COLOUR, dots),
+        ]
+        charts.append(line_chart(series, x_label="frame", y_label=label))
+    return charts
+
+
+def _values(frames: tuple[FrameRecord, ...], of: str, measure: str) -> list[float | None]:
+    # Frame 0 is the source's own: copying it would stretch the scale up to identity.
+    return [None if frame.index == 0 else getattr(getattr(frame, of), measure) for frame in frames]
+
+
+def _byte_bars(report: Report) -> list[_Bar]:
+    counts = report.bytes
+    rows = {
+        "every frame as raw RGB (not sent)": report.raw_frame_bytes,
+        "source image": counts.source,
+        "frames": counts.frames,
+        "keypoints": counts.keypoints,
+        "results, on the way back": counts.results,
+    }
+    largest = max(rows.values())
+    return [_Bar(name, f"{size:,} bytes", 100 * size / largest) for name, size in rows.items()]
+
+
+def _jpeg_data(picture: NDArray[np.uint8]) -> str:
+    image = Image.fromarray(picture)
+    image.thumbnail((MAX_STRIP_PIXELS, MAX_STRIP_PIXELS), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _video_data(video: Path) -> str | None:
+    if video.stat().st_size > MAX_EMBEDDED_VIDEO_BYTES:
+        return None
+    return "data:video/mp4;base64," + base64.b64encode(video.read_bytes()).decode()

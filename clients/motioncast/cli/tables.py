@@ -1,0 +1,94 @@
+"""Results as tables for a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+
+from motioncast.cli.report import MeanQuality, Report
+from motioncast.cli.report_page import bit_rate
+from motioncast.client import ServerInfo
+
+
+def stream_tables(report: Report) -> RenderableType:
+    """Returns quality by origin, bandwidth and latency."""
+    return Group(_quality(report), _facts(report), _latency(report))
+
+
+def info_table(info: ServerInfo, target: str) -> RenderableType:
+    """Returns what a server serves."""
+    table = Table(title=f"motioncast {info.version} at {target}", title_justify="left")
+    for column in ("model", "pixels", "keypoints"):
+        table.add_column(column)
+    for model in info.models:
+        table.add_row(model.name, f"{model.width} x {model.height}", str(model.keypoints))
+    limits = Table.grid(padding=(0, 2))
+    limits.add_row("largest group", f"{info.max_group_frames} observed, as many predicted")
+    limits.add_row("largest message", f"{info.max_message_bytes:,} bytes")
+    limits.add_row("sessions at once", f"{info.max_sessions}")
+    return Group(table, limits)
+
+
+def show_paths(console: Console, folder: Path, names: dict[str, str]) -> None:
+    """Prints where to look: file names with what they are."""
+    for name, what in names.items():
+        # Never wrapped: a path must stay one that can be copied.
+        console.print(f"  {folder / name}  [dim]{what}[/]", soft_wrap=True, highlight=False)
+
+
+def _quality(report: Report) -> RenderableType:
+    table = Table(title="Frames", title_justify="left")
+    table.add_column("origin")
+    for column in ("frames", "PSNR", "copying the source", "gain", "SSIM"):
+        table.add_column(column, justify="right")
+    rows = (
+        ("observed", "green", report.frames.observed, report.quality.observed),
+        ("predicted", "yellow", report.frames.predicted, report.quality.predicted),
+        ("concealed", "red", report.frames.concealed, report.quality.concealed),
+        ("all", "", report.frames.total, report.quality.all),
+    )
+    for name, style, frames, quality in rows:
+        if frames:
+            table.add_row(name, str(frames), *_measures(quality), style=style)
+    return table
+
+
+def _measures(quality: MeanQuality | None) -> tuple[str, ...]:
+    if quality is None:
+        return ("-",) * 4
+    gain = quality.psnr_db - quality.copied_source_psnr_db
+    return (
+        f"{quality.psnr_db:.2f} dB",
+        f"{quality.copied_source_psnr_db:.2f} dB",
+        f"{gain:+.2f} dB",
+        f"{quality.ssim:.4f}",
+    )
+
+
+def _facts(report: Report) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    sent = report.bytes.source + report.bytes.frames + report.bytes.keypoints
+    table.add_row("sent", f"{sent:,} bytes ({report.configuration.sent_as} and the source image)")
+    table.add_row("raw video", f"{report.raw_frame_bytes:,} bytes")
+    table.add_row("bit rate", bit_rate(report.bits_per_second))
+    table.add_row("per frame sent", f"{report.bits_per_sent_frame:,.0f} bits")
+    table.add_row("saved", f"{report.saved.against_raw_frames:.1%} against raw frames")
+    table.add_row("", f"{report.saved.against_all_keypoints:.1%} against all keypoints")
+    table.add_row("throughput", f"{report.frames_per_second:.1f} frames/s")
+    if report.quality.reason is not None:
+        table.add_row("quality", report.quality.reason)
+    return table
+
+
+def _latency(report: Report) -> RenderableType:
+    table = Table(title="Latency, ms", title_justify="left")
+    table.add_column("stage")
+    for column in ("count", "p50", "p95", "p99"):
+        table.add_column(column, justify="right")
+    for stage in report.latency:
+        values = (stage.p50_ms, stage.p95_ms, stage.p99_ms)
+        name = stage.stage.replace("_", " ")
+        table.add_row(name, str(stage.count), *(f"{value:.1f}" for value in values))
+    return table
