@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import grpc
 
@@ -16,7 +16,9 @@ from motioncast.client.errors import from_rpc
 from motioncast.client.session import E, Session
 from motioncast.client.types import EffectiveConfig, Frame, Report
 from motioncast.v1.motion_transfer_pb2 import StreamRequest, StreamResponse
-from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceAsyncStub
+
+if TYPE_CHECKING:  # the name exists in the stubs only
+    from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceAsyncStub
 
 T = TypeVar("T")
 Elements: TypeAlias = AsyncIterable[T | None] | Iterable[T | None]
