@@ -24,6 +24,7 @@ from motioncast.export.specification import ModelSpecification
 from motioncast.export.wrappers import ServedDetector, ServedStep, ServedSynthesis
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.checkpoint_predictor import load_predictor
+from motioncast.models.configurations import configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictor import RecurrentPredictor
 
@@ -74,6 +75,7 @@ def export_models(
     Nothing is written unless every model agrees with PyTorch.
 
     Raises:
+        ValueError: the configuration is unknown.
         ExportError: no checkpoint was given, or one is of another configuration.
         FileNotFoundError, CheckpointError, PredictorCheckpointError: a checkpoint cannot be read.
         ParityError: a model does not agree; lists every mismatch.
@@ -87,7 +89,14 @@ def export_models(
             )
         exportables += [(one, synthesis) for one in motion_transfer_exportables(networks)]
     if predictor is not None:
-        exportables.append((predictor_exportable(config, load_predictor(predictor)), predictor))
+        network = load_predictor(predictor)
+        expected = configuration(config).keypoints
+        if network.sizes.keypoints != expected:
+            raise ExportError(
+                f"predictor: {predictor} forecasts {network.sizes.keypoints} keypoints,"
+                f" {config!r} has {expected}"
+            )
+        exportables.append((predictor_exportable(config, network), predictor))
     if not exportables:
         raise ExportError("export: no checkpoint given (synthesis, predictor or both)")
     built = [

@@ -6,6 +6,7 @@ Shapes: B batch, T time, K keypoints, S image side, Z latent.
 from torch import Tensor, nn
 
 from motioncast.models.predictor import RecurrentPredictor
+from motioncast.models.synthesis import SynthesisNetwork
 
 
 class ServedDetector(nn.Module):
@@ -23,7 +24,7 @@ class ServedDetector(nn.Module):
 class ServedSynthesis(nn.Module):
     """Source image, its keypoints (B, K, 3), driving (B, T, K, 3) -> uint8 (B, T, S, S, 3)."""
 
-    def __init__(self, synthesis: nn.Module) -> None:
+    def __init__(self, synthesis: SynthesisNetwork) -> None:
         super().__init__()
         self.synthesis = synthesis
 

@@ -1,0 +1,182 @@
+"""From checkpoints to a repository that ONNX Runtime runs and Triton can read."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from google.protobuf import text_format
+from support.random_networks import random_motion_transfer, random_vrnn
+from tritonclient.grpc import model_config_pb2 as triton
+
+from motioncast.export.__main__ import main
+from motioncast.export.exporter import (
+    ExportedModel,
+    ExportError,
+    build,
+    export_models,
+    motion_transfer_exportables,
+    predictor_exportable,
+)
+from motioncast.export.graph import check
+from motioncast.export.parity import Case
+from motioncast.models.checkpoint import save_motion_transfer
+from motioncast.models.checkpoint_predictor import save_predictor
+from motioncast.models.configurations import LITE128, PAPER64
+from motioncast.models.predictor import PREDICTOR_SIZES
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    synthesis, predictor = folder / "synthesis.pt", folder / "predictor.pt"
+    save_motion_transfer(random_motion_transfer(LITE128), synthesis)
+    save_predictor(random_vrnn(PREDICTOR_SIZES["lite128"]), predictor)
+    return synthesis, predictor
+
+
+@pytest.fixture(scope="module")
+def exported(
+    checkpoints: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ExportedModel, ...]:
+    synthesis, predictor = checkpoints
+    repository = tmp_path_factory.mktemp("exported") / "models"
+    return export_models("lite128", repository, synthesis=synthesis, predictor=predictor)
+
+
+def session(model: ExportedModel) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(model.path, providers=["CPUExecutionProvider"])
+
+
+def test_a_configuration_becomes_three_models(exported: tuple[ExportedModel, ...]) -> None:
+    names = ["lite128_keypoint", "lite128_synthesis", "lite128_predictor"]
+    assert [model.name for model in exported] == names
+    repository = exported[0].path.parents[2]
+    assert sorted(path.name for path in repository.iterdir()) == sorted(names)
+
+
+def test_the_models_are_small_and_standard(exported: tuple[ExportedModel, ...]) -> None:
+    for model in exported:
+        assert model.size_bytes == model.path.stat().st_size < 8 * 2**20
+        check(onnx.load(model.path))
+
+
+def test_no_batch_norm_is_left_after_a_convolution(exported: tuple[ExportedModel, ...]) -> None:
+    for model in exported:
+        graph = onnx.load(model.path).graph
+        made_by = {output: node.op_type for node in graph.node for output in node.output}
+        normalised = [node.input[0] for node in graph.node if node.op_type == "BatchNormalization"]
+        assert {made_by[value] for value in normalised}.isdisjoint({"Conv", "DepthToSpace"})
+
+
+def test_a_model_says_what_it_was_made_from(
+    checkpoints: tuple[Path, Path], exported: tuple[ExportedModel, ...]
+) -> None:
+    facts = session(exported[2]).get_modelmeta().custom_metadata_map
+    assert facts["name"] == "lite128_predictor"
+    assert facts["config"] == "lite128"
+    assert facts["licence"] == "Apache-2.0"
+    assert facts["checkpoint_sha256"] == hashlib.sha256(checkpoints[1].read_bytes()).hexdigest()
+
+
+def test_tritons_configuration_matches_the_onnx_file(
+    exported: tuple[ExportedModel, ...],
+) -> None:
+    for model in exported:
+        config = text_format.Parse(
+            (model.path.parents[1] / "config.pbtxt").read_text(), triton.ModelConfig()
+        )
+        assert config.name == model.name
+        inputs = {one.name: list(one.dims) for one in config.input}
+        assert inputs == {
+            one.name: [-1 if isinstance(axis, str) else axis for axis in one.shape[1:]]
+            for one in session(model).get_inputs()
+        }
+
+
+def test_a_longer_timeline_than_any_checked_runs_too(
+    exported: tuple[ExportedModel, ...],
+) -> None:
+    predictor = session(exported[2])
+    state = predictor.get_inputs()[3].shape[1]
+    forecast, next_state = predictor.run(
+        None,
+        {
+            "keypoints": np.zeros((5, 33, LITE128.keypoints, 3), np.float32),
+            "observed": np.ones((5, 33), np.float32),
+            "noise": np.zeros((5, 33, 16), np.float32),
+            "state": np.zeros((5, state), np.float32),
+        },
+    )
+    assert forecast.shape == (5, 33, LITE128.keypoints, 3)
+    assert next_state.shape == (5, state)
+
+
+def test_a_frame_does_not_depend_on_the_others_in_its_call(
+    exported: tuple[ExportedModel, ...],
+) -> None:
+    synthesis = session(exported[1])
+    generator = np.random.default_rng(0)
+    source = generator.integers(0, 256, (1, 128, 128, 3), dtype=np.uint8)
+    keypoints = generator.uniform(-0.9, 0.9, (1, LITE128.keypoints, 3)).astype(np.float32)
+    driving = generator.uniform(-0.9, 0.9, (1, 4, LITE128.keypoints, 3)).astype(np.float32)
+    names = ("source_image", "source_keypoints", "driving_keypoints")
+    (together,) = synthesis.run(None, dict(zip(names, (source, keypoints, driving), strict=True)))
+    (alone,) = synthesis.run(
+        None, dict(zip(names, (source, keypoints, driving[:, 2:3]), strict=True))
+    )
+    difference = np.abs(together[:, 2:3].astype(int) - alone.astype(int))
+    assert difference.max() <= 1  # a value between two levels may be rounded either way
+    assert (difference > 0).mean() < 0.001
+
+
+def test_the_papers_networks_export_as_well() -> None:
+    cases = (Case(1, 1, 0), Case(2, 3, 1))
+    networks = random_motion_transfer(PAPER64)
+    predictor = predictor_exportable("paper64", random_vrnn(PREDICTOR_SIZES["paper64"]))
+    for exportable in (*motion_transfer_exportables(networks), predictor):
+        model, agreement = build(exportable, {"config": "paper64"}, cases)
+        assert model.graph.name == exportable.specification.name
+        assert list(agreement) == [tensor.name for tensor in exportable.specification.outputs]
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    synthesis, predictor = checkpoints
+    with pytest.raises(ExportError, match="is of 'lite128', not 'paper64'"):
+        export_models("paper64", tmp_path / "models", synthesis=synthesis)
+    with pytest.raises(ExportError, match="forecasts 16 keypoints, 'paper64' has 10"):
+        export_models("paper64", tmp_path / "models", predictor=predictor)
+    assert not (tmp_path / "models").exists()
+
+
+def test_the_command_line_writes_models_and_a_report(
+    checkpoints: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--config", "lite128", "--predictor", str(checkpoints[1])]
+    arguments += ["--repository", str(tmp_path / "models"), "--json", str(tmp_path / "report.json")]
+    assert main(arguments) == 0
+    (model,) = json.loads((tmp_path / "report.json").read_text())["models"]
+    assert model["name"] == "lite128_predictor"
+    assert model["operators"]["Scan"] == 1
+    assert Path(model["path"]).is_file()
+    assert "lite128_predictor/1/model.onnx: 2.2 MiB, opset 20" in capsys.readouterr().out
+
+
+def test_the_command_line_says_in_a_sentence_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = tmp_path / "damaged.pt"
+    damaged.write_bytes(b"not a checkpoint")
+    common = ["--config", "lite128", "--repository", str(tmp_path / "models")]
+    assert main(common) == 1
+    assert "no checkpoint given" in capsys.readouterr().err
+    assert main([*common, "--synthesis", str(tmp_path / "absent.pt")]) == 1
+    assert "absent.pt: no such checkpoint" in capsys.readouterr().err
+    assert main([*common, "--predictor", str(damaged)]) == 1
+    assert "damaged.pt: not a checkpoint" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()

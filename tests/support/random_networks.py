@@ -1,0 +1,45 @@
+"""Networks with random weights: unlike before training, nothing in them is zero or one."""
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from motioncast.models.configurations import Configuration
+from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.models.predictor import MotionStatistics, PredictorSizes
+from motioncast.models.vrnn import VRNN
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def random_motion_transfer(configuration: Configuration, seed: int = 0) -> MotionTransfer:
+    """Returns detector and synthesis network in evaluation mode."""
+    torch.manual_seed(seed)
+    return randomise(MotionTransfer(configuration))
+
+
+def random_vrnn(sizes: PredictorSizes, seed: int = 0) -> VRNN:
+    """Returns a VRNN in evaluation mode whose keypoints move by a few hundredths per frame."""
+    torch.manual_seed(seed)
+    shape = (sizes.keypoints, 3)
+    statistics = MotionStatistics(
+        mean=torch.rand(shape) - 0.5,
+        std=0.1 + torch.rand(shape),
+        unit=0.02 + 0.05 * torch.rand(shape),
+    )
+    return randomise(VRNN(sizes, statistics))
+
+
+@torch.no_grad()
+def randomise(network: Network) -> Network:
+    """Moves every weight a little and gives every batch norm statistics of its own, in place."""
+    for parameter in network.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            assert part.running_mean is not None
+            assert part.running_var is not None
+            part.running_mean.normal_(std=0.1)
+            part.running_var.uniform_(0.5, 2.0)
+    return network.eval()

@@ -1,0 +1,70 @@
+"""A model is in the repository whole, or not at all."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import ModelProto, TensorProto, helper
+
+from motioncast.export.repository import write_model
+from motioncast.export.specification import (
+    BATCH,
+    ModelSpecification,
+    TensorSpecification,
+    Tolerance,
+)
+
+SPECIFICATION = ModelSpecification(
+    name="same",
+    description="y is x",
+    inputs=(TensorSpecification("x", "float32", (BATCH, 4)),),
+    outputs=(TensorSpecification("y", "float32", (BATCH, 4)),),
+    tolerances={"y": Tolerance(0)},
+    max_batch_size=1,
+    dynamic_batching=False,
+)
+
+
+def model(graph_name: str) -> ModelProto:
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        graph_name,
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [BATCH, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [BATCH, 4])],
+    )
+    return helper.make_model(graph)
+
+
+def files(repository: Path) -> list[str]:
+    return sorted(str(path.relative_to(repository)) for path in repository.rglob("*"))
+
+
+def test_a_model_is_where_triton_looks_for_it(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "models", SPECIFICATION, model("first"))
+    assert path == tmp_path / "models/same/1/model.onnx"
+    assert files(tmp_path / "models") == [
+        "same",
+        "same/1",
+        "same/1/model.onnx",
+        "same/config.pbtxt",
+    ]
+
+
+def test_a_newer_model_takes_the_place_of_the_older(tmp_path: Path) -> None:
+    write_model(tmp_path, SPECIFICATION, model("first"))
+    (tmp_path / "same/2").mkdir()
+    path = write_model(tmp_path, SPECIFICATION, model("second"))
+    assert onnx.load(path).graph.name == "second"
+    assert not (tmp_path / "same/2").exists()
+
+
+def test_a_model_that_cannot_be_written_leaves_the_older_as_it_was(tmp_path: Path) -> None:
+    write_model(tmp_path, SPECIFICATION, model("first"))
+    before = files(tmp_path)
+    without_triton_type = TensorSpecification("x", "float16", (BATCH, 4))  # type: ignore[arg-type]
+    broken = replace(SPECIFICATION, inputs=(without_triton_type,))
+    with pytest.raises(KeyError):
+        write_model(tmp_path, broken, model("second"))
+    assert files(tmp_path) == before
+    assert onnx.load(tmp_path / "same/1/model.onnx").graph.name == "first"
