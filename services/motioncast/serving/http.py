@@ -37,10 +37,17 @@ class HttpEndpoint:
         self._readiness = readiness
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listens; returns the port, which was chosen when 0 was asked for."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=_MAX_HEAD_BYTES)
+    async def bind(self, host: str, port: int) -> int:
+        """Takes the port; returns it, which was chosen when 0 was asked for."""
+        self._server = await asyncio.start_server(
+            self._serve, host, port, limit=_MAX_HEAD_BYTES, start_serving=False
+        )
         return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Listens, when a port was taken."""
+        if self._server is not None:
+            await self._server.start_serving()
 
     async def stop(self) -> None:
         """Listens no more."""

@@ -49,6 +49,18 @@ class Server:
         self._registrations = tuple(registrations)
         self._readiness = Readiness(self._registrations, settings.readiness_timeout_seconds)
         self._http = HttpEndpoint(self.metrics.registry, self._readiness)
+        unlimited = {
+            (registration.name, method)
+            for registration in self._registrations
+            for method in registration.unlimited_methods
+        }
+        exempt = (health.SERVICE_NAME, reflection.SERVICE_NAME)
+        self._admission = Admission(
+            settings.max_concurrent_calls,
+            settings.max_queued_calls,
+            lambda service, method: service in exempt or (service, method) in unlimited,
+            self.metrics,
+        )
         self._port = 0
         self._http_port: int | None = None
 
@@ -73,47 +85,24 @@ class Server:
         Raises:
             UnavailableError: When a port cannot be listened on.
         """
-        unlimited = {
-            (registration.name, method)
-            for registration in self._registrations
-            for method in registration.unlimited_methods
-        }
-        exempt = (health.SERVICE_NAME, reflection.SERVICE_NAME)
-        self._admission = Admission(
-            self.settings.max_concurrent_calls,
-            self.settings.max_queued_calls,
-            lambda service, method: service in exempt or (service, method) in unlimited,
-            self.metrics,
-        )
         self._grpc = grpc.aio.server(
-            interceptors=[
-                Pipeline(
-                    (
-                        self.metrics.count,
-                        log_access,
-                        answer_errors,
-                        self._admission.admit,
-                        MessageLimit(self.settings.max_message_bytes).enforce,
-                    )
-                )
-            ],
-            options=_options(self.settings.max_message_bytes),
+            interceptors=[self._pipeline()], options=_options(self.settings.max_message_bytes)
         )
         self._add_services()
-        try:
-            self._port = self._grpc.add_insecure_port(_join(self.settings.host, self.settings.port))
-        except RuntimeError:
-            raise _unavailable("port", self.settings.host, self.settings.port) from None
         if self.settings.http_port is not None:
             try:
-                self._http_port = await self._http.start(
-                    self.settings.host, self.settings.http_port
-                )
+                self._http_port = await self._http.bind(self.settings.host, self.settings.http_port)
             except OSError:
                 raise _unavailable(
                     "http_port", self.settings.host, self.settings.http_port
                 ) from None
+        try:
+            self._port = self._grpc.add_insecure_port(_join(self.settings.host, self.settings.port))
+        except RuntimeError:
+            await self._http.stop()
+            raise _unavailable("port", self.settings.host, self.settings.port) from None
         await self._grpc.start()
+        await self._http.start()
         return self
 
     async def __aexit__(
@@ -137,6 +126,12 @@ class Server:
         await self._grpc.stop(max(0.0, ends - time.monotonic()))
         await self._http.stop()
 
+    def _pipeline(self) -> Pipeline:
+        limit = MessageLimit(self.settings.max_message_bytes)
+        return Pipeline(
+            (self.metrics.count, log_access, answer_errors, self._admission.admit, limit.enforce)
+        )
+
     def _add_services(self) -> None:
         for registration in self._registrations:
             registration.add(self._grpc)
@@ -157,6 +152,7 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         # A client whose network is gone does not hold its place for ever.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # nor does one that asks
         # A client may ask a silent call for a sign of life; grpc's default is to hang up on those
         # that ask more often than every five minutes.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
