@@ -1,0 +1,131 @@
+"""What a session counts: frames by origin, bytes by kind, latency by stage, forecast error."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from motioncast.orchestrator.metrics import OrchestratorMetrics
+from motioncast.orchestrator.timeline import Origin
+from motioncast.v1.motion_transfer_pb2 import (
+    ByteCounts,
+    LatencySummary,
+    StageTimings,
+    StreamReport,
+)
+
+Kind = Literal["config", "source", "frames", "keypoints"]  # of what is received
+
+STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
+PERCENTILE_WINDOW: Final = 4096  # a session may last for days, its memory may not grow for days
+
+
+class Latency:
+    """Percentiles of the last PERCENTILE_WINDOW values, count and mean of all; milliseconds."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=PERCENTILE_WINDOW)
+        self._count = 0
+        self._sum = 0.0
+
+    def add(self, milliseconds: float) -> None:
+        self._recent.append(milliseconds)
+        self._count += 1
+        self._sum += milliseconds
+
+    def summary(self, stage: str) -> LatencySummary:
+        """Returns the summary; all 0 when nothing was added."""
+        if not self._count:
+            return LatencySummary(stage=stage)
+        p50, p95, p99 = np.percentile(self._recent, [50, 95, 99])
+        return LatencySummary(
+            stage=stage,
+            count=self._count,
+            p50_ms=p50,
+            p95_ms=p95,
+            p99_ms=p99,
+            mean_ms=self._sum / self._count,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSize:
+    """What the savings of a session are measured against."""
+
+    raw_frame_bytes: int  # height * width * 3
+    frame_rate: float  # frames per second
+
+
+class Accounting:
+    """The counts of one session, which are added to the orchestrator's metrics as they come."""
+
+    def __init__(self, video: VideoSize, metrics: OrchestratorMetrics) -> None:
+        self._video = video
+        self._metrics = metrics
+        self._frames: Counter[Origin] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._keypoint_packets = 0
+        self._latency = {stage: Latency() for stage in STAGES}
+        self._errors = 0
+        self._error_sum = 0.0
+
+    def count_received(self, kind: Kind, size: int) -> None:
+        """Counts a message of `size` bytes that was received."""
+        self._bytes[kind] += size
+        self._keypoint_packets += kind == "keypoints"
+        self._metrics.received_bytes.labels(kind).inc(size)
+
+    def count_results(self, origins: Sequence[Origin], size: int) -> None:
+        """Counts frames that are returned in messages of `size` bytes together."""
+        self._bytes["results"] += size
+        self._frames.update(origins)
+        metrics = self._metrics
+        metrics.sent_bytes.labels("results").inc(size)
+        for origin in origins:
+            metrics.frames.labels(origin.name.lower()).inc()
+        metrics.raw_frame_bytes.inc(len(origins) * self._video.raw_frame_bytes)
+        if self._keypoint_packets:
+            mean = self._bytes["keypoints"] / self._keypoint_packets
+            metrics.all_keypoints_bytes.inc(len(origins) * mean)
+
+    def count_timings(self, timings: StageTimings) -> None:
+        """Counts the latency of each stage that ran for a group."""
+        for stage, latency in self._latency.items():
+            if milliseconds := getattr(timings, f"{stage}_ms"):
+                latency.add(milliseconds)
+                self._metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
+
+    def count_forecast_errors(self, errors: Iterable[float]) -> None:
+        """Counts one-step forecast errors of observed frames, in keypoint units."""
+        for error in errors:
+            self._errors += 1
+            self._error_sum += error
+            self._metrics.forecast_error.observe(error)
+
+    def report(self) -> StreamReport:
+        """Returns what happened so far, by the definitions of StreamReport's fields."""
+        observed = self._frames[Origin.OBSERVED]
+        frames = self._frames.total()
+        sent = self._bytes["frames"] + self._bytes["keypoints"]
+        raw = frames * self._video.raw_frame_bytes
+        return StreamReport(
+            observed_frames=observed,
+            predicted_frames=self._frames[Origin.PREDICTED],
+            concealed_frames=self._frames[Origin.CONCEALED],
+            bytes=ByteCounts(**self._bytes),
+            latency=[latency.summary(stage) for stage, latency in self._latency.items()],
+            bits_per_sent_frame=_ratio(8 * sent, observed),
+            bits_per_second=_ratio(8 * sent * self._video.frame_rate, frames),
+            # At one mean size the bytes cancel: what remains is the share of frames not sent.
+            saved_against_all_keypoints=_ratio(frames - observed, frames),
+            saved_against_raw_frames=max(0.0, _ratio(raw - sent - self._bytes["source"], raw)),
+            forecast_error=_ratio(self._error_sum, self._errors),
+        )
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,176 @@
+"""The three services as the orchestrator sees them: calls with a time limit, and their errors."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, cast
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+
+from motioncast.orchestrator.settings import ServiceAddresses
+from motioncast.serving import Deadline
+from motioncast.v1.common_pb2 import Image, ModelInfo
+from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse, ListModelsRequest
+from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
+from motioncast.v1.predictor_pb2 import PredictRequest, PredictResponse
+from motioncast.v1.predictor_pb2_grpc import PredictorServiceStub
+from motioncast.v1.synthesis_pb2 import SynthesizeRequest, SynthesizeResponse
+from motioncast.v1.synthesis_pb2_grpc import SynthesisServiceStub
+from motioncast.wire.errors import DeadlineError, UnavailableError
+from motioncast.wire.status import decode_error
+
+Response = TypeVar("Response")
+Method: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[Any, Response]"  # generic in the stubs alone
+
+MAX_INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+RETRY_AFTER_SECONDS: Final = 1.0
+
+# Every method behind the orchestrator is unary and a pure function of its request: to call it
+# again is safe. The time limit is set per call, not here, where it fires early (grpc#34547).
+_SERVICE_CONFIG: Final = json.dumps(
+    {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.05s",
+                    "maxBackoff": "0.5s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+)
+_OPTIONS: Final = (
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.max_send_message_length", MAX_INTERNAL_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_INTERNAL_MESSAGE_BYTES),
+    # A request larger than this buffer is not retried; the default of 256 KiB is five frames.
+    ("grpc.per_rpc_retry_buffer_size", MAX_INTERNAL_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),  # a host that vanished is noticed within a minute
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # One connection for each orchestrator, also when several in one process share an address.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Response]):
+    """What a service answered, and how long the call took as seen from here."""
+
+    response: Response
+    milliseconds: float
+
+
+class Backends:
+    """The keypoint, predictor and synthesis services, connected from entering the block on.
+
+    Every call raises
+        UnavailableError: the service does not answer (it is named, with its address);
+        DeadlineError: the deadline passed;
+        another DomainError: the service refused, in its words.
+    """
+
+    def __init__(self, addresses: ServiceAddresses, call_timeout_seconds: float) -> None:
+        self._addresses = addresses
+        self._call_timeout_seconds = call_timeout_seconds
+
+    async def __aenter__(self) -> Self:
+        self._channels = {
+            name: grpc.aio.insecure_channel(getattr(self._addresses, name), options=_OPTIONS)
+            for name in ("keypoint", "predictor", "synthesis")
+        }
+        self._keypoint = KeypointServiceStub(self._channels["keypoint"])
+        self._predictor = PredictorServiceStub(self._channels["predictor"])
+        self._synthesis = SynthesisServiceStub(self._channels["synthesis"])
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
+        """Returns the models that the keypoint service serves, the default first."""
+        method = self._keypoint.ListModels
+        answer = await self._call("keypoint", method, ListModelsRequest(), deadline)
+        return tuple(answer.response.models)
+
+    async def detect(
+        self, model: str, images: Sequence[Image], deadline: Deadline
+    ) -> Answer[DetectResponse]:
+        request = DetectRequest(model=model, images=images)
+        return await self._call("keypoint", self._keypoint.Detect, request, deadline)
+
+    async def predict(self, request: PredictRequest, deadline: Deadline) -> Answer[PredictResponse]:
+        return await self._call("predictor", self._predictor.Predict, request, deadline)
+
+    async def synthesize(
+        self, request: SynthesizeRequest, deadline: Deadline
+    ) -> Answer[SynthesizeResponse]:
+        return await self._call("synthesis", self._synthesis.Synthesize, request, deadline)
+
+    async def ready(self) -> bool:
+        """Returns whether all three services say that they are SERVING."""
+        try:
+            for channel in self._channels.values():
+                stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no attributes
+                response = await stub.Check(
+                    health_pb2.HealthCheckRequest(), timeout=self._call_timeout_seconds
+                )
+                if response.status != health_pb2.HealthCheckResponse.SERVING:
+                    return False
+        except grpc.aio.AioRpcError:
+            return False
+        return True
+
+    async def _call(
+        self, name: str, method: Method[Response], request: Any, deadline: Deadline
+    ) -> Answer[Response]:
+        remaining = deadline.remaining_seconds()
+        limit = self._call_timeout_seconds
+        started = time.perf_counter()
+        try:
+            response = await method(
+                request, timeout=limit if remaining is None else min(limit, remaining)
+            )
+        except grpc.aio.AioRpcError as error:
+            raise self._translate(name, error, deadline) from error
+        return Answer(response, 1000 * (time.perf_counter() - started))
+
+    def _translate(self, name: str, error: grpc.aio.AioRpcError, deadline: Deadline) -> Exception:
+        """Returns what to raise for a call that failed."""
+        where = f"the {name} service at {getattr(self._addresses, name)}"
+        if error.code() == grpc.StatusCode.UNAVAILABLE:
+            return UnavailableError(
+                f"{where} does not answer", retry_after_seconds=RETRY_AFTER_SECONDS
+            )
+        if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+            if deadline.remaining_seconds() == 0:
+                return DeadlineError(f"the deadline passed while {where} worked")
+            return UnavailableError(
+                f"{where} did not answer within {self._call_timeout_seconds:g} s",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            )
+        status = rpc_status.from_call(cast(grpc.Call, error))
+        refusal = decode_error(status) if status is not None else None
+        if refusal is None:
+            return RuntimeError(f"{where} failed: {error.code()} {error.details()}")
+        # Its field is a field of our request to it, which says nothing to our client.
+        return type(refusal)(
+            f"{where} refused: {refusal}", retry_after_seconds=refusal.retry_after_seconds
+        )

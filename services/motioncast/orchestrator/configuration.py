@@ -1,0 +1,116 @@
+"""The configuration of a session: read, checked, filled in, and echoed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from motioncast.orchestrator.timeline import Pattern
+from motioncast.v1 import motion_transfer_pb2
+from motioncast.v1.common_pb2 import ModelInfo
+from motioncast.v1.motion_transfer_pb2 import StreamConfig, TransferMode
+from motioncast.wire.errors import InvalidInputError, UnknownModelError
+from motioncast.wire.images import JPEG, PNG, RGB8, Encoding
+
+MAX_GROUP_FRAMES: Final = 256  # largest M and largest N
+_MAX_FRAME_RATE: Final = 240.0
+_RECONSTRUCTION: Final = motion_transfer_pb2.TRANSFER_MODE_RECONSTRUCTION
+_TRANSFER: Final = motion_transfer_pb2.TRANSFER_MODE_TRANSFER
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """What a session runs with; every default is filled in."""
+
+    model: ModelInfo
+    pattern: Pattern
+    mode: TransferMode.ValueType
+    relative_motion: bool
+    frame_rate: float  # frames per second
+    frame_count: int | None  # frames of the whole timeline; None when unknown
+    output_encoding: Encoding
+    seed: int | None  # of the predictor's noise; None for the mean path
+
+
+def decode_config(message: StreamConfig, models: Sequence[ModelInfo]) -> SessionConfig:
+    """Returns the session's configuration.
+
+    Args:
+        message: What the client wants.
+        models: The models served, the default first.
+
+    Raises:
+        InvalidInputError: A field is out of range.
+        UnknownModelError: No model of that name is served.
+    """
+    config = SessionConfig(
+        model=_model(message, models),
+        pattern=Pattern(
+            _count(message, "observed_frames", low=1, default=1),
+            _count(message, "predicted_frames", low=0, default=0),
+        ),
+        mode=message.mode or _RECONSTRUCTION,
+        relative_motion=message.relative_motion,
+        frame_rate=message.frame_rate if message.HasField("frame_rate") else 25.0,
+        frame_count=message.frame_count if message.HasField("frame_count") else None,
+        output_encoding=message.output_encoding or RGB8,
+        seed=message.seed if message.HasField("seed") else None,
+    )
+    if config.mode not in (_RECONSTRUCTION, _TRANSFER):
+        raise InvalidInputError.of("config.mode", f"{config.mode} is not a mode")
+    if config.relative_motion and config.mode != _TRANSFER:
+        raise InvalidInputError.of("config.relative_motion", "only transfer mode has it")
+    if not 0 < config.frame_rate <= _MAX_FRAME_RATE:  # NaN neither
+        raise InvalidInputError.of(
+            "config.frame_rate", f"{config.frame_rate:g} is out of range (0, {_MAX_FRAME_RATE:g}]"
+        )
+    if config.frame_count == 0:
+        raise InvalidInputError.of("config.frame_count", "0 is less than 1; leave it out instead")
+    if config.output_encoding not in (RGB8, JPEG, PNG):
+        raise InvalidInputError.of(
+            "config.output_encoding", f"{config.output_encoding} is not an encoding"
+        )
+    return config
+
+
+def encode_config(config: SessionConfig) -> StreamConfig:
+    """Returns the configuration as the server echoes it."""
+    return StreamConfig(
+        model=config.model.name,
+        mode=config.mode,
+        relative_motion=config.relative_motion,
+        observed_frames=config.pattern.observed,
+        predicted_frames=config.pattern.predicted,
+        frame_rate=config.frame_rate,
+        frame_count=config.frame_count or 0,
+        output_encoding=config.output_encoding,
+        seed=config.seed,
+        height=config.model.height,
+        width=config.model.width,
+        keypoints=config.model.keypoints,
+    )
+
+
+def _model(message: StreamConfig, models: Sequence[ModelInfo]) -> ModelInfo:
+    if not message.model:
+        return models[0]
+    for model in models:
+        if model.name == message.model:
+            return model
+    served = ", ".join(model.name for model in models)
+    raise UnknownModelError(
+        f"config.model: no model named {message.model} is served, only {served}",
+        field="config.model",
+    )
+
+
+def _count(message: StreamConfig, field: str, *, low: int, default: int) -> int:
+    if not message.HasField(field):  # type: ignore[arg-type]  # the stubs list literals
+        return default
+    value: int = getattr(message, field)
+    if not low <= value <= MAX_GROUP_FRAMES:
+        raise InvalidInputError.of(
+            f"config.{field}", f"{value} is out of range [{low}, {MAX_GROUP_FRAMES}]"
+        )
+    return value

@@ -1,0 +1,65 @@
+"""The orchestrator's numbers, summed over its sessions; dashboards use these names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# A group takes from a few milliseconds (a forecast) to seconds (a long one under load).
+_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+# 2 / 127 is one pixel at 128 x 128.
+_KEYPOINT_UNITS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+
+
+class OrchestratorMetrics:
+    """The collectors of one orchestrator."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.stage_seconds = Histogram(
+            "motioncast_stage_seconds",
+            "Seconds per group: the call of each service as the orchestrator saw it, and total.",
+            ("stage",),
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.frames = Counter(
+            "motioncast_frames", "Frames returned, by origin.", ("origin",), registry=registry
+        )
+        self.received_bytes = Counter(
+            "motioncast_received_bytes",
+            "Bytes of messages received, by kind.",
+            ("kind",),
+            registry=registry,
+        )
+        self.sent_bytes = Counter(
+            "motioncast_sent_bytes",
+            "Bytes of messages sent, by kind.",
+            ("kind",),
+            registry=registry,
+        )
+        self.raw_frame_bytes = Counter(
+            "motioncast_raw_frame_bytes",
+            "Bytes that raw RGB of every returned frame would have taken to send here.",
+            registry=registry,
+        )
+        self.all_keypoints_bytes = Counter(
+            "motioncast_all_keypoints_bytes",
+            "Bytes that the keypoints of every returned frame would have taken to send here.",
+            registry=registry,
+        )
+        self.sessions = Gauge("motioncast_sessions", "Sessions now.", registry=registry)
+        self.forecast_error = Histogram(
+            "motioncast_forecast_error",
+            "Distance between observed keypoints and their one-step forecast, keypoint units.",
+            registry=registry,
+            buckets=_KEYPOINT_UNITS,
+        )
+        # A rate needs a zero to start from.
+        for stage in ("keypoint", "predictor", "synthesis", "total"):
+            self.stage_seconds.labels(stage)
+        for origin in ("observed", "predicted", "concealed"):
+            self.frames.labels(origin)
+        for kind in ("config", "source", "frames", "keypoints"):
+            self.received_bytes.labels(kind)
+        self.sent_bytes.labels("results")

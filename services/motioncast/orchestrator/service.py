@@ -1,0 +1,114 @@
+"""MotionTransferService: the whole system as one bidirectional call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from motioncast.orchestrator import door
+from motioncast.orchestrator.accounting import Accounting, VideoSize
+from motioncast.orchestrator.backends import RETRY_AFTER_SECONDS, Backends
+from motioncast.orchestrator.configuration import MAX_GROUP_FRAMES, decode_config, encode_config
+from motioncast.orchestrator.metrics import OrchestratorMetrics
+from motioncast.orchestrator.session import Session
+from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
+from motioncast.serving import Deadline, Metrics, Registration
+from motioncast.v1 import motion_transfer_pb2
+from motioncast.v1.motion_transfer_pb2 import (
+    GetServerInfoRequest,
+    GetServerInfoResponse,
+    StreamRequest,
+    StreamResponse,
+)
+from motioncast.v1.motion_transfer_pb2_grpc import (
+    MotionTransferServiceServicer,
+    add_MotionTransferServiceServicer_to_server,
+)
+from motioncast.wire.errors import ExhaustedError
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in the stubs alone
+
+
+@asynccontextmanager
+async def registration(
+    addresses: ServiceAddresses, settings: OrchestratorSettings, metrics: Metrics
+) -> AsyncIterator[Registration]:
+    """Yields the service to register, connected to the three behind it; leaving disconnects.
+
+    The server that takes it should admit more calls than `settings.max_sessions`: a session too
+    many is then refused here, at once and in words, instead of waiting for hours in a queue.
+    """
+    async with Backends(addresses, settings.call_timeout_seconds) as backends:
+        servicer = MotionTransferServicer(backends, settings, OrchestratorMetrics(metrics.registry))
+        yield Registration(
+            name=motion_transfer_pb2.DESCRIPTOR.services_by_name["MotionTransferService"].full_name,
+            add=partial(add_MotionTransferServiceServicer_to_server, servicer),
+            ready=backends.ready,
+            unlimited_methods=frozenset({"GetServerInfo"}),
+        )
+
+
+class MotionTransferServicer(MotionTransferServiceServicer):
+    """Serves sessions; many at once, none knows of another."""
+
+    def __init__(
+        self, backends: Backends, settings: OrchestratorSettings, metrics: OrchestratorMetrics
+    ) -> None:
+        self._backends = backends
+        self._settings = settings
+        self._metrics = metrics
+        self._sessions = 0
+
+    async def Stream(
+        self, request_iterator: AsyncIterator[StreamRequest], context: Context
+    ) -> AsyncGenerator[StreamResponse, None]:
+        self._enter()
+        try:
+            async with aclosing(self._serve(request_iterator, Deadline.of(context))) as responses:
+                async for response in responses:
+                    yield response
+        finally:
+            self._sessions -= 1
+            self._metrics.sessions.set(self._sessions)
+
+    async def GetServerInfo(
+        self, request: GetServerInfoRequest, context: Context
+    ) -> GetServerInfoResponse:
+        return GetServerInfoResponse(
+            version=version("motioncast"),
+            models=await self._backends.list_models(Deadline.of(context)),
+            max_group_frames=MAX_GROUP_FRAMES,
+            max_message_bytes=self._settings.max_message_bytes,
+            max_sessions=self._settings.max_sessions,
+        )
+
+    def _enter(self) -> None:
+        if self._sessions >= self._settings.max_sessions:
+            raise ExhaustedError(
+                f"sessions: {self._sessions} are served now, the limit is"
+                f" {self._settings.max_sessions}",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            )
+        self._sessions += 1
+        self._metrics.sessions.set(self._sessions)
+
+    async def _serve(
+        self, requests: AsyncIterator[StreamRequest], deadline: Deadline
+    ) -> AsyncGenerator[StreamResponse, None]:
+        wanted = await door.read_config(requests)
+        config = decode_config(wanted.config, await self._backends.list_models(deadline))
+        model = config.model
+        accounting = Accounting(
+            VideoSize(model.height * model.width * 3, config.frame_rate), self._metrics
+        )
+        accounting.count_received("config", wanted.ByteSize())
+        yield StreamResponse(config=encode_config(config))
+        session = Session(config, self._backends, deadline, self._settings.merge_frames, accounting)
+        async with aclosing(session.run(requests)) as responses:
+            async for response in responses:
+                yield response

@@ -1,0 +1,46 @@
+"""Where the orchestrator finds the services, and its limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from motioncast.wire.errors import InvalidInputError
+
+MAX_STRETCH_FRAMES: Final = 32  # the paper's 5:27; a longer group is processed in several stretches
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAddresses:
+    """Addresses as gRPC reads them: `host:port`, or `dns:///name:port` to spread over replicas."""
+
+    keypoint: str
+    predictor: str
+    synthesis: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorSettings:
+    """The orchestrator's limits.
+
+    Raises:
+        InvalidInputError: When a value is out of its range.
+    """
+
+    max_sessions: int = 64  # served at once
+    max_message_bytes: int = 8 * 1024 * 1024  # of one message at its door; told by GetServerInfo
+    call_timeout_seconds: float = 30.0  # for one call of a service behind it
+    merge_frames: int = MAX_STRETCH_FRAMES  # waiting groups are merged up to so many frames
+
+    def __post_init__(self) -> None:
+        for field in ("max_sessions", "max_message_bytes"):
+            if not getattr(self, field) >= 1:
+                raise InvalidInputError.of(field, f"{getattr(self, field)} is less than 1")
+        if not 1 <= self.merge_frames <= MAX_STRETCH_FRAMES:
+            raise InvalidInputError.of(
+                "merge_frames", f"{self.merge_frames} is out of range [1, {MAX_STRETCH_FRAMES}]"
+            )
+        if not self.call_timeout_seconds > 0:
+            raise InvalidInputError.of(
+                "call_timeout_seconds", f"{self.call_timeout_seconds} is not above 0"
+            )

@@ -1,0 +1,96 @@
+"""A stretch: consecutive frames of the timeline that are processed in one go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from motioncast.orchestrator.ahead import Ahead
+from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
+from motioncast.orchestrator.timeline import Origin, Pattern, Slot, Timeline
+from motioncast.v1.common_pb2 import Image, KeypointSet
+
+Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame that is due, with what the sender supplied for it: None unless it is OBSERVED."""
+
+    origin: Origin
+    arrival: Arrival | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The frames `start`, `start + 1`, ... of the timeline.
+
+    Attributes:
+        complete_at: When the last message that it waited for came, on time.perf_counter's clock.
+    """
+
+    start: int
+    frames: tuple[Frame, ...]
+    complete_at: float
+
+    @property
+    def end(self) -> int:
+        """The first index past the stretch."""
+        return self.start + len(self.frames)
+
+
+def stretch_end(pattern: Pattern, index: int) -> int:
+    """Returns the end of the stretch that a frame belongs to.
+
+    A stretch is a group of the pattern, cut where it is longer than MAX_STRETCH_FRAMES. The cuts
+    depend on nothing else, so the same session is always processed alike.
+    """
+    group_end = pattern.group_end(index)
+    group_start = group_end - pattern.group_frames
+    offset = (index - group_start) // MAX_STRETCH_FRAMES + 1
+    return min(group_start + offset * MAX_STRETCH_FRAMES, group_end)
+
+
+async def cut_stretches(
+    arrivals: AsyncIterator[tuple[int, Arrival]], pattern: Pattern, frame_count: int | None
+) -> AsyncGenerator[Stretch, None]:
+    """Yields the timeline's stretches, each as soon as all of its frames are due.
+
+    Raises as `Timeline.arrive` does.
+    """
+    timeline = Timeline(pattern, frame_count)
+    frames: list[Frame] = []
+
+    def completes(slot: Slot, arrival: Arrival | None) -> Stretch | None:
+        frames.append(Frame(slot.origin, arrival))
+        end = slot.index + 1
+        if end not in (stretch_end(pattern, slot.index), frame_count):
+            return None
+        stretch = Stretch(end - len(frames), tuple(frames), time.perf_counter())
+        frames.clear()
+        return stretch
+
+    async for index, arrival in arrivals:
+        for slot in timeline.arrive(index):
+            if stretch := completes(slot, arrival if slot.index == index else None):
+                yield stretch
+    for slot in timeline.close():
+        if stretch := completes(slot, None):
+            yield stretch
+
+
+async def merge_stretches(
+    stretches: Ahead[Stretch], max_frames: int
+) -> AsyncGenerator[Stretch, None]:
+    """Yields the stretches; those that wait already are processed together, up to max_frames.
+
+    Under load the source image is then encoded less often; without load nothing waits.
+    """
+    async for stretch in stretches:
+        merged = [stretch]
+        while (following := stretches.peek()) and following.end - stretch.start <= max_frames:
+            merged.append(stretches.take())
+        frames = tuple(frame for one in merged for frame in one.frames)
+        yield Stretch(stretch.start, frames, merged[-1].complete_at)

@@ -1,0 +1,139 @@
+"""The timeline of a session: which frames are due, and where their keypoints come from.
+
+    index     0 1 2 3 4   5 6 7 8 9   10 ...
+    pattern   M = 3, N = 2: the sender supplies the first three of every five frames
+    arrived   0 1 2       5   7       10
+    origin    O O O P P   O C O P P   O    OBSERVED, PREDICTED, CONCEALED
+
+A frame is due as soon as it is here or sure not to come: a later one has arrived, or the pattern
+skips it and nothing that the pattern expects lies before it. Every frame is due once, in order.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from motioncast.wire.errors import InvalidInputError, OutOfOrderError
+
+MAX_GAP_FRAMES: Final = 1024  # a jump further than two of the largest groups is a mistake, not loss
+
+
+class Origin(enum.Enum):
+    """Where the keypoints of a frame come from."""
+
+    OBSERVED = enum.auto()  # the sender supplied them
+    PREDICTED = enum.auto()  # the sender skipped the frame on purpose
+    CONCEALED = enum.auto()  # they were expected and did not come
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """M observed frames, then N predicted ones, over and over; M >= 1, N >= 0."""
+
+    observed: int
+    predicted: int
+
+    @property
+    def group_frames(self) -> int:
+        """M + N."""
+        return self.observed + self.predicted
+
+    def expects(self, index: int) -> bool:
+        """Whether the sender means to supply the frame."""
+        return index % self.group_frames < self.observed
+
+    def next_expected(self, index: int) -> int:
+        """Returns the first frame from `index` on that the sender means to supply."""
+        return index if self.expects(index) else self.group_end(index)
+
+    def group_end(self, index: int) -> int:
+        """Returns the first frame of the next group."""
+        return (index // self.group_frames + 1) * self.group_frames
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One frame of the timeline that is due."""
+
+    index: int
+    origin: Origin
+
+
+class Timeline:
+    """Turns the indices that arrive into the frames that are due, each exactly once and in order.
+
+    Args:
+        pattern: Which frames the sender means to supply.
+        frame_count: Frames of the whole timeline; None when unknown: it then ends with the group
+            of the last frame that arrived.
+    """
+
+    def __init__(self, pattern: Pattern, frame_count: int | None = None) -> None:
+        self._pattern = pattern
+        self._frame_count = frame_count
+        self._last_arrived = -1
+        self._next_due = 0
+
+    def arrive(self, index: int) -> Iterator[Slot]:
+        """Returns the frames that are due now that frame `index` is here; it is one of them.
+
+        Raises:
+            OutOfOrderError: The index goes back, or the frame was due already.
+            InvalidInputError: The index lies past the end, or too far ahead.
+        """
+        self._check(index)
+        start, first = self._next_due, self._last_arrived < 0
+        self._last_arrived = index
+        self._next_due = self._cut(self._pattern.next_expected(index + 1))
+        return self._slots(start, self._next_due, arrived=index, nothing_seen=first)
+
+    def close(self) -> Iterator[Slot]:
+        """Returns the frames that are still due when nothing more will arrive."""
+        start, end = self._next_due, self._next_due
+        if self._frame_count is not None:
+            end = self._frame_count
+        elif self._last_arrived >= 0:
+            end = self._pattern.group_end(self._last_arrived)
+        self._next_due = end
+        return self._slots(start, end, arrived=end, nothing_seen=self._last_arrived < 0)
+
+    def _check(self, index: int) -> None:
+        expected = self._pattern.next_expected(self._next_due)
+        if index <= self._last_arrived:
+            raise OutOfOrderError(
+                f"index: {index} goes back, {self._last_arrived} was sent before;"
+                f" expected {expected} or later",
+                field="index",
+            )
+        if index < self._next_due:
+            raise OutOfOrderError(
+                f"index: {index} comes too late, the pattern skips it and it is forecast already;"
+                f" expected {expected} or later",
+                field="index",
+            )
+        if self._frame_count is not None and index >= self._frame_count:
+            raise InvalidInputError.of(
+                "index", f"{index} is past the end, frame_count is {self._frame_count}"
+            )
+        if index - self._last_arrived > MAX_GAP_FRAMES:
+            raise InvalidInputError.of(
+                "index",
+                f"{index} leaves out {index - self._last_arrived - 1} frames,"
+                f" the limit is {MAX_GAP_FRAMES - 1}",
+            )
+
+    def _cut(self, end: int) -> int:
+        return end if self._frame_count is None else min(end, self._frame_count)
+
+    def _slots(self, start: int, end: int, *, arrived: int, nothing_seen: bool) -> Iterator[Slot]:
+        for index in range(start, end):
+            if index == arrived:
+                yield Slot(index, Origin.OBSERVED)
+            elif index < arrived and (nothing_seen or self._pattern.expects(index)):
+                # Before the first frame nothing can be forecast, whatever the pattern says.
+                yield Slot(index, Origin.CONCEALED)
+            else:
+                yield Slot(index, Origin.PREDICTED)
