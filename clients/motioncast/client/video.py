@@ -224,10 +224,10 @@ def _centre_square(image: PIL.Image.Image, size: int, pixel_aspect: float = 1.0)
     Pillow's bicubic filter widens with the reduction, so that every pixel of the square counts.
     """
     side = min(image.width * pixel_aspect, image.height)
-    width, height = side / pixel_aspect, side
-    left, top = (image.width - width) / 2, (image.height - height) / 2
-    box = (left, top, left + width, top + height)
-    return np.array(image.resize((size, size), PIL.Image.Resampling.BICUBIC, box))
+    width, height = round(side / pixel_aspect), round(side)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    square = image.crop((left, top, left + width, top + height))
+    return np.array(square.resize((size, size), PIL.Image.Resampling.BICUBIC))
 
 
 def _turned(image: Pixels, degrees: int) -> Pixels:
