@@ -80,32 +80,37 @@ def export_models(
         FileNotFoundError, CheckpointError, PredictorCheckpointError: a checkpoint cannot be read.
         ParityError: a model does not agree; lists every mismatch.
     """
-    exportables: list[tuple[Exportable, Path]] = []
+    built = [
+        (one.specification, *build(one, {"config": config, "checkpoint_sha256": fingerprint(path)}))
+        for one, path in read_checkpoints(config, synthesis=synthesis, predictor=predictor)
+    ]
+    return tuple(_write(repository, *model) for model in built)
+
+
+def read_checkpoints(
+    config: str, *, synthesis: Path | None = None, predictor: Path | None = None
+) -> list[tuple[Exportable, Path]]:
+    """Returns what the given checkpoints hold, each with its file; errors as in `export_models`."""
+    expected = configuration(config)
+    found: list[tuple[Exportable, Path]] = []
     if synthesis is not None:
         networks = load_motion_transfer(synthesis)
         if networks.configuration.name != config:
             raise ExportError(
                 f"synthesis: {synthesis} is of {networks.configuration.name!r}, not {config!r}"
             )
-        exportables += [(one, synthesis) for one in motion_transfer_exportables(networks)]
+        found += [(one, synthesis) for one in motion_transfer_exportables(networks)]
     if predictor is not None:
         network = load_predictor(predictor)
-        expected = configuration(config).keypoints
-        if network.sizes.keypoints != expected:
+        if network.sizes.keypoints != expected.keypoints:
             raise ExportError(
                 f"predictor: {predictor} forecasts {network.sizes.keypoints} keypoints,"
-                f" {config!r} has {expected}"
+                f" {config!r} has {expected.keypoints}"
             )
-        exportables.append((predictor_exportable(config, network), predictor))
-    if not exportables:
+        found.append((predictor_exportable(config, network), predictor))
+    if not found:
         raise ExportError("export: no checkpoint given (synthesis, predictor or both)")
-    built = [
-        (one, *build(one, {"config": config, "checkpoint_sha256": _fingerprint(path)}))
-        for one, path in exportables
-    ]
-    return tuple(
-        _write(repository, one.specification, model, agreement) for one, model, agreement in built
-    )
+    return found
 
 
 def motion_transfer_exportables(networks: MotionTransfer) -> tuple[Exportable, Exportable]:
@@ -182,5 +187,6 @@ def _write(
     )
 
 
-def _fingerprint(checkpoint: Path) -> str:
+def fingerprint(checkpoint: Path) -> str:
+    """Returns the SHA-256 of a checkpoint, by which a model names what it was made from."""
     return hashlib.sha256(checkpoint.read_bytes()).hexdigest()

@@ -1,8 +1,10 @@
 """PyTorch module -> ONNX graph of standard operators, with no trace of the exporting machine."""
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import onnx
@@ -21,10 +23,7 @@ def to_onnx(module: nn.Module, specification: ModelSpecification) -> ModelProto:
     """Translates a module with the inputs and outputs of the specification, named axes dynamic."""
     dimensions = {axis: torch.export.Dim(axis, min=1, max=LONGEST_AXIS) for axis in (BATCH, TIME)}
     inputs = specification.inputs
-    with warnings.catch_warnings():
-        # torch 2.13 warns about its own use of treespecs, and that one name serves several inputs.
-        warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")
-        warnings.filterwarnings("ignore", message=".*shares the same shape constraints")
+    with _quiet_exporter():
         program = torch.onnx.export(
             module.eval(),
             tuple(_example(tensor) for tensor in inputs),
@@ -96,6 +95,22 @@ def _inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
             yield attribute.g
         elif attribute.type == AttributeProto.GRAPHS:
             yield from attribute.graphs
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keeps quiet what torch 2.13 says about itself: nothing of it is about the module."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns that torchvision, unused here, is absent
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")
+            # One name serves the same axis of several inputs, as it should.
+            warnings.filterwarnings("ignore", message=".*shares the same shape constraints")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _example(tensor: TensorSpecification) -> torch.Tensor:
