@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import operator
+from numbers import Real
 from typing import Final, TypedDict
 
 from motioncast.client.errors import InvalidRequestError
@@ -71,8 +71,9 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         predicted_frames=_whole("predicted", options["predicted"], 0, 256),
         frame_rate=_frame_rate(options["frame_rate"]),
         output_encoding=encoding("output", options["output"]),
-        model=options["model"],
     )
+    if options["model"] is not None:
+        config.model = _name("model", options["model"])
     if options["frame_count"] is not None:
         config.frame_count = _whole("frame_count", options["frame_count"], 1, 2**64 - 1)
     if options["seed"] is not None:
@@ -104,7 +105,15 @@ def _whole(field: str, value: int, low: int, high: int) -> int:
     return number
 
 
-def _frame_rate(value: float) -> float:
-    if not (math.isfinite(value) and 0 < value <= 240):
-        raise InvalidRequestError.of("frame_rate", f"{value:g} is not in (0, 240]")
+def _name(field: str, value: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequestError.of(field, f"{value!r} is not a name")
     return value
+
+
+def _frame_rate(value: float) -> float:
+    if not isinstance(value, Real):
+        raise InvalidRequestError.of("frame_rate", f"{value!r} is not a number")
+    if not 0 < value <= 240:
+        raise InvalidRequestError.of("frame_rate", f"{value:g} is not in (0, 240]")
+    return float(value)
