@@ -22,10 +22,29 @@ PNG: Final = common_pb2.IMAGE_ENCODING_PNG
 JPEG_QUALITY: Final = 95
 
 _FORMATS: Final = {JPEG: "JPEG", PNG: "PNG"}
+_BOMBS: Final = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
+
+
+def takes_codec(encoding: Encoding) -> bool:
+    """Tells whether images of that encoding take a codec; many of them had better take a thread."""
+    return encoding in _FORMATS
+
+
+def effective_encoding(encoding: Encoding, field: str = "output_encoding") -> Encoding:
+    """Returns the encoding that is meant: RGB8 where none is named.
+
+    Raises:
+        InvalidInputError: There is no such encoding.
+    """
+    if encoding == common_pb2.IMAGE_ENCODING_UNSPECIFIED:
+        return RGB8
+    if encoding != RGB8 and encoding not in _FORMATS:
+        raise InvalidInputError.of(field, f"{encoding} is not an encoding")
+    return encoding
 
 
 def encode_image(pixels: Pixels, encoding: Encoding = RGB8) -> Image:
-    """Returns pixels (H, W, 3) as a message in the given encoding."""
+    """Returns pixels (H, W, 3) as a message in the given effective encoding."""
     height, width, _ = pixels.shape
     if encoding == RGB8:
         return Image(encoding=RGB8, height=height, width=width, data=pixels.tobytes())
@@ -48,10 +67,9 @@ def decode_image(message: Image, height: int, width: int, field: str = "image") 
     """
     if not message.data:
         raise InvalidInputError.of(f"{field}.data", "the image is empty")
-    if message.encoding in _FORMATS:
+    encoding = effective_encoding(message.encoding, f"{field}.encoding")
+    if takes_codec(encoding):
         return _decode_file(message, height, width, field)
-    if message.encoding not in (common_pb2.IMAGE_ENCODING_UNSPECIFIED, RGB8):
-        raise InvalidInputError.of(f"{field}.encoding", f"{message.encoding} is not an encoding")
     _check_size(message.height, message.width, height, width, field)
     size = height * width * 3
     if len(message.data) != size:
@@ -68,8 +86,9 @@ def _decode_file(message: Image, height: int, width: int, field: str) -> Pixels:
         # The size stands in the header: it is checked before a single pixel is decoded.
         with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
             _check_size(image.height, image.width, height, width, field)
+            _check_size(message.height or height, message.width or width, height, width, field)
             return np.array(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, *_BOMBS) as error:
         raise InvalidInputError.of(f"{field}.data", f"not a readable {name} image") from error
 
 

@@ -124,13 +124,13 @@ class Catalogue:
         others = (models for models in self._sets.values() if models != self.default)
         return (self.default, *others)
 
-    def resolve(self, name: str | None) -> ModelSet:
-        """Returns the configuration of that name, the default for None.
+    def resolve(self, name: str) -> ModelSet:
+        """Returns the configuration of that name, the default for "".
 
         Raises:
             UnknownModelError: There is none.
         """
-        if name is None:
+        if not name:
             return self.default
         if name not in self._sets:
             known = ", ".join(self._sets)

@@ -1,0 +1,101 @@
+"""KeypointService: decodes images, delegates to the detector, encodes keypoints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
+from motioncast.keypoint.detector import Detector
+from motioncast.serving import Context, Deadline, Metrics, Registration
+from motioncast.v1.common_pb2 import Image, ModelInfo
+from motioncast.v1.keypoint_pb2 import (
+    DESCRIPTOR,
+    DetectRequest,
+    DetectResponse,
+    ListModelsRequest,
+    ListModelsResponse,
+)
+from motioncast.v1.keypoint_pb2_grpc import (
+    KeypointServiceServicer,
+    add_KeypointServiceServicer_to_server,
+)
+from motioncast.wire.images import Pixels, decode_image, takes_codec
+from motioncast.wire.keypoints import encode_keypoints
+from motioncast.wire.limits import check_range
+
+MAX_IMAGES: Final = 64
+
+
+def registration(
+    engine: Engine, *, default_model: str | None = None, metrics: Metrics
+) -> Registration:
+    """Returns the keypoint service to register.
+
+    Args:
+        engine: An open engine; may be shared.
+        default_model: Configuration for requests that name none; None takes the first in order
+            of the alphabet.
+        metrics: Where its inferences are timed.
+
+    Raises:
+        InvalidInputError: The engine has no configuration, or one that lacks a model.
+        UnknownModelError: The engine has not the default.
+    """
+    detector = Detector(MeasuredEngine(engine, metrics.registry))
+    servicer = KeypointServicer(Catalogue(engine, default_model), detector)
+    return Registration(
+        name=DESCRIPTOR.services_by_name["KeypointService"].full_name,
+        add=partial(add_KeypointServiceServicer_to_server, servicer),
+        ready=engine.ready,
+        unlimited_methods=frozenset({"ListModels"}),
+    )
+
+
+class KeypointServicer(KeypointServiceServicer):
+    """Answers Detect and ListModels."""
+
+    def __init__(self, catalogue: Catalogue, detector: Detector) -> None:
+        self._catalogue = catalogue
+        self._detector = detector
+
+    async def Detect(self, request: DetectRequest, context: Context) -> DetectResponse:
+        models = self._catalogue.resolve(request.model)
+        check_range("images", len(request.images), 1, MAX_IMAGES)
+        images = await _decode(request.images, models)
+        detection = await self._detector.detect(models, images, Deadline.of(context))
+        return DetectResponse(
+            keypoints=map(encode_keypoints, detection.keypoints),
+            inference_ms=1000 * detection.seconds,
+        )
+
+    async def ListModels(self, request: ListModelsRequest, context: Context) -> ListModelsResponse:
+        return ListModelsResponse(
+            models=[
+                ModelInfo(
+                    name=models.name,
+                    height=models.height,
+                    width=models.width,
+                    keypoints=models.keypoints,
+                )
+                for models in self._catalogue.all()
+            ]
+        )
+
+
+async def _decode(images: Sequence[Image], models: ModelSet) -> Pixels:
+    """Returns the images as pixels (N, H, W, 3)."""
+    if any(takes_codec(image.encoding) for image in images):
+        return await asyncio.to_thread(_decode_all, images, models)
+    return _decode_all(images, models)
+
+
+def _decode_all(images: Sequence[Image], models: ModelSet) -> Pixels:
+    height, width = models.height, models.width
+    return np.stack(
+        [decode_image(image, height, width, f"images[{n}]") for n, image in enumerate(images)]
+    )

@@ -1,0 +1,103 @@
+"""PredictorService: decodes observed frames and state, delegates, encodes forecasts and state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
+from motioncast.predictor.predictor import Prediction, Predictor
+from motioncast.predictor.state import MAX_SAMPLES, State, decode_state, encode_state
+from motioncast.predictor.stretch import Stretch, lay_out
+from motioncast.serving import Context, Deadline, Metrics, Registration
+from motioncast.v1.predictor_pb2 import (
+    DESCRIPTOR,
+    PredictedFrame,
+    PredictRequest,
+    PredictResponse,
+)
+from motioncast.v1.predictor_pb2_grpc import (
+    PredictorServiceServicer,
+    add_PredictorServiceServicer_to_server,
+)
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.keypoints import decode_keypoints, encode_keypoints
+from motioncast.wire.limits import check_range
+
+MAX_OBSERVED: Final = 256
+MAX_HORIZON: Final = 256
+
+
+def registration(
+    engine: Engine, *, default_model: str | None = None, metrics: Metrics
+) -> Registration:
+    """Returns the predictor service to register; arguments and errors as the keypoint service's."""
+    predictor = Predictor(MeasuredEngine(engine, metrics.registry))
+    servicer = PredictorServicer(Catalogue(engine, default_model), predictor)
+    return Registration(
+        name=DESCRIPTOR.services_by_name["PredictorService"].full_name,
+        add=partial(add_PredictorServiceServicer_to_server, servicer),
+        ready=engine.ready,
+    )
+
+
+class PredictorServicer(PredictorServiceServicer):
+    """Answers Predict."""
+
+    def __init__(self, catalogue: Catalogue, predictor: Predictor) -> None:
+        self._catalogue = catalogue
+        self._predictor = predictor
+
+    async def Predict(self, request: PredictRequest, context: Context) -> PredictResponse:
+        models = self._catalogue.resolve(request.model)
+        state = decode_state(request.state, models) if request.HasField("state") else None
+        stretch = _decode_stretch(request, models, state)
+        samples = _samples(request, state)
+        seed = request.seed if request.HasField("seed") else None
+        deadline = Deadline.of(context)
+        prediction = await self._predictor.predict(models, stretch, state, samples, seed, deadline)
+        errors = prediction.errors(stretch)
+        if state is None:
+            errors[0] = 0  # nothing forecasts the first frame of a timeline
+        return PredictResponse(
+            predicted=_encode_predicted(prediction, stretch),
+            state=encode_state(prediction.state, models),
+            observed_error=errors.tolist(),
+            inference_ms=1000 * prediction.seconds,
+        )
+
+
+def _decode_stretch(request: PredictRequest, models: ModelSet, state: State | None) -> Stretch:
+    check_range("observed", len(request.observed), 0, MAX_OBSERVED)
+    check_range("horizon", request.horizon, 0, MAX_HORIZON)
+    keypoints = np.empty((len(request.observed), models.keypoints, 3), np.float32)
+    for m, frame in enumerate(request.observed):
+        field = f"observed[{m}].keypoints"
+        keypoints[m] = decode_keypoints(frame.keypoints, models.keypoints, field)
+    indices = [frame.index for frame in request.observed]
+    return lay_out(indices, keypoints, request.horizon, state.next_index if state else None)
+
+
+def _samples(request: PredictRequest, state: State | None) -> int:
+    """Returns how many sample paths to draw."""
+    made = None if state is None else len(state.vectors)
+    samples = request.samples if request.HasField("samples") else made or 1
+    check_range("samples", samples, 1, MAX_SAMPLES)
+    if made not in (None, samples):
+        raise InvalidInputError.of("samples", f"{samples}, but the state was made with {made}")
+    if samples > 1 and not request.HasField("seed"):
+        raise InvalidInputError.of("seed", f"missing; {samples} sample paths are drawn with one")
+    return samples
+
+
+def _encode_predicted(prediction: Prediction, stretch: Stretch) -> Iterator[PredictedFrame]:
+    spread = prediction.spread()
+    for t in np.flatnonzero(~stretch.observed).tolist():
+        yield PredictedFrame(
+            index=stretch.start + t,
+            samples=map(encode_keypoints, prediction.forecast[:, t]),
+            spread=encode_keypoints(spread[t]),
+        )

@@ -1,0 +1,91 @@
+"""A stretch of the timeline: which of its frames were observed, and their keypoints.
+
+next_index ... observed ... gap ... observed | horizon |
+|------------------------ stretch ---------------------|
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.keypoints import Keypoints
+
+MAX_STRETCH_FRAMES: Final = 512  # the most observed frames of a call and the longest horizon
+_MAX_INDEX: Final = 2**64 - 1  # what the contract's type can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """T frames in a row.
+
+    Attributes:
+        start: Index of the first on the timeline.
+        keypoints: (T, K, 3), zeros where not observed.
+        observed: (T,).
+    """
+
+    start: int
+    keypoints: Keypoints
+    observed: NDArray[np.bool_]
+
+    @property
+    def end(self) -> int:
+        """Index of the first frame past the stretch."""
+        return self.start + len(self.observed)
+
+
+def lay_out(
+    indices: Sequence[int], keypoints: Keypoints, horizon: int, next_index: int | None
+) -> Stretch:
+    """Returns the stretch from `next_index` over the observed frames to the horizon's end.
+
+    Args:
+        indices: Of the observed frames on the timeline.
+        keypoints: (M, K, 3), of the observed frames.
+        horizon: Frames past the last observed one.
+        next_index: Where the stretch starts; None lets the first observed frame start it.
+
+    Raises:
+        InvalidInputError: Indices do not increase or lie before the start, nothing tells where
+            the stretch starts, or it is longer than MAX_STRETCH_FRAMES.
+    """
+    if next_index is None and not indices:
+        raise InvalidInputError.of(
+            "observed", "no frames, and without a state there is nothing to forecast from"
+        )
+    start = indices[0] if next_index is None else next_index
+    for m, index in enumerate(indices):
+        if m == 0 and index < start:
+            raise InvalidInputError.of(
+                "observed[0].index", f"{index} lies before state.next_index, which is {start}"
+            )
+        if m > 0 and index <= indices[m - 1]:
+            raise InvalidInputError.of(
+                f"observed[{m}].index", f"{index} does not come after {indices[m - 1]}"
+            )
+        _check_length(f"observed[{m}].index", start, index + 1)
+    end = (indices[-1] + 1 if indices else start) + horizon
+    _check_length("horizon", start, end)
+    every = np.zeros((end - start, *keypoints.shape[1:]), np.float32)
+    observed = np.zeros(end - start, np.bool_)
+    offsets = [index - start for index in indices]
+    every[offsets] = keypoints
+    observed[offsets] = True
+    return Stretch(start, every, observed)
+
+
+def _check_length(field: str, start: int, end: int) -> None:
+    if end - start > MAX_STRETCH_FRAMES:
+        raise InvalidInputError.of(
+            field,
+            f"the stretch from {start} to {end - 1} has {end - start} frames, which exceeds the "
+            f"limit of {MAX_STRETCH_FRAMES}",
+        )
+    if end > _MAX_INDEX:
+        raise InvalidInputError.of(field, f"index {end} is beyond the end of every timeline")
