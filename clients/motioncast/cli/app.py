@@ -6,6 +6,7 @@ import typer
 
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.info import info
+from motioncast.cli.commands.serve import serve
 from motioncast.cli.commands.stream import stream
 
 app = typer.Typer(
@@ -16,4 +17,5 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(stream)
+app.command()(serve)
 app.command()(info)

@@ -1,0 +1,100 @@
+"""`motioncast serve`: all services in one process, or one of them by name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Name(StrEnum):
+    """The services."""
+
+    ORCHESTRATOR = "orchestrator"
+    KEYPOINT = "keypoint"
+    PREDICTOR = "predictor"
+    SYNTHESIS = "synthesis"
+
+
+def serve(
+    service: Annotated[
+        Name | None, typer.Argument(help="Serve this one alone. Default: all, in this process.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="gRPC port. Default: 50050 orchestrator, 50051 keypoint, 50052 predictor, 50053 "
+            "synthesis; all services: the first of four. 0 takes free ones."
+        ),
+    ] = None,
+    http_port: Annotated[
+        int | None,
+        typer.Option(
+            help="HTTP port of /metrics, /live and /ready. Default: 8050 to 8053, likewise."
+        ),
+    ] = None,
+    keypoint: Annotated[
+        str, typer.Option(help="orchestrator: HOST:PORT of the keypoint service.")
+    ] = "localhost:50051",
+    predictor: Annotated[
+        str, typer.Option(help="orchestrator: HOST:PORT of the predictor service.")
+    ] = "localhost:50052",
+    synthesis: Annotated[
+        str, typer.Option(help="orchestrator: HOST:PORT of the synthesis service.")
+    ] = "localhost:50053",
+    models: Annotated[
+        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model for calls that name none. Default: the first.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of one inference. Default: one per core.")
+    ] = None,
+    max_runs: Annotated[
+        int | None, typer.Option(help="Inferences at once. Default: one per core.")
+    ] = None,
+    max_sessions: Annotated[int, typer.Option(help="orchestrator: sessions served at once.")] = 64,
+    max_message_bytes: Annotated[
+        int, typer.Option(help="orchestrator: largest message accepted.")
+    ] = 8 * 2**20,
+    max_concurrent_calls: Annotated[
+        int, typer.Option(help="One service alone: calls at once; others wait.")
+    ] = 80,
+    max_queued_calls: Annotated[
+        int, typer.Option(help="One service alone: calls that may wait; others are refused.")
+    ] = 64,
+    drain_grace: Annotated[
+        float, typer.Option(help="Seconds that running calls have to end when told to stop.")
+    ] = 5.0,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log lines as JSON.")] = False,
+) -> None:
+    """Serve until told to stop (SIGTERM or Ctrl-C); running calls then have a while to end."""
+    import asyncio
+    import signal
+
+    from motioncast.cli.serving import Limits, Listen, Models, serve_all, serve_one
+    from motioncast.orchestrator import ServiceAddresses
+    from motioncast.serving import configure_logging
+
+    if log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise typer.BadParameter(f"{log_level!r} is no level", param_hint="'--log-level'")
+    configure_logging(as_json=log_json, level=log_level.upper())
+    limits = Limits(
+        max_sessions, max_message_bytes, max_concurrent_calls, max_queued_calls, drain_grace
+    )
+    listen = Listen(host, port, http_port)
+    served = Models(models, model, threads, max_runs)
+    if service is None:
+        running = serve_all(listen, served, limits)
+    else:
+        addresses = ServiceAddresses(keypoint, predictor, synthesis)
+        running = serve_one(service.value, listen, addresses, served, limits)
+    if asyncio.run(running) is signal.SIGINT:
+        raise typer.Exit(130)

@@ -1,0 +1,163 @@
+"""The services as processes: which ports, which limits, and one line for each when it listens."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from motioncast import orchestrator
+from motioncast.inference import OnnxRuntimeEngine, OnnxRuntimeSettings, default_repository
+from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
+from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
+from motioncast.stack import Ports, Stack, StackSettings
+from motioncast.stack.stack import INTERNAL_MESSAGE_BYTES
+
+SERVICES: Final = ("orchestrator", "keypoint", "predictor", "synthesis")  # in order of their ports
+FIRST_PORT: Final = 50050
+FIRST_HTTP_PORT: Final = 8050
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen; a port of 0 takes a free one, None the service's own."""
+
+    host: str
+    port: int | None
+    http_port: int | None
+
+    def of_one(self, service: str) -> Ports:
+        """Returns the ports of a service that is alone."""
+        place = SERVICES.index(service)
+        return Ports(
+            FIRST_PORT + place if self.port is None else self.port,
+            FIRST_HTTP_PORT + place if self.http_port is None else self.http_port,
+        )
+
+    def of_all(self) -> dict[str, Ports]:
+        """Returns the ports of four services: neighbours, the orchestrator's first."""
+        first, http = self.of_one(SERVICES[0]).grpc, self.of_one(SERVICES[0]).http or 0
+        return {
+            service: Ports(first and first + place, http and http + place)
+            for place, service in enumerate(SERVICES)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is accepted."""
+
+    max_sessions: int
+    max_message_bytes: int  # at the orchestrator's door
+    max_concurrent_calls: int
+    max_queued_calls: int
+    drain_grace_seconds: float
+
+    @property
+    def orchestrator(self) -> OrchestratorSettings:
+        """The orchestrator's part of them."""
+        return OrchestratorSettings(
+            max_sessions=self.max_sessions, max_message_bytes=self.max_message_bytes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What is served."""
+
+    repository: Path | None = None  # None: the shipped one
+    default: str | None = None  # for calls that name none; None: the first
+    threads: int | None = None  # of one inference; None: one per core
+    max_runs: int | None = None  # inferences at once; None: one per core
+
+    @property
+    def engine(self) -> OnnxRuntimeSettings:
+        """How inferences share the machine."""
+        default = OnnxRuntimeSettings()
+        return OnnxRuntimeSettings(
+            intra_op_threads=default.intra_op_threads if self.threads is None else self.threads,
+            max_concurrent_runs=(
+                default.max_concurrent_runs if self.max_runs is None else self.max_runs
+            ),
+        )
+
+
+async def serve_all(listen: Listen, models: Models, limits: Limits) -> signal.Signals:
+    """Serves all services on one engine until a signal comes, and returns that."""
+    ports = listen.of_all()
+    settings = StackSettings(
+        repository=models.repository,
+        default_model=models.default,
+        host=listen.host,
+        orchestrator_ports=ports["orchestrator"],
+        keypoint_ports=ports["keypoint"],
+        predictor_ports=ports["predictor"],
+        synthesis_ports=ports["synthesis"],
+        drain_grace_seconds=limits.drain_grace_seconds,
+        engine=models.engine,
+        orchestrator=limits.orchestrator,
+    )
+    async with Stack(settings) as stack:
+        _announce({name: stack.servers[name] for name in SERVICES})
+        return await wait_for_signal()
+
+
+async def serve_one(
+    service: str,
+    listen: Listen,
+    addresses: ServiceAddresses,
+    models: Models,
+    limits: Limits,
+) -> signal.Signals:
+    """Serves one service until a signal comes, and returns that.
+
+    Args:
+        service: Its name.
+        listen: Where.
+        addresses: Where the orchestrator finds the other three.
+        models: What is served; the orchestrator has none of its own.
+        limits: What is accepted.
+    """
+    ports, metrics = listen.of_one(service), Metrics()
+    async with AsyncExitStack() as exits:
+        registration: Registration
+        if service == "orchestrator":
+            registration = await exits.enter_async_context(
+                orchestrator.registration(addresses, limits.orchestrator, metrics)
+            )
+        else:
+            repository = models.repository or default_repository()
+            engine = OnnxRuntimeEngine(repository, models.engine)
+            registration = import_module(f"motioncast.{service}").registration(
+                await exits.enter_async_context(engine),
+                default_model=models.default,
+                metrics=metrics,
+            )
+        settings = ServerSettings(
+            host=listen.host,
+            port=ports.grpc,
+            http_port=ports.http,
+            max_concurrent_calls=limits.max_concurrent_calls,
+            max_queued_calls=limits.max_queued_calls,
+            max_message_bytes=(
+                limits.max_message_bytes if service == "orchestrator" else INTERNAL_MESSAGE_BYTES
+            ),
+            drain_grace_seconds=limits.drain_grace_seconds,
+        )
+        server = await exits.enter_async_context(Server(settings, [registration], metrics))
+        _announce({service: server})
+        return await wait_for_signal()
+
+
+def _announce(servers: dict[str, Server]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"motioncast {version('motioncast')} listens; Ctrl-C stops it")
+    for name, server in servers.items():
+        http = f"http://{server.settings.host}:{server.http_port}/metrics"
+        console.print(f"  {name:<13} {server.address:<22} {http}")
