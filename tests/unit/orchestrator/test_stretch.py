@@ -1,0 +1,92 @@
+"""Stretches cut the timeline at places that depend on the pattern alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from motioncast.orchestrator.ahead import Ahead
+from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
+from motioncast.orchestrator.stretch import (
+    Arrival,
+    Stretch,
+    cut_stretches,
+    merge_stretches,
+    stretch_end,
+)
+from motioncast.orchestrator.timeline import Origin, Pattern
+from motioncast.v1.common_pb2 import KeypointSet
+
+
+async def packets(indices: list[int]) -> AsyncGenerator[tuple[int, Arrival], None]:
+    for index in indices:
+        yield index, KeypointSet(x=[index])
+
+
+async def cut(
+    pattern: Pattern, indices: list[int], frame_count: int | None = None
+) -> list[Stretch]:
+    return [one async for one in cut_stretches(packets(indices), pattern, frame_count)]
+
+
+def frames_of(stretches: list[Stretch]) -> list[int]:
+    return [len(stretch.frames) for stretch in stretches]
+
+
+@given(st.integers(1, 256), st.integers(0, 256), st.integers(0, 2000))
+def test_a_stretch_never_crosses_a_group_and_is_never_too_long(m: int, n: int, index: int) -> None:
+    pattern = Pattern(m, n)
+    end = stretch_end(pattern, index)
+    assert index < end <= pattern.group_end(index)
+    start = end - 1
+    while start > 0 and stretch_end(pattern, start - 1) == end:
+        start -= 1
+    assert end - start <= MAX_STRETCH_FRAMES
+
+
+async def test_a_group_is_a_stretch() -> None:
+    stretches = await cut(Pattern(5, 5), [0, 1, 2, 3, 4, 10, 11, 12, 13, 14])
+    assert [stretch.start for stretch in stretches] == [0, 10]
+    assert frames_of(stretches) == [10, 10]
+
+
+async def test_the_paper_s_five_to_twenty_seven_is_one_stretch() -> None:
+    assert frames_of(await cut(Pattern(5, 27), list(range(5)))) == [32]
+
+
+async def test_a_long_group_is_cut() -> None:
+    assert frames_of(await cut(Pattern(1, 99), [0])) == [32, 32, 32, 4]
+
+
+async def test_frame_count_ends_the_last_stretch() -> None:
+    assert frames_of(await cut(Pattern(5, 5), [0, 1, 2, 3, 4], frame_count=7)) == [7]
+
+
+async def test_what_the_sender_supplied_stays_with_its_frame() -> None:
+    [stretch] = await cut(Pattern(3, 1), [0, 2])
+    assert [frame.origin for frame in stretch.frames] == [
+        Origin.OBSERVED,
+        Origin.CONCEALED,
+        Origin.OBSERVED,
+        Origin.PREDICTED,
+    ]
+    assert stretch.frames[2].arrival == KeypointSet(x=[2])
+    assert stretch.frames[1].arrival is None
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, [2] * 4), (4, [4, 4]), (7, [6, 2])])
+async def test_stretches_that_wait_are_merged_up_to_a_limit(most: int, expected: list[int]) -> None:
+    source = cut_stretches(packets([0, 2, 4, 6]), Pattern(1, 1), None)
+    async with Ahead(source, 4) as stretches:
+        for _ in range(100):  # until all of them wait
+            await asyncio.sleep(0)
+        merged = [stretch async for stretch in merge_stretches(stretches, most)]
+    assert frames_of(merged) == expected
+    assert [frame.origin for stretch in merged for frame in stretch.frames] == [
+        Origin.OBSERVED,
+        Origin.PREDICTED,
+    ] * 4
