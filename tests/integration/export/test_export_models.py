@@ -180,3 +180,17 @@ def test_the_command_line_says_in_a_sentence_what_is_wrong(
     assert main([*common, "--predictor", str(damaged)]) == 1
     assert "damaged.pt: not a checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
+
+
+def test_nothing_is_written_when_a_model_does_not_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictor = random_vrnn(PREDICTOR_SIZES["lite128"])
+    predictor.mean.fill_(float("nan"))  # the forecast before anything is seen: never equal
+    save_predictor(predictor, tmp_path / "broken.pt")
+    arguments = ["--config", "lite128", "--predictor", str(tmp_path / "broken.pt")]
+    assert main([*arguments, "--repository", str(tmp_path / "models")]) == 1
+    message = capsys.readouterr().err
+    assert "forecast (batch 1, time 1, seed 0): differs by up to nan" in message
+    assert "next_state (batch 3, time 2, seed 4): differs by up to nan" in message
+    assert not (tmp_path / "models").exists()
