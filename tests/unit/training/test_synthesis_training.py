@@ -14,27 +14,35 @@ from motioncast.models.checkpoint import (
     load_motion_transfer,
     save_motion_transfer,
 )
-from motioncast.models.configurations import LITE128
+from motioncast.models.configurations import LITE128, PAPER64
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.train.synthesis import SynthesisTraining, TrainingSettings, train
+from motioncast.train.adversarial import AdversarialTraining
+from motioncast.train.reconstruction import ReconstructionTraining
+from motioncast.train.settings import AdversarialSettings, TrainingSettings
+from motioncast.train.state import SynthesisTraining
+from motioncast.train.synthesis import train
 
 
-@pytest.fixture(scope="module")
-def sampler() -> PairSampler:
-    """Batches of two from a bright square that wanders over a ramp."""
-    background = np.broadcast_to(np.arange(128)[:, None], (128, 128))[..., None].repeat(3, axis=2)
-    frames = np.stack([background] * 12).astype(np.uint8)
+def square_sampler(size: int) -> PairSampler:
+    """Draws batches of two from a bright square that wanders over a ramp."""
+    ramp = np.broadcast_to(np.arange(size)[:, None, None], (size, size, 3))
+    frames = np.stack([ramp] * 12).astype(np.uint8)
     for t, frame in enumerate(frames):
-        frame[30 + 3 * t : 60 + 3 * t, 40:70] = 220
+        frame[size // 4 + t : size // 2 + t, size // 3 : size // 2] = 220
     cache = ClipCache(names=("square.mkv",), starts=(0, 12), frames=frames)
     return PairSampler(cache, [0], batch_size=2, seed=1)
 
 
+@pytest.fixture(scope="module")
+def sampler() -> PairSampler:
+    return square_sampler(LITE128.image_size)
+
+
 def training(settings: TrainingSettings) -> SynthesisTraining:
     torch.manual_seed(0)
-    state = SynthesisTraining(MotionTransfer(LITE128), settings)
-    state.model.train()
-    return state
+    if isinstance(settings, AdversarialSettings):
+        return AdversarialTraining(MotionTransfer(PAPER64), settings)
+    return ReconstructionTraining(MotionTransfer(LITE128), settings)
 
 
 def assert_same(first: SynthesisTraining, second: SynthesisTraining) -> None:
@@ -44,12 +52,18 @@ def assert_same(first: SynthesisTraining, second: SynthesisTraining) -> None:
             assert torch.equal(value, theirs.state_dict()[name]), f"{network}.{name}"
 
 
-@pytest.mark.parametrize("freeze", [0.5, 1.0], ids=["detector frozen", "detector trained"])
-def test_a_resumed_training_goes_on_bit_for_bit(
-    sampler: PairSampler, tmp_path: Path, freeze: float
-) -> None:
-    settings = TrainingSettings(steps=4, batch_size=2, freeze_detector=freeze)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        TrainingSettings(steps=3, freeze_detector=0.3),
+        TrainingSettings(steps=3, freeze_detector=1.0),
+        AdversarialSettings(steps=3),
+    ],
+    ids=["detector frozen", "detector trained", "adversarial"],
+)
+def test_a_resumed_training_goes_on_bit_for_bit(tmp_path: Path, settings: TrainingSettings) -> None:
     through = training(settings)
+    sampler = square_sampler(through.model.configuration.image_size)
     for step in range(3):
         if step == 2:
             through.save(tmp_path / "training.pt")
@@ -60,6 +74,26 @@ def test_a_resumed_training_goes_on_bit_for_bit(
 
     assert resumed.step == through.step == 3
     assert_same(resumed, through)
+    if isinstance(resumed, AdversarialTraining) and isinstance(through, AdversarialTraining):
+        theirs = through.discriminator.state_dict()
+        for name, value in resumed.discriminator.state_dict().items():
+            assert torch.equal(value, theirs[name]), name
+
+
+def test_a_training_does_not_resume_another_configuration(tmp_path: Path) -> None:
+    training(TrainingSettings(steps=1)).save(tmp_path / "training.pt")
+
+    with pytest.raises(ValueError, match="is a training of lite128, not of paper64"):
+        training(AdversarialSettings(steps=1)).resume(tmp_path / "training.pt")
+
+
+def test_the_discriminator_learns_to_tell_real_from_generated() -> None:
+    state = training(AdversarialSettings(steps=100))
+    batch = square_sampler(64).batch(0)
+
+    scores = [state.learn(batch)["discriminator"] for _ in range(4)]
+
+    assert scores[-1] < scores[0]
 
 
 def test_a_frozen_detector_stays_as_it_is(sampler: PairSampler) -> None:
@@ -98,7 +132,9 @@ def test_the_loss_falls_on_a_single_batch(sampler: PairSampler) -> None:
 
 def test_settings_give_exactly_one_length() -> None:
     with pytest.raises(ValueError, match="either in steps or in minutes"):
-        SynthesisTraining(MotionTransfer(LITE128), TrainingSettings())
+        ReconstructionTraining(MotionTransfer(LITE128), TrainingSettings())
+    with pytest.raises(ValueError, match="length must be positive"):
+        ReconstructionTraining(MotionTransfer(LITE128), TrainingSettings(steps=0))
 
 
 def test_a_checkpoint_keeps_the_networks_to_half_precision(tmp_path: Path) -> None:

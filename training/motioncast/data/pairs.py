@@ -32,6 +32,7 @@ class Augmentation:
     """What is varied at random; every amount is the largest deviation from none."""
 
     flip_probability: float = 0.5
+    time_flip_probability: float = 0.5  # the later frame is the source
     zoom: float = 0.2  # crops as small as 1 / (1 + zoom) of the frame's side
     colour: float = 0.15  # gain of each channel
     brightness: float = 0.1
@@ -57,7 +58,7 @@ class PairSampler:
     def _sample(self, random: np.random.Generator) -> Clip:
         clip = self.cache.clip(self.clips[int(random.integers(len(self.clips)))])
         first, second = np.sort(random.choice(len(clip), 2, replace=len(clip) < 2))
-        if random.random() < 0.5:  # time flip
+        if random.random() < self.augmentation.time_flip_probability:
             first, second = second, first
         step = NEIGHBOUR_FRAMES if second + NEIGHBOUR_FRAMES < len(clip) else -NEIGHBOUR_FRAMES
         neighbour = np.clip(second + step, 0, len(clip) - 1)

@@ -1,0 +1,68 @@
+"""Training of the lite networks: reconstruction from unlabelled pairs of frames.
+
+The driving frame is rebuilt from the source frame and the keypoints of both; further terms make the
+keypoints move with the image, keep them apart and draw them to what moves.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motioncast.data.pairs import Batch, random_affine, transform
+from motioncast.models import losses
+from motioncast.models.geometry import gaussians, pixel_centres
+from motioncast.train.state import SynthesisTraining, channels_last
+
+
+class ReconstructionTraining(SynthesisTraining):
+    """Minimises pixel, gradient and keypoint losses; the learning rate follows a cosine."""
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        settings = self.settings
+        source, driving = channels_last(batch.source), channels_last(batch.driving)
+        weights = losses.motion_weights(driving, batch.neighbour, settings.motion_emphasis)
+        terms: dict[str, Tensor] = {}
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
+            if self.frozen:
+                with torch.no_grad():
+                    keypoints = self.model.detect(torch.cat([source, driving]))
+            else:
+                keypoints = self._detect_with_losses(source, driving, weights, terms)
+            of_source, of_driving = keypoints.chunk(2)
+            synthesis = self.model.synthesis
+            output = synthesis.decode(synthesis.encode(source), of_source, of_driving.unsqueeze(1))
+        image, warped = output.image.float(), output.warped.float()
+        terms["pixels"] = settings.pixel_weight * losses.weighted_l1(image, driving, weights)
+        terms["gradient"] = settings.gradient_weight * losses.gradient_l1(image, driving)
+        terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
+        return terms
+
+    def learning_rate(self) -> float:
+        settings = self.settings
+        cosine = 0.5 * (1 + math.cos(math.pi * min(self.progress(), 1.0)))
+        span = settings.learning_rate - settings.final_learning_rate
+        warmup = min(1.0, (self.step + 1) / settings.warmup_steps)
+        return warmup * (settings.final_learning_rate + span * cosine)
+
+    def _detect_with_losses(
+        self, source: Tensor, driving: Tensor, weights: Tensor, terms: dict[str, Tensor]
+    ) -> Tensor:
+        """Returns the keypoints of source and driving frames (2 B, K, 3) and adds their losses."""
+        settings, count = self.settings, len(driving)
+        some = (count + 1) // 2  # half of the batch says enough about equivariance
+        affine = random_affine(some, np.random.default_rng([settings.seed, self.step, 1]))
+        moved = channels_last(transform(driving[:some], affine))
+        found = self.model.detect(torch.cat([source, driving, moved]))
+        keypoints, again = found[: 2 * count], found[2 * count :]
+        of_driving = keypoints[count:]
+        terms["equivariance"] = settings.equivariance_weight * losses.equivariance(
+            of_driving[:some].detach(), again, affine
+        )
+        terms["separation"] = settings.separation_weight * losses.separation(of_driving)
+        configuration = self.model.configuration
+        centres = pixel_centres(configuration.image_size // 4)
+        heatmaps = gaussians(of_driving, centres, configuration.gaussian_variance)
+        terms["coverage"] = settings.coverage_weight * losses.coverage(heatmaps, weights)
+        return keypoints

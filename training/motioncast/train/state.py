@@ -1,0 +1,134 @@
+"""The state of a training of detector and synthesis network: what every kind of it shares."""
+
+import copy
+import time
+from abc import ABC, abstractmethod
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from motioncast.data.pairs import Batch
+from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.train.settings import TrainingSettings
+
+
+class SynthesisTraining(ABC):
+    """Networks, their running average, optimiser, step and clock of one training."""
+
+    def __init__(self, model: MotionTransfer, settings: TrainingSettings) -> None:
+        if (settings.steps is None) == (settings.minutes is None):
+            raise ValueError("training: give its length either in steps or in minutes")
+        if (settings.steps or settings.minutes or 0) <= 0:
+            raise ValueError("training: its length must be positive")
+        self.settings = settings
+        self.model = _channels_last_weights(model)
+        self.average = copy.deepcopy(model).eval().requires_grad_(False)
+        self.optimiser = torch.optim.Adam(model.parameters(), betas=(0.5, 0.999))
+        self.step = 0
+        self.seconds = 0.0
+        self.frozen = False
+
+    def progress(self) -> float:
+        """Returns the share of the training that is over, 1 or more when it is done."""
+        if self.settings.steps is not None:
+            return self.step / self.settings.steps
+        assert self.settings.minutes is not None
+        return self.seconds / (60 * self.settings.minutes)
+
+    def learn(self, batch: Batch) -> dict[str, float]:
+        """Takes one optimiser step and returns the loss terms."""
+        began = time.monotonic()
+        self.model.train()
+        if self.frozen or self.progress() >= self.settings.freeze_detector:
+            self.freeze_detector()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        terms = self.losses(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
+        trained = [value for value in self.model.parameters() if value.requires_grad]
+        torch.nn.utils.clip_grad_norm_(trained, 10.0)
+        self.optimiser.step()
+        self.step += 1
+        self._update_average()
+        self.seconds += time.monotonic() - began
+        return {name: term.item() for name, term in terms.items()}
+
+    def freeze_detector(self) -> None:
+        """Fixes the detector at its running average."""
+        if not self.frozen:
+            self.frozen = True
+            self.model.detector.load_state_dict(self.average.detector.state_dict())
+            self.model.detector.requires_grad_(False)
+        self.model.detector.eval()
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Returns the terms whose sum the networks minimise."""
+
+    @abstractmethod
+    def learning_rate(self) -> float:
+        """Returns the learning rate of the next step."""
+
+    def state(self) -> dict[str, Any]:
+        """Returns everything that resuming needs."""
+        return {
+            "configuration": self.model.configuration.name,
+            "settings": asdict(self.settings),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "frozen": self.frozen,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continues from a state; the settings stay those given now."""
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        if state["frozen"]:
+            self.freeze_detector()
+
+    def save(self, path: Path) -> None:
+        """Writes the state, all or nothing."""
+        unfinished = path.with_name(path.name + ".part")
+        torch.save(self.state(), unfinished)
+        unfinished.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Continues where `save` was called; ValueError when that was another configuration."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["configuration"] != self.model.configuration.name:
+            raise ValueError(
+                f"{path}: is a training of {state['configuration']}, "
+                f"not of {self.model.configuration.name}"
+            )
+        self.load_state(state)
+
+    def _update_average(self) -> None:
+        decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
+        averaged = dict(self.average.named_parameters())
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                if parameter.requires_grad:
+                    averaged[name].lerp_(parameter, 1 - decay)
+            for mine, current in zip(self.average.buffers(), self.model.buffers(), strict=True):
+                mine.copy_(current)
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Lays images out as convolutions on the CPU want them; the values stay."""
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _channels_last_weights(model: MotionTransfer) -> MotionTransfer:
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.weight.data = channels_last(layer.weight.data)
+    return model
