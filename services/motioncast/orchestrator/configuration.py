@@ -11,7 +11,8 @@ from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.common_pb2 import ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, TransferMode
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
-from motioncast.wire.images import JPEG, PNG, RGB8, Encoding
+from motioncast.wire.images import Encoding, effective_encoding
+from motioncast.wire.limits import check_range
 
 MAX_GROUP_FRAMES: Final = 256  # largest M and largest N
 _MAX_FRAME_RATE: Final = 240.0
@@ -54,7 +55,7 @@ def decode_config(message: StreamConfig, models: Sequence[ModelInfo]) -> Session
         relative_motion=message.relative_motion,
         frame_rate=message.frame_rate if message.HasField("frame_rate") else 25.0,
         frame_count=message.frame_count if message.HasField("frame_count") else None,
-        output_encoding=message.output_encoding or RGB8,
+        output_encoding=effective_encoding(message.output_encoding, "config.output_encoding"),
         seed=message.seed if message.HasField("seed") else None,
     )
     if config.mode not in (_RECONSTRUCTION, _TRANSFER):
@@ -67,10 +68,6 @@ def decode_config(message: StreamConfig, models: Sequence[ModelInfo]) -> Session
         )
     if config.frame_count == 0:
         raise InvalidInputError.of("config.frame_count", "0 is less than 1; leave it out instead")
-    if config.output_encoding not in (RGB8, JPEG, PNG):
-        raise InvalidInputError.of(
-            "config.output_encoding", f"{config.output_encoding} is not an encoding"
-        )
     return config
 
 
@@ -109,8 +106,5 @@ def _count(message: StreamConfig, field: str, *, low: int, default: int) -> int:
     if not message.HasField(field):  # type: ignore[arg-type]  # the stubs list literals
         return default
     value: int = getattr(message, field)
-    if not low <= value <= MAX_GROUP_FRAMES:
-        raise InvalidInputError.of(
-            f"config.{field}", f"{value} is out of range [{low}, {MAX_GROUP_FRAMES}]"
-        )
+    check_range(f"config.{field}", value, low, MAX_GROUP_FRAMES)
     return value

@@ -5,16 +5,16 @@ StreamRequest: config, then source, then frames and keypoint packets in any mix
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
 from motioncast.orchestrator.accounting import Kind
 from motioncast.orchestrator.stretch import Arrival
-from motioncast.v1 import common_pb2
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamRequest
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
-from motioncast.wire.images import RGB8, decode_image, encode_image
+from motioncast.wire.images import decode_image, encode_image, takes_codec
 from motioncast.wire.keypoints import decode_keypoints
 
 # field of StreamRequest, how sentences name it, what its bytes count as
@@ -53,14 +53,14 @@ async def read_source(
     if kind != "source":
         raise _out_of_order(kind, "came before the source image")
     source, size = request.source, request.ByteSize()
-    checked = SourceImage(image=_checked_image(source.image, model, "source.image"))
+    checked = SourceImage(image=await _checked_image(source.image, model, "source.image"))
     if source.HasField("keypoints"):
         decode_keypoints(source.keypoints, model.keypoints, "source.keypoints")
         checked.keypoints.CopyFrom(source.keypoints)
     return checked, size
 
 
-def read_arrival(request: StreamRequest, model: ModelInfo) -> tuple[int, Arrival, Kind]:
+async def read_arrival(request: StreamRequest, model: ModelInfo) -> tuple[int, Arrival, Kind]:
     """Returns the index of a frame or keypoint packet, its content, and what its bytes count as.
 
     Raises:
@@ -69,7 +69,7 @@ def read_arrival(request: StreamRequest, model: ModelInfo) -> tuple[int, Arrival
     """
     kind = _kind(request)
     if kind == "frame":
-        image = _checked_image(request.frame.image, model, "frame.image")
+        image = await _checked_image(request.frame.image, model, "frame.image")
         return request.frame.index, image, "frames"
     if kind == "keypoints":
         keypoints: KeypointSet = request.keypoints.keypoints
@@ -85,11 +85,12 @@ def _kind(request: StreamRequest) -> str:
     return kind
 
 
-def _checked_image(image: Image, model: ModelInfo, field: str) -> Image:
+async def _checked_image(image: Image, model: ModelInfo, field: str) -> Image:
     """Returns the image as raw RGB: decoded here, where its sender can be told what is wrong."""
-    pixels = decode_image(image, model.height, model.width, field)
-    if image.encoding in (common_pb2.IMAGE_ENCODING_UNSPECIFIED, RGB8):
+    if not takes_codec(image.encoding):
+        decode_image(image, model.height, model.width, field)
         return image
+    pixels = await asyncio.to_thread(decode_image, image, model.height, model.width, field)
     return encode_image(pixels)
 
 

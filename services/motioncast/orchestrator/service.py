@@ -6,9 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any, TypeAlias
-
-import grpc.aio
 
 from motioncast.orchestrator import door
 from motioncast.orchestrator.accounting import Accounting, VideoSize
@@ -17,7 +14,7 @@ from motioncast.orchestrator.configuration import MAX_GROUP_FRAMES, decode_confi
 from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.orchestrator.session import Session
 from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
-from motioncast.serving import Deadline, Metrics, Registration
+from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     GetServerInfoRequest,
@@ -30,8 +27,6 @@ from motioncast.v1.motion_transfer_pb2_grpc import (
     add_MotionTransferServiceServicer_to_server,
 )
 from motioncast.wire.errors import ExhaustedError
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in the stubs alone
 
 
 @asynccontextmanager

@@ -89,9 +89,7 @@ class Session:
         self._config = config
         self._backends = backends
         self._deadline = deadline
-        # Noise is drawn per call of the predictor: with a seed, what is one call must not depend
-        # on how fast messages come.
-        self._merge_frames = merge_frames if config.seed is None else 1
+        self._merge_frames = merge_frames
         self._accounting = accounting
 
     async def run(
@@ -133,7 +131,7 @@ class Session:
         self, requests: AsyncIterator[StreamRequest]
     ) -> AsyncGenerator[tuple[int, Arrival], None]:
         async for request in requests:
-            index, arrival, kind = door.read_arrival(request, self._config.model)
+            index, arrival, kind = await door.read_arrival(request, self._config.model)
             self._accounting.count_received(kind, request.ByteSize())
             yield index, arrival
 

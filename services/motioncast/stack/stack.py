@@ -1,0 +1,137 @@
+"""All four services in one process, over real gRPC, on one engine."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from motioncast import keypoint, orchestrator, predictor, synthesis
+from motioncast.inference import OnnxRuntimeEngine, OnnxRuntimeSettings, default_repository
+from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
+from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
+
+INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
+_SPARE_CALLS: Final = 16  # a session too many reaches the orchestrator, which says so in words
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """gRPC and HTTP port of one service; 0 takes a free one, http None has none."""
+
+    grpc: int = 0
+    http: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """Where the four services listen and what they serve."""
+
+    repository: Path | None = None  # of models; None for the shipped one
+    default_model: str | None = None  # for requests that name none; None for the first
+    host: str = "127.0.0.1"
+    orchestrator_ports: Ports = Ports()  # frozen, so it can be shared
+    keypoint_ports: Ports = Ports()
+    predictor_ports: Ports = Ports()
+    synthesis_ports: Ports = Ports()
+    drain_grace_seconds: float = 5.0
+    engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
+    orchestrator: OrchestratorSettings = field(default_factory=OrchestratorSettings)
+
+
+class Stack:
+    """Serves everything from entering the block to leaving it; the orchestrator drains first.
+
+    Attributes:
+        servers: The four servers by name, each with its address, ports and metrics.
+    """
+
+    def __init__(self, settings: StackSettings | None = None) -> None:
+        self.settings = settings or StackSettings()
+        self.servers: dict[str, Server] = {}
+        self._exits = AsyncExitStack()
+
+    @property
+    def target(self) -> str:
+        """What a client connects to: the orchestrator's host:port."""
+        return self.servers["orchestrator"].address
+
+    @property
+    def addresses(self) -> ServiceAddresses:
+        """Where the three services behind the orchestrator listen."""
+        return ServiceAddresses(
+            keypoint=self.servers["keypoint"].address,
+            predictor=self.servers["predictor"].address,
+            synthesis=self.servers["synthesis"].address,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Loads the models and starts to listen.
+
+        Raises:
+            InvalidInputError: The repository has no models, or one that cannot be read.
+            UnknownModelError: It has no configuration of the default's name.
+            UnavailableError: A port is taken.
+        """
+        async with AsyncExitStack() as exits:
+            await self._start(exits)
+            self._exits = exits.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._exits.aclose()
+
+    async def wait_for_termination(self) -> None:
+        """Returns when the process is told to stop (SIGTERM or SIGINT); then leave the block."""
+        await wait_for_signal()
+
+    async def _start(self, exits: AsyncExitStack) -> None:
+        settings = self.settings
+        repository = settings.repository or default_repository()
+        engine = await exits.enter_async_context(OnnxRuntimeEngine(repository, settings.engine))
+        for name, service, ports in (
+            ("keypoint", keypoint, settings.keypoint_ports),
+            ("predictor", predictor, settings.predictor_ports),
+            ("synthesis", synthesis, settings.synthesis_ports),
+        ):
+            metrics = Metrics()
+            registered = service.registration(
+                engine, default_model=settings.default_model, metrics=metrics
+            )
+            server = self._server(registered, ports, INTERNAL_MESSAGE_BYTES, metrics)
+            self.servers[name] = await exits.enter_async_context(server)
+        metrics = Metrics()
+        registered = await exits.enter_async_context(
+            orchestrator.registration(self.addresses, settings.orchestrator, metrics)
+        )
+        server = self._server(
+            registered,
+            settings.orchestrator_ports,
+            settings.orchestrator.max_message_bytes,
+            metrics,
+        )
+        self.servers["orchestrator"] = await exits.enter_async_context(server)
+
+    def _server(
+        self, registration: Registration, ports: Ports, max_message_bytes: int, metrics: Metrics
+    ) -> Server:
+        return Server(
+            ServerSettings(
+                host=self.settings.host,
+                port=ports.grpc,
+                http_port=ports.http,
+                # Every session has at most one call at each service behind the orchestrator.
+                max_concurrent_calls=self.settings.orchestrator.max_sessions + _SPARE_CALLS,
+                max_message_bytes=max_message_bytes,
+                drain_grace_seconds=self.settings.drain_grace_seconds,
+            ),
+            [registration],
+            metrics,
+        )
