@@ -32,18 +32,20 @@ _HIGHEST: Final = np.array([1.0, 1.0, 1.0], np.float32)
 
 
 def build_toy_repository(root: Path, configuration: str = CONFIGURATION) -> Path:
-    """Writes `root/<configuration>_<part>/1/model.onnx` for the three parts; returns root."""
-    for part, text in (
-        ("keypoint", _KEYPOINT),
-        ("predictor", _PREDICTOR),
-        ("synthesis", _SYNTHESIS),
-    ):
-        model = onnx.parser.parse_model('<ir_version: 9, opset_import: ["" : 17]>\n' + text)
-        onnx.checker.check_model(model, full_check=True)
-        folder = root / f"{configuration}_{part}" / "1"
-        folder.mkdir(parents=True)
-        onnx.save(model, folder / "model.onnx")
+    """Writes the three models of a configuration; returns root."""
+    write_model(root, f"{configuration}_keypoint", _KEYPOINT)
+    write_model(root, f"{configuration}_predictor", _PREDICTOR)
+    write_model(root, f"{configuration}_synthesis", _SYNTHESIS)
     return root
+
+
+def write_model(root: Path, name: str, text: str, version: int = 1) -> None:
+    """Writes `root/<name>/<version>/model.onnx` from a graph in ONNX's textual form."""
+    model = onnx.parser.parse_model('<ir_version: 9, opset_import: ["" : 17]>\n' + text)
+    onnx.checker.check_model(model, full_check=True)
+    folder = root / name / str(version)
+    folder.mkdir(parents=True)
+    onnx.save(model, folder / "model.onnx")
 
 
 def image_with_points(

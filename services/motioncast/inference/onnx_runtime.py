@@ -22,6 +22,7 @@ from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownM
 
 _PROVIDERS: Final = ["CPUExecutionProvider"]
 _ERRORS_ONLY: Final = 3
+_FATAL_ONLY: Final = 4
 _DTYPES: Final = {
     "tensor(uint8)": np.uint8,
     "tensor(int32)": np.int32,
@@ -97,12 +98,16 @@ class OnnxRuntimeEngine:
         loaded = self._model(model)
         check_inputs(loaded.metadata, inputs)
         options = onnxruntime.RunOptions()
+        options.log_severity_level = _FATAL_ONLY  # errors are raised, to log them is ours
         try:
             return await asyncio.get_running_loop().run_in_executor(
                 self._threads, loaded.run, inputs, options
             )
         except asyncio.CancelledError:
             options.terminate = True  # between two operators, if the run has begun
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():  # nobody gave up: the engine closed
+                raise UnavailableError("engine: closed before the run began") from None
             raise
 
     def models(self) -> tuple[str, ...]:

@@ -1,0 +1,102 @@
+"""The configurations of an engine, and that their three models fit one another."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.toy_models import build_toy_repository, write_model
+
+from motioncast.inference import Catalogue, ModelSet, OnnxRuntimeEngine
+from motioncast.wire.errors import InvalidInputError, UnknownModelError
+
+
+async def catalogue(repository: Path, default_model: str | None = None) -> Catalogue:
+    async with OnnxRuntimeEngine(repository) as engine:
+        return Catalogue(engine, default_model)
+
+
+async def test_the_sizes_are_read_from_the_models(toy_repository: Path) -> None:
+    assert (await catalogue(toy_repository)).all() == (
+        ModelSet(name="toy", height=16, width=16, keypoints=2, latent=2, state=13),
+    )
+
+
+def test_the_models_are_named_after_the_configuration() -> None:
+    models = ModelSet(name="lite128", height=128, width=128, keypoints=16, latent=16, state=9)
+    names = (models.keypoint_model, models.predictor_model, models.synthesis_model)
+    assert names == ("lite128_keypoint", "lite128_predictor", "lite128_synthesis")
+
+
+async def test_the_first_of_the_alphabet_is_the_default_unless_another_is_named(
+    tmp_path: Path,
+) -> None:
+    build_toy_repository(tmp_path, "beta")
+    build_toy_repository(tmp_path, "alpha")
+    by_itself, named = await catalogue(tmp_path), await catalogue(tmp_path, "beta")
+    assert [models.name for models in by_itself.all()] == ["alpha", "beta"]
+    assert [models.name for models in named.all()] == ["beta", "alpha"]
+    assert named.resolve("") == named.resolve("beta")
+    assert named.resolve("alpha").name == "alpha"
+
+
+async def test_an_unknown_configuration_is_told_with_those_that_are_served(
+    toy_repository: Path,
+) -> None:
+    served = await catalogue(toy_repository)
+    with pytest.raises(
+        UnknownModelError, match=r"^model: 'lite9' is not served; there are: toy$"
+    ) as got:
+        served.resolve("lite9")
+    assert got.value.field == "model"
+    with pytest.raises(UnknownModelError):
+        await catalogue(toy_repository, "lite9")
+
+
+async def test_a_model_of_no_configuration_is_passed_over(tmp_path: Path) -> None:
+    build_toy_repository(tmp_path)
+    write_model(tmp_path, "other", "other (float[N] x) => (float[N] y) { y = Identity(x) }")
+    assert [models.name for models in (await catalogue(tmp_path)).all()] == ["toy"]
+
+
+async def test_a_repository_without_a_configuration_is_told(tmp_path: Path) -> None:
+    write_model(tmp_path, "other", "other (float[N] x) => (float[N] y) { y = Identity(x) }")
+    with pytest.raises(InvalidInputError, match=r"^repository: no model is named <configuration>_"):
+        await catalogue(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["keypoint", "predictor", "synthesis"])
+async def test_a_configuration_that_lacks_a_model_is_told(tmp_path: Path, part: str) -> None:
+    build_toy_repository(tmp_path)
+    shutil.rmtree(tmp_path / f"toy_{part}")
+    with pytest.raises(InvalidInputError, match=rf"^repository: toy has no model toy_{part}$"):
+        await catalogue(tmp_path)
+
+
+_IMAGES_TO_POINTS = """
+    detector (uint8[B, 16, 16, 3] image) => (float[B, POINTS, 3] NAME)
+    {
+        batch = Shape<start = 0, end = 1>(image)
+        rest = Constant<value = int64[2] {POINTS, 3}>()
+        shape = Concat<axis = 0>(batch, rest)
+        NAME = ConstantOfShape(shape)
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "points", "sentence"),
+    [
+        ("landmarks", "2", r"the model toy_keypoint has no output keypoints of 3 axes$"),
+        ("keypoints", "5", r"the models of toy do not fit one another: keypoints has shape "),
+    ],
+)
+async def test_models_that_do_not_fit_one_another_are_told(
+    tmp_path: Path, name: str, points: str, sentence: str
+) -> None:
+    build_toy_repository(tmp_path)
+    text = _IMAGES_TO_POINTS.replace("POINTS", points).replace("NAME", name)
+    write_model(tmp_path, "toy_keypoint", text, version=2)
+    with pytest.raises(InvalidInputError, match=rf"^repository: {sentence}"):
+        await catalogue(tmp_path)
