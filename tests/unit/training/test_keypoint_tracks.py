@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -12,10 +13,15 @@ from motioncast.data.keypoints import (
     TracksError,
     every_window,
     load_tracks,
+    main,
     motion_statistics,
     random_windows,
     save_tracks,
 )
+from motioncast.data.video_folder import read_clip
+from motioncast.models.checkpoint import load_motion_transfer, save_motion_transfer
+from motioncast.models.configurations import LITE128
+from motioncast.models.motion_transfer import MotionTransfer
 
 
 def ramp(frames: int, start: float = 0.0) -> torch.Tensor:
@@ -104,3 +110,37 @@ def test_windows_longer_than_every_clip_are_refused() -> None:
         every_window([ramp(5)], length=6, stride=1)
     with pytest.raises(ValueError, match="none has 6 frames"):
         random_windows([ramp(5)], 6, 1, torch.Generator())
+
+
+def test_the_command_writes_what_the_detector_sees_in_every_frame(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_motion_transfer(MotionTransfer(LITE128), tmp_path / "synthesis.pt")
+    (tmp_path / "videos").mkdir()
+    for name, frames in (("a.mkv", 3), ("b.mkv", 2)):
+        write_noise_video(tmp_path / "videos" / name, frames)
+    main(
+        [
+            *("--checkpoint", str(tmp_path / "synthesis.pt"), "--cache", str(tmp_path / "cache")),
+            *("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "tracks.npz")),
+            *("--threads", "1"),
+        ]
+    )
+    tracks = load_tracks(tmp_path / "tracks.npz")
+    assert tracks.names == ("a.mkv", "b.mkv")
+    model = load_motion_transfer(tmp_path / "synthesis.pt")
+    for index, name in enumerate(tracks.names):
+        clip = read_clip(tmp_path / "videos" / name, LITE128.image_size)
+        images = torch.from_numpy(clip).permute(0, 3, 1, 2) / 255
+        with torch.inference_mode():
+            expected = model.detect(images)
+        assert_close(tracks.clip(index), expected.clone(), atol=1e-5, rtol=1e-5)
+
+
+def write_noise_video(path: Path, frames: int) -> None:
+    generator = np.random.default_rng(frames)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 128, "bgr0"
+        for image in generator.integers(0, 256, (frames, 128, 128, 3), dtype=np.uint8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
