@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports proto-lint bench clean
+.PHONY: help demo test check format lint types imports proto-lint bench dashboard-check clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.demo ## reconstruct a bundled talking head, half of its frames forecast; writes out/demo/
 	$(BIN)/motioncast demo
@@ -38,6 +38,10 @@ proto-lint: node_modules/.bin/buf ## buf lint
 
 bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this machine
 	$(BIN)/motioncast bench
+
+dashboard-check: $(VENV)/.dev ## run every query of the dashboard once against a real Prometheus
+	promtool check config deploy/prometheus/prometheus.yml
+	$(BIN)/python deploy/check_dashboard.py clients/motioncast/cli/assets/grid_sbwu5s.mp4
 
 clean: ## remove what was built, environment included
 	rm -rf $(VENV) node_modules out .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,116 @@
+"""The files of deploy/ agree with one another and with the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from motioncast.cli.app import app
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+SERVICES = ("keypoint", "predictor", "synthesis", "orchestrator")
+
+
+def read(path: str) -> Any:
+    return yaml.safe_load((DEPLOY / path).read_text())
+
+
+def options(name: str) -> dict[str, Any]:
+    """Returns what `motioncast serve` makes of a service's command in compose.yaml."""
+    command: list[str] = read("compose.yaml")["services"][name]["command"]
+    group: Any = typer.main.get_command(app)
+    params: dict[str, Any] = group.commands["serve"].make_context("serve", list(command)).params
+    return params
+
+
+def panels() -> list[dict[str, Any]]:
+    dashboard = json.loads((DEPLOY / "grafana/dashboards/motioncast.json").read_text())
+    found: list[dict[str, Any]] = dashboard["panels"]
+    return found
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_command_line_understands_each_command_of_the_compose_file(name: str) -> None:
+    parsed = options(name)
+    assert parsed["service"] == name
+    assert parsed["host"] == "0.0.0.0"
+
+
+def test_the_orchestrator_is_told_where_the_others_listen() -> None:
+    orchestrator = options("orchestrator")
+    for name in ("keypoint", "predictor", "synthesis"):
+        assert orchestrator[name] == f"dns:///{name}:{options(name)['port']}"
+
+
+def test_prometheus_scrapes_every_service_at_its_http_port() -> None:
+    jobs = read("prometheus/prometheus.yml")["scrape_configs"]
+    scraped = {job["job_name"]: job["dns_sd_configs"] for job in jobs}
+    assert set(scraped) == set(SERVICES)
+    for name, (discovery,) in scraped.items():
+        assert discovery["names"] == [name]
+        assert discovery["port"] == options(name)["http_port"]
+
+
+def test_the_health_check_of_the_image_asks_the_port_that_every_service_has() -> None:
+    asked = re.search(
+        r"HEALTHCHECK.*?127\.0\.0\.1:(\d+)/ready", (DEPLOY / "Dockerfile").read_text(), re.DOTALL
+    )
+    assert asked is not None
+    assert {options(name)["http_port"] for name in SERVICES} == {int(asked[1])}
+
+
+def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    copied = {
+        source
+        for line in lines
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    }
+    allowed = set(re.findall(r"^!(.+)$", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.M))
+    assert copied == allowed
+    assert {name for name in copied if not (ROOT / name).exists()} == set()
+
+
+def test_what_is_mounted_into_the_containers_is_there() -> None:
+    mounts = [
+        mount.split(":")[0]
+        for service in read("compose.yaml")["services"].values()
+        for mount in service.get("volumes", ())
+    ]
+    files = [mount for mount in mounts if mount.startswith(".")]
+    assert len(files) == 3
+    assert [file for file in files if not (DEPLOY / file).exists()] == []
+
+
+def test_every_query_goes_to_the_data_source_that_is_provisioned() -> None:
+    (source,) = read("grafana/provisioning/datasources/prometheus.yaml")["datasources"]
+    targets = [target for panel in panels() for target in panel.get("targets", ())]
+    assert targets
+    assert {target["datasource"]["uid"] for target in targets} == {source["uid"]}
+
+
+def test_panels_have_identities_of_their_own_and_do_not_overlap() -> None:
+    assert len({panel["id"] for panel in panels()}) == len(panels())
+    cells = [
+        (x, y)
+        for panel in panels()
+        for place in [panel["gridPos"]]
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24  # Grafana's grid
+
+
+def test_the_queries_of_one_panel_have_letters_of_their_own() -> None:
+    for panel in panels():
+        letters = [target["refId"] for target in panel.get("targets", ())]
+        assert len(set(letters)) == len(letters), panel["title"]
