@@ -1,0 +1,346 @@
+"""PredictorService advances the closed-form recurrence, whose every value is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.models_served import ModelsServed, refusal
+from support.toy_models import NOISE_SCALE, toy_rollout
+
+from motioncast.v1.common_pb2 import KeypointSet
+from motioncast.v1.predictor_pb2 import ObservedFrame, PredictorState, PredictRequest
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.keypoints import (
+    Keypoints,
+    decode_keypoint_sets,
+    decode_keypoints,
+    encode_keypoints,
+)
+
+_STATE_BYTES = 13 * 4
+
+
+def path(length: int) -> Keypoints:
+    """A timeline (T, K, 3) whose keypoints stay within their ranges and so do its forecasts."""
+    return np.random.default_rng(length).uniform(0.3, 0.5, (length, 2, 3)).astype(np.float32)
+
+
+def observe(keypoints: Keypoints, indices: Sequence[int]) -> list[ObservedFrame]:
+    """The frames at those indices of a timeline."""
+    return [
+        ObservedFrame(index=index, keypoints=encode_keypoints(keypoints[index]))
+        for index in indices
+    ]
+
+
+def forecasts(response: Any) -> dict[int, Keypoints]:
+    """The forecast keypoints (samples, K, 3) by index."""
+    return {
+        frame.index: decode_keypoint_sets(frame.samples, 2, "samples")
+        for frame in response.predicted
+    }
+
+
+async def test_two_frames_are_extrapolated_linearly(served: ModelsServed) -> None:
+    keypoints = path(2)
+    request = PredictRequest(observed=observe(keypoints, [0, 1]), horizon=1)
+    response = await served.predictor.Predict(request)
+    assert list(forecasts(response)) == [2]
+    expected = 2 * keypoints[1] - keypoints[0]
+    np.testing.assert_allclose(forecasts(response)[2][0], expected, atol=1e-6)
+    assert response.inference_ms > 0
+
+
+@pytest.mark.parametrize("first", [0, 1000])
+async def test_gaps_and_horizon_are_forecast_free_running(served: ModelsServed, first: int) -> None:
+    keypoints, indices = path(12), [0, 1, 4, 5, 8]
+    observed = [
+        ObservedFrame(index=first + frame.index, keypoints=frame.keypoints)
+        for frame in observe(keypoints, indices)
+    ]
+    response = await served.predictor.Predict(PredictRequest(observed=observed, horizon=3))
+    expected = toy_rollout(keypoints, np.isin(np.arange(12), indices))
+    got = forecasts(response)
+    assert list(got) == [first + index for index in (2, 3, 6, 7, 9, 10, 11)]
+    for index, samples in got.items():
+        np.testing.assert_allclose(samples[0], expected[index - first], atol=1e-5)
+    assert response.state.next_index == first + 12
+
+
+async def test_the_state_carries_the_timeline_on_however_it_is_cut_into_calls(
+    served: ModelsServed,
+) -> None:
+    keypoints, indices = path(20), [0, 1, 2, 7, 8, 12, 13, 14]
+    cuts = [0, 1, 3, 5, 9, 12, 16, 20]
+    for seed in (None, 5):
+        whole = await served.predictor.Predict(
+            PredictRequest(observed=observe(keypoints, indices), horizon=5, seed=seed)
+        )
+        parts: dict[int, Keypoints] = {}
+        errors: list[float] = []
+        state = None
+        for start, end in pairwise(cuts):
+            here = [index for index in indices if start <= index < end]
+            request = PredictRequest(
+                observed=observe(keypoints, here),
+                horizon=end - (here[-1] + 1 if here else start),
+                state=state,
+                seed=seed,
+            )
+            response = await served.predictor.Predict(request)
+            state = response.state
+            assert state.next_index == end
+            parts |= forecasts(response)
+            errors += response.observed_error
+        assert parts.keys() == forecasts(whole).keys()
+        for index, samples in forecasts(whole).items():
+            np.testing.assert_array_equal(parts[index], samples)
+        assert errors == list(whole.observed_error)
+        assert state == whole.state
+
+
+async def test_observed_errors_are_the_distances_to_the_forecasts(served: ModelsServed) -> None:
+    keypoints, indices = path(8), [0, 1, 2, 5, 7]
+    request = PredictRequest(observed=observe(keypoints, indices))
+    response = await served.predictor.Predict(request)
+    expected = toy_rollout(keypoints, np.isin(np.arange(8), indices))
+    offsets = (keypoints - expected)[indices, :, :2]
+    distances = np.sqrt((offsets**2).sum(axis=-1)).mean(axis=-1)
+    assert response.observed_error[0] == 0  # nothing forecasts the first frame of a timeline
+    np.testing.assert_allclose(response.observed_error[1:], distances[1:], atol=1e-6)
+
+
+async def test_a_forecast_past_the_border_stops_there(served: ModelsServed) -> None:
+    keypoints = np.array([[[0.8, -0.8, 0.9]] * 2, [[0.9, -0.95, 1.0]] * 2], np.float32)
+    request = PredictRequest(observed=observe(keypoints, [0, 1]), horizon=4)
+    response = await served.predictor.Predict(request)
+    last = forecasts(response)[5][0]
+    np.testing.assert_array_equal(last, [[1, -1, 1]] * 2)
+
+
+async def test_a_call_that_asks_for_nothing_keeps_the_state(served: ModelsServed) -> None:
+    first = await served.predictor.Predict(PredictRequest(observed=observe(path(3), [0, 1, 2])))
+    assert not first.predicted
+    again = await served.predictor.Predict(PredictRequest(state=first.state))
+    assert again.state == first.state
+    assert not again.predicted
+    assert not again.observed_error
+    assert again.inference_ms == 0
+
+
+async def test_without_a_seed_there_is_one_path_the_mean_with_no_spread(
+    served: ModelsServed,
+) -> None:
+    request = PredictRequest(observed=observe(path(3), [0, 1, 2]), horizon=3)
+    response = await served.predictor.Predict(request)
+    for frame in response.predicted:
+        assert len(frame.samples) == 1
+        np.testing.assert_array_equal(decode_keypoints(frame.spread, 2), np.zeros((2, 3)))
+
+
+async def test_a_seed_draws_the_same_paths_on_every_replica(
+    served: ModelsServed,
+) -> None:
+    def request(seed: int, samples: int) -> PredictRequest:
+        observed = observe(path(3), [0, 1, 2])
+        return PredictRequest(observed=observed, horizon=4, seed=seed, samples=samples)
+
+    first, again = [await served.predictor.Predict(request(7, 3)) for _ in range(2)]
+    other = await served.predictor.Predict(request(8, 3))
+    more = await served.predictor.Predict(request(7, 5))
+    assert (first.predicted, first.state) == (again.predicted, again.state)
+    assert first.predicted != other.predicted
+    for index, samples in forecasts(first).items():
+        np.testing.assert_array_equal(forecasts(more)[index][:3], samples)
+
+
+async def test_spread_is_the_standard_deviation_over_the_paths(served: ModelsServed) -> None:
+    observed = observe(path(3), [0, 1, 2])
+    response = await served.predictor.Predict(
+        PredictRequest(observed=observed, horizon=3, seed=1, samples=32)
+    )
+    for frame in response.predicted:
+        samples = decode_keypoint_sets(frame.samples, 2, "samples")
+        spread = decode_keypoints(frame.spread, 2)
+        expected = np.sqrt(((samples - samples.mean(axis=0)) ** 2).mean(axis=0))
+        np.testing.assert_allclose(spread, expected, atol=1e-6)
+    # The first step's x is the mean path's plus 0.01 of a standard normal value; 32 of them.
+    first = decode_keypoints(response.predicted[0].spread, 2)
+    assert first[:, 0].min() > 0.5 * NOISE_SCALE
+    assert first[:, 0].max() < 1.6 * NOISE_SCALE
+    np.testing.assert_allclose(first[:, 1:], 0, atol=1e-6)
+
+
+async def test_paths_go_on_with_the_number_that_the_state_was_made_with(
+    served: ModelsServed,
+) -> None:
+    first = await served.predictor.Predict(
+        PredictRequest(observed=observe(path(2), [0, 1]), seed=1, samples=4)
+    )
+    then = await served.predictor.Predict(PredictRequest(state=first.state, horizon=2, seed=1))
+    assert [len(frame.samples) for frame in then.predicted] == [4, 4]
+
+
+async def test_the_limits_of_the_contract_are_served(served: ModelsServed) -> None:
+    keypoints = path(256)
+    response = await served.predictor.Predict(
+        PredictRequest(observed=observe(keypoints, range(256)), horizon=256, seed=0, samples=32)
+    )
+    assert len(response.predicted) == 256
+    assert len(response.state.vectors) == 32
+
+
+def state(**changes: Any) -> PredictorState:
+    fields: dict[str, Any] = {"model": "toy", "next_index": 5, "vectors": [bytes(_STATE_BYTES)]}
+    return PredictorState(**(fields | changes))
+
+
+def vector(value: float) -> bytes:
+    values: NDArray[np.float32] = np.zeros(13, "<f4")
+    values[4] = value
+    return values.tobytes()
+
+
+def frames(*indices: int) -> list[ObservedFrame]:
+    points = KeypointSet(x=[0, 0], y=[0, 0], intensity=[1, 1])
+    return [ObservedFrame(index=index, keypoints=points) for index in indices]
+
+
+def points(x: float) -> list[ObservedFrame]:
+    keypoints = KeypointSet(x=[0, x], y=[0, 0], intensity=[1, 1])
+    return [*frames(0), ObservedFrame(index=1, keypoints=keypoints)]
+
+
+@pytest.mark.parametrize(
+    ("request_of", "field", "problem"),
+    [
+        (
+            lambda: PredictRequest(horizon=3),
+            "observed",
+            "no frames, and without a state there is nothing to forecast from",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(4, 6, 6)),
+            "observed[2].index",
+            "6 does not come after 6",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(4, 3)),
+            "observed[1].index",
+            "3 does not come after 4",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(4, 7), state=state()),
+            "observed[0].index",
+            "4 lies before state.next_index, which is 5",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(*range(257))),
+            "observed",
+            "257 exceeds the limit of 256",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(0), horizon=257),
+            "horizon",
+            "257 exceeds the limit of 256",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(10**9), state=state()),
+            "observed[0].index",
+            "the stretch from 5 to 1000000000 has 999999996 frames, which exceeds the limit of 512",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(0, 400), horizon=200),
+            "horizon",
+            "the stretch from 0 to 600 has 601 frames, which exceeds the limit of 512",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(2**64 - 1)),
+            "observed[0].index",
+            "index 18446744073709551616 is beyond the end of every timeline",
+        ),
+        (
+            lambda: PredictRequest(observed=points(float("nan"))),
+            "observed[1].keypoints.x",
+            "a value is not finite",
+        ),
+        (
+            lambda: PredictRequest(observed=points(2)),
+            "observed[1].keypoints.x",
+            "2 is out of range [-1, 1]",
+        ),
+        (
+            lambda: PredictRequest(observed=[ObservedFrame(index=0)]),
+            "observed[0].keypoints.x",
+            "0 values, but the model has 2 keypoints",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(0), samples=0),
+            "samples",
+            "0 is less than 1",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(0), samples=33, seed=1),
+            "samples",
+            "33 exceeds the limit of 32",
+        ),
+        (
+            lambda: PredictRequest(observed=frames(0), samples=2),
+            "seed",
+            "missing; 2 sample paths are drawn with one",
+        ),
+        (
+            lambda: PredictRequest(state=state(), samples=2, seed=1),
+            "samples",
+            "2, but the state was made with 1",
+        ),
+        (
+            lambda: PredictRequest(state=state(model="lite128")),
+            "state.model",
+            "made by 'lite128', but the call is for 'toy'",
+        ),
+        (
+            lambda: PredictRequest(state=state(vectors=[])),
+            "state.vectors",
+            "0 is less than 1",
+        ),
+        (
+            lambda: PredictRequest(state=state(vectors=[bytes(_STATE_BYTES)] * 33)),
+            "state.vectors",
+            "33 exceeds the limit of 32",
+        ),
+        (
+            lambda: PredictRequest(state=state(vectors=[bytes(_STATE_BYTES), b"abc"])),
+            "state.vectors[1]",
+            "3 bytes, but the model's state takes 52",
+        ),
+        (
+            lambda: PredictRequest(
+                state=state(vectors=[bytes(_STATE_BYTES), vector(float("inf"))])
+            ),
+            "state.vectors[1]",
+            "a value is not finite",
+        ),
+    ],
+)
+async def test_what_makes_no_stretch_is_refused(
+    served: ModelsServed, request_of: Callable[[], PredictRequest], field: str, problem: str
+) -> None:
+    error = await refusal(served.predictor.Predict(request_of()))
+    assert isinstance(error, InvalidInputError)
+    assert (error.field, str(error)) == (field, f"{field}: {problem}")
+
+
+async def test_a_state_that_leads_nowhere_finite_is_refused(served: ModelsServed) -> None:
+    # The next frame, at 0, is 3e38 from the last; times 1e38 that is a speed past every float.
+    wild = np.zeros(13, "<f4")
+    wild[0], wild[12] = -3e38, 1e38
+    request = PredictRequest(observed=frames(5), state=state(vectors=[wild.tobytes()]))
+    error = await refusal(served.predictor.Predict(request))
+    assert isinstance(error, InvalidInputError)
+    assert str(error) == "state: leads to a forecast that is not finite"

@@ -1,0 +1,135 @@
+"""SynthesisService makes the frames that the closed-form network tells of, in every encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from support.models_served import ModelsServed, refusal
+from support.toy_models import image_with_points, toy_frame
+
+from motioncast.v1.common_pb2 import Image, KeypointSet
+from motioncast.v1.synthesis_pb2 import SynthesizeRequest
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.images import JPEG, PNG, RGB8, Encoding, decode_image, encode_image
+from motioncast.wire.keypoints import Keypoints, encode_keypoints
+
+_SOURCE = encode_image(image_with_points((1, 2), (3, 4)))
+_POINTS = KeypointSet(x=[0, 0.5], y=[0, -0.5], intensity=[1, 0.5])
+
+
+def random_driving(count: int) -> Keypoints:
+    """Keypoints (T, K, 3) within their ranges."""
+    return np.random.default_rng(count).uniform(0, 1, (count, 2, 3)).astype(np.float32)
+
+
+def request_for(driving: Keypoints, encoding: Encoding | None = None) -> SynthesizeRequest:
+    return SynthesizeRequest(
+        source=_SOURCE,
+        source_keypoints=_POINTS,
+        driving_keypoints=map(encode_keypoints, driving),
+        output_encoding=encoding,
+    )
+
+
+# 32 frames are one run of the model; the others take several.
+@pytest.mark.parametrize("count", [1, 32, 33, 256])
+async def test_every_driving_keypoint_set_gets_its_frame_in_order(
+    served: ModelsServed, count: int
+) -> None:
+    driving = random_driving(count)
+    response = await served.synthesis.Synthesize(request_for(driving))
+    images = [decode_image(image, 16, 16) for image in response.images]
+    np.testing.assert_array_equal(images, [toy_frame(keypoints) for keypoints in driving])
+    assert response.inference_ms > 0
+
+
+@pytest.mark.parametrize(("encoding", "loss"), [(RGB8, 0), (PNG, 0), (JPEG, 3)])
+async def test_frames_come_back_in_the_encoding_that_was_asked_for(
+    served: ModelsServed, encoding: Encoding, loss: int
+) -> None:
+    driving = random_driving(3)
+    response = await served.synthesis.Synthesize(request_for(driving, encoding))
+    for image, keypoints in zip(response.images, driving, strict=True):
+        assert (image.encoding, image.height, image.width) == (encoding, 16, 16)
+        pixels = decode_image(image, 16, 16).astype(int)
+        assert np.abs(pixels - toy_frame(keypoints)).max() <= loss
+
+
+async def test_the_source_may_be_a_file(served: ModelsServed) -> None:
+    request = request_for(random_driving(1))
+    request.source.CopyFrom(encode_image(image_with_points((1, 2), (3, 4)), PNG))
+    response = await served.synthesis.Synthesize(request)
+    np.testing.assert_array_equal(
+        decode_image(response.images[0], 16, 16), toy_frame(random_driving(1)[0])
+    )
+
+
+def _drop_source(request: SynthesizeRequest) -> None:
+    request.ClearField("source")
+
+
+def _shrink_source(request: SynthesizeRequest) -> None:
+    request.source.CopyFrom(encode_image(np.zeros((4, 4, 3), np.uint8)))
+
+
+def _drop_source_keypoints(request: SynthesizeRequest) -> None:
+    request.ClearField("source_keypoints")
+
+
+def _no_driving(request: SynthesizeRequest) -> None:
+    request.ClearField("driving_keypoints")
+
+
+def _too_much_driving(request: SynthesizeRequest) -> None:
+    request.driving_keypoints.extend([_POINTS] * 255)
+
+
+def _nan(request: SynthesizeRequest) -> None:
+    request.driving_keypoints[1].y[0] = float("nan")
+
+
+def _out_of_range(request: SynthesizeRequest) -> None:
+    request.source_keypoints.x[1] = -1.5
+
+
+def _too_many_points(request: SynthesizeRequest) -> None:
+    request.driving_keypoints[0].intensity.append(1)
+
+
+def _unknown_encoding(request: SynthesizeRequest) -> None:
+    request.output_encoding = 7  # type: ignore[assignment]  # what a newer client may send
+
+
+def _broken_source(request: SynthesizeRequest) -> None:
+    request.source.CopyFrom(Image(encoding=PNG, data=_SOURCE.data))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "field", "problem"),
+    [
+        (_drop_source, "source.data", "the image is empty"),
+        (_shrink_source, "source", "4 x 4 pixels, but the model takes 16 x 16"),
+        (_broken_source, "source.data", "not a readable PNG image"),
+        (_drop_source_keypoints, "source_keypoints.x", "0 values, but the model has 2 keypoints"),
+        (_out_of_range, "source_keypoints.x", "-1.5 is out of range [-1, 1]"),
+        (_no_driving, "driving_keypoints", "0 is less than 1"),
+        (_too_much_driving, "driving_keypoints", "257 exceeds the limit of 256"),
+        (_nan, "driving_keypoints[1].y", "a value is not finite"),
+        (
+            _too_many_points,
+            "driving_keypoints[0].intensity",
+            "3 values, but the model has 2 keypoints",
+        ),
+        (_unknown_encoding, "output_encoding", "7 is not an encoding"),
+    ],
+)
+async def test_what_cannot_be_synthesised_is_refused(
+    served: ModelsServed, spoil: Callable[[SynthesizeRequest], None], field: str, problem: str
+) -> None:
+    request = request_for(random_driving(2))
+    spoil(request)
+    error = await refusal(served.synthesis.Synthesize(request))
+    assert isinstance(error, InvalidInputError)
+    assert (error.field, str(error)) == (field, f"{field}: {problem}")
