@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, train
+from motioncast.cli.commands.bench import bench
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.info import info
 from motioncast.cli.commands.serve import serve
@@ -19,3 +21,7 @@ app.command()(demo)
 app.command()(stream)
 app.command()(serve)
 app.command()(info)
+app.command()(bench)
+app.command(context_settings=PASS_ON)(export)
+app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")

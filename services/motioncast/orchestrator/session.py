@@ -19,7 +19,6 @@ from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.backends import Backends
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.gaps import GapFiller
-from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.orchestrator.stretch import (
     Arrival,
     Stretch,
@@ -109,8 +108,8 @@ class Session:
         arrivals = cut_stretches(
             self._arrivals(requests), self._config.pattern, self._config.frame_count
         )
-        shortest = stretch_end(self._config.pattern, 0)
-        async with Ahead(arrivals, max(1, MAX_STRETCH_FRAMES // shortest)) as stretches:
+        group = stretch_end(self._config.pattern, 0)
+        async with Ahead(arrivals, max(1, self._merge_frames // group)) as stretches:
             merged = merge_stretches(stretches, self._merge_frames)
             async with (
                 Ahead(self._drive(merged, source), 1) as driven,

@@ -30,7 +30,7 @@ class OrchestratorSettings:
     max_sessions: int = 64  # served at once
     max_message_bytes: int = 8 * 1024 * 1024  # of one message at its door; told by GetServerInfo
     call_timeout_seconds: float = 30.0  # for one call of a service behind it
-    merge_frames: int = MAX_STRETCH_FRAMES  # waiting groups are merged up to so many frames
+    merge_frames: int = 8  # short groups that wait are processed together up to so many frames
 
     def __post_init__(self) -> None:
         for field in ("max_sessions", "max_message_bytes"):

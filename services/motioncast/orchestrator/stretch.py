@@ -86,7 +86,7 @@ async def merge_stretches(
 ) -> AsyncGenerator[Stretch, None]:
     """Yields the stretches; those that wait already are processed together, up to max_frames.
 
-    Under load the source image is then encoded less often; without load nothing waits.
+    Under load short groups then cost fewer calls; without load nothing waits.
     """
     async for stretch in stretches:
         merged = [stretch]

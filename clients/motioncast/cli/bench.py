@@ -1,0 +1,275 @@
+"""How much of the models' speed is left at the end of the whole gRPC path.
+
+    ratio = frames/s through client, orchestrator and services / frames/s of the raw model calls
+
+Clients (in a process of their own) and services share this machine, as do the raw calls, which
+repeat what the services were asked for, call by call. Both are measured in turns, so that what
+else the machine does meets both alike; every figure is the median over the rounds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from motioncast.cli.bench_client import ClientJob, ClientRun, read_clip, run_clients
+from motioncast.cli.bench_raw import RawModels
+from motioncast.cli.failures import CommandError
+from motioncast.cli.progress import Stages
+from motioncast.client import connect
+from motioncast.inference import OnnxRuntimeSettings, default_repository
+from motioncast.stack import Stack, StackSettings
+
+SCHEMA: Final = "motioncast.bench/1"
+STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchSettings:
+    """What is measured."""
+
+    streams: tuple[int, ...] = (1, 4, 16)  # at once
+    observed: int = 5
+    predicted: int = 5
+    frames: int = 300  # of each measurement, shared among its streams ...
+    least_frames: int = 60  # ... but at least so many for each, so that starting up is a small part
+    rounds: int = 3
+    video: Path | None = None  # what the streams send; None for the bundled clip
+    repository: Path | None = None  # of models; None for the shipped one
+    model: str | None = None  # configuration; None for the first
+    engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where it was measured."""
+
+    processor: str
+    cores: int  # that this process may use
+    load_before: float  # mean number of running processes in the minute before
+    python: str
+    onnxruntime: str
+    grpcio: str
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of the latency of one stage per group, over all streams and rounds, in milliseconds."""
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One measurement of both."""
+
+    frames_per_second: float
+    raw_frames_per_second: float
+    cpu_ms_per_frame: float  # of services and clients, all cores together
+    raw_cpu_ms_per_frame: float
+
+    @property
+    def ratio(self) -> float:
+        return self.frames_per_second / self.raw_frames_per_second
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsResult:
+    """What came out for one number of concurrent streams; medians over the rounds."""
+
+    streams: int
+    frames: int  # of each round, all streams together
+    frames_per_second: float  # through the whole gRPC path, all streams together
+    raw_frames_per_second: float  # of the same model calls alone
+    ratio: float  # of the two
+    cpu_ms_per_frame: float  # of services and clients, all cores together
+    raw_cpu_ms_per_frame: float  # of the same model calls alone
+    mean_group_frames: float  # that the services processed in one go
+    first_frame: Percentiles  # from a stream's first message to its first frame
+    latency: dict[str, Percentiles]  # of each stage; total counts from the group's last message
+    rounds: tuple[Round, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """What `motioncast bench` prints, and `--json` writes."""
+
+    machine: Machine
+    model: str
+    pixels: str
+    observed: int
+    predicted: int
+    intra_op_threads: int  # of one inference
+    max_concurrent_runs: int  # inferences at once
+    results: tuple[StreamsResult, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the result as JSON knows it."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def run_bench(settings: BenchSettings, stages: Stages) -> BenchResult:
+    """Measures frames/s through the whole gRPC path and of the model calls alone.
+
+    Args:
+        settings: What is measured.
+        stages: Is shown how far it is.
+
+    Raises:
+        CommandError: A setting is out of range, or the model is not served.
+        MotioncastError, DomainError: The video or the models cannot be read.
+    """
+    _check(settings)
+    return asyncio.run(_bench(settings, stages))
+
+
+def _check(settings: BenchSettings) -> None:
+    for name in ("observed", "frames", "least_frames", "rounds"):
+        if getattr(settings, name) < 1:
+            raise CommandError(f"{name}: {getattr(settings, name)} is less than 1")
+    if not settings.streams or min(settings.streams) < 1:
+        raise CommandError("streams: at least one of at least 1 is needed")
+
+
+async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
+    repository = settings.repository or default_repository()
+    video = settings.video or _bundled_clip()
+    machine = _machine()
+    stack_settings = StackSettings(
+        repository=repository, default_model=settings.model, engine=settings.engine
+    )
+    async with Stack(stack_settings) as stack:
+        async with connect(stack.target) as service:
+            info = await service.server_info(timeout=30)
+        model = info.models[0]
+        raw = RawModels(repository, model.name, settings.engine, read_clip(video, model.height))
+
+        def job(streams: int, frames: int) -> ClientJob:
+            return ClientJob(
+                target=stack.target,
+                video=video,
+                size=model.height,
+                streams=streams,
+                frames=frames,
+                observed=settings.observed,
+                predicted=settings.predicted,
+            )
+
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as clients:
+            results = await _measure(settings, stages, job, clients, raw)
+    return BenchResult(
+        machine=machine,
+        model=model.name,
+        pixels=f"{model.width} x {model.height}",
+        observed=settings.observed,
+        predicted=settings.predicted,
+        intra_op_threads=settings.engine.intra_op_threads,
+        max_concurrent_runs=settings.engine.max_concurrent_runs,
+        results=results,
+    )
+
+
+async def _measure(
+    settings: BenchSettings,
+    stages: Stages,
+    job: Callable[[int, int], ClientJob],
+    clients: ProcessPoolExecutor,
+    raw: RawModels,
+) -> tuple[StreamsResult, ...]:
+    loop = asyncio.get_running_loop()
+    group = settings.observed + settings.predicted
+    warm = await loop.run_in_executor(clients, run_clients, job(2, 4 * group))
+    await asyncio.to_thread(raw.run, warm.groups, 2)
+    advance = stages("measuring", 2 * settings.rounds * len(settings.streams))
+    runs: dict[int, list[ClientRun]] = {count: [] for count in settings.streams}
+    measured: dict[int, list[Round]] = {count: [] for count in settings.streams}
+    for _ in range(settings.rounds):
+        for count in settings.streams:
+            frames = max(settings.least_frames, settings.frames // count)
+            cpu = time.process_time()
+            run = await loop.run_in_executor(clients, run_clients, job(count, frames))
+            cpu_seconds = time.process_time() - cpu + run.cpu_seconds
+            advance()
+            cpu = time.process_time()
+            seconds = await asyncio.to_thread(raw.run, run.groups, count)
+            raw_cpu_seconds = time.process_time() - cpu
+            advance()
+            runs[count].append(run)
+            measured[count].append(
+                Round(
+                    frames_per_second=run.frames / run.seconds,
+                    raw_frames_per_second=run.frames / seconds,
+                    cpu_ms_per_frame=1000 * cpu_seconds / run.frames,
+                    raw_cpu_ms_per_frame=1000 * raw_cpu_seconds / run.frames,
+                )
+            )
+    return tuple(_result(count, runs[count], measured[count]) for count in settings.streams)
+
+
+def _result(streams: int, runs: list[ClientRun], rounds: list[Round]) -> StreamsResult:
+    timings = [timings for run in runs for timings in run.timings]
+    groups = [group.frames for run in runs for group in run.groups]
+    first = [1000 * seconds for run in runs for seconds in run.first_frame_seconds]
+
+    def median(name: str) -> float:
+        return float(statistics.median(getattr(one, name) for one in rounds))
+
+    return StreamsResult(
+        streams=streams,
+        frames=runs[0].frames,
+        frames_per_second=median("frames_per_second"),
+        raw_frames_per_second=median("raw_frames_per_second"),
+        ratio=median("ratio"),
+        cpu_ms_per_frame=median("cpu_ms_per_frame"),
+        raw_cpu_ms_per_frame=median("raw_cpu_ms_per_frame"),
+        mean_group_frames=statistics.fmean(groups),
+        first_frame=_percentiles(first),
+        latency={
+            stage: _percentiles([getattr(one, f"{stage}_ms") for one in timings])
+            for stage in STAGES
+        },
+        rounds=tuple(rounds),
+    )
+
+
+def _percentiles(values: list[float]) -> Percentiles:
+    return Percentiles(*(float(value) for value in np.percentile(values, [50, 95, 99])))
+
+
+def _bundled_clip() -> Path:
+    return Path(str(resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")))
+
+
+def _machine() -> Machine:
+    return Machine(
+        processor=_processor(),
+        cores=OnnxRuntimeSettings().intra_op_threads,
+        load_before=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+        python=platform.python_version(),
+        onnxruntime=version("onnxruntime"),
+        grpcio=version("grpcio"),
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

@@ -1,0 +1,130 @@
+"""The clients of a bench: streams that send as fast as they are let, in a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import cycle, islice
+from pathlib import Path
+
+from motioncast.client import Frame, Origin, Pixels, Service, StageTimings, connect
+from motioncast.client.video import read_video
+
+
+@dataclass(frozen=True, slots=True)
+class ClientJob:
+    """What one run of the clients does."""
+
+    target: str
+    video: Path
+    size: int  # of the model's images, pixels
+    streams: int  # at once, over one connection
+    frames: int  # of each stream; the video starts over where it is shorter
+    observed: int
+    predicted: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupShape:
+    """What the services were asked for in one go."""
+
+    frames: int
+    observed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRun:
+    """What the clients saw.
+
+    Attributes:
+        seconds: From the first message of the first stream to the last of the last.
+        cpu_seconds: Of the client process meanwhile.
+        groups: One for each group of each stream.
+        timings: Of the same groups, as the server saw them.
+        first_frame_seconds: For each stream, from its first message to its first frame.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    groups: tuple[GroupShape, ...]
+    timings: tuple[StageTimings, ...]
+    first_frame_seconds: tuple[float, ...]
+
+    @property
+    def frames(self) -> int:
+        return sum(group.frames for group in self.groups)
+
+
+def run_clients(job: ClientJob) -> ClientRun:
+    """Runs the streams and returns when all have got their last frame."""
+    return asyncio.run(_run(job))
+
+
+@lru_cache(maxsize=1)
+def read_clip(video: Path, size: int) -> tuple[Pixels, ...]:
+    """Returns the frames of a video, (size, size, 3) each."""
+    with read_video(video, size) as opened:
+        return tuple(opened.frames)
+
+
+async def _run(job: ClientJob) -> ClientRun:
+    clip = read_clip(job.video, job.size)
+    async with connect(job.target) as service:
+        started, cpu_started = time.perf_counter(), time.process_time()
+        async with asyncio.TaskGroup() as tasks:
+            streams = [tasks.create_task(_stream(service, job, clip)) for _ in range(job.streams)]
+        seconds = time.perf_counter() - started
+        cpu_seconds = time.process_time() - cpu_started
+    results = [stream.result() for stream in streams]
+    groups = [group for result in results for group in _groups(result.frames)]
+    return ClientRun(
+        seconds,
+        cpu_seconds,
+        tuple(shape for shape, _ in groups),
+        tuple(timings for _, timings in groups),
+        tuple(result.first_frame_seconds for result in results),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One frame, without its pixels."""
+
+    origin: Origin
+    timings: StageTimings
+    group_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class _StreamResult:
+    frames: list[_Seen]
+    first_frame_seconds: float
+
+
+async def _stream(service: Service, job: ClientJob, clip: tuple[Pixels, ...]) -> _StreamResult:
+    video = islice(cycle(clip), job.frames)
+    stream = service.stream(
+        video, observed=job.observed, predicted=job.predicted, frame_count=job.frames
+    )
+    started, first, seen = time.perf_counter(), 0.0, []
+    async for frame in stream:
+        first = first or time.perf_counter() - started
+        seen.append(_without_pixels(frame))
+    return _StreamResult(seen, first)
+
+
+def _without_pixels(frame: Frame) -> _Seen:
+    return _Seen(frame.origin, frame.timings, frame.group_frames)
+
+
+def _groups(frames: list[_Seen]) -> Iterator[tuple[GroupShape, StageTimings]]:
+    """Yields the groups that the frames of one stream were processed in."""
+    start = 0
+    while start < len(frames):
+        group = frames[start : start + frames[start].group_frames]
+        observed = sum(frame.origin is Origin.OBSERVED for frame in group)
+        yield GroupShape(len(group), observed), group[0].timings
+        start += len(group)

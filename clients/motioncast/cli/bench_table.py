@@ -1,0 +1,63 @@
+"""The result of a bench as tables for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from motioncast.cli.bench import BenchResult, Percentiles
+
+
+def bench_tables(result: BenchResult) -> RenderableType:
+    """Returns throughput, latency, and where both were measured."""
+    return Group(_throughput(result), _latency(result), _setting(result))
+
+
+def _throughput(result: BenchResult) -> RenderableType:
+    title = f"{result.model}, {result.pixels}, {result.observed} observed : {result.predicted}"
+    table = Table(title=f"{title} predicted, frames/s", title_justify="left")
+    columns = ("streams", "whole gRPC path", "raw ONNX Runtime calls", "ratio", "per stream")
+    for column in (*columns, "CPU ms/frame", "raw"):
+        table.add_column(column, justify="right")
+    for one in result.results:
+        table.add_row(
+            str(one.streams),
+            f"{one.frames_per_second:.1f}",
+            f"{one.raw_frames_per_second:.1f}",
+            f"{one.ratio:.2f}",
+            f"{one.frames_per_second / one.streams:.1f}",
+            f"{one.cpu_ms_per_frame:.1f}",
+            f"{one.raw_cpu_ms_per_frame:.1f}",
+        )
+    return table
+
+
+def _latency(result: BenchResult) -> RenderableType:
+    table = Table(title="Latency per group, ms", title_justify="left")
+    for column in ("streams", "frames per group", "stage", "p50", "p95", "p99"):
+        table.add_column(column, justify="right")
+    for one in result.results:
+        stages = {**one.latency, "first frame": one.first_frame}
+        for line, (stage, values) in enumerate(stages.items()):
+            about = (str(one.streams), f"{one.mean_group_frames:.1f}") if line == 0 else ("", "")
+            table.add_row(*about, stage, *_cells(values), end_section=line == len(stages) - 1)
+    return table
+
+
+def _cells(values: Percentiles) -> tuple[str, ...]:
+    return tuple(f"{value:.1f}" for value in (values.p50_ms, values.p95_ms, values.p99_ms))
+
+
+def _setting(result: BenchResult) -> RenderableType:
+    machine = result.machine
+    table = Table.grid(padding=(0, 2))
+    table.add_row("machine", f"{machine.processor}, {machine.cores} cores")
+    table.add_row("load before", f"{machine.load_before:.1f} running processes")
+    table.add_row(
+        "inference",
+        f"{result.intra_op_threads} threads each, {result.max_concurrent_runs} at once; the raw"
+        " calls likewise",
+    )
+    table.add_row("versions", f"ONNX Runtime {machine.onnxruntime}, gRPC {machine.grpcio}")
+    table.add_row("clients", "in a process of their own on the same machine, as fast as they can")
+    return table
