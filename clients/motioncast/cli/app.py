@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, train
 from motioncast.cli.commands.bench import bench
+from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, train
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.info import info
 from motioncast.cli.commands.serve import serve
