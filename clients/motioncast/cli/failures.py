@@ -22,14 +22,14 @@ class CommandError(Exception):
 def explain(error: Exception) -> str | None:
     """Returns the sentence for a failure that was foreseen, None for a bug."""
     if isinstance(error, ModuleNotFoundError):
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        return extra and f"this needs {error.name}: pip install 'motioncast[{extra}]'"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    # They import gRPC, which `--help` and a missing extra can do without.
-    from motioncast.client import MotioncastError
-    from motioncast.wire.errors import DomainError
-
-    if isinstance(error, CommandError | DomainError | MotioncastError | OSError):
+        package = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(package)
+        return extra and f"this needs {package}: pip install 'motioncast[{extra}]'"
+    if isinstance(error, OSError):
+        if error.filename and error.strerror:
+            return f"{error.filename}: {error.strerror}"
+        return error.strerror or str(error)
+    # Every exception of ours is raised on purpose, with a sentence for whoever made the mistake.
+    if type(error).__module__.startswith("motioncast."):
         return str(error)
     return None

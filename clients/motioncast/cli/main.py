@@ -1,14 +1,20 @@
-"""The entry point of `motioncast`: exit code 0 ok, 1 it failed, 2 wrong usage, 130 interrupted."""
+"""The entry point of `motioncast`: exit code 0 ok, 1 failed, 2 wrong usage, 130 and 143 stopped."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from types import FrameType
 
 from motioncast.cli.failures import explain
 
 
 def main() -> None:
     """Runs the command line. A failure that was foreseen is one sentence on standard error."""
+    signal.signal(signal.SIGTERM, _terminate)
+    # gRPC's core would print its own lines beside the sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from motioncast.cli.app import app  # typer is an extra: its absence has a sentence too
 
@@ -19,6 +25,11 @@ def main() -> None:
             raise
         print(f"motioncast: {sentence}", file=sys.stderr)
         sys.exit(1)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    # As Ctrl-C does: whatever is open is closed, and nothing half-written stays.
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
 
 PSNR_OF_IDENTICAL_DB: Final = 100.0  # their PSNR has no bound; a mean over frames needs one
 
@@ -38,8 +39,6 @@ def psnr(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
 
 def ssim(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
     """Returns the mean structural similarity, 1 for identical images."""
-    from skimage.metrics import structural_similarity  # takes half a second to import
-
     mean = structural_similarity(  # type: ignore[no-untyped-call]  # it has no types
         image, reference, channel_axis=-1, data_range=255
     )

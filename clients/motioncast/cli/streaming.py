@@ -33,6 +33,7 @@ from motioncast.cli.spool import Spool
 from motioncast.client import Model, Pixels, ServerInfo, Service, connect
 from motioncast.client.video import read_image, read_video
 
+CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 10.0  # for a question that costs the server nothing
 IN_PROCESS: Final = "services in this process"
 
@@ -72,10 +73,16 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
 
 
 @asynccontextmanager
-async def open_service(target: str | None, models: Path | None) -> AsyncIterator[Service]:
-    """Connects to the orchestrator at `target`; None starts all services in this process."""
+async def open_service(
+    target: str | None, models: Path | None, timeout: float | None = None
+) -> AsyncIterator[Service]:
+    """Connects to the orchestrator at `target`; None starts all services in this process.
+
+    Connecting takes `timeout` seconds at most, and never more than CONNECT_SECONDS.
+    """
     if target is not None:
-        async with connect(target) as service:
+        patience = CONNECT_SECONDS if timeout is None else min(timeout, CONNECT_SECONDS)
+        async with connect(target, timeout=patience) as service:
             yield service
         return
     from motioncast.stack import Stack, StackSettings  # needs the [serve] extra
@@ -95,7 +102,7 @@ class _Passed:
 
 
 async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Passed:
-    async with open_service(job.target, job.models) as service:
+    async with open_service(job.target, job.models, job.options.timeout) as service:
         info = await service.server_info(timeout=ANSWER_SECONDS)
         model = _model(info, job.options.model)
         source = None if job.source is None else read_image(job.source, model.height)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from motioncast.cli.failures import CommandError, explain
-from motioncast.client import InvalidRequestError, MediaError
+from motioncast.client import InvalidRequestError, MediaError, MissingExtraError
+from motioncast.models.checkpoint import CheckpointError
 from motioncast.wire.errors import UnavailableError
 
 
@@ -15,6 +16,8 @@ from motioncast.wire.errors import UnavailableError
         CommandError("a sentence"),
         InvalidRequestError("a sentence", field="observed"),
         MediaError("a sentence"),
+        MissingExtraError("a sentence"),
+        CheckpointError("a sentence"),
         UnavailableError("a sentence"),
     ],
 )

@@ -1,0 +1,61 @@
+"""`motioncast train | evaluate | export`: programs of their own, which read their own options."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import typer
+
+# All that follows the name is the program's, `--help` too.
+PASS_ON: Final = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
+
+train = typer.Typer(help="Train a network on your own videos.", no_args_is_help=True)
+evaluate = typer.Typer(help="Measure trained networks on held-out videos.", no_args_is_help=True)
+
+
+@train.command("synthesis", context_settings=PASS_ON)
+def train_synthesis(context: typer.Context) -> None:
+    """Keypoint detector and synthesis network, from a folder of videos."""
+    _run("motioncast.train.synthesis", context)
+
+
+@train.command("tracks", context_settings=PASS_ON)
+def train_tracks(context: typer.Context) -> None:
+    """Keypoints of a folder of videos, for training the predictor on."""
+    _run("motioncast.data.keypoints", context)
+
+
+@train.command("predictor", context_settings=PASS_ON)
+def train_predictor(context: typer.Context) -> None:
+    """Keypoint predictor, from tracks."""
+    _run("motioncast.train.predictor", context)
+
+
+@evaluate.command("synthesis", context_settings=PASS_ON)
+def evaluate_synthesis(context: typer.Context) -> None:
+    """PSNR and SSIM of reconstructed videos, beside copying the source."""
+    _run("motioncast.evaluate.synthesis", context)
+
+
+@evaluate.command("forecast", context_settings=PASS_ON)
+def evaluate_forecast(context: typer.Context) -> None:
+    """Free-running forecast error at horizons 1 to 12, beside simple predictors."""
+    _run("motioncast.evaluate.forecast", context)
+
+
+def export(context: typer.Context) -> None:
+    """Turn checkpoints into a Triton model repository."""
+    _run("motioncast.export.__main__", context)
+
+
+def _run(module: str, context: typer.Context) -> None:
+    sys.argv[0] = context.command_path  # the program's own help says how it was called
+    code = import_module(module).main(context.args)
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,56 @@
+"""The command line as its users call it, over the closed-form models."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.command_line import Result, Run, clip_frames
+
+from motioncast.cli.main import main
+from motioncast.client.video import write_video
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], toy_repository: Path
+) -> Run:
+    """Runs `motioncast ARGUMENTS` in this process, with the toy models for the shipped ones."""
+    monkeypatch.setenv("MOTIONCAST_MODEL_REPOSITORY", str(toy_repository))
+    monkeypatch.setenv("COLUMNS", "200")  # so that nothing wraps
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["motioncast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return Result(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of `clip_frames` at 25 frames/s, without any loss."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    with write_video(path, 25, lossless=True) as video:
+        for frame in clip_frames():
+            video.write(frame)
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(toy_repository: Path) -> Iterator[dict[str, str]]:
+    """Addresses, by name, of the services that `motioncast serve` runs in its own process."""
+    command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
+    command += ["--http-port", "0", "--models", str(toy_repository), "--log-level", "WARNING"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "listens" in process.stdout.readline()
+        lines = [process.stdout.readline().split() for _ in range(4)]
+        yield {name: address for name, address, *_ in lines}
+        process.terminate()
+        assert process.wait() == 0

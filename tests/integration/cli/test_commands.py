@@ -1,0 +1,129 @@
+"""serve, info, demo, the delegates and help."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from support.command_line import Run
+
+
+def test_all_services_run_in_one_process_and_a_stream_goes_through(
+    run: Run, served: dict[str, str], clip: Path, tmp_path: Path
+) -> None:
+    assert list(served) == ["orchestrator", "keypoint", "predictor", "synthesis"]
+    target = served["orchestrator"]
+    result = run("stream", clip, "--target", target, "--out", tmp_path, "--quiet")
+    assert result.code == 0, result.err
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["configuration"]["target"] == target
+
+
+def test_info_tells_what_is_served(run: Run, served: dict[str, str], tmp_path: Path) -> None:
+    wanted = tmp_path / "info.json"
+    result = run("info", "--target", served["orchestrator"], "--json", wanted)
+    assert result.code == 0, result.err
+    assert "toy" in result.out
+    assert json.loads(wanted.read_text())["models"] == [
+        {"name": "toy", "height": 16, "width": 16, "keypoints": 2}
+    ]
+
+
+def _serve(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "motioncast.cli.main", "serve", *arguments]
+    ports = ["--port", "0", "--http-port", "0", "--log-level", "WARNING"]
+    return subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, text=True)
+
+
+def _announced(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Returns the address and the metrics' URL of the one service that a process announces."""
+    assert process.stdout is not None
+    process.stdout.readline()
+    _, address, url = process.stdout.readline().split()
+    return address, url
+
+
+def test_four_processes_make_one_system_and_end_when_told(
+    run: Run, clip: Path, toy_repository: Path, tmp_path: Path
+) -> None:
+    names = ("keypoint", "predictor", "synthesis")
+    processes = [_serve(name, "--models", str(toy_repository)) for name in names]
+    addresses = [_announced(process)[0] for process in processes]
+    options = [f"--{name}={address}" for name, address in zip(names, addresses, strict=True)]
+    processes.append(_serve("orchestrator", *options))
+    target, url = _announced(processes[-1])
+    assert run("stream", clip, "--target", target, "--out", tmp_path, "--quiet").code == 0
+    with urllib.request.urlopen(url) as answer:
+        assert b'motioncast_frames_total{origin="predicted"} 5.0' in answer.read()
+    for process, stop, code in zip(
+        processes, [signal.SIGTERM, signal.SIGINT] * 2, [0, 130] * 2, strict=True
+    ):
+        process.send_signal(stop)
+        process.communicate()
+        assert process.returncode == code
+
+
+def test_a_port_that_is_taken_is_named(toy_repository: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        _refused(
+            ["keypoint", "--port", port, "--http-port", "0", "--models", str(toy_repository)],
+            f"port: cannot listen on 127.0.0.1:{port}; is another server there?",
+        )
+
+
+def test_a_limit_out_of_range_is_named() -> None:
+    _refused(["--max-sessions", "0"], "max_sessions: 0 is less than 1")
+
+
+def _refused(options: list[str], sentence: str) -> None:
+    command = [sys.executable, "-m", "motioncast.cli.main", "serve", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"motioncast: {sentence}\n"
+
+
+def test_the_demo_streams_a_clip_that_it_brings(run: Run, tmp_path: Path) -> None:
+    result = run("demo", "--out", tmp_path, "--quiet")
+    assert result.code == 0, result.err
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["frames"] == {"total": 75, "observed": 38, "predicted": 37, "concealed": 0}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["stream"],
+        ["serve"],
+        ["demo"],
+        ["info"],
+        ["export"],
+        ["train", "synthesis"],
+        ["train", "tracks"],
+        ["train", "predictor"],
+        ["evaluate", "synthesis"],
+        ["evaluate", "forecast"],
+    ],
+)
+def test_every_command_explains_itself(run: Run, command: list[str]) -> None:
+    result = run(*command, "--help")
+    assert result.code == 0
+    assert "usage" in result.out.lower()
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; import motioncast.cli.app;"
+        "heavy = {'av', 'grpc', 'jinja2', 'numpy', 'onnxruntime', 'PIL', 'skimage', 'torch'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "[]\n"

@@ -1,0 +1,158 @@
+"""`motioncast stream`: what it writes, measured against the closed form of the toy models."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
+from support.command_line import FRAMES, Run, clip_frames, clip_keypoints
+from support.toy_models import HEIGHT, WIDTH, toy_frame, toy_rollout
+
+from motioncast.cli.colours import ORIGIN_COLOURS
+from motioncast.client import Origin
+
+FILES = {"comparison.mp4", "comparison.png", "result.mp4", "report.html", "report.json"}
+
+
+def _report(folder: Path) -> Any:
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def _psnr(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
+    return float(
+        peak_signal_noise_ratio(image, reference, data_range=255)  # type: ignore[no-untyped-call]
+    )
+
+
+def _expected_results(observed: NDArray[np.bool_]) -> list[NDArray[np.uint8]]:
+    keypoints = clip_keypoints()
+    forecasts = toy_rollout(keypoints, observed)
+    driving = np.where(observed[:, None, None], keypoints, forecasts)
+    return [toy_frame(one) for one in driving]
+
+
+@pytest.mark.parametrize(
+    ("observed", "predicted", "origins"),
+    [(1, 1, "OPOPOPOPOP"), (2, 3, "OOPPPOOPPP"), (5, 27, "OOOOOPPPPP"), (3, 0, "OOOOOOOOOO")],
+)
+def test_every_frame_is_reported_with_its_origin_and_its_quality(
+    run: Run, clip: Path, tmp_path: Path, observed: int, predicted: int, origins: str
+) -> None:
+    result = run(
+        "stream", clip, "--observed", observed, "--predicted", predicted, "--out", tmp_path
+    )
+    assert result.code == 0, result.err
+    timeline = _report(tmp_path)["timeline"]
+    assert "".join(frame["origin"][0].upper() for frame in timeline) == origins
+    results = _expected_results(np.array([letter == "O" for letter in origins]))
+    for frame, original, expected in zip(timeline, clip_frames(), results, strict=True):
+        assert frame["result"]["psnr_db"] == pytest.approx(_psnr(original, expected))
+    copied = [_psnr(frame, clip_frames()[0]) for frame in clip_frames()[1:]]
+    quality = _report(tmp_path)["quality"]
+    assert quality["all"]["copied_source_psnr_db"] == pytest.approx(np.mean(copied))
+
+
+def test_counts_and_bytes_are_those_of_what_was_sent(run: Run, clip: Path, tmp_path: Path) -> None:
+    assert run("stream", clip, "--out", tmp_path).code == 0
+    report = _report(tmp_path)
+    assert report["frames"] == {"total": 10, "observed": 5, "predicted": 5, "concealed": 0}
+    raw = FRAMES * HEIGHT * WIDTH * 3
+    assert report["raw_frame_bytes"] == raw
+    received = report["bytes"]["frames"]
+    # Five raw frames, and for each at most 32 bytes of protobuf around them.
+    assert raw / 2 < received < raw / 2 + 5 * 32
+    assert report["bits_per_sent_frame"] == 8 * received / 5
+    assert report["bits_per_second"] == pytest.approx(8 * received * 25 / FRAMES)
+    assert report["saved"]["against_all_keypoints"] == 0.5
+    sent = received + report["bytes"]["source"]
+    assert report["saved"]["against_raw_frames"] == pytest.approx(1 - sent / raw)
+    assert {stage["stage"] for stage in report["latency"]} == {
+        "keypoint", "predictor", "synthesis", "total", "end_to_end"
+    }  # fmt: skip
+
+
+def test_all_files_are_there_and_show_every_frame(run: Run, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    result = run("stream", clip, "--out", out)
+    assert {path.name for path in out.iterdir()} == FILES
+    assert all(str(out / name) in result.out for name in FILES)
+    for name in ("comparison.mp4", "result.mp4"):
+        with av.open(out / name) as container:
+            assert container.streams.video[0].average_rate == 25
+            assert sum(1 for _ in container.decode(video=0)) == FRAMES
+
+
+def test_the_border_in_the_video_tells_the_origin(run: Run, clip: Path, tmp_path: Path) -> None:
+    run("stream", clip, "--out", tmp_path)
+    with av.open(tmp_path / "comparison.mp4") as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            picture = frame.to_ndarray(format="rgb24").astype(int)
+            origin = Origin.PREDICTED if index % 2 else Origin.OBSERVED
+            close = np.abs(picture - ORIGIN_COLOURS[origin]).max(axis=-1) < 40
+            assert close.mean() > 0.03  # two borders of six pixels around 256
+
+
+def test_keypoints_detected_here_give_the_same_result_for_fewer_bytes(
+    run: Run, clip: Path, tmp_path: Path
+) -> None:
+    frames, keypoints = tmp_path / "frames", tmp_path / "keypoints"
+    assert run("stream", clip, "--out", frames).code == 0
+    result = run("stream", clip, "--send", "keypoints", "--out", keypoints)
+    assert result.code == 0, result.err
+    by_frames, by_keypoints = _report(frames), _report(keypoints)
+    for one, other in zip(by_frames["timeline"], by_keypoints["timeline"], strict=True):
+        assert one["result"] == other["result"]
+    assert by_keypoints["bytes"]["frames"] == 0
+    assert 0 < by_keypoints["bytes"]["keypoints"] < by_frames["bytes"]["frames"] / 10
+
+
+def test_another_source_is_animated_and_has_nothing_to_be_compared_with(
+    run: Run, clip: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source.png"
+    Image.fromarray(clip_frames()[4]).resize((64, 48)).save(source)
+    out = tmp_path / "out"
+    result = run("stream", clip, "--source", source, "--relative", "--out", out)
+    assert result.code == 0, result.err
+    report = _report(out)
+    assert report["configuration"]["mode"] == "transfer"
+    assert report["configuration"]["relative_motion"] is True
+    assert report["quality"]["reason"].startswith("transfer")
+    assert report["quality"]["all"] is None
+    assert all(frame["result"] is None for frame in report["timeline"])
+
+
+def test_the_json_that_was_asked_for_is_the_report(run: Run, clip: Path, tmp_path: Path) -> None:
+    out, wanted = tmp_path / "out", tmp_path / "elsewhere" / "result.json"
+    result = run("stream", clip, "--limit", 3, "--out", out, "--json", wanted, "--quiet")
+    assert (result.out, result.err) == ("", "")
+    assert json.loads(wanted.read_text()) == _report(out)
+    assert _report(out)["frames"]["total"] == 3
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_page_needs_nothing_but_itself(run: Run, clip: Path, tmp_path: Path) -> None:
+    run("stream", clip, "--out", tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    links = _Links()
+    links.feed(page)
+    assert len(links.found) == 2  # the video and the picture
+    assert all(link.startswith("data:") for link in links.found)
+    assert "url(" not in page
+    assert page.count("<svg") == 3  # PSNR, SSIM, latency

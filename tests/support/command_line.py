@@ -1,0 +1,40 @@
+"""What tests of the command line share: how a command ended, a clip with known keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from support.toy_models import image_with_points, keypoints_of_points
+
+# (column, row) of the red point in every frame: it speeds up and turns, which no line foresees.
+RED: Final = [(2, 3), (3, 3), (5, 4), (8, 4), (12, 5), (13, 7), (11, 9), (10, 9), (6, 8), (5, 5)]
+GREEN: Final = [(14 - t, 2 + t) for t in range(len(RED))]
+FRAMES: Final = len(RED)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run: TypeAlias = Callable[..., Result]
+
+
+def clip_frames() -> list[NDArray[np.uint8]]:
+    """Returns the frames of the clip, (16, 16, 3) each."""
+    return [image_with_points(red, green) for red, green in zip(RED, GREEN, strict=True)]
+
+
+def clip_keypoints() -> NDArray[np.float32]:
+    """Returns their keypoints, (T, 2, 3)."""
+    return np.stack(
+        [keypoints_of_points(red, green) for red, green in zip(RED, GREEN, strict=True)]
+    )
