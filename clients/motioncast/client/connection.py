@@ -8,22 +8,26 @@ async with connect("localhost:50050") as service:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Unpack
+from typing import Any, TypeAlias, TypeVar, Unpack
 from weakref import WeakSet
 
 import grpc
 
 from motioncast.client import channel
 from motioncast.client.decode import decode_server_info
-from motioncast.client.errors import ConnectError, from_rpc
+from motioncast.client.errors import from_rpc
 from motioncast.client.options import StreamOptions
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
-from motioncast.client.stream import Elements, Stream
+from motioncast.client.stream import Awaited, Stream
+from motioncast.client.sync import SyncStream
 from motioncast.client.types import Encoding, Keypoints, Mode, Pixels, ServerInfo
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
+
+T = TypeVar("T")
+Elements: TypeAlias = AsyncIterable[T | None] | Iterable[T | None]
 
 
 @asynccontextmanager
@@ -45,13 +49,15 @@ async def connect(
     Raises:
         ConnectError: Nobody answered.
     """
-    options = channel.channel_arguments(max_message_bytes, keepalive_seconds)
-    async with grpc.aio.insecure_channel(target, options=options) as connection:
-        try:
-            await asyncio.wait_for(connection.channel_ready(), timeout)
-        except TimeoutError:
-            raise ConnectError(channel.no_answer(target, timeout)) from None
-        service = Service(connection, target)
+    with channel.opened(target, max_message_bytes, keepalive_seconds) as connection:
+        stub = MotionTransferServiceStub(connection)
+        with channel.answering(target, timeout):
+            await _result(
+                stub.GetServerInfo.future(
+                    GetServerInfoRequest(), timeout=timeout, wait_for_ready=True
+                )
+            )
+        service = Service(stub, target)
         try:
             yield service
         finally:
@@ -61,16 +67,17 @@ async def connect(
 class Service:
     """A connection to an orchestrator; `connect` makes it."""
 
-    def __init__(self, connection: grpc.aio.Channel, target: str) -> None:
-        self._stub = MotionTransferServiceStub(connection)
+    def __init__(self, stub: MotionTransferServiceStub, target: str) -> None:
+        self._stub = stub
         self._target = target
         self._streams: WeakSet[Stream] = WeakSet()
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns what the server serves; raises MotioncastError as every call does."""
         try:
-            info = await self._stub.GetServerInfo(GetServerInfoRequest(), timeout=timeout)
-        except grpc.aio.AioRpcError as failure:
+            call = self._stub.GetServerInfo.future(GetServerInfoRequest(), timeout=timeout)
+            info = await _result(call)
+        except grpc.RpcError as failure:
             raise from_rpc(failure, self._target, timeout) from failure
         return decode_server_info(info)
 
@@ -139,6 +146,22 @@ class Service:
             await stream.aclose()
 
     def _open(self, session: Session[E], elements: Elements[E], timeout: float | None) -> Stream:
-        stream = Stream(self._stub, self._target, timeout, session, elements)
+        plain: Iterable[Any] = (
+            Awaited(elements) if isinstance(elements, AsyncIterable) else elements
+        )
+        stream = Stream(SyncStream(self._stub, self._target, timeout, session, plain), plain)
         self._streams.add(stream)
         return stream
+
+
+async def _result(future: Any) -> Any:
+    """Returns the result of a `grpc.Future`; cancels it when the waiting is cancelled."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
+    try:
+        await done.wait()
+    except asyncio.CancelledError:
+        future.cancel()
+        await done.wait()
+        raise
+    return future.result()

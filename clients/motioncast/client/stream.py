@@ -1,28 +1,22 @@
-"""One session over asyncio: a task sends while the caller's loop reads.
+"""One session over asyncio: the blocking one, read in a thread of its own.
 
-Neither side runs ahead: messages are read from the call only when the caller asks for a frame, and
-HTTP/2 flow control then holds back the server, which holds back the task that sends.
+gRPC's asyncio stack would need no thread, but a call that ends while a message is being written
+loses its status there (grpc#36066), and with it the sentence that says what was wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from threading import Lock
+from typing import Any, TypeVar
 
-import grpc
-
-from motioncast.client.errors import from_rpc
-from motioncast.client.session import E, Session
+from motioncast.client.sync import SyncStream
 from motioncast.client.types import EffectiveConfig, Frame, Report
-from motioncast.v1.motion_transfer_pb2 import StreamRequest, StreamResponse
-
-if TYPE_CHECKING:  # the name exists in the stubs only
-    from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceAsyncStub
 
 T = TypeVar("T")
-Elements: TypeAlias = AsyncIterable[T | None] | Iterable[T | None]
-Call: TypeAlias = "grpc.aio.StreamStreamCall[StreamRequest, StreamResponse]"
 
 
 class Stream:
@@ -32,104 +26,90 @@ class Stream:
     `aclose` does the same and waits until nothing of it runs any more.
     """
 
-    def __init__(
-        self,
-        stub: MotionTransferServiceAsyncStub,
-        target: str,
-        timeout: float | None,
-        session: Session[Any],
-        elements: Elements[Any],
-    ) -> None:
-        self._stub = stub
-        self._target = target
-        self._timeout = timeout
-        self._session = session
-        self._elements = elements
-        self._call: Call | None = None
-        self._sender: asyncio.Task[None] | None = None
-        self._failure: Exception | None = None  # on this side; it explains why the call ended
+    def __init__(self, blocking: SyncStream, elements: Iterable[Any]) -> None:
+        self._blocking = blocking
+        self._elements = elements  # what the blocking session reads
+        self._frames: Generator[Frame] | None = None
+        self._thread = ThreadPoolExecutor(1, "motioncast-stream")
+        self._closing = asyncio.Lock()
+        self._closed = False
 
     @property
     def config(self) -> EffectiveConfig:
         """The effective configuration; RuntimeError before the first frame has come."""
-        return self._session.config
+        return self._blocking.config
 
     @property
     def report(self) -> Report:
         """What happened in the session; RuntimeError before the last frame has come."""
-        return self._session.report
+        return self._blocking.report
 
     async def __aiter__(self) -> AsyncGenerator[Frame]:
-        if self._call is not None or self._failure is not None:
+        if self._frames is not None or self._closed:
             raise RuntimeError("a stream can be read once")
-        self._call = call = self._stub.Stream(timeout=self._timeout)
-        self._sender = asyncio.create_task(self._send(call))
+        self._frames = iter(self._blocking)
         try:
-            while (response := await self._read(call)) is not None:
-                frame = self._session.receive(response)
-                if frame is not None:
-                    yield frame
-            self._session.finish()
+            while (frame := await self._run(partial(next, self._frames, None))) is not None:
+                yield frame
         finally:
             await self.aclose()
 
     async def aclose(self) -> None:
         """Ends the session wherever it is; the element of the video being read is waited for."""
-        self._failure = self._failure or RuntimeError("the stream was closed")
-        if self._call is not None:
-            self._call.cancel()
-        if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.wait([self._sender])
+        self._interrupt()
+        async with self._closing:
+            if not self._closed:
+                await self._run(self._close)
+                self._thread.shutdown(wait=False)
+                self._closed = True
 
-    async def _read(self, call: Call) -> StreamResponse | None:
+    def _close(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+        self._blocking.close()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Returns work() from the thread; when cancelled, cuts it short and waits for its end."""
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
         try:
-            response = await call.read()
-        except grpc.aio.AioRpcError as failure:
-            raise self._failure or from_rpc(failure, self._target, self._timeout) from failure
+            return await asyncio.shield(future)
         except asyncio.CancelledError:
-            if self._failure is not None:
-                raise self._failure from None
+            self._interrupt()
+            await asyncio.wait([future])
             raise
-        return response if isinstance(response, StreamResponse) else None  # else EOF
 
-    async def _send(self, call: Call) -> None:
+    def _interrupt(self) -> None:
+        self._blocking.cancel()
+        if isinstance(self._elements, Awaited):
+            self._elements.interrupt()
+
+
+class Awaited(Iterator[Any]):
+    """The elements of an async iterable, for a thread that is not the loop's."""
+
+    def __init__(self, elements: AsyncIterable[Any]) -> None:
+        self._iterator = aiter(elements)
+        self._loop = asyncio.get_running_loop()
+        self._next: Future[Any] | None = None
+        self._interrupted = False
+        self._lock = Lock()  # no element is begun after the interruption
+
+    def __next__(self) -> Any:
+        with self._lock:
+            if self._interrupted:
+                raise StopIteration
+            self._next = asyncio.run_coroutine_threadsafe(self._advance(), self._loop)
         try:
-            async for messages in _each(self._session, self._elements):
-                for message in messages:
-                    await call.write(message)
-            self._session.end()
-            await call.done_writing()
-        except Exception as error:
-            if not call.done():  # else the call is what failed, and whoever reads it is told why
-                self._failure = error
-                call.cancel()
+            return self._next.result()
+        except StopAsyncIteration:
+            raise StopIteration from None
 
+    def interrupt(self) -> None:
+        """Ends the iteration; an element that is being waited for is given up."""
+        with self._lock:
+            self._interrupted = True
+            if self._next is not None:
+                self._next.cancel()
 
-async def _each(session: Session[E], elements: Elements[E]) -> AsyncGenerator[list[StreamRequest]]:
-    """Yields the messages of each element."""
-    if isinstance(elements, AsyncIterable):
-        async for element in elements:
-            yield session.send(element)
-            if session.complete:
-                return
-    else:
-        iterator = iter(elements)
-        while not session.complete:
-            messages = await _in_thread(lambda: session.send_next(iterator))
-            if messages is None:
-                return
-            yield messages
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Returns work() from a worker thread; when cancelled, lets go only once that has ended.
-
-    Whatever the caller's iterator reads from may then be closed safely.
-    """
-    future = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        raise
+    async def _advance(self) -> Any:
+        return await anext(self._iterator)

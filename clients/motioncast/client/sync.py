@@ -1,11 +1,8 @@
 """The blocking client: the same names, with plain iterators.
 
-    with connect_sync("localhost:50050") as service:
-        for frame in service.stream(frames, observed=5, predicted=5):
-            show(frame.image, frame.origin)
-
-It runs on gRPC's blocking stack rather than on an event loop in a thread of its own: gRPC's asyncio
-stack shares one poller between all event loops of a process, which it calls unsupported.
+with connect_sync("localhost:50050") as service:
+    for frame in service.stream(frames, observed=5, predicted=5):
+        show(frame.image, frame.origin)
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ import grpc
 
 from motioncast.client import channel
 from motioncast.client.decode import decode_server_info
-from motioncast.client.errors import ConnectError, from_rpc
+from motioncast.client.errors import from_rpc
 from motioncast.client.options import StreamOptions
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
 from motioncast.client.types import (
@@ -46,13 +43,11 @@ def connect_sync(
     keepalive_seconds: float = channel.KEEPALIVE_SECONDS,
 ) -> Iterator[SyncService]:
     """Connects to an orchestrator, as `connect` does."""
-    options = channel.channel_arguments(max_message_bytes, keepalive_seconds)
-    with grpc.insecure_channel(target, options=options) as connection:
-        try:
-            grpc.channel_ready_future(connection).result(timeout)
-        except grpc.FutureTimeoutError:
-            raise ConnectError(channel.no_answer(target, timeout)) from None
-        service = SyncService(connection, target)
+    with channel.opened(target, max_message_bytes, keepalive_seconds) as connection:
+        stub = MotionTransferServiceStub(connection)
+        with channel.answering(target, timeout):
+            stub.GetServerInfo(GetServerInfoRequest(), timeout=timeout, wait_for_ready=True)
+        service = SyncService(stub, target)
         try:
             yield service
         finally:
@@ -62,8 +57,8 @@ def connect_sync(
 class SyncService:
     """A connection to an orchestrator, made by `connect_sync`; with the calls of `Service`."""
 
-    def __init__(self, connection: grpc.Channel, target: str) -> None:
-        self._stub = MotionTransferServiceStub(connection)
+    def __init__(self, stub: MotionTransferServiceStub, target: str) -> None:
+        self._stub = stub
         self._target = target
         self._streams: WeakSet[SyncStream] = WeakSet()
 
@@ -168,11 +163,15 @@ class SyncStream:
 
     def close(self) -> None:
         """Ends the session wherever it is; the element of the video being read is waited for."""
+        self.cancel()
+        with self._reading:
+            pass
+
+    def cancel(self) -> None:
+        """Ends the session without waiting for anything."""
         self._failure = self._failure or RuntimeError("the stream was closed")
         if self._call is not None:
             self._call.cancel()
-        with self._reading:
-            pass
 
     def _messages(self) -> Iterator[StreamRequest]:
         self._called.wait()
@@ -191,6 +190,6 @@ class SyncStream:
                         return messages
                 self._session.end()
             except Exception as error:
-                self._failure = error
+                self._failure = self._failure or error
                 self._call.cancel()
             return None
