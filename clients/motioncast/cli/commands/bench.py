@@ -1,4 +1,4 @@
-"""`motioncast bench`: how much of the models' speed is left behind gRPC."""
+"""`motioncast bench`: how much of the models' speed is left at the end of the whole gRPC path."""
 
 from __future__ import annotations
 
@@ -10,48 +10,43 @@ import typer
 
 def bench(
     streams: Annotated[
-        list[int] | None,
-        typer.Option(help="Concurrent streams; may be repeated.  [default: 1, 4, 16]"),
-    ] = None,
-    observed: Annotated[int, typer.Option(help="M, frames sent of every M + N.")] = 5,
-    predicted: Annotated[int, typer.Option(help="N, frames forecast of every M + N.")] = 5,
+        str, typer.Option(help="Numbers of concurrent streams to measure.")
+    ] = "1,4,16",
+    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 5,
+    predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 5,
     frames: Annotated[
-        int, typer.Option(help="Frames of one measurement, at least 60 for each stream.")
+        int, typer.Option(help="Frames of one measurement, shared among its streams.")
     ] = 300,
-    rounds: Annotated[int, typer.Option(help="Measurements of each; the median counts.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Measurements; medians are told.")] = 3,
     video: Annotated[
-        Path | None, typer.Option(help="What the streams send.  [default: the bundled clip]")
+        Path | None, typer.Option(help="What the streams send. Default: the bundled clip.")
     ] = None,
     models: Annotated[
-        Path | None, typer.Option(help="Model repository.  [default: the shipped one]")
+        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model configuration.  [default: the first]")
+        str | None, typer.Option(help="Model configuration. Default: the first.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Of one inference.  [default: one per core]")
+        int | None, typer.Option(help="Threads of one inference. Default: one per core.")
     ] = None,
-    runs: Annotated[
-        int | None, typer.Option(help="Inferences at once.  [default: one per core]")
+    max_runs: Annotated[
+        int | None, typer.Option(help="Inferences at once. Default: one per core.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure frames/s through the whole gRPC path and of the raw ONNX Runtime calls.
-
-    All services run in this process, the clients in another one on the same machine.
-    """
+    """Measure frames/s through all services, beside the raw model calls for the same frames."""
     from rich.console import Console
 
     from motioncast.cli.bench import BenchSettings, run_bench
     from motioncast.cli.bench_table import bench_tables
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
-    from motioncast.inference import OnnxRuntimeSettings
+    from motioncast.cli.serving import Models
 
-    default = OnnxRuntimeSettings()
     settings = BenchSettings(
-        streams=tuple(streams) if streams else BenchSettings().streams,
+        streams=_numbers(streams),
         observed=observed,
         predicted=predicted,
         frames=frames,
@@ -59,13 +54,19 @@ def bench(
         video=video,
         repository=models,
         model=model,
-        engine=OnnxRuntimeSettings(
-            intra_op_threads=default.intra_op_threads if threads is None else threads,
-            max_concurrent_runs=default.max_concurrent_runs if runs is None else runs,
-        ),
+        engine=Models(threads=threads, max_runs=max_runs).engine,
     )
     with progress_bars(quiet=quiet) as stages:
         result = run_bench(settings, stages)
     if json is not None:
         write_json(json, result.as_json())
     Console().print(bench_tables(result))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not a list of numbers such as 1,4,16", param_hint="'--streams'"
+        ) from error
