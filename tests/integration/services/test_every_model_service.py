@@ -138,9 +138,20 @@ async def test_a_call_that_its_client_cancels_leaves_the_engine_to_the_others(
 ) -> None:
     one_thread = OnnxRuntimeSettings(intra_op_threads=1, max_concurrent_runs=1)
     async with serving_models(build_endless_repository(tmp_path), one_thread) as served:
-        call = detect(served, "")
-        behind = asyncio.ensure_future(asyncio.wait_for(predict(served, ""), 10))
-        while served.metric("motioncast_calls_in_flight") != 2:
-            await asyncio.sleep(0)
-        call.cancel()
+        endless = asyncio.ensure_future(answer(detect(served, "")))
+        await until_in_flight(served, 1)
+        behind = asyncio.ensure_future(answer(predict(served, "")))
+        await until_in_flight(served, 2)
+        endless.cancel()
         assert len((await behind).predicted) == 1
+
+
+async def answer(call: Any) -> Any:
+    return await call
+
+
+async def until_in_flight(served: ModelsServed, calls: int) -> None:
+    """Returns when so many calls run; fails after ten seconds."""
+    async with asyncio.timeout(10):
+        while served.metric("motioncast_calls_in_flight") != calls:
+            await asyncio.sleep(0)
