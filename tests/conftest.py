@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support.toy_models import build_toy_repository
+
+# A slow machine is no failure, and every run tries the same examples.
+hypothesis.settings.register_profile(
+    "motioncast",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("motioncast")
 
 
 @pytest.fixture(scope="session")
