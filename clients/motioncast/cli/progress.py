@@ -14,7 +14,10 @@ class Stages(Protocol):
     """What shows how far a command is."""
 
     def __call__(self, name: str, total: int | None) -> Callable[[], None]:
-        """Begins a stage of `total` steps, None for unknown; the result notes one step done."""
+        """Ends the stage before and begins one of `total` steps, None for unknown.
+
+        The result notes one step done.
+        """
 
 
 @contextmanager
@@ -29,6 +32,8 @@ def progress_bars(*, quiet: bool) -> Iterator[Stages]:
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
 
         def begin(name: str, total: int | None) -> Callable[[], None]:
+            for task_before in progress.tasks:  # whose number of steps is known by now
+                progress.update(task_before.id, total=task_before.completed)
             task = progress.add_task(name, total=total)
             return lambda: progress.advance(task)
 

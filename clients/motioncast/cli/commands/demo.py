@@ -31,3 +31,5 @@ def demo(
     with resources.as_file(clip) as video:
         job = StreamJob(video, out, CastOptions(observed=1, predicted=1), send=send.value)
         run_job(job, json=json, quiet=quiet)
+    if send is Send.FRAMES and not quiet:
+        typer.echo("\nFar fewer bytes, the same video: motioncast demo --send keypoints")
