@@ -60,7 +60,7 @@ class Stream:
         async with self._closing:
             if not self._closed:
                 await self._run(self._close)
-                self._thread.shutdown(wait=False)
+                self._thread.shutdown()
                 self._closed = True
 
     def _close(self) -> None:
