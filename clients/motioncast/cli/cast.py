@@ -34,6 +34,7 @@ class CastOptions:
     relative_motion: bool = False
     seed: int | None = None  # None: the mean path
     timeout: float | None = None  # seconds for the whole video
+    real_time: bool = False  # frames are sent when a camera would have them, else at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,9 @@ def _open(
         seed=options.seed,
         frame_rate=frame_rate,
     )
+    interval = 1 / frame_rate if options.real_time else 0.0
     if detector is None:
-        frames = _Feed(len(video), video.__getitem__)
+        frames = _Feed(len(video), video.__getitem__, interval)
         stream = service.stream(frames, source=source, timeout=options.timeout, **config)
         return stream, frames.taken
 
@@ -151,7 +153,7 @@ def _open(
         keypoints: NDArray[np.float32] = detector.detect(video[index][None])[0]
         return keypoints
 
-    keypoints = _Feed(len(video), detect)
+    keypoints = _Feed(len(video), detect, interval)
     image = video[0] if source is None else source
     stream = service.stream_keypoints(
         keypoints,
@@ -165,17 +167,28 @@ def _open(
 
 
 class _Feed(Generic[T]):
-    """The elements of a video, noting when each is taken."""
+    """The elements of a video, none before its time, noting when each is taken.
 
-    def __init__(self, length: int, element: Callable[[int], T]) -> None:
+    Args:
+        length: How many there are.
+        element: Gives the one of an index.
+        interval: Seconds between them; 0 gives them as fast as they are asked for.
+    """
+
+    def __init__(self, length: int, element: Callable[[int], T], interval: float) -> None:
         self._length = length
         self._element = element
+        self._interval = interval
         self.taken: list[float] = []  # seconds of time.perf_counter
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[T]:
+        started = time.perf_counter()
         for index in range(self._length):
+            early = started + index * self._interval - time.perf_counter()
+            if early > 0:
+                time.sleep(early)  # in the thread that the client reads videos in
             self.taken.append(time.perf_counter())
             yield self._element(index)

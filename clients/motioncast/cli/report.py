@@ -29,6 +29,7 @@ class Configuration:
     observed: int  # M
     predicted: int  # N
     sent_as: str  # "frames" or "keypoints"
+    pace: str  # "as fast as possible" or "real time"
     frame_rate: float  # frames per second
     width: int
     height: int

@@ -170,6 +170,7 @@ def _report(job: StreamJob, passed: _Passed, rendering: Rendering) -> Report:
             observed=config.observed,
             predicted=config.predicted,
             sent_as=job.send,
+            pace="real time" if job.options.real_time else "as fast as possible",
             frame_rate=config.frame_rate,
             width=config.width,
             height=config.height,

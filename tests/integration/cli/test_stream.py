@@ -130,6 +130,16 @@ def test_another_source_is_animated_and_has_nothing_to_be_compared_with(
     assert all(frame["result"] is None for frame in report["timeline"])
 
 
+def test_in_real_time_no_frame_is_sent_before_it_is_due(
+    run: Run, clip: Path, tmp_path: Path
+) -> None:
+    assert run("stream", clip, "--real-time", "--predicted", 0, "--out", tmp_path).code == 0
+    report = _report(tmp_path)
+    assert report["configuration"]["pace"] == "real time"
+    assert report["wall_seconds"] >= (FRAMES - 1) / 25
+    assert report["frames"]["observed"] == FRAMES
+
+
 def test_the_json_that_was_asked_for_is_the_report(run: Run, clip: Path, tmp_path: Path) -> None:
     out, wanted = tmp_path / "out", tmp_path / "elsewhere" / "result.json"
     result = run("stream", clip, "--limit", 3, "--out", out, "--json", wanted, "--quiet")

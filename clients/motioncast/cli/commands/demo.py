@@ -20,7 +20,8 @@ def demo(
 ) -> None:
     """Reconstruct a bundled clip from its keypoints, every second frame forecast.
 
-    The clip was held out from training. All four services run in this process and talk over gRPC.
+    The clip was held out from training and is sent in real time. All four services run in this
+    process and talk over gRPC.
     """
     from importlib import resources
 
@@ -29,7 +30,7 @@ def demo(
 
     clip = resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")
     with resources.as_file(clip) as video:
-        job = StreamJob(video, out, CastOptions(observed=1, predicted=1), send=send.value)
+        job = StreamJob(video, out, CastOptions(1, 1, real_time=True), send=send.value)
         run_job(job, json=json, quiet=quiet)
     if send is Send.FRAMES and not quiet:
         typer.echo("\nFar fewer bytes, the same video: motioncast demo --send keypoints")

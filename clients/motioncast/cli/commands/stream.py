@@ -59,6 +59,9 @@ def stream(
     limit: Annotated[
         int | None, typer.Option(help="Take only that many frames of the video.")
     ] = None,
+    real_time: Annotated[
+        bool, typer.Option("--real-time", help="Send at the video's frame rate, as a camera would.")
+    ] = False,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds for the whole video. Default: no limit.")
     ] = None,
@@ -72,7 +75,7 @@ def stream(
     from motioncast.cli.cast import CastOptions
     from motioncast.cli.streaming import StreamJob
 
-    options = CastOptions(observed, predicted, model, relative, seed, timeout)
+    options = CastOptions(observed, predicted, model, relative, seed, timeout, real_time)
     job = StreamJob(video, out, options, source, send.value, limit, target, models)
     run_job(job, json=json, quiet=quiet)
 

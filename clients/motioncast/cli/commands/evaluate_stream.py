@@ -1,0 +1,46 @@
+"""`motioncast evaluate stream`: the quality of a folder of clips, by pattern and origin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate_stream(
+    folder: Annotated[Path, typer.Argument(help="Folder of held-out videos.")],
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(help="M:N; give it once for each. Default: 1:0, 1:1 and 5:5."),
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option(help="Only that many clips, spread over the folder.", min=1)
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of an orchestrator. Default: all in this process."),
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """PSNR and SSIM of what comes back, on observed and on predicted frames."""
+    import asyncio
+
+    from rich.console import Console
+
+    from motioncast.cli.clips import Pattern, as_json, clips_table, evaluate_clips, find_clips
+    from motioncast.cli.output import write_json
+    from motioncast.cli.progress import progress_bars
+
+    patterns = [Pattern.parse(text) for text in pattern or ("1:0", "1:1", "5:5")]
+    chosen = find_clips(folder, clips)
+    with progress_bars(quiet=quiet) as stages:
+        rows = asyncio.run(evaluate_clips(chosen, patterns, stages, target, models))
+    if json is not None:
+        write_json(json, as_json(folder, rows))
+    if not quiet:
+        Console().print(clips_table(rows))
