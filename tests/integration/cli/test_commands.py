@@ -96,19 +96,6 @@ def test_the_demo_streams_a_clip_that_it_brings(run: Run, tmp_path: Path) -> Non
     assert report["frames"] == {"total": 75, "observed": 38, "predicted": 37, "concealed": 0}
 
 
-def test_bench_measures_every_number_of_streams(run: Run, clip: Path, tmp_path: Path) -> None:
-    wanted = tmp_path / "bench.json"
-    few = ["--streams", "1,2", "--frames", 20, "--rounds", 1, "--video", clip, "--quiet"]
-    result = run("bench", *few, "--json", wanted)
-    assert result.code == 0, result.err
-    assert "ratio" in result.out
-    assert [one["streams"] for one in json.loads(wanted.read_text())["results"]] == [1, 2]
-
-
-def test_bench_refuses_streams_that_are_no_numbers(run: Run) -> None:
-    assert run("bench", "--streams", "many").code == 2
-
-
 @pytest.mark.parametrize(
     "command",
     [
