@@ -27,7 +27,8 @@ def test_the_source_moves_as_the_driving_video_has_moved() -> None:
     motion.move(message(FIRST), observed=True)
     now = [[0.125, 0.25, 0.25], [0.25, -0.25, 1.0]]
     moved = motion.move(message(now), observed=False)
-    expected = np.array([[0.625, -0.25, 0.5], [-0.5, -0.5, 0.5]], dtype=np.float32)  # source + now - first
+    # source + now - first
+    expected = np.array([[0.625, -0.25, 0.5], [-0.5, -0.5, 0.5]], dtype=np.float32)
     np.testing.assert_array_equal(decode_keypoints(moved, 2), expected)
 
 

@@ -1,0 +1,162 @@
+"""A service behind the orchestrator that is down, slow or restarting."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from grpc import StatusCode
+from support.casting import Stub, cast, config, frame, packet, source
+from support.endless_models import build_endless_repository
+
+from motioncast import orchestrator
+from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
+from motioncast.serving import Context, Metrics, Registration, Server, ServerSettings
+from motioncast.stack import Stack, StackSettings
+from motioncast.v1.common_pb2 import KeypointSet, ModelInfo
+from motioncast.v1.keypoint_pb2 import (
+    DetectRequest,
+    DetectResponse,
+    ListModelsRequest,
+    ListModelsResponse,
+)
+from motioncast.v1.keypoint_pb2_grpc import (
+    KeypointServiceServicer,
+    add_KeypointServiceServicer_to_server,
+)
+from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
+from motioncast.wire.errors import InvalidInputError, UnavailableError
+
+IMAGE = np.full((16, 16, 3), 100, np.uint8)
+POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
+HALF_SENT = [config(predicted_frames=1), source(IMAGE), frame(0, IMAGE)]
+
+
+@pytest.fixture
+def nobody() -> str:
+    """Address where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def orchestrate(
+    addresses: ServiceAddresses, settings: OrchestratorSettings | None = None
+) -> AsyncIterator[tuple[str, Registration]]:
+    """Serves an orchestrator over services at these addresses."""
+    metrics = Metrics()
+    async with (
+        orchestrator.registration(
+            addresses, settings or OrchestratorSettings(), metrics
+        ) as registered,
+        Server(ServerSettings(drain_grace_seconds=0.5), [registered], metrics) as server,
+    ):
+        yield server.address, registered
+
+
+@pytest.mark.parametrize("service", ["keypoint", "predictor", "synthesis"])
+async def test_a_service_that_is_down_is_named(stack: Stack, nobody: str, service: str) -> None:
+    addresses = replace(stack.addresses, **{service: nobody})
+    async with orchestrate(addresses) as (target, registered):
+        assert not await registered.ready()
+        with pytest.raises(grpc.RpcError) as failed:
+            await cast(target, HALF_SENT)
+    assert failed.value.code() is StatusCode.UNAVAILABLE
+    assert failed.value.details() == f"the {service} service at {nobody} does not answer"
+
+
+async def test_a_session_that_needs_no_forecast_needs_no_predictor(
+    stack: Stack, nobody: str
+) -> None:
+    async with orchestrate(replace(stack.addresses, predictor=nobody)) as (target, _):
+        session = await cast(target, [config(), source(IMAGE), frame(0, IMAGE), frame(1, IMAGE)])
+    assert session.origins == "OO"
+
+
+async def test_ready_when_all_three_are(stack: Stack) -> None:
+    async with orchestrate(stack.addresses) as (_, registered):
+        assert await registered.ready()
+
+
+async def test_a_service_that_does_not_answer_in_time_is_named(tmp_path: Path) -> None:
+    repository = build_endless_repository(tmp_path)
+    settings = OrchestratorSettings(call_timeout_seconds=0.2)
+    async with (
+        Stack(StackSettings(repository=repository)) as stack,
+        orchestrate(stack.addresses, settings) as (target, _),
+    ):
+        with pytest.raises(grpc.RpcError, match=r"did not answer within 0\.2 s") as failed:
+            await cast(target, [config(), source(IMAGE)])
+    assert failed.value.code() is StatusCode.UNAVAILABLE
+
+
+class Moody(KeypointServiceServicer):
+    """Raises the given errors, one at each Detect, and then finds everything in the middle."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.calls = 0
+
+    async def Detect(self, request: DetectRequest, context: Context) -> DetectResponse:
+        self.calls += 1
+        if self._errors:
+            raise self._errors.pop(0)
+        middle = KeypointSet(x=[0, 0], y=[0, 0], intensity=[1, 1])
+        return DetectResponse(keypoints=[middle] * len(request.images))
+
+    async def ListModels(self, request: ListModelsRequest, context: Context) -> ListModelsResponse:
+        return ListModelsResponse(models=[ModelInfo(name="toy", height=16, width=16, keypoints=2)])
+
+
+@asynccontextmanager
+async def detect_with(stack: Stack, servicer: Moody) -> AsyncIterator[str]:
+    """Serves an orchestrator whose keypoint service is another one."""
+    registered = Registration(
+        "motioncast.v1.KeypointService", partial(add_KeypointServiceServicer_to_server, servicer)
+    )
+    async with (
+        Server(ServerSettings(), [registered]) as server,
+        orchestrate(replace(stack.addresses, keypoint=server.address)) as (target, _),
+    ):
+        yield target
+
+
+async def test_a_call_is_tried_again_while_a_service_restarts(stack: Stack) -> None:
+    moody = Moody(UnavailableError("restarting"), UnavailableError("restarting"))
+    async with detect_with(stack, moody) as target:
+        session = await cast(target, [config(), source(IMAGE), packet(0, POINTS)])
+    assert session.origins == "O"
+    assert moody.calls == 3
+
+
+async def test_a_refusal_of_a_service_is_passed_on_with_its_name(stack: Stack) -> None:
+    async with detect_with(stack, Moody(InvalidInputError.of("images[0]", "too dark"))) as target:
+        with pytest.raises(grpc.RpcError, match=r"refused: images\[0\]: too dark") as failed:
+            await cast(target, [config(), source(IMAGE)])
+    assert failed.value.code() is StatusCode.INVALID_ARGUMENT
+    assert "the keypoint service at 127.0.0.1:" in (failed.value.details() or "")
+
+
+async def test_what_nobody_foresaw_stays_in_the_log(stack: Stack) -> None:
+    async with detect_with(stack, Moody(ZeroDivisionError("secret"))) as target:
+        with pytest.raises(grpc.RpcError) as failed:
+            await cast(target, [config(), source(IMAGE)])
+    assert failed.value.code() is StatusCode.INTERNAL
+    assert failed.value.details() == "internal error"
+
+
+async def test_the_server_tells_what_it_serves(stub: Stub) -> None:
+    info = await stub.GetServerInfo(GetServerInfoRequest(), timeout=10)
+    assert list(info.models) == [ModelInfo(name="toy", height=16, width=16, keypoints=2)]
+    assert info.max_group_frames == 256
+    assert info.max_message_bytes == 8 * 1024 * 1024
+    assert info.max_sessions == OrchestratorSettings().max_sessions
+    assert info.version

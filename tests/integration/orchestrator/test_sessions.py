@@ -1,0 +1,168 @@
+"""Sessions are independent, bounded in memory, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from grpc import StatusCode
+from prometheus_client import CollectorRegistry
+from support.casting import Stub, cast, config, frame, open_stub, packet, source
+from support.endless_models import build_endless_repository
+
+from motioncast.orchestrator import OrchestratorSettings
+from motioncast.orchestrator.accounting import Accounting, VideoSize
+from motioncast.orchestrator.backends import Backends
+from motioncast.orchestrator.configuration import decode_config
+from motioncast.orchestrator.metrics import OrchestratorMetrics
+from motioncast.orchestrator.session import Session
+from motioncast.serving import Deadline
+from motioncast.stack import Stack, StackSettings
+from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest, StreamResponse
+
+IMAGE = np.full((16, 16, 3), 100, np.uint8)
+POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
+MERGE_FRAMES = 8
+
+
+def sessions_now(stack: Stack) -> float | None:
+    registry = stack.servers["orchestrator"].metrics.registry
+    return registry.get_sample_value("motioncast_sessions")
+
+
+async def first(call: AsyncIterable[StreamResponse]) -> StreamResponse:
+    """Returns the first message that comes back."""
+    return await anext(aiter(call))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns once the condition holds."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_sessions_at_once_do_not_mix(target: str) -> None:
+    def requests(x: float) -> list[StreamRequest]:
+        points = np.array([[x, 0.0, 0.5], [0.0, 0.0, 0.5]], dtype=np.float32)
+        packets = [packet(index, points) for index in (0, 1, 4, 5, 8, 9)]
+        return [config(observed_frames=2, predicted_frames=2), source(IMAGE), *packets]
+
+    places = np.linspace(-1, 1, 16).tolist()
+    sessions = await asyncio.gather(*(cast(target, requests(x)) for x in places))
+    for x, session in zip(places, sessions, strict=True):
+        assert session.origins == "OOPP" * 3
+        # It stands still, so the forecast does.
+        assert [one.keypoints.x[0] for one in session.frames] == pytest.approx([x] * 12)
+
+
+async def test_a_failing_session_leaves_the_others_untouched(target: str) -> None:
+    good = [config(), source(IMAGE), *(frame(index, IMAGE) for index in range(20))]
+    bad = [config(), source(IMAGE), frame(0, IMAGE), frame(0, IMAGE)]
+    results = await asyncio.gather(
+        *(cast(target, requests) for requests in [good, bad] * 5), return_exceptions=True
+    )
+    for session in results[::2]:
+        assert not isinstance(session, BaseException)
+        assert session.origins == "O" * 20
+    assert all(isinstance(error, grpc.RpcError) for error in results[1::2])
+
+
+class Flood:
+    """A client that always has another message ready; counts how many were taken."""
+
+    def __init__(self, messages: int, observed: int, predicted: int) -> None:
+        self.taken = 0
+        self._messages = messages
+        self._pattern = (observed, observed + predicted)
+
+    async def __aiter__(self) -> AsyncIterator[StreamRequest]:
+        yield source(IMAGE, POINTS)
+        observed, group = self._pattern
+        for number in range(self._messages):
+            self.taken += 1
+            yield frame(number // observed * group + number % observed, IMAGE)
+
+
+@pytest.mark.parametrize(("observed", "predicted"), [(1, 0), (5, 5), (256, 0), (1, 256)])
+async def test_memory_of_a_session_is_bounded(stack: Stack, observed: int, predicted: int) -> None:
+    flood = Flood(1000, observed, predicted)
+    async with Backends(stack.addresses, 30) as backends:
+        models = await backends.list_models(Deadline())
+        wanted = StreamConfig(observed_frames=observed, predicted_frames=predicted)
+        accounting = Accounting(VideoSize(768, 25), OrchestratorMetrics(CollectorRegistry()))
+        session = Session(
+            decode_config(wanted, models), backends, Deadline(), MERGE_FRAMES, accounting
+        )
+        responses = session.run(aiter(flood))
+        # Five stages, each with at most one stretch of at most 32 frames in hand.
+        bound = 5 * min(32, max(MERGE_FRAMES, observed))
+        due = 0
+        for _ in range(400):
+            response = await anext(responses)
+            due = response.frame.index // (observed + predicted) * observed
+            assert flood.taken <= due + observed + bound
+        # And now nobody reads any more, while others come and go.
+        others = [config(), source(IMAGE), *(packet(t, POINTS) for t in range(100))]
+        await cast(stack.target, others)
+        assert flood.taken <= due + observed + bound
+        await responses.aclose()
+
+
+async def test_a_client_that_leaves_frees_its_session(stack: Stack, stub: Stub) -> None:
+    async def endless() -> AsyncIterator[StreamRequest]:
+        yield config()
+        yield source(IMAGE)
+        index = 0
+        while True:
+            yield packet(index, POINTS)
+            index += 1
+
+    call = stub.Stream(endless())
+    assert (await first(call)).HasField("config")
+    assert sessions_now(stack) == 1
+    call.cancel()
+    await until(lambda: sessions_now(stack) == 0)
+
+
+async def test_a_client_that_falls_silent_holds_nobody_up(stack: Stack, stub: Stub) -> None:
+    silent = stub.Stream()
+    await silent.write(config())
+    assert (await first(silent)).HasField("config")
+    session = await cast(stack.target, [config(), source(IMAGE), packet(0, POINTS)])
+    assert session.origins == "O"
+    silent.cancel()
+    await until(lambda: sessions_now(stack) == 0)
+
+
+async def test_a_session_too_many_is_refused_in_words(toy_repository: Path) -> None:
+    settings = StackSettings(
+        repository=toy_repository, orchestrator=OrchestratorSettings(max_sessions=1)
+    )
+    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+        alone = stub.Stream()
+        await alone.write(config())
+        responses = aiter(alone)
+        assert (await anext(responses)).HasField("config")
+        with pytest.raises(grpc.RpcError, match="the limit is 1") as refused:
+            await cast(stack.target, [config(), source(IMAGE)])
+        assert refused.value.code() is StatusCode.RESOURCE_EXHAUSTED
+        await alone.write(source(IMAGE))
+        await alone.done_writing()
+        assert (await anext(responses)).HasField("report")
+        await until(lambda: sessions_now(stack) == 0)
+        assert (await cast(stack.target, [config(), source(IMAGE)])).kinds == ["config", "report"]
+
+
+async def test_the_deadline_of_a_session_holds(tmp_path: Path) -> None:
+    repository = build_endless_repository(tmp_path)
+    async with Stack(StackSettings(repository=repository)) as stack:
+        async with open_stub(stack.target) as stub:
+            call = stub.Stream(iter([config(), source(IMAGE)]), timeout=0.3)
+            assert (await first(call)).HasField("config")
+            assert await call.code() is StatusCode.DEADLINE_EXCEEDED
+        await until(lambda: sessions_now(stack) == 0)
