@@ -55,7 +55,7 @@ class RawModels:
         """
         workers = min(streams, self._runs_at_once)
         sources = [GroupShape(frames=0, observed=1)] * streams  # each stream's source is detected
-        prepared = {group: self._calls(group) for group in {*groups, *sources}}
+        prepared = {group: self.calls(group) for group in {*groups, *sources}}
         started = time.perf_counter()
         if workers == 1:
             for group in (*sources, *groups):
@@ -65,7 +65,7 @@ class RawModels:
                 list(threads.map(_run, (prepared[group] for group in (*sources, *groups))))
         return time.perf_counter() - started
 
-    def _calls(self, group: GroupShape) -> list[tuple[Any, dict[str, Any]]]:
+    def calls(self, group: GroupShape) -> list[tuple[Any, dict[str, Any]]]:
         """Returns what a group takes: sessions and their inputs."""
         calls: list[tuple[Any, dict[str, Any]]] = []
         image = np.stack([self._clip[t % len(self._clip)] for t in range(max(1, group.observed))])
