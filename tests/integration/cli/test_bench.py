@@ -20,7 +20,7 @@ from motioncast.inference import OnnxRuntimeSettings
 
 def test_every_figure_is_printed_and_written(toy_repository: Path, tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    options = ["--streams", "1,3", "--frames", "60", "--rounds", "1", "--quiet"]
+    options = ["--streams", "1", "--streams", "3", "--frames", "60", "--rounds", "1", "--quiet"]
     result = CliRunner().invoke(
         app, ["bench", "--models", str(toy_repository), "--json", str(file), *options]
     )
