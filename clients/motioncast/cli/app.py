@@ -7,6 +7,7 @@ import typer
 from motioncast.cli.commands.bench import bench
 from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, train
 from motioncast.cli.commands.demo import demo
+from motioncast.cli.commands.evaluate_stream import evaluate_stream
 from motioncast.cli.commands.info import info
 from motioncast.cli.commands.serve import serve
 from motioncast.cli.commands.stream import stream
@@ -22,7 +23,7 @@ app.command()(stream)
 app.command()(serve)
 app.command()(info)
 app.command()(bench)
-app.command()(bench)
 app.command(context_settings=PASS_ON)(export)
 app.add_typer(train, name="train")
+evaluate.command("stream")(evaluate_stream)
 app.add_typer(evaluate, name="evaluate")

@@ -1,0 +1,171 @@
+"""The quality of whole folders of clips, through the services, by pattern and origin of the frames.
+
+Means over the frames of a clip first, then over clips: every clip counts the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.table import Table
+
+from motioncast.cli.cast import CastOptions, cast
+from motioncast.cli.failures import CommandError
+from motioncast.cli.progress import Stages
+from motioncast.cli.quality import Quality, compare
+from motioncast.cli.streaming import ANSWER_SECONDS, open_service
+from motioncast.client import Origin, Pixels, Service
+from motioncast.client.video import read_video
+
+SUFFIXES: Final = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".mpg", ".webm"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """M observed frames, then N predicted ones; N = 0 sends every frame."""
+
+    observed: int
+    predicted: int
+
+    @classmethod
+    def parse(cls, text: str) -> Pattern:
+        """Returns the pattern written `M:N`; CommandError when it is not one."""
+        observed, _, predicted = text.partition(":")
+        if not (observed.isdecimal() and predicted.isdecimal() and int(observed)):
+            raise CommandError(f"--pattern: {text!r} is not M:N with M of 1 or more, as in 5:5")
+        return cls(int(observed), int(predicted))
+
+    def __str__(self) -> str:
+        return f"{self.observed}:{self.predicted}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClipsQuality:
+    """Means over clips for the frames of one origin under one pattern; frame 0 is left out."""
+
+    pattern: str
+    origin: str
+    clips: int
+    frames: int  # of all clips
+    psnr_db: float
+    copied_source_psnr_db: float  # the first frame in the place of the same frames
+    gain_db: float
+    gain_standard_error_db: float  # over clips
+    ssim: float
+    copied_source_ssim: float
+
+
+def find_clips(folder: Path, limit: int | None) -> list[Path]:
+    """Returns the videos of a folder, evenly spread over their sorted names when limited."""
+    clips = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    if not clips:
+        raise CommandError(f"{folder}: no videos there")
+    if limit is None or limit >= len(clips):
+        return clips
+    return [clips[i] for i in np.linspace(0, len(clips) - 1, limit).astype(int)]
+
+
+async def evaluate_clips(
+    clips: Sequence[Path],
+    patterns: Sequence[Pattern],
+    stages: Stages,
+    target: str | None = None,
+    models: Path | None = None,
+) -> list[ClipsQuality]:
+    """Streams every clip under every pattern and measures what comes back.
+
+    Args:
+        clips: Video files.
+        patterns: Which frames are sent.
+        stages: Shows progress.
+        target: The orchestrator's HOST:PORT; None starts all services in this process.
+        models: Model repository of this process; None for the one installed.
+    """
+    rows = []
+    async with open_service(target, models) as service:
+        size = (await service.server_info(timeout=ANSWER_SECONDS)).models[0].height
+        for pattern in patterns:
+            advance = stages(f"pattern {pattern}", len(clips))
+            measured = []
+            for clip in clips:
+                measured.append(await _measure(service, clip, size, pattern))
+                advance()
+            rows += [
+                _mean(pattern, origin, [frames[origin] for frames in measured if frames[origin]])
+                for origin in (Origin.OBSERVED, Origin.PREDICTED)
+                if any(frames[origin] for frames in measured)
+            ]
+    return rows
+
+
+def clips_table(rows: Sequence[ClipsQuality]) -> Table:
+    """Returns the rows as a table to print."""
+    table = Table(title="Quality through the services, means over clips, beside copying the source")
+    for name in ("M:N", "frames"):
+        table.add_column(name)
+    for name in ("clips", "PSNR, dB", "copied", "gain, dB", "SSIM", "copied"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row.pattern,
+            row.origin,
+            str(row.clips),
+            f"{row.psnr_db:.2f}",
+            f"{row.copied_source_psnr_db:.2f}",
+            f"{row.gain_db:+.2f} ± {row.gain_standard_error_db:.2f}",
+            f"{row.ssim:.4f}",
+            f"{row.copied_source_ssim:.4f}",
+        )
+    return table
+
+
+def as_json(folder: Path, rows: Sequence[ClipsQuality]) -> dict[str, Any]:
+    """Returns the rows for --json."""
+    return {"folder": folder.name, "quality": [asdict(row) for row in rows]}
+
+
+async def _measure(
+    service: Service, clip: Path, size: int, pattern: Pattern
+) -> dict[Origin, list[tuple[Quality, Quality]]]:
+    """Returns result and copied source of every frame of a clip but the first, by origin."""
+    with read_video(clip, size) as video:
+        originals = list(video.frames)
+        frame_rate = video.frame_rate
+    results: list[Pixels] = []
+    options = CastOptions(pattern.observed, pattern.predicted)
+    done = await cast(service, originals, frame_rate, options, results.append)
+    frames: dict[Origin, list[tuple[Quality, Quality]]] = {origin: [] for origin in Origin}
+    for frame, original, result in list(zip(done.frames, originals, results, strict=True))[1:]:
+        pair = compare(result, original), compare(originals[0], original)
+        frames[frame.origin].append(pair)
+    return frames
+
+
+def _mean(
+    pattern: Pattern, origin: Origin, clips: Sequence[Sequence[tuple[Quality, Quality]]]
+) -> ClipsQuality:
+    values = np.array(
+        [
+            np.mean([(r.psnr_db, c.psnr_db, r.ssim, c.ssim) for r, c in frames], axis=0)
+            for frames in clips
+        ]
+    )
+    psnr, copied_psnr, ssim, copied_ssim = values.mean(axis=0).tolist()
+    gains = values[:, 0] - values[:, 1]
+    spread = float(gains.std(ddof=1)) if len(gains) > 1 else 0.0
+    return ClipsQuality(
+        pattern=str(pattern),
+        origin=origin.name.lower(),
+        clips=len(clips),
+        frames=sum(len(frames) for frames in clips),
+        psnr_db=psnr,
+        copied_source_psnr_db=copied_psnr,
+        gain_db=psnr - copied_psnr,
+        gain_standard_error_db=spread / len(gains) ** 0.5,
+        ssim=ssim,
+        copied_source_ssim=copied_ssim,
+    )
