@@ -17,8 +17,8 @@ FILE_NAME: Final = "model.onnx"
 def default_repository() -> Path:
     """Returns the repository to serve when none is named.
 
-    It is the one that MOTIONCAST_MODEL_REPOSITORY names, else the one inside the installed
-    package, else the one of the checkout that the code runs from.
+    It is the one that MOTIONCAST_MODEL_REPOSITORY names, else the one of the checkout that the
+    code runs from, else the one inside the installed package.
 
     Raises:
         InvalidInputError: There is none.
@@ -26,11 +26,10 @@ def default_repository() -> Path:
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
         return Path(named)
-    places = [Path(root) / FOLDER_NAME for root in motioncast.__path__]
-    places.append(Path(__file__).resolve().parents[3] / FOLDER_NAME)
-    for place in places:
-        if place.is_dir():
-            return place
+    checkout = Path(__file__).resolve().parents[3]
+    for root in (checkout, *map(Path, motioncast.__path__)):
+        if (root / FOLDER_NAME).is_dir():
+            return root / FOLDER_NAME
     raise InvalidInputError.of(
         "repository", f"no models were found; name their folder in {ENVIRONMENT_VARIABLE}"
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from motioncast.inference import default_repository
+import motioncast
+from motioncast.inference import default_repository, repository
 from motioncast.inference.repository import find_models
 from motioncast.wire.errors import InvalidInputError
 
@@ -44,3 +45,16 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_the_environment_names_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTIONCAST_MODEL_REPOSITORY", "/some/where")
     assert default_repository() == Path("/some/where")
+
+
+def test_an_installed_package_brings_its_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / "lib" / "site-packages" / "motioncast"
+    monkeypatch.delenv("MOTIONCAST_MODEL_REPOSITORY", raising=False)
+    monkeypatch.setattr(repository, "__file__", str(packages / "inference" / "repository.py"))
+    monkeypatch.setattr(motioncast, "__path__", [str(packages)])
+    with pytest.raises(InvalidInputError, match=r"name their folder in MOTIONCAST_MODEL_REPOSIT"):
+        default_repository()
+    put(packages, "model_repository/a/1/model.onnx")
+    assert default_repository() == packages / "model_repository"
