@@ -1,0 +1,79 @@
+"""The programs of docs/sdk.md run as they are printed, on small models and files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from asyncio import create_subprocess_exec
+from pathlib import Path
+from typing import Final
+
+import PIL.Image
+import pytest
+from support.toy_models import image_with_points
+
+from motioncast.client.video import read_video, write_video
+from motioncast.stack import Stack, StackSettings
+
+PAGE: Final = Path(__file__).parents[3] / "docs" / "sdk.md"
+FILE, BLOCKING, DEVICE, ERRORS = re.findall(
+    r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, toy_repository: Path) -> Path:
+    """A folder with every file that the programs name."""
+    with write_video(tmp_path / "clip.mp4", 25) as clip:
+        for t in range(30):
+            clip.write(image_with_points((t // 2, 3), (3, t // 2)))
+    PIL.Image.fromarray(image_with_points((5, 5), None)).save(tmp_path / "face.png")
+    model = tmp_path / "model_repository" / "lite128_keypoint" / "1" / "model.onnx"
+    model.parent.mkdir(parents=True)
+    shutil.copy(toy_repository / "toy_keypoint" / "1" / "model.onnx", model)
+    return tmp_path
+
+
+async def printed(program: str, folder: Path, repository: Path) -> str:
+    """Returns what a program prints when it runs in the folder against the four services."""
+    async with Stack(StackSettings(repository=repository, drain_grace_seconds=0.5)) as stack:
+        process = await create_subprocess_exec(
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            program.replace("localhost:50050", stack.target),
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+async def test_a_video_file_goes_through(folder: Path, toy_repository: Path) -> None:
+    output = await printed(FILE, folder, toy_repository)
+    assert re.search(r"^0 observed \d+ ms\n", output)
+    assert re.search(r"\n29 predicted \d+ ms\n\d+% saved against raw frames\n$", output)
+    with read_video(folder / "result.mp4", 16) as result:
+        assert len(list(result.frames)) == 30
+
+
+async def test_the_blocking_program_runs(folder: Path, toy_repository: Path) -> None:
+    output = await printed(BLOCKING, folder, toy_repository)
+    assert re.fullmatch(r"mean error of the predicted frames: \d+\.\d of 255\n", output)
+
+
+async def test_the_program_with_keypoints_runs(folder: Path, toy_repository: Path) -> None:
+    output = await printed(DEVICE, folder, toy_repository)
+    assert re.fullmatch(r"30 frames at \d+\.\d kbit/s\n", output)
+
+
+async def test_the_program_with_an_error_says_it(folder: Path, toy_repository: Path) -> None:
+    output = await printed(ERRORS, folder, toy_repository)
+    assert re.fullmatch(
+        r"\S+: please correct it \(.*7 x 7 pixels, but the model takes 16 x 16\)\n", output
+    )
