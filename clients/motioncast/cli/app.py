@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from motioncast.cli.commands.bench import bench
@@ -13,11 +16,30 @@ from motioncast.cli.commands.serve import serve
 from motioncast.cli.commands.stream import stream
 
 app = typer.Typer(
-    help="Forecast motion, cast video: send only the keypoints that cannot be forecast.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"motioncast {version('motioncast')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Forecast motion, cast video: send only the keypoints that cannot be forecast."""
+
+
 app.command()(demo)
 app.command()(stream)
 app.command()(serve)

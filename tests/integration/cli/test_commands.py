@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,10 @@ def test_every_command_explains_itself(run: Run, command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.code == 0
     assert "usage" in result.out.lower()
+
+
+def test_the_version_is_that_of_the_distribution(run: Run) -> None:
+    assert run("--version").out == f"motioncast {version('motioncast')}\n"
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
