@@ -123,13 +123,15 @@ async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Pa
 
 
 def _model(info: ServerInfo, name: str | None) -> Model:
-    if name is None:
-        return info.models[0]
-    named = next((model for model in info.models if model.name == name), None)
-    if named is None:
+    named = [model for model in info.models if name in (None, model.name)]
+    if not named:
         served = ", ".join(model.name for model in info.models)
         raise CommandError(f"model: {name!r} is not served, but {served}")
-    return named
+    model = named[0]
+    if model.width != model.height:
+        size = f"{model.width} x {model.height}"
+        raise CommandError(f"model: {model.name} takes {size} pixels, but videos are made square")
+    return model
 
 
 def _detector(models: Path | None, model: Model) -> Detector:

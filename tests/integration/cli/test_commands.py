@@ -70,6 +70,19 @@ def test_four_processes_make_one_system_and_end_when_told(
         assert process.returncode == code
 
 
+def test_a_service_that_is_down_is_named(run: Run, clip: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    orchestrator = _serve("orchestrator", "--keypoint", address)
+    target, _ = _announced(orchestrator)
+    result = run("stream", clip, "--target", target, "--out", tmp_path / "out", "--quiet")
+    orchestrator.terminate()
+    orchestrator.communicate()
+    assert result.code == 1
+    assert result.err == f"motioncast: the keypoint service at {address} does not answer\n"
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_port_that_is_taken_is_named(toy_repository: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
