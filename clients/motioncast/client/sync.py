@@ -148,7 +148,8 @@ class SyncStream:
     def __iter__(self) -> Generator[Frame]:
         if self._call is not None or self._failure is not None:
             raise RuntimeError("a stream can be read once")
-        self._call = self._stub.Stream(self._messages(), timeout=self._timeout)
+        messages = self._messages(iter(self._elements))
+        self._call = self._stub.Stream(messages, timeout=self._timeout)
         self._called.set()
         try:
             for response in self._call:
@@ -173,19 +174,18 @@ class SyncStream:
         if self._call is not None:
             self._call.cancel()
 
-    def _messages(self) -> Iterator[StreamRequest]:
+    def _messages(self, elements: Iterator[Any]) -> Iterator[StreamRequest]:
         self._called.wait()
-        iterator = iter(self._elements)
-        while (messages := self._next(iterator)) is not None:
+        while (messages := self._next(elements)) is not None:
             yield from messages
 
-    def _next(self, iterator: Iterator[Any]) -> list[StreamRequest] | None:
+    def _next(self, elements: Iterator[Any]) -> list[StreamRequest] | None:
         with self._reading:
             try:
                 if self._failure is not None:
                     return None
                 if not self._session.complete:
-                    messages = self._session.send_next(iterator)
+                    messages = self._session.send_next(elements)
                     if messages is not None:
                         return messages
                 self._session.end()

@@ -209,6 +209,12 @@ async def test_an_empty_video_is_refused(cast: Cast) -> None:
             await cast(served.server.address, [])
 
 
+async def test_a_video_that_is_none_is_a_mistake_in_the_code(cast: Cast) -> None:
+    async with serving(stream=mirror) as served:
+        with pytest.raises(TypeError, match="not iterable"):
+            await cast(served.server.address, 5)
+
+
 async def test_an_endless_video_is_read_up_to_the_frame_count(cast: Cast) -> None:
     async with serving(stream=mirror) as served:
         result = await cast(served.server.address, endless(), predicted=0, frame_count=12)

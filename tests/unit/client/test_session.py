@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motioncast.client import InvalidRequestError, Keypoints, Mode, Pixels, ServerError
@@ -35,6 +35,7 @@ def kinds(requests: list[StreamRequest]) -> list[str | None]:
     return [request.WhichOneof("message") for request in requests]
 
 
+@settings(deadline=None)
 @given(
     observed=st.integers(1, 6),
     predicted=st.integers(0, 6),
