@@ -15,6 +15,7 @@ from motioncast.cli.bench_client import GroupShape, read_clip
 from motioncast.cli.bench_raw import RawModels
 from motioncast.cli.failures import CommandError
 from motioncast.cli.progress import progress_bars
+from motioncast.client import InvalidRequestError
 from motioncast.inference import OnnxRuntimeSettings
 
 
@@ -45,6 +46,15 @@ def test_every_figure_is_printed_and_written(toy_repository: Path, tmp_path: Pat
 @pytest.mark.parametrize("settings", [BenchSettings(rounds=0), BenchSettings(streams=())])
 def test_nothing_to_measure_is_refused(settings: BenchSettings) -> None:
     with progress_bars(quiet=True) as stages, pytest.raises(CommandError, match=r"rounds|streams"):
+        run_bench(settings, stages)
+
+
+def test_what_the_clients_refuse_is_one_sentence(toy_repository: Path) -> None:
+    settings = BenchSettings(repository=toy_repository, observed=300)
+    with (
+        progress_bars(quiet=True) as stages,
+        pytest.raises(InvalidRequestError, match="observed: 300"),
+    ):
         run_bench(settings, stages)
 
 

@@ -31,6 +31,7 @@ from motioncast.cli.failures import CommandError
 from motioncast.cli.progress import Stages
 from motioncast.client import connect
 from motioncast.inference import OnnxRuntimeSettings, default_repository
+from motioncast.orchestrator import OrchestratorSettings
 from motioncast.stack import Stack, StackSettings
 
 SCHEMA: Final = "motioncast.bench/1"
@@ -151,7 +152,10 @@ async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
     video = settings.video or _bundled_clip()
     machine = _machine()
     stack_settings = StackSettings(
-        repository=repository, default_model=settings.model, engine=settings.engine
+        repository=repository,
+        default_model=settings.model,
+        engine=settings.engine,
+        orchestrator=OrchestratorSettings(max_sessions=max(settings.streams)),
     )
     async with Stack(stack_settings) as stack:
         async with connect(stack.target) as service:
