@@ -155,7 +155,8 @@ async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
         repository=repository,
         default_model=settings.model,
         engine=settings.engine,
-        orchestrator=OrchestratorSettings(max_sessions=max(settings.streams)),
+        # Some more than streams: a session is counted until its server side has ended too.
+        orchestrator=OrchestratorSettings(max_sessions=max(settings.streams) + 16),
     )
     async with Stack(stack_settings) as stack:
         async with connect(stack.target) as service:
