@@ -32,10 +32,10 @@ from motioncast.train.predictor_loss import LossWeights, predictor_loss, random_
 class Schedule:
     """How long and how fast a predictor is trained."""
 
-    steps: int = 4000
-    batch: int = 128
-    window_frames: int = 40
-    learning_rate: float = 1e-3   # falls to zero along a cosine
+    steps: int = 3000
+    batch: int = 64
+    window_frames: int = 32
+    learning_rate: float = 3e-3   # falls to zero along a cosine
     warmup_steps: int = 100
     weight_decay: float = 1e-2
     clip_norm: float = 1.0
