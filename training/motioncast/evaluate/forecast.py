@@ -45,7 +45,7 @@ def forecast_error(predictor: Predictor, windows: Tensor, setting: Setting) -> T
     total = torch.zeros(setting.horizon_frames)
     batches = zip(torch.split(observed, 512), torch.split(truth, 512), strict=True)
     for known, future in batches:
-        forecast = predictor(known, setting.horizon_frames)           # (b, N, K, 3)
+        forecast = predictor(known, setting.horizon_frames)  # (b, N, K, 3)
         distance = torch.linalg.vector_norm((forecast - future)[..., :2], dim=-1)
         total += distance.mean(dim=2).sum(dim=0)
     return total / len(windows) * PIXELS_PER_UNIT

@@ -40,7 +40,7 @@ class MotionStatistics:
     """Where the keypoints of a training set lie and how far they move from frame to frame."""
 
     mean: Tensor  # (K, 3)
-    std: Tensor   # (K, 3), positive
+    std: Tensor  # (K, 3), positive
     unit: Tensor  # (K, 3), positive: standard deviation of the displacement
 
     @classmethod
@@ -53,17 +53,17 @@ class MotionStatistics:
 class Memory(NamedTuple):
     """The state vector taken apart."""
 
-    hidden: Tensor    # (..., H)
+    hidden: Tensor  # (..., H)
     previous: Tensor  # (..., K, 3), keypoints of the frame before
-    seen: Tensor      # (..., 1), 1 once a frame has been observed
+    seen: Tensor  # (..., 1), 1 once a frame has been observed
 
 
 class Unrolled(NamedTuple):
     """A stretch of the timeline after the predictor has run over it."""
 
-    forecast: Tensor    # (B, T, K, 3)
+    forecast: Tensor  # (B, T, K, 3)
     next_state: Tensor  # (B, S)
-    states: Tensor      # (B, T, S), the state before every step
+    states: Tensor  # (B, T, S), the state before every step
 
 
 class RecurrentPredictor(nn.Module, ABC):
@@ -103,9 +103,7 @@ class RecurrentPredictor(nn.Module, ABC):
             and intensity in [0, 1], and the next state (B, S).
         """
 
-    def unroll(
-        self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
-    ) -> Unrolled:
+    def unroll(self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor) -> Unrolled:
         """Runs `step` over (B, T, K, 3), (B, T), (B, T, Z) from state (B, S)."""
         forecasts, states = [], []
         for t in range(keypoints.shape[1]):

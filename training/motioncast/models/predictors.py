@@ -42,7 +42,7 @@ def damped(observed: Tensor, horizon: int, slope: float = DAMPED_SLOPE) -> Tenso
 
 def extrapolate(observed: Tensor, steps: Tensor) -> Tensor:
     """Adds the last displacement `steps` (N,) times to the last frame: (B, N, K, 3)."""
-    last = observed[:, -1:]                        # (B, 1, K, 3)
+    last = observed[:, -1:]  # (B, 1, K, 3)
     displacement = last - observed[:, -2:-1]
     return clamp_keypoints(last + steps[:, None, None] * displacement)
 

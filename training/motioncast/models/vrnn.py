@@ -37,7 +37,7 @@ class Gaussian:
     """A diagonal Gaussian over the latent."""
 
     mean: Tensor  # (..., Z)
-    std: Tensor   # (..., Z), positive
+    std: Tensor  # (..., Z), positive
 
     def sample(self, noise: Tensor) -> Tensor:
         """Maps standard normal noise (..., Z) to a sample; zero noise gives the mean."""
@@ -54,7 +54,7 @@ class Gaussian:
 class Laplace:
     """Independent Laplace distributions; the mean minimises the expected L1 error."""
 
-    mean: Tensor   # (..., D)
+    mean: Tensor  # (..., D)
     scale: Tensor  # (..., D), positive
 
     def log_likelihood(self, value: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Elbo:
     """The two terms of the evidence lower bound, in nats per step."""
 
     log_likelihood: Tensor  # (B, T)
-    kl: Tensor              # (B, T), non-negative
+    kl: Tensor  # (B, T), non-negative
 
     def value(self, beta: float = 1.0) -> Tensor:
         """Returns log-likelihood minus beta times KL, (B, T)."""
@@ -108,10 +108,10 @@ class VRNN(RecurrentPredictor):
     ) -> tuple[Tensor, Tensor]:
         """Advances by one frame (see RecurrentPredictor); the noise draws z_t."""
         memory = self.recall(state)
-        predicted_z = self.prior(memory.hidden).sample(noise)                  # (B, Z)
+        predicted_z = self.prior(memory.hidden).sample(noise)  # (B, Z)
         forecast = self.place(memory, self.decoder(predicted_z, memory.hidden).mean)
-        current = take(observed, keypoints, forecast)                          # (B, K, 3)
-        x = self.psi_x(self.describe(memory, current, observed))               # (B, F)
+        current = take(observed, keypoints, forecast)  # (B, K, 3)
+        x = self.psi_x(self.describe(memory, current, observed))  # (B, F)
         observed_z = self.posterior(x, memory.hidden).sample(noise)
         z = take(observed, observed_z, predicted_z)
         hidden = self.recurrence(torch.cat([x, self.psi_z(z)], dim=-1), memory.hidden)

@@ -35,7 +35,7 @@ class Schedule:
     steps: int = 3000
     batch: int = 64
     window_frames: int = 32
-    learning_rate: float = 3e-3   # falls to zero along a cosine
+    learning_rate: float = 3e-3  # falls to zero along a cosine
     warmup_steps: int = 100
     weight_decay: float = 1e-2
     clip_norm: float = 1.0
@@ -122,9 +122,7 @@ class PredictorTraining:
         # A short memory at first, or the untrained weights would linger.
         decay = min(self.schedule.average_decay, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            for mean, value in zip(
-                self.average.parameters(), self.model.parameters(), strict=True
-            ):
+            for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(value, 1 - decay)
 
 

@@ -40,7 +40,7 @@ def random_patterns(batch: int, frames: int, generator: torch.Generator) -> Tens
     stretches = torch.tensor(PATTERNS)[(draws[:, 0] * len(PATTERNS)).long()]  # (B, 2)
     period = stretches.sum(dim=1)
     phase = (draws[:, 1] * period).long() * (draws[:, 2] < 0.5)
-    position = (torch.arange(frames) + phase[:, None]) % period[:, None]      # (B, T)
+    position = (torch.arange(frames) + phase[:, None]) % period[:, None]  # (B, T)
     observed = (position < stretches[:, :1]).float()
     observed[:, 0] = 1.0
     return observed
@@ -58,7 +58,7 @@ def forecast_loss(
     model: RecurrentPredictor, unrolled: Unrolled, keypoints: Tensor, observed: Tensor
 ) -> Tensor:
     """Returns the weighted L1 error in units, averaged over all steps but the first."""
-    error = (unrolled.forecast - keypoints).abs() / model.unit       # (B, T, K, 3)
+    error = (unrolled.forecast - keypoints).abs() / model.unit  # (B, T, K, 3)
     weight = error.new_tensor([1.0, 1.0, INTENSITY_WEIGHT])
     per_step = (error * weight).mean(dim=(-2, -1)) * horizons(observed).float().rsqrt()
     return per_step[:, 1:].mean()
