@@ -67,9 +67,9 @@ def test_the_comparison_covers_every_window_of_every_clip() -> None:
 def test_the_table_names_horizons_and_predictors() -> None:
     table = as_table({"hold": [1.0, 2.0, 3.0, 4.0, 5.0]})
     assert table.splitlines() == [
-        "| horizon | 1 | 2 | 3 | 4 |",
-        "| --- | --- | --- | --- | --- |",
-        "| hold | 1.000 | 2.000 | 3.000 | 4.000 |",
+        "| horizon | 1 | 2 | 3 | 4 | 5 |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| hold | 1.000 | 2.000 | 3.000 | 4.000 | 5.000 |",
     ]
 
 

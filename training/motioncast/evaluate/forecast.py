@@ -23,7 +23,6 @@ from motioncast.models.checkpoint_predictor import load_predictor
 from motioncast.models.predictors import Predictor, damped, free_running, hold, linear
 
 PIXELS_PER_UNIT = (256 - 1) / 2  # [-1, 1] runs from the first pixel's centre to the last one's
-PRINTED_HORIZONS = (1, 2, 3, 4, 6, 8, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ def compare(
 
 
 def as_table(errors: Mapping[str, Sequence[float]]) -> str:
-    """Formats the comparison as a Markdown table of the printed horizons."""
-    horizons = [h for h in PRINTED_HORIZONS if h <= min(map(len, errors.values()))]
+    """Formats the comparison as a Markdown table."""
+    horizons = range(1, min(map(len, errors.values())) + 1)
     rows = [
         ["horizon", *map(str, horizons)],
         ["---"] * (len(horizons) + 1),
@@ -83,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint-gru", type=Path, help="adds the GRU")
     parser.add_argument("--checkpoint-vrnn", type=Path, help="adds the VRNN")
     parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
-    parser.add_argument("--json", type=Path, help="writes all horizons to this file")
+    parser.add_argument("--json", type=Path, help="writes the errors to this file")
     options = parser.parse_args(arguments)
 
     predictors: dict[str, Predictor] = {"hold": hold, "damped 0.7": damped, "linear": linear}
