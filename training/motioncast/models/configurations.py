@@ -1,4 +1,4 @@
-"""The two shipped configurations of the motion-transfer networks."""
+"""The configurations of the motion-transfer networks."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,7 +22,10 @@ PAPER64 = Configuration(name="paper64", architecture="monkey_net", image_size=64
 # For the CPU: dense motion at 32x32, nothing but warping and blending at full resolution.
 LITE128 = Configuration(name="lite128", architecture="lite", image_size=128, keypoints=16)
 
-CONFIGURATIONS = {configuration.name: configuration for configuration in (PAPER64, LITE128)}
+# The same networks at the paper's size and number of keypoints: its experiments on a CPU.
+LITE64 = Configuration(name="lite64", architecture="lite", image_size=64, keypoints=10)
+
+CONFIGURATIONS = {known.name: known for known in (PAPER64, LITE128, LITE64)}
 
 
 def configuration(name: str) -> Configuration:
