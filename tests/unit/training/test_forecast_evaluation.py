@@ -9,7 +9,15 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from motioncast.data.keypoints import Tracks, save_tracks
-from motioncast.evaluate.forecast import Setting, as_table, compare, forecast_error, main
+from motioncast.evaluate.forecast import (
+    Setting,
+    as_table,
+    compare,
+    forecast_error,
+    main,
+    per_clip_errors,
+    relative_to_motion,
+)
 from motioncast.models.checkpoint_predictor import build_predictor, save_predictor
 from motioncast.models.predictor import PredictorSizes
 from motioncast.models.predictors import damped, free_running, hold, linear
@@ -45,8 +53,8 @@ def test_changing_the_future_changes_no_forecast() -> None:
     predict = free_running(model.eval())
     forecasts: list[Tensor] = []
 
-    def recording(observed: Tensor, horizon: int) -> Tensor:
-        forecasts.append(predict(observed, horizon))
+    def recording(keypoints: Tensor, observed: Tensor) -> Tensor:
+        forecasts.append(predict(keypoints, observed))
         return forecasts[-1]
 
     windows = moving((0.006, 0.008, 0.1))
@@ -57,11 +65,32 @@ def test_changing_the_future_changes_no_forecast() -> None:
     assert not torch.equal(errors[0], errors[1])
 
 
-def test_the_comparison_covers_every_window_of_every_clip() -> None:
+def test_the_error_of_a_clip_is_the_mean_over_its_windows_and_short_clips_are_left_out() -> None:
+    accelerated = torch.zeros(6, 1, 3)
+    accelerated[:, 0, 0] = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.01, 0.03])
+    clips = [moving((0.01, 0.0, 0.0))[0], moving((0.0, 0.0, 0.0), frames=4)[0], accelerated]
+    # Two windows: the first stands still, then 0.01 away; the second 0.01, then 0.03 away.
+    expected = torch.tensor([[1.275, 2.55], [0.01 / 2 * 127.5, (0.01 + 0.03) / 2 * 127.5]])
+    assert_close(per_clip_errors(hold, clips, SETTING), expected, rtol=1e-4, atol=0)
+
+
+def test_clips_that_are_all_too_short_are_refused() -> None:
+    with pytest.raises(ValueError, match="none has 5 frames"):
+        per_clip_errors(hold, [moving((0.0, 0.0, 0.0), frames=4)[0]], SETTING)
+
+
+def test_the_comparison_keeps_every_initialisation_and_clip_apart() -> None:
     clips = [moving((0.0, 0.0, 0.0), frames=6)[0], moving((0.01, 0.0, 0.0), frames=5)[0]]
-    # Two windows that stand still and one that moves 1.275 pixels a frame.
-    errors = compare({"hold": hold}, clips, SETTING)
-    assert errors["hold"] == pytest.approx([1.275 / 3, 2.55 / 3], rel=1e-4)
+    errors = compare({"both": [hold, linear]}, clips, SETTING)
+    expected = torch.zeros(2, 2, 2)
+    expected[0, 1] = torch.tensor([1.275, 2.55])
+    assert_close(errors["both"], expected, atol=1e-4, rtol=0)
+
+
+def test_holding_errs_by_exactly_the_motion_itself() -> None:
+    clips = [moving((0.01, 0.02, 0.0))[0], moving((0.03, 0.0, 0.1), frames=7)[0]]
+    errors = per_clip_errors(hold, clips, SETTING).mean(dim=0)
+    assert_close(relative_to_motion(errors, clips, SETTING), torch.ones(2))
 
 
 def test_the_table_names_horizons_and_predictors() -> None:
@@ -78,18 +107,21 @@ def test_the_command_writes_all_horizons_of_all_predictors(
 ) -> None:
     clip = moving((0.006, 0.008, 0.0), frames=30)[0]
     save_tracks(Tracks(("a.mp4",), (0, 30), clip, (False,)), tmp_path / "tracks.npz")
-    for kind in ("gru", "vrnn"):
-        sizes = PredictorSizes(keypoints=1, hidden=8, latent=2, features=4)
-        save_predictor(build_predictor(kind, sizes), tmp_path / f"{kind}.pt")
+    sizes = PredictorSizes(keypoints=1, hidden=8, latent=2, features=4)
+    for name in ("rnn_0", "vrnn_0", "vrnn_1"):
+        save_predictor(build_predictor(name[:-2], sizes), tmp_path / f"{name}.pt")
+    save_predictor(build_predictor("gru", sizes), tmp_path / "elsewhere.pt")
     main(
         [
             *("--tracks", str(tmp_path / "tracks.npz"), "--json", str(tmp_path / "report.json")),
-            *("--checkpoint-gru", str(tmp_path / "gru.pt")),
-            *("--checkpoint-vrnn", str(tmp_path / "vrnn.pt")),
+            *("--predictors", str(tmp_path), "--checkpoint-gru", str(tmp_path / "elsewhere.pt")),
         ]
     )
     report = json.loads((tmp_path / "report.json").read_text())
-    assert list(report["error_pixels"]) == ["hold", "damped 0.7", "linear", "GRU", "VRNN"]
+    names = ["hold", "damped", "linear", "vrnn", "rnn", "gru"]
+    assert list(report["error_pixels"]) == names
+    assert report["initialisations"] == dict(zip(names, [1, 1, 1, 2, 1, 1], strict=True))
     assert all(len(errors) == 12 for errors in report["error_pixels"].values())
     assert report["error_pixels"]["hold"][11] == pytest.approx(12 * 1.275, rel=1e-4)
-    assert "| damped 0.7 |" in capsys.readouterr().out
+    assert report["error_relative_to_motion"]["hold"] == pytest.approx([1.0] * 12)
+    assert "| damped |" in capsys.readouterr().out

@@ -119,7 +119,7 @@ def test_before_anything_is_seen_the_forecast_is_the_mean_position(kind: str) ->
 
 def test_the_monkey_net_baseline_is_a_gru_fed_zeros_past_the_observed_frames() -> None:
     torch.manual_seed(0)
-    model = build_predictor("monkey_net_gru", SIZES).eval()
+    model = build_predictor("rnn", SIZES).eval()
     independent = nn.GRU(9, 8, batch_first=True)
     weights = dict(model.named_parameters())
     with torch.no_grad():

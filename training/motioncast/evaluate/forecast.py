@@ -1,12 +1,16 @@
 """Free-running forecast error of every predictor: pixels at 256x256, by horizon.
 
-    error(h) = mean over windows and keypoints of |(x, y)_forecast - (x, y)_true|,
-               h frames after the last observed one
+    error(h)    = mean over clips, their windows and keypoints of |(x, y)_forecast - (x, y)_true|,
+                  h frames after the last observed one
+    relative(h) = error(h) / mean over the same of |(x, y)_{t+h} - (x, y)_t|,
+                  the face's own motion since the last observed frame t
 
 A predictor is given the observed frames alone; past them it lives on its own output.
 
-    python -m motioncast.evaluate.forecast --tracks TRACKS.npz [--checkpoint-vrnn FILE]
-        [--checkpoint-gru FILE] [--json FILE]
+    python -m motioncast.evaluate.forecast --tracks TRACKS.npz [--predictors FOLDER]
+        [--checkpoint-vrnn FILE] [--checkpoint-gru FILE] [--json FILE]
+
+Shapes: I initialisations, C clips, B windows, M observed frames, N horizon, K keypoints.
 """
 
 import argparse
@@ -19,8 +23,8 @@ import torch
 from torch import Tensor
 
 from motioncast.data.keypoints import every_window, load_tracks
-from motioncast.models.checkpoint_predictor import load_predictor
-from motioncast.models.predictors import Predictor, damped, free_running, hold, linear
+from motioncast.models.checkpoint_predictor import load_forecaster, predictor_files
+from motioncast.models.predictors import SIMPLE, Predictor, continue_free, hold
 
 PIXELS_PER_UNIT = (256 - 1) / 2  # [-1, 1] runs from the first pixel's centre to the last one's
 
@@ -33,33 +37,60 @@ class Setting:
     horizon_frames: int = 12
     stride_frames: int = 1  # between the starts of windows
 
+    @property
+    def length(self) -> int:
+        """M + N, the frames of a window."""
+        return self.observed_frames + self.horizon_frames
 
-def forecast_error(predictor: Predictor, windows: Tensor, setting: Setting) -> Tensor:
-    """Returns the mean distance in pixels at 256 (N,) for horizons 1 to N.
+
+def window_errors(predictor: Predictor, windows: Tensor, setting: Setting) -> Tensor:
+    """Returns the mean distance in pixels at 256 of every window (B, N), for horizons 1 to N.
 
     windows: (B, M + N, K, 3); only their first M frames reach the predictor.
     """
-    observed = windows[:, : setting.observed_frames]
-    truth = windows[:, setting.observed_frames :]
-    total = torch.zeros(setting.horizon_frames)
-    batches = zip(torch.split(observed, 512), torch.split(truth, 512), strict=True)
-    for known, future in batches:
-        forecast = predictor(known, setting.horizon_frames)  # (b, N, K, 3)
+    errors = []
+    for batch in torch.split(windows, 512):
+        known, future = batch.split([setting.observed_frames, setting.horizon_frames], dim=1)
+        forecast = continue_free(predictor, known, setting.horizon_frames)  # (b, N, K, 3)
         distance = torch.linalg.vector_norm((forecast - future)[..., :2], dim=-1)
-        total += distance.mean(dim=2).sum(dim=0)
-    return total / len(windows) * PIXELS_PER_UNIT
+        errors.append(distance.mean(dim=2))
+    return torch.cat(errors) * PIXELS_PER_UNIT
+
+
+def forecast_error(predictor: Predictor, windows: Tensor, setting: Setting) -> Tensor:
+    """Returns the mean distance in pixels at 256 (N,) over windows (B, M + N, K, 3)."""
+    return window_errors(predictor, windows, setting).mean(dim=0)
+
+
+def per_clip_errors(predictor: Predictor, clips: Sequence[Tensor], setting: Setting) -> Tensor:
+    """Returns the mean distance in pixels at 256 over the windows of every clip (C, N).
+
+    Clips (T, K, 3) shorter than a window are left out; ValueError when none is left.
+    """
+    windows = [
+        every_window([clip], setting.length, setting.stride_frames)
+        for clip in clips
+        if len(clip) >= setting.length
+    ]
+    if not windows:
+        raise ValueError(f"clips: none has {setting.length} frames")
+    errors = window_errors(predictor, torch.cat(windows), setting)
+    return torch.stack([clip.mean(dim=0) for clip in errors.split([len(w) for w in windows])])
 
 
 def compare(
-    predictors: Mapping[str, Predictor], clips: Sequence[Tensor], setting: Setting
-) -> dict[str, list[float]]:
-    """Returns the error in pixels at horizons 1 to N of every predictor, by its name."""
-    length = setting.observed_frames + setting.horizon_frames
-    windows = every_window(clips, length, setting.stride_frames)
+    predictors: Mapping[str, Sequence[Predictor]], clips: Sequence[Tensor], setting: Setting
+) -> dict[str, Tensor]:
+    """Returns the errors in pixels of every predictor's initialisations (I, C, N), by name."""
     return {
-        name: forecast_error(predictor, windows, setting).tolist()
-        for name, predictor in predictors.items()
+        name: torch.stack([per_clip_errors(each, clips, setting) for each in initialisations])
+        for name, initialisations in predictors.items()
     }
+
+
+def relative_to_motion(errors: Tensor, clips: Sequence[Tensor], setting: Setting) -> Tensor:
+    """Divides mean errors (..., N) in pixels by the clips' own motion since the last frame."""
+    return errors / per_clip_errors(hold, clips, setting).mean(dim=0)
 
 
 def as_table(errors: Mapping[str, Sequence[float]]) -> str:
@@ -79,23 +110,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m motioncast.evaluate.forecast", description=__doc__
     )
     parser.add_argument("--tracks", type=Path, required=True, help="from motioncast.data.keypoints")
-    parser.add_argument("--checkpoint-gru", type=Path, help="adds the GRU")
-    parser.add_argument("--checkpoint-vrnn", type=Path, help="adds the VRNN")
+    parser.add_argument("--predictors", type=Path, help="a folder of KIND_SEED.pt and var.pt")
+    parser.add_argument("--checkpoint-gru", type=Path, help="adds a GRU")
+    parser.add_argument("--checkpoint-vrnn", type=Path, help="adds a VRNN")
     parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
     parser.add_argument("--json", type=Path, help="writes the errors to this file")
     options = parser.parse_args(arguments)
 
-    predictors: dict[str, Predictor] = {"hold": hold, "damped 0.7": damped, "linear": linear}
-    for name, path in (("GRU", options.checkpoint_gru), ("VRNN", options.checkpoint_vrnn)):
+    files = predictor_files(options.predictors) if options.predictors is not None else {}
+    for kind, path in (("gru", options.checkpoint_gru), ("vrnn", options.checkpoint_vrnn)):
         if path is not None:
-            predictors[name] = free_running(load_predictor(path))
+            files[kind] = [*files.get(kind, []), path]
+    predictors: dict[str, list[Predictor]] = {
+        **{name: [simple] for name, simple in SIMPLE.items()},
+        **{kind: [load_forecaster(path) for path in paths] for kind, paths in files.items()},
+    }
     clips = load_tracks(options.tracks).subset(options.part)
     setting = Setting()
     errors = compare(predictors, clips, setting)
+    means = {name: error.mean(dim=(0, 1)) for name, error in errors.items()}  # (N,)
+    relative = {
+        name: relative_to_motion(error, clips, setting).tolist() for name, error in means.items()
+    }
     print(f"Mean |dxy| in pixels at 256, free running after {setting.observed_frames} frames:\n")
-    print(as_table(errors))
+    print(as_table({name: error.tolist() for name, error in means.items()}))
+    print("\nRelative to the motion since the last observed frame:\n")
+    print(as_table(relative))
     if options.json is not None:
-        report = {"setting": asdict(setting), "clips": len(clips), "error_pixels": errors}
+        report = {
+            "setting": asdict(setting),
+            "clips": len(clips),
+            "initialisations": {name: len(error) for name, error in errors.items()},
+            "error_pixels": {name: error.tolist() for name, error in means.items()},
+            "error_relative_to_motion": relative,
+            "error_pixels_by_initialisation_and_clip": {
+                name: error.tolist() for name, error in errors.items()
+            },
+        }
         options.json.write_text(json.dumps(report, indent=2) + "\n")
 
 

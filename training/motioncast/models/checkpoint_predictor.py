@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from motioncast.models.gru import GRU, MonkeyNetGRU
 from motioncast.models.predictor import MotionStatistics, PredictorSizes, RecurrentPredictor
+from motioncast.models.predictors import Predictor, free_running
 from motioncast.models.vrnn import VRNN
 
 FORMAT = "motioncast.predictor"
@@ -18,8 +20,10 @@ VERSION = 1
 PREDICTORS: dict[str, type[RecurrentPredictor]] = {
     "vrnn": VRNN,
     "gru": GRU,
-    "monkey_net_gru": MonkeyNetGRU,
+    "rnn": MonkeyNetGRU,
 }
+KINDS = tuple(PREDICTORS)
+FORMER_NAMES = {"monkey_net_gru": "rnn"}
 
 
 class PredictorCheckpointError(ValueError):
@@ -74,12 +78,40 @@ def load_predictor(path: Path) -> RecurrentPredictor:
             f" (expected {VERSION})"
         )
     try:
-        model = build_predictor(content["kind"], PredictorSizes(**content["sizes"]))
+        kind = FORMER_NAMES.get(content["kind"], content["kind"])
+        model = build_predictor(kind, PredictorSizes(**content["sizes"]))
         weights: dict[str, Tensor] = content["weights"]
         model.load_state_dict({name: value.float() for name, value in weights.items()})
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise PredictorCheckpointError(f"{path}: damaged predictor ({error})") from error
     return model.eval()
+
+
+def load_forecaster(path: Path) -> Predictor:
+    """Reads a predictor of any kind behind the one call they share, on its mean path.
+
+    Raises PredictorCheckpointError as `load_predictor` does.
+    """
+    return free_running(load_predictor(path))
+
+
+def predictor_files(folder: Path) -> dict[str, list[Path]]:
+    """Finds the initialisations KIND_SEED.pt of every kind in a folder, and KIND.pt of one alone.
+
+    Kinds come in the order of KINDS, seeds in ascending order; other files are ignored.
+    PredictorCheckpointError when there is none.
+    """
+    found: dict[str, list[tuple[int, Path]]] = {kind: [] for kind in KINDS}
+    for path in folder.glob("*.pt"):
+        name = re.fullmatch(r"([a-z]+)(?:_(\d+))?", path.stem)
+        if name and name[1] in found:
+            found[name[1]].append((int(name[2] or 0), path))
+    files = {kind: [path for _, path in sorted(paths)] for kind, paths in found.items() if paths}
+    if not files:
+        raise PredictorCheckpointError(
+            f"{folder}: holds no predictor (expected KIND_SEED.pt, KIND one of {', '.join(KINDS)})"
+        )
+    return files
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,12 +1,17 @@
-"""All predictors behind one call: M observed frames in, a horizon of N free-running frames out.
+"""All predictors behind one call: a timeline with gaps in, the whole timeline out, free running.
+
+A gap begins after frame t, the last observed one; p is the observed frame before t, and
+v = (x_t - x_p) / (t - p) the velocity, as if the frames between the two had been filled in
+hindsight by linear interpolation (0 when t is the only frame observed so far):
 
     hold      x_{t+h} = x_t
-    linear    x_{t+h} = x_t + h (x_t - x_{t-1})
-    damped    x_{t+h} = x_t + (s + s^2 + ... + s^h) (x_t - x_{t-1})
+    linear    x_{t+h} = x_t + h v
+    damped    x_{t+h} = x_t + (s + s^2 + ... + s^h) v
 
-Shapes: B batch, M observed frames, N horizon, K keypoints (x, y, intensity).
+Shapes: B batch, T time, M observed frames, N horizon, S samples, K keypoints (x, y, intensity).
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -18,46 +23,136 @@ DAMPED_SLOPE = 0.7
 
 
 class Predictor(Protocol):
-    """Whatever forecasts keypoints from keypoints."""
+    """Whatever forecasts the missing keypoints of a timeline from those before them."""
 
-    def __call__(self, observed: Tensor, horizon: int) -> Tensor:
-        """Maps observed (B, M, K, 3), M >= 2, to the forecast (B, N, K, 3) of the next N frames."""
+    def __call__(self, keypoints: Tensor, observed: Tensor) -> Tensor:
+        """Fills the gaps of a timeline.
+
+        Args:
+            keypoints: (B, T, K, 3); those of unobserved frames are never read and may be NaN.
+            observed: (T,) bool, the first frame True.
+
+        Returns:
+            (B, T, K, 3), the given keypoints where observed, elsewhere the forecast from the
+            observed frames before and the predictor's own output.
+        """
         ...
 
 
-def hold(observed: Tensor, horizon: int) -> Tensor:
+Sampler = Callable[[Tensor, Tensor], Tensor]  # (B, T, K, 3), (T,) -> (S, B, T, K, 3)
+
+
+def pattern(observed: int, predicted: int, frames: int) -> Tensor:
+    """Returns a mask (T,) of M frames True, then N False, repeated and cut at `frames`."""
+    if observed < 1 or predicted < 0 or frames < 1:
+        raise ValueError(
+            f"pattern: {observed}:{predicted} over {frames} frames"
+            " (expected M of 1 or more, N of 0 or more, 1 frame or more)"
+        )
+    return torch.arange(frames) % (observed + predicted) < observed
+
+
+def continue_free(predictor: Predictor, observed: Tensor, horizon: int) -> Tensor:
+    """Forecasts the N frames (B, N, K, 3) after the observed ones (B, M, K, 3)."""
+    batch, frames, keypoints, _ = observed.shape
+    unknown = observed.new_full((batch, horizon, keypoints, 3), torch.nan)
+    timeline = torch.cat([observed, unknown], dim=1)
+    return predictor(timeline, torch.arange(frames + horizon) < frames)[:, frames:]
+
+
+def hold(keypoints: Tensor, observed: Tensor) -> Tensor:
     """Repeats the last observed frame."""
-    return extrapolate(observed, torch.zeros(horizon))
+    return extrapolate(keypoints, observed, torch.zeros_like)
 
 
-def linear(observed: Tensor, horizon: int) -> Tensor:
+def linear(keypoints: Tensor, observed: Tensor) -> Tensor:
     """Goes on at the last observed velocity."""
-    return extrapolate(observed, torch.arange(1.0, horizon + 1))
+    return extrapolate(keypoints, observed, lambda horizon: horizon)
 
 
-def damped(observed: Tensor, horizon: int, slope: float = DAMPED_SLOPE) -> Tensor:
+def damped(keypoints: Tensor, observed: Tensor, slope: float = DAMPED_SLOPE) -> Tensor:
     """Goes on at the last observed velocity, each frame by `slope` slower than the one before."""
-    return extrapolate(observed, torch.full((horizon,), slope).cumprod(0).cumsum(0))
+    return extrapolate(
+        keypoints, observed, lambda horizon: slope * (1 - slope**horizon) / (1 - slope)
+    )
 
 
-def extrapolate(observed: Tensor, steps: Tensor) -> Tensor:
-    """Adds the last displacement `steps` (N,) times to the last frame: (B, N, K, 3)."""
-    last = observed[:, -1:]  # (B, 1, K, 3)
-    displacement = last - observed[:, -2:-1]
-    return clamp_keypoints(last + steps[:, None, None] * displacement)
+SIMPLE: dict[str, Predictor] = {"hold": hold, "damped": damped, "linear": linear}
+
+
+def extrapolate(
+    keypoints: Tensor, observed: Tensor, travelled: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Fills gaps with the last observed frame plus `travelled(horizon)` times its velocity."""
+    check_timeline(keypoints, observed)
+    last, before = history(observed, 2).unbind(dim=1)  # (T,) each
+    elapsed = (last - before).clamp(min=1)
+    velocity = (keypoints[:, last] - keypoints[:, before]) / elapsed[:, None, None]
+    horizon = torch.arange(len(observed)) - last
+    forecast = keypoints[:, last] + travelled(horizon.float())[:, None, None] * velocity
+    return fill(keypoints, observed, clamp_keypoints(forecast))
+
+
+def history(observed: Tensor, count: int) -> Tensor:
+    """Returns the indices (T, count) of the last observed frames up to each frame, newest first.
+
+    Where fewer have been observed, the oldest of them stands in for the rest.
+    """
+    indices = observed.nonzero().flatten()
+    seen = observed.long().cumsum(dim=0)  # (T,), at least 1
+    return indices[(seen[:, None] - 1 - torch.arange(count)).clamp(min=0)]
+
+
+def fill(keypoints: Tensor, observed: Tensor, forecast: Tensor) -> Tensor:
+    """Takes the given keypoints (B, T, K, 3) where observed (T,), the forecast elsewhere."""
+    return torch.where(observed[:, None, None], keypoints, forecast)
 
 
 def free_running(model: RecurrentPredictor) -> Predictor:
-    """Wraps a recurrent predictor: observes every given frame, then runs on its own mean path."""
+    """Wraps a recurrent predictor: its mean path, its own output taken up in every gap."""
 
-    def forecast(observed: Tensor, horizon: int) -> Tensor:
-        batch, frames, keypoints, _ = observed.shape
-        unknown = observed.new_zeros(batch, horizon, keypoints, 3)
-        timeline = torch.cat([observed, unknown], dim=1)
-        mask = torch.cat([observed.new_ones(batch, frames), observed.new_zeros(batch, horizon)], 1)
-        noise = observed.new_zeros(batch, frames + horizon, model.sizes.latent)
-        state = observed.new_zeros(batch, model.state_size)
-        with torch.inference_mode():
-            return model.unroll(timeline, mask, noise, state).forecast[:, frames:]
+    def predict(keypoints: Tensor, observed: Tensor) -> Tensor:
+        check_timeline(keypoints, observed)
+        noise = keypoints.new_zeros(*keypoints.shape[:2], model.sizes.latent)
+        return run_free(model, keypoints, observed, noise)
 
-    return forecast
+    return predict
+
+
+def sampled(model: RecurrentPredictor, generator: torch.Generator, samples: int) -> Sampler:
+    """Wraps a recurrent predictor: S paths whose latents are drawn, (S, B, T, K, 3).
+
+    Every call draws on from the generator.
+    """
+
+    def predict(keypoints: Tensor, observed: Tensor) -> Tensor:
+        check_timeline(keypoints, observed)
+        shape = (samples, *keypoints.shape[:2], model.sizes.latent)
+        noises = torch.randn(shape, generator=generator).to(keypoints)
+        return torch.stack([run_free(model, keypoints, observed, noise) for noise in noises])
+
+    return predict
+
+
+def run_free(
+    model: RecurrentPredictor, keypoints: Tensor, observed: Tensor, noise: Tensor
+) -> Tensor:
+    """Fills the gaps along the path that the noise (B, T, Z) draws: (B, T, K, 3)."""
+    state = keypoints.new_zeros(len(keypoints), model.state_size)
+    mask = observed.to(keypoints).expand(len(keypoints), -1)
+    with torch.inference_mode():
+        forecast = model.unroll(keypoints, mask, noise, state).forecast
+    return fill(keypoints, observed, forecast.clone())  # usable outside inference mode
+
+
+def check_timeline(keypoints: Tensor, observed: Tensor) -> None:
+    """Raises ValueError unless keypoints are (B, T, K, 3) and observed (T,) begins with True."""
+    if keypoints.dim() != 4 or keypoints.shape[-1] != 3:
+        raise ValueError(f"keypoints: shape {tuple(keypoints.shape)}, expected (B, T, K, 3)")
+    if observed.dtype != torch.bool or observed.shape != keypoints.shape[1:2]:
+        raise ValueError(
+            f"observed: {observed.dtype} of shape {tuple(observed.shape)},"
+            f" expected bool of shape ({keypoints.shape[1]},)"
+        )
+    if not observed[0]:
+        raise ValueError("observed: the first frame must be observed")

@@ -1,6 +1,6 @@
 """Trains a keypoint predictor on the tracks of the frozen detector.
 
-    python -m motioncast.train.predictor --config lite128 --predictor vrnn|gru|monkey_net_gru
+    python -m motioncast.train.predictor --config lite128 --predictor vrnn|gru|rnn
         --data TRACKS.npz --out FOLDER
 
 The folder gets `log.jsonl`, `last.pt` (from which a second call goes on, bit for bit) and
