@@ -5,19 +5,41 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from motioncast.data.video_folder import Clip, DamagedVideoError, VideoFolder, read_clip
+from motioncast.data.video_folder import Clip, DamagedVideoError, VideoFolder
 
 DEFAULT_CACHE = Path.home() / ".cache" / "motioncast"
 INDEX_FORMAT = 1
+
+OnDamage = Literal["refuse", "skip"]
+
+
+class ClipSource(Protocol):
+    """A folder of files that hold clips."""
+
+    @property
+    def root(self) -> Path: ...
+
+    @property
+    def options(self) -> str:
+        """What besides the files decides what is read."""
+
+    def paths(self) -> list[Path]:
+        """Lists the files; raises FileNotFoundError when there are none."""
+
+    def read(self, path: Path, size: int) -> Iterator[tuple[str, Clip]]:
+        """Yields the names and frames (T, size, size, 3) of the clips of one file, one by one.
+
+        Raises DamagedVideoError where the file cannot be read on.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +50,7 @@ class ClipCache:
     starts: tuple[int, ...]  # one more than there are clips
     frames: npt.NDArray[np.uint8]  # (N, S, S, 3), memory-mapped, read-only
     skipped: tuple[str, ...] = ()  # damaged files that were left out on request
+    fingerprint: str = ""  # of files, size and options; none for clips that are in no cache
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,26 +66,33 @@ class ClipCache:
 
 
 def open_cache(
-    folder: Path,
-    size: int,
-    cache: Path = DEFAULT_CACHE,
-    damaged: Literal["refuse", "skip"] = "refuse",
+    folder: Path, size: int, cache: Path = DEFAULT_CACHE, damaged: OnDamage = "refuse"
 ) -> ClipCache:
-    """Opens the decoded clips of a video folder at size x size, decoding them on first use.
+    """Opens the clips of a folder of videos; see `cached_clips`."""
+    return cached_clips(VideoFolder(folder), size, cache, damaged)
+
+
+def cached_clips(
+    source: ClipSource, size: int, cache: Path = DEFAULT_CACHE, damaged: OnDamage = "refuse"
+) -> ClipCache:
+    """Opens the decoded clips of a source at size x size, decoding them on first use.
 
     A changed, added or removed file gives another cache entry. A damaged file raises
-    DamagedVideoError, or with `damaged="skip"` is left out and listed in `skipped`.
+    DamagedVideoError; with `damaged="skip"` it is left out from the damage on and listed in
+    `skipped`: the clips before it in the same file were whole, what comes after cannot be trusted.
     """
-    paths = VideoFolder(folder).paths()
-    entry = cache / f"{folder.name}-{size}-{_fingerprint(paths, damaged)}"
+    paths = source.paths()
+    fingerprint = _fingerprint(paths, f"{damaged}{source.options}")
+    entry = cache / f"{source.root.absolute().name}-{size}-{fingerprint}"
     if not entry.is_dir():
-        _build(paths, size, entry, damaged)
+        _build(source, paths, size, entry, damaged)
     index = json.loads((entry / "index.json").read_text())
     return ClipCache(
         names=tuple(index["names"]),
         starts=tuple(index["starts"]),
         frames=np.load(entry / "frames.npy", mmap_mode="r"),
         skipped=tuple(index["skipped"]),
+        fingerprint=f"{size}-{fingerprint}",
     )
 
 
@@ -79,46 +109,60 @@ def _name_hash(name: str) -> int:
     return int(hashlib.sha1(name.encode()).hexdigest(), 16) // 10
 
 
-def _fingerprint(paths: Sequence[Path], damaged: str) -> str:
-    digest = hashlib.sha256(f"{INDEX_FORMAT}:{damaged}".encode())
+def _fingerprint(paths: Sequence[Path], options: str) -> str:
+    digest = hashlib.sha256(f"{INDEX_FORMAT}:{options}".encode())
     for path in paths:
         stat = path.stat()
         digest.update(f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _build(paths: Sequence[Path], size: int, entry: Path, damaged: str) -> None:
+def _build(
+    source: ClipSource, paths: Sequence[Path], size: int, entry: Path, damaged: OnDamage
+) -> None:
     """Decodes into a folder beside the entry and renames it, so an entry is always whole."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
     try:
         names: list[str] = []
         starts, skipped = [0], []
-        raw = unfinished / "frames.raw"
-        with raw.open("wb") as file:
-            for path in tqdm(paths, desc=f"decoding {paths[0].parent.name}", unit="clip"):
+        with (unfinished / "frames.npy").open("wb") as file:
+            _write_header(file, 0, size)
+            for path in tqdm(paths, desc=f"decoding {source.root.name}", unit="file"):
+                before = len(names)
                 try:
-                    clip = read_clip(path, size)
+                    for name, clip in source.read(path, size):
+                        clip.tofile(file)
+                        names.append(name)
+                        starts.append(starts[-1] + len(clip))
                 except DamagedVideoError:
                     if damaged == "refuse":
                         raise
-                    skipped.append(path.name)
-                    continue
-                clip.tofile(file)
-                names.append(path.name)
-                starts.append(starts[-1] + len(clip))
+                    read = len(names) - before
+                    skipped.append(f"{path.name} from clip {read} on" if read else path.name)
+            _write_header(file, starts[-1], size)
         if not names:
-            raise DamagedVideoError(f"{paths[0].parent}: every video in it is damaged")
-        _write_npy(raw, (starts[-1], size, size, 3), unfinished / "frames.npy")
+            raise DamagedVideoError(f"{source.root}: every file that was chosen is damaged")
         index = {"names": names, "starts": starts, "skipped": skipped}
         (unfinished / "index.json").write_text(json.dumps(index))
-        os.replace(unfinished, entry)
+        _publish(unfinished, entry)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write_npy(raw: Path, shape: tuple[int, ...], path: Path) -> None:
-    frames = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    frames[:] = np.memmap(raw, dtype=np.uint8, mode="r", shape=shape)
-    frames.flush()
-    raw.unlink()
+def _write_header(file: BinaryIO, frames: int, size: int) -> None:
+    """Writes the .npy header of (frames, size, size, 3) bytes at the beginning of the file."""
+    file.seek(0)
+    # numpy leaves room for any number along the first axis, so that the header never grows.
+    shape = (frames, size, size, 3)
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
+
+
+def _publish(unfinished: Path, entry: Path) -> None:
+    try:
+        os.replace(unfinished, entry)
+    except OSError:
+        if not entry.is_dir():  # another process was first, with the same content
+            raise

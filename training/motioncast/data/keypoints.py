@@ -1,11 +1,12 @@
 """Keypoint tracks: what the frozen detector sees in every frame of every clip, in one .npz file.
 
-    python -m motioncast.data.keypoints --checkpoint CHECKPOINT --videos FOLDER --out TRACKS.npz
+    python -m motioncast.data.keypoints --checkpoint CHECKPOINT --data FOLDER --out TRACKS.npz
 
 Shapes: F frames of all clips, N clips, K keypoints (x, y, intensity), B windows of T frames.
 """
 
 import argparse
+import hashlib
 import os
 import tempfile
 import zipfile
@@ -20,12 +21,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.data.clip_cache import DEFAULT_CACHE, ClipCache, open_cache, split_validation
+from motioncast.data.arguments import add_data_arguments, open_data
+from motioncast.data.clip_cache import DEFAULT_CACHE, ClipCache, split_validation
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictor import MotionStatistics
 
 ARRAYS = ("names", "starts", "keypoints", "validation")
+TRACKS_FORMAT = 1  # to be raised when the same checkpoint would give other keypoints
 MINIMUM_SCALE = 1e-4  # of a coordinate that never moves: a hundredth of a pixel at 256
 
 
@@ -68,6 +71,26 @@ def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> 
         keypoints=torch.cat(found).clone(),  # usable outside inference mode
         validation=tuple(index in held_out for index in range(len(clips.names))),
     )
+
+
+def cached_tracks(checkpoint: Path, clips: ClipCache, cache: Path = DEFAULT_CACHE) -> Tracks:
+    """Returns what the detector of a checkpoint of stage 1 sees, extracting it on first use.
+
+    Other bytes of the checkpoint, other clips or other options give another cache entry; an entry
+    that cannot be read is made again. Clips without a fingerprint are not cached.
+    """
+    digest = hashlib.sha256(f"{TRACKS_FORMAT}:{clips.fingerprint}:".encode())
+    digest.update(checkpoint.read_bytes())
+    entry = cache / f"tracks-{digest.hexdigest()[:16]}.npz"
+    if clips.fingerprint and entry.is_file():
+        try:
+            return load_tracks(entry)
+        except TracksError as error:
+            print(f"extracting again: {error}")
+    tracks = extract_tracks(load_motion_transfer(checkpoint), clips)
+    if clips.fingerprint:
+        save_tracks(tracks, entry)
+    return tracks
 
 
 def save_tracks(tracks: Tracks, path: Path) -> None:
@@ -127,9 +150,17 @@ def every_window(clips: Sequence[Tensor], length: int, stride: int) -> Tensor:
 
 
 def random_windows(
-    clips: Sequence[Tensor], length: int, count: int, generator: torch.Generator
+    clips: Sequence[Tensor],
+    length: int,
+    count: int,
+    generator: torch.Generator,
+    time_flip: bool = True,
 ) -> Tensor:
-    """Draws windows (B, T, K, 3) from clips that are long enough, half of them played backwards."""
+    """Draws windows (B, T, K, 3) from clips that are long enough.
+
+    With `time_flip` half of them are played backwards: right for faces, not for a robot that
+    pushes things.
+    """
     usable = [clip for clip in clips if len(clip) >= length]
     if not usable:
         raise ValueError(f"clips: none has {length} frames")
@@ -138,7 +169,7 @@ def random_windows(
         clip = usable[int(draw[0] * len(usable))]
         start = int(draw[1] * (len(clip) - length + 1))
         window = clip[start : start + length]
-        windows.append(window.flip(0) if draw[2] < 0.5 else window)
+        windows.append(window.flip(0) if time_flip and draw[2] < 0.5 else window)
     return torch.stack(windows)
 
 
@@ -173,16 +204,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m motioncast.data.keypoints", description=__doc__
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="of stage 1 (synthesis)")
-    parser.add_argument("--videos", type=Path, required=True, help="a folder of videos")
     parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
-    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="of decoded clips")
+    add_data_arguments(parser)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(options.threads)
     model = load_motion_transfer(options.checkpoint)
-    clips = open_cache(options.videos, model.configuration.image_size, options.cache)
-    tracks = extract_tracks(model, clips)
+    clips = open_data(options, model.configuration.image_size)
+    tracks = cached_tracks(options.checkpoint, clips, options.cache)
     save_tracks(tracks, options.out)
     print(f"{options.out}: {len(tracks.names)} clips, {len(tracks.keypoints)} frames")
 

@@ -5,7 +5,7 @@ have seen.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,12 @@ class Augmentation:
     zoom: float = 0.2  # crops as small as 1 / (1 + zoom) of the frame's side
     colour: float = 0.15  # gain of each channel
     brightness: float = 0.1
+
+
+LITE = Augmentation()
+NEMO = Augmentation(zoom=0.0, colour=0.0, brightness=0.0)  # Monkey-Net's, for faces
+BAIR = replace(NEMO, time_flip_probability=0.0)  # Monkey-Net's: pushing does not run backwards
+AUGMENTATIONS = {"lite": LITE, "nemo": NEMO, "bair": BAIR}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from motioncast.data.folder import data_files
+
 MOVIE_SUFFIXES = frozenset({".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"})
 STRIP_SUFFIXES = frozenset({".png"})
+VIDEO_SUFFIXES = MOVIE_SUFFIXES | STRIP_SUFFIXES
 
 Clip = npt.NDArray[np.uint8]  # (T, S, S, 3), RGB
 
@@ -24,21 +27,23 @@ class DamagedVideoError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class VideoFolder:
-    """The videos directly below `root`, in order of their names."""
+    """The videos directly below `root`, or those that the list `names` has."""
 
     root: Path
+    names: Path | None = None
+
+    @property
+    def options(self) -> str:
+        """What besides the files decides what is read."""
+        return ""
 
     def paths(self) -> list[Path]:
-        """Lists the videos; raises FileNotFoundError when the folder has none."""
-        if not self.root.is_dir():
-            raise FileNotFoundError(f"data: {self.root} is not a folder")
-        known = MOVIE_SUFFIXES | STRIP_SUFFIXES
-        found = sorted(path for path in self.root.iterdir() if path.suffix.lower() in known)
-        if not found:
-            raise FileNotFoundError(
-                f"data: {self.root} holds no video (expected {', '.join(sorted(known))})"
-            )
-        return found
+        """Lists the videos by name; raises FileNotFoundError when the folder has none."""
+        return data_files(self.root, VIDEO_SUFFIXES, self.names)
+
+    def read(self, path: Path, size: int) -> Iterator[tuple[str, Clip]]:
+        """Yields the name and the frames (T, size, size, 3) of the one clip in a file."""
+        yield path.name, read_clip(path, size)
 
 
 def read_clip(path: Path, size: int) -> Clip:
@@ -56,6 +61,14 @@ def read_clip(path: Path, size: int) -> Clip:
     if not frames:
         raise DamagedVideoError(f"{path}: holds no video frame")
     return np.stack(frames)
+
+
+def scaled(clip: Clip, size: int) -> Clip:
+    """Returns square frames (T, S, S, 3) as (T, size, size, 3)."""
+    if clip.shape[1] == size:
+        return clip
+    frames = [av.VideoFrame.from_ndarray(frame, format="rgb24") for frame in clip]
+    return np.stack([_square(frame, size) for frame in frames])
 
 
 def _movie_frames(path: Path) -> Iterator[av.VideoFrame]:

@@ -1,0 +1,55 @@
+"""The one door to video data: a folder of videos or of TFRecords becomes a `ClipCache`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from motioncast.data.bair import RECORD_SUFFIXES, BairFolder, Camera
+from motioncast.data.clip_cache import (
+    DEFAULT_CACHE,
+    ClipCache,
+    ClipSource,
+    OnDamage,
+    cached_clips,
+)
+from motioncast.data.video_folder import VIDEO_SUFFIXES, VideoFolder
+
+Layout = Literal["auto", "videos", "tfrecord"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Which clips are meant: a folder, and what of it."""
+
+    folder: Path
+    names: Path | None = None  # a split list: one file name or stem per line
+    layout: Layout = "auto"  # what the folder holds; by default its content decides
+    camera: Camera = "main"  # of TFRecords
+
+
+def open_clips(
+    data: DataSource, size: int, cache: Path = DEFAULT_CACHE, damaged: OnDamage = "refuse"
+) -> ClipCache:
+    """Opens the clips of a data source at size x size, decoding them on first use.
+
+    A damaged file raises DamagedVideoError, or with `damaged="skip"` is left out and listed in
+    `skipped`. Raises FileNotFoundError or ValueError, in words, when the folder is not what the
+    source says.
+    """
+    return cached_clips(clip_source(data), size, cache, damaged)
+
+
+def clip_source(data: DataSource) -> ClipSource:
+    """Returns the reader for what the folder holds."""
+    layout = _found_layout(data.folder) if data.layout == "auto" else data.layout
+    if layout == "tfrecord":
+        return BairFolder(data.folder, data.names, data.camera)
+    return VideoFolder(data.folder, data.names)
+
+
+def _found_layout(folder: Path) -> Layout:
+    suffixes = {path.suffix.lower() for path in folder.iterdir()} if folder.is_dir() else set()
+    if suffixes & RECORD_SUFFIXES and suffixes & VIDEO_SUFFIXES:
+        raise ValueError(f"data: {folder} holds both TFRecords and videos; say which with --layout")
+    return "tfrecord" if suffixes & RECORD_SUFFIXES else "videos"
