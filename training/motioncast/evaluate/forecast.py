@@ -50,7 +50,7 @@ def window_errors(predictor: Predictor, windows: Tensor, setting: Setting) -> Te
     """
     errors = []
     for batch in torch.split(windows, 512):
-        known, future = batch.split([setting.observed_frames, setting.horizon_frames], dim=1)
+        known, future = batch[:, : setting.observed_frames], batch[:, setting.observed_frames :]
         forecast = continue_free(predictor, known, setting.horizon_frames)  # (b, N, K, 3)
         distance = torch.linalg.vector_norm((forecast - future)[..., :2], dim=-1)
         errors.append(distance.mean(dim=2))
@@ -75,7 +75,8 @@ def per_clip_errors(predictor: Predictor, clips: Sequence[Tensor], setting: Sett
     if not windows:
         raise ValueError(f"clips: none has {setting.length} frames")
     errors = window_errors(predictor, torch.cat(windows), setting)
-    return torch.stack([clip.mean(dim=0) for clip in errors.split([len(w) for w in windows])])
+    by_clip = torch.split(errors, [len(each) for each in windows])
+    return torch.stack([clip.mean(dim=0) for clip in by_clip])
 
 
 def compare(

@@ -13,6 +13,7 @@ from torch import Tensor
 from motioncast.models.gru import GRU, MonkeyNetGRU
 from motioncast.models.predictor import MotionStatistics, PredictorSizes, RecurrentPredictor
 from motioncast.models.predictors import Predictor, free_running
+from motioncast.models.var import DirectMap, Pattern, VectorAutoregression
 from motioncast.models.vrnn import VRNN
 
 FORMAT = "motioncast.predictor"
@@ -22,7 +23,8 @@ PREDICTORS: dict[str, type[RecurrentPredictor]] = {
     "gru": GRU,
     "rnn": MonkeyNetGRU,
 }
-KINDS = tuple(PREDICTORS)
+VAR = "var"
+KINDS = (*PREDICTORS, VAR)
 FORMER_NAMES = {"monkey_net_gru": "rnn"}
 
 
@@ -49,17 +51,22 @@ def save_predictor(model: RecurrentPredictor, path: Path) -> None:
         for name, value in model.state_dict().items()
     }
     kind = next(name for name, built in PREDICTORS.items() if built is type(model))
+    _write(kind, {"sizes": asdict(model.sizes), "weights": weights}, path)
+
+
+def save_var(model: VectorAutoregression, path: Path) -> None:
+    """Writes a vector autoregression in float32, whole or not at all."""
+    statistics = model.statistics
     content = {
-        "format": FORMAT,
-        "version": VERSION,
-        "kind": kind,
-        "sizes": asdict(model.sizes),
-        "weights": weights,
+        "lags": model.lags,
+        "patterns": [list(each) for each in model.patterns],
+        "statistics": {name: getattr(statistics, name) for name in ("mean", "std", "unit")},
+        "maps": [
+            {"offsets": list(offsets), "weights": fitted.weights, "ridges": list(fitted.ridges)}
+            for offsets, fitted in model.maps.items()
+        ],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    torch.save(content, unfinished)
-    os.replace(unfinished, path)
+    _write(VAR, content, path)
 
 
 def load_predictor(path: Path) -> RecurrentPredictor:
@@ -67,24 +74,12 @@ def load_predictor(path: Path) -> RecurrentPredictor:
 
     Raises PredictorCheckpointError for another kind of file, an unknown version or damaged content.
     """
-    content = _read(path)
-    if content.get("format") != FORMAT:
-        raise PredictorCheckpointError(
-            f"{path}: not a predictor (format {content.get('format')!r}, expected {FORMAT!r})"
-        )
-    if content.get("version") != VERSION:
-        raise PredictorCheckpointError(
-            f"{path}: predictor format version {content.get('version')!r} is not known"
-            f" (expected {VERSION})"
-        )
-    try:
-        kind = FORMER_NAMES.get(content["kind"], content["kind"])
-        model = build_predictor(kind, PredictorSizes(**content["sizes"]))
-        weights: dict[str, Tensor] = content["weights"]
-        model.load_state_dict({name: value.float() for name, value in weights.items()})
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise PredictorCheckpointError(f"{path}: damaged predictor ({error})") from error
-    return model.eval()
+    return _recurrent(_read(path), path)
+
+
+def load_var(path: Path) -> VectorAutoregression:
+    """Reads what `save_var` wrote; raises PredictorCheckpointError as `load_predictor` does."""
+    return _autoregression(_read(path), path)
 
 
 def load_forecaster(path: Path) -> Predictor:
@@ -92,7 +87,10 @@ def load_forecaster(path: Path) -> Predictor:
 
     Raises PredictorCheckpointError as `load_predictor` does.
     """
-    return free_running(load_predictor(path))
+    content = _read(path)
+    if content.get("kind") == VAR:
+        return _autoregression(content, path)
+    return free_running(_recurrent(content, path))
 
 
 def predictor_files(folder: Path) -> dict[str, list[Path]]:
@@ -114,6 +112,45 @@ def predictor_files(folder: Path) -> dict[str, list[Path]]:
     return files
 
 
+def _recurrent(content: dict[str, Any], path: Path) -> RecurrentPredictor:
+    if content.get("kind") == VAR:
+        raise PredictorCheckpointError(f"{path}: is a predictor of kind {VAR!r}, not recurrent")
+    try:
+        kind = FORMER_NAMES.get(content["kind"], content["kind"])
+        model = build_predictor(kind, PredictorSizes(**content["sizes"]))
+        weights: dict[str, Tensor] = content["weights"]
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise PredictorCheckpointError(f"{path}: damaged predictor ({error})") from error
+    return model.eval()
+
+
+def _autoregression(content: dict[str, Any], path: Path) -> VectorAutoregression:
+    if content.get("kind") != VAR:
+        raise PredictorCheckpointError(
+            f"{path}: is a predictor of kind {content.get('kind')!r}, not {VAR!r}"
+        )
+    try:
+        return VectorAutoregression(
+            statistics=MotionStatistics(**content["statistics"]),
+            lags=content["lags"],
+            patterns=tuple(Pattern(*each) for each in content["patterns"]),
+            maps={
+                tuple(each["offsets"]): DirectMap(each["weights"], tuple(each["ridges"]))
+                for each in content["maps"]
+            },
+        )
+    except (KeyError, TypeError) as error:
+        raise PredictorCheckpointError(f"{path}: damaged predictor ({error})") from error
+
+
+def _write(kind: str, content: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    torch.save({"format": FORMAT, "version": VERSION, "kind": kind, **content}, unfinished)
+    os.replace(unfinished, path)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -121,4 +158,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise PredictorCheckpointError(f"{path}: not a checkpoint of this project") from error
     if not isinstance(content, dict):
         raise PredictorCheckpointError(f"{path}: not a checkpoint of this project")
+    if content.get("format") != FORMAT:
+        raise PredictorCheckpointError(
+            f"{path}: not a predictor (format {content.get('format')!r}, expected {FORMAT!r})"
+        )
+    if content.get("version") != VERSION:
+        raise PredictorCheckpointError(
+            f"{path}: predictor format version {content.get('version')!r} is not known"
+            f" (expected {VERSION})"
+        )
     return content

@@ -1,0 +1,103 @@
+"""Vector autoregression, direct per horizon: the strongest of the simple predictors.
+
+    x_{t+h} = x_t + unit * (A_h f_t + b_h)
+
+f_t describes the last L observed frames up to t, the last one: the position of frame t, normalised,
+and the displacements of the earlier ones from it, in units. Which frames those are depends on the
+pattern of observed frames, so there is one map for every set of their offsets (1:1 gives 0, -2,
+-4, ...) and every horizon h. Fitted by `motioncast.train.var`.
+
+Shapes: B batch, T time, L lags, N horizon, K keypoints (x, y, intensity), F = 3KL features.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from motioncast.models.predictor import MotionStatistics, as_keypoints, clamp_keypoints
+from motioncast.models.predictors import check_timeline, fill
+
+Offsets = tuple[int, ...]  # of the last observed frames from the newest: 0, -1, ...
+
+
+class Pattern(NamedTuple):
+    """M observed then N predicted frames, repeated over a number of frames."""
+
+    observed: int
+    predicted: int
+    frames: int
+
+    def __str__(self) -> str:
+        return f"{self.observed}:{self.predicted} over {self.frames} frames"
+
+
+class Gap(NamedTuple):
+    """A stretch of unobserved frames after frame `last`, and what has been observed by then."""
+
+    last: int
+    length: int
+    offsets: Offsets
+
+
+class DirectMap(NamedTuple):
+    """The regressions of one set of offsets, for horizons 1 to N."""
+
+    weights: Tensor  # (N, 3K, F + 1), the last column is b_h
+    ridges: tuple[float, ...]  # N, those that were chosen
+
+
+@dataclass(frozen=True, slots=True)
+class VectorAutoregression:
+    """A fitted vector autoregression; it is a Predictor."""
+
+    statistics: MotionStatistics
+    lags: int
+    patterns: tuple[Pattern, ...]  # those it was fitted for
+    maps: Mapping[Offsets, DirectMap]
+
+    def __call__(self, keypoints: Tensor, observed: Tensor) -> Tensor:
+        """Fills the gaps of a timeline (see Predictor).
+
+        ValueError when there is a gap that none of the fitted patterns has.
+        """
+        check_timeline(keypoints, observed)
+        forecast = keypoints.clone()
+        for gap in gaps(observed, self.lags):
+            known = self.maps.get(gap.offsets)
+            if known is None or len(known.weights) < gap.length:
+                raise ValueError(
+                    f"observed: no vector autoregression for a gap of {gap.length} frames after"
+                    f" those at {', '.join(map(str, gap.offsets))}"
+                    f" (fitted for {', '.join(map(str, self.patterns))})"
+                )
+            recent = keypoints[:, [gap.last + offset for offset in gap.offsets]]  # (B, L, K, 3)
+            features = describe(recent, self.statistics)  # (B, F + 1)
+            moved = torch.einsum("bf,ndf->bnd", features, known.weights[: gap.length])
+            placed = recent[:, :1] + self.statistics.unit * as_keypoints(moved)
+            forecast[:, gap.last + 1 : gap.last + 1 + gap.length] = clamp_keypoints(placed)
+        return fill(keypoints, observed, forecast)
+
+
+def gaps(observed: Tensor, lags: int) -> Iterator[Gap]:
+    """Finds the gaps of a timeline (T,) whose first frame is observed, in order."""
+    indices = observed.nonzero().flatten().tolist()
+    for position, (last, following) in enumerate(
+        zip(indices, [*indices[1:], len(observed)], strict=True)
+    ):
+        if following > last + 1:
+            recent = indices[max(0, position + 1 - lags) : position + 1]
+            yield Gap(last, following - last - 1, tuple(i - last for i in reversed(recent)))
+
+
+def describe(recent: Tensor, statistics: MotionStatistics) -> Tensor:
+    """Returns what a regression reads of frames (B, L, K, 3), newest first: (B, F + 1).
+
+    The position of the newest, normalised, the others' displacement from it in units, and 1.
+    """
+    position = (recent[:, :1] - statistics.mean) / statistics.std
+    displacement = (recent[:, 1:] - recent[:, :1]) / statistics.unit
+    features = torch.cat([position, displacement], dim=1).flatten(1)
+    return torch.cat([features, torch.ones_like(features[:, :1])], dim=1)
