@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motioncast.data.folder import data_files
+from motioncast.data.movie import movie_frames
 
 MOVIE_SUFFIXES = frozenset({".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"})
 STRIP_SUFFIXES = frozenset({".png"})
@@ -49,13 +50,13 @@ class VideoFolder:
 def read_clip(path: Path, size: int) -> Clip:
     """Returns all frames of a video, centre-cropped square and scaled to (T, size, size, 3).
 
-    Raises DamagedVideoError when the file cannot be decoded to its end or holds no frame.
+    Raises DamagedVideoError when the file cannot be decoded, ends early or holds no frame.
     """
     try:
         if path.suffix.lower() in STRIP_SUFFIXES:
             frames = [_square(frame, size) for frame in _strip_frames(path)]
         else:
-            frames = [_square(frame, size) for frame in _movie_frames(path)]
+            frames = [_square(frame, size) for frame in movie_frames(path)]
     except (av.FFmpegError, ValueError) as error:
         raise DamagedVideoError(f"{path}: cannot be decoded as a video ({error})") from error
     if not frames:
@@ -71,16 +72,9 @@ def scaled(clip: Clip, size: int) -> Clip:
     return np.stack([_square(frame, size) for frame in frames])
 
 
-def _movie_frames(path: Path) -> Iterator[av.VideoFrame]:
-    with av.open(str(path)) as container:
-        if not container.streams.video:
-            raise ValueError("no video stream")
-        yield from container.decode(video=0)
-
-
 def _strip_frames(path: Path) -> Iterator[av.VideoFrame]:
     """Cuts a PNG strip of square frames side by side, left to right."""
-    for image in _movie_frames(path):
+    for image in movie_frames(path):
         strip = _pixels(image)  # (S, T*S, 3)
         side, width = strip.shape[:2]
         if width % side:
