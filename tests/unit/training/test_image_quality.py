@@ -5,7 +5,8 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from motioncast.evaluate.image_quality import mouth_box, psnr, ssim
+from motioncast.evaluate.metrics.mouth import mouth_box
+from motioncast.evaluate.metrics.pixels import psnr, ssim
 from motioncast.evaluate.synthesis import ClipQuality, evaluate_clip, reconstruct, summary
 from motioncast.models.configurations import LITE128
 from motioncast.models.motion_transfer import MotionTransfer

@@ -17,7 +17,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.video_folder import Clip, VideoFolder, read_clip
-from motioncast.evaluate.image_quality import mouth_box, psnr, ssim
+from motioncast.evaluate.metrics.mouth import mouth_box
+from motioncast.evaluate.metrics.pixels import psnr, ssim
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 

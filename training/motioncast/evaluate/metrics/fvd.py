@@ -1,0 +1,152 @@
+"""Frechet video distance (Unterthiner et al. 2018) with the real I3D network, and no other.
+
+The network is the TorchScript file `i3d_torchscript.pt` of StyleGAN-V (Skorokhodov et al. 2022), a
+port of the I3D of Kinetics-400 on TensorFlow Hub that the original FVD uses. Its conventions:
+
+    i3d(videos, rescale=True, resize=True, return_features=True) -> (B, 400), before the softmax
+    videos (B, 3, T, H, W) in [0, 255]; rescale maps them to [-1, 1], resize scales to 224x224
+
+as in `src/metrics/frechet_video_distance.py` of github.com/universome/stylegan-v; the rescaling as
+its author states it in issue 4 of github.com/universome/fvd-comparison, where 16-frame features
+agree with TensorFlow's. Shorter clips than 10 frames leave the network's last pooling nothing to
+pool (github.com/JunyaoHu/common_metrics_on_video_quality refuses them as well).
+
+Without the file there is no FVD: the result then carries the reason in place of a value.
+
+Shapes: N clips, T frames, S x S pixels, F = 400 features.
+"""
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from motioncast.evaluate.metrics.frechet import frechet_distance_of_samples
+
+FEATURES = 400  # the classes of Kinetics-400
+MINIMUM_FRAMES = 10
+FEW_CLIPS = 256  # FVD of fewer clips is dominated by its bias (Unterthiner et al. use 256 and more)
+
+Videos = npt.NDArray[np.uint8]  # (N, T, S, S, 3)
+Features = npt.NDArray[np.float64]  # (N, F)
+
+
+class FvdError(ValueError):
+    """The named file is no I3D network; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fvd:
+    """A Frechet video distance, or why there is none."""
+
+    value: float | None
+    reason: str | None = None  # why value is None
+    warning: str | None = None  # what the value suffers from
+    clips: tuple[int, int] = (0, 0)  # real, generated
+
+
+@dataclass(frozen=True, slots=True)
+class I3D:
+    """The network of one TorchScript file."""
+
+    path: Path
+    network: torch.jit.ScriptModule
+    device: torch.device
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device | None = None) -> "I3D":
+        """Reads the file; raises FileNotFoundError without one, FvdError when it is no TorchScript.
+
+        On a GPU, where there is one, unless told otherwise.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+        device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            with warnings.catch_warnings():
+                # The network that everybody compares with exists in this format alone.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                network = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+        except (RuntimeError, ValueError) as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise FvdError(f"{path}: cannot be read as TorchScript ({first_line})") from error
+        return cls(path, network.eval(), device)
+
+    @torch.inference_mode()
+    def features(self, videos: Iterable[Videos], total: int | None = None) -> Features:
+        """Returns the features (N, F) of clips (T, S, S, 3) of bytes, one call per clip.
+
+        Raises ValueError for clips that are too short, FvdError when the network does not answer
+        as I3D does. Shows a progress bar.
+        """
+        found = []
+        for clip in tqdm(videos, desc="I3D", unit="clip", total=total):
+            _check_clip(clip)
+            video = torch.from_numpy(np.array(clip)).permute(3, 0, 1, 2)[None]  # (1, 3, T, S, S)
+            found.append(self._call(video.float().to(self.device)).double().cpu().numpy())
+        if not found:
+            raise ValueError("videos: none to take features of")
+        return np.concatenate(found)
+
+    def _call(self, videos: torch.Tensor) -> torch.Tensor:
+        try:
+            output = self.network(videos, rescale=True, resize=True, return_features=True)
+        except RuntimeError as error:
+            last_line = str(error).strip().splitlines()[-1]
+            raise FvdError(f"{self.path}: does not run as I3D does ({last_line})") from error
+        if not isinstance(output, torch.Tensor) or output.shape != (len(videos), FEATURES):
+            got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+            raise FvdError(f"{self.path}: gives {got}, not ({len(videos)}, {FEATURES})")
+        return output
+
+
+def fvd(real: Videos, generated: Videos, network: Path | None) -> Fvd:
+    """Returns the FVD of two sets of clips (N, T, S, S, 3) and (M, T, S, S, 3) of bytes.
+
+    Without the network's file, with clips too short for it or with fewer than two clips the value
+    is None, with the reason. Raises FvdError when the file is there and is no I3D network.
+    """
+    clips = (len(real), len(generated))
+    reason = unavailable(network, frames=min(real.shape[1], generated.shape[1]))
+    if reason is not None or network is None:
+        return Fvd(None, reason, clips=clips)
+    if real.shape[1] != generated.shape[1]:
+        raise ValueError(f"videos: {real.shape[1]} and {generated.shape[1]} frames do not compare")
+    i3d = I3D.load(network)
+    return fvd_of_features(i3d.features(real), i3d.features(generated))
+
+
+def unavailable(network: Path | None, frames: int) -> str | None:
+    """Returns why FVD of clips of so many frames cannot be reported, None when it can."""
+    if network is None:
+        return "FVD not reported: no I3D network was named"
+    if not network.is_file():
+        return f"FVD not reported: {network} does not exist"
+    if frames < MINIMUM_FRAMES:
+        return f"FVD not reported: {frames} frames, I3D needs {MINIMUM_FRAMES}"
+    return None
+
+
+def fvd_of_features(real: Features, generated: Features) -> Fvd:
+    """Returns the FVD of features (N, F) and (M, F) that `I3D.features` gave."""
+    clips = (len(real), len(generated))
+    if min(clips) < 2:
+        return Fvd(None, "FVD not reported: fewer than two clips", clips=clips)
+    few = f"{min(clips)} clips: below {FEW_CLIPS} the estimate is biased upwards"
+    return Fvd(
+        value=frechet_distance_of_samples(real, generated),
+        warning=few if min(clips) < FEW_CLIPS else None,
+        clips=clips,
+    )
+
+
+def _check_clip(clip: Videos) -> None:
+    if clip.ndim != 4 or clip.shape[3] != 3 or clip.dtype != np.uint8:
+        raise ValueError(f"videos: a clip {clip.shape} of {clip.dtype} is not (T, S, S, 3) bytes")
+    if len(clip) < MINIMUM_FRAMES:
+        raise ValueError(f"videos: {len(clip)} frames, I3D needs {MINIMUM_FRAMES}")
