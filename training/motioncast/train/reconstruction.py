@@ -5,6 +5,7 @@ keypoints move with the image, keep them apart and draw them to what moves.
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,18 +14,22 @@ from torch import Tensor
 from motioncast.data.pairs import Batch, random_affine, transform
 from motioncast.models import losses
 from motioncast.models.geometry import gaussians, pixel_centres
+from motioncast.train.settings import Precision, TrainingSettings
 from motioncast.train.state import SynthesisTraining, channels_last
 
 
 class ReconstructionTraining(SynthesisTraining):
     """Minimises pixel, gradient and keypoint losses; the learning rate follows a cosine."""
 
+    settings: TrainingSettings
+    precision_on_cpu: ClassVar[Precision] = "bfloat16"
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         settings = self.settings
         source, driving = channels_last(batch.source), channels_last(batch.driving)
         weights = losses.motion_weights(driving, batch.neighbour, settings.motion_emphasis)
         terms: dict[str, Tensor] = {}
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
+        with self.stepper.autocast():
             if self.frozen:
                 with torch.no_grad():
                     keypoints = self.model.detect(torch.cat([source, driving]))
@@ -52,7 +57,8 @@ class ReconstructionTraining(SynthesisTraining):
         """Returns the keypoints of source and driving frames (2 B, K, 3) and adds their losses."""
         settings, count = self.settings, len(driving)
         some = (count + 1) // 2  # half of the batch says enough about equivariance
-        affine = random_affine(some, np.random.default_rng([settings.seed, self.step, 1]))
+        random = np.random.default_rng([settings.seed, self.step, 1 + self.processes.rank])
+        affine = random_affine(some, random).to(driving.device)
         moved = channels_last(transform(driving[:some], affine))
         found = self.model.detect(torch.cat([source, driving, moved]))
         keypoints, again = found[: 2 * count], found[2 * count :]
@@ -62,7 +68,7 @@ class ReconstructionTraining(SynthesisTraining):
         )
         terms["separation"] = settings.separation_weight * losses.separation(of_driving)
         configuration = self.model.configuration
-        centres = pixel_centres(configuration.image_size // 4)
+        centres = pixel_centres(configuration.image_size // 4).to(driving.device)
         heatmaps = gaussians(of_driving, centres, configuration.gaussian_variance)
         terms["coverage"] = settings.coverage_weight * losses.coverage(heatmaps, weights)
         return keypoints

@@ -1,41 +1,92 @@
-"""How detector and synthesis network are trained."""
+"""How detector, synthesis network and predictors are trained.
 
+A number that is not annotated with a range must not be negative.
+"""
+
+import math
 from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from motioncast.models.losses import RECONSTRUCTION_WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """Settings for the lite networks; the end is given in steps, or in minutes of training."""
+class Range:
+    """What a number may be; with `above` the least itself is excluded."""
 
-    steps: int | None = None
-    minutes: float | None = None
-    batch_size: int = 16
-    learning_rate: float = 1e-3
+    least: float = 0.0
+    most: float = math.inf
+    above: bool = False
+
+
+Count = Annotated[int, Range(least=1)]
+Positive = Annotated[float, Range(above=True)]
+Share = Annotated[float, Range(most=1.0)]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisSettings:
+    """What every training of detector and synthesis network has; exactly one length is given."""
+
+    steps: Count | None = None
+    minutes: Positive | None = None
+    epochs: Positive | None = None  # of one sample per clip: epochs * clips / batch_size steps
+    batch_size: Count = 16  # over all processes
+    learning_rate: Positive = 1e-3
     final_learning_rate: float = 2e-5
-    warmup_steps: int = 100
-    freeze_detector: float = 0.4  # share of the training after which the detector is fixed
+    freeze_detector: Share = 1.0  # share of the training after which the detector is fixed
+    warped_weight: float = 0.0  # L1 of the deformed source: it teaches the flow
+    clip_norm: Positive = 10.0
+    average_decay: Share = 0.999
+    seed: int = 0
+    precision: Precision = "auto"
+    checkpoint_seconds: Positive = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings(SynthesisSettings):
+    """Settings for the lite networks: reconstruction and losses of the keypoints."""
+
+    warmup_steps: Count = 100
+    freeze_detector: Share = 0.4
     motion_emphasis: float = 6.0  # weight of moving pixels, still ones having 1
     pixel_weight: float = 10.0
     gradient_weight: float = 10.0
-    warped_weight: float = 2.0  # L1 of the deformed source: it teaches the flow
+    warped_weight: float = 2.0
     equivariance_weight: float = 1.0
     separation_weight: float = 1.0
     coverage_weight: float = 0.1
-    average_decay: float = 0.999
-    seed: int = 0
-    bfloat16: bool = True
-    checkpoint_seconds: float = 180.0
 
 
 @dataclass(frozen=True, slots=True)
-class AdversarialSettings(TrainingSettings):
+class AdversarialSettings(SynthesisSettings):
     """Settings for Monkey-Net as its authors trained it on UvA-Nemo."""
 
-    batch_size: int = 32
-    learning_rate: float = 2e-4
-    final_learning_rate: float = 2e-5
-    milestone: float = 2 / 3  # share of the training after which the final rate holds
-    freeze_detector: float = 1.0  # never
-    warped_weight: float = 0.0  # 10 for BAIR
-    average_decay: float = 0.0  # no averaging: the average is the network itself
-    bfloat16: bool = False
+    batch_size: Count = 32
+    learning_rate: Positive = 2e-4
+    milestone: Share = 2 / 3  # share of the training after which the final rate holds
+    reconstruction_weights: tuple[float, float, float, float, float] = RECONSTRUCTION_WEIGHTS
+    adversarial_weight: float = 1.0  # of the generator's least-squares loss
+    discriminator_weight: float = 1.0
+    clip_norm: Positive = math.inf  # never
+    average_decay: Share = 0.0  # no averaging: the average is the network itself
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast a predictor is trained."""
+
+    steps: Count = 3000
+    epochs: Positive | None = None  # instead of steps; of one window per clip
+    batch: Count = 64  # over all processes
+    window_frames: Annotated[int, Range(least=2)] = 32
+    time_flip: bool = True  # half of the windows are played backwards
+    learning_rate: Positive = 3e-3  # falls to zero along a cosine
+    warmup_steps: Count = 100
+    weight_decay: float = 1e-2
+    clip_norm: Positive = 1.0
+    average_decay: Share = 0.995  # of the exponential moving average of the weights
+    validate_every_steps: Count = 250
+    seed: int = 0
+    precision: Precision = "auto"

@@ -5,26 +5,41 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from motioncast.data.pairs import Batch
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.train.settings import TrainingSettings
+from motioncast.train.parallel import Processes
+from motioncast.train.precision import Stepper
+from motioncast.train.settings import Precision, SynthesisSettings
+
+ALONE = Processes()
 
 
 class SynthesisTraining(ABC):
     """Networks, their running average, optimiser, step and clock of one training."""
 
-    def __init__(self, model: MotionTransfer, settings: TrainingSettings) -> None:
+    precision_on_cpu: ClassVar[Precision]
+
+    def __init__(
+        self,
+        model: MotionTransfer,
+        settings: SynthesisSettings,
+        processes: Processes = ALONE,
+    ) -> None:
         if (settings.steps is None) == (settings.minutes is None):
             raise ValueError("training: give its length either in steps or in minutes")
         if (settings.steps or settings.minutes or 0) <= 0:
             raise ValueError("training: its length must be positive")
         self.settings = settings
-        self.model = _channels_last_weights(model)
+        self.processes = processes
+        self.stepper = Stepper(settings.precision, processes, self.precision_on_cpu)
+        if processes.count > 1 and processes.device.type == "cuda":
+            nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        self.model = _channels_last_weights(model).to(processes.device)
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
         self.optimiser = torch.optim.Adam(model.parameters(), betas=(0.5, 0.999))
         self.step = 0
@@ -39,23 +54,28 @@ class SynthesisTraining(ABC):
         return self.seconds / (60 * self.settings.minutes)
 
     def learn(self, batch: Batch) -> dict[str, float]:
-        """Takes one optimiser step and returns the loss terms."""
+        """Takes one optimiser step on the batch of all processes and returns the loss terms."""
         began = time.monotonic()
         self.model.train()
         if self.frozen or self.progress() >= self.settings.freeze_detector:
             self.freeze_detector()
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        terms = self.losses(batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(torch.stack(list(terms.values())).sum())
-        trained = [value for value in self.model.parameters() if value.requires_grad]
-        torch.nn.utils.clip_grad_norm_(trained, 10.0)
-        self.optimiser.step()
+        terms = self.descend(Batch(*map(self.processes.part, batch)))
+        self.processes.average_buffers(self.model)
         self.step += 1
         self._update_average()
-        self.seconds += time.monotonic() - began
-        return {name: term.item() for name, term in terms.items()}
+        means = self.processes.mean(torch.stack(list(terms.values())))
+        self.seconds = self.processes.agree(self.seconds + time.monotonic() - began)
+        return dict(zip(terms, means.tolist(), strict=True))
+
+    def descend(self, batch: Batch) -> dict[str, Tensor]:
+        """Takes one step on this process's part of the batch and returns the loss terms."""
+        terms = self.losses(batch)
+        trained = [value for value in self.model.parameters() if value.requires_grad]
+        loss = torch.stack(list(terms.values())).sum()
+        self.stepper.minimise(loss, self.optimiser, trained, self.settings.clip_norm)
+        return {name: term.detach() for name, term in terms.items()}
 
     def freeze_detector(self) -> None:
         """Fixes the detector at its running average."""
@@ -84,6 +104,7 @@ class SynthesisTraining(ABC):
             "step": self.step,
             "seconds": self.seconds,
             "frozen": self.frozen,
+            "scaler": self.stepper.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -91,6 +112,7 @@ class SynthesisTraining(ABC):
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.stepper.load_state(state.get("scaler", {}))
         self.step, self.seconds = state["step"], state["seconds"]
         if state["frozen"]:
             self.freeze_detector()
@@ -129,6 +151,6 @@ def channels_last(images: Tensor) -> Tensor:
 
 def _channels_last_weights(model: MotionTransfer) -> MotionTransfer:
     for layer in model.modules():
-        if isinstance(layer, torch.nn.Conv2d):
+        if isinstance(layer, nn.Conv2d):
             layer.weight.data = channels_last(layer.weight.data)
     return model

@@ -1,0 +1,181 @@
+"""Training configurations: readable TOML files and what they stand for.
+
+    network = "lite64"            # a network of motioncast.models.configurations
+    [synthesis]                   # TrainingSettings or AdversarialSettings, and
+    augmentation = "lite"         # a preset of motioncast.data.pairs
+    [predictor]
+    kind = "vrnn"
+    [predictor.sizes]             # PredictorSizes; K is the network's
+    [predictor.schedule]          # Schedule
+    [predictor.loss]              # LossWeights
+    [predictor.rnn.sizes]         # what differs for another kind, in the same three sections
+
+What a file leaves out keeps its default. The files of `configurations/` are known by their names.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from motioncast.data.pairs import AUGMENTATIONS, Augmentation
+from motioncast.models.checkpoint_predictor import PREDICTORS
+from motioncast.models.configurations import CONFIGURATIONS, Configuration
+from motioncast.models.predictor import PREDICTOR_SIZES, PredictorSizes
+from motioncast.train.fields import ConfigurationError, as_table, choose, fill, refuse_unknown
+from motioncast.train.predictor_loss import LossWeights
+from motioncast.train.settings import (
+    AdversarialSettings,
+    Schedule,
+    SynthesisSettings,
+    TrainingSettings,
+)
+
+FOLDER = Path(__file__).parent / "configurations"
+KINDS = (*PREDICTORS, "var")
+LENGTHS = ("steps", "minutes", "epochs")
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorPlan:
+    """How one kind of predictor is built and trained."""
+
+    sizes: PredictorSizes
+    schedule: Schedule
+    loss: LossWeights
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfiguration:
+    """How the networks of one experiment are trained, both stages."""
+
+    name: str
+    network: Configuration
+    synthesis: SynthesisSettings
+    augmentation: Augmentation
+    kind: str  # of predictor, unless another is asked for
+    plans: Mapping[str, PredictorPlan]  # by kind
+
+
+def load_configuration(name: str) -> TrainingConfiguration:
+    """Reads a TOML file, by its path or a shipped one by its name; a network's name also serves.
+
+    Raises ConfigurationError that names the file, the key and what is expected.
+    """
+    shipped = FOLDER / f"{name}.toml"
+    if name.endswith(".toml"):
+        return _read(Path(name))
+    if shipped.is_file():
+        return _read(shipped)
+    if name in CONFIGURATIONS:
+        return _build(name, name, {"network": name})
+    known = ", ".join(configuration_names())
+    raise ConfigurationError(f"config: {name!r} is unknown (expected one of {known}, or FILE.toml)")
+
+
+def configuration_names() -> list[str]:
+    """Returns the names of the shipped files and of the networks."""
+    return sorted({path.stem for path in FOLDER.glob("*.toml")} | set(CONFIGURATIONS))
+
+
+def override(settings: SynthesisSettings, given: Mapping[str, object]) -> SynthesisSettings:
+    """Puts options of the command line, those that are not None, over a configuration."""
+    wanted = {key: value for key, value in given.items() if value is not None}
+    if any(length in wanted for length in LENGTHS):
+        settings = replace(settings, steps=None, minutes=None, epochs=None)
+    return fill(settings, wanted, "command line")
+
+
+def override_schedule(schedule: Schedule, given: Mapping[str, object]) -> Schedule:
+    """Puts options of the command line, those that are not None, over a configuration."""
+    wanted = {key: value for key, value in given.items() if value is not None}
+    if "steps" in wanted:
+        schedule = replace(schedule, epochs=None)
+    return fill(schedule, wanted, "command line")
+
+
+def _read(path: Path) -> TrainingConfiguration:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: no such configuration") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read as TOML ({error})") from error
+    return _build(path.stem, str(path), content)
+
+
+def _build(name: str, where: str, content: Mapping[str, Any]) -> TrainingConfiguration:
+    refuse_unknown(content, ["network", "synthesis", "predictor"], where)
+    network = CONFIGURATIONS[
+        choose(content.get("network"), sorted(CONFIGURATIONS), where, "network")
+    ]
+    synthesis, augmentation = _synthesis(network, content.get("synthesis", {}), where)
+    kind, plans = _predictor(network, content.get("predictor", {}), where)
+    return TrainingConfiguration(name, network, synthesis, augmentation, kind, plans)
+
+
+def _synthesis(
+    network: Configuration, section: object, where: str
+) -> tuple[SynthesisSettings, Augmentation]:
+    lite = network.architecture == "lite"
+    table = dict(as_table(section, where, "synthesis"))
+    preset = choose(
+        table.pop("augmentation", "lite" if lite else "nemo"),
+        list(AUGMENTATIONS),
+        where,
+        "synthesis.augmentation",
+    )
+    _refuse_two_lengths(table, LENGTHS, where, "synthesis")
+    defaults = TrainingSettings() if lite else AdversarialSettings()
+    return fill(defaults, table, where, "synthesis"), AUGMENTATIONS[preset]
+
+
+def _predictor(
+    network: Configuration, section: object, where: str
+) -> tuple[str, dict[str, PredictorPlan]]:
+    table = as_table(section, where, "predictor")
+    parts = ["sizes", "schedule", "loss"]
+    refuse_unknown(table, ["kind", *parts, *KINDS], where, "predictor")
+    kind = choose(table.get("kind", "vrnn"), list(KINDS), where, "predictor.kind")
+    of_network = PREDICTOR_SIZES.get(network.name, PredictorSizes())
+    common = _plan(
+        PredictorPlan(replace(of_network, keypoints=network.keypoints), Schedule(), LossWeights()),
+        {part: table[part] for part in parts if part in table},
+        where,
+        "predictor",
+    )
+    plans = {}
+    for each in KINDS:
+        own = as_table(table.get(each, {}), where, f"predictor.{each}")
+        refuse_unknown(own, parts, where, f"predictor.{each}")
+        plans[each] = _plan(common, own, where, f"predictor.{each}")
+        if plans[each].sizes.keypoints != network.keypoints:
+            raise ConfigurationError(
+                f"{where}: predictor.sizes.keypoints is {plans[each].sizes.keypoints} "
+                f"(expected {network.keypoints}, as {network.name} has)"
+            )
+    return kind, plans
+
+
+def _plan(
+    plan: PredictorPlan, table: Mapping[str, object], where: str, section: str
+) -> PredictorPlan:
+    schedule = as_table(table.get("schedule", {}), where, f"{section}.schedule")
+    _refuse_two_lengths(schedule, ("steps", "epochs"), where, f"{section}.schedule")
+    before = replace(plan.schedule, epochs=None) if "steps" in schedule else plan.schedule
+    return PredictorPlan(
+        sizes=fill(plan.sizes, table.get("sizes", {}), where, f"{section}.sizes"),
+        schedule=fill(before, schedule, where, f"{section}.schedule"),
+        loss=fill(plan.loss, table.get("loss", {}), where, f"{section}.loss"),
+    )
+
+
+def _refuse_two_lengths(
+    table: Mapping[str, object], lengths: tuple[str, ...], where: str, section: str
+) -> None:
+    given = [length for length in lengths if length in table]
+    if len(given) > 1:
+        raise ConfigurationError(
+            f"{where}: {section} gives {' and '.join(given)} (expected one length)"
+        )
