@@ -172,6 +172,7 @@ def test_every_program_takes_the_same_options(
 def write_movie(path: Path, frames: Frames, codec: str) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for frame in frames:

@@ -1,16 +1,22 @@
 """Keypoint tracks on disk and the windows drawn from them."""
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from motioncast.data.clip_cache import ClipCache, open_cache
 from motioncast.data.keypoints import (
     Tracks,
     TracksError,
+    cached_tracks,
     every_window,
     load_tracks,
     main,
@@ -80,6 +86,21 @@ def test_a_file_that_is_no_archive_is_refused_by_name(tmp_path: Path, content: b
         load_tracks(path)
 
 
+@given(position=st.integers(0), flipped=st.integers(1, 255))
+def test_whichever_byte_is_flipped_tracks_are_refused_or_unharmed(
+    tmp_path_factory: pytest.TempPathFactory, position: int, flipped: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "flipped.npz"
+    save_tracks(two_clips(), path)
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] ^= flipped
+    path.write_bytes(content)
+    with suppress(TracksError):
+        read = load_tracks(path)
+        assert torch.equal(read.keypoints, two_clips().keypoints)
+        assert (read.names, read.starts) == (two_clips().names, two_clips().starts)
+
+
 def test_statistics_of_a_ramp_are_its_mean_and_unit_step() -> None:
     statistics = motion_statistics([ramp(3), ramp(3)])
     assert_close(statistics.mean, torch.ones(2, 3))
@@ -105,6 +126,12 @@ def test_random_windows_play_forwards_and_backwards() -> None:
     assert set(drawn[steps[:, 0] > 0, 0, 0, 0].tolist()) == {0, 1, 2, 3, 4, 5}
 
 
+def test_random_windows_of_a_robot_play_forwards_only() -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn = random_windows([ramp(9)], 4, 64, generator, time_flip=False)
+    assert_close(drawn.diff(dim=1), torch.ones(64, 3, 2, 3))
+
+
 def test_windows_longer_than_every_clip_are_refused() -> None:
     with pytest.raises(ValueError, match="none has 6 frames"):
         every_window([ramp(5)], length=6, stride=1)
@@ -112,22 +139,85 @@ def test_windows_longer_than_every_clip_are_refused() -> None:
         random_windows([ramp(5)], 6, 1, torch.Generator())
 
 
-def test_the_command_writes_what_the_detector_sees_in_every_frame(tmp_path: Path) -> None:
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     save_motion_transfer(MotionTransfer(LITE128), tmp_path / "synthesis.pt")
+    return tmp_path / "synthesis.pt"
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> ClipCache:
     (tmp_path / "videos").mkdir()
     for name, frames in (("a.mkv", 3), ("b.mkv", 2)):
         write_noise_video(tmp_path / "videos" / name, frames)
+    return open_cache(tmp_path / "videos", LITE128.image_size, tmp_path / "cache")
+
+
+def test_cached_tracks_are_extracted_once(
+    checkpoint: Path, clips: ClipCache, tmp_path: Path
+) -> None:
+    first = cached_tracks(checkpoint, clips, tmp_path / "tracks")
+    (entry,) = (tmp_path / "tracks").iterdir()
+    save_tracks(replace(first, keypoints=first.keypoints + 1), entry)
+
+    again = cached_tracks(checkpoint, clips, tmp_path / "tracks")
+
+    assert first.names == ("a.mkv", "b.mkv")
+    assert torch.equal(again.keypoints, first.keypoints + 1)
+
+
+def test_cached_tracks_that_are_damaged_are_extracted_again(
+    checkpoint: Path, clips: ClipCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = cached_tracks(checkpoint, clips, tmp_path / "tracks")
+    (entry,) = (tmp_path / "tracks").iterdir()
+    whole = entry.read_bytes()
+    for damage in (whole[:-40], whole[:200] + b"\xff" * 9 + whole[209:]):
+        entry.write_bytes(damage)
+
+        again = cached_tracks(checkpoint, clips, tmp_path / "tracks")
+
+        assert torch.equal(again.keypoints, first.keypoints)
+        assert torch.equal(load_tracks(entry).keypoints, first.keypoints)
+        assert f"extracting again: {entry}" in capsys.readouterr().out
+
+
+def test_another_checkpoint_has_tracks_of_its_own(
+    checkpoint: Path, clips: ClipCache, tmp_path: Path
+) -> None:
+    first = cached_tracks(checkpoint, clips, tmp_path / "tracks")
+    torch.manual_seed(1)
+    save_motion_transfer(MotionTransfer(LITE128), checkpoint)
+
+    second = cached_tracks(checkpoint, clips, tmp_path / "tracks")
+
+    assert len(list((tmp_path / "tracks").iterdir())) == 2
+    assert not torch.equal(first.keypoints, second.keypoints)
+
+
+def test_clips_that_are_in_no_cache_have_tracks_that_are_in_none(
+    checkpoint: Path, clips: ClipCache, tmp_path: Path
+) -> None:
+    tracks = cached_tracks(checkpoint, replace(clips, fingerprint=""), tmp_path / "tracks")
+
+    assert tracks.names == clips.names
+    assert not (tmp_path / "tracks").exists()
+
+
+def test_the_command_writes_what_the_detector_sees_in_every_frame(
+    checkpoint: Path, clips: ClipCache, tmp_path: Path
+) -> None:
     main(
         [
-            *("--checkpoint", str(tmp_path / "synthesis.pt"), "--cache", str(tmp_path / "cache")),
-            *("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "tracks.npz")),
+            *("--checkpoint", str(checkpoint), "--cache", str(tmp_path / "cache")),
+            *("--data", str(tmp_path / "videos"), "--out", str(tmp_path / "tracks.npz")),
             *("--threads", "1"),
         ]
     )
     tracks = load_tracks(tmp_path / "tracks.npz")
-    assert tracks.names == ("a.mkv", "b.mkv")
-    model = load_motion_transfer(tmp_path / "synthesis.pt")
+    assert tracks.names == clips.names
+    model = load_motion_transfer(checkpoint)
     for index, name in enumerate(tracks.names):
         clip = read_clip(tmp_path / "videos" / name, LITE128.image_size)
         images = torch.from_numpy(clip).permute(0, 3, 1, 2) / 255

@@ -1,5 +1,6 @@
 """Reading videos, the decoded cache and the samples drawn from it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ from support.videos import Frames, gradient_frames, write_png, write_video
 from torch.testing import assert_close
 
 from motioncast.data.clip_cache import ClipCache, open_cache, split_validation
-from motioncast.data.pairs import Augmentation, PairSampler, random_affine, transform
+from motioncast.data.pairs import (
+    BAIR,
+    NEMO,
+    Augmentation,
+    PairSampler,
+    random_affine,
+    transform,
+)
 from motioncast.data.video_folder import DamagedVideoError, VideoFolder, read_clip
 
 
@@ -107,6 +115,18 @@ def test_a_cache_is_reused_until_the_folder_changes(tmp_path: Path) -> None:
     assert len(open_cache(folder, 16, tmp_path / "cache")) == 2
 
 
+def test_processes_that_decode_at_once_agree(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    write_video(folder / "a.mkv", gradient_frames(4, 16, 16))
+
+    with ThreadPoolExecutor(4) as pool:
+        opened = pool.map(lambda _: open_cache(folder, 16, tmp_path / "cache"), range(4))
+
+    assert len({clips.fingerprint for clips in opened}) == 1
+    assert [path.name[:10] for path in (tmp_path / "cache").iterdir()] == ["videos-16-"]
+
+
 def test_validation_clips_depend_on_names_alone() -> None:
     frames = np.zeros((1000, 1, 1, 3), dtype=np.uint8)
     names = tuple(f"clip{index}.mp4" for index in range(1000))
@@ -146,6 +166,24 @@ def test_frames_of_a_sample_come_from_one_clip_and_differ() -> None:
     assert_close(values // 128, (values // 128)[:, :1].expand(-1, 3))
     assert (values[:, 0].round() != values[:, 1].round()).all()
     assert ((values[:, 1] - values[:, 2]).abs().round() == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "orders"), [(NEMO, {-1.0, 1.0}), (BAIR, {1.0})], ids=["nemo", "bair"]
+)
+def test_faces_are_played_both_ways_and_robots_forwards(
+    augmentation: Augmentation, orders: set[float]
+) -> None:
+    clip = np.zeros((6, 8, 8, 3), np.uint8) + np.arange(6, dtype=np.uint8)[:, None, None, None]
+    clip[:, :, :4] += 100  # the left half is brighter, until it is flipped
+    sampler = PairSampler(cache_of(clip), [0], 64, seed=0, augmentation=augmentation)
+
+    source, driving, _ = sampler.batch(0)
+
+    later = (driving.mean(dim=(1, 2, 3)) - source.mean(dim=(1, 2, 3))).sign()
+    brighter_left = source[:, 0, 0, 0] > source[:, 0, 0, -1]
+    assert set(later.tolist()) == orders
+    assert set(brighter_left.tolist()) == {True, False}
 
 
 def test_transform_shows_at_u_what_was_at_the_affine_of_u() -> None:

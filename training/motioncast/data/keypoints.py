@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import os
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +55,15 @@ class Tracks:
 
 
 def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> Tracks:
-    """Runs the detector over every frame of the clips, with a progress bar."""
+    """Runs the detector, where it lies, over every frame of the clips, with a progress bar."""
     model.eval()
+    device = next(model.parameters()).device
     found = []
     with torch.inference_mode():
         for start in tqdm(range(0, len(clips.frames), batch), desc="detecting", unit="batch"):
             frames = torch.from_numpy(np.array(clips.frames[start : start + batch]))
-            images = frames.permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
-            found.append(model.detect(images).float())
+            images = frames.to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
+            found.append(model.detect(images).float().cpu())
     held_out = set(split_validation(clips)[1])
     return Tracks(
         names=clips.names,
@@ -73,7 +73,9 @@ def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> 
     )
 
 
-def cached_tracks(checkpoint: Path, clips: ClipCache, cache: Path = DEFAULT_CACHE) -> Tracks:
+def cached_tracks(
+    checkpoint: Path, clips: ClipCache, cache: Path = DEFAULT_CACHE, device: str = "cpu"
+) -> Tracks:
     """Returns what the detector of a checkpoint of stage 1 sees, extracting it on first use.
 
     Other bytes of the checkpoint, other clips or other options give another cache entry; an entry
@@ -87,7 +89,7 @@ def cached_tracks(checkpoint: Path, clips: ClipCache, cache: Path = DEFAULT_CACH
             return load_tracks(entry)
         except TracksError as error:
             print(f"extracting again: {error}")
-    tracks = extract_tracks(load_motion_transfer(checkpoint), clips)
+    tracks = extract_tracks(load_motion_transfer(checkpoint).to(device), clips)
     if clips.fingerprint:
         save_tracks(tracks, entry)
     return tracks
@@ -96,15 +98,16 @@ def cached_tracks(checkpoint: Path, clips: ClipCache, cache: Path = DEFAULT_CACH
 def save_tracks(tracks: Tracks, path: Path) -> None:
     """Writes tracks to a compressed .npz; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as unfinished:
+        whole = Path(unfinished) / "tracks.npz"
         np.savez_compressed(
-            file,
+            whole,
             names=np.array(tracks.names),
             starts=np.array(tracks.starts, dtype=np.int64),
             keypoints=tracks.keypoints.numpy(),
             validation=np.array(tracks.validation),
         )
-    os.replace(file.name, path)
+        os.replace(whole, path)
 
 
 def load_tracks(path: Path) -> Tracks:
@@ -174,11 +177,12 @@ def random_windows(
 
 
 def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (AttributeError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise TracksError(f"{path}: cannot be read as keypoint tracks ({error})") from error
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except Exception as error:  # zipfile, zlib and numpy each meet damage in their own way
+            raise TracksError(f"{path}: cannot be read as keypoint tracks ({error})") from error
 
 
 def _check(
@@ -207,12 +211,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
     add_data_arguments(parser)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="where the detector runs, such as cuda")
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(options.threads)
     model = load_motion_transfer(options.checkpoint)
     clips = open_data(options, model.configuration.image_size)
-    tracks = cached_tracks(options.checkpoint, clips, options.cache)
+    tracks = cached_tracks(options.checkpoint, clips, options.cache, options.device)
     save_tracks(tracks, options.out)
     print(f"{options.out}: {len(tracks.names)} clips, {len(tracks.keypoints)} frames")
 
