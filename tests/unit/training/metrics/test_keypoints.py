@@ -1,0 +1,97 @@
+"""Distances between keypoints against geometry."""
+
+import math
+
+import pytest
+import torch
+from scipy.stats import norm
+
+from motioncast.evaluate.metrics.keypoints import (
+    average_keypoint_distance,
+    diversity,
+    horizon_error,
+    keypoint_distance,
+)
+
+
+def test_a_keypoint_across_the_frame_is_off_by_its_size_less_one() -> None:
+    left, right = torch.tensor([[-1.0, 0.0, 0.5]]), torch.tensor([[1.0, 0.0, 0.5]])
+    assert keypoint_distance(left, right).item() == pytest.approx(255)
+    assert keypoint_distance(left, right, size=64).item() == pytest.approx(63)
+
+
+def test_a_step_of_three_and_four_is_five_and_intensity_does_not_count() -> None:
+    step = torch.tensor([3.0, 4.0]) / 127.5
+    truth = torch.zeros(2, 1, 3)
+    moved = truth.clone()
+    moved[..., :2] += step
+    moved[..., 2] = 0.9
+    assert average_keypoint_distance(moved, truth).tolist() == pytest.approx([5.0, 5.0])
+
+
+def test_the_average_keypoint_distance_is_over_the_keypoints() -> None:
+    truth = torch.zeros(1, 2, 2)
+    moved = torch.tensor([[[2.0, 0.0], [0.0, 4.0]]]) / 127.5
+    assert average_keypoint_distance(moved, truth).item() == pytest.approx(3.0)
+
+
+def test_holding_the_last_frame_errs_by_exactly_the_motion() -> None:
+    truth = torch.rand(5, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    last = torch.zeros(5, 3, 3)
+    error = horizon_error(last[:, None].expand_as(truth), truth, last)
+    assert error.relative.tolist() == pytest.approx([1.0] * 4)
+    assert error.pixels.shape == (5, 4)
+
+
+def test_linear_motion_held_errs_by_speed_times_horizon() -> None:
+    speed = torch.tensor([0.6, 0.8, 0.0]) / 127.5  # one pixel a frame
+    truth = torch.arange(1.0, 7.0).view(1, 6, 1, 1) * speed  # (1, 6, 1, 3)
+    last = torch.zeros(1, 1, 3)
+    held = horizon_error(last[:, None].expand_as(truth), truth, last)
+    assert held.mean_pixels.tolist() == pytest.approx([1, 2, 3, 4, 5, 6], rel=1e-6)
+    halfway = horizon_error(0.5 * truth, truth, last)
+    assert halfway.relative.tolist() == pytest.approx([0.5] * 6)
+
+
+def test_a_window_that_stands_still_does_not_spoil_the_relative_error() -> None:
+    truth = torch.stack([torch.zeros(1, 1, 3), torch.ones(1, 1, 3)])
+    forecast = torch.full_like(truth, 0.5)
+    error = horizon_error(forecast, truth, torch.zeros(2, 1, 3))
+    assert error.relative.tolist() == pytest.approx([1.0])  # 0.5 + 0.5 over 0 + 1
+
+
+def test_a_forecast_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be compared"):
+        horizon_error(torch.zeros(1, 3, 2, 3), torch.zeros(1, 4, 2, 3), torch.zeros(1, 2, 3))
+
+
+def test_equal_samples_have_no_diversity() -> None:
+    spread = diversity(torch.ones(4, 2, 5, 3, 3))
+    assert spread.pixels.abs().max() == 0
+    assert spread.trajectory_pixels.abs().max() == 0
+
+
+def test_diversity_of_three_samples_is_the_mean_over_their_pairs() -> None:
+    samples = torch.zeros(3, 1, 4, 2, 3)
+    samples[1, ..., 0] = 3 / 127.5
+    samples[2, ..., 1] = 4 / 127.5
+    samples[2, ..., 2] = 1.0  # intensity
+    spread = diversity(samples)
+    assert spread.pixels.flatten().tolist() == pytest.approx([(3 + 4 + 5) / 3] * 4)
+    # 4 frames and 2 keypoints: the norm is sqrt(8) times the distance of each.
+    assert spread.trajectory_pixels.item() == pytest.approx(math.sqrt(8) * 4)
+
+
+def test_diversity_of_normal_samples_is_their_expected_distance() -> None:
+    generator = torch.Generator().manual_seed(1)
+    samples = torch.zeros(20, 200, 1, 5, 3)
+    samples[..., 0] = torch.randn(20, 200, 1, 5, generator=generator) * 0.01
+    # |x - x'| of two normals of deviation s has the mean 2 s / sqrt(pi).
+    expected = 2 * 0.01 / math.sqrt(math.pi) * 127.5
+    assert expected == pytest.approx(0.01 * 127.5 * math.sqrt(2) * 2 * norm.pdf(0), rel=1e-9)
+    assert diversity(samples).pixels.mean().item() == pytest.approx(expected, rel=0.02)
+
+
+def test_one_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        diversity(torch.zeros(1, 2, 3, 4, 3))
