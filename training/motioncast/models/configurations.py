@@ -1,6 +1,6 @@
 """The configurations of the motion-transfer networks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -14,10 +14,14 @@ class Configuration:
     keypoints: int  # K
     gaussian_variance: float = 0.01
     softmax_temperature: float = 0.1
+    unit_heatmaps: bool = False  # Gaussians that sum to one, instead of a height of 1/100
 
 
 # Monkey-Net (Siarohin et al., CVPR 2019) as its authors configured it for UvA-Nemo.
 PAPER64 = Configuration(name="paper64", architecture="monkey_net", image_size=64, keypoints=10)
+
+# As they configured it for BAIR robot pushing.
+PAPER64_BAIR = replace(PAPER64, name="paper64_bair", unit_heatmaps=True)
 
 # For the CPU: dense motion at 32x32, nothing but warping and blending at full resolution.
 LITE128 = Configuration(name="lite128", architecture="lite", image_size=128, keypoints=16)
@@ -25,7 +29,7 @@ LITE128 = Configuration(name="lite128", architecture="lite", image_size=128, key
 # The same networks at the paper's size and number of keypoints: its experiments on a CPU.
 LITE64 = Configuration(name="lite64", architecture="lite", image_size=64, keypoints=10)
 
-CONFIGURATIONS = {known.name: known for known in (PAPER64, LITE128, LITE64)}
+CONFIGURATIONS = {known.name: known for known in (PAPER64, PAPER64_BAIR, LITE128, LITE64)}
 
 
 def configuration(name: str) -> Configuration:

@@ -50,19 +50,25 @@ class DenseMotion(nn.Module):
 
 
 class Movement(nn.Module):
-    """Gaussians around the driving keypoints minus those around the source's, over 100."""
+    """Gaussians around the driving keypoints minus those around the source's.
+
+    They have a height of 1/100, or sum to one where the configuration says so.
+    """
 
     centres: Tensor
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__()
         self.variance = configuration.gaussian_variance
+        self.unit_heatmaps = configuration.unit_heatmaps
         centres = pixel_centres(configuration.image_size)
         self.register_buffer("centres", centres, persistent=False)
 
     def forward(self, source: Tensor, driving: Tensor) -> Tensor:
         now = gaussians(driving, self.centres, self.variance)
         then = gaussians(source, self.centres, self.variance)
+        if self.unit_heatmaps:
+            return now / now.sum((-2, -1), keepdim=True) - then / then.sum((-2, -1), keepdim=True)
         return (now - then) / EMBEDDING_NORM
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from motioncast.data.pairs import AUGMENTATIONS, Augmentation
-from motioncast.models.checkpoint_predictor import PREDICTORS
+from motioncast.models.checkpoint_predictor import KINDS
 from motioncast.models.configurations import CONFIGURATIONS, Configuration
 from motioncast.models.predictor import PREDICTOR_SIZES, PredictorSizes
 from motioncast.train.fields import ConfigurationError, as_table, choose, fill, refuse_unknown
@@ -33,7 +33,6 @@ from motioncast.train.settings import (
 )
 
 FOLDER = Path(__file__).parent / "configurations"
-KINDS = (*PREDICTORS, "var")
 LENGTHS = ("steps", "minutes", "epochs")
 
 

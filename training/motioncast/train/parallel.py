@@ -81,8 +81,10 @@ class Processes:
         flat = torch.cat([value.flatten() for value in tensors])  # one message, not hundreds
         dist.all_reduce(flat)
         flat /= self.count
-        for value, mean in zip(tensors, flat.split([v.numel() for v in tensors]), strict=True):
-            value.copy_(mean.view_as(value))
+        means = torch.split(flat, [value.numel() for value in tensors])
+        with torch.no_grad():
+            for value, mean in zip(tensors, means, strict=True):
+                value.copy_(mean.view_as(value))
 
 
 @contextmanager

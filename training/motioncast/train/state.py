@@ -38,7 +38,7 @@ class SynthesisTraining(ABC):
         self.processes = processes
         self.stepper = Stepper(settings.precision, processes, self.precision_on_cpu)
         if processes.count > 1 and processes.device.type == "cuda":
-            nn.SyncBatchNorm.convert_sync_batchnorm(model)
+            nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         self.model = _channels_last_weights(model).to(processes.device)
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
         self.optimiser = torch.optim.Adam(model.parameters(), betas=(0.5, 0.999))

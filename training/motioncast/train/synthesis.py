@@ -1,91 +1,126 @@
 """Training of keypoint detector and synthesis network from unlabelled video.
 
-    python -m motioncast.train.synthesis --config lite128 --data videos/train --out runs/lite128
+    python -m motioncast.train.synthesis --config lite64_grid --data videos/train --out runs/grid
 
 The source frame and the keypoints of source and driving frame give the driving frame back. Once
-`--freeze-detector` of the training is over, the detector stays as it is (a predictor can be
-trained on its keypoints from then on) and only the synthesis network goes on. Started again on the
-same folder, a training resumes where its last checkpoint was written.
+`freeze_detector` of the training is over, the detector stays as it is (a predictor can be trained
+on its keypoints from then on) and only the synthesis network goes on. Started again on the same
+folder, a training resumes where its last checkpoint was written. torchrun starts it on several
+GPUs.
 """
 
 import argparse
-import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from motioncast.data.clip_cache import DEFAULT_CACHE, open_cache, split_validation
-from motioncast.data.pairs import Augmentation, PairSampler
+from motioncast.data.arguments import add_data_arguments, open_data
+from motioncast.data.clip_cache import split_validation
+from motioncast.data.pairs import PairSampler
 from motioncast.models.checkpoint import save_motion_transfer
-from motioncast.models.configurations import CONFIGURATIONS, Configuration, configuration
+from motioncast.models.configurations import Configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.adversarial import AdversarialTraining
+from motioncast.train.arguments import add_training_arguments
+from motioncast.train.configuration import LENGTHS, load_configuration, override
+from motioncast.train.fields import ConfigurationError
+from motioncast.train.journal import Journal
+from motioncast.train.parallel import Processes, joined
+from motioncast.train.preview import held_out_pairs, preview
 from motioncast.train.reconstruction import ReconstructionTraining
-from motioncast.train.settings import AdversarialSettings, TrainingSettings
-from motioncast.train.state import SynthesisTraining
-
-MONKEY_NET_AUGMENTATION = Augmentation(zoom=0.0, colour=0.0, brightness=0.0)
+from motioncast.train.settings import AdversarialSettings, SynthesisSettings, TrainingSettings
+from motioncast.train.state import ALONE, SynthesisTraining
 
 
 def train(
-    training: SynthesisTraining, sampler: PairSampler, out: Path, report_every: int = 50
+    training: SynthesisTraining,
+    sampler: PairSampler,
+    out: Path,
+    report_every: int = 50,
+    held_out: PairSampler | None = None,
 ) -> None:
-    """Trains to the end of the settings, writing `out`/training.pt, model.pt and log.jsonl."""
-    out.mkdir(parents=True, exist_ok=True)
-    saved = time.monotonic()
+    """Trains to the end of the settings.
+
+    Writes `out`/training.pt, model.pt, log.jsonl and tensorboard/; pairs of held-out frames are
+    looked at with every checkpoint.
+    """
+    leads = training.processes.leads
     recent: list[dict[str, float]] = []
-    bar = tqdm(desc="synthesis", unit="step", initial=training.step, mininterval=10)
-    while training.progress() < 1:
-        was_frozen = training.frozen
-        recent.append(training.learn(sampler.batch(training.step)))
-        bar.update()
-        if training.frozen and not was_frozen:
-            _save_all(training, out)
-            save_motion_transfer(training.average, out / "detector_frozen.pt")
-        if training.step % report_every == 0:
-            means = {
-                name: round(mean(terms[name] for terms in recent if name in terms), 5)
-                for name in recent[-1]
-            }
-            _log(out / "log.jsonl", training, means)
-            bar.set_postfix(means)
-            recent.clear()
-        if time.monotonic() - saved > training.settings.checkpoint_seconds:
-            _save_all(training, out)
-            saved = time.monotonic()
-    bar.close()
-    _save_all(training, out)
+    with (
+        Journal(out, training.step, leads) as journal,
+        tqdm(
+            desc="synthesis",
+            unit="step",
+            initial=training.step,
+            total=training.settings.steps,
+            mininterval=10,
+            disable=not leads,
+        ) as bar,
+    ):
+        saved = time.monotonic()
+        while training.progress() < 1:
+            was_frozen = training.frozen
+            recent.append(training.learn(sampler.batch(training.step)))
+            bar.update()
+            if training.step % report_every == 0:
+                bar.set_postfix(_report(training, recent, journal))
+                recent.clear()
+            newly_frozen = training.frozen and not was_frozen
+            if leads and newly_frozen:
+                save_motion_transfer(training.average, out / "detector_frozen.pt")
+            if newly_frozen or time.monotonic() - saved > training.settings.checkpoint_seconds:
+                _checkpoint(training, out, journal, held_out)
+                saved = time.monotonic()
+        _checkpoint(training, out, journal, held_out)
 
 
-def _save_all(training: SynthesisTraining, out: Path) -> None:
+def _report(
+    training: SynthesisTraining, recent: Sequence[dict[str, float]], journal: Journal
+) -> dict[str, float]:
+    """Notes the mean loss terms of the recent steps, and returns them."""
+    means = {
+        name: round(mean(terms[name] for terms in recent if name in terms), 5)
+        for name in recent[-1]
+    }
+    rate = training.learning_rate()
+    minutes = round(training.seconds / 60, 2)
+    journal.figures(
+        training.step,
+        {"minutes": minutes, "learning_rate": rate, **means},
+        {"learning_rate": rate, **{f"loss/{name}": value for name, value in means.items()}},
+    )
+    return means
+
+
+def _checkpoint(
+    training: SynthesisTraining, out: Path, journal: Journal, held_out: PairSampler | None
+) -> None:
+    if not training.processes.leads:
+        return
     training.save(out / "training.pt")
     save_motion_transfer(training.average, out / "model.pt")
-
-
-def _log(path: Path, training: SynthesisTraining, means: dict[str, float]) -> None:
-    line = {"step": training.step, "minutes": round(training.seconds / 60, 2), **means}
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    if held_out is not None:
+        seen = preview(training.average, held_out)
+        journal.scalars(training.step, {"validation/l1": seen.error()})
+        journal.image(training.step, "source driving output warped", seen.picture())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parses the command line and trains."""
     parser = argparse.ArgumentParser(description="Train keypoint detector and synthesis network.")
-    parser.add_argument("--config", choices=sorted(CONFIGURATIONS), default="lite128")
-    parser.add_argument("--data", type=Path, required=True, help="folder with one video per clip")
-    parser.add_argument("--out", type=Path, required=True, help="checkpoints and log; resumed")
-    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="decoded clips")
-    parser.add_argument("--skip-damaged", action="store_true", help="leave damaged files out")
-    length = parser.add_mutually_exclusive_group(required=True)
+    add_training_arguments(parser)
+    add_data_arguments(parser)
+    length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int)
     length.add_argument("--minutes", type=float)
-    parser.add_argument("--batch-size", type=int, help="default: 16 for lite128, 32 for paper64")
+    length.add_argument("--epochs", type=float, help="of one sample per clip")
+    parser.add_argument("--batch-size", type=int, help="over all processes")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--freeze-detector", type=float, help="share of the training, 0 to 1")
     parser.add_argument("--seed", type=int)
@@ -93,39 +128,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(options.threads)
-    chosen = configuration(options.config)
-    wanted = ("steps", "minutes", "batch_size", "learning_rate", "freeze_detector", "seed")
+    wanted = (*LENGTHS, "batch_size", "learning_rate", "freeze_detector", "seed", "precision")
     given = {name: getattr(options, name) for name in wanted}
-    training = new_training(
-        chosen, {name: value for name, value in given.items() if value is not None}
-    )
-    cache = open_cache(
-        options.data,
-        chosen.image_size,
-        options.cache,
-        damaged="skip" if options.skip_damaged else "refuse",
-    )
-    for name in cache.skipped:
-        print(f"left out, damaged: {name}")
-    checkpoint = options.out / "training.pt"
-    if checkpoint.is_file():
-        training.resume(checkpoint)
-        print(f"resuming {checkpoint} at step {training.step}")
-    settings = training.settings
-    clips, _ = split_validation(cache)
-    lite = chosen.architecture == "lite"
-    augmentation = Augmentation() if lite else MONKEY_NET_AUGMENTATION
-    sampler = PairSampler(cache, clips, settings.batch_size, settings.seed, augmentation)
-    train(training, sampler, options.out)
+    try:
+        chosen = load_configuration(options.config)
+        settings = override(chosen.synthesis, given)
+        if all(getattr(settings, length) is None for length in LENGTHS):
+            raise ConfigurationError("command line: no length (expected --steps or --minutes)")
+    except ConfigurationError as error:
+        parser.error(str(error))
+    with joined(options.device) as processes:
+        with processes.leader_first():
+            cache = open_data(options, chosen.network.image_size)
+        clips, held_out = split_validation(cache)
+        training = new_training(chosen.network, in_steps(settings, len(clips)), processes)
+        settings, checkpoint = training.settings, options.out / "training.pt"
+        if checkpoint.is_file():
+            training.resume(checkpoint)
+            if processes.leads:
+                print(f"resuming {checkpoint} at step {training.step}")
+        sampler = PairSampler(cache, clips, settings.batch_size, settings.seed, chosen.augmentation)
+        watched = held_out_pairs(cache, held_out) if held_out else None
+        train(training, sampler, options.out, held_out=watched)
 
 
-def new_training(chosen: Configuration, given: dict[str, Any]) -> SynthesisTraining:
-    """Returns an untrained network in the training of its architecture, with the given settings."""
-    torch.manual_seed(given.get("seed", 0))
-    model = MotionTransfer(chosen)
-    if chosen.architecture == "lite":
-        return ReconstructionTraining(model, replace(TrainingSettings(), **given))
-    return AdversarialTraining(model, replace(AdversarialSettings(), **given))
+def in_steps(settings: SynthesisSettings, clips: int) -> SynthesisSettings:
+    """Turns a length in epochs, of one sample per clip, into steps."""
+    if settings.epochs is None:
+        return settings
+    steps = math.ceil(settings.epochs * clips / settings.batch_size)
+    return replace(settings, steps=steps, epochs=None)
+
+
+def new_training(
+    network: Configuration, settings: SynthesisSettings, processes: Processes = ALONE
+) -> SynthesisTraining:
+    """Returns an untrained network in the training that its settings are for."""
+    torch.manual_seed(settings.seed)
+    model = MotionTransfer(network)
+    if isinstance(settings, AdversarialSettings):
+        return AdversarialTraining(model, settings, processes)
+    assert isinstance(settings, TrainingSettings)
+    return ReconstructionTraining(model, settings, processes)
 
 
 if __name__ == "__main__":
