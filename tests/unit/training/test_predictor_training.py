@@ -11,16 +11,10 @@ from torch.testing import assert_close
 from motioncast.data.keypoints import every_window
 from motioncast.evaluate.forecast import Setting, forecast_error
 from motioncast.models.checkpoint_predictor import load_predictor
-from motioncast.models.predictor import PredictorSizes, Unrolled
+from motioncast.models.predictor import PredictorSizes
 from motioncast.models.predictors import damped, free_running, hold, linear
 from motioncast.train.predictor import PredictorTraining, Schedule, train
-from motioncast.train.predictor_loss import (
-    PATTERNS,
-    LossWeights,
-    forecast_loss,
-    horizons,
-    random_patterns,
-)
+from motioncast.train.predictor_loss import LossWeights
 
 SIZES = PredictorSizes(keypoints=2, hidden=32, latent=4, features=32)
 
@@ -96,31 +90,3 @@ def test_training_leaves_a_predictor_and_a_second_call_has_nothing_left_to_do(
     assert (tmp_path / "predictor.pt").read_bytes() == written
     assert load_predictor(tmp_path / "predictor.pt").sizes == SIZES
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
-
-
-def test_patterns_start_observed_and_alternate_stretches_of_the_listed_lengths() -> None:
-    observed = random_patterns(200, 60, torch.Generator().manual_seed(0))
-    assert set(observed.flatten().tolist()) == {0.0, 1.0}
-    assert (observed[:, 0] == 1).all()
-    stretches = set()
-    for row in observed[:, 1:].int().tolist():
-        text = "".join(map(str, row))
-        inner = text.strip("1").strip("0").replace("01", "0 1").replace("10", "1 0").split()
-        stretches |= {len(stretch) for stretch in inner if stretch[0] == "1"}
-    assert stretches <= {m for m, _ in PATTERNS}
-    assert len(stretches) > 2
-
-
-def test_the_horizon_counts_frames_since_the_last_observed_one() -> None:
-    observed = torch.tensor([[1.0, 1.0, 0.0, 0.0, 1.0, 0.0]])
-    assert horizons(observed).tolist() == [[1, 1, 1, 2, 3, 1]]
-
-
-def test_the_forecast_loss_is_the_weighted_mean_of_errors_in_units() -> None:
-    vrnn = training("vrnn", Schedule()).model
-    truth = torch.zeros(1, 3, 2, 3)
-    forecast = truth + 2 * vrnn.unit
-    unrolled = Unrolled(forecast, torch.empty(0), torch.empty(0))
-    loss = forecast_loss(vrnn, unrolled, truth, torch.tensor([[1.0, 0.0, 0.0]]))
-    # Error 2 in x, y and (weighing a half) intensity; horizons 1 and 2; the first step is left out.
-    assert_close(loss, torch.tensor((2 + 2 + 1) / 3 * (1 + 2**-0.5) / 2))

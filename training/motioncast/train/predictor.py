@@ -79,11 +79,15 @@ class PredictorTraining:
         frames = schedule.window_frames
         keypoints = random_windows(self.clips, frames, schedule.batch, generator)
         observed = random_patterns(schedule.batch, frames, generator)
-        noise = torch.randn(schedule.batch, frames, self.model.sizes.latent, generator=generator)
+        shape = (schedule.batch, frames, self.model.sizes.latent)
+        paths = (self.weights.best_of,) if self.weights.best_of > 1 else ()
+        noise = torch.randn(*paths, *shape, generator=generator)
+        draws = torch.rand(schedule.batch, frames, generator=generator)
 
         for group in self.optimizer.param_groups:
             group["lr"] = schedule.learning_rate * self._rate()
-        loss = predictor_loss(self.model, keypoints, observed, noise, self.weights)
+        progress = self.step / schedule.steps
+        loss = predictor_loss(self.model, keypoints, observed, noise, self.weights, progress, draws)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip_norm)

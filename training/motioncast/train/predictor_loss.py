@@ -1,34 +1,181 @@
 """What predictors are trained on: the free-running forecast error, and the paper's ELBO (VRNN).
 
-    loss = mean over steps of  sum_k w_h |forecast_t - x_t| / unit   -   weight * ELBO_t
+    free_running  mean over steps of  sum_k w_h |forecast_t - x_t| / unit   -   weight * ELBO_t
+    elbo          the paper's alone:  - ELBO_t,
+                  ELBO_t = E_q[log p(x_t | z_<=t, x_<t)] - beta KL(q_t || p_t), summed over
+                  coordinates, mean over steps
+    rnn           Monkey-Net's own: mean over predicted steps of |forecast_t - x_t|
 
 The timeline of a training window alternates observed and predicted stretches, so the recurrence
 learns both to live on its own output and to take up the truth again. h is the number of frames
 since the last observed one; w_h = h^-1/2 keeps far horizons, whose errors are larger, from drowning
-near ones.
+near ones. The ELBO alone is teacher-forced: all frames are observed (Chung et al. 2015).
 
-Shapes: B batch, T time, K keypoints, Z latent, S state.
+Shapes: B batch, T time, K keypoints, Z latent, S state (of `unroll`) or samples (of noise).
 """
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from motioncast.models.gru import MonkeyNetGRU
 from motioncast.models.predictor import RecurrentPredictor, Unrolled
 from motioncast.models.vrnn import VRNN
+from motioncast.train.settings import Count, Share
 
 # Observed:predicted stretches: the paper's 1:1 and 5:27, the evaluation's 10:12, and others.
 PATTERNS = ((1, 1), (1, 3), (2, 3), (5, 5), (5, 27), (10, 12), (10, 22))
 INTENSITY_WEIGHT = 0.5  # against x and y
+FINAL_TRUE_INPUTS = (0.1, 0.5)  # of observed and predicted frames (Minderer et al. 2019)
 
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """How the terms are weighed."""
+    """What is minimised, and how the terms are weighed."""
 
-    elbo: float = 0.1
-    beta: float = 0.1  # of the KL divergence within the ELBO
+    objective: Literal["free_running", "elbo"] = "free_running"
+    elbo: float = 0.1  # beside the free-running error, per coordinate
+    beta: float = 0.1  # of the KL divergence within the ELBO; 1 is the paper's bound
+    kl_annealing: Share = 0.0  # share of the training over which beta rises from 0
+    scheduled_sampling: Share = 0.0  # share over which the true inputs grow fewer; 0 is never
+    best_of: Count = 1  # of that many sampled paths, the one with the least error is trained
+
+
+class LossTerms(NamedTuple):
+    """The loss and what it is made of, scalars; a term that the objective lacks is 0."""
+
+    total: Tensor
+    forecast: Tensor  # weighted L1 error
+    log_likelihood: Tensor  # nats per step
+    kl: Tensor  # nats per step
+
+
+def predictor_loss(
+    model: RecurrentPredictor,
+    keypoints: Tensor,
+    observed: Tensor,
+    noise: Tensor,
+    weights: LossWeights,
+    progress: float = 1.0,
+    draws: Tensor | None = None,
+) -> Tensor:
+    """Returns the loss of windows (see `loss_terms`)."""
+    return loss_terms(model, keypoints, observed, noise, weights, progress, draws).total
+
+
+def loss_terms(
+    model: RecurrentPredictor,
+    keypoints: Tensor,
+    observed: Tensor,
+    noise: Tensor,
+    weights: LossWeights,
+    progress: float = 1.0,
+    draws: Tensor | None = None,
+) -> LossTerms:
+    """Returns the loss of windows (B, T, K, 3) whose first frame is observed, and its terms.
+
+    Args:
+        model: in training.
+        keypoints: (B, T, K, 3), the truth of every frame.
+        observed: (B, T), 1 where the pattern observes a frame.
+        noise: standard normal; (B, T, Z) draws from the posterior alone, while the forecast
+            follows the mean path; (S, B, T, Z) draws S whole paths (best_of).
+        weights: what is minimised.
+        progress: share of the training that is over, in [0, 1].
+        draws: (B, T), uniform in [0, 1); scheduled sampling needs them.
+
+    Raises:
+        ValueError: the objective is the ELBO, and the model has none.
+    """
+    if weights.objective == "elbo" and not isinstance(model, VRNN):
+        raise ValueError("objective: 'elbo' needs a predictor with a latent, a vrnn")
+    fed = true_inputs(observed, weights, progress, draws)
+    if noise.dim() == 4:
+        paths = len(noise)
+        keypoints, fed = keypoints.repeat(paths, 1, 1, 1), fed.repeat(paths, 1)
+        noise = path_noise = noise.flatten(0, 1)  # (S B, T, Z)
+    else:
+        paths, path_noise = 1, noise * fed[..., None]
+    state = keypoints.new_zeros(len(keypoints), model.state_size)
+    unrolled = model.unroll(keypoints, fed, path_noise, state)
+
+    nothing = keypoints.new_zeros(())
+    if isinstance(model, MonkeyNetGRU):
+        forecast = monkey_net_loss(unrolled, keypoints, fed)
+        return LossTerms(forecast, forecast.detach(), nothing, nothing)
+    if weights.objective == "elbo":
+        forecast = total = nothing
+    else:
+        forecast = total = forecast_loss(model, unrolled, keypoints, fed, paths)
+    if not isinstance(model, VRNN):
+        return LossTerms(total, forecast.detach(), nothing, nothing)
+    elbo = model.elbo(keypoints, unrolled.states, noise)
+    value = elbo.value(annealed_beta(weights, progress))[:, 1:].mean()
+    if weights.objective == "elbo":
+        total = -value
+    else:
+        total = total - weights.elbo * value / (3 * model.sizes.keypoints)
+    return LossTerms(
+        total=total,
+        forecast=forecast.detach(),
+        log_likelihood=elbo.log_likelihood[:, 1:].mean().detach(),
+        kl=elbo.kl[:, 1:].mean().detach(),
+    )
+
+
+def forecast_loss(
+    model: RecurrentPredictor,
+    unrolled: Unrolled,
+    keypoints: Tensor,
+    observed: Tensor,
+    paths: int = 1,
+) -> Tensor:
+    """Returns the weighted L1 error in units, averaged over all steps but the first.
+
+    With several paths, (paths * B, ...), every batch element counts with its best one.
+    """
+    error = (unrolled.forecast - keypoints).abs() / model.unit  # (B, T, K, 3)
+    weight = error.new_tensor([1.0, 1.0, INTENSITY_WEIGHT])
+    per_step = (error * weight).mean(dim=(-2, -1)) * horizons(observed).float().rsqrt()
+    if paths == 1:
+        return per_step[:, 1:].mean()
+    return per_step[:, 1:].mean(dim=1).reshape(paths, -1).amin(dim=0).mean()
+
+
+def monkey_net_loss(unrolled: Unrolled, keypoints: Tensor, observed: Tensor) -> Tensor:
+    """Returns the L1 error averaged over predicted frames alone (Siarohin et al. 2019)."""
+    error = (unrolled.forecast - keypoints).abs().mean(dim=(-2, -1))  # (B, T)
+    predicted = 1 - observed
+    return (error * predicted).sum() / predicted.sum().clamp(min=1)
+
+
+def annealed_beta(weights: LossWeights, progress: float) -> float:
+    """Returns the weight of the KL divergence: from 0 up to beta, then beta."""
+    if weights.kl_annealing == 0:
+        return weights.beta
+    return weights.beta * min(1.0, progress / weights.kl_annealing)
+
+
+def true_inputs(
+    observed: Tensor, weights: LossWeights, progress: float, draws: Tensor | None
+) -> Tensor:
+    """Returns where the network is fed the truth, (B, T) of 0 and 1; always at the first frame.
+
+    Without scheduled sampling that is where frames are observed (and everywhere for the ELBO).
+    With it, everywhere at first; then less and less, at predicted frames more often than at
+    observed ones, as Minderer et al. (2019) have it.
+    """
+    if weights.scheduled_sampling == 0:
+        return torch.ones_like(observed) if weights.objective == "elbo" else observed
+    if draws is None:
+        raise ValueError("draws: scheduled sampling needs them")
+    fallen = min(1.0, progress / weights.scheduled_sampling)
+    if_observed, if_predicted = (1 - fallen * (1 - final) for final in FINAL_TRUE_INPUTS)
+    fed = (draws < torch.where(observed > 0, if_observed, if_predicted)).to(observed)
+    fed[:, 0] = 1.0
+    return fed
 
 
 def random_patterns(batch: int, frames: int, generator: torch.Generator) -> Tensor:
@@ -48,39 +195,7 @@ def random_patterns(batch: int, frames: int, generator: torch.Generator) -> Tens
 
 def horizons(observed: Tensor) -> Tensor:
     """Returns how many frames before each step the last observed one was, (B, T); first step 1."""
-    index = torch.arange(observed.shape[1]).expand_as(observed)
+    index = torch.arange(observed.shape[1], device=observed.device).expand_as(observed)
     last = torch.where(observed > 0, index, -1).cummax(dim=1).values
     before = torch.nn.functional.pad(last[:, :-1], (1, 0), value=-1)
     return index - before
-
-
-def forecast_loss(
-    model: RecurrentPredictor, unrolled: Unrolled, keypoints: Tensor, observed: Tensor
-) -> Tensor:
-    """Returns the weighted L1 error in units, averaged over all steps but the first."""
-    error = (unrolled.forecast - keypoints).abs() / model.unit  # (B, T, K, 3)
-    weight = error.new_tensor([1.0, 1.0, INTENSITY_WEIGHT])
-    per_step = (error * weight).mean(dim=(-2, -1)) * horizons(observed).float().rsqrt()
-    return per_step[:, 1:].mean()
-
-
-def predictor_loss(
-    model: RecurrentPredictor,
-    keypoints: Tensor,
-    observed: Tensor,
-    noise: Tensor,
-    weights: LossWeights,
-) -> Tensor:
-    """Returns the loss of windows (B, T, K, 3) whose first frame is observed.
-
-    The forecast follows the mean path; the noise (B, T, Z) draws from the posterior alone.
-    """
-    path_noise = noise * observed[..., None]
-    state = keypoints.new_zeros(len(keypoints), model.state_size)
-    unrolled = model.unroll(keypoints, observed, path_noise, state)
-    loss = forecast_loss(model, unrolled, keypoints, observed)
-    if isinstance(model, VRNN):
-        elbo = model.elbo(keypoints, unrolled.states, noise).value(weights.beta)
-        coordinates = 3 * model.sizes.keypoints
-        loss = loss - weights.elbo * elbo[:, 1:].mean() / coordinates
-    return loss

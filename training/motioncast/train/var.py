@@ -28,7 +28,17 @@ from motioncast.models.var import (
 )
 
 LAGS = 6
-RIDGES = (1e-3, 0.0, 1e-5, 1e-4, 1e-2, 1e-1)  # the first one where nothing can choose
+RIDGES = (
+    1e-3,
+    0.0,
+    1e-5,
+    1e-4,
+    1e-2,
+    1e-1,
+    1.0,
+    1e1,
+    1e2,
+)  # the first one where nothing can choose
 
 # The paper's M1, M2 and BAIR, the comparison of forecast errors, and the stream's default.
 PATTERNS = (

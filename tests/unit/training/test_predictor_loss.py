@@ -1,0 +1,286 @@
+"""What predictors are trained on: masks, the free-running error, the ELBO and the options."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from motioncast.models.checkpoint_predictor import build_predictor
+from motioncast.models.predictor import (
+    MotionStatistics,
+    PredictorSizes,
+    RecurrentPredictor,
+    Unrolled,
+)
+from motioncast.train.predictor_loss import (
+    PATTERNS,
+    LossWeights,
+    annealed_beta,
+    forecast_loss,
+    horizons,
+    loss_terms,
+    predictor_loss,
+    random_patterns,
+    true_inputs,
+)
+
+SIZES = PredictorSizes(keypoints=2, hidden=5, latent=3, features=4)
+Array = npt.NDArray[np.float64]
+
+
+def model(kind: str) -> RecurrentPredictor:
+    torch.manual_seed(0)
+    statistics = MotionStatistics(
+        mean=torch.full((2, 3), 0.4), std=torch.full((2, 3), 0.3), unit=torch.full((2, 3), 0.05)
+    )
+    return build_predictor(kind, SIZES, statistics)
+
+
+def windows(frames: int = 7, batch: int = 3) -> tuple[Tensor, Tensor]:
+    """Returns keypoints inside their range and a mask of gaps."""
+    generator = torch.Generator().manual_seed(1)
+    keypoints = 0.2 + 0.5 * torch.rand(batch, frames, 2, 3, generator=generator)
+    return keypoints, torch.tensor([[1.0, 1, 0, 0, 1, 0, 0]])[:, :frames].repeat(batch, 1)
+
+
+def draw(*shape: int, seed: int = 2) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_patterns_start_observed_and_alternate_stretches_of_the_listed_lengths() -> None:
+    observed = random_patterns(200, 60, torch.Generator().manual_seed(0))
+    assert set(observed.flatten().tolist()) == {0.0, 1.0}
+    assert (observed[:, 0] == 1).all()
+    stretches = set()
+    for row in observed[:, 1:].int().tolist():
+        text = "".join(map(str, row))
+        inner = text.strip("1").strip("0").replace("01", "0 1").replace("10", "1 0").split()
+        stretches |= {len(stretch) for stretch in inner if stretch[0] == "1"}
+    assert stretches <= {m for m, _ in PATTERNS}
+    assert len(stretches) > 2
+
+
+def test_the_horizon_counts_frames_since_the_last_observed_one() -> None:
+    observed = torch.tensor([[1.0, 1.0, 0.0, 0.0, 1.0, 0.0]])
+    assert horizons(observed).tolist() == [[1, 1, 1, 2, 3, 1]]
+
+
+def test_the_forecast_loss_is_the_weighted_mean_of_errors_in_units() -> None:
+    vrnn = model("vrnn")
+    truth = torch.zeros(1, 3, 2, 3)
+    unrolled = Unrolled(truth + 2 * vrnn.unit, torch.empty(0), torch.empty(0))
+    loss = forecast_loss(vrnn, unrolled, truth, torch.tensor([[1.0, 0.0, 0.0]]))
+    # Error 2 in x, y and (weighing a half) intensity; horizons 1 and 2; the first step is left out.
+    assert_close(loss, torch.tensor((2 + 2 + 1) / 3 * (1 + 2**-0.5) / 2))
+
+
+def test_the_free_running_loss_is_that_of_its_own_steps() -> None:
+    gru = model("gru").eval()
+    keypoints, observed = windows()
+    state, expected, since = torch.zeros(3, gru.state_size), torch.zeros(()), 0
+    for t in range(7):
+        forecast, state = gru.step(keypoints[:, t], observed[:, t], torch.zeros(3, 3), state)
+        since += 1
+        if t > 0:
+            x, y, intensity = ((forecast - keypoints[:, t]).abs() / 0.05).mean(dim=(0, 1))
+            expected = expected + (x + y + 0.5 * intensity) / 3 / math.sqrt(since) / 6
+        since = 0 if observed[0, t] else since
+    assert_close(predictor_loss(gru, keypoints, observed, draw(3, 7, 3), LossWeights()), expected)
+
+
+def test_progress_and_draws_change_nothing_as_long_as_no_option_asks_for_them() -> None:
+    vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
+    plain = predictor_loss(vrnn, keypoints, observed, noise, LossWeights())
+    again = predictor_loss(
+        vrnn, keypoints, observed, noise, LossWeights(), progress=0.1, draws=torch.ones(3, 7)
+    )
+    assert_close(again, plain, atol=0, rtol=0)
+
+
+def numpy_elbo(
+    vrnn: RecurrentPredictor, keypoints: Array, noise: Array, beta: float
+) -> tuple[float, float]:
+    """Returns the mean over steps 1.. of ELBO and KL, from the paper's equations, in numpy."""
+    weights = {name: value.double().numpy() for name, value in vrnn.state_dict().items()}
+
+    def linear(name: str, x: Array) -> Array:
+        mapped: Array = x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        return mapped
+
+    def two(name: str, x: Array) -> tuple[Array, Array]:
+        first, second = np.split(linear(f"{name}.2", np.maximum(linear(f"{name}.0", x), 0)), 2, 1)
+        return first, np.log1p(np.exp(second))
+
+    def sigmoid(x: Array) -> Array:
+        return 1 / (1 + np.exp(-x))
+
+    batch, frames = keypoints.shape[:2]
+    hidden = np.zeros((batch, SIZES.hidden))
+    previous = np.zeros((batch, 6))
+    bounds, divergences = [], []
+    for t in range(frames):
+        x = keypoints[:, t].reshape(batch, 6)
+        displacement = (x - previous) / 0.05 if t else np.zeros_like(x)
+        read = np.concatenate([(x - 0.4) / 0.3, displacement, np.ones((batch, 1))], axis=1)
+        psi_x = np.maximum(linear("psi_x.0", read), 0)
+        prior_mean, prior_std = two("prior_network", hidden)
+        mean, std = two("posterior_network", np.concatenate([psi_x, hidden], axis=1))
+        prior_std, std = prior_std + 1e-4, std + 1e-4
+        z = mean + std * noise[:, t]
+        psi_z = np.maximum(linear("psi_z.0", z), 0)
+        centre, scale = two("decoder_network", np.concatenate([psi_z, hidden], axis=1))
+        scale = scale + 1e-2
+        log_likelihood = -(np.abs(displacement - centre) / scale + np.log(2 * scale)).sum(axis=1)
+        ratio, shift = (std / prior_std) ** 2, ((mean - prior_mean) / prior_std) ** 2
+        kl = 0.5 * (ratio + shift - 1 - np.log(ratio)).sum(axis=1)
+        if t:
+            bounds.append(log_likelihood - beta * kl)
+            divergences.append(kl)
+        inputs = linear("recurrence.from_input", np.concatenate([psi_x, psi_z], axis=1))
+        own = linear("recurrence.from_hidden", hidden)
+        (reset_x, update_x, new_x), (reset_h, update_h, new_h) = (
+            np.split(part, 3, axis=1) for part in (inputs, own)
+        )
+        update = sigmoid(update_x + update_h)
+        new = np.tanh(new_x + sigmoid(reset_x + reset_h) * new_h)
+        hidden, previous = (1 - update) * new + update * hidden, x
+    return float(np.mean(bounds)), float(np.mean(divergences))
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.3])
+def test_the_elbo_objective_is_the_papers_bound_computed_independently(beta: float) -> None:
+    vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
+    weights = LossWeights(objective="elbo", beta=beta)
+    terms = loss_terms(vrnn, keypoints, observed, noise, weights)
+    bound, kl = numpy_elbo(vrnn, keypoints.double().numpy(), noise.double().numpy(), beta)
+    assert terms.total.item() == pytest.approx(-bound, rel=1e-4)
+    assert terms.kl.item() == pytest.approx(kl, rel=1e-4)
+    assert terms.log_likelihood.item() == pytest.approx(bound + beta * kl, rel=1e-4)
+
+
+def test_the_elbo_is_teacher_forced_so_the_pattern_does_not_matter() -> None:
+    vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
+    weights = LossWeights(objective="elbo")
+    losses = [
+        predictor_loss(vrnn, keypoints, mask, noise, weights)
+        for mask in (observed, torch.ones_like(observed))
+    ]
+    assert_close(losses[0], losses[1], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["gru", "rnn"])
+def test_predictors_without_a_latent_have_no_elbo(kind: str) -> None:
+    keypoints, observed = windows()
+    with pytest.raises(ValueError, match="'elbo' needs"):
+        predictor_loss(
+            model(kind), keypoints, observed, draw(3, 7, 3), LossWeights(objective="elbo")
+        )
+
+
+def test_the_free_running_objective_is_the_forecast_loss_less_the_weighted_elbo() -> None:
+    vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
+    weights = LossWeights(elbo=0.4, beta=0.3)
+    terms = loss_terms(vrnn, keypoints, observed, noise, weights)
+    elbo = terms.log_likelihood - 0.3 * terms.kl
+    assert_close(terms.total, terms.forecast - 0.4 * elbo / 6)
+    assert terms.kl > 0
+
+
+def test_the_weight_of_the_kl_rises_linearly_to_beta() -> None:
+    weights = LossWeights(beta=0.2, kl_annealing=0.5)
+    rising = [annealed_beta(weights, progress) for progress in (0.0, 0.125, 0.25, 0.5, 0.9)]
+    assert rising == pytest.approx([0.0, 0.05, 0.1, 0.2, 0.2])
+    assert annealed_beta(LossWeights(beta=0.2), 0.0) == 0.2
+
+
+def test_without_scheduled_sampling_the_truth_is_fed_where_it_is_observed() -> None:
+    _, observed = windows()
+    assert_close(true_inputs(observed, LossWeights(), 0.3, None), observed)
+
+
+@pytest.mark.parametrize(
+    ("progress", "if_observed", "if_predicted"),
+    # Minderer et al.: 1.0 to 0.1 and 1.0 to 0.5 over the given share of the training.
+    [(0.0, 1.0, 1.0), (0.4, 0.55, 0.75), (0.8, 0.1, 0.5), (1.0, 0.1, 0.5)],
+)
+def test_scheduled_sampling_feeds_the_truth_with_the_probabilities_of_its_authors(
+    progress: float, if_observed: float, if_predicted: float
+) -> None:
+    observed = (torch.arange(400) % 2 == 0).float().expand(500, -1)
+    draws = torch.rand(500, 400, generator=torch.Generator().manual_seed(0))
+    fed = true_inputs(observed, LossWeights(scheduled_sampling=0.8), progress, draws)
+    assert set(fed.flatten().tolist()) <= {0.0, 1.0}
+    assert (fed[:, 0] == 1).all()
+    assert fed[:, 2::2].mean().item() == pytest.approx(if_observed, abs=0.01)
+    assert fed[:, 1::2].mean().item() == pytest.approx(if_predicted, abs=0.01)
+
+
+def test_scheduled_sampling_without_draws_is_refused() -> None:
+    keypoints, observed = windows()
+    with pytest.raises(ValueError, match="draws"):
+        predictor_loss(
+            model("gru"), keypoints, observed, draw(3, 7, 3), LossWeights(scheduled_sampling=0.8)
+        )
+
+
+def test_the_best_of_several_paths_is_the_least_error_of_each_window() -> None:
+    vrnn, (keypoints, observed), noise = model("vrnn"), windows(), 3 * draw(4, 3, 7, 3)
+    weights = LossWeights(best_of=4)
+    each = []
+    for path in noise:
+        paths = torch.stack([path, path])  # twice the same path: its own error
+        each.append(
+            [
+                loss_terms(
+                    vrnn, keypoints[b : b + 1], observed[b : b + 1], paths[:, b : b + 1], weights
+                ).forecast
+                for b in range(3)
+            ]
+        )
+    errors = torch.tensor(each)  # (S, B)
+    best = loss_terms(vrnn, keypoints, observed, noise, weights).forecast
+    assert_close(best, errors.amin(dim=0).mean())
+    assert best < errors.mean()
+
+
+def test_only_the_best_path_teaches_the_forecast() -> None:
+    vrnn, (keypoints, observed) = model("vrnn"), windows(batch=1)
+    noise = draw(2, 1, 7, 3).requires_grad_()
+    weights = LossWeights(best_of=2, elbo=0.0)
+    torch.autograd.backward(predictor_loss(vrnn, keypoints, observed, noise, weights))
+    assert noise.grad is not None
+    assert sorted((noise.grad.abs().sum(dim=(1, 2, 3)) > 0).tolist()) == [False, True]
+
+
+def test_the_papers_rnn_learns_the_absolute_error_of_predicted_frames_alone() -> None:
+    rnn, (keypoints, observed) = model("rnn"), windows()
+    forecast, _ = rnn(keypoints, observed, torch.zeros(3, 7, 3), torch.zeros(3, rnn.state_size))
+    expected = (forecast - keypoints)[:, [2, 3, 5, 6]].abs().mean()
+    loss = predictor_loss(rnn, keypoints, observed, draw(3, 7, 3), LossWeights())
+    assert_close(loss, expected.detach(), check_stride=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights"),
+    [
+        ("vrnn", LossWeights()),
+        ("vrnn", LossWeights(objective="elbo", kl_annealing=0.5)),
+        ("vrnn", LossWeights(best_of=2, scheduled_sampling=0.8)),
+        ("gru", LossWeights()),
+        ("rnn", LossWeights()),
+    ],
+)
+def test_every_weight_of_a_predictor_is_taught(kind: str, weights: LossWeights) -> None:
+    taught, (keypoints, observed) = model(kind), windows()
+    noise = draw(2, 3, 7, 3) if weights.best_of > 1 else draw(3, 7, 3)
+    draws = torch.rand(3, 7, generator=torch.Generator().manual_seed(0))
+    loss = predictor_loss(taught, keypoints, observed, noise, weights, 0.3, draws)
+    torch.autograd.backward(loss)
+    for name, value in taught.named_parameters():
+        assert value.grad is not None, name
+        assert value.grad.isfinite().all(), name
+        assert value.grad.abs().sum() > 0, name
