@@ -5,10 +5,11 @@
 
 The interval over clips is a bootstrap of both factors at once (Owen 2007, "the pigeonhole
 bootstrap"): initialisations are drawn with replacement, then whole videos, the same videos for
-every initialisation; 2.5 % and 97.5 % of the resampled means bound it. The test of "A beats B"
-flips the sign of the difference of whole videos (Fisher's randomisation test): under the null
-hypothesis each video favours A as much as B. It speaks of videos like these, given these
-initialisations; over initialisations alone there is Welch's t-test.
+every initialisation, one less of each than there are (Rao and Wu 1988); 2.5 % and 97.5 % of the
+resampled means bound it. The test of "A beats B" flips the sign of the difference of whole videos
+(Fisher's randomisation test): under the null hypothesis each video favours A as much as B. It
+speaks of videos like these, given these initialisations; over initialisations alone there is
+Welch's t-test.
 
 Shapes: I initialisations, C clips, G videos, R resamples.
 """
@@ -68,7 +69,8 @@ def interval_over_clips(
     """Returns the mean of values (I, C) with its bootstrap interval; every clip weighs the same.
 
     groups: the video of each clip; without it every clip is a video of its own. With one
-    initialisation only the videos are resampled. Below some 20 videos the interval is too narrow.
+    initialisation only the videos are resampled. The quantiles are those of many videos: with
+    fewer than some 20 the interval is too narrow.
     """
     table, videos = _table("values", values), _Videos.of(values, groups)
     weights = videos.draw(rng, resamples)  # (R, G)
@@ -218,13 +220,17 @@ class _Videos:
 
     def resampled_means(self, table: Array, weights: Array, rng: np.random.Generator) -> Array:
         """Returns the mean over clips of values (I, C) in every resample, (R,)."""
-        rows = _multiplicities(len(table), rng, len(weights)) / len(table)  # (R, I)
+        rows = _multiplicities(len(table), rng, len(weights))  # (R, I)
         totals = ((rows @ self.sums(table)) * weights).sum(axis=1)
-        return totals / (weights @ self.membership.sum(axis=0))  # type: ignore[no-any-return]
+        counts = rows.sum(axis=1) * (weights @ self.membership.sum(axis=0))
+        return totals / counts  # type: ignore[no-any-return]
 
 
 def _multiplicities(count: int, rng: np.random.Generator, resamples: int) -> Array:
-    return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(float)
+    """Draws one less than there are: the variance of the mean is then unbiased, however few."""
+    if count == 1:
+        return np.ones((resamples, 1))
+    return rng.multinomial(count - 1, np.full(count, 1 / count), size=resamples).astype(float)
 
 
 def _percentiles(estimate: float, resampled: Array, level: float) -> Interval:
