@@ -85,10 +85,11 @@ def extrapolate(
 ) -> Tensor:
     """Fills gaps with the last observed frame plus `travelled(horizon)` times its velocity."""
     check_timeline(keypoints, observed)
+    observed = observed.to(keypoints.device)
     last, before = history(observed, 2).unbind(dim=1)  # (T,) each
     elapsed = (last - before).clamp(min=1)
     velocity = (keypoints[:, last] - keypoints[:, before]) / elapsed[:, None, None]
-    horizon = torch.arange(len(observed)) - last
+    horizon = torch.arange(len(observed), device=last.device) - last
     forecast = keypoints[:, last] + travelled(horizon.float())[:, None, None] * velocity
     return fill(keypoints, observed, clamp_keypoints(forecast))
 
@@ -100,12 +101,13 @@ def history(observed: Tensor, count: int) -> Tensor:
     """
     indices = observed.nonzero().flatten()
     seen = observed.long().cumsum(dim=0)  # (T,), at least 1
-    return indices[(seen[:, None] - 1 - torch.arange(count)).clamp(min=0)]
+    lags = torch.arange(count, device=observed.device)
+    return indices[(seen[:, None] - 1 - lags).clamp(min=0)]
 
 
 def fill(keypoints: Tensor, observed: Tensor, forecast: Tensor) -> Tensor:
     """Takes the given keypoints (B, T, K, 3) where observed (T,), the forecast elsewhere."""
-    return torch.where(observed[:, None, None], keypoints, forecast)
+    return torch.where(observed[:, None, None].to(keypoints.device), keypoints, forecast)
 
 
 def free_running(model: RecurrentPredictor) -> Predictor:

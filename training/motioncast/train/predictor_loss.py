@@ -145,10 +145,10 @@ def forecast_loss(
 
 
 def monkey_net_loss(unrolled: Unrolled, keypoints: Tensor, observed: Tensor) -> Tensor:
-    """Returns the L1 error averaged over predicted frames alone (Siarohin et al. 2019)."""
+    """Returns the L1 error of predicted frames alone (Siarohin et al. 2019), mean over windows."""
     error = (unrolled.forecast - keypoints).abs().mean(dim=(-2, -1))  # (B, T)
     predicted = 1 - observed
-    return (error * predicted).sum() / predicted.sum().clamp(min=1)
+    return ((error * predicted).sum(dim=1) / predicted.sum(dim=1).clamp(min=1)).mean()
 
 
 def annealed_beta(weights: LossWeights, progress: float) -> float:
