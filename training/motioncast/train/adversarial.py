@@ -13,9 +13,9 @@ from motioncast.data.pairs import Batch
 from motioncast.models import losses
 from motioncast.models.discriminator import Discriminator
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.train.parallel import Processes
+from motioncast.train.parallel import ALONE, Processes
 from motioncast.train.settings import AdversarialSettings, Precision
-from motioncast.train.state import ALONE, SynthesisTraining
+from motioncast.train.state import SynthesisTraining
 
 
 class AdversarialTraining(SynthesisTraining):

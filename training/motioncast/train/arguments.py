@@ -7,14 +7,17 @@ from typing import get_args
 from motioncast.train.configuration import configuration_names
 from motioncast.train.settings import Precision
 
+DEFAULT_CONFIGURATION = "lite128"
+
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --config, --out, --device and --precision."""
     parser.add_argument(
         "--config",
-        default="lite128",
+        default=DEFAULT_CONFIGURATION,
         metavar="NAME|FILE.toml",
-        help=f"{', '.join(configuration_names())}, or a file like those (default: lite128)",
+        help=f"{', '.join(configuration_names())}, or a file like those"
+        f" (default: {DEFAULT_CONFIGURATION})",
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="checkpoints, log.jsonl and tensorboard; resumed"

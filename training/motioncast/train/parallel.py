@@ -87,6 +87,9 @@ class Processes:
                 value.copy_(mean.view_as(value))
 
 
+ALONE = Processes()
+
+
 @contextmanager
 def joined(device: str = "auto") -> Iterator[Processes]:
     """Joins the processes that torchrun started, if it did, for the length of a `with` block."""

@@ -1,133 +1,121 @@
-"""Trains a keypoint predictor on the tracks of the frozen detector.
+"""Trains keypoint predictors on the tracks of the frozen detector.
 
-    python -m motioncast.train.predictor --config lite128 --predictor vrnn|gru|rnn
-        --data TRACKS.npz --out FOLDER
+    python -m motioncast.train.predictor --config lite64_grid --data TRACKS.npz --out FOLDER
+        [--predictor vrnn|gru|rnn|var] [--seed 0 | --seeds 0-4]
 
-The folder gets `log.jsonl`, `last.pt` (from which a second call goes on, bit for bit) and
-`predictor.pt`: the averaged weights that forecast the validation clips best.
+A training leaves `predictor.pt`, the averaged weights that forecast the validation clips best,
+`last.pt`, from which a second call goes on bit for bit, `log.jsonl` and `tensorboard/`. With
+several seeds these lie in FOLDER/KIND_SEED/, and the predictors as FOLDER/KIND_SEED.pt, where
+evaluation looks for them. The vector autoregression has no seed: FOLDER/var.pt.
 """
 
 import argparse
-import json
 import math
 import os
+import re
+import shutil
 from collections.abc import Callable, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.data.keypoints import every_window, load_tracks, motion_statistics, random_windows
+from motioncast.data.keypoints import Tracks, TracksError, every_window, load_tracks
 from motioncast.evaluate.forecast import Setting, forecast_error
-from motioncast.models.checkpoint_predictor import PREDICTORS, build_predictor, save_predictor
-from motioncast.models.predictor import PREDICTOR_SIZES, PredictorSizes, RecurrentPredictor
+from motioncast.models.checkpoint_predictor import KINDS, save_predictor, save_var
+from motioncast.models.predictor import RecurrentPredictor
 from motioncast.models.predictors import free_running, hold
-from motioncast.train.predictor_loss import LossWeights, predictor_loss, random_patterns
+from motioncast.train.arguments import DEFAULT_CONFIGURATION, add_training_arguments
+from motioncast.train.configuration import PredictorPlan, load_configuration, override_schedule
+from motioncast.train.fields import ConfigurationError
+from motioncast.train.journal import Journal, read_log
+from motioncast.train.parallel import Processes, joined
+from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.settings import Schedule
+from motioncast.train.var import fit_var
+
+__all__ = ["PredictorTraining", "Schedule", "main", "relative_error", "train"]
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long and how fast a predictor is trained."""
+def train(
+    training: PredictorTraining,
+    validation: Sequence[Tensor],
+    out: Path,
+    report: Callable[[str], None] = print,
+) -> float:
+    """Trains to the end of the schedule and returns the best relative error on validation clips.
 
-    steps: int = 3000
-    batch: int = 64
-    window_frames: int = 32
-    learning_rate: float = 3e-3  # falls to zero along a cosine
-    warmup_steps: int = 100
-    weight_decay: float = 1e-2
-    clip_norm: float = 1.0
-    average_decay: float = 0.995  # of the exponential moving average of the weights
-    validate_every_steps: int = 250
-    seed: int = 0
+    Without validation clips of 22 frames the last weights are kept, and the result is nan.
+    """
+    processes, schedule = training.processes, training.schedule
+    last = out / "last.pt"
+    if last.exists():
+        training.resume(last)
+        if processes.leads:
+            report(f"resuming at step {training.step}")
+    recent: list[dict[str, float]] = []
+    with (
+        Journal(out, training.step, processes.leads) as journal,
+        tqdm(
+            desc="training",
+            unit="step",
+            initial=training.step,
+            total=schedule.steps,
+            disable=not processes.leads,
+        ) as bar,
+    ):
+        watch = _Validation(validation, journal, processes)
+        while training.step < schedule.steps:
+            recent.append(training.advance())
+            bar.update()
+            if training.step % schedule.validate_every_steps and training.step != schedule.steps:
+                continue
+            if processes.leads:
+                means = {name: mean(terms[name] for terms in recent) for name in recent[0]}
+                bar.set_postfix(watch.look(training, means, out))
+                training.save(last)
+            recent.clear()
+    return watch.best
 
 
-class PredictorTraining:
-    """The state of one training: everything that a checkpoint holds."""
+class _Validation:
+    """Watches the free-running forecast of validation clips and keeps the best predictor."""
 
-    def __init__(
-        self,
-        kind: str,
-        sizes: PredictorSizes,
-        clips: Sequence[Tensor],
-        schedule: Schedule,
-        weights: LossWeights,
-    ) -> None:
-        torch.manual_seed(schedule.seed)
-        self.schedule = schedule
-        self.weights = weights
-        self.clips = clips
-        statistics = motion_statistics(clips)
-        self.model = build_predictor(kind, sizes, statistics)
-        self.average = deepcopy(self.model).eval()
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=schedule.learning_rate,
-            weight_decay=schedule.weight_decay,
-        )
-        self.step = 0
+    def __init__(self, clips: Sequence[Tensor], journal: Journal, processes: Processes) -> None:
+        self.journal = journal
+        self.setting = Setting(stride_frames=4)
+        length = self.setting.observed_frames + self.setting.horizon_frames
+        self.windows: Tensor | None = None
+        self.best = math.nan
+        if any(len(clip) >= length for clip in clips):
+            windows = every_window(clips, length, self.setting.stride_frames)
+            self.windows = windows.to(processes.device)
+            logged = [entry["validation_error_over_hold"] for entry in read_log(journal.path)]
+            self.best = min(logged, default=math.inf)
 
-    def advance(self) -> float:
-        """Takes one optimiser step and returns its loss.
-
-        The random draws depend on the seed and the step alone, so a resumed training repeats them.
-        """
-        schedule = self.schedule
-        generator = torch.Generator().manual_seed(schedule.seed * 1_000_003 + self.step)
-        frames = schedule.window_frames
-        keypoints = random_windows(self.clips, frames, schedule.batch, generator)
-        observed = random_patterns(schedule.batch, frames, generator)
-        shape = (schedule.batch, frames, self.model.sizes.latent)
-        paths = (self.weights.best_of,) if self.weights.best_of > 1 else ()
-        noise = torch.randn(*paths, *shape, generator=generator)
-        draws = torch.rand(schedule.batch, frames, generator=generator)
-
-        for group in self.optimizer.param_groups:
-            group["lr"] = schedule.learning_rate * self._rate()
-        progress = self.step / schedule.steps
-        loss = predictor_loss(self.model, keypoints, observed, noise, self.weights, progress, draws)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip_norm)
-        self.optimizer.step()
-        self._average()
-        self.step += 1
-        return loss.item()
-
-    def save(self, path: Path) -> None:
-        """Writes all state, whole or not at all."""
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        torch.save(
-            {
-                "step": self.step,
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-            },
-            unfinished,
-        )
-        os.replace(unfinished, path)
-
-    def resume(self, path: Path) -> None:
-        """Takes up the state that `save` wrote."""
-        content = torch.load(path, weights_only=True)
-        self.model.load_state_dict(content["model"])
-        self.average.load_state_dict(content["average"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.step = content["step"]
-
-    def _rate(self) -> float:
-        warmup = min(1.0, (self.step + 1) / self.schedule.warmup_steps)
-        return warmup * 0.5 * (1 + math.cos(math.pi * self.step / self.schedule.steps))
-
-    def _average(self) -> None:
-        # A short memory at first, or the untrained weights would linger.
-        decay = min(self.schedule.average_decay, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
+    def look(
+        self, training: PredictorTraining, means: dict[str, float], out: Path
+    ) -> dict[str, str]:
+        """Notes the figures, keeps the predictor if none was better, and sums up for the bar."""
+        figures = {**means, "learning_rate": training.learning_rate()}
+        board = {f"loss/{name}": value for name, value in means.items()}
+        board["learning_rate"] = figures["learning_rate"]
+        shown = {"loss": f"{means['loss']:.4f}"}
+        if self.windows is None:
+            save_predictor(training.average, out / "predictor.pt")
+        else:
+            error = relative_error(training.average, self.windows, self.setting)
+            if error < self.best:
+                self.best = error
+                save_predictor(training.average, out / "predictor.pt")
+            figures["validation_error_over_hold"] = error
+            board["validation/error_over_hold"] = error
+            shown["validation"] = f"{error:.4f}"
+        self.journal.figures(training.step, figures, board)
+        return shown
 
 
 def relative_error(model: RecurrentPredictor, windows: Tensor, setting: Setting) -> float:
@@ -138,80 +126,104 @@ def relative_error(model: RecurrentPredictor, windows: Tensor, setting: Setting)
     return float(ratio.mean())
 
 
-def train(
-    training: PredictorTraining,
-    validation: Sequence[Tensor],
-    out: Path,
-    report: Callable[[str], None] = print,
-) -> float:
-    """Trains to the end of the schedule and returns the best relative error on validation clips."""
-    setting = Setting(stride_frames=4)
-    windows = every_window(
-        validation, setting.observed_frames + setting.horizon_frames, setting.stride_frames
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    log, last = out / "log.jsonl", out / "last.pt"
-    if last.exists():
-        training.resume(last)
-        report(f"resuming at step {training.step}")
-    best = _best_logged(log, training.step)
-    schedule = training.schedule
-    losses: list[float] = []
-    steps = tqdm(range(training.step, schedule.steps), desc="training", unit="step")
-    for _ in steps:
-        losses.append(training.advance())
-        if training.step % schedule.validate_every_steps and training.step != schedule.steps:
-            continue
-        error = relative_error(training.average, windows, setting)
-        if error < best:
-            best = error
-            save_predictor(training.average, out / "predictor.pt")
-        entry = {
-            "step": training.step,
-            "loss": sum(losses) / len(losses),
-            "validation_error_over_hold": error,
-        }
-        with log.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        training.save(last)
-        steps.set_postfix(loss=f"{entry['loss']:.4f}", validation=f"{error:.4f}")
-        losses.clear()
-    return best
-
-
-def _best_logged(log: Path, step: int) -> float:
-    if not log.exists():
-        return math.inf
-    entries = [json.loads(line) for line in log.read_text().splitlines()]
-    errors = [entry["validation_error_over_hold"] for entry in entries if entry["step"] <= step]
-    return min(errors, default=math.inf)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains, or goes on training, one predictor."""
+    """Trains, or goes on training, one kind of predictor."""
     parser = argparse.ArgumentParser(
-        prog="python -m motioncast.train.predictor", description=__doc__
+        prog="python -m motioncast.train.predictor",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", choices=tuple(PREDICTOR_SIZES), default="lite128")
-    parser.add_argument("--predictor", choices=tuple(PREDICTORS), default="vrnn")
+    add_training_arguments(parser)
+    parser.set_defaults(config=None)
+    parser.add_argument("--predictor", choices=KINDS, help="default: the configuration's")
     parser.add_argument("--data", type=Path, required=True, help="from motioncast.data.keypoints")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=Schedule().steps)
-    parser.add_argument("--seed", type=int, default=Schedule().seed)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--batch-size", type=int, help="over all processes")
+    parser.add_argument("--learning-rate", type=float)
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=int)
+    seeds.add_argument("--seeds", type=parse_seeds, metavar="0-4", help="one after the other")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(options.threads)
-    tracks = load_tracks(options.data)
+    try:
+        tracks = load_tracks(options.data)
+        kind, plan = _plan(options, tracks)
+        with joined(options.device) as processes:
+            if kind == "var":
+                _fit(tracks, options.out, processes)
+            elif options.seeds is None:
+                _train(kind, plan, tracks, options.out, processes)
+            for seed in () if kind == "var" else options.seeds or ():
+                of_seed = replace(plan, schedule=replace(plan.schedule, seed=seed))
+                folder = options.out / f"{kind}_{seed}"
+                _train(kind, of_seed, tracks, folder, processes)
+                if processes.leads:
+                    _copy(folder / "predictor.pt", options.out / f"{kind}_{seed}.pt")
+    except (ConfigurationError, FileNotFoundError, TracksError) as error:
+        parser.error(str(error))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Returns the seeds of "0-4" or "0,2,5"; argparse.ArgumentTypeError for anything else."""
+    if match := re.fullmatch(r"(\d+)-(\d+)", text):
+        seeds = list(range(int(match[1]), int(match[2]) + 1))
+    else:
+        seeds = [int(part) for part in text.split(",") if part.strip().isdecimal()]
+    if not seeds or ("-" not in text and len(seeds) != len(text.split(","))):
+        raise argparse.ArgumentTypeError(f"{text!r} names no seeds (expected 0-4 or 0,2,5)")
+    return seeds
+
+
+def _plan(options: argparse.Namespace, tracks: Tracks) -> tuple[str, PredictorPlan]:
+    """Returns the kind of predictor and its plan, by configuration, options and tracks."""
+    configuration = load_configuration(options.config or DEFAULT_CONFIGURATION)
+    kind = options.predictor or configuration.kind
+    plan = configuration.plans[kind]
+    keypoints = tracks.keypoints.shape[1]
+    if options.config is None:
+        plan = replace(plan, sizes=replace(plan.sizes, keypoints=keypoints))
+    if plan.sizes.keypoints != keypoints:
+        raise ConfigurationError(
+            f"{options.data}: has {keypoints} keypoints"
+            f" (expected {plan.sizes.keypoints}, as {configuration.name} has)"
+        )
+    wanted = ("steps", "learning_rate", "seed", "precision")
+    given = {name: getattr(options, name) for name in wanted}
+    schedule = override_schedule(plan.schedule, {**given, "batch": options.batch_size})
+    clips = tracks.subset("training")
+    if max(map(len, clips), default=0) < schedule.window_frames:
+        raise ConfigurationError(
+            f"{options.data}: no training clip has {schedule.window_frames} frames"
+            f" (predictor.schedule.window_frames)"
+        )
+    if schedule.epochs is not None:
+        steps = math.ceil(schedule.epochs * len(clips) / schedule.batch)
+        schedule = replace(schedule, steps=steps, epochs=None)
+    return kind, replace(plan, schedule=schedule)
+
+
+def _train(kind: str, plan: PredictorPlan, tracks: Tracks, out: Path, processes: Processes) -> None:
     training = PredictorTraining(
-        kind=options.predictor,
-        sizes=PREDICTOR_SIZES[options.config],
-        clips=tracks.subset("training"),
-        schedule=Schedule(steps=options.steps, seed=options.seed),
-        weights=LossWeights(),
+        kind, plan.sizes, tracks.subset("training"), plan.schedule, plan.loss, processes
     )
-    best = train(training, tracks.subset("validation"), options.out)
-    print(f"{options.out / 'predictor.pt'}: {best:.4f} of holding still, on validation clips")
+    best = train(training, tracks.subset("validation"), out)
+    if processes.leads:
+        print(f"{out / 'predictor.pt'}: {best:.4f} of holding still, on validation clips")
+
+
+def _fit(tracks: Tracks, out: Path, processes: Processes) -> None:
+    if processes.leads:
+        fitted = fit_var(tracks.subset("training"), tracks.subset("validation"))
+        save_var(fitted, out / "var.pt")
+        print(f"{out / 'var.pt'}: fitted for {', '.join(map(str, fitted.patterns))}")
+
+
+def _copy(trained: Path, to: Path) -> None:
+    unfinished = to.with_name(f".{to.name}.unfinished")
+    shutil.copyfile(trained, unfinished)
+    os.replace(unfinished, to)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ from torch import Tensor, nn
 
 from motioncast.data.pairs import Batch
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.train.parallel import Processes
+from motioncast.train.parallel import ALONE, Processes
 from motioncast.train.precision import Stepper
 from motioncast.train.settings import Precision, SynthesisSettings
-
-ALONE = Processes()
 
 
 class SynthesisTraining(ABC):

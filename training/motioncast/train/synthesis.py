@@ -31,11 +31,11 @@ from motioncast.train.arguments import add_training_arguments
 from motioncast.train.configuration import LENGTHS, load_configuration, override
 from motioncast.train.fields import ConfigurationError
 from motioncast.train.journal import Journal
-from motioncast.train.parallel import Processes, joined
+from motioncast.train.parallel import ALONE, Processes, joined
 from motioncast.train.preview import held_out_pairs, preview
 from motioncast.train.reconstruction import ReconstructionTraining
 from motioncast.train.settings import AdversarialSettings, SynthesisSettings, TrainingSettings
-from motioncast.train.state import ALONE, SynthesisTraining
+from motioncast.train.state import SynthesisTraining
 
 
 def train(
