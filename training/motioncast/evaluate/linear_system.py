@@ -1,0 +1,184 @@
+"""Learning judged by a system whose best forecast is known: damped oscillators, seen through noise.
+
+    s_t = A s_{t-1} + (process noise, 0),   s_t = (x_t, x_{t-1}),
+    A   = [[2 rho cos w, -rho^2], [1, 0]],  keypoint coordinate = rest + x_t + observation noise
+
+Every coordinate of every keypoint swings by itself, with a period of its own. The optimal forecast
+is the Kalman filter's (for no observation noise, A^h times the last two frames).
+
+    python -m motioncast.evaluate.linear_system --out FOLDER [SYSTEM]
+    motioncast train predictor --data FOLDER/train.npz --out FOLDER/vrnn_0
+    python -m motioncast.evaluate.linear_system --judge FOLDER/vrnn_0/predictor.pt [SYSTEM]
+
+The first writes tracks to train on, the last prints the free-running error of predictors over the
+optimum, by horizon, on clips of their own; SYSTEM stands for the same options in both.
+
+Shapes: B clips, T time, K keypoints (x, y, intensity), D = 3K coordinates.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from motioncast.data.keypoints import Tracks, save_tracks
+from motioncast.evaluate.forecast import PIXELS_PER_UNIT, Setting, as_table, per_clip_errors
+from motioncast.models.checkpoint_predictor import load_forecaster
+from motioncast.models.predictors import SIMPLE, Predictor, check_timeline, fill
+
+BURN_IN_FRAMES = 200  # until the oscillators have forgotten how they began
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSystem:
+    """Oscillators around fixed rests; noises are standard deviations in pixels at 256."""
+
+    keypoints: int = 10
+    damping: float = 0.97  # rho, per frame
+    shortest_period_frames: float = 12.0
+    longest_period_frames: float = 30.0
+    amplitude_pixels: float = 8.0  # standard deviation around the rest
+    observation_noise_pixels: float = 0.0
+    fading: bool = False  # released once, and left to fade; otherwise driven by process noise
+    seed: int = 0  # of periods and rests
+
+    def recurrence(self) -> tuple[Tensor, Tensor]:
+        """Returns (a, b) of x_t = a x_{t-1} + b x_{t-2} + noise, (K, 3) each, float64."""
+        generator = torch.Generator().manual_seed(self.seed)
+        share = torch.rand(self.keypoints, 3, generator=generator, dtype=torch.float64)
+        ratio = self.longest_period_frames / self.shortest_period_frames
+        turn = 2 * math.pi / (self.shortest_period_frames * ratio**share)
+        return 2 * self.damping * turn.cos(), torch.full_like(turn, -(self.damping**2))
+
+    def rests(self) -> Tensor:
+        """Returns where the keypoints come to rest, (K, 3), float64."""
+        generator = torch.Generator().manual_seed(self.seed + 1)
+        share = torch.rand(self.keypoints, 3, generator=generator, dtype=torch.float64)
+        return torch.cat([share[:, :2] - 0.5, torch.full_like(share[:, 2:], 0.5)], dim=-1)
+
+    def process_variance(self) -> Tensor:
+        """Returns the variance of the noise that keeps the amplitude, (K, 3), in units squared."""
+        a, b = self.recurrence()
+        variance = (self.amplitude_pixels / PIXELS_PER_UNIT) ** 2
+        # The variance of a stationary AR(2) process over that of its noise.
+        gain = (1 - b) / ((1 + b) * ((1 - b) ** 2 - a**2))
+        return variance / gain
+
+    def simulate(self, clips: int, frames: int, seed: int) -> Tensor:
+        """Draws clips (B, T, K, 3), float32."""
+        generator = torch.Generator().manual_seed(seed)
+
+        def normal() -> Tensor:
+            return torch.randn(clips, self.keypoints, 3, generator=generator, dtype=torch.float64)
+
+        a, b = self.recurrence()
+        scale = self.process_variance().sqrt()
+        before = recent = torch.zeros(clips, self.keypoints, 3, dtype=torch.float64)
+        seen = []
+        for t in range(BURN_IN_FRAMES + frames):
+            driven = not self.fading or t < BURN_IN_FRAMES
+            before, recent = recent, a * recent + b * before + scale * normal() * driven
+            seen.append(recent + self.observation_noise_pixels / PIXELS_PER_UNIT * normal())
+        return (self.rests() + torch.stack(seen[BURN_IN_FRAMES:], dim=1)).float()
+
+    def optimal(self) -> Predictor:
+        """Returns the best there is: the conditional mean of every unobserved frame."""
+        return self._filter
+
+    def _filter(self, keypoints: Tensor, observed: Tensor) -> Tensor:
+        """Runs the Kalman filter; its covariance is the same for every clip."""
+        check_timeline(keypoints, observed)
+        a, b = self.recurrence()
+        process = self.process_variance() * (not self.fading)
+        noise = (self.observation_noise_pixels / PIXELS_PER_UNIT) ** 2
+        variance = torch.full_like(a, (self.amplitude_pixels / PIXELS_PER_UNIT) ** 2)
+        # Covariance of (x_t, x_{t-1}) before anything is seen: that of the stationary process.
+        now, cross, past = variance, variance * a / (1 - b), variance
+        x = before = torch.zeros_like(keypoints[:, 0], dtype=torch.float64)
+        means = []
+        for t in range(len(observed)):
+            if t > 0:
+                x, before = a * x + b * before, x
+                now, cross, past = (
+                    a * a * now + 2 * a * b * cross + b * b * past + process,
+                    a * now + b * cross,
+                    now,
+                )
+            if observed[t]:
+                gain = 1 / (now + noise).clamp(min=1e-18)
+                miss = keypoints[:, t] - self.rests() - x
+                x, before = x + now * gain * miss, before + cross * gain * miss
+                now, cross, past = (
+                    now - now * gain * now,
+                    cross - now * gain * cross,
+                    past - cross * gain * cross,
+                )
+            means.append(self.rests() + x)
+        return fill(keypoints, observed, torch.stack(means, dim=1).to(keypoints.dtype))
+
+
+def over_optimum(
+    predictor: Predictor, system: LinearSystem, clips: Sequence[Tensor], setting: Setting
+) -> Tensor:
+    """Returns a predictor's error over the optimal one's, (N,), for horizons 1 to N."""
+    best = per_clip_errors(system.optimal(), clips, setting).mean(dim=0)
+    return per_clip_errors(predictor, clips, setting).mean(dim=0) / best
+
+
+def as_tracks(clips: Tensor) -> Tracks:
+    """Names clips (B, T, K, 3) and holds every tenth out for validation."""
+    count, frames = clips.shape[:2]
+    return Tracks(
+        names=tuple(f"oscillation_{index:05}" for index in range(count)),
+        starts=tuple(range(0, (count + 1) * frames, frames)),
+        keypoints=clips.flatten(0, 1),
+        validation=tuple(index % 10 == 9 for index in range(count)),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes tracks of a system, or compares predictors with its optimum."""
+    parser = argparse.ArgumentParser(
+        prog="python -m motioncast.evaluate.linear_system",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--out", type=Path, help="the folder to write train.npz to")
+    task.add_argument("--judge", type=Path, nargs="+", metavar="FILE", help="predictors")
+    parser.add_argument("--clips", type=int, default=400, help="to train on, and to judge by")
+    parser.add_argument("--frames", type=int, default=60, help="of every clip")
+    for field in fields(LinearSystem):
+        name, default = f"--{field.name.replace('_', '-')}", field.default
+        if isinstance(default, bool):
+            parser.add_argument(name, action="store_true")
+        else:
+            parser.add_argument(name, type=type(default), default=default)
+    options = parser.parse_args(arguments)
+
+    system = LinearSystem(
+        **{each.name: getattr(options, each.name) for each in fields(LinearSystem)}
+    )
+    if options.out is not None:
+        path = options.out / "train.npz"
+        save_tracks(as_tracks(system.simulate(options.clips, options.frames, seed=1)), path)
+        print(f"{path}: {options.clips} clips of {options.frames} frames")
+        return
+    clips = list(system.simulate(options.clips, options.frames, seed=2))
+    predictors = {**SIMPLE, **{str(path): load_forecaster(path) for path in options.judge}}
+    setting = Setting(stride_frames=4)
+    ratios = {
+        name: over_optimum(predictor, system, clips, setting).tolist()
+        for name, predictor in predictors.items()
+    }
+    optimum = per_clip_errors(system.optimal(), clips, setting).mean(dim=0)
+    print(f"Error over the optimum, free running after {setting.observed_frames} frames:\n")
+    print(as_table({"optimum, pixels at 256": optimum.tolist(), **ratios}))
+
+
+if __name__ == "__main__":
+    main()
