@@ -25,7 +25,7 @@ def identity_grid(height: int, width: int) -> Tensor:
 def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
     """Suspends autocast where it is on: bfloat16 rounds coordinates to a quarter of a pixel."""
     device = tensor.device.type
-    if torch.is_autocast_enabled(device):
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)
     return nullcontext()
 
