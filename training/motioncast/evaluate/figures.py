@@ -1,0 +1,168 @@
+"""The figures of an experiment: error over time, boxes over initialisations, what the latents do.
+
+Shapes: T frames, I initialisations, Z latent.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from motioncast.evaluate.latents import LatentFigures, LatentPathPicture
+from motioncast.evaluate.measures import MEASURES, Measure
+from motioncast.evaluate.metrics.latent import ACTIVE_KL_NATS
+from motioncast.evaluate.style import look, new_figure, save
+from motioncast.evaluate.summary import FrameLine, Section
+
+LOG_RATIO = 8.0  # between largest and smallest curve, from which an axis is logarithmic
+
+
+def error_per_frame(path: Path, lines: Sequence[FrameLine], measures: Sequence[str]) -> list[str]:
+    """Draws curves over the frames with their intervals; what is predicted is shaded."""
+    with new_figure(4.6 * len(measures), 3.2) as figure:
+        axes = figure.subplots(1, len(measures), squeeze=False)[0]
+        for axis, measure in zip(axes, measures, strict=True):
+            chosen = [line for line in lines if line.measure == measure]
+            _shade_predicted(axis, chosen)
+            for kind in dict.fromkeys(line.predictor for line in chosen):
+                _curve(axis, kind, [line for line in chosen if line.predictor == kind], measure)
+            axis.set_xlabel("frame")
+            axis.set_ylabel(axis_label(MEASURES[measure]))
+            axis.set_xlim(0, max(line.frame for line in chosen))
+        _legend_outside(axes[-1])
+        return save(figure, path, vector=True)
+
+
+def error_per_horizon(path: Path, lines: Sequence[FrameLine], measure: str) -> list[str]:
+    """Draws the error over the number of frames since the last observed one."""
+    with new_figure(6.0, 3.4) as figure:
+        axis = figure.subplots()
+        chosen = [line for line in lines if line.measure == measure and line.horizon > 0]
+        for kind in dict.fromkeys(line.predictor for line in chosen):
+            curve = [line for line in chosen if line.predictor == kind]
+            _curve(axis, kind, curve, measure, [line.horizon for line in curve])
+        axis.set_xlabel("horizon: frames since the last observed one")
+        axis.set_ylabel(axis_label(MEASURES[measure]))
+        axis.set_xlim(1, max(line.horizon for line in chosen))
+        axis.set_ylim(bottom=0)
+        _legend_outside(axis)
+        return save(figure, path, vector=True)
+
+
+def boxes(path: Path, section: Section, measures: Sequence[str], kinds: Sequence[str]) -> list[str]:
+    """Draws boxes over initialisations, as the paper's Figures 6 to 11; one value is a mark."""
+    with new_figure(3.6 * len(measures), 3.2) as figure:
+        for axis, measure in zip(
+            figure.subplots(1, len(measures), squeeze=False)[0], measures, strict=True
+        ):
+            shown = MEASURES[measure]
+            for place, kind in enumerate(kinds):
+                figures = section.per_initialisation(measure, kind, "all") * shown.scale
+                _box(axis, place, kind, figures[np.isfinite(figures)])
+            axis.set_xticks(range(len(kinds)), [look(kind).label for kind in kinds])
+            axis.set_xlim(-0.6, len(kinds) - 0.4)
+            axis.set_ylabel(axis_label(shown))
+            axis.grid(visible=False, axis="x")
+        return save(figure, path, vector=True)
+
+
+def kl_per_dimension(path: Path, figures: Sequence[LatentFigures]) -> list[str]:
+    """Draws the KL of every latent dimension, the largest first, a dot per initialisation."""
+    sorted_kl = np.array([sorted(found.kl_per_dimension, reverse=True) for found in figures])
+    places = np.arange(1, sorted_kl.shape[1] + 1)
+    with new_figure(6.0, 3.0) as figure:
+        axis = figure.subplots()
+        axis.bar(places, sorted_kl.mean(axis=0), color=look("vrnn").colour, alpha=0.45)
+        for kl in sorted_kl:
+            axis.plot(places, kl, "o", color=look("vrnn").colour, markersize=2.5)
+        axis.axhline(ACTIVE_KL_NATS, color="#444444", linewidth=0.8, linestyle="--")
+        axis.text(places[-1] + 0.5, ACTIVE_KL_NATS, "in use above", ha="right", va="bottom")
+        axis.set_yscale("symlog", linthresh=ACTIVE_KL_NATS / 10)
+        axis.set_ylim(bottom=0)
+        axis.set_xticks(places)
+        axis.set_xlabel("latent dimension, in order of use")
+        axis.set_ylabel("KL(posterior || prior), nats per frame")
+        axis.grid(visible=False, axis="x")
+        return save(figure, path)
+
+
+def latent_paths(path: Path, pictures: Sequence[LatentPathPicture]) -> list[str]:
+    """Draws the latent path of each clip in the plane, coloured by time (paper, Figure 2)."""
+    with new_figure(3.0 * len(pictures) + 0.6, 3.3) as figure:
+        axes = figure.subplots(1, len(pictures), squeeze=False)[0]
+        for axis, picture in zip(axes, pictures, strict=True):
+            x, y = picture.coordinates[:, 0], picture.coordinates[:, 1]
+            axis.plot(x, y, color="#bbbbbb", linewidth=0.8, zorder=1)
+            frames = np.arange(1, len(x) + 1)
+            dots = axis.scatter(x, y, c=frames, cmap="viridis", s=22, zorder=2)
+            shares = [f"{share:.0%}" for share in picture.explained]
+            axis.set_xlabel(f"kernel component 1 ({shares[0]})")
+            axis.set_ylabel(f"component 2 ({shares[1]})")
+            near = picture.neighbourhoods
+            axis.set_title(
+                f"{picture.clip}\ntrustworthiness {near.trustworthiness:.2f},"
+                f" continuity {near.continuity:.2f}\nL at least {picture.lipschitz.largest:.1f},"
+                f" median {picture.lipschitz.median:.1f}",
+                fontsize=8,
+            )
+        figure.colorbar(dots, ax=list(axes), label="frame", pad=0.01)
+        return save(figure, path)
+
+
+def axis_label(measure: Measure) -> str:
+    """Returns label, unit and direction of a measure."""
+    unit = "" if measure.unit == "1" or measure.scale != 1 else f", {measure.unit}"
+    return f"{measure.label}{unit} ({measure.better} is better)"
+
+
+def _curve(
+    axis: Axes,
+    kind: str,
+    lines: Sequence[FrameLine],
+    measure: str,
+    places: Sequence[int] | None = None,
+) -> None:
+    scale, seen = MEASURES[measure].scale, look(kind)
+    x = [line.frame for line in lines] if places is None else list(places)
+    mean = [scale * line.mean for line in lines]
+    front = 3 if kind == "vrnn" else 2
+    axis.plot(
+        x, mean, color=seen.colour, linestyle=seen.dashes, label=seen.label, zorder=front, lw=1.4
+    )
+    bounds = [(line.low, line.high) for line in lines]
+    low = [scale * bound for bound, _ in bounds if bound is not None]
+    high = [scale * bound for _, bound in bounds if bound is not None]
+    if len(low) == len(x):
+        axis.fill_between(x, low, high, color=seen.colour, alpha=0.15, linewidth=0)
+
+
+def _shade_predicted(axis: Axes, lines: Sequence[FrameLine]) -> None:
+    for frame in sorted({line.frame for line in lines if not line.observed}):
+        axis.axvspan(frame - 0.5, frame + 0.5, color="#f3f3f3", linewidth=0, zorder=0)
+
+
+def _box(
+    axis: Axes, place: int, kind: str, figures: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> None:
+    colour = look(kind).colour
+    if len(figures) > 1:
+        axis.boxplot(
+            figures,
+            positions=[place],
+            widths=0.5,
+            whis=(0, 100),
+            patch_artist=True,
+            boxprops={"facecolor": colour, "alpha": 0.35, "edgecolor": colour},
+            medianprops={"color": colour, "linewidth": 1.6},
+            whiskerprops={"color": colour},
+            capprops={"color": colour},
+        )
+        offsets = place + np.linspace(-0.12, 0.12, len(figures))
+        axis.plot(offsets, figures, "o", color=colour, markersize=3)
+    elif len(figures) == 1:
+        axis.plot(place, figures[0], "D", color=colour, markersize=5)
+
+
+def _legend_outside(axis: Axes) -> None:
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

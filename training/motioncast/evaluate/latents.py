@@ -1,0 +1,155 @@
+"""What a VRNN's latent variable does: likelihood, use of each dimension, samples, and its path.
+
+The path is that of the posterior means z_t over true keypoints, frame 0 left out (nothing has been
+seen before it); kernel PCA draws it in the plane, as the paper's Figure 2, and the paper's two
+properties are checked by numbers (metrics/manifold.py).
+
+Shapes: C clips, T frames, K keypoints, Z latent, P samples.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from motioncast.evaluate.entrants import Entrant
+from motioncast.evaluate.metrics.keypoints import diversity
+from motioncast.evaluate.metrics.latent import latent_path, latent_use
+from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
+from motioncast.evaluate.metrics.manifold import (
+    Distinctness,
+    Lipschitz,
+    Neighbourhoods,
+    distinctness,
+    kernel_pca,
+    lipschitz,
+    neighbourhoods,
+)
+from motioncast.models.checkpoint_predictor import load_predictor
+from motioncast.models.predictors import sampled
+from motioncast.models.vrnn import VRNN
+
+COVERAGE_LEVEL = 0.9
+SAMPLES_FOR_COVERAGE = 19  # below, no interval of 90 % can be stated
+LIKELIHOOD_DRAWS = 4
+NEIGHBOURS = 5
+PATHS = 4  # as many as the paper's Figure 2 shows
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LatentFigures:
+    """One initialisation of the VRNN, over all clips."""
+
+    seed: int | None
+    nll_bound: float  # nats per coordinate and frame, of displacements in units
+    reconstruction: float  # the same unit, as is the next
+    kl: float
+    kl_per_dimension: tuple[float, ...]  # nats per frame, (Z,)
+    active_dimensions: int
+    diversity_pixels: float | None  # average pairwise distance of samples, predicted frames, at 256
+    coverage: float | None  # of stated 90 % intervals, predicted frames
+    interval_pixels: float | None  # their mean width at 256
+
+
+@dataclass(frozen=True, slots=True)
+class LatentPathPicture:
+    """The latent path of one clip in the plane, and how well it keeps what the clip is."""
+
+    clip: str
+    coordinates: Array  # (T - 1, 2)
+    explained: tuple[float, ...]  # share of the variance per axis
+    distinctness: Distinctness  # P1
+    neighbourhoods: Neighbourhoods  # P2, X the keypoints
+    neighbourhoods_pixels: Neighbourhoods  # P2, X the frames
+    lipschitz: Lipschitz  # of z over X, X the keypoints
+
+
+def load_vrnns(entrants: Iterable[Entrant]) -> list[tuple[int | None, VRNN]]:
+    """Returns the networks of all entrants that are VRNNs."""
+    models = []
+    for entrant in entrants:
+        if entrant.kind == "vrnn" and entrant.checkpoint is not None:
+            model = load_predictor(entrant.checkpoint)
+            if isinstance(model, VRNN):
+                models.append((entrant.seed, model))
+    return models
+
+
+def latent_figures(
+    models: Sequence[tuple[int | None, VRNN]],
+    keypoints: Tensor,
+    mask: Tensor,
+    samples: int,
+    seed: int = 0,
+) -> list[LatentFigures]:
+    """Measures every VRNN on true keypoints (C, T, K, 3), of which `mask` (T,) is observed.
+
+    With fewer than two samples nothing is said of diversity, with fewer than 19 of coverage.
+    """
+    found = []
+    for number, model in tqdm(models, desc="latents", unit="network"):
+        generator = torch.Generator().manual_seed(seed)
+        shape = (LIKELIHOOD_DRAWS, *keypoints.shape[:2], model.sizes.latent)
+        bound = likelihood_bound(model, keypoints, torch.randn(shape, generator=generator))
+        use = latent_use(latent_path(model, keypoints))
+        spread, covered, width = _sample(model, keypoints, mask, samples, generator)
+        found.append(
+            LatentFigures(
+                seed=number,
+                nll_bound=float(bound.nll.mean()),
+                reconstruction=float(bound.reconstruction.mean()),
+                kl=float(bound.kl.mean()),
+                kl_per_dimension=tuple(use.kl_nats.tolist()),
+                active_dimensions=use.active,
+                diversity_pixels=spread,
+                coverage=covered,
+                interval_pixels=width,
+            )
+        )
+    return found
+
+
+def latent_picture(
+    model: VRNN, clip: str, keypoints: Tensor, frames: npt.NDArray[np.uint8]
+) -> LatentPathPicture | None:
+    """Embeds the latent path over a clip's keypoints (T, K, 3), T >= 12; None for a still path.
+
+    frames: (T, S, S, 3), the X of the paper's properties.
+    """
+    path = latent_path(model, keypoints.unsqueeze(0)).posterior.mean[0, 1:].double().numpy()
+    inputs = keypoints[1:].flatten(1).double().numpy()  # (T - 1, 3K)
+    pixels = frames[1:].reshape(len(path), -1).astype(np.float64) / 255
+    try:
+        embedding = kernel_pca(path)
+        bound = lipschitz(inputs, path)
+    except ValueError:
+        return None
+    return LatentPathPicture(
+        clip=clip,
+        coordinates=embedding.coordinates,
+        explained=tuple(embedding.explained.tolist()),
+        distinctness=distinctness(path),
+        neighbourhoods=neighbourhoods(inputs, path, NEIGHBOURS),
+        neighbourhoods_pixels=neighbourhoods(pixels, path, NEIGHBOURS),
+        lipschitz=bound,
+    )
+
+
+def _sample(
+    model: VRNN, keypoints: Tensor, mask: Tensor, samples: int, generator: torch.Generator
+) -> tuple[float | None, float | None, float | None]:
+    missing = ~mask
+    if samples < 2 or not missing.any():
+        return None, None, None
+    paths = sampled(model, generator, samples)(keypoints, mask)[:, :, missing]  # (P, C, N, K, 3)
+    spread = float(diversity(paths).pixels.mean())
+    if samples < SAMPLES_FOR_COVERAGE:
+        return spread, None, None
+    coverage = interval_coverage(paths, keypoints[:, missing], COVERAGE_LEVEL)
+    return spread, float(coverage.covered.mean()), float(coverage.width_pixels.mean())

@@ -1,0 +1,333 @@
+"""Runs one of the paper's experiments and writes its tables, figures and page.
+
+    motioncast evaluate m1|m2|bair --data FOLDER --out DIR
+    python -m motioncast.evaluate.protocol_command m1|m2|bair --data FOLDER --out DIR
+
+DIR/<protocol>/ gets README.md with everything, summary.csv, per_frame.csv, per_clip.csv,
+per_initialisation.csv, tests.csv, results.json and the figures.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from motioncast.data.arguments import add_data_arguments, open_data
+from motioncast.data.clip_cache import ClipCache
+from motioncast.data.cut import CUTS, Cut, cut_clips, window_frames, window_tracks
+from motioncast.data.keypoints import Tracks, cached_tracks
+from motioncast.evaluate.drawing import draw_findings
+from motioncast.evaluate.entrants import Entrant, load_entrants
+from motioncast.evaluate.experiment import ModeResult, ProtocolClips, forecast_all, run_mode
+from motioncast.evaluate.latents import (
+    PATHS,
+    LatentPathPicture,
+    latent_figures,
+    latent_picture,
+    load_vrnns,
+)
+from motioncast.evaluate.metrics.fvd import I3D, unavailable
+from motioncast.evaluate.protocols import MODES, PROTOCOLS, Mode, Protocol
+from motioncast.evaluate.provenance import provenance
+from motioncast.evaluate.report import Findings, as_markdown
+from motioncast.evaluate.sections import image_section, keypoint_section
+from motioncast.evaluate.strips import strip_frames
+from motioncast.evaluate.summary import FrameLine, Line, Section, Verdict, per_frame, summarise
+from motioncast.evaluate.summary import verdicts as verdicts_of
+from motioncast.evaluate.tables import (
+    check_replaceable,
+    results_folder,
+    write_json,
+    write_per_clip,
+    write_per_initialisation,
+    write_records,
+)
+from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.motion_transfer import MotionTransfer
+
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"  # of a clone
+EXAMPLES = 3
+
+
+class ExperimentError(ValueError):
+    """An experiment cannot be run as asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything an experiment needs, checked."""
+
+    protocol: Protocol
+    modes: tuple[Mode, ...]
+    model: MotionTransfer
+    synthesis: Path
+    clips: ProtocolClips
+    entrants: list[Entrant]
+    i3d: I3D | None
+    notes: list[str]  # what is left out, and why
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the experiment; what is wrong with its input is one sentence and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    folder = options.out / options.protocol
+    try:
+        check_replaceable(folder, options.force)
+        prepared = prepare(options)
+    except (OSError, ValueError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    for note in prepared.notes:
+        print(note)
+    command = shlex.join(["motioncast", "evaluate", *arguments])
+    with results_folder(folder, options.force) as unfinished:
+        run(prepared, options, command, unfinished)
+    print(f"{folder / 'README.md'}: the results")
+
+
+def prepare(options: argparse.Namespace) -> Prepared:
+    """Loads networks and clips; raises OSError or ValueError saying what is wrong."""
+    protocol = PROTOCOLS[options.protocol]
+    shipped = SHIPPED / protocol.checkpoints
+    synthesis = options.synthesis or _shipped(shipped / "synthesis.pt", "--synthesis")
+    predictors = options.predictors or _shipped(shipped, "--predictors")
+    model = load_motion_transfer(synthesis)
+    entrants = load_entrants(predictors, options.initialisations)
+    i3d = None if options.i3d is None else I3D.load(options.i3d)
+    cache = open_data(options, model.configuration.image_size)
+    notes = [f"Left out, damaged: {name}." for name in cache.skipped]
+    notes += _too_short(cache, protocol.frames)
+    tracks = cached_tracks(synthesis, cache, options.cache)
+    clips = cut_for(protocol, cache, tracks, options.cut, options.clips)
+    modes: tuple[Mode, ...] = MODES if options.mode == "both" else (options.mode,)
+    if "transfer" in modes and len(set(clips.videos)) < 2:
+        if options.mode == "transfer":
+            raise ExperimentError("transfer: needs clips of at least two videos")
+        modes = ("reconstruction",)
+        notes.append("Transfer is not reported: it needs clips of at least two videos.")
+    reason = unavailable(options.i3d, protocol.frames)
+    if reason is None and len(clips) < 2:
+        reason = "FVD not reported: it needs at least two clips"
+    if reason is not None:
+        notes.append(f"{reason}.")
+    return Prepared(
+        protocol, modes, model, synthesis, clips, entrants, None if reason else i3d, notes
+    )
+
+
+def cut_for(
+    protocol: Protocol, cache: ClipCache, tracks: Tracks, cut: Cut, limit: int | None = None
+) -> ProtocolClips:
+    """Cuts videos and their keypoints into the protocol's clips, `limit` of them evenly spread.
+
+    Raises ValueError when no video is long enough.
+    """
+    windows = cut_clips(cache, protocol.frames, cut)
+    if limit is not None and limit < len(windows):
+        places = np.linspace(0, len(windows) - 1, limit).round().astype(int)
+        windows = [windows[place] for place in places]
+    return ProtocolClips(
+        names=tuple(
+            f"{cache.names[window.clip]}[{window.frames[0]}:{window.frames[-1] + 1}]"
+            for window in windows
+        ),
+        videos=tuple(cache.names[window.clip] for window in windows),
+        frames=lambda index: window_frames(cache, windows[index]),
+        keypoints=window_tracks(tracks, windows),
+    )
+
+
+def run(prepared: Prepared, options: argparse.Namespace, command: str, folder: Path) -> None:
+    """Runs a prepared experiment and writes everything into the folder."""
+    protocol, clips, entrants = prepared.protocol, prepared.clips, prepared.entrants
+    mask = protocol.mask()
+    filled = forecast_all(entrants, clips.keypoints, mask)
+    sections = [keypoint_section(entrants, filled, clips.keypoints, mask, clips.videos)]
+    results: list[ModeResult] = []
+    places = np.linspace(0, len(clips) - 1, min(EXAMPLES, len(clips))).round().astype(int)
+    for mode in prepared.modes:
+        result = run_mode(
+            mode,
+            protocol,
+            prepared.model,
+            clips,
+            entrants,
+            filled,
+            i3d=prepared.i3d,
+            examples={int(place): strip_frames(protocol) for place in places},
+            relative=options.relative,
+            seed=options.seed,
+        )
+        results.append(result)
+        sections.append(image_section(result, mask, clips.videos))
+
+    vrnns = load_vrnns(entrants)
+    latents = latent_figures(vrnns, clips.keypoints, mask, options.samples, options.seed)
+    pictures = _pictures(prepared) if vrnns else []
+    lines = [line for section in sections for line in summarise(section, options.seed)]
+    horizons = protocol.horizons()
+    curves = [c for section in sections for c in per_frame(section, horizons, options.seed)]
+    verdicts = [verdict for s in sections for verdict in verdicts_of(s, options.seed)]
+    figures = draw_findings(folder, protocol, sections, curves, results, latents, pictures)
+
+    findings = Findings(
+        protocol=protocol,
+        data=str(options.data),
+        clips=clips.names,
+        image_size=prepared.model.configuration.image_size,
+        sections=sections,
+        lines=lines,
+        verdicts=verdicts,
+        latents=latents,
+        pictures=pictures,
+        notes=prepared.notes,
+        figures=figures,
+        command=command,
+    )
+    (folder / "README.md").write_text(as_markdown(findings))
+    write_records(folder / "summary.csv", Line, lines)
+    write_records(folder / "per_frame.csv", FrameLine, curves)
+    write_records(folder / "tests.csv", Verdict, verdicts)
+    write_per_clip(folder / "per_clip.csv", sections, clips.names)
+    write_per_initialisation(folder / "per_initialisation.csv", sections)
+    write_json(folder / "results.json", _results(prepared, options, findings, curves, results))
+
+
+def _results(
+    prepared: Prepared,
+    options: argparse.Namespace,
+    findings: Findings,
+    curves: Sequence[FrameLine],
+    results: Sequence[ModeResult],
+) -> dict[str, Any]:
+    checkpoints = [prepared.synthesis]
+    checkpoints += [entrant.checkpoint for entrant in prepared.entrants if entrant.checkpoint]
+    return {
+        "command": findings.command,
+        "protocol": asdict(prepared.protocol),
+        "options": {name: _plain(value) for name, value in sorted(vars(options).items())},
+        "initialisations": {entrant.name: entrant.seed for entrant in prepared.entrants},
+        **provenance(checkpoints),
+        "notes": list(findings.notes),
+        "clips": list(findings.clips),
+        "sources": {result.mode: list(result.sources) for result in results},
+        "summary": [asdict(line) for line in findings.lines],
+        "tests": [asdict(verdict) for verdict in findings.verdicts],
+        "per_frame": [asdict(curve) for curve in curves],
+        "per_initialisation": {
+            section.mode: _per_initialisation(section) for section in findings.sections
+        },
+        "latents": [asdict(found) for found in findings.latents],
+        "latent_paths": [
+            {**asdict(picture), "coordinates": picture.coordinates.tolist()}
+            for picture in findings.pictures
+        ],
+    }
+
+
+def _per_initialisation(section: Section) -> dict[str, dict[str, list[float | None]]]:
+    return {
+        measure: {
+            kind: [
+                None if np.isnan(value) else value
+                for value in section.per_initialisation(measure, kind, "all").tolist()
+            ]
+            for kind in section.kinds()
+        }
+        for measure in (*section.values, *section.singles)
+    }
+
+
+def _pictures(prepared: Prepared) -> list[LatentPathPicture]:
+    """Embeds the paths of four clips of different videos, of the first VRNN."""
+    clips = prepared.clips
+    first_of_video = sorted({clips.videos.index(video) for video in clips.videos})
+    count = min(PATHS, len(first_of_video))
+    places = np.linspace(0, len(first_of_video) - 1, count).round().astype(int)
+    model = load_vrnns(prepared.entrants)[0][1]
+    pictures = [
+        latent_picture(model, clips.names[clip], clips.keypoints[clip], clips.frames(clip))
+        for clip in (first_of_video[place] for place in places)
+    ]
+    return [picture for picture in pictures if picture is not None]
+
+
+def _too_short(cache: ClipCache, frames: int) -> list[str]:
+    short = [
+        f"{name} ({length} frames)"
+        for name, length in zip(cache.names, cache.lengths().tolist(), strict=True)
+        if length < frames
+    ]
+    if len(short) == len(cache):
+        raise ExperimentError(
+            f"data: no video has the {frames} frames that the protocol needs"
+            f" (the longest has {cache.lengths().max()})"
+        )
+    return [f"Left out, shorter than {frames} frames: {', '.join(short)}."] if short else []
+
+
+def _shipped(path: Path, option: str) -> Path:
+    if not path.exists():
+        raise ExperimentError(
+            f"{path}: no such checkpoint; only a clone ships them (name yours with {option})"
+        )
+    return path
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motioncast evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("protocol", choices=tuple(PROTOCOLS))
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets DIR/PROTOCOL")
+    parser.add_argument("--force", action="store_true", help="replace earlier results there")
+    add_data_arguments(parser)
+    group = parser.add_argument_group("experiment")
+    group.add_argument("--mode", choices=(*MODES, "both"), default="both")
+    group.add_argument("--relative", action="store_true", help="transfer: relative motion")
+    group.add_argument("--cut", choices=CUTS, default="consecutive", help="of videos into clips")
+    group.add_argument(
+        "--clips", type=_positive, metavar="N", help="only N of the clips, evenly spread"
+    )
+    group.add_argument(
+        "--synthesis", type=Path, metavar="FILE", help="checkpoint of stage 1 (default: shipped)"
+    )
+    group.add_argument(
+        "--predictors",
+        type=Path,
+        metavar="FOLDER",
+        help="<kind>_<seed>.pt and var.pt (default: shipped)",
+    )
+    group.add_argument(
+        "--initialisations", type=_positive, metavar="N", help="only the first N of every kind"
+    )
+    group.add_argument("--samples", type=int, default=20, help="of the VRNN, for its diversity")
+    group.add_argument("--i3d", type=Path, metavar="FILE", help="TorchScript network, for FVD")
+    group.add_argument("--seed", type=int, default=0, help="of sources, samples and intervals")
+    group.add_argument("--threads", type=_positive, default=2)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

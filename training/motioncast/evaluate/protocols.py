@@ -1,0 +1,93 @@
+"""The paper's experiments (section 5): which frames are observed, and who is the source of what.
+
+    m1     5 observed, 27 predicted, 32 frames, 10 initialisations     (UvA-Nemo, Figures 6-9)
+    m2     1 observed, 1 predicted, and so on over 32 frames, 5 initialisations
+    bair   5 observed, 25 predicted, 30 frames, 5 initialisations      (BAIR, Figures 10-11)
+
+Shapes: T frames of a clip, K keypoints (x, y, intensity).
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from motioncast.models.predictor import clamp_keypoints
+from motioncast.models.predictors import pattern
+
+Mode = Literal["reconstruction", "transfer"]
+MODES: tuple[Mode, ...] = ("reconstruction", "transfer")
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How one experiment of the paper cuts time into what is sent and what is forecast."""
+
+    name: str
+    observed_frames: int  # M
+    predicted_frames: int  # N
+    frames: int  # T: M and N alternate until there are so many
+    initialisations: int  # of the paper
+    title: str
+    checkpoints: str  # the folder of our own, below training/checkpoints
+
+    def mask(self) -> Tensor:
+        """Returns which frames are observed, (T,) bool."""
+        return pattern(self.observed_frames, self.predicted_frames, self.frames)
+
+    def horizons(self) -> list[int]:
+        """Returns how many frames each of T lies after the last observed one, 0 where observed."""
+        last, horizons = 0, []
+        for frame, seen in enumerate(self.mask().tolist()):
+            last = frame if seen else last
+            horizons.append(frame - last)
+        return horizons
+
+
+PROTOCOLS = {
+    known.name: known
+    for known in (
+        Protocol("m1", 5, 27, 32, 10, "M1: 5 frames observed, 27 predicted", "grid64"),
+        Protocol("m2", 1, 1, 32, 5, "M2: every other frame observed", "grid64"),
+        Protocol("bair", 5, 25, 30, 5, "BAIR: 5 frames observed, 25 predicted", "bridge64"),
+    )
+}
+
+
+def transfer_sources(videos: Sequence[Hashable], generator: torch.Generator) -> list[int]:
+    """Draws for every clip the clip that lends it the source image, always of another video.
+
+    videos: the video that each clip was cut from. Every clip is a source once, unless one video
+    has more than half of all clips: then no such permutation exists and sources repeat. Raises
+    ValueError when all clips are of one video.
+    """
+    if len(set(videos)) < 2:
+        raise ValueError("transfer: needs clips of at least two videos, a source and a driving one")
+    shuffled: list[int] = torch.randperm(len(videos), generator=generator).tolist()
+    counts = Counter(videos)
+    largest = max(counts.values())
+    if 2 * largest > len(videos):
+        return [_draw_other(clip, videos, generator) for clip in range(len(videos))]
+    # In an order where each video's clips stand together, the clip `largest` places further on
+    # is of another video.
+    places: dict[Hashable, int] = {}
+    for clip in shuffled:
+        places.setdefault(videos[clip], len(places))
+    order = sorted(shuffled, key=lambda clip: places[videos[clip]])
+    sources = [0] * len(videos)
+    for place, clip in enumerate(order):
+        sources[clip] = order[(place + largest) % len(order)]
+    return sources
+
+
+def relative_motion(driving: Tensor, source: Tensor) -> Tensor:
+    """Moves the source (K, 3) as driving (T, K, 3) moves away from its first frame: (T, K, 3)."""
+    return clamp_keypoints(source + driving - driving[:1])
+
+
+def _draw_other(clip: int, videos: Sequence[Hashable], generator: torch.Generator) -> int:
+    others = [other for other, video in enumerate(videos) if video != videos[clip]]
+    return others[int(torch.randint(len(others), (), generator=generator))]

@@ -1,0 +1,58 @@
+"""Example strips like the paper's Figures 4 and 5: a row per predictor, a column per frame."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from motioncast.evaluate.experiment import ALL_KEYPOINTS, Example
+from motioncast.evaluate.protocols import Protocol
+from motioncast.evaluate.style import look, new_figure, save
+
+STRIP_ROWS = ("vrnn", "rnn", "hold")
+OBSERVED_COLOUR, PREDICTED_COLOUR = "#009E73", "#D55E00"
+COLUMNS = 9
+
+
+def strip_frames(protocol: Protocol) -> tuple[int, ...]:
+    """Returns the frames to show, evenly over the clip, its first and last among them."""
+    last = protocol.frames - 1
+    count = min(COLUMNS, protocol.frames)
+    return tuple(sorted({round(place) for place in np.linspace(0, last, count).tolist()}))
+
+
+def draw_strip(path: Path, example: Example, protocol: Protocol, mode: str) -> list[str]:
+    """Draws one clip: what it should be, nothing forecast, and the predictors."""
+    rows = [("ground truth" if mode == "reconstruction" else "no prediction", example.reference)]
+    shown = (ALL_KEYPOINTS, *STRIP_ROWS) if mode == "reconstruction" else STRIP_ROWS
+    rows += [(look(kind).label, example.strips[kind]) for kind in shown if kind in example.strips]
+    mask = protocol.mask().tolist()
+    return _draw(path, rows, example, mask)
+
+
+def _draw(
+    path: Path,
+    rows: Sequence[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]],
+    example: Example,
+    mask: Sequence[bool],
+) -> list[str]:
+    columns = len(example.indices)
+    with new_figure(1.05 * columns + 0.9, 1.05 * len(rows) + 0.45, dense=True) as figure:
+        axes = figure.subplots(len(rows), columns, squeeze=False)
+        for line, (label, frames) in enumerate(rows):
+            for column, frame in enumerate(example.indices):
+                axis = axes[line, column]
+                axis.imshow(frames[column], interpolation="lanczos")
+                axis.set_xticks([])
+                axis.set_yticks([])
+                axis.grid(visible=False)
+                for side in axis.spines.values():
+                    side.set_visible(True)
+                    side.set_linewidth(1.6)
+                    side.set_color(OBSERVED_COLOUR if mask[frame] else PREDICTED_COLOUR)
+                if line == 0:
+                    origin = "observed" if mask[frame] else "predicted"
+                    axis.set_title(f"{frame}\n{origin}", fontsize=7, pad=3)
+                if column == 0:
+                    axis.set_ylabel(label, fontsize=8)
+        return save(figure, path)

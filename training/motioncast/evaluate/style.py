@@ -1,0 +1,78 @@
+"""One look for all figures: colours that colour-blind readers tell apart, the same for a predictor
+in every figure (Okabe and Ito 2008).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a row of the tables is called and drawn."""
+
+    label: str
+    colour: str
+    dashes: str | tuple[int, tuple[int, ...]] = "-"
+
+
+LOOKS = {
+    "vrnn": Look("VRNN", "#0072B2"),
+    "rnn": Look("RNN", "#D55E00"),
+    "gru": Look("GRU", "#009E73"),
+    "var": Look("VAR", "#CC79A7"),
+    "damped": Look("damped", "#E69F00", (0, (5, 2))),
+    "hold": Look("hold", "#444444", (0, (5, 2))),
+    "linear": Look("linear", "#56B4E9", (0, (5, 2))),
+    "all keypoints": Look("all keypoints", "#000000", (0, (1, 1))),
+    "copied source": Look("copied source", "#999999", (0, (1, 1))),
+}
+
+SETTINGS: Any = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "figure.dpi": 150,
+    "font.size": 9,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "savefig.dpi": 150,
+    "svg.hashsalt": "motioncast",  # a rerun gives the same bytes
+}
+
+DENSE: Any = {"w_pad": 0.01, "h_pad": 0.01, "wspace": 0.0, "hspace": 0.0}
+
+
+def look(kind: str) -> Look:
+    """Returns the look of a kind; one that is not known here is drawn in brown."""
+    return LOOKS.get(kind, Look(kind, "#8C564B"))
+
+
+@contextmanager
+def new_figure(width: float, height: float, dense: bool = False) -> Iterator[Figure]:
+    """Yields an empty figure of so many inches in the common style, `dense` for many images."""
+    with mpl.rc_context(SETTINGS):
+        layout = ConstrainedLayoutEngine(**(DENSE if dense else {}))
+        figure = Figure(figsize=(width, height), layout=layout)
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def save(figure: Figure, path: Path, vector: bool = False) -> list[str]:
+    """Writes PATH.png, and PATH.svg as well for a `vector` figure; returns the files' names."""
+    files = [path.with_suffix(".png")]
+    figure.savefig(files[0], metadata={"Software": None})
+    if vector:
+        files.append(path.with_suffix(".svg"))
+        figure.savefig(files[1], metadata={"Date": None, "Creator": None})
+    return [file.name for file in files]

@@ -1,0 +1,135 @@
+"""Writes what an experiment found: CSV for spreadsheets, JSON for programs, all or nothing.
+
+A results folder is written beside its place and renamed; a folder that is already there is replaced
+only when it is empty, or an earlier one of ours that may be overwritten.
+"""
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from motioncast.evaluate.summary import Scope, Section
+
+SCHEMA = "motioncast.evaluation/1"
+RESULTS = "results.json"
+
+
+class ResultsError(ValueError):
+    """Results cannot be written where they were asked for; the message says why."""
+
+
+@contextmanager
+def results_folder(folder: Path, force: bool) -> Iterator[Path]:
+    """Yields an empty folder that becomes `folder` when the block ends without an error.
+
+    Raises ResultsError before anything is computed when `folder` holds something: results of ours
+    unless `force`, and anything else always.
+    """
+    check_replaceable(folder, force)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield unfinished
+        unfinished.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def check_replaceable(folder: Path, force: bool) -> None:
+    """Raises ResultsError when results must not be written to `folder`."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ResultsError(f"out: {folder} is not a folder")
+    if not any(folder.iterdir()):
+        return
+    if not is_ours(folder):
+        raise ResultsError(f"out: {folder} holds something that is not an evaluation of ours")
+    if not force:
+        raise ResultsError(f"out: {folder} holds results already (--force replaces them)")
+
+
+def is_ours(folder: Path) -> bool:
+    """Says whether a folder holds results that this program wrote."""
+    try:
+        content = json.loads((folder / RESULTS).read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("schema") == SCHEMA
+
+
+def write_records(path: Path, kind: type[Any], records: Sequence[Any]) -> None:
+    """Writes dataclasses of one kind as CSV; what is None is an empty cell."""
+    names = [field.name for field in fields(kind)]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        for record in records:
+            writer.writerow({name: _cell(value) for name, value in asdict(record).items()})
+
+
+def write_per_clip(path: Path, sections: Sequence[Section], clips: Sequence[str]) -> None:
+    """Writes the means over the predicted frames of every clip, initialisation and mode."""
+    measures = list(dict.fromkeys(name for section in sections for name in section.values))
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["mode", "predictor", "initialisation", "clip", "video", *measures])
+        for section in sections:
+            chosen = section.frames_of("predicted")
+            means = {
+                name: values[..., chosen].mean(axis=-1) for name, values in section.values.items()
+            }
+            for index, row in enumerate(section.rows):
+                for clip, name in enumerate(clips):
+                    cells = [
+                        _cell(float(means[measure][index, clip])) if measure in means else ""
+                        for measure in measures
+                    ]
+                    seed = "" if row.seed is None else row.seed
+                    head = [section.mode, row.kind, seed, name, section.videos[clip]]
+                    writer.writerow([*head, *cells])
+
+
+def write_per_initialisation(path: Path, sections: Sequence[Section]) -> None:
+    """Writes one line per initialisation and measure: what the box plots show."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["mode", "predictor", "initialisation", "measure", "frames", "value"])
+        for section in sections:
+            for measure in (*section.values, *section.singles):
+                scopes: tuple[Scope, ...] = (
+                    ("all",) if measure in section.singles else ("all", "predicted")
+                )
+                for kind in section.kinds():
+                    seeds = [section.rows[index].seed for index in section.of_kind(kind)]
+                    for scope in scopes:
+                        figures = section.per_initialisation(measure, kind, scope)
+                        for seed, value in zip(seeds, figures.tolist(), strict=True):
+                            cells = ["" if seed is None else seed, measure, scope, _cell(value)]
+                            writer.writerow([section.mode, kind, *cells])
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes results with their schema's name; what is no number becomes null."""
+    path.write_text(json.dumps({"schema": SCHEMA, **content}, indent=1, allow_nan=False) + "\n")
+
+
+def _cell(value: Any) -> Any:
+    """Formats a value with all the digits that mean something, and no more."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.8g}"
+    if isinstance(value, bool):
+        return int(value)
+    return value
