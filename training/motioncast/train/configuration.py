@@ -27,6 +27,7 @@ from motioncast.train.fields import ConfigurationError, as_table, choose, fill, 
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.settings import (
     AdversarialSettings,
+    Range,
     Schedule,
     SynthesisSettings,
     TrainingSettings,
@@ -164,7 +165,7 @@ def _plan(
     _refuse_two_lengths(schedule, ("steps", "epochs"), where, f"{section}.schedule")
     before = replace(plan.schedule, epochs=None) if "steps" in schedule else plan.schedule
     return PredictorPlan(
-        sizes=fill(plan.sizes, table.get("sizes", {}), where, f"{section}.sizes"),
+        sizes=fill(plan.sizes, table.get("sizes", {}), where, f"{section}.sizes", Range(least=1)),
         schedule=fill(before, schedule, where, f"{section}.schedule"),
         loss=fill(plan.loss, table.get("loss", {}), where, f"{section}.loss"),
     )

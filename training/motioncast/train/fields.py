@@ -12,20 +12,30 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from motioncast.train.settings import Range
 
 Settings = TypeVar("Settings")
+NOT_NEGATIVE = Range()
 
 
 class ConfigurationError(ValueError):
     """A configuration says what cannot be; the message names the file, the key and the remedy."""
 
 
-def fill(defaults: Settings, values: object, where: str, section: str = "") -> Settings:
-    """Returns `defaults` with the given values; `where` and `section` name them in an error."""
+def fill(
+    defaults: Settings,
+    values: object,
+    where: str,
+    section: str = "",
+    limits: Range = NOT_NEGATIVE,
+) -> Settings:
+    """Returns `defaults` with the given values; `where` and `section` name them in an error.
+
+    `limits` hold for numbers whose annotation has no range.
+    """
     table = as_table(values, where, section)
     hints = get_type_hints(type(defaults), include_extras=True)
     known = [field.name for field in fields(defaults)]  # type: ignore[arg-type]
     refuse_unknown(table, known, where, section)
     checked = {
-        key: _checked(value, hints[key], f"{where}: {_join(section, key)}")
+        key: _checked(value, hints[key], limits, f"{where}: {_join(section, key)}")
         for key, value in table.items()
     }
     return replace(defaults, **checked)  # type: ignore[type-var]
@@ -56,9 +66,8 @@ def choose(value: object, known: list[str], where: str, key: str) -> str:
     return value
 
 
-def _checked(value: object, hint: Any, name: str) -> Any:
+def _checked(value: object, hint: Any, limits: Range, name: str) -> Any:
     """Returns a value of the type that a field's annotation asks for."""
-    limits = Range()
     if get_origin(hint) in (Union, UnionType):
         (hint,) = [one for one in get_args(hint) if one is not NoneType]
     if get_origin(hint) is Annotated:
@@ -73,7 +82,7 @@ def _checked(value: object, hint: Any, name: str) -> Any:
         if not isinstance(value, list | tuple) or len(value) != len(of_each):
             raise ConfigurationError(f"{name} is {value!r} (expected a list of {len(of_each)})")
         return tuple(
-            _checked(one, each, f"{name}[{index}]")
+            _checked(one, each, limits, f"{name}[{index}]")
             for index, (one, each) in enumerate(zip(value, of_each, strict=True))
         )
     if hint is bool:
