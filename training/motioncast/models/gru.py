@@ -2,6 +2,7 @@
 
     GRU           d_t = g(h_{t-1}),  h_t = GRU(x_t, h_{t-1}), x_t its own forecast where predicted
     Monkey-Net    x_t = tanh(W h_t), h_t = GRU(x_t, h_{t-1}), x_t = 0 where predicted
+                  (its keypoints have no intensity; ours, in [0, 1], is a sigmoid)
 
 The first differs from the VRNN in the latent alone, so a comparison measures the latent. The second
 is what the paper compares with (Siarohin et al. 2019): past the observed frames it is fed zeros.
@@ -18,7 +19,6 @@ from motioncast.models.predictor import (
     PredictorSizes,
     RecurrentPredictor,
     as_keypoints,
-    clamp_keypoints,
     take,
 )
 from motioncast.models.vrnn import two_layers
@@ -62,7 +62,15 @@ class MonkeyNetGRU(RecurrentPredictor):
         memory = self.recall(state)
         nothing = torch.zeros_like(memory.previous)
         unfed = self.recurrence(nothing.flatten(-2), memory.hidden)
-        forecast = clamp_keypoints(as_keypoints(torch.tanh(self.output(unfed))))
+        forecast = _bounded(as_keypoints(self.output(unfed)))
         fed = self.recurrence(take(observed, keypoints, nothing).flatten(-2), memory.hidden)
         current = take(observed, keypoints, forecast)
         return forecast, self.remember(memory, fed, current, observed)
+
+
+def _bounded(output: Tensor) -> Tensor:
+    """Maps (..., K, 3) to positions in [-1, 1] and intensities in [0, 1], with a gradient anywhere.
+
+    Clamped, an intensity that starts below zero would stay there.
+    """
+    return torch.cat([torch.tanh(output[..., :2]), torch.sigmoid(output[..., 2:])], dim=-1)
