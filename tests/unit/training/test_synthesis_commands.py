@@ -6,8 +6,10 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
+import torch
 from support.videos import gradient_frames, write_video
 
+from motioncast.data.clip_cache import open_cache, split_validation
 from motioncast.evaluate import synthesis as evaluate
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.train import synthesis as train
@@ -48,6 +50,33 @@ def test_training_from_files_goes_on_where_it_stopped_and_is_evaluated(
     assert f"{report['mean']['psnr_db']:.2f}" in capsys.readouterr().out
 
 
-def test_a_training_without_a_length_is_refused(videos: Path, tmp_path: Path) -> None:
+def test_a_training_without_a_length_is_refused(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
-        train.main(["--data", str(videos), "--out", str(tmp_path)])
+        train.main(["--config", "lite64", "--data", str(videos), "--out", str(tmp_path)])
+    assert "no length" in capsys.readouterr().err
+
+
+def test_a_file_configures_a_training_in_epochs(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'network = "lite64"\n[synthesis]\nepochs = 1\nbatch_size = 1\naugmentation = "nemo"\n'
+    )
+    out = tmp_path / "run"
+    clips, _ = split_validation(open_cache(videos, 64, tmp_path / "cache"))
+
+    run = ["--data", str(videos), "--out", str(out), "--cache", str(tmp_path / "cache")]
+    train.main(["--config", str(tmp_path / "mine.toml"), *run])
+
+    # An epoch is one sample of every clip.
+    assert torch.load(out / "training.pt", weights_only=True)["step"] == len(clips)
+
+
+def test_an_unknown_key_of_a_configuration_ends_the_command(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('network = "lite64"\n[synthesis]\nlearning_rat = 1e-3\n')
+    with pytest.raises(SystemExit):
+        train.main(["--config", str(file), "--data", str(videos), "--out", str(tmp_path)])
+    assert "mine.toml: synthesis.learning_rat is unknown" in capsys.readouterr().err
