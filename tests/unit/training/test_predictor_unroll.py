@@ -128,9 +128,9 @@ def test_the_monkey_net_baseline_is_a_gru_fed_zeros_past_the_observed_frames() -
             getattr(independent, f"bias_{theirs}_l0").copy_(weights[f"recurrence.{ours}.bias"])
     keypoints, observed, noise, state = timeline(model, [1, 1, 1, 0, 0, 0])
     hidden, _ = independent(keypoints.flatten(2) * observed[..., None])
-    expected = torch.tanh(hidden @ weights["output.weight"].T + weights["output.bias"])
-    expected = expected.reshape(2, 6, 3, 3)
-    expected[..., 2] = expected[..., 2].clamp(min=0)
+    output = hidden @ weights["output.weight"].T + weights["output.bias"]
+    expected = torch.tanh(output).reshape(2, 6, 3, 3)  # positions
+    expected[..., 2] = (1 + torch.tanh(output / 2).reshape(2, 6, 3, 3)[..., 2]) / 2  # a sigmoid
     forecast, _ = model(keypoints, observed, noise, state)
     assert_close(forecast[:, 3:], expected[:, 3:])
 
