@@ -18,9 +18,9 @@ from motioncast.models.configurations import LITE128, PAPER64
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.adversarial import AdversarialTraining
 from motioncast.train.reconstruction import ReconstructionTraining
-from motioncast.train.settings import AdversarialSettings, TrainingSettings
+from motioncast.train.settings import AdversarialSettings, SynthesisSettings, TrainingSettings
 from motioncast.train.state import SynthesisTraining
-from motioncast.train.synthesis import train
+from motioncast.train.synthesis import new_training, train
 
 
 def square_sampler(size: int) -> PairSampler:
@@ -38,11 +38,8 @@ def sampler() -> PairSampler:
     return square_sampler(LITE128.image_size)
 
 
-def training(settings: TrainingSettings) -> SynthesisTraining:
-    torch.manual_seed(0)
-    if isinstance(settings, AdversarialSettings):
-        return AdversarialTraining(MotionTransfer(PAPER64), settings)
-    return ReconstructionTraining(MotionTransfer(LITE128), settings)
+def training(settings: SynthesisSettings) -> SynthesisTraining:
+    return new_training(LITE128 if isinstance(settings, TrainingSettings) else PAPER64, settings)
 
 
 def assert_same(first: SynthesisTraining, second: SynthesisTraining) -> None:
@@ -61,7 +58,9 @@ def assert_same(first: SynthesisTraining, second: SynthesisTraining) -> None:
     ],
     ids=["detector frozen", "detector trained", "adversarial"],
 )
-def test_a_resumed_training_goes_on_bit_for_bit(tmp_path: Path, settings: TrainingSettings) -> None:
+def test_a_resumed_training_goes_on_bit_for_bit(
+    tmp_path: Path, settings: SynthesisSettings
+) -> None:
     through = training(settings)
     sampler = square_sampler(through.model.configuration.image_size)
     for step in range(3):
@@ -94,6 +93,26 @@ def test_the_discriminator_learns_to_tell_real_from_generated() -> None:
     scores = [state.learn(batch)["discriminator"] for _ in range(4)]
 
     assert scores[-1] < scores[0]
+
+
+def test_the_weights_of_the_adversarial_terms_are_settings() -> None:
+    image_alone = (1.0, 0.0, 0.0, 0.0, 0.0)
+    plain = training(AdversarialSettings(steps=1, warped_weight=1.0))
+    weighted = training(
+        AdversarialSettings(
+            steps=1, reconstruction_weights=image_alone, adversarial_weight=2.0, warped_weight=3.0
+        )
+    )
+    batch = square_sampler(64).batch(0)
+    with torch.no_grad():
+        ones, terms = plain.losses(batch), weighted.losses(batch)
+
+    assert isinstance(weighted, AdversarialTraining)
+    assert weighted.last_output is not None
+    driving, image, _ = weighted.last_output
+    assert_close(terms["reconstruction"], (image - driving).abs().mean())
+    assert_close(terms["adversarial"], 2 * ones["adversarial"])
+    assert_close(terms["warped"], 3 * ones["warped"])
 
 
 def test_a_frozen_detector_stays_as_it_is(sampler: PairSampler) -> None:

@@ -170,8 +170,8 @@ def parse_seeds(text: str) -> list[int]:
     if match := re.fullmatch(r"(\d+)-(\d+)", text):
         seeds = list(range(int(match[1]), int(match[2]) + 1))
     else:
-        seeds = [int(part) for part in text.split(",") if part.strip().isdecimal()]
-    if not seeds or ("-" not in text and len(seeds) != len(text.split(","))):
+        seeds = [int(one) for one in text.split(",")] if re.fullmatch(r"\d+(,\d+)*", text) else []
+    if not seeds:
         raise argparse.ArgumentTypeError(f"{text!r} names no seeds (expected 0-4 or 0,2,5)")
     return seeds
 
