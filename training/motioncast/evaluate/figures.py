@@ -35,18 +35,32 @@ def error_per_frame(path: Path, lines: Sequence[FrameLine], measures: Sequence[s
 
 
 def error_per_horizon(path: Path, lines: Sequence[FrameLine], measure: str) -> list[str]:
-    """Draws the error over the number of frames since the last observed one."""
-    with new_figure(6.0, 3.4) as figure:
-        axis = figure.subplots()
-        chosen = [line for line in lines if line.measure == measure and line.horizon > 0]
+    """Draws the error over the number of frames since the last observed one.
+
+    On the right over that of holding still, where curves that lie close together come apart.
+    """
+    chosen = [line for line in lines if line.measure == measure and line.horizon > 0]
+    held = {line.horizon: line.mean for line in chosen if line.predictor == "hold"}
+    worst = 1.3 * max(held.values(), default=1.0)
+    with new_figure(9.0, 3.4) as figure:
+        left, right = figure.subplots(1, 2)
         for kind in dict.fromkeys(line.predictor for line in chosen):
             curve = [line for line in chosen if line.predictor == kind]
-            _curve(axis, kind, curve, measure, [line.horizon for line in curve])
-        axis.set_xlabel("horizon: frames since the last observed one")
-        axis.set_ylabel(axis_label(MEASURES[measure]))
-        axis.set_xlim(1, max(line.horizon for line in chosen))
-        axis.set_ylim(bottom=0)
-        _legend_outside(axis)
+            places = [line.horizon for line in curve]
+            _curve(left, kind, curve, measure, places)
+            ratios = [line.mean / held.get(line.horizon, 1.0) for line in curve]
+            seen = look(kind)
+            right.plot(
+                places, ratios, color=seen.colour, linestyle=seen.dashes, label=seen.label, lw=1.4
+            )
+        left.set_ylabel(axis_label(MEASURES[measure]))
+        left.set_ylim(0, worst)
+        right.set_ylabel("forecast error / that of hold")
+        right.set_ylim(top=1.3)
+        for axis in (left, right):
+            axis.set_xlabel("horizon: frames since the last observed one")
+            axis.set_xlim(min(places), max(places))
+        _legend_outside(right)
         return save(figure, path, vector=True)
 
 
@@ -69,8 +83,11 @@ def boxes(path: Path, section: Section, measures: Sequence[str], kinds: Sequence
 
 def kl_per_dimension(path: Path, figures: Sequence[LatentFigures]) -> list[str]:
     """Draws the KL of every latent dimension, the largest first, a dot per initialisation."""
-    sorted_kl = np.array([sorted(found.kl_per_dimension, reverse=True) for found in figures])
-    places = np.arange(1, sorted_kl.shape[1] + 1)
+    most = max(len(found.kl_per_dimension) for found in figures)
+    sorted_kl = np.zeros((len(figures), most))  # a smaller latent has no use of further ones
+    for row, found in zip(sorted_kl, figures, strict=True):
+        row[: len(found.kl_per_dimension)] = sorted(found.kl_per_dimension, reverse=True)
+    places = np.arange(1, most + 1)
     with new_figure(6.0, 3.0) as figure:
         axis = figure.subplots()
         axis.bar(places, sorted_kl.mean(axis=0), color=look("vrnn").colour, alpha=0.45)

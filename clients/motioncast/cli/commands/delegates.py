@@ -49,13 +49,37 @@ def evaluate_forecast(context: typer.Context) -> None:
     _run("motioncast.evaluate.forecast", context)
 
 
+@evaluate.command("m1", context_settings=PASS_ON)
+def evaluate_m1(context: typer.Context) -> None:
+    """The paper's M1: 5 frames observed, 27 predicted; tables, figures and a page."""
+    _run("motioncast.evaluate.protocol_command", context, "m1")
+
+
+@evaluate.command("m2", context_settings=PASS_ON)
+def evaluate_m2(context: typer.Context) -> None:
+    """The paper's M2: every other frame observed, over 32 frames."""
+    _run("motioncast.evaluate.protocol_command", context, "m2")
+
+
+@evaluate.command("bair", context_settings=PASS_ON)
+def evaluate_bair(context: typer.Context) -> None:
+    """The paper's BAIR protocol: 5 frames observed, 25 predicted."""
+    _run("motioncast.evaluate.protocol_command", context, "bair")
+
+
+@evaluate.command("horizons", context_settings=PASS_ON)
+def evaluate_horizons(context: typer.Context) -> None:
+    """Whether the VRNN beats every other predictor at horizons 1 to 12, and how surely."""
+    _run("motioncast.evaluate.horizons", context)
+
+
 def export(context: typer.Context) -> None:
     """Turn checkpoints into a Triton model repository."""
     _run("motioncast.export.__main__", context)
 
 
-def _run(module: str, context: typer.Context) -> None:
+def _run(module: str, context: typer.Context, *first: str) -> None:
     sys.argv[0] = context.command_path  # the program's own help says how it was called
-    code = import_module(module).main(context.args)
+    code = import_module(module).main([*first, *context.args])
     if code:
         raise typer.Exit(code)
