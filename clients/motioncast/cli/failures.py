@@ -10,7 +10,9 @@ _EXTRAS: Final = {
     **dict.fromkeys(
         ("grpc_health", "grpc_reflection", "onnxruntime", "prometheus_client"), "serve"
     ),
-    **dict.fromkeys(("tensorboard", "torch", "torchmetrics", "tqdm"), "train"),
+    **dict.fromkeys(
+        ("google_crc32c", "matplotlib", "scipy", "sklearn", "tensorboard", "torch", "tqdm"), "train"
+    ),
     **dict.fromkeys(("onnx", "onnxscript", "tritonclient"), "export"),
 }
 
