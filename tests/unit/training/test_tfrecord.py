@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.tfrecords import crc32c, example, framed, masked, write_records
-from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from motioncast.data.tfrecord import Record, byte_features, masked_crc, read_records
 from motioncast.data.video_folder import DamagedVideoError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from support.two_processes import TINY
-from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 from torch.testing import assert_close
