@@ -24,12 +24,17 @@ def error_per_frame(path: Path, lines: Sequence[FrameLine], measures: Sequence[s
         axes = figure.subplots(1, len(measures), squeeze=False)[0]
         for axis, measure in zip(axes, measures, strict=True):
             chosen = [line for line in lines if line.measure == measure]
-            _shade_predicted(axis, chosen)
+            if _gaps(chosen) > 1:  # from observed to predicted and back would be all one saw
+                chosen = [line for line in chosen if not line.observed]
+                axis.set_title("predicted frames alone")
+            else:
+                _shade_predicted(axis, chosen)
             for kind in dict.fromkeys(line.predictor for line in chosen):
                 _curve(axis, kind, [line for line in chosen if line.predictor == kind], measure)
             axis.set_xlabel("frame")
             axis.set_ylabel(axis_label(MEASURES[measure]))
-            axis.set_xlim(0, max(line.frame for line in chosen))
+            axis.set_xlim(min(line.frame for line in chosen), max(line.frame for line in chosen))
+            _leave_out_linear(axis, chosen, MEASURES[measure])
         _legend_outside(axes[-1])
         return save(figure, path, vector=True)
 
@@ -60,6 +65,8 @@ def error_per_horizon(path: Path, lines: Sequence[FrameLine], measure: str) -> l
         for axis in (left, right):
             axis.set_xlabel("horizon: frames since the last observed one")
             axis.set_xlim(min(places), max(places))
+            if len(places) <= 12:
+                axis.set_xticks(places)
         _legend_outside(right)
         return save(figure, path, vector=True)
 
@@ -152,6 +159,23 @@ def _curve(
     high = [scale * bound for _, bound in bounds if bound is not None]
     if len(low) == len(x):
         axis.fill_between(x, low, high, color=seen.colour, alpha=0.15, linewidth=0)
+
+
+def _gaps(lines: Sequence[FrameLine]) -> int:
+    """Counts the stretches of predicted frames."""
+    horizons = {line.frame: line.horizon for line in lines}
+    return list(horizons.values()).count(1)
+
+
+def _leave_out_linear(axis: Axes, lines: Sequence[FrameLine], measure: Measure) -> None:
+    """Lets the linear predictor leave the picture where it would squeeze all others together."""
+    others = [measure.scale * line.mean for line in lines if line.predictor != "linear"]
+    if not others:
+        return
+    low, high = min(others), max(others)
+    room = 0.08 * (high - low) or 0.01
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(max(bottom, low - room), min(top, high + room))
 
 
 def _shade_predicted(axis: Axes, lines: Sequence[FrameLine]) -> None:

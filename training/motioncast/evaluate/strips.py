@@ -1,6 +1,6 @@
 """Example strips like the paper's Figures 4 and 5: a row per predictor, a column per frame."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,20 @@ COLUMNS = 9
 
 
 def strip_frames(protocol: Protocol) -> tuple[int, ...]:
-    """Returns the frames to show, evenly over the clip, its first and last among them."""
+    """Returns the frames to show, about evenly over the clip.
+
+    Where observed and predicted frames alternate quickly, they alternate in the columns too.
+    """
+    mask = protocol.mask().tolist()
     last = protocol.frames - 1
-    count = min(COLUMNS, protocol.frames)
-    return tuple(sorted({round(place) for place in np.linspace(0, last, count).tolist()}))
+    places = [round(place) for place in np.linspace(0, last, min(COLUMNS, last + 1)).tolist()]
+    period = protocol.observed_frames + protocol.predicted_frames
+    if not all(mask) and period * COLUMNS <= protocol.frames * 2:
+        places = [
+            min((f for f in range(last + 1) if mask[f] == (column % 2 == 0)), key=_near(place))
+            for column, place in enumerate(places)
+        ]
+    return tuple(sorted(set(places)))
 
 
 def draw_strip(path: Path, example: Example, protocol: Protocol, mode: str) -> list[str]:
@@ -56,3 +66,7 @@ def _draw(
                 if column == 0:
                     axis.set_ylabel(label, fontsize=8)
         return save(figure, path)
+
+
+def _near(place: int) -> Callable[[int], int]:
+    return lambda frame: abs(frame - place)
