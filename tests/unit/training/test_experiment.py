@@ -47,7 +47,7 @@ def clips(model: MotionTransfer) -> ProtocolClips:
             frames[clip, frame, top : top + 16, left : left + 16] = 230
     images = torch.from_numpy(frames).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():
-        keypoints = model.detect(images).clone().unflatten(0, (3, FRAMES))
+        keypoints = model.detect(images).clone().view(3, FRAMES, -1, 3)
     return ProtocolClips(("a", "b", "c"), ("a", "b", "c"), lambda clip: frames[clip], keypoints)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.evaluate.canvas import Canvas, Frames
-from motioncast.evaluate.entrants import Entrant, EntrantsError
+from motioncast.evaluate.entrants import Entrant, EntrantsError, first_line
 from motioncast.evaluate.judge import Figures, Judge
 from motioncast.evaluate.metrics.fvd import I3D
 from motioncast.evaluate.protocols import Mode, Protocol, relative_motion, transfer_sources
@@ -88,10 +88,9 @@ def forecast_all(entrants: Sequence[Entrant], keypoints: Tensor, mask: Tensor) -
         try:
             parts = [entrant.predictor(part, mask) for part in torch.split(hidden, CLIPS_PER_CALL)]
         except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
             raise EntrantsError(
                 f"predictors: {entrant.checkpoint or entrant.name} cannot forecast"
-                f" {keypoints.shape[2]} keypoints in this pattern ({reason})"
+                f" {keypoints.shape[2]} keypoints in this pattern ({first_line(error)})"
             ) from error
         filled.append(torch.cat(parts))
     return torch.stack(filled)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 
 from motioncast.evaluate.latents import LatentFigures, LatentPathPicture
 from motioncast.evaluate.measures import MEASURES, Measure
@@ -15,7 +16,8 @@ from motioncast.evaluate.metrics.latent import ACTIVE_KL_NATS
 from motioncast.evaluate.style import look, new_figure, save
 from motioncast.evaluate.summary import FrameLine, Section
 
-LOG_RATIO = 8.0  # between largest and smallest curve, from which an axis is logarithmic
+OUT_OF_PICTURE = 3.0  # times as far from the best as hold: such a curve may leave the picture
+LOG_RATIO = 8.0  # between the largest and the smallest box, from which an axis is logarithmic
 
 
 def error_per_frame(path: Path, lines: Sequence[FrameLine], measures: Sequence[str]) -> list[str]:
@@ -34,7 +36,7 @@ def error_per_frame(path: Path, lines: Sequence[FrameLine], measures: Sequence[s
             axis.set_xlabel("frame")
             axis.set_ylabel(axis_label(MEASURES[measure]))
             axis.set_xlim(min(line.frame for line in chosen), max(line.frame for line in chosen))
-            _leave_out_linear(axis, chosen, MEASURES[measure])
+            _limit(axis, chosen, MEASURES[measure])
         _legend_outside(axes[-1])
         return save(figure, path, vector=True)
 
@@ -46,7 +48,6 @@ def error_per_horizon(path: Path, lines: Sequence[FrameLine], measure: str) -> l
     """
     chosen = [line for line in lines if line.measure == measure and line.horizon > 0]
     held = {line.horizon: line.mean for line in chosen if line.predictor == "hold"}
-    worst = 1.3 * max(held.values(), default=1.0)
     with new_figure(9.0, 3.4) as figure:
         left, right = figure.subplots(1, 2)
         for kind in dict.fromkeys(line.predictor for line in chosen):
@@ -59,7 +60,8 @@ def error_per_horizon(path: Path, lines: Sequence[FrameLine], measure: str) -> l
                 places, ratios, color=seen.colour, linestyle=seen.dashes, label=seen.label, lw=1.4
             )
         left.set_ylabel(axis_label(MEASURES[measure]))
-        left.set_ylim(0, worst)
+        _limit(left, chosen, MEASURES[measure])
+        left.set_ylim(bottom=0)
         right.set_ylabel("forecast error / that of hold")
         right.set_ylim(top=1.3)
         for axis in (left, right):
@@ -78,9 +80,14 @@ def boxes(path: Path, section: Section, measures: Sequence[str], kinds: Sequence
             figure.subplots(1, len(measures), squeeze=False)[0], measures, strict=True
         ):
             shown = MEASURES[measure]
+            drawn: list[float] = []
             for place, kind in enumerate(kinds):
                 figures = section.per_initialisation(measure, kind, "all") * shown.scale
-                _box(axis, place, kind, figures[np.isfinite(figures)])
+                finite = figures[np.isfinite(figures)]
+                _box(axis, place, kind, finite)
+                drawn += finite.tolist()
+            if drawn and min(drawn) > 0 and max(drawn) > LOG_RATIO * min(drawn):
+                axis.set_yscale("log")
             axis.set_xticks(range(len(kinds)), [look(kind).label for kind in kinds])
             axis.set_xlim(-0.6, len(kinds) - 0.4)
             axis.set_ylabel(axis_label(shown))
@@ -112,25 +119,21 @@ def kl_per_dimension(path: Path, figures: Sequence[LatentFigures]) -> list[str]:
 
 
 def latent_paths(path: Path, pictures: Sequence[LatentPathPicture]) -> list[str]:
-    """Draws the latent path of each clip in the plane, coloured by time (paper, Figure 2)."""
-    with new_figure(3.0 * len(pictures) + 0.6, 3.3) as figure:
-        axes = figure.subplots(1, len(pictures), squeeze=False)[0]
-        for axis, picture in zip(axes, pictures, strict=True):
-            x, y = picture.coordinates[:, 0], picture.coordinates[:, 1]
-            axis.plot(x, y, color="#bbbbbb", linewidth=0.8, zorder=1)
-            frames = np.arange(1, len(x) + 1)
-            dots = axis.scatter(x, y, c=frames, cmap="viridis", s=22, zorder=2)
-            shares = [f"{share:.0%}" for share in picture.explained]
-            axis.set_xlabel(f"kernel component 1 ({shares[0]})")
-            axis.set_ylabel(f"component 2 ({shares[1]})")
-            near = picture.neighbourhoods
-            axis.set_title(
-                f"{picture.clip}\ntrustworthiness {near.trustworthiness:.2f},"
-                f" continuity {near.continuity:.2f}\nL at least {picture.lipschitz.largest:.1f},"
-                f" median {picture.lipschitz.median:.1f}",
-                fontsize=8,
-            )
-        figure.colorbar(dots, ax=list(axes), label="frame", pad=0.01)
+    """Draws the paths of each clip in the plane, coloured by time (paper, Figure 2).
+
+    Above the latent variable, below the recurrent state.
+    """
+    spaces = [space for space in ("z", "h") if any(each.space == space for each in pictures)]
+    most = max(sum(each.space == space for each in pictures) for space in spaces)
+    with new_figure(3.0 * most + 0.6, 3.2 * len(spaces)) as figure:
+        axes = figure.subplots(len(spaces), most, squeeze=False)
+        for row, space in zip(axes, spaces, strict=True):
+            shown = [each for each in pictures if each.space == space]
+            for axis, picture in zip(row, shown, strict=False):
+                dots = _path_in_plane(axis, picture)
+            for axis in row[len(shown) :]:
+                axis.set_axis_off()
+        figure.colorbar(dots, ax=axes.flatten().tolist(), label="frame", pad=0.01)
         return save(figure, path)
 
 
@@ -161,21 +164,47 @@ def _curve(
         axis.fill_between(x, low, high, color=seen.colour, alpha=0.15, linewidth=0)
 
 
+def _path_in_plane(axis: Axes, picture: LatentPathPicture) -> PathCollection:
+    x, y = picture.coordinates[:, 0], picture.coordinates[:, 1]
+    axis.plot(x, y, color="#bbbbbb", linewidth=0.8, zorder=1)
+    dots = axis.scatter(x, y, c=np.arange(1, len(x) + 1), cmap="viridis", s=22, zorder=2)
+    shares = [f"{share:.0%}" for share in picture.explained]
+    axis.set_xlabel(f"{picture.space}: kernel component 1 ({shares[0]})")
+    axis.set_ylabel(f"component 2 ({shares[1]})")
+    near = picture.neighbourhoods
+    axis.set_title(
+        f"{picture.clip}\ntrustworthiness {near.trustworthiness:.2f}, continuity"
+        f" {near.continuity:.2f}\nLipschitz: largest {picture.lipschitz.largest:.1f}, median"
+        f" {picture.lipschitz.median:.1f}",
+        fontsize=8,
+    )
+    return dots
+
+
 def _gaps(lines: Sequence[FrameLine]) -> int:
     """Counts the stretches of predicted frames."""
     horizons = {line.frame: line.horizon for line in lines}
     return list(horizons.values()).count(1)
 
 
-def _leave_out_linear(axis: Axes, lines: Sequence[FrameLine], measure: Measure) -> None:
-    """Lets the linear predictor leave the picture where it would squeeze all others together."""
-    others = [measure.scale * line.mean for line in lines if line.predictor != "linear"]
-    if not others:
-        return
-    low, high = min(others), max(others)
-    room = 0.08 * (high - low) or 0.01
-    bottom, top = axis.get_ylim()
-    axis.set_ylim(max(bottom, low - room), min(top, high + room))
+def _limit(axis: Axes, lines: Sequence[FrameLine], measure: Measure) -> None:
+    """Lets curves leave the picture that would squeeze all others together, and says which."""
+    spans = {
+        kind: [measure.scale * line.mean for line in lines if line.predictor == kind]
+        for kind in dict.fromkeys(line.predictor for line in lines)
+    }
+    sign = 1 if measure.better == "lower" else -1
+    best = min(sign * value for values in spans.values() for value in values)
+    worst = {kind: max(sign * value for value in values) - best for kind, values in spans.items()}
+    allowed = OUT_OF_PICTURE * worst.get("hold", max(worst.values()))
+    inside = max((reach for reach in worst.values() if reach <= allowed), default=allowed)
+    edges = sorted((sign * (best - 0.08 * inside), sign * (best + 1.08 * inside)))
+    axis.set_ylim(edges[0], edges[1])
+    outside = [look(kind).label for kind, reach in worst.items() if reach > allowed]
+    if outside:
+        note = f"outside: {', '.join(outside)}"
+        height, vertical = (0.98, "top") if measure.better == "lower" else (0.02, "bottom")
+        axis.text(0.02, height, note, transform=axis.transAxes, va=vertical, fontsize=8)
 
 
 def _shade_predicted(axis: Axes, lines: Sequence[FrameLine]) -> None:

@@ -21,7 +21,7 @@ import torch
 from tqdm import tqdm
 
 from motioncast.data.keypoints import Tracks, load_tracks
-from motioncast.evaluate.entrants import Entrant, EntrantsError, kinds, load_entrants
+from motioncast.evaluate.entrants import Entrant, EntrantsError, first_line, kinds, load_entrants
 from motioncast.evaluate.experiment import Values
 from motioncast.evaluate.figures import error_per_horizon
 from motioncast.evaluate.forecast import Setting, per_clip_errors
@@ -96,9 +96,9 @@ def clip_errors(
         try:
             found = per_clip_errors(entrant.predictor, keypoints, setting)
         except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
             raise EntrantsError(
-                f"predictors: {entrant.checkpoint or entrant.name} cannot forecast this ({reason})"
+                f"predictors: {entrant.checkpoint or entrant.name} cannot forecast this"
+                f" ({first_line(error)})"
             ) from error
         errors.setdefault(entrant.kind, []).append(found.double().numpy())
     return {kind: np.stack(tables) for kind, tables in errors.items()}
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clips, notes = _long_enough(tracks, options.part, setting)
         errors = clip_errors(entrants, tracks, clips, setting)
     except (OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
 
     lines, verdicts = horizon_lines(errors), horizon_verdicts(errors)
     command = shlex.join(["motioncast", "evaluate", "horizons", *arguments])

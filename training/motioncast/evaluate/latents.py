@@ -2,13 +2,15 @@
 
 The path is that of the posterior means z_t over true keypoints, frame 0 left out (nothing has been
 seen before it); kernel PCA draws it in the plane, as the paper's Figure 2, and the paper's two
-properties are checked by numbers (metrics/manifold.py).
+properties are checked by numbers (metrics/manifold.py). Beside it stands the path of the recurrent
+state h_t: z_t tells what h_{t-1} does not know yet, so a frame is where both are.
 
 Shapes: C clips, T frames, K keypoints, Z latent, P samples.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -59,9 +61,10 @@ class LatentFigures:
 
 @dataclass(frozen=True, slots=True)
 class LatentPathPicture:
-    """The latent path of one clip in the plane, and how well it keeps what the clip is."""
+    """A path through one clip in the plane, and how well it keeps what the clip is."""
 
     clip: str
+    space: Literal["z", "h"]  # latent variable or recurrent state
     coordinates: Array  # (T - 1, 2)
     explained: tuple[float, ...]  # share of the variance per axis
     distinctness: Distinctness  # P1
@@ -115,30 +118,51 @@ def latent_figures(
     return found
 
 
-def latent_picture(
+def latent_pictures(
     model: VRNN, clip: str, keypoints: Tensor, frames: npt.NDArray[np.uint8]
-) -> LatentPathPicture | None:
-    """Embeds the latent path over a clip's keypoints (T, K, 3), T >= 12; None for a still path.
+) -> list[LatentPathPicture]:
+    """Embeds the paths of z and h over a clip (T, K, 3), T >= 12; none that stands still.
 
     frames: (T, S, S, 3), the X of the paper's properties.
     """
-    path = latent_path(model, keypoints.unsqueeze(0)).posterior.mean[0, 1:].double().numpy()
     inputs = keypoints[1:].flatten(1).double().numpy()  # (T - 1, 3K)
-    pixels = frames[1:].reshape(len(path), -1).astype(np.float64) / 255
-    try:
-        embedding = kernel_pca(path)
-        bound = lipschitz(inputs, path)
-    except ValueError:
-        return None
-    return LatentPathPicture(
-        clip=clip,
-        coordinates=embedding.coordinates,
-        explained=tuple(embedding.explained.tolist()),
-        distinctness=distinctness(path),
-        neighbourhoods=neighbourhoods(inputs, path, NEIGHBOURS),
-        neighbourhoods_pixels=neighbourhoods(pixels, path, NEIGHBOURS),
-        lipschitz=bound,
+    pixels = frames[1:].reshape(len(inputs), -1).astype(np.float64) / 255
+    latent = latent_path(model, keypoints.unsqueeze(0)).posterior.mean[0]  # (T, Z)
+    spaces: dict[Literal["z", "h"], Tensor] = {"z": latent, "h": _hidden(model, keypoints)}
+    pictures = []
+    for space, whole in spaces.items():
+        path = whole[1:].double().numpy()
+        try:
+            embedding, bound = kernel_pca(path), lipschitz(inputs, path)
+        except ValueError:
+            continue
+        pictures.append(
+            LatentPathPicture(
+                clip=clip,
+                space=space,
+                coordinates=embedding.coordinates,
+                explained=tuple(embedding.explained.tolist()),
+                distinctness=distinctness(path),
+                neighbourhoods=neighbourhoods(inputs, path, NEIGHBOURS),
+                neighbourhoods_pixels=neighbourhoods(pixels, path, NEIGHBOURS),
+                lipschitz=bound,
+            )
+        )
+    return pictures
+
+
+@torch.inference_mode()
+def _hidden(model: VRNN, keypoints: Tensor) -> Tensor:
+    """Returns h_t (T, H) after every frame, on the mean path."""
+    frames = len(keypoints)
+    run = model.unroll(
+        keypoints.unsqueeze(0),
+        keypoints.new_ones(1, frames),
+        keypoints.new_zeros(1, frames, model.sizes.latent),
+        keypoints.new_zeros(1, model.state_size),
     )
+    after = torch.cat([run.states[:, 1:], run.next_state.unsqueeze(1)], dim=1)
+    return model.recall(after).hidden[0]
 
 
 def _sample(

@@ -23,13 +23,13 @@ from motioncast.data.clip_cache import ClipCache
 from motioncast.data.cut import CUTS, Cut, cut_clips, window_frames, window_tracks
 from motioncast.data.keypoints import Tracks, cached_tracks
 from motioncast.evaluate.drawing import draw_findings
-from motioncast.evaluate.entrants import Entrant, load_entrants
+from motioncast.evaluate.entrants import Entrant, first_line, load_entrants
 from motioncast.evaluate.experiment import ModeResult, ProtocolClips, forecast_all, run_mode
 from motioncast.evaluate.latents import (
     PATHS,
     LatentPathPicture,
     latent_figures,
-    latent_picture,
+    latent_pictures,
     load_vrnns,
 )
 from motioncast.evaluate.metrics.fvd import I3D, unavailable
@@ -52,7 +52,7 @@ from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"  # of a clone
-EXAMPLES = 3
+EXAMPLES = 2
 
 
 class ExperimentError(ValueError):
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_replaceable(folder, options.force)
         prepared = prepare(options)
     except (OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
     for note in prepared.notes:
         print(note)
     command = shlex.join(["motioncast", "evaluate", *arguments])
@@ -221,7 +221,7 @@ def _results(
         "sources": {result.mode: list(result.sources) for result in results},
         "summary": [asdict(line) for line in findings.lines],
         "tests": [asdict(verdict) for verdict in findings.verdicts],
-        "per_frame": [asdict(curve) for curve in curves],
+        "per_frame": _columns(curves),
         "per_initialisation": {
             section.mode: _per_initialisation(section) for section in findings.sections
         },
@@ -231,6 +231,11 @@ def _results(
             for picture in findings.pictures
         ],
     }
+
+
+def _columns(curves: Sequence[FrameLine]) -> dict[str, list[Any]]:
+    rows = [asdict(curve) for curve in curves]
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
 def _per_initialisation(section: Section) -> dict[str, dict[str, list[float | None]]]:
@@ -253,11 +258,14 @@ def _pictures(prepared: Prepared) -> list[LatentPathPicture]:
     count = min(PATHS, len(first_of_video))
     places = np.linspace(0, len(first_of_video) - 1, count).round().astype(int)
     model = load_vrnns(prepared.entrants)[0][1]
-    pictures = [
-        latent_picture(model, clips.names[clip], clips.keypoints[clip], clips.frames(clip))
-        for clip in (first_of_video[place] for place in places)
+    chosen = [first_of_video[place] for place in places]
+    return [
+        picture
+        for clip in chosen
+        for picture in latent_pictures(
+            model, clips.names[clip], clips.keypoints[clip], clips.frames(clip)
+        )
     ]
-    return [picture for picture in pictures if picture is not None]
 
 
 def _too_short(cache: ClipCache, frames: int) -> list[str]:

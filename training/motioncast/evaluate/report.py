@@ -15,6 +15,7 @@ HEADINGS = {
     "reconstruction": "Reconstruction",
     "transfer": "Transfer",
 }
+SIDE_MEASURES = ("psnr", "ssim", "ms_ssim", "akd")  # their tests say the same as that of the MSE
 EXPLANATIONS = {
     "keypoints": "Forecast keypoints against those that the detector sees; no image is involved.",
     "reconstruction": "The source is the clip's own first frame; judged against the clip itself.",
@@ -117,6 +118,8 @@ def _value(line: Line) -> str:
 def _verdicts(verdicts: Sequence[Verdict]) -> str:
     rows = []
     for verdict in verdicts:
+        if verdict.measure in SIDE_MEASURES:
+            continue
         measure = MEASURES[verdict.measure]
         gain = "" if verdict.relative_gain is None else f"{verdict.relative_gain:+.1%}"
         bounds = f"[{measure.show(verdict.low)}, {measure.show(verdict.high)}]"
@@ -133,7 +136,8 @@ def _verdicts(verdicts: Sequence[Verdict]) -> str:
     title = f"**Does {look(CONTENDER).label} beat the others?**"
     note = (
         "One-sided: sign flips of whole videos (Welch's test over initialisations for figures that"
-        " are one per initialisation); p is corrected for the number of others."
+        " are one per initialisation); p is corrected for the number of others. The other measures'"
+        " tests are in `tests.csv`."
     )
     return f"{title} {note}\n\n{table(head, rows)}"
 
@@ -164,18 +168,20 @@ def _latents(findings: Findings) -> list[str]:
         "## The VRNN's latent variable",
         "NLL bound and KL in nats per coordinate and frame (displacements in units of their"
         " standard deviation), KL per frame in nats; a dimension is in use above 0.01 nats."
-        " Diversity and coverage are of sampled forecasts, predicted frames, pixels at 256x256.",
+        " Diversity and coverage are of sampled forecasts (z is drawn, the decoder's mean taken),"
+        " predicted frames, pixels at 256x256.",
         table(head, rows),
         *[_image(name) for name in findings.figures.get("kl", ())],
     ]
     if findings.pictures:
         parts += [
             "### The latent path (paper, Figure 2)",
-            "Kernel PCA of the posterior means over four clips of different videos. P1: every frame"
-            " has a z of its own (the smallest distance between two frames' z, over the median"
-            " distance, is above 0). P2: neighbours in X stay neighbours in z (trustworthiness and"
-            " continuity, 5 neighbours: 1 is best, 0.5 what chance gives), and a bound on the"
-            " Lipschitz constant from below (largest |z_t - z_s| / |x_t - x_s|, x the keypoints).",
+            "Kernel PCA of the posterior means z_t, and of the recurrent states h_t, over clips of"
+            " different videos. P1: every frame has a z of its own (the smallest distance between"
+            " two frames' z, over the median distance, is above 0). P2: neighbours in X stay"
+            " neighbours in z (trustworthiness and continuity, 5 neighbours: 1 is best, 0.5 what"
+            " chance gives), and a bound on the Lipschitz constant from below (largest"
+            " |z_t - z_s| / |x_t - x_s|, x the keypoints).",
             _pictures(findings.pictures),
             *[_image(name) for name in findings.figures.get("latent", ())],
         ]
@@ -183,7 +189,7 @@ def _latents(findings: Findings) -> list[str]:
 
 
 def _pictures(pictures: Sequence[LatentPathPicture]) -> str:
-    head = ["clip", "P1: smallest / median distance", "trustworthiness: keypoints, frames"]
+    head = ["clip", "path", "P1: smallest / median distance", "trustworthiness: keypoints, frames"]
     head += ["continuity: keypoints, frames", "Lipschitz: largest, 99 %, median"]
     rows = []
     for picture in pictures:
@@ -192,6 +198,7 @@ def _pictures(pictures: Sequence[LatentPathPicture]) -> str:
         rows.append(
             [
                 picture.clip,
+                picture.space,
                 f"{picture.distinctness.relative:.3f}",
                 f"{near.trustworthiness:.3f}, {near_pixels.trustworthiness:.3f}",
                 f"{near.continuity:.3f}, {near_pixels.continuity:.3f}",

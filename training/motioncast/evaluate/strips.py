@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motioncast.evaluate.canvas import Frames
 from motioncast.evaluate.experiment import ALL_KEYPOINTS, Example
 from motioncast.evaluate.protocols import Protocol
 from motioncast.evaluate.style import look, new_figure, save
@@ -12,6 +13,9 @@ from motioncast.evaluate.style import look, new_figure, save
 STRIP_ROWS = ("vrnn", "rnn", "hold")
 OBSERVED_COLOUR, PREDICTED_COLOUR = "#009E73", "#D55E00"
 COLUMNS = 9
+DOTS = 128  # of a frame's side, about
+DOTS_PER_INCH = 128
+LEFT, ABOVE, GAP = 0.25, 0.35, 0.05  # inches
 
 
 def strip_frames(protocol: Protocol) -> tuple[int, ...]:
@@ -42,30 +46,36 @@ def draw_strip(path: Path, example: Example, protocol: Protocol, mode: str) -> l
 
 def _draw(
     path: Path,
-    rows: Sequence[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]],
+    rows: Sequence[tuple[str, Frames]],
     example: Example,
     mask: Sequence[bool],
 ) -> list[str]:
-    columns = len(example.indices)
-    with new_figure(1.05 * columns + 0.9, 1.05 * len(rows) + 0.45, dense=True) as figure:
-        axes = figure.subplots(len(rows), columns, squeeze=False)
+    """Draws rows of frames, each a whole number of dots per pixel."""
+    columns, size = len(example.indices), example.reference.shape[1]
+    side = size * max(1, round(DOTS / size)) / DOTS_PER_INCH  # inches
+    width = LEFT + columns * (side + GAP)
+    height = ABOVE + len(rows) * (side + GAP)
+    with new_figure(width, height, free=True) as figure:
         for line, (label, frames) in enumerate(rows):
+            bottom = height - ABOVE - (line + 1) * (side + GAP) + GAP
             for column, frame in enumerate(example.indices):
-                axis = axes[line, column]
-                axis.imshow(frames[column], interpolation="lanczos")
+                left = LEFT + column * (side + GAP)
+                place = (left / width, bottom / height, side / width, side / height)
+                axis = figure.add_axes(place)
+                axis.imshow(frames[column], interpolation="nearest")
                 axis.set_xticks([])
                 axis.set_yticks([])
                 axis.grid(visible=False)
-                for side in axis.spines.values():
-                    side.set_visible(True)
-                    side.set_linewidth(1.6)
-                    side.set_color(OBSERVED_COLOUR if mask[frame] else PREDICTED_COLOUR)
+                for edge in axis.spines.values():
+                    edge.set_visible(True)
+                    edge.set_linewidth(1.6)
+                    edge.set_color(OBSERVED_COLOUR if mask[frame] else PREDICTED_COLOUR)
                 if line == 0:
                     origin = "observed" if mask[frame] else "predicted"
                     axis.set_title(f"{frame}\n{origin}", fontsize=7, pad=3)
                 if column == 0:
                     axis.set_ylabel(label, fontsize=8)
-        return save(figure, path)
+        return save(figure, path, dots_per_inch=DOTS_PER_INCH)
 
 
 def _near(place: int) -> Callable[[int], int]:

@@ -11,7 +11,6 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,8 @@ SETTINGS: Any = {
     "grid.linewidth": 0.6,
     "legend.fontsize": 8,
     "legend.frameon": False,
-    "savefig.dpi": 150,
     "svg.hashsalt": "motioncast",  # a rerun gives the same bytes
 }
-
-DENSE: Any = {"w_pad": 0.01, "h_pad": 0.01, "wspace": 0.0, "hspace": 0.0}
 
 
 def look(kind: str) -> Look:
@@ -59,19 +55,21 @@ def look(kind: str) -> Look:
 
 
 @contextmanager
-def new_figure(width: float, height: float, dense: bool = False) -> Iterator[Figure]:
-    """Yields an empty figure of so many inches in the common style, `dense` for many images."""
+def new_figure(width: float, height: float, free: bool = False) -> Iterator[Figure]:
+    """Yields an empty figure of so many inches in the common style.
+
+    Its axes arrange themselves, unless it is `free`: then whoever adds them places them.
+    """
     with mpl.rc_context(SETTINGS):
-        layout = ConstrainedLayoutEngine(**(DENSE if dense else {}))
-        figure = Figure(figsize=(width, height), layout=layout)
+        figure = Figure(figsize=(width, height), layout=None if free else "constrained")
         FigureCanvasAgg(figure)
         yield figure
 
 
-def save(figure: Figure, path: Path, vector: bool = False) -> list[str]:
+def save(figure: Figure, path: Path, vector: bool = False, dots_per_inch: int = 150) -> list[str]:
     """Writes PATH.png, and PATH.svg as well for a `vector` figure; returns the files' names."""
     files = [path.with_suffix(".png")]
-    figure.savefig(files[0], metadata={"Software": None})
+    figure.savefig(files[0], dpi=dots_per_inch, metadata={"Software": None})
     if vector:
         files.append(path.with_suffix(".svg"))
         figure.savefig(files[1], metadata={"Date": None, "Creator": None})

@@ -121,7 +121,7 @@ def write_per_initialisation(path: Path, sections: Sequence[Section]) -> None:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes results with their schema's name; what is no number becomes null."""
-    path.write_text(json.dumps({"schema": SCHEMA, **content}, indent=1, allow_nan=False) + "\n")
+    path.write_text(json.dumps({"schema": SCHEMA, **content}, allow_nan=False) + "\n")
 
 
 def _cell(value: Any) -> Any:
