@@ -13,7 +13,7 @@ from torch import Tensor
 
 from motioncast.evaluate.canvas import Frames, as_images
 from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
-from motioncast.evaluate.metrics.pixels import ms_ssim, mse, ssim
+from motioncast.evaluate.metrics.pixels import mse, ssim_and_ms_ssim
 from motioncast.models.motion_transfer import MotionTransfer
 
 ROUNDING_MSE = 1 / (12 * 255**2)  # variance of the error of rounding to 8 bits
@@ -36,11 +36,12 @@ class Judge:
         images = torch.from_numpy(frames.copy()).permute(0, 3, 1, 2).double() / 255
         error = mse(images, truth)
         size = images.shape[-1]
+        one_scale, all_scales = ssim_and_ms_ssim(images, truth)
         figures = {
             "mse": error,
             "psnr": -10 * torch.log10(error.clamp(min=ROUNDING_MSE)),
-            "ssim": ssim(images, truth),
-            "ms_ssim": ms_ssim(images, truth).value,
+            "ssim": one_scale,
+            "ms_ssim": all_scales.value,
             "akd": average_keypoint_distance(self._detect(frames), keypoints, size),
         }
         return {name: values.double().numpy() for name, values in figures.items()}

@@ -58,7 +58,7 @@ def pixel_quality(
     x, y = as_frames(frames), as_frames(reference)
     if x.shape != y.shape:
         raise ValueError(f"frames: {tuple(x.shape)} and {tuple(y.shape)} cannot be compared")
-    return PixelQuality(mse(x, y), psnr(x, y), ssim(x, y), ms_ssim(x, y))
+    return PixelQuality(mse(x, y), psnr(x, y), *ssim_and_ms_ssim(x, y))
 
 
 def as_frames(images: Tensor | npt.NDArray[Any]) -> Tensor:
@@ -100,16 +100,23 @@ def ms_ssim(frames: Tensor, reference: Tensor) -> MultiScaleSsim:
 
     A negative mean of a scale, which has no fractional power, counts as zero.
     """
+    return ssim_and_ms_ssim(frames, reference)[1]
+
+
+def ssim_and_ms_ssim(frames: Tensor, reference: Tensor) -> tuple[Tensor, MultiScaleSsim]:
+    """Returns SSIM (T,) and MS-SSIM at once: the first scale is the same for both."""
     x, y = frames.double(), reference.double()
     scales = scales_that_fit(min(x.shape[-2:]))
     weights = torch.tensor(SCALE_WEIGHTS[:scales], dtype=x.dtype)
-    factors = []
+    full_size, factors = None, []
     for scale in range(scales):
         full, contrast = _similarities(x, y)
+        full_size = full if full_size is None else full_size
         factors.append(full if scale == scales - 1 else contrast)
         x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
+    assert full_size is not None
     powers = torch.stack(factors).clamp(min=0) ** (weights / weights.sum())[:, None]  # (J, T)
-    return MultiScaleSsim(powers.prod(dim=0), scales)
+    return full_size, MultiScaleSsim(powers.prod(dim=0), scales)
 
 
 def scales_that_fit(size: int) -> int:
