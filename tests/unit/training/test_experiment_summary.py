@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 
-from motioncast.evaluate.experiment import Row
+from motioncast.evaluate.entrants import Entrant
+from motioncast.evaluate.experiment import ModeResult, Row
+from motioncast.evaluate.sections import image_section, keypoint_section
 from motioncast.evaluate.summary import Line, Section, per_frame, summarise, verdicts
 from motioncast.evaluate.tables import (
     RESULTS,
@@ -19,6 +22,7 @@ from motioncast.evaluate.tables import (
     write_per_initialisation,
     write_records,
 )
+from motioncast.models.predictors import hold
 
 ROWS = (Row("vrnn", 0), Row("vrnn", 1), Row("rnn", 0), Row("rnn", 1), Row("hold"))
 MASK = np.array([True, False, False])
@@ -149,3 +153,34 @@ def test_earlier_results_are_replaced_when_asked_and_foreign_files_never(tmp_pat
         write_json(unfinished / RESULTS, {"run": 2})
     assert json.loads((ours / RESULTS).read_text())["run"] == 2
     assert (foreign / "photo.png").exists()
+
+
+def test_fvd_of_features_that_are_all_shifted_alike_is_the_squared_shift() -> None:
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(5, 400))  # of five clips
+    shift = rng.normal(size=400)
+    features = np.stack([reference + shift, reference, reference], axis=1)
+    result = ModeResult("transfer", (Row("vrnn", 0), Row("hold")), {}, features)
+
+    found = image_section(result, torch.from_numpy(MASK), ["a", "b", "c", "d", "e"])
+
+    assert_allclose(found.singles["fvd"], [np.square(shift).sum(), 0], atol=1e-6)
+
+
+def test_clips_that_hold_still_where_others_move_are_far_in_keypoint_motion() -> None:
+    time = torch.arange(32.0)[None, :, None]
+    phase = torch.linspace(0, 6, 12)[:, None, None]
+    x = 0.2 * torch.sin(0.3 * time + phase + torch.arange(4.0))  # (12, 32, 4)
+    true = torch.stack([x, 0.5 * x, torch.ones_like(x)], dim=-1)
+    still = true[:, :1].expand_as(true)
+    entrants = [Entrant("vrnn", 0, hold), Entrant("hold", None, hold)]
+
+    found = keypoint_section(
+        entrants, torch.stack([true, still]), true, torch.ones(32, dtype=torch.bool), range(12)
+    )
+
+    distance = found.singles["keypoint_motion_distance"]
+    assert distance[0] == pytest.approx(0, abs=1e-6)
+    assert distance[1] > 1
+    pixels = 127.5 * (true - still)[..., :2].norm(dim=-1).mean(dim=-1)
+    assert_allclose(found.values["forecast_error"][1], pixels, rtol=1e-5)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.clip_cache import ClipCache
@@ -32,7 +33,7 @@ from motioncast.evaluate.latents import (
     latent_pictures,
     load_vrnns,
 )
-from motioncast.evaluate.metrics.fvd import I3D, unavailable
+from motioncast.evaluate.metrics.fvd import FEW_CLIPS, I3D, unavailable
 from motioncast.evaluate.protocols import MODES, PROTOCOLS, Mode, Protocol
 from motioncast.evaluate.provenance import provenance
 from motioncast.evaluate.report import Findings, as_markdown
@@ -69,6 +70,7 @@ class Prepared:
     synthesis: Path
     clips: ProtocolClips
     entrants: list[Entrant]
+    filled: Tensor  # (R, C, T, K, 3), the timelines of all entrants
     i3d: I3D | None
     notes: list[str]  # what is left out, and why
 
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def prepare(options: argparse.Namespace) -> Prepared:
-    """Loads networks and clips; raises OSError or ValueError saying what is wrong."""
+    """Loads networks and clips and forecasts; raises OSError or ValueError saying what is wrong."""
     protocol = PROTOCOLS[options.protocol]
     shipped = SHIPPED / protocol.checkpoints
     synthesis = options.synthesis or _shipped(shipped / "synthesis.pt", "--synthesis")
@@ -118,9 +120,13 @@ def prepare(options: argparse.Namespace) -> Prepared:
         reason = "FVD not reported: it needs at least two clips"
     if reason is not None:
         notes.append(f"{reason}.")
-    return Prepared(
-        protocol, modes, model, synthesis, clips, entrants, None if reason else i3d, notes
-    )
+        i3d = None
+    elif len(clips) < FEW_CLIPS:
+        notes.append(f"FVD of {len(clips)} clips: below {FEW_CLIPS} it is biased upwards.")
+    if i3d is not None:
+        i3d.features([clips.frames(0)])  # a network that is no I3D is found out at once
+    filled = forecast_all(entrants, clips.keypoints, protocol.mask())
+    return Prepared(protocol, modes, model, synthesis, clips, entrants, filled, i3d, notes)
 
 
 def cut_for(
@@ -148,8 +154,7 @@ def cut_for(
 def run(prepared: Prepared, options: argparse.Namespace, command: str, folder: Path) -> None:
     """Runs a prepared experiment and writes everything into the folder."""
     protocol, clips, entrants = prepared.protocol, prepared.clips, prepared.entrants
-    mask = protocol.mask()
-    filled = forecast_all(entrants, clips.keypoints, mask)
+    mask, filled = protocol.mask(), prepared.filled
     sections = [keypoint_section(entrants, filled, clips.keypoints, mask, clips.videos)]
     results: list[ModeResult] = []
     places = np.linspace(0, len(clips) - 1, min(EXAMPLES, len(clips))).round().astype(int)

@@ -85,7 +85,7 @@ class I3D:
         as I3D does. Shows a progress bar.
         """
         found = []
-        for clip in tqdm(videos, desc="I3D", unit="clip", total=total):
+        for clip in tqdm(videos, desc="I3D", unit="clip", total=total, leave=False):
             _check_clip(clip)
             video = torch.from_numpy(np.array(clip)).permute(3, 0, 1, 2)[None]  # (1, 3, T, S, S)
             found.append(self._call(video.float().to(self.device)).double().cpu().numpy())
