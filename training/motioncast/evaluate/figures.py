@@ -17,6 +17,7 @@ from motioncast.evaluate.style import look, new_figure, save
 from motioncast.evaluate.summary import FrameLine, Section
 
 OUT_OF_PICTURE = 3.0  # times as far from the best as hold: such a curve may leave the picture
+BANDS = ("vrnn", "rnn", "hold")  # whose intervals are drawn: all of them would hide each other
 LOG_RATIO = 8.0  # between the largest and the smallest box, from which an axis is logarithmic
 
 
@@ -160,7 +161,7 @@ def _curve(
     bounds = [(line.low, line.high) for line in lines]
     low = [scale * bound for bound, _ in bounds if bound is not None]
     high = [scale * bound for _, bound in bounds if bound is not None]
-    if len(low) == len(x):
+    if kind in BANDS and len(low) == len(x):
         axis.fill_between(x, low, high, color=seen.colour, alpha=0.15, linewidth=0)
 
 
