@@ -9,7 +9,7 @@ import torch
 from support.random_networks import random_vrnn
 
 from motioncast.data.keypoints import Tracks, save_tracks
-from motioncast.evaluate import horizons
+from motioncast.evaluate import horizons_command
 from motioncast.evaluate.experiment import Values
 from motioncast.evaluate.horizons import horizon_lines, horizon_verdicts, verdict_sentence
 from motioncast.models.checkpoint_predictor import save_predictor
@@ -72,7 +72,7 @@ def test_constant_motion_is_forecast_by_the_linear_predictor_alone(tmp_path: Pat
     save_predictor(random_vrnn(PredictorSizes(keypoints=4, hidden=8)), tmp_path / "vrnn_0.pt")
 
     command = ["--tracks", str(tmp_path / "tracks.npz"), "--predictors", str(tmp_path)]
-    horizons.main([*command, "--out", str(tmp_path), "--observed", "4", "--horizon", "3"])
+    horizons_command.main([*command, "--out", str(tmp_path), "--observed", "4", "--horizon", "3"])
 
     folder = tmp_path / "horizons"
     lines = list(csv.DictReader((folder / "horizons.csv").read_text().splitlines()))
@@ -93,7 +93,7 @@ def test_tracks_that_are_too_short_are_an_error_in_one_sentence(
     command = ["--tracks", str(tmp_path / "tracks.npz"), "--predictors", str(tmp_path)]
 
     with pytest.raises(SystemExit) as stopped:
-        horizons.main([*command, "--out", str(tmp_path)])
+        horizons_command.main([*command, "--out", str(tmp_path)])
 
     assert stopped.value.code == 2
     assert "no clip has the 22 frames" in capsys.readouterr().err

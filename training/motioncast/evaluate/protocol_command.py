@@ -11,9 +11,8 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +25,7 @@ from motioncast.data.keypoints import Tracks, cached_tracks
 from motioncast.evaluate.drawing import draw_findings
 from motioncast.evaluate.entrants import Entrant, first_line, load_entrants
 from motioncast.evaluate.experiment import ModeResult, ProtocolClips, forecast_all, run_mode
+from motioncast.evaluate.findings_json import as_json
 from motioncast.evaluate.latents import (
     PATHS,
     LatentPathPicture,
@@ -35,11 +35,10 @@ from motioncast.evaluate.latents import (
 )
 from motioncast.evaluate.metrics.fvd import FEW_CLIPS, I3D, unavailable
 from motioncast.evaluate.protocols import MODES, PROTOCOLS, Mode, Protocol
-from motioncast.evaluate.provenance import provenance
 from motioncast.evaluate.report import Findings, as_markdown
 from motioncast.evaluate.sections import image_section, keypoint_section
 from motioncast.evaluate.strips import strip_frames
-from motioncast.evaluate.summary import FrameLine, Line, Section, Verdict, per_frame, summarise
+from motioncast.evaluate.summary import FrameLine, Line, Verdict, per_frame, summarise
 from motioncast.evaluate.summary import verdicts as verdicts_of
 from motioncast.evaluate.tables import (
     check_replaceable,
@@ -203,57 +202,8 @@ def run(prepared: Prepared, options: argparse.Namespace, command: str, folder: P
     write_records(folder / "tests.csv", Verdict, verdicts)
     write_per_clip(folder / "per_clip.csv", sections, clips.names)
     write_per_initialisation(folder / "per_initialisation.csv", sections)
-    write_json(folder / "results.json", _results(prepared, options, findings, curves, results))
-
-
-def _results(
-    prepared: Prepared,
-    options: argparse.Namespace,
-    findings: Findings,
-    curves: Sequence[FrameLine],
-    results: Sequence[ModeResult],
-) -> dict[str, Any]:
-    checkpoints = [prepared.synthesis]
-    checkpoints += [entrant.checkpoint for entrant in prepared.entrants if entrant.checkpoint]
-    return {
-        "command": findings.command,
-        "protocol": asdict(prepared.protocol),
-        "options": {name: _plain(value) for name, value in sorted(vars(options).items())},
-        "initialisations": {entrant.name: entrant.seed for entrant in prepared.entrants},
-        **provenance(checkpoints),
-        "notes": list(findings.notes),
-        "clips": list(findings.clips),
-        "sources": {result.mode: list(result.sources) for result in results},
-        "summary": [asdict(line) for line in findings.lines],
-        "tests": [asdict(verdict) for verdict in findings.verdicts],
-        "per_frame": _columns(curves),
-        "per_initialisation": {
-            section.mode: _per_initialisation(section) for section in findings.sections
-        },
-        "latents": [asdict(found) for found in findings.latents],
-        "latent_paths": [
-            {**asdict(picture), "coordinates": picture.coordinates.tolist()}
-            for picture in findings.pictures
-        ],
-    }
-
-
-def _columns(curves: Sequence[FrameLine]) -> dict[str, list[Any]]:
-    rows = [asdict(curve) for curve in curves]
-    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
-
-
-def _per_initialisation(section: Section) -> dict[str, dict[str, list[float | None]]]:
-    return {
-        measure: {
-            kind: [
-                None if np.isnan(value) else value
-                for value in section.per_initialisation(measure, kind, "all").tolist()
-            ]
-            for kind in section.kinds()
-        }
-        for measure in (*section.values, *section.singles)
-    }
+    content = as_json(findings, curves, results, entrants, prepared.synthesis, vars(options))
+    write_json(folder / "results.json", content)
 
 
 def _pictures(prepared: Prepared) -> list[LatentPathPicture]:
@@ -293,10 +243,6 @@ def _shipped(path: Path, option: str) -> Path:
             f"{path}: no such checkpoint; only a clone ships them (name yours with {option})"
         )
     return path
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
 
 
 def _positive(text: str) -> int:

@@ -70,7 +70,7 @@ def evaluate_bair(context: typer.Context) -> None:
 @evaluate.command("horizons", context_settings=PASS_ON)
 def evaluate_horizons(context: typer.Context) -> None:
     """Whether the VRNN beats every other predictor at horizons 1 to 12, and how surely."""
-    _run("motioncast.evaluate.horizons", context)
+    _run("motioncast.evaluate.horizons_command", context)
 
 
 def export(context: typer.Context) -> None:
