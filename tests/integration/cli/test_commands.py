@@ -124,6 +124,10 @@ def test_the_demo_streams_a_clip_that_it_brings(run: Run, tmp_path: Path) -> Non
         ["train", "predictor"],
         ["evaluate", "synthesis"],
         ["evaluate", "forecast"],
+        ["evaluate", "m1"],
+        ["evaluate", "m2"],
+        ["evaluate", "bair"],
+        ["evaluate", "horizons"],
     ],
 )
 def test_every_command_explains_itself(run: Run, command: list[str]) -> None:
