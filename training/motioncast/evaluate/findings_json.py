@@ -27,7 +27,9 @@ def as_json(
     return {
         "command": findings.command,
         "protocol": asdict(findings.protocol),
-        "options": {name: _plain(value) for name, value in sorted(options.items())},
+        "options": {
+            name: _plain(value) for name, value in sorted(options.items()) if name != "cache"
+        },
         "initialisations": {entrant.name: entrant.seed for entrant in entrants},
         **provenance([synthesis, *checkpoints]),
         "notes": list(findings.notes),
