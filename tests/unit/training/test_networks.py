@@ -134,5 +134,7 @@ def test_discriminator_returns_the_image_four_maps_and_a_score() -> None:
 
 
 def test_an_unknown_configuration_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"config: 'lite256' is unknown .*lite128, paper64"):
+    with pytest.raises(
+        ValueError, match=r"config: 'lite256' is unknown .*lite128, lite64, paper64"
+    ):
         configuration("lite256")

@@ -56,6 +56,8 @@ def test_steps_past_the_checkpoint_are_taken_back(tmp_path: Path) -> None:
             journal.figures(step, {"loss": float(step)}, {"loss/total": float(step)})
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"step": 4, "lo')  # the power went
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    events.rename(events.with_name("events.out.tfevents.1000000000.earlier"))  # named by the second
     with Journal(tmp_path, step=2) as journal:  # 3 comes after the checkpoint
         journal.figures(3, {"loss": 30.0}, {"loss/total": 30.0})
     assert lines(tmp_path) == [{"step": s, "loss": v} for s, v in ((1, 1), (2, 2), (3, 30))]
