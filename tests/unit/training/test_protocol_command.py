@@ -82,12 +82,12 @@ def test_one_video_alone_is_judged_without_intervals_and_without_transfer(
     videos.mkdir()
     write_video(videos / "one.mkv", moving(30, 48, 64))
     cache = ["--cache", str(tmp_path / "cache")]
+    options = [*cache, *checkpoints, "--i3d", "missing.pt"]
 
-    protocol_command.main(
-        ["bair", "--data", str(videos), "--out", str(tmp_path), *cache, *checkpoints]
-    )
+    protocol_command.main(["bair", "--data", str(videos), "--out", str(tmp_path), *options])
 
     page = (tmp_path / "bair" / "README.md").read_text()
+    assert "FVD not reported: missing.pt does not exist" in page
     assert "no interval and no test" in page
     assert "Transfer is not reported" in page
     summary = read_csv(tmp_path / "bair" / "summary.csv")
@@ -99,7 +99,7 @@ def test_one_video_alone_is_judged_without_intervals_and_without_transfer(
     [
         (["m1", "--data", "short"], "no video has the 32 frames that the protocol needs"),
         (["m1", "--data", "nowhere"], "is not a folder"),
-        (["m1", "--data", "short", "--i3d", "missing.pt"], "missing.pt"),
+        (["m1", "--data", "short", "--i3d", "short/a.mkv"], "a.mkv"),
         (["m1", "--data", "short", "--predictors", "short"], "holds no predictor"),
         (["m1", "--data", "short", "--synthesis", "short/a.mkv"], "is not a checkpoint"),
     ],

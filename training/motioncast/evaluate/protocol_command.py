@@ -102,7 +102,8 @@ def prepare(options: argparse.Namespace) -> Prepared:
     predictors = options.predictors or _shipped(shipped, "--predictors")
     model = load_motion_transfer(synthesis)
     entrants = load_entrants(predictors, options.initialisations)
-    i3d = None if options.i3d is None else I3D.load(options.i3d)
+    reason = unavailable(options.i3d, protocol.frames)
+    i3d = None if reason else I3D.load(options.i3d)
     cache = open_data(options, model.configuration.image_size)
     notes = [f"Left out, damaged: {name}." for name in cache.skipped]
     notes += _too_short(cache, protocol.frames)
@@ -114,7 +115,6 @@ def prepare(options: argparse.Namespace) -> Prepared:
             raise ExperimentError("transfer: needs clips of at least two videos")
         modes = ("reconstruction",)
         notes.append("Transfer is not reported: it needs clips of at least two videos.")
-    reason = unavailable(options.i3d, protocol.frames)
     if reason is None and len(clips) < 2:
         reason = "FVD not reported: it needs at least two clips"
     if reason is not None:
