@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,11 @@ def test_a_stream_that_is_stopped_leaves_nothing(
         target = f"127.0.0.1:{silent.getsockname()[1]}"
         command = [sys.executable, "-m", "motioncast.cli.main", "stream", str(clip), "--quiet"]
         command += ["--target", target, "--out", str(out)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        # Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+        ) as process:
             connection, _ = silent.accept()
             with connection:
                 assert [path.name[:9] for path in out.iterdir()] == [".partial-"]
