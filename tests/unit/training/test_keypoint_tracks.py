@@ -212,11 +212,12 @@ def test_the_command_writes_what_the_detector_sees_in_every_frame(
         [
             *("--checkpoint", str(checkpoint), "--cache", str(tmp_path / "cache")),
             *("--data", str(tmp_path / "videos"), "--out", str(tmp_path / "tracks.npz")),
-            *("--threads", "1"),
+            *("--threads", "1", "--validation-percent", "100"),
         ]
     )
     tracks = load_tracks(tmp_path / "tracks.npz")
     assert tracks.names == clips.names
+    assert tracks.validation == (True,) * len(clips)
     model = load_motion_transfer(checkpoint)
     for index, name in enumerate(tracks.names):
         clip = read_clip(tmp_path / "videos" / name, LITE128.image_size)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,13 +64,18 @@ def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> 
             frames = torch.from_numpy(np.array(clips.frames[start : start + batch]))
             images = frames.to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
             found.append(model.detect(images).float().cpu())
-    held_out = set(split_validation(clips)[1])
     return Tracks(
         names=clips.names,
         starts=clips.starts,
         keypoints=torch.cat(found).clone(),  # usable outside inference mode
-        validation=tuple(index in held_out for index in range(len(clips.names))),
+        validation=held_out(clips),
     )
+
+
+def held_out(clips: ClipCache, percent: int = 5) -> tuple[bool, ...]:
+    """Says of every clip whether it is held out of training, about `percent` of them."""
+    validation = set(split_validation(clips, percent)[1])
+    return tuple(index in validation for index in range(len(clips)))
 
 
 def cached_tracks(
@@ -212,12 +217,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_data_arguments(parser)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="where the detector runs, such as cuda")
+    parser.add_argument(
+        "--validation-percent",
+        type=int,
+        default=5,
+        metavar="P",
+        help="of the clips, chosen by their names, that predictors are validated on (default: 5)",
+    )
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(options.threads)
     model = load_motion_transfer(options.checkpoint)
     clips = open_data(options, model.configuration.image_size)
     tracks = cached_tracks(options.checkpoint, clips, options.cache, options.device)
+    tracks = replace(tracks, validation=held_out(clips, options.validation_percent))
     save_tracks(tracks, options.out)
     print(f"{options.out}: {len(tracks.names)} clips, {len(tracks.keypoints)} frames")
 
