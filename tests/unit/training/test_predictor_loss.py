@@ -1,6 +1,7 @@
 """What predictors are trained on: masks, the free-running error, the ELBO and the options."""
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,6 @@ from motioncast.train.predictor_loss import (
     forecast_loss,
     horizons,
     loss_terms,
-    predictor_loss,
     random_patterns,
     true_inputs,
 )
@@ -45,6 +45,10 @@ def windows(frames: int = 7, batch: int = 3) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     keypoints = 0.2 + 0.5 * torch.rand(batch, frames, 2, 3, generator=generator)
     return keypoints, torch.tensor([[1.0, 1, 0, 0, 1, 0, 0]])[:, :frames].repeat(batch, 1)
+
+
+def total_loss(*arguments: Any, **options: Any) -> Tensor:
+    return loss_terms(*arguments, **options).total
 
 
 def draw(*shape: int, seed: int = 2) -> Tensor:
@@ -89,13 +93,13 @@ def test_the_free_running_loss_is_that_of_its_own_steps() -> None:
             x, y, intensity = ((forecast - keypoints[:, t]).abs() / 0.05).mean(dim=(0, 1))
             expected = expected + (x + y + 0.5 * intensity) / 3 / math.sqrt(since) / 6
         since = 0 if observed[0, t] else since
-    assert_close(predictor_loss(gru, keypoints, observed, draw(3, 7, 3), LossWeights()), expected)
+    assert_close(total_loss(gru, keypoints, observed, draw(3, 7, 3), LossWeights()), expected)
 
 
 def test_progress_and_draws_change_nothing_as_long_as_no_option_asks_for_them() -> None:
     vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
-    plain = predictor_loss(vrnn, keypoints, observed, noise, LossWeights())
-    again = predictor_loss(
+    plain = total_loss(vrnn, keypoints, observed, noise, LossWeights())
+    again = total_loss(
         vrnn, keypoints, observed, noise, LossWeights(), progress=0.1, draws=torch.ones(3, 7)
     )
     assert_close(again, plain, atol=0, rtol=0)
@@ -166,7 +170,7 @@ def test_the_elbo_is_teacher_forced_so_the_pattern_does_not_matter() -> None:
     vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
     weights = LossWeights(objective="elbo")
     losses = [
-        predictor_loss(vrnn, keypoints, mask, noise, weights)
+        total_loss(vrnn, keypoints, mask, noise, weights)
         for mask in (observed, torch.ones_like(observed))
     ]
     assert_close(losses[0], losses[1], atol=0, rtol=0)
@@ -176,9 +180,7 @@ def test_the_elbo_is_teacher_forced_so_the_pattern_does_not_matter() -> None:
 def test_predictors_without_a_latent_have_no_elbo(kind: str) -> None:
     keypoints, observed = windows()
     with pytest.raises(ValueError, match="'elbo' needs"):
-        predictor_loss(
-            model(kind), keypoints, observed, draw(3, 7, 3), LossWeights(objective="elbo")
-        )
+        total_loss(model(kind), keypoints, observed, draw(3, 7, 3), LossWeights(objective="elbo"))
 
 
 def test_the_free_running_objective_is_the_forecast_loss_less_the_weighted_elbo() -> None:
@@ -222,7 +224,7 @@ def test_scheduled_sampling_feeds_the_truth_with_the_probabilities_of_its_author
 def test_scheduled_sampling_without_draws_is_refused() -> None:
     keypoints, observed = windows()
     with pytest.raises(ValueError, match="draws"):
-        predictor_loss(
+        total_loss(
             model("gru"), keypoints, observed, draw(3, 7, 3), LossWeights(scheduled_sampling=0.8)
         )
 
@@ -251,7 +253,7 @@ def test_only_the_best_path_teaches_the_forecast() -> None:
     vrnn, (keypoints, observed) = model("vrnn"), windows(batch=1)
     noise = draw(2, 1, 7, 3).requires_grad_()
     weights = LossWeights(best_of=2, elbo=0.0)
-    torch.autograd.backward(predictor_loss(vrnn, keypoints, observed, noise, weights))
+    torch.autograd.backward(total_loss(vrnn, keypoints, observed, noise, weights))
     assert noise.grad is not None
     assert sorted((noise.grad.abs().sum(dim=(1, 2, 3)) > 0).tolist()) == [False, True]
 
@@ -260,7 +262,7 @@ def test_the_papers_rnn_learns_the_absolute_error_of_predicted_frames_alone() ->
     rnn, (keypoints, observed) = model("rnn"), windows()
     forecast, _ = rnn(keypoints, observed, torch.zeros(3, 7, 3), torch.zeros(3, rnn.state_size))
     expected = (forecast - keypoints)[:, [2, 3, 5, 6]].abs().mean()
-    loss = predictor_loss(rnn, keypoints, observed, draw(3, 7, 3), LossWeights())
+    loss = total_loss(rnn, keypoints, observed, draw(3, 7, 3), LossWeights())
     assert_close(loss, expected.detach(), check_stride=False)
 
 
@@ -278,7 +280,7 @@ def test_every_weight_of_a_predictor_is_taught(kind: str, weights: LossWeights) 
     taught, (keypoints, observed) = model(kind), windows()
     noise = draw(2, 3, 7, 3) if weights.best_of > 1 else draw(3, 7, 3)
     draws = torch.rand(3, 7, generator=torch.Generator().manual_seed(0))
-    loss = predictor_loss(taught, keypoints, observed, noise, weights, 0.3, draws)
+    loss = total_loss(taught, keypoints, observed, noise, weights, 0.3, draws)
     torch.autograd.backward(loss)
     for name, value in taught.named_parameters():
         assert value.grad is not None, name

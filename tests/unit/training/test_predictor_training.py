@@ -10,8 +10,10 @@ from torch.testing import assert_close
 
 from motioncast.models.checkpoint_predictor import load_predictor
 from motioncast.models.predictor import PredictorSizes
-from motioncast.train.predictor import PredictorTraining, Schedule, train
+from motioncast.train.predictor import train
 from motioncast.train.predictor_loss import LossWeights
+from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.settings import Schedule
 
 SIZES = PredictorSizes(keypoints=2, hidden=32, latent=4, features=32)
 

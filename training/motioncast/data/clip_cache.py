@@ -17,6 +17,7 @@ from tqdm import tqdm
 from motioncast.data.video_folder import Clip, DamagedVideoError, VideoFolder
 
 DEFAULT_CACHE = Path.home() / ".cache" / "motioncast"
+VALIDATION_PERCENT = 5  # of the clips, unless another share is asked for
 INDEX_FORMAT = 1
 
 OnDamage = Literal["refuse", "skip"]
@@ -96,7 +97,9 @@ def cached_clips(
     )
 
 
-def split_validation(cache: ClipCache, percent: int = 5) -> tuple[list[int], list[int]]:
+def split_validation(
+    cache: ClipCache, percent: int = VALIDATION_PERCENT
+) -> tuple[list[int], list[int]]:
     """Returns (training, validation) clip indices; the hash of a clip's name decides."""
     held_out = [_name_hash(name) % 100 < percent for name in cache.names]
     training = [index for index, held in enumerate(held_out) if not held]

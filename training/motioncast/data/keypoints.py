@@ -21,7 +21,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.arguments import add_data_arguments, open_data
-from motioncast.data.clip_cache import DEFAULT_CACHE, ClipCache, split_validation
+from motioncast.data.clip_cache import (
+    DEFAULT_CACHE,
+    VALIDATION_PERCENT,
+    ClipCache,
+    split_validation,
+)
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictor import MotionStatistics
@@ -72,7 +77,7 @@ def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> 
     )
 
 
-def held_out(clips: ClipCache, percent: int = 5) -> tuple[bool, ...]:
+def held_out(clips: ClipCache, percent: int = VALIDATION_PERCENT) -> tuple[bool, ...]:
     """Says of every clip whether it is held out of training, about `percent` of them."""
     validation = set(split_validation(clips, percent)[1])
     return tuple(index in validation for index in range(len(clips)))
@@ -220,9 +225,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--validation-percent",
         type=int,
-        default=5,
+        default=VALIDATION_PERCENT,
         metavar="P",
-        help="of the clips, chosen by their names, that predictors are validated on (default: 5)",
+        help="of the clips, by their names, to validate predictors on (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
 

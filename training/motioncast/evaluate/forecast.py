@@ -23,10 +23,9 @@ import torch
 from torch import Tensor
 
 from motioncast.data.keypoints import every_window, load_tracks
+from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
 from motioncast.models.checkpoint_predictor import load_forecaster, predictor_files
 from motioncast.models.predictors import SIMPLE, Predictor, continue_free, hold
-
-PIXELS_PER_UNIT = (256 - 1) / 2  # [-1, 1] runs from the first pixel's centre to the last one's
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,8 @@ def window_errors(predictor: Predictor, windows: Tensor, setting: Setting) -> Te
     for batch in torch.split(windows, 512):
         known, future = batch[:, : setting.observed_frames], batch[:, setting.observed_frames :]
         forecast = continue_free(predictor, known, setting.horizon_frames)  # (b, N, K, 3)
-        distance = torch.linalg.vector_norm((forecast - future)[..., :2], dim=-1)
-        errors.append(distance.mean(dim=2))
-    return torch.cat(errors) * PIXELS_PER_UNIT
+        errors.append(average_keypoint_distance(forecast, future).float())
+    return torch.cat(errors)
 
 
 def forecast_error(predictor: Predictor, windows: Tensor, setting: Setting) -> Tensor:

@@ -26,10 +26,12 @@ import torch
 from torch import Tensor
 
 from motioncast.data.keypoints import Tracks, save_tracks
-from motioncast.evaluate.forecast import PIXELS_PER_UNIT, Setting, as_table, per_clip_errors
+from motioncast.evaluate.forecast import Setting, as_table, per_clip_errors
+from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from motioncast.models.checkpoint_predictor import load_forecaster
 from motioncast.models.predictors import SIMPLE, Predictor, check_timeline, fill
 
+PIXELS_PER_UNIT = pixels_per_unit(REFERENCE_SIZE)
 BURN_IN_FRAMES = 200  # until the oscillators have forgotten how they began
 
 

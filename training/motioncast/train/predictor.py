@@ -34,10 +34,7 @@ from motioncast.train.fields import ConfigurationError
 from motioncast.train.journal import Journal, read_log
 from motioncast.train.parallel import Processes, joined
 from motioncast.train.predictor_training import PredictorTraining
-from motioncast.train.settings import Schedule
 from motioncast.train.var import fit_var
-
-__all__ = ["PredictorTraining", "Schedule", "main", "relative_error", "train"]
 
 
 def train(

@@ -52,19 +52,6 @@ class LossTerms(NamedTuple):
     kl: Tensor  # nats per step
 
 
-def predictor_loss(
-    model: RecurrentPredictor,
-    keypoints: Tensor,
-    observed: Tensor,
-    noise: Tensor,
-    weights: LossWeights,
-    progress: float = 1.0,
-    draws: Tensor | None = None,
-) -> Tensor:
-    """Returns the loss of windows (see `loss_terms`)."""
-    return loss_terms(model, keypoints, observed, noise, weights, progress, draws).total
-
-
 def loss_terms(
     model: RecurrentPredictor,
     keypoints: Tensor,

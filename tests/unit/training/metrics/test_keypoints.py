@@ -9,7 +9,6 @@ from scipy.stats import norm
 from motioncast.evaluate.metrics.keypoints import (
     average_keypoint_distance,
     diversity,
-    horizon_error,
     keypoint_distance,
 )
 
@@ -33,36 +32,6 @@ def test_the_average_keypoint_distance_is_over_the_keypoints() -> None:
     truth = torch.zeros(1, 2, 2)
     moved = torch.tensor([[[2.0, 0.0], [0.0, 4.0]]]) / 127.5
     assert average_keypoint_distance(moved, truth).item() == pytest.approx(3.0)
-
-
-def test_holding_the_last_frame_errs_by_exactly_the_motion() -> None:
-    truth = torch.rand(5, 4, 3, 3, generator=torch.Generator().manual_seed(0))
-    last = torch.zeros(5, 3, 3)
-    error = horizon_error(last[:, None].expand_as(truth), truth, last)
-    assert error.relative.tolist() == pytest.approx([1.0] * 4)
-    assert error.pixels.shape == (5, 4)
-
-
-def test_linear_motion_held_errs_by_speed_times_horizon() -> None:
-    speed = torch.tensor([0.6, 0.8, 0.0]) / 127.5  # one pixel a frame
-    truth = torch.arange(1.0, 7.0).view(1, 6, 1, 1) * speed  # (1, 6, 1, 3)
-    last = torch.zeros(1, 1, 3)
-    held = horizon_error(last[:, None].expand_as(truth), truth, last)
-    assert held.mean_pixels.tolist() == pytest.approx([1, 2, 3, 4, 5, 6], rel=1e-6)
-    halfway = horizon_error(0.5 * truth, truth, last)
-    assert halfway.relative.tolist() == pytest.approx([0.5] * 6)
-
-
-def test_a_window_that_stands_still_does_not_spoil_the_relative_error() -> None:
-    truth = torch.stack([torch.zeros(1, 1, 3), torch.ones(1, 1, 3)])
-    forecast = torch.full_like(truth, 0.5)
-    error = horizon_error(forecast, truth, torch.zeros(2, 1, 3))
-    assert error.relative.tolist() == pytest.approx([1.0])  # 0.5 + 0.5 over 0 + 1
-
-
-def test_a_forecast_of_another_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be compared"):
-        horizon_error(torch.zeros(1, 3, 2, 3), torch.zeros(1, 4, 2, 3), torch.zeros(1, 2, 3))
 
 
 def test_equal_samples_have_no_diversity() -> None:
