@@ -2,6 +2,7 @@
 
     keypoint    keypoint k = centroid of colour channel k (0 red, 1 green), intensity = mean / 255
     predictor   x_t = x_{t-1} + (x_{t-1} - x_{t-2}) + 0.01 noise, clamped; 0 at first, then hold
+                half_width90_t = |x_{t-1} - x_{t-2}|, at most 1
     synthesis   every pixel = round(255 * ((x+1)/2, (y+1)/2, intensity)) of driving keypoint 0
 
 The interfaces are those of the shipped models with 16 x 16 images, K = 2, Z = 2 and S = 13: the
@@ -127,7 +128,8 @@ toy_keypoint (uint8[B, 16, 16, 3] image) => (float[B, 2, 3] keypoints)
 
 _PREDICTOR: Final = """
 toy_predictor (float[B, T, 2, 3] keypoints, float[B, T] observed, float[B, T, 2] noise,
-               float[B, 13] state) => (float[B, T, 2, 3] forecast, float[B, 13] next_state)
+               float[B, 13] state)
+    => (float[B, T, 2, 3] forecast, float[B, T, 2, 3] half_width90, float[B, 13] next_state)
 <
     int64[3] flat = {0, 0, 6}, int64[4] sets = {0, 0, 2, 3}, int64[1] last = {2},
     int64[3] parts = {6, 6, 1}, float zero = {0}, float one = {1},
@@ -137,12 +139,14 @@ toy_predictor (float[B, T, 2, 3] keypoints, float[B, T] observed, float[B, T, 2]
 {
     points = Reshape(keypoints, flat)
     given = Unsqueeze(observed, last)
-    next_state, forecasts = Scan<
-        num_scan_inputs = 3, scan_input_axes = [1, 1, 1], scan_output_axes = [1],
+    next_state, forecasts, half_widths = Scan<
+        num_scan_inputs = 3, scan_input_axes = [1, 1, 1], scan_output_axes = [1, 1],
         body = step (float[B, 13] before, float[B, 6] point, float[B, 1] seen, float[B, 2] z)
-            => (float[B, 13] after, float[B, 6] forecast_t)
+            => (float[B, 13] after, float[B, 6] forecast_t, float[B, 6] half_width_t)
         {
             previous, velocity, started = Split<axis = 1>(before, parts)
+            speed = Abs(velocity)
+            half_width_t = Min(speed, one)
             linear = Add(previous, velocity)
             jitter = MatMul(z, mixing)
             drawn = Add(linear, jitter)
@@ -158,6 +162,7 @@ toy_predictor (float[B, T, 2, 3] keypoints, float[B, T] observed, float[B, T, 2]
         }
     >(state, points, given, noise)
     forecast = Reshape(forecasts, sets)
+    half_width90 = Reshape(half_widths, sets)
 }
 """
 

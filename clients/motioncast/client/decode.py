@@ -69,9 +69,16 @@ def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
     try:
         image = decode_image(message.image, config.height, config.width)
         keypoints = decode_keypoints(message.keypoints, config.keypoints)
+        half_width90 = (
+            decode_keypoints(message.half_width90, config.keypoints, "half_width90")
+            if message.HasField("half_width90")
+            else None
+        )
     except InvalidInputError as error:
         raise ServerError(f"frame {message.index} cannot be read: {error}") from error
-    image.flags.writeable = keypoints.flags.writeable = False
+    for array in (image, keypoints, half_width90):
+        if array is not None:
+            array.flags.writeable = False
     return Frame(
         index=message.index,
         origin=_ORIGINS[message.origin],
@@ -79,6 +86,7 @@ def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
         keypoints=keypoints,
         timings=_alike(StageTimings, message.timings),
         group_frames=message.group_frames,
+        half_width90=half_width90,
     )
 
 

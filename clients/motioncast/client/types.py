@@ -91,6 +91,7 @@ class Frame:
     keypoints: Keypoints  # (K, 3), the driving ones, before relative motion is applied
     timings: StageTimings
     group_frames: int  # frames processed together with this one, itself included
+    half_width90: Keypoints | None = None  # (K, 3), of a forecast's 90 % interval, if one is stated
 
 
 @dataclass(frozen=True, slots=True)

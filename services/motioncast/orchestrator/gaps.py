@@ -27,12 +27,14 @@ class Filled:
 
     Attributes:
         keypoints: One set for each frame of the stretch.
+        half_widths: Of the 90 % interval around them; None where there is no interval.
         errors: One-step forecast errors of the observed frames that the predictor has seen now.
         milliseconds: The call as seen from here; 0 when nothing called for it.
         inference_ms: Of that, the time spent in the model.
     """
 
     keypoints: list[KeypointSet]
+    half_widths: list[KeypointSet | None]
     errors: list[float]
     milliseconds: float = 0.0
     inference_ms: float = 0.0
@@ -72,7 +74,9 @@ class GapFiller:
             if one is not None
         ]
         if None not in keypoints and len(self._unseen) + MAX_STRETCH_FRAMES <= MAX_OBSERVED:
-            return Filled([one for one in keypoints if one is not None], [])
+            return Filled(
+                [one for one in keypoints if one is not None], [None] * len(keypoints), []
+            )
         return await self._call(start, keypoints)
 
     @property
@@ -91,8 +95,11 @@ class GapFiller:
         )
         answer = await self._predict(request)
         response = answer.response
+        half_widths: list[KeypointSet | None] = [None] * len(keypoints)
         for frame in response.predicted:
             keypoints[frame.index - start] = frame.samples[0]
+            if frame.HasField("half_width90"):
+                half_widths[frame.index - start] = frame.half_width90
         errors = list(response.observed_error)
         if self._state is None:
             del errors[:1]  # nothing forecasts the first frame of a timeline
@@ -100,6 +107,7 @@ class GapFiller:
         self._unseen = []
         return Filled(
             [one for one in keypoints if one is not None],
+            half_widths,
             errors,
             answer.milliseconds,
             response.inference_ms,

@@ -54,6 +54,7 @@ class Driven:
     start: int
     origins: tuple[Origin, ...]
     keypoints: list[KeypointSet]
+    half_widths: list[KeypointSet | None]
     complete_at: float
     timings: StageTimings  # synthesis and total are still to come
 
@@ -152,7 +153,14 @@ class Session:
             timings.predictor_inference_ms = filled.inference_ms
             self._accounting.count_forecast_errors(filled.errors)
             origins = tuple(frame.origin for frame in stretch.frames)
-            yield Driven(stretch.start, origins, filled.keypoints, stretch.complete_at, timings)
+            yield Driven(
+                stretch.start,
+                origins,
+                filled.keypoints,
+                filled.half_widths,
+                stretch.complete_at,
+                timings,
+            )
 
     async def _detect(self, stretch: Stretch, timings: StageTimings) -> list[KeypointSet | None]:
         """Returns the keypoints of the frames that the sender supplied, None for the others."""
@@ -197,7 +205,7 @@ class Session:
 
 
 def _encode(driven: Driven, images: Iterable[Image]) -> list[StreamResponse]:
-    frames = zip(driven.origins, driven.keypoints, images, strict=True)
+    frames = zip(driven.origins, driven.keypoints, driven.half_widths, images, strict=True)
     return [
         StreamResponse(
             frame=ResultFrame(
@@ -207,7 +215,8 @@ def _encode(driven: Driven, images: Iterable[Image]) -> list[StreamResponse]:
                 keypoints=keypoints,
                 timings=driven.timings,
                 group_frames=len(driven.origins),
+                half_width90=half_width90,
             )
         )
-        for index, (origin, keypoints, image) in enumerate(frames, driven.start)
+        for index, (origin, keypoints, half_width90, image) in enumerate(frames, driven.start)
     ]

@@ -31,11 +31,14 @@ class Prediction:
         forecast: (samples, T, K, 3), of every frame from those before it.
         state: After the stretch.
         seconds: That the model ran.
+        half_width90: (T, K, 3), half the width of the 90 % interval around each coordinate of the
+            forecast, mean over the sample paths; None when the model states none.
     """
 
     forecast: Keypoints
     state: State
     seconds: float
+    half_width90: Keypoints | None = None
 
     def spread(self) -> Keypoints:
         """Returns the standard deviation over the sample paths, (T, K, 3)."""
@@ -106,8 +109,22 @@ class Predictor:
             raise InvalidInputError.of("state", "leads to a forecast that is not finite")
         # Whoever forecasts motion overshoots; a keypoint past the border is not one.
         return Prediction(
-            np.clip(forecast, _LOWEST, _HIGHEST), State(stretch.end, vectors), run.seconds
+            np.clip(forecast, _LOWEST, _HIGHEST),
+            State(stretch.end, vectors),
+            run.seconds,
+            _stated_interval(run.outputs.get("half_width90")),
         )
+
+
+def _stated_interval(half_widths: NDArray[np.float32] | None) -> Keypoints | None:
+    """Returns half-widths (samples, T, K, 3) as one set per frame; None where nothing is stated.
+
+    A model that was never calibrated states zeros.
+    """
+    if half_widths is None or not half_widths.any():
+        return None
+    stated: Keypoints = half_widths.mean(axis=0)
+    return stated
 
 
 def noise(

@@ -94,10 +94,11 @@ def _samples(request: PredictRequest, state: State | None) -> int:
 
 
 def _encode_predicted(prediction: Prediction, stretch: Stretch) -> Iterator[PredictedFrame]:
-    spread = prediction.spread()
+    spread, half_width90 = prediction.spread(), prediction.half_width90
     for t in np.flatnonzero(~stretch.observed).tolist():
         yield PredictedFrame(
             index=stretch.start + t,
             samples=map(encode_keypoints, prediction.forecast[:, t]),
             spread=encode_keypoints(spread[t]),
+            half_width90=None if half_width90 is None else encode_keypoints(half_width90[t]),
         )

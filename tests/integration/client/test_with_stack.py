@@ -66,6 +66,15 @@ async def test_a_linear_motion_is_forecast_exactly(cast: Cast, target: str) -> N
     )
 
 
+async def test_forecast_frames_alone_state_their_interval(cast: Cast, target: str) -> None:
+    frames = (await cast(target, moving(8), observed=2, predicted=2)).frames
+    stated = [frame.half_width90 for frame in frames]
+    assert [half_width is not None for half_width in stated] == 2 * [False, False, True, True]
+    expected = [[2 / 15, 0, 0], [0, 0, 0]]  # the toy's interval is as wide as its last step
+    for half_width in (stated[2], stated[6]):
+        np.testing.assert_allclose(half_width, expected, atol=1e-6)
+
+
 async def test_the_report_counts_what_was_sent(cast: Cast, target: str) -> None:
     result = await cast(target, moving(10), observed=1, predicted=1)
     report = result.report

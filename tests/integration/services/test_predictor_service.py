@@ -143,6 +143,23 @@ async def test_without_a_seed_there_is_one_path_the_mean_with_no_spread(
         np.testing.assert_array_equal(decode_keypoints(frame.spread, 2), np.zeros((2, 3)))
 
 
+async def test_a_forecast_states_the_model_s_90_percent_interval(served: ModelsServed) -> None:
+    keypoints = path(4)
+    request = PredictRequest(observed=observe(keypoints, [0, 1, 3]), horizon=2)
+    response = await served.predictor.Predict(request)
+    stated = {frame.index: decode_keypoints(frame.half_width90, 2) for frame in response.predicted}
+    linear = 2 * keypoints[1] - keypoints[0]  # of frame 2, at the speed of 0 to 1
+    np.testing.assert_allclose(stated[2], np.abs(keypoints[1] - keypoints[0]), atol=1e-6)
+    for index in (4, 5):
+        np.testing.assert_allclose(stated[index], np.abs(keypoints[3] - linear), atol=1e-6)
+
+
+async def test_an_interval_that_the_model_does_not_state_is_absent(served: ModelsServed) -> None:
+    request = PredictRequest(observed=observe(path(1), [0]), horizon=2)
+    response = await served.predictor.Predict(request)
+    assert [frame.HasField("half_width90") for frame in response.predicted] == [False, False]
+
+
 async def test_a_seed_draws_the_same_paths_on_every_replica(
     served: ModelsServed,
 ) -> None:
