@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.repository,
             synthesis=options.synthesis,
             predictor=options.predictor,
+            name=options.name,
         )
     except (ExportError, ParityError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", required=True, choices=sorted(CONFIGURATIONS))
     parser.add_argument("--synthesis", type=Path, help="checkpoint of detector and synthesis")
     parser.add_argument("--predictor", type=Path, help="checkpoint of the predictor")
+    parser.add_argument("--name", help="of the models instead of the configuration's")
     parser.add_argument("--repository", type=Path, required=True, help="folder to write to")
     parser.add_argument("--json", type=Path, help="file for the result as JSON")
     return parser

@@ -7,7 +7,7 @@ Each arrow is a module of this package; this one only puts them in a row.
 
 import hashlib
 import importlib.metadata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onnx import ModelProto
@@ -63,6 +63,7 @@ def export_models(
     *,
     synthesis: Path | None = None,
     predictor: Path | None = None,
+    name: str | None = None,
 ) -> tuple[ExportedModel, ...]:
     """Exports the models of one configuration from their checkpoints.
 
@@ -71,6 +72,7 @@ def export_models(
         repository: the folder to write to; created where absent.
         synthesis: checkpoint of keypoint detector and synthesis network, if they are wanted.
         predictor: checkpoint of the predictor, if it is wanted.
+        name: what the models are called instead of `config`.
 
     Nothing is written unless every model agrees with PyTorch.
 
@@ -82,13 +84,19 @@ def export_models(
     """
     built = [
         (one.specification, *build(one, {"config": config, "checkpoint_sha256": fingerprint(path)}))
-        for one, path in read_checkpoints(config, synthesis=synthesis, predictor=predictor)
+        for one, path in read_checkpoints(
+            config, synthesis=synthesis, predictor=predictor, name=name
+        )
     ]
     return tuple(_write(repository, *model) for model in built)
 
 
 def read_checkpoints(
-    config: str, *, synthesis: Path | None = None, predictor: Path | None = None
+    config: str,
+    *,
+    synthesis: Path | None = None,
+    predictor: Path | None = None,
+    name: str | None = None,
 ) -> list[tuple[Exportable, Path]]:
     """Returns what the given checkpoints hold, each with its file; errors as in `export_models`."""
     expected = configuration(config)
@@ -99,7 +107,7 @@ def read_checkpoints(
             raise ExportError(
                 f"synthesis: {synthesis} is of {networks.configuration.name!r}, not {config!r}"
             )
-        found += [(one, synthesis) for one in motion_transfer_exportables(networks)]
+        found += [(one, synthesis) for one in motion_transfer_exportables(networks, name)]
     if predictor is not None:
         network = load_predictor(predictor)
         if network.sizes.keypoints != expected.keypoints:
@@ -107,25 +115,28 @@ def read_checkpoints(
                 f"predictor: {predictor} forecasts {network.sizes.keypoints} keypoints,"
                 f" {config!r} has {expected.keypoints}"
             )
-        found.append((predictor_exportable(config, network), predictor))
+        found.append((predictor_exportable(name or config, network), predictor))
     if not found:
         raise ExportError("export: no checkpoint given (synthesis, predictor or both)")
     return found
 
 
-def motion_transfer_exportables(networks: MotionTransfer) -> tuple[Exportable, Exportable]:
-    """Returns the keypoint and the synthesis model of a configuration."""
+def motion_transfer_exportables(
+    networks: MotionTransfer, name: str | None = None
+) -> tuple[Exportable, Exportable]:
+    """Returns the keypoint and the synthesis model, called as the configuration or `name`."""
+    named = replace(networks.configuration, name=name or networks.configuration.name)
     detector = ServedDetector(networks.detector)
     synthesis = ServedSynthesis(networks.synthesis)
     return (
         Exportable(
-            interface.keypoint_specification(networks.configuration),
+            interface.keypoint_specification(named),
             reference=detector,
             served=fold_batch_norms(detector),
             rolled_out=False,
         ),
         Exportable(
-            interface.synthesis_specification(networks.configuration),
+            interface.synthesis_specification(named),
             reference=synthesis,
             served=fold_batch_norms(synthesis),
             rolled_out=False,
@@ -133,10 +144,10 @@ def motion_transfer_exportables(networks: MotionTransfer) -> tuple[Exportable, E
     )
 
 
-def predictor_exportable(config: str, predictor: RecurrentPredictor) -> Exportable:
-    """Returns the predictor model of a configuration."""
+def predictor_exportable(name: str, predictor: RecurrentPredictor) -> Exportable:
+    """Returns the predictor model of the configuration `name`."""
     return Exportable(
-        interface.predictor_specification(config, predictor),
+        interface.predictor_specification(name, predictor),
         reference=predictor,
         served=ServedStep(predictor),
         rolled_out=True,

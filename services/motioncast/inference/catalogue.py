@@ -11,6 +11,7 @@ from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
 _PARTS: Final = ("keypoint", "predictor", "synthesis")
 _COORDINATES: Final = 3  # x, y, intensity
+SHIPPED: Final = "lite128"  # the configuration that comes with motioncast
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,8 @@ class Catalogue:
 
     Args:
         engine: An open engine.
-        default_model: Name of the configuration for requests that name none; the first in order
-            of the alphabet when None.
+        default_model: Name of the configuration for requests that name none. When None it is the
+            shipped one, which no model added beside it displaces, or the first of the alphabet.
 
     Raises:
         InvalidInputError: There is no configuration, or one that lacks a model.
@@ -115,7 +116,7 @@ class Catalogue:
             raise InvalidInputError.of(
                 "repository", f"no model is named <configuration>_{_PARTS[0]}"
             )
-        self.default = next(iter(self._sets.values()))
+        self.default = self._sets.get(SHIPPED) or next(iter(self._sets.values()))
         if default_model is not None:
             self.default = self.resolve(default_model)
 

@@ -38,8 +38,8 @@ def registration(
 
     Args:
         engine: An open engine; may be shared.
-        default_model: Configuration for requests that name none; None takes the first in order
-            of the alphabet.
+        default_model: Configuration for requests that name none; None takes the shipped one, or
+            the first in order of the alphabet.
         metrics: Where its inferences are timed.
 
     Raises:

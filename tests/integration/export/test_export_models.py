@@ -47,6 +47,23 @@ def exported(
     return export_models("lite128", repository, synthesis=synthesis, predictor=predictor)
 
 
+def test_the_models_can_be_given_another_name(
+    checkpoints: tuple[Path, Path], exported: tuple[ExportedModel, ...], tmp_path: Path
+) -> None:
+    synthesis, predictor = checkpoints
+    options = ["--synthesis", str(synthesis), "--predictor", str(predictor), "--name", "ada"]
+    assert main(["--config", "lite128", "--repository", str(tmp_path), *options]) == 0
+    for original in exported:
+        name = original.name.replace("lite128", "ada")
+        config = triton.ModelConfig()
+        text_format.Parse((tmp_path / name / "config.pbtxt").read_text(), config)
+        assert config.name == name
+        named = onnx.load(tmp_path / name / "1" / "model.onnx")
+        assert named.graph.initializer == onnx.load(original.path).graph.initializer
+        facts = {entry.key: entry.value for entry in named.metadata_props}
+        assert (facts["name"], facts["config"]) == (name, "lite128")
+
+
 def session(model: ExportedModel) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.path, providers=["CPUExecutionProvider"])
 
