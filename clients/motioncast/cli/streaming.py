@@ -47,6 +47,7 @@ class StreamJob:
     options: CastOptions
     source: Path | None = None  # another image to animate; None: the video's first frame
     send: Literal["frames", "keypoints"] = "frames"
+    skip: int = 0  # frames of the video to leave out at its beginning
     limit: int | None = None  # frames of the video to take; None: all
     target: str | None = None  # the orchestrator's HOST:PORT; None: started in this process
     models: Path | None = None  # model repository of this process; None: the one installed
@@ -148,12 +149,20 @@ def _detector(models: Path | None, model: Model) -> Detector:
 
 async def _read(job: StreamJob, model: Model, originals: Spool, stages: Stages) -> float:
     """Reads the video into a spool and returns its frames per second."""
-    with read_video(job.video, model.height, limit=job.limit) as video:
-        advance = stages("reading", job.limit)
+    end = None if job.limit is None else job.skip + job.limit
+    with read_video(job.video, model.height, limit=end) as video:
+        advance = stages("reading", end)
+        frames = 0
         for image in video.frames:
-            originals.append(image)
+            if frames >= job.skip:
+                originals.append(image)
+            frames += 1
             advance()
             await asyncio.sleep(0)  # lets Ctrl-C through
+        if frames <= job.skip:
+            raise CommandError(
+                f"skip: {job.video.name} has {frames} frames, none is left after {job.skip}"
+            )
         return video.frame_rate
 
 

@@ -148,6 +148,24 @@ def test_the_json_that_was_asked_for_is_the_report(run: Run, clip: Path, tmp_pat
     assert _report(out)["frames"]["total"] == 3
 
 
+def test_frames_are_left_out_at_the_beginning(run: Run, clip: Path, tmp_path: Path) -> None:
+    command = ("stream", clip, "--skip", 3, "--limit", 4, "--predicted", 0, "--out", tmp_path)
+    assert run(*command).code == 0
+    report = _report(tmp_path)
+    assert report["frames"]["total"] == 4
+    copied = [_psnr(frame, clip_frames()[3]) for frame in clip_frames()[4:7]]
+    assert report["quality"]["all"]["copied_source_psnr_db"] == pytest.approx(np.mean(copied))
+
+
+def test_no_frame_left_is_said_with_how_many_there_are(
+    run: Run, clip: Path, tmp_path: Path
+) -> None:
+    result = run("stream", clip, "--skip", FRAMES, "--out", tmp_path / "out")
+    assert result.code == 1
+    assert f"skip: {clip.name} has {FRAMES} frames, none is left after {FRAMES}" in result.err
+    assert not (tmp_path / "out").exists()
+
+
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

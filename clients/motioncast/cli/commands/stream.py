@@ -56,6 +56,9 @@ def stream(
         int | None,
         typer.Option(help="Seed of the predictor's noise. Default: no noise."),
     ] = None,
+    skip: Annotated[
+        int, typer.Option(min=0, help="Leave out that many frames at the video's beginning.")
+    ] = 0,
     limit: Annotated[
         int | None, typer.Option(help="Take only that many frames of the video.")
     ] = None,
@@ -76,7 +79,7 @@ def stream(
     from motioncast.cli.streaming import StreamJob
 
     options = CastOptions(observed, predicted, model, relative, seed, timeout, real_time)
-    job = StreamJob(video, out, options, source, send.value, limit, target, models)
+    job = StreamJob(video, out, options, source, send.value, skip, limit, target, models)
     run_job(job, json=json, quiet=quiet)
 
 
