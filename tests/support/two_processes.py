@@ -48,7 +48,7 @@ def train_synthesis(processes: Processes) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(0)
     for _ in range(STEPS):
         images = torch.rand(3, 4, 3, 32, 32, generator=generator)
-        terms = training.learn(Batch(*images))
+        terms = training.learn(Batch(*map(processes.part, images)))
     average = {f"average.{name}": value for name, value in training.average.state_dict().items()}
     said = {"terms": torch.tensor(list(terms.values())), "seconds": torch.tensor(training.seconds)}
     return {**training.model.state_dict(), **average, **said}

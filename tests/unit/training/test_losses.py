@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from motioncast.data.pairs import random_affine
+from motioncast.data.augmentation import random_affine
 from motioncast.models import losses
 from motioncast.models.geometry import gaussians, pixel_centres
 

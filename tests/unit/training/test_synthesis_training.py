@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from motioncast.data.clip_cache import ClipCache
-from motioncast.data.pairs import PairSampler
+from motioncast.data.pairs import PairSampler, Pool
 from motioncast.models.checkpoint import (
     CheckpointError,
     load_motion_transfer,
@@ -30,7 +30,7 @@ def square_sampler(size: int) -> PairSampler:
     for t, frame in enumerate(frames):
         frame[size // 4 + t : size // 2 + t, size // 3 : size // 2] = 220
     cache = ClipCache(names=("square.mkv",), starts=(0, 12), frames=frames)
-    return PairSampler(cache, [0], batch_size=2, seed=1)
+    return PairSampler([Pool(cache, [0])], batch_size=2, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from motioncast.data.pairs import BAIR, LITE, NEMO
+from motioncast.data.augmentation import BAIR, LITE, NEMO
 from motioncast.models.configurations import PAPER64, PAPER64_BAIR
 from motioncast.models.dense_motion import Movement
 from motioncast.train.configuration import (

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 from torch.testing import assert_close
 
 from motioncast.data.clip_cache import ClipCache
-from motioncast.data.pairs import PairSampler
+from motioncast.data.pairs import PairSampler, Pool
 from motioncast.models.predictor import PredictorSizes
 from motioncast.train.journal import Journal
 from motioncast.train.predictor import train as train_predictor
@@ -108,7 +108,7 @@ def test_tensorboard_shows_every_loss_and_the_networks_images(tmp_path: Path) ->
     frames = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), dtype=np.uint8)
     cache = ClipCache(("a", "b"), (0, 4, 8), frames)
     settings = TrainingSettings(steps=2, batch_size=2, freeze_detector=1.0)
-    sampler = PairSampler(cache, [0], batch_size=2, seed=0)
+    sampler = PairSampler([Pool(cache, [0])], batch_size=2, seed=0)
     train(new_training(TINY, settings), sampler, tmp_path, 1, held_out_pairs(cache, [1]))
     for name in ("pixels", "gradient", "warped", "equivariance", "separation", "coverage"):
         assert [step for step, _ in scalars(tmp_path, f"loss/{name}")] == [1, 2]

@@ -9,15 +9,17 @@ import torch
 from support.videos import Frames, gradient_frames, write_png, write_video
 from torch.testing import assert_close
 
-from motioncast.data.clip_cache import ClipCache, open_cache, split_validation
-from motioncast.data.pairs import (
+from motioncast.data.augmentation import (
     BAIR,
     NEMO,
+    PEOPLE,
     Augmentation,
-    PairSampler,
+    augment,
     random_affine,
     transform,
 )
+from motioncast.data.clip_cache import ClipCache, open_cache, split_validation
+from motioncast.data.pairs import PairSampler, Pool
 from motioncast.data.video_folder import DamagedVideoError, VideoFolder, read_clip
 
 
@@ -143,8 +145,8 @@ def test_validation_clips_depend_on_names_alone() -> None:
 
 
 def test_samples_depend_on_seed_and_step_alone() -> None:
-    sampler = PairSampler(cache_of(gradient_frames(9, 16, 16)), [0], batch_size=3, seed=5)
-    other = PairSampler(sampler.cache, [0], batch_size=3, seed=6)
+    sampler = PairSampler([Pool(cache_of(gradient_frames(9, 16, 16)), [0])], batch_size=3, seed=5)
+    other = PairSampler(sampler.pools, batch_size=3, seed=6)
 
     first = sampler.batch(7)
     sampler.batch(8)
@@ -159,7 +161,7 @@ def test_frames_of_a_sample_come_from_one_clip_and_differ() -> None:
     for clip in (dark, bright):
         clip += np.arange(6, dtype=np.uint8)[:, None, None, None]
     plain = Augmentation(flip_probability=0, zoom=0, colour=0, brightness=0)
-    sampler = PairSampler(cache_of(dark, bright), [0, 1], 32, seed=0, augmentation=plain)
+    sampler = PairSampler([Pool(cache_of(dark, bright), [0, 1])], 32, seed=0, augmentation=plain)
 
     values = torch.stack(list(sampler.batch(0)), dim=1)[:, :, 0, 0, 0] * 255  # (B, 3)
 
@@ -176,7 +178,7 @@ def test_faces_are_played_both_ways_and_robots_forwards(
 ) -> None:
     clip = np.zeros((6, 8, 8, 3), np.uint8) + np.arange(6, dtype=np.uint8)[:, None, None, None]
     clip[:, :, :4] += 100  # the left half is brighter, until it is flipped
-    sampler = PairSampler(cache_of(clip), [0], 64, seed=0, augmentation=augmentation)
+    sampler = PairSampler([Pool(cache_of(clip), [0])], 64, seed=0, augmentation=augmentation)
 
     source, driving, _ = sampler.batch(0)
 
@@ -184,6 +186,54 @@ def test_faces_are_played_both_ways_and_robots_forwards(
     brighter_left = source[:, 0, 0, 0] > source[:, 0, 0, -1]
     assert set(later.tolist()) == orders
     assert set(brighter_left.tolist()) == {True, False}
+
+
+def test_processes_draw_their_parts_of_the_same_batch() -> None:
+    pools = [Pool(cache_of(gradient_frames(9, 16, 16)), [0])]
+    whole = PairSampler(pools, 4, seed=5, augmentation=PEOPLE).batch(7)
+    parts = [PairSampler(pools, 4, 5, PEOPLE, rank=rank, count=2).batch(7) for rank in (0, 1)]
+
+    for together, first, second in zip(whole, *parts, strict=True):
+        assert torch.equal(together, torch.cat([first, second]))
+
+
+def test_pools_give_their_shares_of_the_samples() -> None:
+    dark, bright = np.zeros((6, 8, 8, 3), np.uint8), np.full((6, 8, 8, 3), 255, np.uint8)
+    plain = Augmentation(flip_probability=0, zoom=0, colour=0, brightness=0)
+    pools = [Pool(cache_of(dark), [0], 0.75), Pool(cache_of(bright), [0], 0.25)]
+
+    source = PairSampler(pools, 2000, seed=0, augmentation=plain).batch(0).source
+
+    # 0.25 within four standard deviations of a binomial share: 4 sqrt(.25 .75 / 2000) = .039
+    assert abs(float(source.mean()) - 0.25) < 0.039
+
+
+def test_a_photograph_is_a_clip_of_one_frame_and_is_given_motion(tmp_path: Path) -> None:
+    frame = gradient_frames(1, 32, 32)[0]
+    write_png(tmp_path / "face.png", frame)
+    (tmp_path / "face.png").rename(tmp_path / "face.jpg")  # FFmpeg looks at content, not names
+    cache = open_cache(tmp_path, 32, cache=tmp_path / "cache")
+    sampler = PairSampler([Pool(cache, [0])], 8, seed=0, augmentation=PEOPLE)
+
+    source, driving, neighbour = sampler.batch(0)
+
+    assert len(cache.clip(0)) == 1
+    moved = (source - driving).abs().mean(dim=(1, 2, 3))
+    lately = (driving - neighbour).abs().mean(dim=(1, 2, 3))
+    assert (moved > 0).all()
+    assert (lately < moved).all()  # it has moved three quarters as far
+
+
+def test_strong_variation_treats_the_frames_of_a_sample_alike() -> None:
+    frame = torch.from_numpy(gradient_frames(1, 32, 32)).permute(0, 3, 1, 2).float() / 255
+    strong = Augmentation(other_people=1.0)
+
+    varied = augment(frame.expand(3, -1, -1, -1), strong, np.random.default_rng(2))
+
+    assert torch.equal(varied[0], varied[1])
+    assert not torch.equal(varied[:1], frame)
+    assert varied.min() >= 0
+    assert varied.max() <= 1
 
 
 def test_transform_shows_at_u_what_was_at_the_affine_of_u() -> None:

@@ -1,7 +1,7 @@
 """A folder of videos read as square uint8 clips: one file per clip, any container FFmpeg knows.
 
 Accepted layouts are those of the Monkey-Net line: a movie or GIF per clip, or a PNG strip of frames
-side by side.
+side by side. A folder of photographs alone gives clips of one frame each.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from motioncast.data.movie import movie_frames
 MOVIE_SUFFIXES = frozenset({".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"})
 STRIP_SUFFIXES = frozenset({".png"})
 VIDEO_SUFFIXES = MOVIE_SUFFIXES | STRIP_SUFFIXES
+PHOTOGRAPH_SUFFIXES = frozenset({".jpeg", ".jpg"})
 
 Clip = npt.NDArray[np.uint8]  # (T, S, S, 3), RGB
 
@@ -39,8 +40,14 @@ class VideoFolder:
         return ""
 
     def paths(self) -> list[Path]:
-        """Lists the videos by name; raises FileNotFoundError when the folder has none."""
-        return data_files(self.root, VIDEO_SUFFIXES, self.names)
+        """Lists the videos by name, or the photographs of a folder without videos.
+
+        Raises FileNotFoundError when the folder has neither.
+        """
+        found = {path.suffix.lower() for path in self.root.glob("*")}
+        photographs = found & PHOTOGRAPH_SUFFIXES and not found & VIDEO_SUFFIXES
+        suffixes = PHOTOGRAPH_SUFFIXES if photographs else VIDEO_SUFFIXES
+        return data_files(self.root, suffixes, self.names)
 
     def read(self, path: Path, size: int) -> Iterator[tuple[str, Clip]]:
         """Yields the name and the frames (T, size, size, 3) of the one clip in a file."""

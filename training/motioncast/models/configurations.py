@@ -15,6 +15,12 @@ class Configuration:
     gaussian_variance: float = 0.01
     softmax_temperature: float = 0.1
     unit_heatmaps: bool = False  # Gaussians that sum to one, instead of a height of 1/100
+    blocks: int = 0  # residual blocks per stage of the lite networks
+    width: float = 1.0  # factor on the channels of the lite networks
+
+    def channels(self, count: int) -> int:
+        """Returns a number of channels times the width, in whole vectors of 16."""
+        return max(16, 16 * round(count * self.width / 16))
 
 
 # Monkey-Net (Siarohin et al., CVPR 2019) as its authors configured it for UvA-Nemo.
@@ -24,7 +30,7 @@ PAPER64 = Configuration(name="paper64", architecture="monkey_net", image_size=64
 PAPER64_BAIR = replace(PAPER64, name="paper64_bair", unit_heatmaps=True)
 
 # For the CPU: dense motion at 32x32, nothing but warping and blending at full resolution.
-LITE128 = Configuration(name="lite128", architecture="lite", image_size=128, keypoints=16)
+LITE128 = Configuration(name="lite128", architecture="lite", image_size=128, keypoints=16, blocks=1)
 
 # The same networks at the paper's size and number of keypoints: its experiments on a CPU.
 LITE64 = Configuration(name="lite64", architecture="lite", image_size=64, keypoints=10)

@@ -1,6 +1,7 @@
-"""The convolution that the lite networks are made of: it folds into one ONNX Conv with its ReLU."""
+"""What the lite networks are made of: each convolution folds into one ONNX Conv with its ReLU."""
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
@@ -20,3 +21,28 @@ def depth_to_space_up(channels_in: int, channels_out: int) -> nn.Sequential:
         nn.BatchNorm2d(channels_out),
         nn.ReLU(inplace=True),
     )
+
+
+class Residual(nn.Module):
+    """relu(x + conv(relu(conv(x)))), 3x3; untrained it returns its input, which must be >= 0.
+
+    So blocks can be added to a trained network without changing what it computes.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        last = nn.BatchNorm2d(channels)
+        nn.init.zeros_(last.weight)
+        self.body = nn.Sequential(
+            conv_bn_relu(channels, channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            last,
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.relu(images + self.body(images))
+
+
+def residuals(channels: int, count: int) -> list[Residual]:
+    """Returns `count` residual blocks."""
+    return [Residual(channels) for _ in range(count)]

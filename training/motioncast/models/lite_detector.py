@@ -18,7 +18,7 @@ from motioncast.models.heatmaps import (
     relative_intensities,
     spatial_softmax,
 )
-from motioncast.models.lite_blocks import conv_bn_relu
+from motioncast.models.lite_blocks import conv_bn_relu, residuals
 
 SHAPE_LIMIT = 4.0  # of the logits; at temperature 0.1 a contrast of 80 nats
 HEIGHT_SPREAD = 0.5  # standard deviation of the heights over the training images
@@ -29,15 +29,22 @@ class LiteKeypointDetector(nn.Module):
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__()
-        self.stem = nn.Sequential(conv_bn_relu(12, 16), conv_bn_relu(16, 48, stride=2))
-        self.level32 = conv_bn_relu(48, 48)
-        self.level16 = nn.Sequential(conv_bn_relu(48, 64, stride=2), conv_bn_relu(64, 64))
-        self.level8 = nn.Sequential(
-            conv_bn_relu(64, 96, stride=2), conv_bn_relu(96, 96), conv_bn_relu(96, 96)
+        blocks, channels = configuration.blocks, configuration.channels
+        c16, c48, c64, c96 = channels(16), channels(48), channels(64), channels(96)
+        self.stem = nn.Sequential(conv_bn_relu(12, c16), conv_bn_relu(c16, c48, stride=2))
+        self.level32 = conv_bn_relu(c48, c48)
+        self.level16 = nn.Sequential(
+            conv_bn_relu(c48, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, blocks)
         )
-        self.up16 = conv_bn_relu(96, 64)
-        self.up32 = conv_bn_relu(64, 48)
-        self.shape_and_appearance = nn.Conv2d(48, 2 * configuration.keypoints, 3, padding=1)
+        self.level8 = nn.Sequential(
+            conv_bn_relu(c64, c96, stride=2),
+            conv_bn_relu(c96, c96),
+            conv_bn_relu(c96, c96),
+            *residuals(c96, blocks),
+        )
+        self.up16 = conv_bn_relu(c96, c64)
+        self.up32 = conv_bn_relu(c64, c48)
+        self.shape_and_appearance = nn.Conv2d(c48, 2 * configuration.keypoints, 3, padding=1)
         # Without this the heights soon agree on a constant, the easiest way to be equivariant.
         self.normalise = nn.BatchNorm1d(configuration.keypoints, affine=False)
         self.temperature = configuration.softmax_temperature

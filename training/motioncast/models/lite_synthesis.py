@@ -23,7 +23,7 @@ from motioncast.models.geometry import (
     space_to_depth,
     warp,
 )
-from motioncast.models.lite_blocks import conv_bn_relu, depth_to_space_up
+from motioncast.models.lite_blocks import conv_bn_relu, depth_to_space_up, residuals
 from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
 
 
@@ -42,16 +42,20 @@ class LiteSynthesis(SynthesisNetwork):
     def __init__(self, configuration: Configuration) -> None:
         super().__init__()
         keypoints, size = configuration.keypoints, configuration.image_size
-        self.encoder64 = conv_bn_relu(12, 32)
-        self.encoder32 = nn.Sequential(conv_bn_relu(32, 48, stride=2), conv_bn_relu(48, 48))
-        self.to_motion = nn.Conv2d(48, 32, 1)
-        self.to_copies = nn.Conv2d(48, keypoints, 1)
+        blocks, channels = configuration.blocks, configuration.channels
+        c32, c48, c64 = channels(32), channels(48), channels(64)
+        self.encoder64 = conv_bn_relu(12, c32)
+        self.encoder32 = nn.Sequential(conv_bn_relu(c32, c48, stride=2), conv_bn_relu(c48, c48))
+        self.to_motion = nn.Conv2d(c48, c32, 1)
+        self.to_copies = nn.Conv2d(c48, keypoints, 1)
         self.dense_motion = LiteDenseMotion(configuration)
         self.upsample_flow = Resample(size // 4, size)
-        self.decoder32 = nn.Sequential(conv_bn_relu(48 + keypoints, 64), conv_bn_relu(64, 64))
-        self.up64 = depth_to_space_up(64, 32)
-        self.decoder64 = conv_bn_relu(32 + 12, 32)
-        self.to_rgb_and_mask = nn.Conv2d(32, 16, 3, padding=1)
+        self.decoder32 = nn.Sequential(
+            conv_bn_relu(c48 + keypoints, c64), conv_bn_relu(c64, c64), *residuals(c64, blocks)
+        )
+        self.up64 = depth_to_space_up(c64, c32)
+        self.decoder64 = nn.Sequential(*conv_bn_relu(c32 + 12, c32), *residuals(c32, blocks))
+        self.to_rgb_and_mask = nn.Conv2d(c32, 16, 3, padding=1)
         _start_from_warped_source(self.to_rgb_and_mask)
 
     def encode(self, source: Tensor) -> EncodedSource:
@@ -88,13 +92,19 @@ class LiteDenseMotion(nn.Module):
         self.variance = configuration.gaussian_variance
         self.register_buffer("centres", pixel_centres(side), persistent=False)
         self.register_buffer("identity", identity_grid(side, side), persistent=False)
-        self.first = nn.Conv2d(2 * keypoints, 32, 3, padding=1, bias=False)
-        self.normalise = nn.BatchNorm2d(32)
-        self.level16 = nn.Sequential(conv_bn_relu(32, 64, stride=2), conv_bn_relu(64, 64))
-        self.level8 = nn.Sequential(conv_bn_relu(64, 64, stride=2), conv_bn_relu(64, 64))
-        self.up16 = conv_bn_relu(64, 64)
-        self.up32 = conv_bn_relu(64, 32)
-        self.to_masks = nn.Conv2d(32, keypoints + 1 + 2, 3, padding=1)
+        blocks, channels = configuration.blocks, configuration.channels
+        c32, c64 = channels(32), channels(64)
+        self.first = nn.Conv2d(2 * keypoints, c32, 3, padding=1, bias=False)
+        self.normalise = nn.BatchNorm2d(c32)
+        self.level16 = nn.Sequential(
+            conv_bn_relu(c32, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, blocks)
+        )
+        self.level8 = nn.Sequential(
+            conv_bn_relu(c64, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, blocks)
+        )
+        self.up16 = conv_bn_relu(c64, c64)
+        self.up32 = conv_bn_relu(c64, c32)
+        self.to_masks = nn.Conv2d(c32, keypoints + 1 + 2, 3, padding=1)
         start_from_background(self.to_masks)
 
     def forward(

@@ -34,6 +34,11 @@ def weighted_l1(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return (weights * (output - target).abs()).mean()
 
 
+def weighted_square(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Returns the mean squared error with pixel weights (N, 1, H, W)."""
+    return (weights * (output - target).square()).mean()
+
+
 def gradient_l1(output: Tensor, target: Tensor) -> Tensor:
     """Returns the L1 error of horizontal plus vertical differences: it keeps edges sharp."""
     error = output - target

@@ -2,7 +2,7 @@
 
     network = "lite64"            # a network of motioncast.models.configurations
     [synthesis]                   # TrainingSettings or AdversarialSettings, and
-    augmentation = "lite"         # a preset of motioncast.data.pairs
+    augmentation = "lite"         # a preset of motioncast.data.augmentation
     [predictor]
     kind = "vrnn"
     [predictor.sizes]             # PredictorSizes; K is the network's
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from motioncast.data.pairs import AUGMENTATIONS, Augmentation
+from motioncast.data.augmentation import AUGMENTATIONS, Augmentation
 from motioncast.models.checkpoint_predictor import KINDS
 from motioncast.models.configurations import CONFIGURATIONS, Configuration
 from motioncast.models.predictor import PREDICTOR_SIZES, PredictorSizes

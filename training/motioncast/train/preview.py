@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from motioncast.data.augmentation import Augmentation
 from motioncast.data.clip_cache import ClipCache
-from motioncast.data.pairs import Augmentation, PairSampler
+from motioncast.data.pairs import PairSampler, Pool
 from motioncast.models.motion_transfer import MotionTransfer
 
 PAIRS = 16
@@ -39,7 +40,7 @@ class Preview:
 
 def held_out_pairs(cache: ClipCache, clips: Sequence[int]) -> PairSampler:
     """Returns a sampler whose first batch is the pairs to look at."""
-    return PairSampler(cache, clips, PAIRS, seed=0, augmentation=UNVARIED)
+    return PairSampler([Pool(cache, clips)], PAIRS, seed=0, augmentation=UNVARIED)
 
 
 def preview(model: MotionTransfer, pairs: PairSampler) -> Preview:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motioncast.data.pairs import Batch, random_affine, transform
+from motioncast.data.augmentation import random_affine, transform
+from motioncast.data.pairs import Batch
 from motioncast.models import losses
 from motioncast.models.geometry import gaussians, pixel_centres
 from motioncast.train.settings import Precision, TrainingSettings
@@ -40,6 +41,7 @@ class ReconstructionTraining(SynthesisTraining):
             output = synthesis.decode(synthesis.encode(source), of_source, of_driving.unsqueeze(1))
         image, warped = output.image.float(), output.warped.float()
         terms["pixels"] = settings.pixel_weight * losses.weighted_l1(image, driving, weights)
+        terms["squared"] = settings.squared_weight * losses.weighted_square(image, driving, weights)
         terms["gradient"] = settings.gradient_weight * losses.gradient_l1(image, driving)
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
         return terms

@@ -52,6 +52,7 @@ class TrainingSettings(SynthesisSettings):
     freeze_detector: Share = 0.4
     motion_emphasis: float = 6.0  # weight of moving pixels, still ones having 1
     pixel_weight: float = 10.0
+    squared_weight: float = 0.0  # of the squared error: it counts large errors, as PSNR does
     gradient_weight: float = 10.0
     warped_weight: float = 2.0
     equivariance_weight: float = 1.0

@@ -52,14 +52,14 @@ class SynthesisTraining(ABC):
         return self.seconds / (60 * self.settings.minutes)
 
     def learn(self, batch: Batch) -> dict[str, float]:
-        """Takes one optimiser step on the batch of all processes and returns the loss terms."""
+        """Takes one step on this process's part of a batch; returns the loss terms of all."""
         began = time.monotonic()
         self.model.train()
         if self.frozen or self.progress() >= self.settings.freeze_detector:
             self.freeze_detector()
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        terms = self.descend(Batch(*map(self.processes.part, batch)))
+        terms = self.descend(Batch(*(part.to(self.processes.device) for part in batch)))
         self.processes.average_buffers(self.model)
         self.step += 1
         self._update_average()

@@ -22,8 +22,13 @@ from tqdm import tqdm
 
 from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.clip_cache import split_validation
-from motioncast.data.pairs import PairSampler
-from motioncast.models.checkpoint import save_motion_transfer
+from motioncast.data.pairs import PairSampler, Pool
+from motioncast.data.sources import DataSource, open_clips
+from motioncast.models.checkpoint import (
+    CheckpointError,
+    load_motion_transfer,
+    save_motion_transfer,
+)
 from motioncast.models.configurations import Configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.adversarial import AdversarialTraining
@@ -124,6 +129,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--freeze-detector", type=float, help="share of the training, 0 to 1")
     parser.add_argument("--seed", type=int)
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="start from these weights instead of random ones",
+    )
+    parser.add_argument(
+        "--also",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("FOLDER", "SHARE"),
+        help="draw this share of the samples from further videos, or photographs (repeatable)",
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
 
@@ -135,19 +155,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = override(chosen.synthesis, given)
         if all(getattr(settings, length) is None for length in LENGTHS):
             raise ConfigurationError("command line: no length (expected --steps or --minutes)")
-    except ConfigurationError as error:
+        start = None if options.start is None else load_start(options.start, chosen.network)
+        further = [(Path(folder), share_of(text)) for folder, text in options.also]
+    except (ConfigurationError, CheckpointError, FileNotFoundError) as error:
         parser.error(str(error))
     with joined(options.device) as processes:
         with processes.leader_first():
             cache = open_data(options, chosen.network.image_size)
         clips, held_out = split_validation(cache)
-        training = new_training(chosen.network, in_steps(settings, len(clips)), processes)
+        pools = [Pool(cache, clips, 1 - sum(share for _, share in further))]
+        for folder, share in further:
+            with processes.leader_first():
+                more = open_clips(DataSource(folder), chosen.network.image_size, options.cache)
+            pools.append(Pool(more, range(len(more)), share))
+        training = new_training(chosen.network, in_steps(settings, len(clips)), processes, start)
         settings, checkpoint = training.settings, options.out / "training.pt"
         if checkpoint.is_file():
             training.resume(checkpoint)
             if processes.leads:
                 print(f"resuming {checkpoint} at step {training.step}")
-        sampler = PairSampler(cache, clips, settings.batch_size, settings.seed, chosen.augmentation)
+        sampler = PairSampler(
+            pools,
+            settings.batch_size,
+            settings.seed,
+            chosen.augmentation,
+            processes.rank,
+            processes.count,
+        )
         watched = held_out_pairs(cache, held_out) if held_out else None
         train(training, sampler, options.out, held_out=watched)
 
@@ -160,12 +194,38 @@ def in_steps(settings: SynthesisSettings, clips: int) -> SynthesisSettings:
     return replace(settings, steps=steps, epochs=None)
 
 
+def load_start(path: Path, network: Configuration) -> MotionTransfer:
+    """Returns the networks of a checkpoint to go on from.
+
+    Raises what `load_motion_transfer` does, and ConfigurationError for those of another
+    configuration.
+    """
+    start = load_motion_transfer(path)
+    if start.configuration != network:
+        raise ConfigurationError(f"{path}: holds {start.configuration.name}, not {network.name}")
+    return start
+
+
+def share_of(text: str) -> float:
+    """Returns the share of --also; ConfigurationError unless it lies between 0 and 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise ConfigurationError(f"--also: the share is {text} (expected more than 0, less than 1)")
+    return share
+
+
 def new_training(
-    network: Configuration, settings: SynthesisSettings, processes: Processes = ALONE
+    network: Configuration,
+    settings: SynthesisSettings,
+    processes: Processes = ALONE,
+    start: MotionTransfer | None = None,
 ) -> SynthesisTraining:
-    """Returns an untrained network in the training that its settings are for."""
+    """Returns networks, untrained without a start, in the training that their settings are for."""
     torch.manual_seed(settings.seed)
-    model = MotionTransfer(network)
+    model = MotionTransfer(network) if start is None else start.requires_grad_(True)
     if isinstance(settings, AdversarialSettings):
         return AdversarialTraining(model, settings, processes)
     assert isinstance(settings, TrainingSettings)
