@@ -14,12 +14,12 @@ from onnx import ModelProto
 from torch import nn
 
 from motioncast.export import specification as interface
-from motioncast.export.folding import fold_batch_norms
 from motioncast.export.graph import OPSET, check, finish, operators, to_onnx
 from motioncast.export.parity import CASES, Agreement, Case, compare
 from motioncast.export.repository import write_model
 from motioncast.export.rollout import roll_out, step_specification
 from motioncast.export.sampling import draw_inputs
+from motioncast.export.served import rearranged
 from motioncast.export.specification import ModelSpecification
 from motioncast.export.wrappers import ServedDetector, ServedStep, ServedSynthesis
 from motioncast.models.checkpoint import load_motion_transfer
@@ -132,13 +132,13 @@ def motion_transfer_exportables(
         Exportable(
             interface.keypoint_specification(named),
             reference=detector,
-            served=fold_batch_norms(detector),
+            served=rearranged(detector),
             rolled_out=False,
         ),
         Exportable(
             interface.synthesis_specification(named),
             reference=synthesis,
-            served=fold_batch_norms(synthesis),
+            served=rearranged(synthesis),
             rolled_out=False,
         ),
     )

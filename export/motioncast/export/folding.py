@@ -7,12 +7,15 @@ A pixel shuffle in between only regroups channels: r^2 of the convolution become
 
 import copy
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def fold_batch_norms(module: nn.Module) -> nn.Module:
+
+def fold_batch_norms(module: Network) -> Network:
     """Returns a copy in evaluation mode that computes the same with fewer operations."""
     folded = copy.deepcopy(module).eval()
     for part in folded.modules():
@@ -32,12 +35,12 @@ def _fold_sequence(sequence: nn.Sequential) -> None:
             channels = conv.upscale_factor**2
             conv = sequence[places.index(before) - 1]
         if isinstance(conv, nn.Conv2d):
-            _absorb(conv, norm, channels)
+            absorb(conv, norm, channels)
             setattr(sequence, place, nn.Identity())
 
 
 @torch.no_grad()
-def _absorb(conv: nn.Conv2d, norm: nn.BatchNorm2d, channels: int) -> None:
+def absorb(conv: nn.Conv2d, norm: nn.BatchNorm2d, channels: int = 1) -> None:
     """Makes `conv` compute norm(conv(x)), `channels` of its outputs for each of the norm's."""
     assert norm.running_mean is not None
     assert norm.running_var is not None

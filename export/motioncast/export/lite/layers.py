@@ -1,0 +1,81 @@
+"""Convolutions merged with what moves pixels around them, and a softplus of fast operators.
+
+A space-to-depth costs more than the convolution behind it, a depth-to-space as much as the one
+before it, for ONNX Runtime moves single values. As part of a convolution the first is free; with
+channels last the second moves whole rows.
+"""
+
+import torch
+from torch import Tensor, nn
+
+BLOCK = 2  # pixels that a space-to-depth folds along each axis
+
+
+@torch.no_grad()
+def from_pixels(
+    conv: nn.Conv2d, channels: slice = slice(None), scale: float = 1.0, bias: bool = True
+) -> nn.Conv2d:
+    """Returns what `conv`, 3x3, does behind a space-to-depth, as one convolution of the pixels.
+
+        conv(space_to_depth(x))[y] = sum over ky, dy of w[(c, dy), ky] x[c, 2 (y + ky - 1) + dy]
+                                   = sum over j = 2 ky + dy of w'[c, j] x[c, 2 y + j - 2]
+
+    Args:
+        conv: 3x3 with a padding of 1.
+        channels: those of its inputs that come from the space-to-depth.
+        scale: a factor on its inputs.
+        bias: whether its bias is taken over too.
+    """
+    weight = conv.weight[:, channels] * scale
+    outputs, inputs = weight.shape[0], weight.shape[1] // BLOCK**2
+    blocks = weight.view(outputs, inputs, BLOCK, BLOCK, 3, 3)  # (O, C, dy, dx, ky, kx)
+    pixels = blocks.permute(0, 1, 4, 2, 5, 3).reshape(outputs, inputs, 3 * BLOCK, 3 * BLOCK)
+    return _convolution(pixels, conv.bias if bias else None, stride=BLOCK, padding=BLOCK)
+
+
+@torch.no_grad()
+def part_of(conv: nn.Conv2d, channels: slice) -> nn.Conv2d:
+    """Returns what `conv` does with some of its inputs, its bias included."""
+    return _convolution(conv.weight[:, channels], conv.bias, padding=conv.padding[0])
+
+
+@torch.no_grad()
+def phases_first(conv: nn.Conv2d) -> nn.Conv2d:
+    """Returns `conv` with its outputs as `depth_to_space` takes them: (dy, dx, c)."""
+    order = torch.arange(conv.out_channels).view(-1, BLOCK**2).t().flatten()
+    bias = None if conv.bias is None else conv.bias[order]
+    return _convolution(conv.weight[order], bias, padding=conv.padding[0])
+
+
+def first_of(sequence: nn.Module) -> nn.Conv2d:
+    """Returns the convolution that a sequence begins with."""
+    first = next(sequence.children())
+    assert isinstance(first, nn.Conv2d)
+    return first
+
+
+def depth_to_space(maps: Tensor) -> Tensor:
+    """Spreads (N, (dy, dx, c), h, w) to (N, c, 2 h, 2 w)."""
+    count, channels, height, width = maps.shape
+    rows = maps.permute(0, 2, 3, 1).reshape(count, height, width, BLOCK, channels // BLOCK)
+    rows = rows.transpose(2, 3)  # (N, h, dy, w, (dx, c)): whole pixels change places
+    pixels = rows.reshape(count, BLOCK * height, BLOCK * width, channels // BLOCK**2)
+    return pixels.permute(0, 3, 1, 2)
+
+
+def softplus(values: Tensor) -> Tensor:
+    """Returns log(1 + exp(x)), without overflow, in operators that are vectorised."""
+    return values.clamp(min=0) + torch.log(1 + torch.exp(-values.abs()))
+
+
+def _convolution(
+    weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int | str = 0
+) -> nn.Conv2d:
+    outputs, inputs, *kernel = weight.shape
+    conv = nn.Conv2d(
+        inputs, outputs, (kernel[0], kernel[1]), stride, padding, bias=bias is not None
+    )
+    conv.weight.copy_(weight)
+    if bias is not None and conv.bias is not None:
+        conv.bias.copy_(bias)
+    return conv.requires_grad_(False)

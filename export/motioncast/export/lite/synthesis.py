@@ -1,0 +1,153 @@
+"""The lite synthesis network as it is served: `LiteSynthesis`, from bytes to bytes.
+
+    output = decoded + mask * (warped - decoded)
+
+The source is encoded, and its neighbourhoods listed, once for all of its driving frames.
+Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image side, h = S / 4.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from motioncast.export.folding import absorb, fold_batch_norms
+from motioncast.export.lite.bilinear import SampleFew, hats, locate, neighbourhoods, sample_many
+from motioncast.export.lite.detector import MIDDLE
+from motioncast.export.lite.layers import (
+    depth_to_space,
+    first_of,
+    from_pixels,
+    part_of,
+    phases_first,
+)
+from motioncast.models.geometry import gaussians, identity_grid
+from motioncast.models.lite_synthesis import LiteDenseMotion, LiteSynthesis
+from motioncast.models.synthesis import repeat_frames
+
+COLOURS = 3
+
+
+class Movement(NamedTuple):
+    """How the keypoints have moved."""
+
+    heatmaps: Tensor  # (N, K, h, h) driving Gaussians minus the source's
+    shift: Tensor  # (B, T, K, 2) from driving to source, in pixels of h
+
+
+class ServedLiteSynthesis(nn.Module):
+    """Source image, its keypoints (B, K, 3), driving (B, T, K, 3) -> uint8 (B, T, S, S, 3)."""
+
+    up: Tensor
+
+    def __init__(self, synthesis: LiteSynthesis) -> None:
+        super().__init__()
+        self.network = folded = fold_batch_norms(synthesis)
+        encoder64 = from_pixels(first_of(folded.encoder64), scale=1 / 255)
+        self.encoder64 = nn.Sequential(encoder64, nn.ReLU())
+        self.motion = ServedLiteDenseMotion(folded.dense_motion)
+        self.register_buffer("up", folded.upsample_flow.matrix, persistent=False)  # (S, h)
+        self.sample_colours = SampleFew(COLOURS)
+        self.up64 = phases_first(first_of(folded.up64))
+        features = self.up64.out_channels // 4
+        first = first_of(folded.decoder64)
+        self.of_features = part_of(first, slice(features))
+        self.of_warped = from_pixels(first, slice(features, None), bias=False)
+        self.decoder64 = folded.decoder64[3:]
+        self.to_rgb_and_mask = phases_first(folded.to_rgb_and_mask)
+
+    def forward(
+        self, source_image: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor
+    ) -> Tensor:
+        batch, frames = driving_keypoints.shape[:2]
+        levels = source_image.float()
+        at32 = self.network.encoder32(self.encoder64(levels.permute(0, 3, 1, 2) - MIDDLE))
+        movement = self.motion.movement(source_keypoints, driving_keypoints)
+        flow = self.motion(movement, self.network.to_motion(at32), self.network.to_copies(at32))
+        source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
+        warped = self._warp_colours(levels * (1 / 255), flow, source)  # (N, 3, S, S)
+        features = self._warp_features(at32, flow, source)  # (N, C, h, h)
+        moved = self.network.decoder32(torch.cat([features, movement.heatmaps], dim=1))
+        images = self._paint(moved, warped).flatten(2)  # (N, 3, S * S)
+        as_bytes = (images * 255).round().to(torch.uint8)
+        return as_bytes.view(batch, frames, *warped.shape[1:]).permute(0, 1, 3, 4, 2)
+
+    def _warp_features(self, features: Tensor, flow: Tensor, source: Tensor) -> Tensor:
+        side = features.shape[-1]
+        rows, weights = locate(flow + 1, side, source)
+        table = neighbourhoods(features.permute(0, 2, 3, 1))
+        samples = sample_many(table, rows, weights)  # (N, h * h, C)
+        return samples.view(-1, side, side, samples.shape[-1]).permute(0, 3, 1, 2)
+
+    def _warp_colours(self, image: Tensor, flow: Tensor, source: Tensor) -> Tensor:
+        side, small = self.up.shape
+        places = flow * ((side - 1) / (small - 1)) + 1  # in pixels of S from pixel -1
+        places = self.up @ (places.view(-1, 2, small, small) @ self.up.t())
+        rows, weights = locate(places.flatten(2), side, source)
+        samples: Tensor = self.sample_colours(neighbourhoods(image), rows, weights)
+        return samples.view(-1, COLOURS, side, side)
+
+    def _paint(self, at32: Tensor, warped: Tensor) -> Tensor:
+        """Blends the warped source with what is decoded, in [0, 1]."""
+        up64 = depth_to_space(torch.relu(self.up64(at32)))
+        at64 = self.decoder64(torch.relu(self.of_features(up64) + self.of_warped(warped - 0.5)))
+        painted = depth_to_space(torch.sigmoid(self.to_rgb_and_mask(at64)))
+        decoded, mask = painted[:, :COLOURS], painted[:, COLOURS:]
+        return decoded + mask * (warped - decoded)
+
+
+class ServedLiteDenseMotion(nn.Module):
+    """Keypoints and what the source says -> flow (N, 2, h * h) in pixels of h."""
+
+    apart: Tensor
+    identity: Tensor
+
+    def __init__(self, folded: LiteDenseMotion) -> None:
+        super().__init__()
+        self.network = folded
+        absorb(folded.first, folded.normalise)
+        side = folded.centres.shape[0]
+        self.pixels = (side - 1) / 2  # of h, for one unit of [-1, 1]
+        index = torch.arange(side, dtype=torch.float32)
+        self.register_buffer("apart", index[:, None] - index, persistent=False)  # (h, h)
+        identity = (identity_grid(side, side) + 1) * self.pixels
+        self.register_buffer("identity", identity.flatten(1), persistent=False)  # (2, h * h)
+
+    def movement(self, source: Tensor, driving: Tensor) -> Movement:
+        """Compares keypoints (B, K, 3) of sources with those of driving frames (B, T, K, 3)."""
+        now = self._heatmaps(driving.flatten(0, 1)).view(*driving.shape[:3], *self.apart.shape)
+        shift = (source[:, None, :, :2] - driving[..., :2]) * self.pixels
+        return Movement((now - self._heatmaps(source).unsqueeze(1)).flatten(0, 1), shift)
+
+    def forward(self, movement: Movement, of_source: Tensor, copies: Tensor) -> Tensor:
+        """Takes the source's part (B, C, h, h) and one map per keypoint (B, K, h, h)."""
+        shifted = self._shift(copies.unsqueeze(1), movement.shift).flatten(0, 1)  # (N, K, h, h)
+        first = self.network.first(torch.cat([movement.heatmaps, shifted], dim=1))
+        at32 = torch.relu(first + repeat_frames(of_source, movement.shift.shape[1]))
+        at16 = self.network.level16(at32)
+        at8 = self.network.level8(at16)
+        up16 = self.network.up16(functional.interpolate(at8, scale_factor=2.0)) + at16
+        up32 = self.network.up32(functional.interpolate(up16, scale_factor=2.0)) + at32
+        return self._flow(self.network.to_masks(up32).flatten(2), movement.shift.flatten(0, 1))
+
+    def _heatmaps(self, keypoints: Tensor) -> Tensor:
+        centres, variance = self.network.centres, self.network.variance
+        return gaussians(keypoints, centres, variance) * keypoints[..., 2, None, None]
+
+    def _shift(self, maps: Tensor, shift: Tensor) -> Tensor:
+        along_x = hats(-shift[..., 0], self.apart)  # transposed: the distance changes its sign
+        along_y = hats(shift[..., 1], self.apart)
+        return along_y @ (maps @ along_x)
+
+    def _flow(self, estimate: Tensor, shift: Tensor) -> Tensor:
+        """Composes the flow from mask logits, background first, and a correction: `compose_flow`.
+
+        One product gives the masks' sum beside what they weight, so that no softmax is needed.
+        """
+        masks, correction = estimate[:, :-2], estimate[:, -2:]
+        masks = torch.exp(masks - masks.amax(dim=1, keepdim=True))
+        weights = functional.pad(shift.transpose(1, 2), (1, 0, 0, 0))  # (N, 2, K + 1)
+        weights = functional.pad(weights, (0, 0, 0, 1), value=1.0)  # (N, 3, K + 1)
+        moved = weights @ masks
+        return moved[:, :2] / moved[:, 2:] + (correction * self.pixels + self.identity)

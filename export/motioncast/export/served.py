@@ -1,0 +1,21 @@
+"""A network as it is served -> what computes the same with fewer or cheaper operators."""
+
+from torch import nn
+
+from motioncast.export.folding import fold_batch_norms
+from motioncast.export.lite.detector import ServedLiteDetector
+from motioncast.export.lite.synthesis import ServedLiteSynthesis
+from motioncast.export.wrappers import ServedDetector, ServedSynthesis
+from motioncast.models.lite_detector import LiteKeypointDetector
+from motioncast.models.lite_synthesis import LiteSynthesis
+
+
+def rearranged(reference: nn.Module) -> nn.Module:
+    """Returns the graph for a CPU: lite networks rearranged, of others the batch norms folded."""
+    match reference:
+        case ServedDetector(detector=LiteKeypointDetector() as detector):
+            return ServedLiteDetector(detector)
+        case ServedSynthesis(synthesis=LiteSynthesis() as synthesis):
+            return ServedLiteSynthesis(synthesis)
+        case _:
+            return fold_batch_norms(reference)
