@@ -9,7 +9,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from motioncast.export.exporter import Exportable, fingerprint, read_checkpoints
-from motioncast.export.graph import check
+from motioncast.export.fusion import fused, leftovers, optimised, unfused
+from motioncast.export.graph import check, operators
 from motioncast.export.parity import compare
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.triton import print_config
@@ -42,6 +43,16 @@ def test_a_shipped_model_is_small_and_standard(name: str) -> None:
     path = REPOSITORY / name / "1" / "model.onnx"
     assert path.stat().st_size < 8 * 2**20
     check(onnx.load(path))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_norm_and_activation_of_a_shipped_model_is_part_of_its_convolution(name: str) -> None:
+    model = onnx.load(REPOSITORY / name / "1" / "model.onnx")
+    assert leftovers(model) == []
+    loaded = optimised(model)
+    assert unfused(loaded) == []
+    activations = operators(model).get("Relu", 0) if operators(model).get("Conv") else 0
+    assert fused(loaded) >= activations - 2  # two follow sums of branches
 
 
 @pytest.mark.parametrize("name", MODELS)
