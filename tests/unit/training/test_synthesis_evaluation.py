@@ -1,36 +1,206 @@
-"""Reconstruction quality of a clip, and the summary over clips."""
+"""Reconstruction quality of clips, under patterns, by checkpoints and by a repository's models."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
+from support.random_networks import random_motion_transfer, random_vrnn
+from support.toy_models import image_with_points, keypoints_of_points, toy_frame, toy_rollout
 
-from motioncast.evaluate.synthesis import ClipQuality, evaluate_clip, reconstruct, summary
-from motioncast.models.configurations import LITE128
-from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.evaluate.canvas import as_images
+from motioncast.evaluate.contact_sheet import contact_sheet, telling_frames
+from motioncast.evaluate.metrics.pixels import psnr, ssim
+from motioncast.evaluate.pipelines import CheckpointPipeline, RepositoryPipeline
+from motioncast.evaluate.reconstruction import (
+    ALL_SENT,
+    ClipQuality,
+    Original,
+    Pattern,
+    reconstruct,
+    summaries,
+)
+from motioncast.models.checkpoint import save_motion_transfer
+from motioncast.models.checkpoint_predictor import save_predictor
+from motioncast.models.configurations import LITE64
+from motioncast.models.predictor import PredictorSizes
+from motioncast.models.predictors import pattern as mask_of
+
+Frames = npt.NDArray[np.uint8]
+POINTS = [((3 + t, 12 - t // 2), (4, 11)) for t in range(8)]  # red moves, green rests
 
 
-def test_an_untrained_network_reconstructs_every_frame_and_is_compared_to_copying() -> None:
-    torch.manual_seed(0)
-    model = MotionTransfer(LITE128).eval()
-    clip = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
-    clip[2] = clip[0]
-
-    quality, output = evaluate_clip(model, "noise.mp4", clip)
-
-    frames = torch.from_numpy(clip).permute(0, 3, 1, 2).float() / 255
-    assert output.shape == frames.shape
-    assert torch.equal(output, reconstruct(model, frames))
-    assert quality.frames == 3
-    assert quality.copy_psnr_db == float("inf")  # one of the copies is exact
-    assert 0 < quality.psnr_db < 40
+@pytest.fixture
+def toy(toy_repository: Path) -> Iterator[RepositoryPipeline]:
+    with RepositoryPipeline(toy_repository, threads=1) as pipeline:
+        yield pipeline
 
 
-def test_every_clip_weighs_the_same_in_the_summary() -> None:
-    short = ClipQuality("a", 1, 30.0, 20.0, 0.9, 0.8, 25.0, 20.0)
-    long = ClipQuality("b", 99, 40.0, 30.0, 1.0, 0.9, 35.0, 30.0)
+@pytest.fixture
+def original() -> Original:
+    return Original("points", np.stack([image_with_points(*points) for points in POINTS]))
 
-    means = summary([short, long])
 
-    assert means["clips"] == 2
-    assert means["psnr_db"] == pytest.approx(35.0)
-    assert means["mouth_psnr_db"] == pytest.approx(30.0)
+def test_models_of_a_repository_detect_forecast_and_draw_as_mathematics_says(
+    toy: RepositoryPipeline, original: Original
+) -> None:
+    keypoints = np.stack([keypoints_of_points(*points) for points in POINTS])
+    observed = mask_of(5, 5, len(POINTS))
+    forecast = toy_rollout(keypoints, observed.numpy())
+    expected = np.where(observed.numpy()[:, None, None], keypoints, forecast)
+
+    found = toy.detect(original.clip)
+    filled = toy.fill(found, observed)
+    drawn = toy.draw(original.clip[0], found[0], filled)
+
+    assert (toy.name, toy.size) == ("toy", 16)
+    np.testing.assert_allclose(found, keypoints, atol=1e-6)
+    np.testing.assert_allclose(filled, expected, atol=1e-5)
+    np.testing.assert_array_equal(drawn, [toy_frame(each) for each in filled.numpy()])
+
+
+def test_a_forecast_reads_nothing_of_the_frames_that_were_not_sent(
+    toy: RepositoryPipeline, original: Original
+) -> None:
+    observed = mask_of(3, 5, len(POINTS))
+    keypoints = toy.detect(original.clip)
+    spoilt = torch.where(observed[:, None, None], keypoints, torch.nan)
+    torch.testing.assert_close(toy.fill(spoilt, observed), toy.fill(keypoints, observed))
+
+
+def test_every_figure_is_that_of_the_frames_that_come_back(
+    toy: RepositoryPipeline, original: Original
+) -> None:
+    quality, output = reconstruct(toy, original, [Pattern(2, 2)])[Pattern(2, 2)]
+
+    keypoints = toy.detect(original.clip)
+    observed = mask_of(2, 2, len(POINTS))
+    wanted = toy.draw(original.clip[0], keypoints[0], toy.fill(keypoints, observed))
+    np.testing.assert_array_equal(output, wanted)
+    made, true = as_images(output)[1:], original.frames[1:]
+    assert quality.frames == 7
+    assert quality.psnr_db == pytest.approx(float(psnr(made, true).mean()))
+    assert quality.ssim == pytest.approx(float(ssim(made, true).mean()))
+    predicted = psnr(made, true)[~observed[1:]]
+    assert quality.predicted_psnr_db == pytest.approx(float(predicted.mean()))
+    copied = original.frames[:1].expand_as(true)
+    assert quality.copy_psnr_db == pytest.approx(float(psnr(copied, true).mean()))
+    assert quality.original_flicker_levels == 0.0  # what stands still is black
+
+
+def test_a_network_that_never_moves_is_as_good_as_the_copied_source(original: Original) -> None:
+    class Copying(CheckpointPipeline):
+        def __init__(self) -> None:
+            self.name, self.size, self.files, self.forecasts = "copy", 16, (), False
+
+        def detect(self, frames: Frames) -> torch.Tensor:
+            return torch.zeros(len(frames), 2, 3)
+
+        def draw(
+            self, source: Frames, source_keypoints: torch.Tensor, driving: torch.Tensor
+        ) -> Frames:
+            return np.stack([source] * len(driving))
+
+    quality, _ = reconstruct(Copying(), original)[ALL_SENT]
+
+    assert quality.psnr_db == pytest.approx(quality.copy_psnr_db)
+    assert quality.mouth_psnr_db == pytest.approx(quality.copy_mouth_psnr_db)
+    assert quality.flicker_levels == 0.0
+    assert math.isnan(quality.predicted_psnr_db)
+
+
+def test_checkpoints_forecast_with_their_predictor_only(tmp_path: Path) -> None:
+    save_motion_transfer(random_motion_transfer(LITE64), tmp_path / "mine.pt")
+    save_predictor(random_vrnn(PredictorSizes(keypoints=10)), tmp_path / "vrnn.pt")
+    clip = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    original = Original("noise", clip)
+
+    alone = CheckpointPipeline(tmp_path / "mine.pt")
+    both = CheckpointPipeline(tmp_path / "mine.pt", tmp_path / "vrnn.pt")
+
+    assert (alone.name, alone.size, alone.forecasts) == ("mine", 64, False)
+    with pytest.raises(ValueError, match="mine has none to forecast with"):
+        reconstruct(alone, original, [Pattern(1, 1)])
+    results = reconstruct(both, original, [ALL_SENT, Pattern(1, 1)])
+    sent, gaps = results[ALL_SENT][1], results[Pattern(1, 1)][1]
+    np.testing.assert_array_equal(sent[::2], gaps[::2])  # these were sent in both
+    assert (sent[1::2] != gaps[1::2]).any()
+
+
+def test_the_summary_weighs_clips_alike_and_compares_with_the_first_networks() -> None:
+    def clip(networks: str, pattern: str, name: str, psnr_db: float) -> ClipQuality:
+        nan = math.nan
+        same = dict.fromkeys(("ssim", "copy_ssim", "mouth_psnr_db", "copy_mouth_psnr_db"), 0.5)
+        flicker = nan if name == "b" else 0.5
+        return ClipQuality(
+            networks=networks,
+            pattern=pattern,
+            clip=name,
+            frames=10 if name == "a" else 90,
+            psnr_db=psnr_db,
+            copy_psnr_db=20.0,
+            predicted_psnr_db=nan,
+            flicker_levels=flicker,
+            original_flicker_levels=flicker * 2,
+            still_share=0.5,
+            mouth_sharpness=1.0,
+            face_sharpness=1.0,
+            **same,
+        )
+
+    rows = summaries(
+        [
+            clip("first", "1:0", "a", 30.0),
+            clip("first", "1:0", "b", 40.0),
+            clip("first", "1:1", "a", 28.0),
+            clip("first", "1:1", "b", 40.0),
+            clip("second", "1:0", "a", 29.0),
+            clip("second", "1:0", "b", 40.0),
+        ]
+    )
+
+    assert [(row.networks, row.pattern, row.clips) for row in rows] == [
+        ("first", "1:0", 2),
+        ("first", "1:1", 2),
+        ("second", "1:0", 2),
+    ]
+    assert [row.psnr_db for row in rows] == [35.0, 34.0, 34.5]
+    assert [row.gain_db for row in rows] == [15.0, 14.0, 14.5]
+    assert [row.forecast_cost_db for row in rows] == [0.0, 1.0, 0.0]
+    assert [row.cost_db for row in rows] == [0.0, 0.0, 0.5]
+    assert [row.flicker_ratio for row in rows] == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("text", ["0:3", "5", "a:b", "-1:1"])
+def test_what_is_no_pattern_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not M:N"):
+        Pattern.parse(text)
+
+
+def test_a_clip_of_one_frame_has_nothing_to_reconstruct() -> None:
+    with pytest.raises(ValueError, match=r"still\.mp4 has one frame"):
+        Original("still.mp4", np.zeros((1, 16, 16, 3), np.uint8))
+
+
+def test_the_telling_frames_are_those_at_which_the_mouth_moves_most_far_enough_apart() -> None:
+    clip = np.zeros((20, 40, 40, 3), np.uint8)
+    for frame, level in ((4, 200), (5, 20), (12, 150), (17, 60)):
+        clip[frame:, 26:30, 12:20] = level
+    assert telling_frames(Original("mouth", clip), 3) == [4, 12, 17]  # 5 is next to 4
+
+
+def test_a_contact_sheet_shows_the_frames_themselves() -> None:
+    clip = np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), dtype=np.uint8)
+    output = 255 - clip
+    sheet = np.asarray(contact_sheet(Original("noise", clip), output, [2, 5]))
+
+    def shown(image: Frames) -> bool:
+        height, width = image.shape[:2]
+        windows = np.lib.stride_tricks.sliding_window_view(sheet[..., 0], (height, width))
+        return bool((windows == image[..., 0]).all(axis=(2, 3)).any())
+
+    assert all(map(shown, (clip[0], clip[2], clip[5], output[2], output[5])))
+    assert not shown(clip[3])

@@ -1,119 +1,169 @@
-"""Reconstruction quality on held-out clips: every frame from the first frame and its own keypoints.
+"""Reconstruction quality on held-out clips: every frame from the first frame and keypoints.
 
-    python -m motioncast.evaluate.synthesis --data videos/test
+    motioncast evaluate synthesis --data videos/test --all
+    python -m motioncast.evaluate.synthesis (the same)
 
-Beside each figure stands that of copying the source, the baseline that needs no network.
+Keypoints of every frame are sent (1:0), or M of M + N and the others forecast (1:1, 5:5). Beside
+each figure stands that of copying the source, the baseline that needs no network. Several networks
+are compared on the same clips: repeat --model, --models or --checkpoint.
 """
 
 import argparse
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.data.video_folder import Clip, VideoFolder, read_clip
-from motioncast.evaluate.metrics.mouth import mouth_box
-from motioncast.evaluate.metrics.pixels import psnr, ssim
-from motioncast.models.checkpoint import load_motion_transfer
-from motioncast.models.motion_transfer import MotionTransfer
-
-FRAMES_PER_CALL = 16
-
-
-@dataclass(frozen=True, slots=True)
-class ClipQuality:
-    """Means over the reconstructed frames of one clip; `copy_` is the copied source image."""
-
-    name: str
-    frames: int
-    psnr_db: float
-    copy_psnr_db: float
-    ssim: float
-    copy_ssim: float
-    mouth_psnr_db: float
-    copy_mouth_psnr_db: float
-
-
-@torch.inference_mode()
-def reconstruct(model: MotionTransfer, frames: Tensor) -> Tensor:
-    """Returns frames (T, 3, S, S) in [0, 1] synthesised from frame 0 and the keypoints of each.
-
-    They are rounded to 8 bits, as a viewer would get them.
-    """
-    source = frames[:1]
-    parts = []
-    keypoints = torch.cat([model.detect(part) for part in torch.split(frames, FRAMES_PER_CALL)])
-    for driving in torch.split(keypoints, FRAMES_PER_CALL):
-        parts.append(model.synthesise(source, keypoints[:1], driving.unsqueeze(0))[0])
-    return (torch.cat(parts).clamp(0, 1) * 255).round() / 255
-
-
-def evaluate_clip(model: MotionTransfer, name: str, clip: Clip) -> tuple[ClipQuality, Tensor]:
-    """Returns the quality of one clip without its first frame, and all reconstructed frames."""
-    frames = torch.from_numpy(clip).permute(0, 3, 1, 2).float() / 255
-    output = reconstruct(model, frames)
-    true, made, copied = frames[1:], output[1:], frames[:1].expand_as(frames[1:])
-    mouth = mouth_box(frames)
-    quality = ClipQuality(
-        name=name,
-        frames=len(true),
-        psnr_db=_mean(psnr(made, true)),
-        copy_psnr_db=_mean(psnr(copied, true)),
-        ssim=_mean(ssim(made, true)),
-        copy_ssim=_mean(ssim(copied, true)),
-        mouth_psnr_db=_mean(psnr(mouth.crop(made), mouth.crop(true))),
-        copy_mouth_psnr_db=_mean(psnr(mouth.crop(copied), mouth.crop(true))),
-    )
-    return quality, output
-
-
-def summary(qualities: Iterable[ClipQuality]) -> dict[str, float]:
-    """Returns the mean of every figure over the clips, each clip weighing the same."""
-    rows = [asdict(quality) for quality in qualities]
-    figures = [name for name in rows[0] if name not in ("name", "frames")]
-    means = {name: float(np.mean([row[name] for row in rows])) for name in figures}
-    return {"clips": len(rows), **means}
+from motioncast.data.arguments import open_data
+from motioncast.data.clip_cache import ClipCache
+from motioncast.evaluate.contact_sheet import write_contact_sheet
+from motioncast.evaluate.entrants import first_line
+from motioncast.evaluate.pipelines import Pipeline, open_pipelines
+from motioncast.evaluate.quality_results import (
+    QualityResults,
+    add_quality_arguments,
+    chosen_clips,
+    digests,
+    spread,
+)
+from motioncast.evaluate.reconstruction import (
+    PATTERNS,
+    ClipQuality,
+    Original,
+    Pattern,
+    Quality,
+    reconstruct,
+    summaries,
+)
+from motioncast.evaluate.report import table
+from motioncast.evaluate.tables import check_replaceable
+from motioncast.wire.errors import DomainError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parses the command line, evaluates and prints."""
-    parser = argparse.ArgumentParser(description="Reconstruction PSNR and SSIM on held-out clips.")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=Path("training/checkpoints/lite128_synthesis.pt")
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with one video per clip")
-    parser.add_argument("--clips", type=int, default=12, help="evenly spread over the folder")
-    parser.add_argument("--all", action="store_true", help="every clip of the folder")
-    parser.add_argument("--json", type=Path, help="write all figures there")
+    """Evaluates and prints; what is wrong with the input is one sentence and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
     options = parser.parse_args(arguments)
+    command = shlex.join(["motioncast", "evaluate", "synthesis", *arguments])
+    try:
+        if options.out is not None:
+            check_replaceable(options.out / "synthesis", options.force)
+        patterns = [Pattern.parse(text) for text in options.pattern or ()]
+        with open_pipelines(options) as pipelines:
+            clips = open_data(options, pipelines[0].size)
+            chosen = chosen_clips(clips, None if options.all else options.clips)
+            found = _evaluate(pipelines, clips, chosen, patterns, options)
+            networks = digests(pipelines)
+    except (DomainError, OSError, ValueError) as error:
+        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
 
-    model = load_motion_transfer(options.checkpoint)
-    paths = VideoFolder(options.data).paths()
-    if not options.all:
-        chosen = np.linspace(0, len(paths) - 1, min(options.clips, len(paths))).round().astype(int)
-        paths = [paths[index] for index in chosen]
-    qualities = []
-    for path in tqdm(paths, desc="evaluating", unit="clip"):
-        clip = read_clip(path, model.configuration.image_size)
-        qualities.append(evaluate_clip(model, path.name, clip)[0])
-    means = summary(qualities)
-    print(f"{means['clips']} clips of {options.data}")
-    print("              PSNR dB    SSIM   mouth PSNR dB")
-    for label, prefix in (("synthesised  ", ""), ("copied source", "copy_")):
-        figures = (means[prefix + name] for name in ("psnr_db", "ssim", "mouth_psnr_db"))
-        print("{}  {:6.2f}  {:6.4f}    {:6.2f}".format(label, *figures))
-    if options.json:
-        report = {"mean": means, "clips": [asdict(quality) for quality in qualities]}
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    rows = summaries(found)
+    page = as_page(rows, str(options.data), command)
+    results = QualityResults(command, page, networks, rows, found)
+    results.write(options, "synthesis")
+    print(page)
 
 
-def _mean(values: Tensor) -> float:
-    return float(values.mean())
+def as_page(rows: Sequence[Quality], data: str, command: str) -> str:
+    """Writes the page of the evaluation (Markdown)."""
+    several = len({row.networks for row in rows}) > 1
+    quality = ["networks", "M:N", "PSNR dB", "gain", "SSIM", "gain", "mouth PSNR dB", "gain"]
+    costs = ["predicted frames", "cost of forecasting", *(["cost of networks"] if several else [])]
+    motion = ["networks", "M:N", "flicker", "of the original", "ratio", "still", "mouth", "face"]
+    return "\n\n".join(
+        [
+            "# Reconstruction",
+            f"{rows[0].clips} clips of {data}: every frame but the first from the first and"
+            " keypoints, of which M of M + N frames' are sent and the others' forecast."
+            " A gain is over copying the first frame. Made by",
+            f"```\n{command}\n```",
+            table(
+                [*quality, *(f"{name}, dB" for name in costs)],
+                [
+                    [
+                        row.networks,
+                        row.pattern,
+                        f"{row.psnr_db:.2f}",
+                        f"{row.gain_db:+.2f}",
+                        f"{row.ssim:.4f}",
+                        f"{row.ssim_gain:+.4f}",
+                        f"{row.mouth_psnr_db:.2f}",
+                        f"{row.mouth_gain_db:+.2f}",
+                        _known(row.predicted_psnr_db, ".2f"),
+                        f"{row.forecast_cost_db:.2f}",
+                        *([f"{row.cost_db:.2f}"] if several else []),
+                    ]
+                    for row in rows
+                ],
+            ),
+            "Flicker of what stands still, in levels of 8 bits, and its share of the pixels;"
+            " sharpness of mouth and face, 1 being the original's.",
+            table(
+                motion,
+                [
+                    [
+                        row.networks,
+                        row.pattern,
+                        _known(row.flicker_levels, ".3f"),
+                        _known(row.original_flicker_levels, ".3f"),
+                        _known(row.flicker_ratio, ".3f"),
+                        f"{row.still_share:.0%}",
+                        _known(row.mouth_sharpness, ".3f"),
+                        _known(row.face_sharpness, ".3f"),
+                    ]
+                    for row in rows
+                ],
+            ),
+        ]
+    )
+
+
+def _evaluate(
+    pipelines: Sequence[Pipeline],
+    clips: ClipCache,
+    chosen: Sequence[int],
+    patterns: Sequence[Pattern],
+    options: argparse.Namespace,
+) -> list[ClipQuality]:
+    found = []
+    pictured = [chosen[place] for place in spread(len(chosen), options.picture_clips)]
+    for clip in tqdm(chosen, desc="evaluating", unit="clip"):
+        original = Original(clips.names[clip], clips.clip(clip))
+        for pipeline in pipelines:
+            wanted = patterns or PATTERNS[: None if pipeline.forecasts else 1]
+            results = reconstruct(pipeline, original, wanted)
+            found += [quality for quality, _ in results.values()]
+            if options.pictures is not None and clip in pictured:
+                for pattern, (_, output) in results.items():
+                    name = f"{pipeline.name}_{Path(original.name).stem}_{pattern}.png"
+                    file = options.pictures / name.replace(":", "-").replace("/", "_")
+                    write_contact_sheet(file, original, output)
+    return found
+
+
+def _known(value: float, form: str) -> str:
+    """Formats a figure; one that is not known is a dash."""
+    return "-" if value != value else format(value, form)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motioncast evaluate synthesis",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_quality_arguments(parser)
+    parser.add_argument(
+        "--pattern", action="append", metavar="M:N", help="default: 1:0, 1:1 and 5:5; repeat"
+    )
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="gets contact sheets")
+    parser.add_argument(
+        "--picture-clips", type=int, default=3, metavar="N", help="of so many clips"
+    )
+    return parser
 
 
 if __name__ == "__main__":

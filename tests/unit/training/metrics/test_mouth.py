@@ -1,8 +1,8 @@
-"""The mouth's box."""
+"""The boxes of mouth, eyes and face."""
 
 import torch
 
-from motioncast.evaluate.metrics.mouth import mouth_box
+from motioncast.evaluate.metrics.mouth import Box, eyes_box, face_box, motion_in, mouth_box
 
 
 def test_the_mouth_box_surrounds_what_moves_below_the_middle() -> None:
@@ -15,3 +15,21 @@ def test_the_mouth_box_surrounds_what_moves_below_the_middle() -> None:
     assert box.left <= 20 < 34 <= box.right
     assert box.top <= 40 < 46 <= box.bottom
     assert (box.right - box.left, box.bottom - box.top) == (20, 12)
+
+
+def test_the_eyes_are_half_a_box_above_the_mouth() -> None:
+    assert eyes_box(Box(20, 36, 40, 48)) == Box(20, 18, 40, 30)
+    assert eyes_box(Box(20, 10, 40, 22)) == Box(20, 0, 40, 12)
+
+
+def test_the_face_is_half_the_frame_around_mouth_and_eyes() -> None:
+    assert face_box(Box(20, 36, 40, 48), 60, 60) == Box(15, 18, 45, 48)
+    assert face_box(Box(0, 48, 20, 60), 60, 60) == Box(0, 30, 30, 60)
+
+
+def test_motion_in_a_box_is_the_mean_change_since_the_frame_before() -> None:
+    frames = torch.zeros(3, 3, 10, 10)
+    frames[1, :, 0, 0] = 0.5  # outside
+    frames[2, :, 4:6, 4:6] = 0.5  # 4 of the box's 16 pixels
+    motion = motion_in(Box(3, 3, 7, 7), frames)
+    assert torch.allclose(motion, torch.tensor([0.0, 0.0, 0.125]))

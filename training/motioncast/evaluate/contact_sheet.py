@@ -1,0 +1,116 @@
+"""Contact sheets to look at: a clip's original and output side by side where the mouth moves most.
+
+A column is a frame, the first one the source. The rows are original, output and four times their
+difference (mean of the colours), then of both what moves most and what is above it, enlarged
+threefold: a speaker's mouth and eyes.
+
+Shapes: T frames, S pixels.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from motioncast.evaluate.canvas import Frames
+from motioncast.evaluate.metrics.mouth import Box, eyes_box, motion_in
+from motioncast.evaluate.quality_results import whole_file
+from motioncast.evaluate.reconstruction import Original
+
+FRAMES = 5
+ENLARGED = 3
+DIFFERENCE_GAIN = 4
+SHADES = 64  # of each colour: nobody sees an error of two levels, and the file is a third smaller
+LABEL_PIXELS, HEADER_PIXELS, GAP_PIXELS = 86, 22, 4
+BACKGROUND, TEXT = (255, 255, 255), (40, 40, 40)
+
+
+class _Row(NamedTuple):
+    label: str
+    source: Frames | None  # (H, W, 3)
+    frames: Sequence[Frames]  # (H, W, 3) each
+
+
+def telling_frames(original: Original, count: int = FRAMES) -> list[int]:
+    """Returns the frames, in order, at which the mouth's box changes most, far enough apart.
+
+    Two of them lie at least T / 2 count frames apart, so that one word does not fill the sheet.
+    """
+    motion = motion_in(original.mouth, original.frames)
+    apart = max(1, len(motion) // (2 * count))
+    chosen: list[int] = []
+    for frame in motion.argsort(descending=True, stable=True).tolist():
+        if frame > 0 and all(abs(frame - other) >= apart for other in chosen):
+            chosen.append(frame)
+    return sorted(chosen[:count])
+
+
+def contact_sheet(original: Original, output: Frames, frames: Sequence[int]) -> Image.Image:
+    """Draws some frames of a clip beside what came out of it, (T, S, S, 3)."""
+    rows = list(_rows(original, output, frames))
+    size = original.clip.shape[1]
+    heights = [row.frames[0].shape[0] for row in rows]
+    columns = [LABEL_PIXELS + column * (size + GAP_PIXELS) for column in range(len(frames) + 1)]
+    page = Image.new(
+        "RGB",
+        (columns[-1] + size + GAP_PIXELS, HEADER_PIXELS + sum(heights) + GAP_PIXELS * len(rows)),
+        BACKGROUND,
+    )
+    draw = ImageDraw.Draw(page)
+    titles = ["source", *(f"frame {frame}" for frame in frames)]
+    for left, title in zip(columns, titles, strict=True):
+        draw.text((left + size / 2, HEADER_PIXELS / 2), title, TEXT, _font(), anchor="mm")
+    top = HEADER_PIXELS
+    for row, height in zip(rows, heights, strict=True):
+        draw.multiline_text((6, top + height / 2), row.label, TEXT, _font(), anchor="lm")
+        for left, image in zip(columns, (row.source, *row.frames), strict=True):
+            if image is not None:
+                page.paste(Image.fromarray(image), (left, top))
+        top += height + GAP_PIXELS
+    return page
+
+
+def write_contact_sheet(
+    path: Path, original: Original, output: Frames, count: int = FRAMES
+) -> None:
+    """Writes a contact sheet of the telling frames as PNG, whole or not at all."""
+    sheet = contact_sheet(original, output, telling_frames(original, count))
+    with whole_file(path) as unfinished:
+        _in_fewer_shades(sheet).save(unfinished, format="PNG", optimize=True)
+
+
+def _rows(original: Original, output: Frames, frames: Sequence[int]) -> Iterator[_Row]:
+    source = original.clip[0]
+    true, made = list(original.clip[list(frames)]), list(output[list(frames)])
+    louder = [_difference(*pair) for pair in zip(true, made, strict=True)]
+    yield _Row("original", source, true)
+    yield _Row("output", None, made)
+    yield _Row(f"difference\nx {DIFFERENCE_GAIN}", None, louder)
+    places = {"where most\nmoves": original.mouth, "above that": eyes_box(original.mouth)}
+    for name, box in places.items():
+        yield _Row(f"{name},\noriginal", _zoom(source, box), [_zoom(each, box) for each in true])
+        yield _Row(f"{name},\noutput", None, [_zoom(each, box) for each in made])
+
+
+def _difference(image: Frames, other: Frames) -> Frames:
+    mean = np.abs(image.astype(np.int16) - other).mean(axis=-1, keepdims=True)
+    grey: Frames = (mean * DIFFERENCE_GAIN).clip(max=255).astype(np.uint8).repeat(3, axis=-1)
+    return grey
+
+
+def _zoom(image: Frames, box: Box) -> Frames:
+    part = image[box.top : box.bottom, box.left : box.right]
+    return part.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+
+
+def _in_fewer_shades(image: Image.Image) -> Image.Image:
+    shades = np.round(np.asarray(image) / 255 * (SHADES - 1))
+    return Image.fromarray(np.round(shades * 255 / (SHADES - 1)).astype(np.uint8))
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(13)

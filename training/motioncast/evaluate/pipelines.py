@@ -1,0 +1,217 @@
+"""The three networks of a configuration behind one interface, wherever they run.
+
+    detect     frames -> keypoints
+    fill       keypoints with gaps -> keypoints without
+    draw       source, keypoints -> frames
+
+A checkpoint runs in PyTorch. A model repository runs in the engine of the services, with what they
+run: the same files, the mean path, forecasts cut to the range of keypoints, frames of 8 bits.
+
+Shapes: T frames, S pixels, K keypoints (x, y, intensity).
+"""
+
+import argparse
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motioncast.evaluate.canvas import FRAMES_PER_CALL, Canvas, Frames, as_images
+from motioncast.inference import Catalogue, OnnxRuntimeEngine, OnnxRuntimeSettings
+from motioncast.inference.repository import default_repository, find_models
+from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.checkpoint_predictor import load_forecaster
+from motioncast.models.predictor import clamp_keypoints
+from motioncast.models.predictors import fill
+
+
+class Pipeline(Protocol):
+    """Detector, predictor and synthesis of one configuration."""
+
+    name: str  # for tables
+    size: int  # S
+    files: tuple[Path, ...]  # that the networks were read from
+    forecasts: bool  # whether there is a predictor
+
+    def detect(self, frames: Frames) -> Tensor:
+        """Returns the keypoints (T, K, 3) of frames (T, S, S, 3)."""
+
+    def fill(self, keypoints: Tensor, observed: Tensor) -> Tensor:
+        """Forecasts what is not observed (T,), the first frame being so, of keypoints (T, K, 3)."""
+
+    def draw(self, source: Frames, source_keypoints: Tensor, driving: Tensor) -> Frames:
+        """Returns the frames (T, S, S, 3) of a source (S, S, 3) moved to keypoints (T, K, 3)."""
+
+
+class CheckpointPipeline:
+    """Networks of checkpoints, in PyTorch; without a predictor nothing is forecast.
+
+    Raises FileNotFoundError, CheckpointError or PredictorCheckpointError, in words.
+    """
+
+    def __init__(self, synthesis: Path, predictor: Path | None = None) -> None:
+        self.name = synthesis.stem
+        self.files: tuple[Path, ...] = (synthesis,) if predictor is None else (synthesis, predictor)
+        self.forecasts = predictor is not None
+        self._model = load_motion_transfer(synthesis)
+        self._predictor = None if predictor is None else load_forecaster(predictor)
+        self.size = self._model.configuration.image_size
+
+    @torch.inference_mode()
+    def detect(self, frames: Frames) -> Tensor:
+        parts = _parts(frames)
+        return torch.cat([self._model.detect(as_images(part)) for part in parts]).clone()
+
+    @torch.inference_mode()
+    def fill(self, keypoints: Tensor, observed: Tensor) -> Tensor:
+        if self._predictor is None:
+            raise ValueError(f"predictor: {self.name} has none to forecast with")
+        hidden = torch.where(observed[:, None, None], keypoints, torch.nan)
+        return self._predictor(hidden[None], observed)[0]
+
+    def draw(self, source: Frames, source_keypoints: Tensor, driving: Tensor) -> Frames:
+        return Canvas(self._model, source, source_keypoints).draw(driving)
+
+
+class RepositoryPipeline:
+    """Models of a repository, in ONNX Runtime, from entering its block to leaving it.
+
+    Raises InvalidInputError or UnknownModelError on entering when the models are not there, or not
+    what they should be.
+    """
+
+    forecasts = True
+
+    def __init__(self, repository: Path, model: str = "", threads: int = 2) -> None:
+        """Takes the configuration `model`, by default the one that the services take."""
+        self._repository = repository
+        self._engine = OnnxRuntimeEngine(repository, OnnxRuntimeSettings(intra_op_threads=threads))
+        self._model = model
+        self._exits = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as exits:
+            self._loop = exits.enter_context(asyncio.Runner())
+            self._loop.run(self._engine.__aenter__())
+            exits.callback(lambda: self._loop.run(self._engine.__aexit__(None, None, None)))
+            self._models = Catalogue(self._engine).resolve(self._model)
+            self._exits = exits.pop_all()
+        found = find_models(self._repository)
+        models = self._models
+        names = (models.keypoint_model, models.predictor_model, models.synthesis_model)
+        self.files = tuple(found[name] for name in names)
+        self.name, self.size = models.name, models.height
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._exits.close()
+
+    def detect(self, frames: Frames) -> Tensor:
+        parts = [
+            self._run(self._models.keypoint_model, "keypoints", image=part)
+            for part in _parts(frames)
+        ]
+        return torch.from_numpy(np.concatenate(parts))
+
+    def fill(self, keypoints: Tensor, observed: Tensor) -> Tensor:
+        frames, models = len(keypoints), self._models
+        hidden = torch.where(observed[:, None, None], keypoints, 0.0)
+        forecast = self._run(
+            models.predictor_model,
+            "forecast",
+            keypoints=hidden[None].numpy(),
+            observed=observed[None].float().numpy(),
+            noise=np.zeros((1, frames, models.latent), np.float32),
+            state=np.zeros((1, models.state), np.float32),
+        )
+        return fill(keypoints, observed, clamp_keypoints(torch.from_numpy(forecast[0])))
+
+    def draw(self, source: Frames, source_keypoints: Tensor, driving: Tensor) -> Frames:
+        parts = [
+            self._run(
+                self._models.synthesis_model,
+                "image",
+                source_image=source[None],
+                source_keypoints=source_keypoints[None].numpy(),
+                driving_keypoints=part[None].numpy(),
+            )[0]
+            for part in torch.split(driving, FRAMES_PER_CALL)
+        ]
+        return np.concatenate(parts)
+
+    def _run(self, model: str, output: str, **inputs: np.ndarray) -> np.ndarray:
+        return self._loop.run(self._engine.infer(model, inputs))[output]
+
+
+def add_pipeline_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --models, --model, --checkpoint, --predictor and --threads."""
+    group = parser.add_argument_group("networks (default: the shipped models, as served)")
+    group.add_argument(
+        "--models", type=Path, action="append", metavar="FOLDER", help="a model repository; repeat"
+    )
+    group.add_argument(
+        "--model", action="append", metavar="NAME", help="a configuration in it; repeat"
+    )
+    group.add_argument(
+        "--checkpoint", type=Path, action="append", metavar="FILE", help="of stage 1; repeat"
+    )
+    group.add_argument(
+        "--predictor", type=Path, metavar="FILE", help="of stage 2, for the checkpoints"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+
+
+@contextmanager
+def open_pipelines(options: argparse.Namespace) -> Iterator[Sequence[Pipeline]]:
+    """Opens what the options of `add_pipeline_arguments` mean: all of one size of image.
+
+    Names that would be the same are told apart by their folders.
+
+    Raises ValueError, OSError or a DomainError, in words, when a network cannot be read, or
+    --model or --predictor has nothing to belong to.
+    """
+    if options.predictor is not None and not options.checkpoint:
+        raise ValueError("--predictor: belongs to a --checkpoint, and none is given")
+    torch.set_num_threads(options.threads)
+    with ExitStack() as exits:
+        pipelines: list[Pipeline] = []
+        repositories = options.models or []
+        if not repositories and (options.model or not options.checkpoint):
+            repositories = [default_repository()]
+        for repository in repositories:
+            for model in options.model or [""]:
+                opened = RepositoryPipeline(repository, model, options.threads)
+                pipelines.append(exits.enter_context(opened))
+                if len(repositories) > 1:
+                    opened.name = f"{repository.name}/{opened.name}"
+        for checkpoint in options.checkpoint or []:
+            pipelines.append(CheckpointPipeline(checkpoint, options.predictor))
+        _check(pipelines)
+        yield pipelines
+
+
+def _check(pipelines: Sequence[Pipeline]) -> None:
+    names = [pipeline.name for pipeline in pipelines]
+    for pipeline in pipelines:
+        if names.count(pipeline.name) > 1:
+            pipeline.name = f"{pipeline.files[0].parent}/{pipeline.name}"
+    sizes = sorted({pipeline.size for pipeline in pipelines})
+    if len(sizes) > 1:
+        raise ValueError(f"networks: images of {sizes} pixels cannot be compared in one run")
+
+
+def _parts(frames: Frames) -> list[Frames]:
+    return [
+        frames[start : start + FRAMES_PER_CALL] for start in range(0, len(frames), FRAMES_PER_CALL)
+    ]

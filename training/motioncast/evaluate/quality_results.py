@@ -1,0 +1,109 @@
+"""What the evaluations of networks on clips share: options, and results whole or not at all."""
+
+import argparse
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motioncast.data.arguments import add_data_arguments
+from motioncast.data.clip_cache import ClipCache
+from motioncast.evaluate.pipelines import Pipeline, add_pipeline_arguments
+from motioncast.evaluate.provenance import provenance, sha256
+from motioncast.evaluate.tables import results_folder, write_json, write_records
+
+
+@dataclass(frozen=True, slots=True)
+class QualityResults:
+    """What one run of a command found."""
+
+    command: str
+    page: str  # Markdown
+    networks: Mapping[str, Mapping[str, str]]  # digests of files, by networks
+    summary: Sequence[Any]  # dataclasses of one kind
+    clips: Sequence[Any]  # dataclasses of one kind
+
+    def write(self, options: argparse.Namespace, name: str) -> None:
+        """Writes what the options of `add_quality_arguments` ask for, DIR/name among it.
+
+        Raises ResultsError when something is in the place of the results.
+        """
+        if options.json is not None:
+            with whole_file(options.json) as unfinished:
+                text = json.dumps(self._content(), indent=2, allow_nan=False)
+                unfinished.write_text(text + "\n")
+        if options.out is not None:
+            with results_folder(options.out / name, options.force) as unfinished:
+                (unfinished / "README.md").write_text(self.page + "\n")
+                write_records(unfinished / "summary.csv", type(self.summary[0]), self.summary)
+                write_records(unfinished / "per_clip.csv", type(self.clips[0]), self.clips)
+                write_json(unfinished / "results.json", self._content())
+
+    def _content(self) -> dict[str, Any]:
+        """Returns everything, ready for JSON; what is no number is None."""
+        return {
+            "command": self.command,
+            **provenance([]),
+            "networks": self.networks,
+            "summary": [_plain(row) for row in self.summary],
+            "clips": [_plain(row) for row in self.clips],
+        }
+
+
+def add_quality_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for data, networks, clips and results."""
+    add_data_arguments(parser)
+    add_pipeline_arguments(parser)
+    group = parser.add_argument_group("clips and results")
+    group.add_argument("--clips", type=int, default=12, help="evenly spread over the folder (12)")
+    group.add_argument("--all", action="store_true", help="every clip of the folder")
+    group.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    group.add_argument("--out", type=Path, metavar="DIR", help="write a page and tables below it")
+    group.add_argument("--force", action="store_true", help="replace earlier results there")
+
+
+def chosen_clips(clips: ClipCache, limit: int | None) -> list[int]:
+    """Returns the clips to evaluate, evenly spread over the folder when there is a limit."""
+    return spread(len(clips), len(clips) if limit is None else limit)
+
+
+def spread(count: int, limit: int) -> list[int]:
+    """Returns `limit` of the indices below `count`, all when there are no more, evenly spread."""
+    return [round(place) for place in np.linspace(0, count - 1, min(limit, count)).tolist()]
+
+
+def digests(pipelines: Sequence[Pipeline]) -> dict[str, dict[str, str]]:
+    """Returns the SHA-256 of every file of some networks, by network and file."""
+    return {
+        pipeline.name: {_short(file): sha256(file) for file in pipeline.files}
+        for pipeline in pipelines
+    }
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields a path that becomes `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as unfinished:
+        aside = Path(unfinished) / path.name
+        yield aside
+        os.replace(aside, path)
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(row).items()
+    }
+
+
+def _short(file: Path) -> str:
+    """Returns `<model>/<version>/model.onnx` of a file in a repository, else the file's name."""
+    return "/".join(file.parts[-3:]) if file.suffix == ".onnx" else file.name

@@ -1,0 +1,245 @@
+"""What comes back of a clip from its first frame and some frames' keypoints, and how good it is.
+
+    every frame's keypoints are sent, or M of M + N and the others forecast
+    -> PSNR and SSIM of the whole frame and PSNR of the mouth, beside those of the copied source
+    -> flicker of what stands still, and sharpness of mouth and face, beside the original's
+
+Shapes: T frames, S pixels, K keypoints (x, y, intensity).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motioncast.evaluate.canvas import Frames, as_images
+from motioncast.evaluate.judge import ROUNDING_PSNR_DB
+from motioncast.evaluate.metrics.flicker import flicker, still_pixels
+from motioncast.evaluate.metrics.mouth import Box, face_box, mouth_box
+from motioncast.evaluate.metrics.pixels import psnr, ssim
+from motioncast.evaluate.metrics.sharpness import sharpness
+from motioncast.evaluate.pipelines import Pipeline
+from motioncast.models.predictors import pattern as mask_of
+
+FRAMES_PER_CALL = 8  # of double precision: more would leave the processor's cache
+
+
+class Pattern(NamedTuple):
+    """M observed frames, then N predicted ones, again and again; N = 0 sends every frame."""
+
+    observed: int
+    predicted: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Returns the pattern written `M:N`; ValueError when it is not one."""
+        observed, _, predicted = text.partition(":")
+        if not (observed.isdecimal() and predicted.isdecimal() and int(observed)):
+            raise ValueError(f"--pattern: {text!r} is not M:N with M of 1 or more, as in 5:5")
+        return cls(int(observed), int(predicted))
+
+    def __str__(self) -> str:
+        return f"{self.observed}:{self.predicted}"
+
+
+ALL_SENT = Pattern(1, 0)
+PATTERNS = (ALL_SENT, Pattern(1, 1), Pattern(5, 5))
+
+
+@dataclass(frozen=True, slots=True)
+class ClipQuality:
+    """Means over the frames of one clip but the first; `copy_` is the copied source image."""
+
+    networks: str
+    pattern: str
+    clip: str
+    frames: int
+    psnr_db: float
+    copy_psnr_db: float
+    ssim: float
+    copy_ssim: float
+    mouth_psnr_db: float
+    copy_mouth_psnr_db: float
+    predicted_psnr_db: float  # of the frames whose keypoints were not sent; NaN without any
+    flicker_levels: float  # NaN where nothing stands still
+    original_flicker_levels: float
+    still_share: float  # of pixels between two frames
+    mouth_sharpness: float
+    face_sharpness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Means over clips, each weighing the same; a clip without a figure is left out of its mean."""
+
+    networks: str
+    pattern: str
+    clips: int
+    psnr_db: float
+    copy_psnr_db: float
+    gain_db: float
+    ssim: float
+    copy_ssim: float
+    ssim_gain: float
+    mouth_psnr_db: float
+    copy_mouth_psnr_db: float
+    mouth_gain_db: float
+    predicted_psnr_db: float
+    forecast_cost_db: float  # PSNR below the same networks with every frame sent
+    cost_db: float  # PSNR below the first networks of the run in the same pattern
+    flicker_levels: float
+    original_flicker_levels: float
+    flicker_ratio: float
+    still_share: float
+    mouth_sharpness: float
+    face_sharpness: float
+
+
+class Original:
+    """A clip (T, S, S, 3), T >= 2, and all that is the same whoever reconstructs it."""
+
+    def __init__(self, name: str, clip: Frames) -> None:
+        """Measures the clip; ValueError for one of a single frame."""
+        if len(clip) < 2:
+            raise ValueError(f"data: {name} has one frame, and at least two are needed")
+        self.name = name
+        self.clip = np.ascontiguousarray(clip)
+        self.frames = as_images(self.clip)  # (T, 3, S, S)
+        self.mouth = mouth_box(self.frames)
+        self.face = face_box(self.mouth, *self.frames.shape[-2:])
+        self.still = still_pixels(self.frames)
+        self.flicker = flicker(self.frames, self.still)
+        self.copy = self.judge(self.frames[:1].expand_as(self.frames), range(len(clip)))
+
+    def judge(self, frames: Tensor, indices: Sequence[int]) -> "FrameFigures":
+        """Measures frames (F, 3, S, S) that should be those of the indices (F,)."""
+        return FrameFigures.of(frames, self.frames[list(indices)], self.mouth)
+
+
+class FrameFigures(NamedTuple):
+    """What is measured frame by frame, (F,) each."""
+
+    psnr_db: Tensor
+    ssim: Tensor
+    mouth_psnr_db: Tensor
+
+    @classmethod
+    def of(cls, frames: Tensor, true: Tensor, mouth: Box) -> Self:
+        """Measures frames (F, 3, S, S) against the true ones; PSNR is bounded at 8-bit rounding."""
+
+        def every(measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+            made = torch.split(frames, FRAMES_PER_CALL)
+            wanted = torch.split(true, FRAMES_PER_CALL)
+            return torch.cat(list(map(measure, made, wanted)))
+
+        return cls(
+            every(psnr).clamp(max=ROUNDING_PSNR_DB),
+            every(ssim),
+            psnr(mouth.crop(frames), mouth.crop(true)).clamp(max=ROUNDING_PSNR_DB),
+        )
+
+    def replaced(self, indices: Sequence[int], others: Self) -> Self:
+        """Returns the same with the figures of some frames exchanged."""
+        places = torch.tensor(indices, dtype=torch.long)
+        parts = zip(self, others, strict=True)
+        return type(self)(*(all_.index_copy(0, places, some) for all_, some in parts))
+
+
+def reconstruct(
+    pipeline: Pipeline, original: Original, patterns: Sequence[Pattern] = (ALL_SENT,)
+) -> dict[Pattern, tuple[ClipQuality, Frames]]:
+    """Returns the quality and the frames (T, S, S, 3) that come back under every pattern.
+
+    A frame whose keypoints are sent looks the same under all patterns, and is drawn once.
+    """
+    keypoints = pipeline.detect(original.clip)
+    source, source_keypoints = original.clip[0], keypoints[0]
+    sent = pipeline.draw(source, source_keypoints, keypoints)
+    of_sent = original.judge(as_images(sent), range(len(sent)))
+    results = {}
+    for pattern in patterns:
+        output, figures = sent, of_sent
+        observed = mask_of(pattern.observed, pattern.predicted, len(sent))
+        missing: list[int] = (~observed).nonzero().flatten().tolist()
+        if missing:
+            filled = pipeline.fill(keypoints, observed)
+            forecast = pipeline.draw(source, source_keypoints, filled[missing])
+            output = sent.copy()
+            output[missing] = forecast
+            figures = of_sent.replaced(missing, original.judge(as_images(forecast), missing))
+        quality = _clip_quality(pipeline.name, pattern, original, output, figures, missing)
+        results[pattern] = quality, output
+    return results
+
+
+def summaries(clips: Sequence[ClipQuality]) -> list[Quality]:
+    """Returns the means over the clips of all networks and patterns, in their order."""
+    rows: list[Quality] = []
+    for networks, pattern in dict.fromkeys((clip.networks, clip.pattern) for clip in clips):
+        chosen = [clip for clip in clips if (clip.networks, clip.pattern) == (networks, pattern)]
+        mean = {
+            field.name: _mean([getattr(clip, field.name) for clip in chosen])
+            for field in fields(ClipQuality)
+            if field.type is float
+        }
+        known = {(row.networks, row.pattern): row.psnr_db for row in rows}
+        first = rows[0].networks if rows else networks
+        psnr_db = mean["psnr_db"]
+        all_sent = known.get((networks, str(ALL_SENT)), psnr_db)
+        rows.append(
+            Quality(
+                networks=networks,
+                pattern=pattern,
+                clips=len(chosen),
+                gain_db=psnr_db - mean["copy_psnr_db"],
+                ssim_gain=mean["ssim"] - mean["copy_ssim"],
+                mouth_gain_db=mean["mouth_psnr_db"] - mean["copy_mouth_psnr_db"],
+                forecast_cost_db=all_sent - psnr_db,
+                cost_db=known.get((first, pattern), psnr_db) - psnr_db,
+                flicker_ratio=_ratio(mean["flicker_levels"], mean["original_flicker_levels"]),
+                **mean,
+            )
+        )
+    return rows
+
+
+def _clip_quality(
+    networks: str,
+    pattern: Pattern,
+    original: Original,
+    output: Frames,
+    figures: FrameFigures,
+    missing: Sequence[int],
+) -> ClipQuality:
+    frames, true, copy = as_images(output), original.frames, original.copy
+    mouth, face = original.mouth, original.face
+    return ClipQuality(
+        networks=networks,
+        pattern=str(pattern),
+        clip=original.name,
+        frames=len(output) - 1,
+        psnr_db=float(figures.psnr_db[1:].mean()),
+        copy_psnr_db=float(copy.psnr_db[1:].mean()),
+        ssim=float(figures.ssim[1:].mean()),
+        copy_ssim=float(copy.ssim[1:].mean()),
+        mouth_psnr_db=float(figures.mouth_psnr_db[1:].mean()),
+        copy_mouth_psnr_db=float(copy.mouth_psnr_db[1:].mean()),
+        predicted_psnr_db=float(figures.psnr_db[list(missing)].mean()),
+        flicker_levels=flicker(frames, original.still),
+        original_flicker_levels=original.flicker,
+        still_share=float(original.still.double().mean()),
+        mouth_sharpness=sharpness(mouth.crop(frames[1:]), mouth.crop(true[1:])),
+        face_sharpness=sharpness(face.crop(frames[1:]), face.crop(true[1:])),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if value == value]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _ratio(value: float, of: float) -> float:
+    return value / of if of > 0 else float("nan")
