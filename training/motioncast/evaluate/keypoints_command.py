@@ -1,0 +1,121 @@
+"""How fit a detector's keypoints are for forecasting: jitter, equivariance and jumps, on clips.
+
+    motioncast evaluate keypoints --data videos/test --all
+    python -m motioncast.evaluate.keypoints_command (the same)
+
+Several networks are compared on the same clips: repeat --model, --models or --checkpoint.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from motioncast.data.arguments import open_data
+from motioncast.data.clip_cache import ClipCache
+from motioncast.evaluate.entrants import first_line
+from motioncast.evaluate.keypoint_quality import (
+    STRETCH_FRAMES,
+    ClipStability,
+    Stability,
+    measure_clip,
+    of_clip,
+    summarise,
+)
+from motioncast.evaluate.pipelines import Pipeline, open_pipelines
+from motioncast.evaluate.quality_results import (
+    QualityResults,
+    add_quality_arguments,
+    chosen_clips,
+    digests,
+)
+from motioncast.evaluate.report import table
+from motioncast.evaluate.tables import check_replaceable
+from motioncast.wire.errors import DomainError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Evaluates and prints; what is wrong with the input is one sentence and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command = shlex.join(["motioncast", "evaluate", "keypoints", *arguments])
+    try:
+        if options.out is not None:
+            check_replaceable(options.out / "keypoints", options.force)
+        with open_pipelines(options) as pipelines:
+            clips = open_data(options, pipelines[0].size)
+            chosen = chosen_clips(clips, None if options.all else options.clips)
+            rows, by_clip = _evaluate(pipelines, clips, chosen, options.seed)
+            networks = digests(pipelines)
+    except (DomainError, OSError, ValueError) as error:
+        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
+
+    page = as_page(rows, str(options.data), command)
+    results = QualityResults(command, page, networks, rows, by_clip)
+    results.write(options, "keypoints")
+    print(page)
+
+
+def as_page(rows: Sequence[Stability], data: str, command: str) -> str:
+    """Writes the page of the evaluation (Markdown)."""
+    head = ["networks", "measure", "clips", "mean", "median", "95 %", "worst keypoint", "largest"]
+    lines = [
+        [
+            row.networks,
+            row.measure,
+            str(row.clips),
+            f"{row.mean:.3f}",
+            f"{row.median:.3f}",
+            f"{row.percentile_95:.3f}",
+            f"{row.worst_keypoint_mean:.3f} (no. {row.worst_keypoint})",
+            f"{row.largest:.3f}",
+        ]
+        for row in rows
+    ]
+    return "\n\n".join(
+        [
+            "# Keypoints",
+            f"Clips of {data}; pixels of a frame of 128x128. Mean, median and 95th percentile over"
+            " samples and keypoints, the largest mean of a keypoint (numbered from 0), and the"
+            " largest sample. Made by",
+            f"```\n{command}\n```",
+            table(head, lines),
+        ]
+    )
+
+
+def _evaluate(
+    pipelines: Sequence[Pipeline], clips: ClipCache, chosen: Sequence[int], seed: int
+) -> tuple[list[Stability], list[ClipStability]]:
+    long_enough = [clip for clip in chosen if clips.lengths()[clip] >= STRETCH_FRAMES]
+    if not long_enough:
+        raise ValueError(f"data: no clip has the {STRETCH_FRAMES} frames of a still stretch")
+    rows, by_clip = [], []
+    for pipeline in pipelines:
+        found = []
+        for clip in tqdm(long_enough, desc=pipeline.name, unit="clip"):
+            random = np.random.default_rng([seed, clip])
+            samples = measure_clip(pipeline.detect, np.array(clips.clip(clip)), random)
+            found.append(samples)
+            by_clip += of_clip(pipeline.name, clips.names[clip], samples)
+        rows += summarise(pipeline.name, found)
+    return rows, by_clip
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motioncast evaluate keypoints",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_quality_arguments(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of noise and maps (default: 0)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
