@@ -39,8 +39,14 @@ def train_predictor(context: typer.Context) -> None:
 
 @evaluate.command("synthesis", context_settings=PASS_ON)
 def evaluate_synthesis(context: typer.Context) -> None:
-    """PSNR and SSIM of reconstructed videos, beside copying the source."""
+    """PSNR, SSIM, flicker and sharpness of reconstructed videos, beside copying the source."""
     _run("motioncast.evaluate.synthesis", context)
+
+
+@evaluate.command("keypoints", context_settings=PASS_ON)
+def evaluate_keypoints(context: typer.Context) -> None:
+    """Jitter, equivariance and jumps of a detector's keypoints."""
+    _run("motioncast.evaluate.keypoints_command", context)
 
 
 @evaluate.command("forecast", context_settings=PASS_ON)
