@@ -74,8 +74,8 @@ def test_a_resumed_training_goes_on_bit_for_bit(
     assert resumed.step == through.step == 3
     assert_same(resumed, through)
     if isinstance(resumed, AdversarialTraining) and isinstance(through, AdversarialTraining):
-        theirs = through.discriminator.state_dict()
-        for name, value in resumed.discriminator.state_dict().items():
+        theirs = through.adversary.discriminator.state_dict()
+        for name, value in resumed.adversary.discriminator.state_dict().items():
             assert torch.equal(value, theirs[name]), name
 
 
@@ -108,8 +108,8 @@ def test_the_weights_of_the_adversarial_terms_are_settings() -> None:
         ones, terms = plain.losses(batch), weighted.losses(batch)
 
     assert isinstance(weighted, AdversarialTraining)
-    assert weighted.last_output is not None
-    driving, image, _ = weighted.last_output
+    assert weighted.adversary.judged is not None
+    driving, image, _ = weighted.adversary.judged
     assert_close(terms["reconstruction"], (image - driving).abs().mean())
     assert_close(terms["adversarial"], 2 * ones["adversarial"])
     assert_close(terms["warped"], 3 * ones["warped"])

@@ -109,7 +109,7 @@ def test_all_of_an_adversarial_step_happens_on_the_device_of_its_networks() -> N
     settings = AdversarialSettings(steps=1, warped_weight=1.0)
     training = AdversarialTraining(MotionTransfer(PAPER64), settings)
     training.model.to(META)
-    training.discriminator.to(META)
+    training.adversary.discriminator.to(META)
     terms = training.descend(Batch(*torch.rand(3, 2, 3, 64, 64, device=META)))
     assert set(terms) == {"reconstruction", "adversarial", "warped", "discriminator"}
     assert all(term.device == META for term in terms.values())

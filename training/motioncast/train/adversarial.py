@@ -13,6 +13,7 @@ from motioncast.data.pairs import Batch
 from motioncast.models import losses
 from motioncast.models.discriminator import Discriminator
 from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.train.adversary import Adversary
 from motioncast.train.parallel import ALONE, Processes
 from motioncast.train.settings import AdversarialSettings, Precision
 from motioncast.train.state import SynthesisTraining
@@ -28,16 +29,17 @@ class AdversarialTraining(SynthesisTraining):
         self, model: MotionTransfer, settings: AdversarialSettings, processes: Processes = ALONE
     ) -> None:
         super().__init__(model, settings, processes)
-        self.discriminator = Discriminator(model.configuration).to(processes.device)
-        self.discriminator_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), betas=(0.5, 0.999)
+        self.adversary = Adversary(
+            Discriminator(model.configuration).to(processes.device),
+            self.stepper,
+            settings.clip_norm,
+            settings.discriminator_weight,
         )
-        self.last_output: tuple[Tensor, Tensor, Tensor] | None = None  # driving, image, keypoints
 
     def descend(self, batch: Batch) -> dict[str, Tensor]:
         """Takes one step of the generator, then one of the discriminator."""
         terms = super().descend(batch)
-        return {**terms, "discriminator": self._descend_discriminator()}
+        return {**terms, "discriminator": self.adversary.descend(self.learning_rate())}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         settings = self.settings
@@ -46,19 +48,13 @@ class AdversarialTraining(SynthesisTraining):
             of_source, of_driving = self.model.detect(torch.cat([source, driving])).chunk(2)
             synthesis = self.model.synthesis
             output = synthesis.decode(synthesis.encode(source), of_source, of_driving.unsqueeze(1))
-            detached = of_driving.detach()
-            with torch.no_grad():
-                real_maps, _ = self.discriminator(driving, detached)
-            maps, score = self.discriminator(output.image, detached)
-        self.last_output = (driving, output.image.detach(), detached)
+        seen = self.adversary.judge(driving, output.image, of_driving)
         terms = {
             "reconstruction": losses.feature_reconstruction(
-                [real.float() for real in real_maps],
-                [generated.float() for generated in maps],
-                settings.reconstruction_weights,
+                seen.real_maps, seen.fake_maps, settings.reconstruction_weights
             ),
             "adversarial": settings.adversarial_weight
-            * losses.generator_adversarial(score.float()),
+            * losses.generator_adversarial(seen.fake_score),
         }
         if settings.warped_weight:
             deformed = (output.warped - driving).abs().mean()
@@ -70,32 +66,8 @@ class AdversarialTraining(SynthesisTraining):
         return self.settings.learning_rate if before else self.settings.final_learning_rate
 
     def state(self) -> dict[str, Any]:
-        return {
-            **super().state(),
-            "discriminator": self.discriminator.state_dict(),
-            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
-        }
+        return {**super().state(), **self.adversary.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
-        self.discriminator.load_state_dict(state["discriminator"])
-        self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
-
-    def _descend_discriminator(self) -> Tensor:
-        assert self.last_output is not None
-        driving, image, keypoints = self.last_output
-        for group in self.discriminator_optimiser.param_groups:
-            group["lr"] = self.learning_rate()
-        with self.stepper.autocast():
-            _, real = self.discriminator(driving, keypoints)
-            _, fake = self.discriminator(image, keypoints)
-        loss = self.settings.discriminator_weight * losses.discriminator_adversarial(
-            real.float(), fake.float()
-        )
-        self.stepper.minimise(
-            loss,
-            self.discriminator_optimiser,
-            list(self.discriminator.parameters()),
-            self.settings.clip_norm,
-        )
-        return loss
+        self.adversary.load_state(state)
