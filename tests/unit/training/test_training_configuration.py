@@ -17,7 +17,12 @@ from motioncast.train.configuration import (
     override_schedule,
 )
 from motioncast.train.fields import ConfigurationError
-from motioncast.train.settings import AdversarialSettings, Schedule, TrainingSettings
+from motioncast.train.settings import (
+    AdversarialSettings,
+    LiteAdversarialSettings,
+    Schedule,
+    TrainingSettings,
+)
 from motioncast.train.synthesis import in_steps
 
 ALL = {"lite64", "paper64", "lite128", "lite64_grid", "lite64_bridge"}
@@ -65,6 +70,21 @@ def test_heatmaps_of_bair_sum_to_one_and_those_of_nemo_have_a_height_of_a_hundre
     assert_close(plain.min(), torch.tensor(-0.01))
 
 
+def test_a_lite_network_is_trained_adversarially_when_its_file_says_so(tmp_path: Path) -> None:
+    fine_tuning = 'network = "lite64"\n[synthesis]\nadversarial = true\nadversarial_share = 2'
+    chosen = load_configuration(written(tmp_path, fine_tuning))
+    assert chosen.synthesis == LiteAdversarialSettings(adversarial_share=2.0)
+    assert chosen.synthesis.freeze_detector == 0
+
+
+def test_monkey_net_is_trained_adversarially_or_not_at_all(tmp_path: Path) -> None:
+    start = 'network = "paper64"\n[synthesis]\nadversarial = '
+    plain = load_configuration(written(tmp_path, start + "true"))
+    assert plain.synthesis == AdversarialSettings()
+    with pytest.raises(ConfigurationError, match=r"is False \(expected true, as paper64 is tr"):
+        load_configuration(written(tmp_path, start + "false"))
+
+
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
     chosen = load_configuration(written(tmp_path, 'network = "lite64"\n[synthesis]\nseed = 3'))
     assert chosen.synthesis == TrainingSettings(seed=3)
@@ -101,7 +121,9 @@ def test_a_kind_s_own_sections_come_over_the_common_ones(tmp_path: Path) -> None
         ("[synthesis]\nfreeze_detector = 2", r"freeze_detector is 2 \(expected a number from 0 to"),
         ("[synthesis]\npixel_weight = -1", r"pixel_weight is -1 \(expected a number of at least 0"),
         ('[synthesis]\nprecision = "half"', r"precision is 'half' \(expected one of auto, float32"),
-        ('[synthesis]\naugmentation = "x"', r"augmentation is 'x' \(expected one of lite, nemo"),
+        ("[synthesis]\nadversarial = 1", r"adversarial is 1 \(expected true or false\)"),
+        ("[synthesis]\nadversarial_share = 1", r"adversarial_share is unknown"),
+        ('[synthesis]\naugmentation = "x"', r"augmentation is 'x' \(expected one of lite, people"),
         ("[synthesis]\nsteps = 1\nminutes = 2", r"synthesis gives steps and minutes"),
         ("[synthesis]\nmilestone = 0.5", r"synthesis\.milestone is unknown"),
         ("synthesis = 3", r"synthesis is 3 \(expected a section\)"),

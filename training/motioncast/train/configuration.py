@@ -1,7 +1,8 @@
 """Training configurations: readable TOML files and what they stand for.
 
     network = "lite64"            # a network of motioncast.models.configurations
-    [synthesis]                   # TrainingSettings or AdversarialSettings, and
+    [synthesis]                   # TrainingSettings or AdversarialSettings; with
+    adversarial = true            # LiteAdversarialSettings for a lite network; and
     augmentation = "lite"         # a preset of motioncast.data.augmentation
     [predictor]
     kind = "vrnn"
@@ -27,6 +28,7 @@ from motioncast.train.fields import ConfigurationError, as_table, choose, fill, 
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.settings import (
     AdversarialSettings,
+    LiteAdversarialSettings,
     Range,
     Schedule,
     SynthesisSettings,
@@ -35,6 +37,11 @@ from motioncast.train.settings import (
 
 FOLDER = Path(__file__).parent / "configurations"
 LENGTHS = ("steps", "minutes", "epochs")
+SETTINGS: Mapping[tuple[str, bool], SynthesisSettings] = {  # by architecture; adversarial or not
+    ("lite", False): TrainingSettings(),
+    ("lite", True): LiteAdversarialSettings(),
+    ("monkey_net", True): AdversarialSettings(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,13 @@ def _synthesis(
         "synthesis.augmentation",
     )
     _refuse_two_lengths(table, LENGTHS, where, "synthesis")
-    defaults = TrainingSettings() if lite else AdversarialSettings()
+    adversarial = table.pop("adversarial", not lite)
+    if not isinstance(adversarial, bool) or (network.architecture, adversarial) not in SETTINGS:
+        expected = "true or false" if lite else f"true, as {network.name} is trained"
+        raise ConfigurationError(
+            f"{where}: synthesis.adversarial is {adversarial!r} (expected {expected})"
+        )
+    defaults = SETTINGS[network.architecture, adversarial]
     return fill(defaults, table, where, "synthesis"), AUGMENTATIONS[preset]
 
 

@@ -5,7 +5,7 @@ keypoints move with the image, keep them apart and draw them to what moves.
 """
 
 import math
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,15 @@ from motioncast.train.settings import Precision, TrainingSettings
 from motioncast.train.state import SynthesisTraining, channels_last
 
 
+class Reconstruction(NamedTuple):
+    """Driving frames as they were rebuilt, and the loss terms of that."""
+
+    image: Tensor  # (B, 3, S, S)
+    keypoints: Tensor  # (B, K, 3) of the driving frames
+    weights: Tensor  # (B, 1, S, S) high where the picture moves
+    terms: dict[str, Tensor]
+
+
 class ReconstructionTraining(SynthesisTraining):
     """Minimises pixel, gradient and keypoint losses; the learning rate follows a cosine."""
 
@@ -26,6 +35,10 @@ class ReconstructionTraining(SynthesisTraining):
     precision_on_cpu: ClassVar[Precision] = "bfloat16"
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return self.reconstruct(batch).terms
+
+    def reconstruct(self, batch: Batch) -> Reconstruction:
+        """Rebuilds the driving frames from the source frames and the keypoints of both."""
         settings = self.settings
         source, driving = channels_last(batch.source), channels_last(batch.driving)
         weights = losses.motion_weights(driving, batch.neighbour, settings.motion_emphasis)
@@ -44,7 +57,7 @@ class ReconstructionTraining(SynthesisTraining):
         terms["squared"] = settings.squared_weight * losses.weighted_square(image, driving, weights)
         terms["gradient"] = settings.gradient_weight * losses.gradient_l1(image, driving)
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
-        return terms
+        return Reconstruction(image, of_driving, weights, terms)
 
     def learning_rate(self) -> float:
         settings = self.settings

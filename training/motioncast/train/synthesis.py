@@ -36,10 +36,16 @@ from motioncast.train.arguments import add_training_arguments
 from motioncast.train.configuration import LENGTHS, load_configuration, override
 from motioncast.train.fields import ConfigurationError
 from motioncast.train.journal import Journal
+from motioncast.train.lite_adversarial import LiteAdversarialTraining
 from motioncast.train.parallel import ALONE, Processes, joined
 from motioncast.train.preview import held_out_pairs, preview
 from motioncast.train.reconstruction import ReconstructionTraining
-from motioncast.train.settings import AdversarialSettings, SynthesisSettings, TrainingSettings
+from motioncast.train.settings import (
+    AdversarialSettings,
+    LiteAdversarialSettings,
+    SynthesisSettings,
+    TrainingSettings,
+)
 from motioncast.train.state import SynthesisTraining
 
 
@@ -156,6 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if all(getattr(settings, length) is None for length in LENGTHS):
             raise ConfigurationError("command line: no length (expected --steps or --minutes)")
         start = None if options.start is None else load_start(options.start, chosen.network)
+        if settings.freeze_detector == 0 and start is None:
+            raise ConfigurationError(
+                f"{chosen.name}: fixes the detector from the start (expected --from CHECKPOINT)"
+            )
         further = [(Path(folder), share_of(text)) for folder, text in options.also]
     except (ConfigurationError, CheckpointError, FileNotFoundError) as error:
         parser.error(str(error))
@@ -228,6 +238,8 @@ def new_training(
     model = MotionTransfer(network) if start is None else start.requires_grad_(True)
     if isinstance(settings, AdversarialSettings):
         return AdversarialTraining(model, settings, processes)
+    if isinstance(settings, LiteAdversarialSettings):
+        return LiteAdversarialTraining(model, settings, processes)
     assert isinstance(settings, TrainingSettings)
     return ReconstructionTraining(model, settings, processes)
 
