@@ -1,0 +1,45 @@
+"""What evaluations measure of a repository is what its services give."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from motioncast.client import Frame, Origin, Pixels, connect
+from motioncast.client.video import read_video
+from motioncast.evaluate.pipelines import RepositoryPipeline
+from motioncast.evaluate.reconstruction import Original, Pattern, reconstruct
+from motioncast.inference import default_repository
+from motioncast.stack import Stack, StackSettings
+
+CLIP = Path(__file__).parents[3] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
+
+
+async def streamed(frames: list[Pixels], pattern: Pattern) -> list[Frame]:
+    """Returns what all services in this process, over gRPC, make of the frames."""
+    settings = StackSettings(default_repository())
+    async with Stack(settings) as stack, connect(stack.target) as service:
+        stream = service.stream(
+            frames, model="lite128", observed=pattern.observed, predicted=pattern.predicted
+        )
+        return [frame async for frame in stream]
+
+
+@pytest.mark.parametrize("pattern", [Pattern(1, 1), Pattern(5, 5)], ids=str)
+def test_an_evaluation_measures_the_frames_that_a_stream_returns(pattern: Pattern) -> None:
+    with read_video(CLIP, 128, limit=13) as video:
+        frames = list(video.frames)
+
+    returned = asyncio.run(streamed(frames, pattern))
+    with RepositoryPipeline(default_repository(), "lite128") as pipeline:
+        original = Original(CLIP.name, np.stack(frames))
+        _, measured = reconstruct(pipeline, original, [pattern])[pattern]
+
+    assert {frame.origin for frame in returned} == {Origin.OBSERVED, Origin.PREDICTED}
+    # How many frames share a run changes the last bits of its floats: a level at most, rarely.
+    difference = np.abs(np.stack([frame.image for frame in returned]).astype(int) - measured)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
