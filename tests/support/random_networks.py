@@ -20,7 +20,10 @@ def random_motion_transfer(configuration: Configuration, seed: int = 0) -> Motio
 
 
 def random_vrnn(sizes: PredictorSizes, seed: int = 0) -> VRNN:
-    """Returns a VRNN in evaluation mode whose keypoints move by a few hundredths per frame."""
+    """Returns a VRNN in evaluation mode whose keypoints move by a few hundredths per frame.
+
+    It states intervals, wider with every horizon.
+    """
     torch.manual_seed(seed)
     shape = (sizes.keypoints, 3)
     statistics = MotionStatistics(
@@ -28,7 +31,9 @@ def random_vrnn(sizes: PredictorSizes, seed: int = 0) -> VRNN:
         std=0.1 + torch.rand(shape),
         unit=0.02 + 0.05 * torch.rand(shape),
     )
-    return randomise(VRNN(sizes, statistics))
+    vrnn = randomise(VRNN(sizes, statistics))
+    vrnn.factors.copy_(torch.linspace(0.1, 1, len(vrnn.factors))[:, None].expand(-1, 3))
+    return vrnn
 
 
 @torch.no_grad()

@@ -21,7 +21,12 @@ from motioncast.export.rollout import roll_out, step_specification
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.served import rearranged
 from motioncast.export.specification import ModelSpecification
-from motioncast.export.wrappers import ServedDetector, ServedStep, ServedSynthesis
+from motioncast.export.wrappers import (
+    ServedDetector,
+    ServedPredictor,
+    ServedStep,
+    ServedSynthesis,
+)
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.checkpoint_predictor import load_predictor
 from motioncast.models.configurations import configuration
@@ -148,7 +153,7 @@ def predictor_exportable(name: str, predictor: RecurrentPredictor) -> Exportable
     """Returns the predictor model of the configuration `name`."""
     return Exportable(
         interface.predictor_specification(name, predictor),
-        reference=predictor,
+        reference=ServedPredictor(predictor),
         served=ServedStep(predictor),
         rolled_out=True,
     )

@@ -2,7 +2,7 @@
 
     <config>_keypoint    image -> keypoints
     <config>_synthesis   source_image, source_keypoints, driving_keypoints -> image
-    <config>_predictor   keypoints, observed, noise, state -> forecast, next_state
+    <config>_predictor   keypoints, observed, noise, state -> forecast, half_width90, next_state
 
 The first axis of every tensor is the batch; predictor and synthesis also have a time axis.
 """
@@ -95,23 +95,28 @@ def synthesis_specification(configuration: Configuration) -> ModelSpecification:
 
 def predictor_specification(name: str, predictor: RecurrentPredictor) -> ModelSpecification:
     """Describes the predictor of the configuration `name`."""
-    keypoints, latent = predictor.sizes.keypoints, predictor.sizes.latent
-    state = predictor.state_size
+    keypoints, state = predictor.sizes.keypoints, predictor.state_size
     return ModelSpecification(
         name=f"{name}_predictor",
         description="a stretch of the timeline, observed or not, and the state before it "
-        "-> forecast of every frame from those before it, and the state after it",
+        "-> forecast of every frame from those before it, half the width of its 90 % interval, "
+        "and the state after it",
         inputs=(
             TensorSpecification("keypoints", "float32", (BATCH, TIME, keypoints, 3)),
             TensorSpecification("observed", "float32", (BATCH, TIME)),
-            TensorSpecification("noise", "float32", (BATCH, TIME, latent)),
+            TensorSpecification("noise", "float32", (BATCH, TIME, predictor.noise_size)),
             TensorSpecification("state", "float32", (BATCH, state)),
         ),
         outputs=(
             TensorSpecification("forecast", "float32", (BATCH, TIME, keypoints, 3)),
+            TensorSpecification("half_width90", "float32", (BATCH, TIME, keypoints, 3)),
             TensorSpecification("next_state", "float32", (BATCH, state)),
         ),
-        tolerances={"forecast": Tolerance(1e-4), "next_state": Tolerance(1e-3)},
+        tolerances={
+            "forecast": Tolerance(1e-4),
+            "half_width90": Tolerance(1e-4),
+            "next_state": Tolerance(1e-3),
+        },
         max_batch_size=64,
         dynamic_batching=True,
     )

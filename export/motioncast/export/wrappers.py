@@ -35,8 +35,8 @@ class ServedSynthesis(nn.Module):
         return levels(images)  # (B, T, S, S, 3)
 
 
-class ServedStep(nn.Module):
-    """One step of the predictor; `rollout` runs it over the time axis."""
+class ServedPredictor(nn.Module):
+    """Keypoints, observed, noise, state -> forecast, half_width90 (B, T, K, 3), next state."""
 
     def __init__(self, predictor: RecurrentPredictor) -> None:
         super().__init__()
@@ -44,8 +44,23 @@ class ServedStep(nn.Module):
 
     def forward(
         self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return self.predictor.step(keypoints, observed, noise, state)
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        run = self.predictor.unroll(keypoints, observed, noise, state)
+        return run.forecast, self.predictor.half_width90(run.states), run.next_state
+
+
+class ServedStep(nn.Module):
+    """One step of the served predictor; `rollout` runs it over the time axis."""
+
+    def __init__(self, predictor: RecurrentPredictor) -> None:
+        super().__init__()
+        self.predictor = predictor
+
+    def forward(
+        self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        forecast, next_state = self.predictor.step(keypoints, observed, noise, state)
+        return forecast, self.predictor.half_width90(state), next_state
 
 
 def unit_range(image: Tensor) -> Tensor:

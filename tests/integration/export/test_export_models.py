@@ -119,16 +119,18 @@ def test_a_longer_timeline_than_any_checked_runs_too(
 ) -> None:
     predictor = session(exported[2])
     state = predictor.get_inputs()[3].shape[1]
-    forecast, next_state = predictor.run(
+    forecast, half_width90, next_state = predictor.run(
         None,
         {
             "keypoints": np.zeros((5, 33, LITE128.keypoints, 3), np.float32),
             "observed": np.ones((5, 33), np.float32),
-            "noise": np.zeros((5, 33, 16), np.float32),
+            "noise": np.zeros((5, 33, 16 + 3 * LITE128.keypoints), np.float32),
             "state": np.zeros((5, state), np.float32),
         },
     )
-    assert forecast.shape == (5, 33, LITE128.keypoints, 3)
+    assert forecast.shape == half_width90.shape == (5, 33, LITE128.keypoints, 3)
+    assert not half_width90[:, 0].any()  # nothing forecasts the first frame of a timeline
+    assert (half_width90[:, 1:] > 0).all()
     assert next_state.shape == (5, state)
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Laplace
 from torch.testing import assert_close
 
 from motioncast.models.checkpoint_predictor import build_predictor
@@ -158,7 +159,7 @@ def numpy_elbo(
 @pytest.mark.parametrize("beta", [1.0, 0.3])
 def test_the_elbo_objective_is_the_papers_bound_computed_independently(beta: float) -> None:
     vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
-    weights = LossWeights(objective="elbo", beta=beta)
+    weights = LossWeights(objective="elbo", beta=beta, spread=0.0)
     terms = loss_terms(vrnn, keypoints, observed, noise, weights)
     bound, kl = numpy_elbo(vrnn, keypoints.double().numpy(), noise.double().numpy(), beta)
     assert terms.total.item() == pytest.approx(-bound, rel=1e-4)
@@ -168,7 +169,7 @@ def test_the_elbo_objective_is_the_papers_bound_computed_independently(beta: flo
 
 def test_the_elbo_is_teacher_forced_so_the_pattern_does_not_matter() -> None:
     vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
-    weights = LossWeights(objective="elbo")
+    weights = LossWeights(objective="elbo", spread=0.0)
     losses = [
         total_loss(vrnn, keypoints, mask, noise, weights)
         for mask in (observed, torch.ones_like(observed))
@@ -185,7 +186,7 @@ def test_predictors_without_a_latent_have_no_elbo(kind: str) -> None:
 
 def test_the_free_running_objective_is_the_forecast_loss_less_the_weighted_elbo() -> None:
     vrnn, (keypoints, observed), noise = model("vrnn"), windows(), draw(3, 7, 3)
-    weights = LossWeights(elbo=0.4, beta=0.3)
+    weights = LossWeights(elbo=0.4, beta=0.3, spread=0.0)
     terms = loss_terms(vrnn, keypoints, observed, noise, weights)
     elbo = terms.log_likelihood - 0.3 * terms.kl
     assert_close(terms.total, terms.forecast - 0.4 * elbo / 6)
@@ -252,10 +253,28 @@ def test_the_best_of_several_paths_is_the_least_error_of_each_window() -> None:
 def test_only_the_best_path_teaches_the_forecast() -> None:
     vrnn, (keypoints, observed) = model("vrnn"), windows(batch=1)
     noise = draw(2, 1, 7, 3).requires_grad_()
-    weights = LossWeights(best_of=2, elbo=0.0)
+    weights = LossWeights(best_of=2, elbo=0.0, spread=0.0)
     torch.autograd.backward(total_loss(vrnn, keypoints, observed, noise, weights))
     assert noise.grad is not None
     assert sorted((noise.grad.abs().sum(dim=(1, 2, 3)) > 0).tolist()) == [False, True]
+
+
+def test_the_spread_is_taught_by_the_likelihood_of_the_error_and_teaches_nothing_else() -> None:
+    vrnn, (keypoints, observed) = model("vrnn"), windows()
+    noise = draw(3, 7, 3)
+    plain = total_loss(vrnn, keypoints, observed, noise, LossWeights(spread=0.0))
+    loss = total_loss(vrnn, keypoints, observed, noise, LossWeights(spread=0.3))
+
+    state = torch.zeros(3, vrnn.state_size)
+    run = vrnn.unroll(keypoints, observed, noise * observed[..., None], state)
+    spread = vrnn.spread(vrnn.recall(run.states))
+    density = Laplace(run.forecast / vrnn.unit, spread, validate_args=False)
+    expected = -(density.log_prob(keypoints / vrnn.unit) + math.log(2))[:, 1:].mean()  # type: ignore[no-untyped-call]
+    assert_close(loss - plain, 0.3 * expected, check_stride=False)
+    torch.autograd.backward(loss - plain)
+    for name, value in vrnn.named_parameters():
+        taught = value.grad is not None and bool(value.grad.abs().max() > 1e-6)
+        assert taught == name.startswith("spread_network"), name
 
 
 def test_the_papers_rnn_learns_the_absolute_error_of_predicted_frames_alone() -> None:

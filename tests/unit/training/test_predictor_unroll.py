@@ -1,5 +1,7 @@
 """What every recurrent predictor promises about its timeline and its state."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from motioncast.models.predictor import (
     PredictorSizes,
     RecurrentPredictor,
 )
+from motioncast.models.predictors import damped
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=4, features=6)
 STATISTICS = MotionStatistics(
@@ -24,7 +27,9 @@ Timeline = tuple[Tensor, Tensor, Tensor, Tensor]
 @pytest.fixture(params=sorted(PREDICTORS))
 def model(request: pytest.FixtureRequest) -> RecurrentPredictor:
     torch.manual_seed(0)
-    return build_predictor(request.param, SIZES, STATISTICS).eval()
+    model = build_predictor(request.param, SIZES, STATISTICS).eval()
+    model.factors.fill_(0.5)
+    return model
 
 
 def timeline(model: RecurrentPredictor, observed: list[int], batch: int = 2) -> Timeline:
@@ -34,7 +39,7 @@ def timeline(model: RecurrentPredictor, observed: list[int], batch: int = 2) -> 
     return (
         torch.rand(batch, frames, 3, 3, generator=generator),
         torch.tensor(observed, dtype=torch.float32).expand(batch, frames),
-        torch.randn(batch, frames, 4, generator=generator),
+        torch.randn(batch, frames, model.noise_size, generator=generator),
         torch.zeros(batch, model.state_size),
     )
 
@@ -108,6 +113,32 @@ def test_a_session_that_has_seen_nothing_keeps_the_zero_state(model: RecurrentPr
     forecast, next_state = model(keypoints, observed, noise, state)
     assert forecast.isfinite().all()
     assert_close(next_state, state, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["gru", "vrnn"])
+def test_by_displacements_a_track_elsewhere_is_forecast_elsewhere_and_else_alike(kind: str) -> None:
+    torch.manual_seed(0)
+    model = build_predictor(kind, replace(SIZES, inputs="displacements"), STATISTICS).eval()
+    keypoints, observed, noise, state = timeline(model, [1, 1, 1, 0, 0, 1, 0, 0, 0])
+    keypoints = 0.4 + 0.1 * keypoints
+    shift = torch.tensor([[-0.7, 0.2, 0.1], [0.1, -0.9, 0.0], [0.3, 0.3, -0.2]])
+    here, _ = model(keypoints, observed, noise, state)
+    there, _ = model(keypoints + shift, observed, noise, state)
+    assert_close(there[:, 1:], here[:, 1:] + shift, atol=1e-5, rtol=0)
+    assert (here[:, 5] != here[:, 4]).all()
+
+
+@pytest.mark.parametrize("kind", ["gru", "vrnn"])
+def test_a_network_without_an_opinion_goes_on_at_its_slope(kind: str) -> None:
+    model = build_predictor(kind, replace(SIZES, inputs="displacements"), STATISTICS).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.get_parameter("slope").fill_(0.7)
+    keypoints, observed, _, state = timeline(model, [1, 1, 0, 0, 0])
+    forecast, _ = model(0.1 * keypoints, observed, torch.zeros(2, 5, 4), state)
+    expected = damped(0.1 * keypoints, observed[0] > 0, slope=0.7)
+    assert_close(forecast[:, 2:], expected[:, 2:])
 
 
 @pytest.mark.parametrize("kind", ["gru", "vrnn"])

@@ -5,7 +5,8 @@
     relative(h) = error(h) / mean over the same of |(x, y)_{t+h} - (x, y)_t|,
                   the face's own motion since the last observed frame t
 
-A predictor is given the observed frames alone; past them it lives on its own output.
+A predictor is given the observed frames alone; past them it lives on its own output. Those that
+state a 90 % interval are also told how often it holds (coverage.py).
 
     python -m motioncast.evaluate.forecast --tracks TRACKS.npz [--predictors FOLDER]
         [--checkpoint-vrnn FILE] [--checkpoint-gru FILE] [--json FILE]
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor
 
 from motioncast.data.keypoints import every_window, load_tracks
+from motioncast.evaluate.coverage import coverage_lines, coverage_rows
 from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
 from motioncast.models.checkpoint_predictor import load_forecaster, predictor_files
 from motioncast.models.predictors import SIMPLE, Predictor, continue_free, hold
@@ -135,6 +137,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(as_table({name: error.tolist() for name, error in means.items()}))
     print("\nRelative to the motion since the last observed frame:\n")
     print(as_table(relative))
+    windows = every_window(clips, setting.length, setting.stride_frames)
+    intervals = coverage_lines(files, windows, setting.observed_frames)
+    if intervals:
+        print("\nTrue x and y within the 90 % interval, and its width in pixels at 256:\n")
+        print(as_table(coverage_rows(intervals)))
     if options.json is not None:
         report = {
             "setting": asdict(setting),
@@ -142,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "initialisations": {name: len(error) for name, error in errors.items()},
             "error_pixels": {name: error.tolist() for name, error in means.items()},
             "error_relative_to_motion": relative,
+            "intervals": [asdict(line) for line in intervals],
             "error_pixels_by_initialisation_and_clip": {
                 name: error.tolist() for name, error in errors.items()
             },

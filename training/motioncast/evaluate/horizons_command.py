@@ -3,7 +3,8 @@
     motioncast evaluate horizons --tracks TRACKS.npz --predictors FOLDER --out DIR
     python -m motioncast.evaluate.horizons_command (the same)
 
-DIR gets horizons/README.md, horizons.csv, tests.csv, per_clip.csv, results.json and the figure.
+DIR gets horizons/README.md, horizons.csv, coverage.csv, tests.csv, per_clip.csv, results.json and
+the figure.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from motioncast.data.keypoints import Tracks, load_tracks
+from motioncast.data.keypoints import Tracks, every_window, load_tracks
+from motioncast.evaluate.coverage import CoverageLine, coverage_lines, coverage_rows
 from motioncast.evaluate.entrants import Entrant, first_line, kinds, load_entrants
 from motioncast.evaluate.experiment import Values
 from motioncast.evaluate.figures import error_per_horizon
@@ -55,16 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         entrants = load_entrants(options.predictors, options.initialisations)
         clips, notes = _long_enough(tracks, options.part, setting)
         errors = clip_errors(entrants, tracks, clips, setting)
+        intervals = _intervals(entrants, tracks, clips, setting)
     except (OSError, ValueError) as error:
         parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
 
     lines, verdicts = horizon_lines(errors), horizon_verdicts(errors)
     command = shlex.join(["motioncast", "evaluate", "horizons", *arguments])
-    page = as_page(lines, verdicts, setting, str(options.tracks), notes, command)
+    page = as_page(lines, verdicts, intervals, setting, str(options.tracks), notes, command)
     with results_folder(folder, options.force) as unfinished:
         error_per_horizon(unfinished / "horizons", _curves(lines), "forecast_error")
         (unfinished / "README.md").write_text(page)
         write_records(unfinished / "horizons.csv", HorizonLine, lines)
+        write_records(unfinished / "coverage.csv", CoverageLine, intervals)
         write_records(unfinished / "tests.csv", HorizonVerdict, verdicts)
         write_records(
             unfinished / "per_clip.csv", ClipLine, _clip_lines(entrants, errors, tracks, clips)
@@ -78,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "clips": [tracks.names[clip] for clip in clips],
             "notes": notes,
             "errors": [asdict(line) for line in lines],
+            "intervals": [asdict(line) for line in intervals],
             "tests": [asdict(verdict) for verdict in verdicts],
         }
         write_json(unfinished / "results.json", content)
@@ -88,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def as_page(
     lines: Sequence[HorizonLine],
     verdicts: Sequence[HorizonVerdict],
+    intervals: Sequence[CoverageLine],
     setting: Setting,
     data: str,
     notes: Sequence[str],
@@ -125,6 +131,19 @@ def as_page(
         "## Relative to the motion since the last observed frame",
         table(head, rows("relative_to_motion")),
     ]
+    if intervals:
+        parts += [
+            "## The 90 % interval that a predictor states",
+            "Share of true x and y within it; the same for the central 90 % of paths drawn at"
+            " random; and its mean width in pixels at 256x256.",
+            table(
+                ["", *map(str, horizons)],
+                [
+                    [name, *(f"{value:.3f}" for value in row)]
+                    for name, row in coverage_rows(intervals).items()
+                ],
+            ),
+        ]
     if verdicts:
         parts += [
             f"## {look(CONTENDER).label} against each of the others",
@@ -139,6 +158,18 @@ def as_page(
             for other in others
         ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _intervals(
+    entrants: Sequence[Entrant], tracks: Tracks, clips: Sequence[int], setting: Setting
+) -> list[CoverageLine]:
+    files: dict[str, list[Path]] = {}
+    for entrant in entrants:
+        if entrant.checkpoint:
+            files.setdefault(entrant.kind, []).append(entrant.checkpoint)
+    keypoints = [tracks.clip(clip) for clip in clips]
+    windows = every_window(keypoints, setting.length, setting.stride_frames)
+    return coverage_lines(files, windows, setting.observed_frames)
 
 
 def _row(verdict: HorizonVerdict) -> list[str]:

@@ -26,6 +26,7 @@ PREDICTORS: dict[str, type[RecurrentPredictor]] = {
 VAR = "var"
 KINDS = (*PREDICTORS, VAR)
 FORMER_NAMES = {"monkey_net_gru": "rnn"}
+OF_THE_INTERVAL = ("factors", "spread_network.")  # older files have neither, and state none
 
 
 class PredictorCheckpointError(ValueError):
@@ -119,7 +120,12 @@ def _recurrent(content: dict[str, Any], path: Path) -> RecurrentPredictor:
         kind = FORMER_NAMES.get(content["kind"], content["kind"])
         model = build_predictor(kind, PredictorSizes(**content["sizes"]))
         weights: dict[str, Tensor] = content["weights"]
-        model.load_state_dict({name: value.float() for name, value in weights.items()})
+        unstated = {
+            name: torch.zeros_like(value)
+            for name, value in model.state_dict().items()
+            if name.startswith(OF_THE_INTERVAL)
+        }
+        model.load_state_dict(unstated | {name: value.float() for name, value in weights.items()})
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise PredictorCheckpointError(f"{path}: damaged predictor ({error})") from error
     return model.eval()

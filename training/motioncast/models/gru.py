@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from motioncast.models.predictor import (
+    Advance,
     GatedRecurrence,
+    Memory,
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,
@@ -30,20 +32,19 @@ class GRU(RecurrentPredictor):
     def __init__(self, sizes: PredictorSizes, statistics: MotionStatistics | None = None) -> None:
         super().__init__(sizes, statistics)
         coordinates = 3 * sizes.keypoints
-        self.psi_x = nn.Sequential(nn.Linear(2 * coordinates + 1, sizes.features), nn.ReLU())
+        self.psi_x = nn.Sequential(nn.Linear(self.description_size, sizes.features), nn.ReLU())
         self.decoder = two_layers(sizes.hidden, sizes.features, coordinates)
         self.recurrence = GatedRecurrence(sizes.features, sizes.hidden)
 
-    def step(
-        self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Advances by one frame (see RecurrentPredictor)."""
-        memory = self.recall(state)
+    def advance(
+        self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
+    ) -> Advance:
+        """Forecasts and takes up one frame (see RecurrentPredictor)."""
         forecast = self.place(memory, self.decoder(memory.hidden))
         current = take(observed, keypoints, forecast)  # (B, K, 3)
         x = self.psi_x(self.describe(memory, current, observed))
         hidden = self.recurrence(x, memory.hidden)
-        return forecast, self.remember(memory, hidden, current, observed)
+        return Advance(forecast, current, hidden)
 
 
 class MonkeyNetGRU(RecurrentPredictor):
@@ -55,17 +56,16 @@ class MonkeyNetGRU(RecurrentPredictor):
         self.recurrence = GatedRecurrence(coordinates, sizes.hidden)
         self.output = nn.Linear(sizes.hidden, coordinates)
 
-    def step(
-        self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Advances by one frame (see RecurrentPredictor); its output follows its zero input."""
-        memory = self.recall(state)
+    def advance(
+        self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
+    ) -> Advance:
+        """Forecasts and takes up one frame (see RecurrentPredictor), its own input being zero."""
         nothing = torch.zeros_like(memory.previous)
         unfed = self.recurrence(nothing.flatten(-2), memory.hidden)
         forecast = _bounded(as_keypoints(self.output(unfed)))
         fed = self.recurrence(take(observed, keypoints, nothing).flatten(-2), memory.hidden)
         current = take(observed, keypoints, forecast)
-        return forecast, self.remember(memory, fed, current, observed)
+        return Advance(forecast, current, fed)
 
 
 def _bounded(output: Tensor) -> Tensor:

@@ -6,18 +6,29 @@ standard deviation, so that "no motion" is the easiest answer:
     forecast_t = clamp(x_{t-1} + unit * d_t)
     x_t        = the given keypoints where observed, forecast_t where predicted (free running)
 
-The state is one vector per batch element, [hidden | keypoints of the frame before | seen]; all
-zeros means that nothing has been seen yet.
+With `inputs = "positions"` a network reads where on the image the keypoints lie, and so knows one
+speaker's face by heart. With "displacements" it reads motion alone, whoever moves, and forecasts
+what a learnt slope, one per coordinate, leaves of the last displacement to explain:
 
-Shapes: B batch, T time, K keypoints (x, y, intensity), Z latent, H hidden, S = H + 3K + 1 state.
+    forecast_t = clamp(x_{t-1} + unit * (slope * v_{t-1} + d_t)),   v_t = (x_t - x_{t-1}) / unit
+
+The state is one vector per batch element, [hidden | keypoints of the frame before | their v |
+deviation of the path | frames since the last observed one | seen]; all zeros means that nothing has
+been seen yet. Intervals and sample paths are those of interval.py.
+
+Shapes: B batch, T time, K keypoints (x, y, intensity), Z latent, H hidden, S = H + 9K + 2 state.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from motioncast.models.interval import NORMAL_QUANTILE, deviate, factor_at, uncalibrated
+
+FIRST_SLOPE = 0.3  # before training
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,7 @@ class PredictorSizes:
     hidden: int = 256
     latent: int = 16
     features: int = 128  # width of the feedforward networks
+    inputs: Literal["positions", "displacements"] = "positions"
 
 
 LITE128 = PredictorSizes()
@@ -55,7 +67,18 @@ class Memory(NamedTuple):
 
     hidden: Tensor  # (..., H)
     previous: Tensor  # (..., K, 3), keypoints of the frame before
+    velocity: Tensor  # (..., K, 3), their displacement to that frame, in units
+    deviation: Tensor  # (..., K, 3), of the drawn path, in standard deviations
+    elapsed: Tensor  # (..., 1), frames predicted since the last observed one
     seen: Tensor  # (..., 1), 1 once a frame has been observed
+
+
+class Advance(NamedTuple):
+    """What a network makes of one frame."""
+
+    forecast: Tensor  # (B, K, 3), of the frame from everything before it
+    current: Tensor  # (B, K, 3), the frame's keypoints where observed, the forecast elsewhere
+    hidden: Tensor  # (B, H)
 
 
 class Unrolled(NamedTuple):
@@ -72,6 +95,7 @@ class RecurrentPredictor(nn.Module, ABC):
     mean: Tensor
     std: Tensor
     unit: Tensor
+    factors: Tensor
 
     def __init__(self, sizes: PredictorSizes, statistics: MotionStatistics | None = None) -> None:
         super().__init__()
@@ -80,13 +104,31 @@ class RecurrentPredictor(nn.Module, ABC):
         self.register_buffer("mean", statistics.mean.clone())
         self.register_buffer("std", statistics.std.clone())
         self.register_buffer("unit", statistics.unit.clone())
+        self.register_buffer("factors", uncalibrated())
+        self.reads_positions = sizes.inputs == "positions"
+        if not self.reads_positions:
+            self.slope = nn.Parameter(torch.full((sizes.keypoints, 3), FIRST_SLOPE))
 
     @property
     def state_size(self) -> int:
         """S, the length of the state vector."""
-        return self.sizes.hidden + 3 * self.sizes.keypoints + 1
+        return self.sizes.hidden + 9 * self.sizes.keypoints + 2
+
+    @property
+    def noise_size(self) -> int:
+        """Z + 3K: the noise of the latent, then that of the path."""
+        return self.sizes.latent + 3 * self.sizes.keypoints
 
     @abstractmethod
+    def advance(
+        self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
+    ) -> Advance:
+        """Forecasts one frame and takes it up; arguments as of `step`, the noise (B, Z) alone."""
+
+    def spread(self, memory: Memory) -> Tensor:
+        """Returns how far off the next forecast may be, (..., K, 3), up to a factor; positive."""
+        return torch.ones_like(memory.previous)
+
     def step(
         self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -95,13 +137,32 @@ class RecurrentPredictor(nn.Module, ABC):
         Args:
             keypoints: (B, K, 3), the frame's keypoints; ignored where it is not observed.
             observed: (B,), 1 where the frame is observed, 0 where it is to be predicted.
-            noise: (B, Z), standard normal, or zeros for the mean path.
+            noise: standard normal, or zeros for the mean path. (B, Z) draws the latent alone,
+                (B, Z + 3K) also how far the path lies from it within the stated interval.
             state: (B, S), zeros at the start of a session.
 
         Returns:
             The forecast of this frame from everything before it (B, K, 3), with x and y in [-1, 1]
             and intensity in [0, 1], and the next state (B, S).
         """
+        memory, latent = self.recall(state), self.sizes.latent
+        advance = self.advance(memory, keypoints, observed, noise[:, :latent])
+        path, deviation = advance.forecast, memory.deviation
+        if noise.shape[1] > latent:
+            deviation = deviate(deviation, as_keypoints(noise[:, latent:]), memory.seen)
+            off = deviation * self.half_width90(state) / NORMAL_QUANTILE
+            path = clamp_keypoints(path + off)
+        return path, self._remember(memory, advance, deviation, observed)
+
+    def half_width90(self, state: Tensor) -> Tensor:
+        """Returns half the width of the 90 % interval around the next forecast, (..., K, 3).
+
+        In the units of keypoints, 0 to 1, from the states (..., S) before it; zeros before anything
+        was seen and from a network that was never calibrated.
+        """
+        memory = self.recall(state)
+        factor = factor_at(self.factors, memory.elapsed) * memory.seen[..., None]
+        return (self.unit * self.spread(memory) * factor).clamp(max=1.0)
 
     def unroll(self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor) -> Unrolled:
         """Runs `step` over (B, T, K, 3), (B, T), (B, T, Z) from state (B, S)."""
@@ -121,43 +182,54 @@ class RecurrentPredictor(nn.Module, ABC):
 
     def recall(self, state: Tensor) -> Memory:
         """Takes states (..., S) apart."""
-        hidden = state[..., : self.sizes.hidden]
-        previous = as_keypoints(state[..., self.sizes.hidden : -1])
-        return Memory(hidden, previous, state[..., -1:])
+        hidden, coordinates = self.sizes.hidden, 3 * self.sizes.keypoints
+        lengths = [hidden, coordinates, coordinates, coordinates, 1, 1]
+        parts = torch.split(state, lengths, dim=-1)
+        return Memory(parts[0], *map(as_keypoints, parts[1:4]), *parts[4:])
 
     def place(self, memory: Memory, displacement: Tensor) -> Tensor:
         """Returns the keypoints (..., K, 3) that a displacement (..., 3K) leads to.
 
         Before anything has been seen, this is the mean position in the training set.
         """
-        moved = memory.previous + self.unit * as_keypoints(displacement)
+        moved = memory.previous + self.unit * (as_keypoints(displacement) + self.drift(memory))
         return clamp_keypoints(torch.where(memory.seen[..., None] > 0, moved, self.mean))
 
-    def describe(self, memory: Memory, keypoints: Tensor, observed: Tensor) -> Tensor:
-        """Returns a frame's keypoints as a network reads them, (..., 6K + 1).
+    def drift(self, memory: Memory) -> Tensor:
+        """Returns the part of the next displacement that goes on by itself, (..., K, 3)."""
+        if self.reads_positions:
+            return torch.zeros_like(memory.velocity)
+        return self.slope * memory.velocity
 
-        Normalised position, displacement from the frame before in units (zero at the first
-        observed frame, where it is unknown), and whether the frame was observed.
+    @property
+    def description_size(self) -> int:
+        """D, the length of what a network reads of a frame."""
+        return (6 if self.reads_positions else 3) * self.sizes.keypoints + 1
+
+    def describe(self, memory: Memory, keypoints: Tensor, observed: Tensor) -> Tensor:
+        """Returns a frame's keypoints as a network reads them, (..., D).
+
+        Normalised position, unless it reads displacements alone; displacement from the frame before
+        in units (zero at the first observed frame, where it is unknown); whether it was observed.
         """
-        position = (keypoints - self.mean) / self.std
-        return torch.cat(
-            [
-                position.flatten(-2),
-                self.displacement(memory, keypoints).flatten(-2),
-                observed[..., None],
-            ],
-            dim=-1,
-        )
+        parts = [self.displacement(memory, keypoints).flatten(-2), observed[..., None]]
+        if self.reads_positions:
+            parts = [((keypoints - self.mean) / self.std).flatten(-2), *parts]
+        return torch.cat(parts, dim=-1)
 
     def displacement(self, memory: Memory, keypoints: Tensor) -> Tensor:
         """Returns keypoints minus those of the frame before, in units (..., K, 3)."""
         return (keypoints - memory.previous) / self.unit * memory.seen[..., None]
 
-    @staticmethod
-    def remember(memory: Memory, hidden: Tensor, keypoints: Tensor, observed: Tensor) -> Tensor:
+    def _remember(
+        self, memory: Memory, advance: Advance, deviation: Tensor, observed: Tensor
+    ) -> Tensor:
         """Packs the next state (B, S); it stays all zeros until a frame has been observed."""
+        velocity = self.displacement(memory, advance.current)
+        elapsed = (memory.elapsed + 1) * (1 - observed[:, None])
         seen = torch.maximum(memory.seen, observed[:, None])
-        return torch.cat([hidden * seen, keypoints.flatten(-2) * seen, seen], dim=-1)
+        points = [each.flatten(-2) for each in (advance.current, velocity, deviation)]
+        return torch.cat([advance.hidden, *points, elapsed, torch.ones_like(seen)], dim=-1) * seen
 
 
 class GatedRecurrence(nn.Module):

@@ -12,7 +12,7 @@ Shapes: B batch, T time, M observed frames, N horizon, S samples, K keypoints (x
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -121,15 +121,38 @@ def free_running(model: RecurrentPredictor) -> Predictor:
     return predict
 
 
-def sampled(model: RecurrentPredictor, generator: torch.Generator, samples: int) -> Sampler:
-    """Wraps a recurrent predictor: S paths whose latents are drawn, (S, B, T, K, 3).
+class StatedForecast(NamedTuple):
+    """The N frames after the observed ones, and how sure the predictor is of them."""
 
-    Every call draws on from the generator.
+    forecast: Tensor  # (B, N, K, 3)
+    half_width90: Tensor  # (B, N, K, 3), half the width of the 90 % interval around it
+
+
+def continue_with_interval(
+    model: RecurrentPredictor, observed: Tensor, horizon: int
+) -> StatedForecast:
+    """Forecasts the N frames after the observed ones (B, M, K, 3) with their 90 % interval."""
+    batch, frames, keypoints, _ = observed.shape
+    unknown = observed.new_zeros(batch, horizon, keypoints, 3)
+    timeline = torch.cat([observed, unknown], dim=1)
+    mask = (torch.arange(frames + horizon) < frames).to(observed).expand(batch, -1)
+    noise = observed.new_zeros(batch, frames + horizon, model.sizes.latent)
+    with torch.inference_mode():
+        run = model.unroll(timeline, mask, noise, observed.new_zeros(batch, model.state_size))
+        half_width90 = model.half_width90(run.states[:, frames:])
+    return StatedForecast(run.forecast[:, frames:].clone(), half_width90.clone())
+
+
+def sampled(model: RecurrentPredictor, generator: torch.Generator, samples: int) -> Sampler:
+    """Wraps a recurrent predictor: S paths drawn at random, (S, B, T, K, 3).
+
+    They spread as the stated interval says (interval.py); those of a predictor that was never
+    calibrated as its latent does. Every call draws on from the generator.
     """
 
     def predict(keypoints: Tensor, observed: Tensor) -> Tensor:
         check_timeline(keypoints, observed)
-        shape = (samples, *keypoints.shape[:2], model.sizes.latent)
+        shape = (samples, *keypoints.shape[:2], model.noise_size)
         noises = torch.randn(shape, generator=generator).to(keypoints)
         return torch.stack([run_free(model, keypoints, observed, noise) for noise in noises])
 

@@ -21,10 +21,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motioncast.models.predictor import (
+    Advance,
     GatedRecurrence,
+    Memory,
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,
+    as_keypoints,
     take,
 )
 
@@ -82,12 +85,13 @@ class VRNN(RecurrentPredictor):
         super().__init__(sizes, statistics)
         hidden, latent, features = sizes.hidden, sizes.latent, sizes.features
         coordinates = 3 * sizes.keypoints
-        self.psi_x = nn.Sequential(nn.Linear(2 * coordinates + 1, features), nn.ReLU())
+        self.psi_x = nn.Sequential(nn.Linear(self.description_size, features), nn.ReLU())
         self.psi_z = nn.Sequential(nn.Linear(latent, features), nn.ReLU())
         self.prior_network = two_layers(hidden, features, 2 * latent)
         self.posterior_network = two_layers(features + hidden, features, 2 * latent)
         self.decoder_network = two_layers(features + hidden, features, 2 * coordinates)
         self.recurrence = GatedRecurrence(2 * features, hidden)
+        self.spread_network = two_layers(hidden, features, coordinates)
 
     def prior(self, hidden: Tensor) -> Gaussian:
         """p(z_t | h_{t-1})."""
@@ -98,16 +102,23 @@ class VRNN(RecurrentPredictor):
         return _gaussian(self.posterior_network(torch.cat([x, hidden], dim=-1)))
 
     def decoder(self, z: Tensor, hidden: Tensor) -> Laplace:
-        """p(x_t | z_t, h_{t-1}) over the displacement in units, (..., 3K)."""
+        """p(x_t | z_t, h_{t-1}) over the displacement in units, without its drift, (..., 3K)."""
         output = self.decoder_network(torch.cat([self.psi_z(z), hidden], dim=-1))
         mean, scale = output.chunk(2, dim=-1)
         return Laplace(mean, F.softplus(scale) + MINIMUM_SCALE)
 
-    def step(
-        self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Advances by one frame (see RecurrentPredictor); the noise draws z_t."""
-        memory = self.recall(state)
+    def spread(self, memory: Memory) -> Tensor:
+        """Returns the expected size of the forecast's error, in units (..., K, 3).
+
+        Read off the hidden state, which knows how the face moves and for how long it has not been
+        observed.
+        """
+        return as_keypoints(F.softplus(self.spread_network(memory.hidden)) + MINIMUM_SCALE)
+
+    def advance(
+        self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
+    ) -> Advance:
+        """Forecasts and takes up one frame (see RecurrentPredictor); the noise draws z_t."""
         predicted_z = self.prior(memory.hidden).sample(noise)  # (B, Z)
         forecast = self.place(memory, self.decoder(predicted_z, memory.hidden).mean)
         current = take(observed, keypoints, forecast)  # (B, K, 3)
@@ -115,7 +126,7 @@ class VRNN(RecurrentPredictor):
         observed_z = self.posterior(x, memory.hidden).sample(noise)
         z = take(observed, observed_z, predicted_z)
         hidden = self.recurrence(torch.cat([x, self.psi_z(z)], dim=-1), memory.hidden)
-        return forecast, self.remember(memory, hidden, current, observed)
+        return Advance(forecast, current, hidden)
 
     def elbo(self, keypoints: Tensor, states: Tensor, noise: Tensor) -> Elbo:
         """Bounds the log-likelihood of the true keypoints given the states before every step.
@@ -134,9 +145,9 @@ class VRNN(RecurrentPredictor):
         x = self.psi_x(self.describe(memory, keypoints, observed))
         posterior = self.posterior(x, memory.hidden)
         decoded = self.decoder(posterior.sample(noise), memory.hidden)
-        displacement = self.displacement(memory, keypoints).flatten(-2)  # (B, T, 3K)
+        displacement = self.displacement(memory, keypoints) - self.drift(memory)
         return Elbo(
-            log_likelihood=decoded.log_likelihood(displacement),
+            log_likelihood=decoded.log_likelihood(displacement.flatten(-2)),  # (B, T)
             kl=posterior.kl(self.prior(memory.hidden)),
         )
 

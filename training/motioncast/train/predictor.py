@@ -3,10 +3,11 @@
     python -m motioncast.train.predictor --config lite64_grid --data TRACKS.npz --out FOLDER
         [--predictor vrnn|gru|rnn|var] [--seed 0 | --seeds 0-4]
 
-A training leaves `predictor.pt`, the averaged weights that forecast the validation clips best,
-`last.pt`, from which a second call goes on bit for bit, `log.jsonl` and `tensorboard/`. With
-several seeds these lie in FOLDER/KIND_SEED/, and the predictors as FOLDER/KIND_SEED.pt, where
-evaluation looks for them. The vector autoregression has no seed: FOLDER/var.pt.
+A training leaves `predictor.pt`, the averaged weights that forecast the validation clips best, with
+a 90 % interval fitted to the same clips (calibration.py), `last.pt`, from which a second call goes
+on bit for bit, `log.jsonl` and `tensorboard/`. With several seeds these lie in FOLDER/KIND_SEED/,
+and the predictors as FOLDER/KIND_SEED.pt, where evaluation looks for them. The vector
+autoregression has no seed: FOLDER/var.pt.
 """
 
 import argparse
@@ -25,10 +26,16 @@ from tqdm import tqdm
 
 from motioncast.data.keypoints import Tracks, TracksError, every_window, load_tracks
 from motioncast.evaluate.forecast import Setting, forecast_error
-from motioncast.models.checkpoint_predictor import KINDS, save_predictor, save_var
+from motioncast.models.checkpoint_predictor import (
+    KINDS,
+    load_predictor,
+    save_predictor,
+    save_var,
+)
 from motioncast.models.predictor import RecurrentPredictor
 from motioncast.models.predictors import free_running, hold
 from motioncast.train.arguments import DEFAULT_CONFIGURATION, add_training_arguments
+from motioncast.train.calibration import calibrate
 from motioncast.train.configuration import PredictorPlan, load_configuration, override_schedule
 from motioncast.train.fields import ConfigurationError
 from motioncast.train.journal import Journal, read_log
@@ -75,7 +82,16 @@ def train(
                 bar.set_postfix(watch.look(training, means, out))
                 training.save(last)
             recent.clear()
+    if processes.leads:
+        _state_interval(out / "predictor.pt", validation)
     return watch.best
+
+
+def _state_interval(path: Path, validation: Sequence[Tensor]) -> None:
+    """Calibrates a predictor where it lies; without validation clips it states no interval."""
+    model = load_predictor(path)
+    if calibrate(model, validation):
+        save_predictor(model, path)
 
 
 class _Validation:

@@ -1,5 +1,7 @@
 """What predictors are trained on: the free-running forecast error, and the paper's ELBO (VRNN).
 
+    total = objective + spread weight * mean (log s_t + |forecast_t - x_t| / (unit * s_t))
+
     free_running  mean over steps of  sum_k w_h |forecast_t - x_t| / unit   -   weight * ELBO_t
     elbo          the paper's alone:  - ELBO_t,
                   ELBO_t = E_q[log p(x_t | z_<=t, x_<t)] - beta KL(q_t || p_t), summed over
@@ -9,7 +11,9 @@
 The timeline of a training window alternates observed and predicted stretches, so the recurrence
 learns both to live on its own output and to take up the truth again. h is the number of frames
 since the last observed one; w_h = h^-1/2 keeps far horizons, whose errors are larger, from drowning
-near ones. The ELBO alone is teacher-forced: all frames are observed (Chung et al. 2015).
+near ones. The ELBO alone is teacher-forced: all frames are observed (Chung et al. 2015). The second
+term, a Laplace likelihood of the forecast's error, teaches a VRNN its spread s_t, and nothing else:
+no gradient of it reaches the forecast or the recurrence.
 
 Shapes: B batch, T time, K keypoints, Z latent, S state (of `unroll`) or samples (of noise).
 """
@@ -40,6 +44,7 @@ class LossWeights:
     beta: float = 0.1  # of the KL divergence within the ELBO; 1 is the paper's bound
     kl_annealing: Share = 0.0  # share of the training over which beta rises from 0
     scheduled_sampling: Share = 0.0  # share over which the true inputs grow fewer; 0 is never
+    spread: float = 0.1  # of the likelihood of the forecast's error, beside either objective
     best_of: Count = 1  # of that many sampled paths, the one with the least error is trained
 
 
@@ -104,6 +109,7 @@ def loss_terms(
         total = -value
     else:
         total = total - weights.elbo * value / (3 * model.sizes.keypoints)
+    total = total + weights.spread * spread_loss(model, unrolled, keypoints)
     return LossTerms(
         total=total,
         forecast=forecast.detach(),
@@ -129,6 +135,16 @@ def forecast_loss(
     if paths == 1:
         return per_step[:, 1:].mean()
     return per_step[:, 1:].mean(dim=1).reshape(paths, -1).amin(dim=0).mean()
+
+
+def spread_loss(model: VRNN, unrolled: Unrolled, keypoints: Tensor) -> Tensor:
+    """Returns -log p(error) of a Laplace density of scale `spread`, without its constant.
+
+    Per coordinate, in units, averaged over all steps but the first.
+    """
+    error = (unrolled.forecast.detach() - keypoints).abs() / model.unit  # (B, T, K, 3)
+    spread = model.spread(model.recall(unrolled.states.detach()))
+    return (spread.log() + error / spread)[:, 1:].mean()
 
 
 def monkey_net_loss(unrolled: Unrolled, keypoints: Tensor, observed: Tensor) -> Tensor:

@@ -1,0 +1,110 @@
+"""Fits the 90 % interval of a predictor to validation clips: split conformal prediction by horizon.
+
+    r_h      = |x_{t+h} - forecast_{t+h}| / (unit * spread)       h frames after the last observed
+    factor_h = the ceil(0.9 (n + 1))-th smallest of n such r_h    (Lei et al. 2018)
+
+for x, y and intensity apart and all keypoints together, over windows of validation clips, free
+running on the mean path. What is drawn like those clips is then covered with the stated
+probability, however wrong `spread` is; the better it is, the narrower the interval.
+
+    python -m motioncast.train.calibration --predictor FILE --data TRACKS.npz [--out FILE]
+
+does so to a trained predictor; `motioncast.train.predictor` ends with it by itself.
+
+Shapes: B windows, M observed frames, N horizon, K keypoints (x, y, intensity), S state.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from motioncast.data.keypoints import TracksError, every_window, load_tracks
+from motioncast.models.checkpoint_predictor import (
+    PredictorCheckpointError,
+    load_predictor,
+    save_predictor,
+)
+from motioncast.models.interval import HORIZONS, LEVEL, uncalibrated
+from motioncast.models.predictor import RecurrentPredictor
+from motioncast.models.predictors import continue_with_interval
+
+OBSERVED_FRAMES = 10  # before every forecast, as in the comparison of forecast errors
+STRIDE_FRAMES = 2  # between the starts of windows
+
+
+def calibrate(model: RecurrentPredictor, clips: Sequence[Tensor]) -> int:
+    """Sets the model's factors; returns for how many horizons the clips (T, K, 3) were long enough.
+
+    Horizons that half of the clips are too short for get the factor of the last one before them.
+    Where that is all of them, no interval is stated: the factors are zeros, the result 0.
+    """
+    lengths = sorted(map(len, clips), reverse=True)
+    enough = lengths[(len(clips) - 1) // 2] if clips else 0
+    horizons = max(0, min(HORIZONS, enough - OBSERVED_FRAMES))
+    factors = uncalibrated()
+    if horizons:
+        windows = every_window(clips, OBSERVED_FRAMES + horizons, STRIDE_FRAMES)
+        model.factors.fill_(1.0)
+        residuals = normalised_residuals(model, windows)  # (B, N, K, 3)
+        for horizon in range(horizons):
+            factors[horizon] = conformal_quantile(residuals[:, horizon].flatten(0, 1), LEVEL)
+        factors[horizons:] = factors[horizons - 1]
+    model.factors.copy_(factors)
+    return horizons
+
+
+def normalised_residuals(model: RecurrentPredictor, windows: Tensor) -> Tensor:
+    """Returns |error| over the stated half-width at every horizon, (B, N, K, 3).
+
+    windows: (B, M + N, K, 3), of which the first 10 frames are observed.
+    """
+    residuals = []
+    for batch in torch.split(windows, 512):
+        known, future = batch[:, :OBSERVED_FRAMES], batch[:, OBSERVED_FRAMES:]
+        stated = continue_with_interval(model, known, future.shape[1])
+        residuals.append((future - stated.forecast).abs() / stated.half_width90)
+    return torch.cat(residuals)
+
+
+def conformal_quantile(residuals: Tensor, level: float) -> Tensor:
+    """Returns the ceil(level (n + 1))-th smallest of n residuals (n, D), the largest at most."""
+    count = len(residuals)
+    rank = min(count, math.ceil(level * (count + 1)))
+    return residuals.kthvalue(rank, dim=0).values
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Calibrates a trained predictor on the validation clips of a file of tracks."""
+    parser = argparse.ArgumentParser(
+        prog="python -m motioncast.train.calibration",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--predictor", type=Path, required=True, help="vrnn, gru or rnn")
+    parser.add_argument("--data", type=Path, required=True, help="from motioncast.data.keypoints")
+    parser.add_argument("--out", type=Path, help="default: the predictor itself")
+    options = parser.parse_args(arguments)
+    out = options.out or options.predictor
+    try:
+        model = load_predictor(options.predictor)
+        clips = load_tracks(options.data).subset("validation")
+    except (FileNotFoundError, PredictorCheckpointError, TracksError) as error:
+        parser.error(str(error))
+    if clips and clips[0].shape[1] != model.sizes.keypoints:
+        parser.error(
+            f"{options.data}: has {clips[0].shape[1]} keypoints"
+            f" (expected {model.sizes.keypoints}, as {options.predictor} has)"
+        )
+    horizons = calibrate(model, clips)
+    if not horizons:
+        parser.error(f"{options.data}: no validation clips of more than {OBSERVED_FRAMES} frames")
+    save_predictor(model, out)
+    print(f"{out}: calibrated for horizons 1 to {horizons} on {len(clips)} validation clips")
+
+
+if __name__ == "__main__":
+    main()
