@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from motioncast.data.keypoints import motion_statistics, random_windows
+from motioncast.data.other_people import as_other_people
 from motioncast.models.checkpoint_predictor import build_predictor
 from motioncast.models.predictor import PredictorSizes
 from motioncast.train.parallel import ALONE, Processes
@@ -42,8 +43,8 @@ class PredictorTraining:
         # Tenths of a pixel matter, and the networks are small: 16 bits only when asked for.
         precision = "float32" if schedule.precision == "auto" else schedule.precision
         self.stepper = Stepper(precision, processes, on_cpu="float32")
-        statistics = motion_statistics(clips)
-        self.model = build_predictor(kind, sizes, statistics).to(processes.device)
+        self.statistics = motion_statistics(clips)
+        self.model = build_predictor(kind, sizes, self.statistics).to(processes.device)
         self.average = deepcopy(self.model).eval()
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -61,6 +62,9 @@ class PredictorTraining:
         observed = random_patterns(batch, frames, generator)
         noise = self._noise(generator)
         draws = torch.rand(batch, frames, generator=generator)
+        if schedule.other_people > 0:
+            unit = self.statistics.unit
+            keypoints = as_other_people(keypoints, unit, schedule.other_people, generator)
 
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()

@@ -96,6 +96,7 @@ class Schedule:
     batch: Count = 64  # over all processes
     window_frames: Annotated[int, Range(least=2)] = 32
     time_flip: bool = True  # half of the windows are played backwards
+    other_people: Share = 0.0  # of the windows, as if of others (data/other_people.py)
     learning_rate: Positive = 3e-3  # falls to zero along a cosine
     warmup_steps: Count = 100
     weight_decay: float = 1e-2

@@ -1,0 +1,97 @@
+"""Tracks as other people's, made of one speaker's: so that a predictor learns how faces move.
+
+The keypoints of one speaker move by certain amounts, in certain directions, together in certain
+ways, and are found with a certain accuracy; on another face a keypoint may sit elsewhere. In a
+share of the windows all of this is changed:
+
+    amount      all keypoints move 0.3 to 2 times as far from where they are on average
+    directions  their motion is turned, stretched, and mirrored in half of the windows; that of each
+                keypoint is also turned and scaled by itself
+    company     in half of the windows, three of ten keypoints move as another one does elsewhere
+    accuracy    in half of the windows, white noise shakes every keypoint, mostly by little, but up
+                to three times as far as it moves between two frames
+
+Shapes: B windows, T frames, K keypoints (x, y, intensity).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from motioncast.models.predictor import clamp_keypoints
+
+LEAST_GAIN, GREATEST_GAIN = 0.3, 2.0
+TURN_RADIANS = 0.25  # standard deviations, here and in the next three lines
+STRETCH = 0.2  # of the logarithm, per axis
+OWN_TURN_RADIANS = 0.3
+OWN_GAIN = 0.3  # of the logarithm
+IN_OTHER_COMPANY = 0.3  # of the keypoints of a window
+LARGEST_NOISE = 3.0  # standard deviation, in units
+
+
+def as_other_people(
+    windows: Tensor, unit: Tensor, share: float, generator: torch.Generator
+) -> Tensor:
+    """Returns windows (B, T, K, 3), a share of them as if of other people, in the same places.
+
+    unit: (K, 3), standard deviation of the displacement from frame to frame.
+    """
+    batch, _, keypoints, _ = windows.shape
+    centre = windows.mean(dim=1, keepdim=True)
+    motion = _in_other_company(windows - centre, generator)
+    turned = torch.einsum(
+        "bkij,btkj->btki", _own_maps(batch, keypoints, generator), motion[..., :2]
+    )
+    gain = _log_uniform(LEAST_GAIN, GREATEST_GAIN, batch, generator)[:, None, None, None]
+    moved = torch.cat([gain * turned, motion[..., 2:]], dim=-1)
+    noise = unit * _noise(moved.shape, generator)
+    chosen = _chosen(batch, share, generator)[:, None, None, None]
+    return torch.where(chosen, clamp_keypoints(centre + moved + noise), windows)
+
+
+def _in_other_company(motion: Tensor, generator: torch.Generator) -> Tensor:
+    """Lets some keypoints of half of the windows move as another keypoint of another window."""
+    batch, _, keypoints, _ = motion.shape
+    others = motion[torch.randperm(batch, generator=generator)]
+    others = others[:, :, torch.randperm(keypoints, generator=generator)]
+    leaving = torch.rand(batch, 1, keypoints, 1, generator=generator) < IN_OTHER_COMPANY
+    return torch.where(leaving & _half(batch, generator)[:, None, None, None], others, motion)
+
+
+def _own_maps(batch: int, keypoints: int, generator: torch.Generator) -> Tensor:
+    """Draws linear maps of motion (B, K, 2, 2): one of the whole face, then each keypoint's own."""
+    turn = _rotation(TURN_RADIANS * torch.randn(batch, 1, generator=generator))
+    axes = torch.exp(STRETCH * torch.randn(batch, 1, 2, generator=generator))
+    mirror = torch.where(_half(batch, generator), -1.0, 1.0)[:, None]
+    axes = axes * torch.stack([mirror, torch.ones_like(mirror)], dim=-1)  # x, y
+    own_turn = _rotation(OWN_TURN_RADIANS * torch.randn(batch, keypoints, generator=generator))
+    own_gain = torch.exp(OWN_GAIN * torch.randn(batch, keypoints, 1, 1, generator=generator))
+    return own_gain * own_turn @ (turn * axes[..., None, :])
+
+
+def _noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Draws noise (B, T, K, 3) in units: none in half of the windows, mostly little elsewhere."""
+    batch, _, keypoints, _ = shape
+    level = LARGEST_NOISE * torch.rand(batch, 1, keypoints, 1, generator=generator) ** 3
+    level = level * _half(batch, generator)[:, None, None, None]
+    return level * torch.randn(shape, generator=generator)
+
+
+def _rotation(angle: Tensor) -> Tensor:
+    """Returns the matrices (..., 2, 2) that turn by angles in radians."""
+    cosine, sine = angle.cos(), angle.sin()
+    rows = [torch.stack([cosine, -sine], dim=-1), torch.stack([sine, cosine], dim=-1)]
+    return torch.stack(rows, dim=-2)
+
+
+def _log_uniform(least: float, most: float, count: int, generator: torch.Generator) -> Tensor:
+    return least * torch.exp(math.log(most / least) * torch.rand(count, generator=generator))
+
+
+def _half(count: int, generator: torch.Generator) -> Tensor:
+    return _chosen(count, 0.5, generator)
+
+
+def _chosen(count: int, share: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=generator) < share
