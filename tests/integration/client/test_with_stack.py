@@ -70,7 +70,7 @@ async def test_forecast_frames_alone_state_their_interval(cast: Cast, target: st
     frames = (await cast(target, moving(8), observed=2, predicted=2)).frames
     stated = [frame.half_width90 for frame in frames]
     assert [half_width is not None for half_width in stated] == 2 * [False, False, True, True]
-    expected = [[2 / 15, 0, 0], [0, 0, 0]]  # the toy's interval is as wide as its last step
+    expected = [[2 / 15, 0.0, 0.0], [0.0, 0.0, 0.0]]  # the toy's is as wide as its last step
     for half_width in (stated[2], stated[6]):
         np.testing.assert_allclose(half_width, expected, atol=1e-6)
 
