@@ -37,6 +37,12 @@ def train_predictor(context: typer.Context) -> None:
     _run("motioncast.train.predictor", context)
 
 
+@train.command("personal", context_settings=PASS_ON)
+def train_personal(context: typer.Context) -> None:
+    """The shipped networks made those of one person or scene, from minutes of video."""
+    _run("motioncast.train.personal", context)
+
+
 @evaluate.command("synthesis", context_settings=PASS_ON)
 def evaluate_synthesis(context: typer.Context) -> None:
     """PSNR, SSIM, flicker and sharpness of reconstructed videos, beside copying the source."""

@@ -1,0 +1,98 @@
+"""The predictor of one person: the best of four on what the detector sees in the held-out tails.
+
+shipped      as it is
+adapted      with the positions and the speed of this person's keypoints
+fine-tuned   adapted, then trained on
+holding      adapted, and silenced: it repeats the frame before, so nothing is worse than that
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from motioncast.data.keypoints import Tracks, every_window
+from motioncast.data.own_videos import HELD_OUT_FRAMES, LEARNED_FRAMES
+from motioncast.evaluate.forecast import Setting
+from motioncast.models.checkpoint_predictor import load_predictor
+from motioncast.models.vrnn import VRNN
+from motioncast.train.calibration import calibrate
+from motioncast.train.predictor import relative_error, train
+from motioncast.train.predictor_loss import LossWeights
+from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.settings import Schedule
+
+SETTING = Setting(observed_frames=10, horizon_frames=HELD_OUT_FRAMES)
+SCHEDULE = Schedule(
+    steps=300,
+    batch=32,
+    window_frames=32,
+    learning_rate=5e-4,
+    warmup_steps=20,
+    average_decay=0.98,
+    validate_every_steps=50,
+)
+assert SCHEDULE.window_frames <= LEARNED_FRAMES
+
+
+class Chosen(NamedTuple):
+    """The predictor that forecasts the tails best, and how well each of them does."""
+
+    model: VRNN
+    name: str
+    errors: dict[str, float]  # over that of holding still, mean of horizons 1 to 12
+
+
+def choose_predictor(
+    shipped: VRNN, tracks: Tracks, out: Path, schedule: Schedule = SCHEDULE
+) -> Chosen:
+    """Fine-tunes in `out`, or goes on there, and returns the best predictor, calibrated.
+
+    tracks: of `OwnVideos.parts`, learned from and held out in turn.
+    """
+    learned = [tracks.clip(index) for index in range(0, len(tracks.names), 2)]
+    tails = [
+        torch.cat([before[-SETTING.observed_frames :], tracks.clip(2 * index + 1)])
+        for index, before in enumerate(learned)
+    ]
+    training = PredictorTraining("vrnn", shipped.sizes, learned, schedule, LossWeights())
+    for model in (training.model, training.average):
+        _take_weights(model, shipped)
+    adapted = deepcopy(training.average)
+    train(training, tails, out)
+    candidates = {
+        "shipped": shipped,
+        "adapted": adapted,
+        "fine-tuned": load_predictor(out / "predictor.pt"),
+        "holding": holding(adapted),
+    }
+    windows = every_window(tails, SETTING.length, SETTING.stride_frames)
+    errors = {
+        name: relative_error(candidate, windows, SETTING) for name, candidate in candidates.items()
+    }
+    best = min(errors, key=errors.__getitem__)
+    model = candidates[best]
+    assert isinstance(model, VRNN)
+    calibrate(model, tails)
+    return Chosen(model, best, errors)
+
+
+def holding(model: nn.Module) -> VRNN:
+    """Returns a copy that forecasts no displacement at all."""
+    still = deepcopy(model)
+    assert isinstance(still, VRNN)
+    last = still.decoder_network[-1]
+    assert isinstance(last, nn.Linear)
+    with torch.no_grad():
+        for parameter in (last.weight, last.bias):
+            parameter[: 3 * still.sizes.keypoints] = 0.0
+    return still.eval()
+
+
+def _take_weights(model: nn.Module, of: nn.Module) -> None:
+    """Copies the weights, and not the statistics of the motion, which are buffers."""
+    weights: Sequence[tuple[str, Tensor]] = list(of.named_parameters())
+    model.load_state_dict(dict(weights), strict=False)
