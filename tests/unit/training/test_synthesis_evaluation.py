@@ -1,5 +1,6 @@
 """Reconstruction quality of clips, under patterns, by checkpoints and by a repository's models."""
 
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from PIL import Image
 from support.random_networks import random_motion_transfer, random_vrnn
 from support.toy_models import image_with_points, keypoints_of_points, toy_frame, toy_rollout
 
 from motioncast.evaluate.canvas import as_images
-from motioncast.evaluate.contact_sheet import contact_sheet, telling_frames
+from motioncast.evaluate.contact_sheet import as_small_png, contact_sheet, telling_frames
 from motioncast.evaluate.metrics.pixels import psnr, ssim
 from motioncast.evaluate.pipelines import CheckpointPipeline, RepositoryPipeline
 from motioncast.evaluate.reconstruction import (
@@ -204,3 +206,14 @@ def test_a_contact_sheet_shows_the_frames_themselves() -> None:
 
     assert all(map(shown, (clip[0], clip[2], clip[5], output[2], output[5])))
     assert not shown(clip[3])
+
+
+@pytest.mark.parametrize("deviation", [0, 40])
+def test_a_picture_is_kept_small_and_close_to_what_it_was(deviation: int) -> None:
+    noise = np.random.default_rng(0).normal(128, deviation, (400, 350, 3))
+    image = noise.clip(0, 255).astype(np.uint8)
+    encoded = as_small_png(Image.fromarray(image))
+    assert len(encoded) < 300_000
+    with Image.open(io.BytesIO(encoded)) as shown:
+        error = np.abs(np.asarray(shown).astype(int) - image).max()
+    assert error <= (2 if deviation == 0 else 255 / 15 / 2 + 1)

@@ -9,6 +9,7 @@ Shapes: T frames, S pixels.
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,8 @@ from motioncast.evaluate.reconstruction import Original
 FRAMES = 5
 ENLARGED = 3
 DIFFERENCE_GAIN = 4
-SHADES = 64  # of each colour: nobody sees an error of two levels, and the file is a third smaller
+SHADES = (64, 48, 32, 24, 16)  # of each colour: the most with which a file stays below the limit
+LIMIT_BYTES = 300_000  # pages with several sheets load quickly
 LABEL_PIXELS, HEADER_PIXELS, GAP_PIXELS = 86, 22, 4
 BACKGROUND, TEXT = (255, 255, 255), (40, 40, 40)
 
@@ -79,7 +81,20 @@ def write_contact_sheet(
     """Writes a contact sheet of the telling frames as PNG, whole or not at all."""
     sheet = contact_sheet(original, output, telling_frames(original, count))
     with whole_file(path) as unfinished:
-        _in_fewer_shades(sheet).save(unfinished, format="PNG", optimize=True)
+        unfinished.write_bytes(as_small_png(sheet))
+
+
+def as_small_png(image: Image.Image) -> bytes:
+    """Encodes an image with as many shades as keep it below the limit, 16 of each colour at least.
+
+    With 64, usually, colours are off by two levels: nobody sees it, and it saves a third.
+    """
+    encoded = b""
+    for shades in SHADES:
+        encoded = _as_png(image, shades)
+        if len(encoded) < LIMIT_BYTES:
+            break
+    return encoded
 
 
 def _rows(original: Original, output: Frames, frames: Sequence[int]) -> Iterator[_Row]:
@@ -106,9 +121,12 @@ def _zoom(image: Frames, box: Box) -> Frames:
     return part.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
 
 
-def _in_fewer_shades(image: Image.Image) -> Image.Image:
-    shades = np.round(np.asarray(image) / 255 * (SHADES - 1))
-    return Image.fromarray(np.round(shades * 255 / (SHADES - 1)).astype(np.uint8))
+def _as_png(image: Image.Image, shades: int) -> bytes:
+    steps = np.round(np.asarray(image) / 255 * (shades - 1))
+    coarse = np.round(steps * 255 / (shades - 1)).astype(np.uint8)
+    file = BytesIO()
+    Image.fromarray(coarse).save(file, format="PNG", optimize=True)
+    return file.getvalue()
 
 
 @cache
