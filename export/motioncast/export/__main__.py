@@ -9,6 +9,7 @@ from pathlib import Path
 
 from motioncast.export.exporter import ExportedModel, ExportError, export_models
 from motioncast.export.parity import ParityError
+from motioncast.export.precision import PRECISIONS
 from motioncast.models.configurations import CONFIGURATIONS
 
 
@@ -22,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             synthesis=options.synthesis,
             predictor=options.predictor,
             name=options.name,
+            precision=options.precision,
+            calibration=options.calibration,
         )
     except (ExportError, ParityError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -55,6 +58,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--synthesis", type=Path, help="checkpoint of detector and synthesis")
     parser.add_argument("--predictor", type=Path, help="checkpoint of the predictor")
     parser.add_argument("--name", help="of the models instead of the configuration's")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of detector and synthesis: float16 for GPUs, int8 for CPUs with VNNI or AMX",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="training videos, from which int8 takes its ranges",
+    )
     parser.add_argument("--repository", type=Path, required=True, help="folder to write to")
     parser.add_argument("--json", type=Path, help="file for the result as JSON")
     return parser

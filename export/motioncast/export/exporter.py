@@ -14,8 +14,11 @@ from onnx import ModelProto
 from torch import nn
 
 from motioncast.export import specification as interface
+from motioncast.export.calibration import Calibration
+from motioncast.export.folding import fold_batch_norms
 from motioncast.export.graph import OPSET, check, finish, operators, to_onnx
 from motioncast.export.parity import CASES, Agreement, Case, compare
+from motioncast.export.precision import Conversion, Precision, conversion
 from motioncast.export.repository import write_model
 from motioncast.export.rollout import roll_out, step_specification
 from motioncast.export.sampling import draw_inputs
@@ -69,6 +72,8 @@ def export_models(
     synthesis: Path | None = None,
     predictor: Path | None = None,
     name: str | None = None,
+    precision: Precision = "float32",
+    calibration: Path | None = None,
 ) -> tuple[ExportedModel, ...]:
     """Exports the models of one configuration from their checkpoints.
 
@@ -78,6 +83,8 @@ def export_models(
         synthesis: checkpoint of keypoint detector and synthesis network, if they are wanted.
         predictor: checkpoint of the predictor, if it is wanted.
         name: what the models are called instead of `config`.
+        precision: of keypoint detector and synthesis network; the predictor stays in float32.
+        calibration: folder of training videos, from which int8 takes its ranges.
 
     Nothing is written unless every model agrees with PyTorch.
 
@@ -85,14 +92,25 @@ def export_models(
         ValueError: the configuration is unknown.
         ExportError: no checkpoint was given, or one is of another configuration.
         FileNotFoundError, CheckpointError, PredictorCheckpointError: a checkpoint cannot be read.
+        DamagedVideoError: a calibration clip cannot be read.
         ParityError: a model does not agree; lists every mismatch.
     """
-    built = [
-        (one.specification, *build(one, {"config": config, "checkpoint_sha256": fingerprint(path)}))
-        for one, path in read_checkpoints(
-            config, synthesis=synthesis, predictor=predictor, name=name
-        )
-    ]
+    if (precision == "int8") != (calibration is not None):
+        raise ExportError("calibration: int8, and nothing else, needs a folder of training clips")
+    found = read_checkpoints(config, synthesis=synthesis, predictor=predictor, name=name)
+    clips = None
+    if calibration is not None and synthesis is not None:
+        size = configuration(config).image_size
+        clips = Calibration(calibration, size, detector=found[0][0].reference)
+    built = []
+    for one, path in found:
+        facts = {"config": config, "checkpoint_sha256": fingerprint(path)}
+        wanted = None if one.rolled_out else conversion(precision, one.specification, clips)
+        if wanted is not None:
+            facts["precision"] = precision
+        if precision == "float16" and not one.rolled_out:
+            one = replace(one, served=fold_batch_norms(one.reference))  # GPUs have a GridSample
+        built.append((one.specification, *build(one, facts, conversion=wanted)))
     return tuple(_write(repository, *model) for model in built)
 
 
@@ -160,15 +178,21 @@ def predictor_exportable(name: str, predictor: RecurrentPredictor) -> Exportable
 
 
 def build(
-    exportable: Exportable, facts: dict[str, str], cases: tuple[Case, ...] = CASES
+    exportable: Exportable,
+    facts: dict[str, str],
+    cases: tuple[Case, ...] = CASES,
+    conversion: Conversion | None = None,
 ) -> tuple[ModelProto, dict[str, Agreement]]:
     """Translates and checks one model; returns it with its agreement, or raises ParityError."""
-    specification = exportable.specification
+    specification, draw = exportable.specification, None
     if exportable.rolled_out:
         step = to_onnx(exportable.served, step_specification(specification))
         model = roll_out(step, specification)
     else:
         model = to_onnx(exportable.served, specification)
+    if conversion is not None:
+        model, draw = conversion.convert(model), conversion.draw
+        specification = replace(specification, tolerances=conversion.tolerances)
     version = importlib.metadata.version("motioncast")
     finish(
         model,
@@ -180,7 +204,7 @@ def build(
         model,
         exportable.reference,
         specification,
-        lambda case: draw_inputs(specification, case),
+        draw or (lambda case: draw_inputs(specification, case)),
         cases,
     )
     return model, agreement

@@ -10,7 +10,7 @@ from motioncast.export.fusion import fused, leftovers, optimised, profile, summa
 
 def graph(*made: NodeProto) -> ModelProto:
     """Returns a graph from x to y, (batch, 16, 8, 8), with the weights that the nodes name."""
-    maps = ["batch", 16, 8, 8]
+    maps: list[str | int] = ["batch", 16, 8, 8]
     weights = np.full((16, 16, 3, 3), 0.01, np.float32)
     constants = [numpy_helper.from_array(weights, "weights")]
     constants += [numpy_helper.from_array(np.ones(16, np.float32), name) for name in "abcd"]
@@ -31,8 +31,8 @@ def conv(before: str, after: str) -> NodeProto:
     return helper.make_node("Conv", [before, "weights"], [after], name=after, pads=[1, 1, 1, 1])
 
 
-def node(operator: str, before: str, after: str, **attributes: object) -> NodeProto:
-    return helper.make_node(operator, [before], [after], name=operator.lower(), **attributes)
+def node(operator: str, before: str, after: str) -> NodeProto:
+    return helper.make_node(operator, [before], [after], name=operator.lower())
 
 
 def test_a_relu_behind_a_convolution_is_fused() -> None:
@@ -58,7 +58,7 @@ def test_norms_identities_and_casts_between_floats_are_left_over() -> None:
     model = graph(
         norm,
         node("Identity", "normal", "same"),
-        node("Cast", "same", "half", to=TensorProto.FLOAT16),
+        helper.make_node("Cast", ["same"], ["half"], name="cast", to=TensorProto.FLOAT16),
         helper.make_node("Cast", ["half"], ["y"], name="back", to=TensorProto.FLOAT),
     )
     assert leftovers(model) == [

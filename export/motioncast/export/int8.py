@@ -1,0 +1,99 @@
+"""float32 graph -> INT8 convolutions, their ranges taken from training clips (static quantisation).
+
+    x = scale * (q - zero)      activations uint8, a range for each tensor
+                                weights int8, a range for each output channel
+
+Written as QuantizeLinear and DequantizeLinear around float operators (QDQ), which is standard ONNX:
+ONNX Runtime makes integer convolutions of it, and so does TensorRT. Only convolutions are
+quantised: keypoints, softmaxes, grids, flows and samplings stay in float32.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from motioncast.export.parity import Arrays
+
+QUANTISED = ("Conv",)
+WEIGHING = frozenset(
+    {"Softmax", "ReduceMax", "Tanh"}
+)  # ReduceMax begins a softmax, Tanh bounds one
+REARRANGING = frozenset({"Reshape", "Slice", "Split", "Transpose", "Mul", "Div", "Squeeze"})
+
+
+def to_int8(model: ModelProto, batches: Sequence[Arrays]) -> ModelProto:
+    """Returns a copy with INT8 convolutions, but for those that say where something is.
+
+    Args:
+        model: in float32.
+        batches: inputs by name, as the model will meet them; they set the ranges.
+    """
+    original = ModelProto()
+    original.CopyFrom(model)  # quantize_static changes what it is given
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder, "int8.onnx")
+        quantize_static(
+            original,
+            path,
+            _Batches(batches),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTISED),
+            nodes_to_exclude=about_places(model),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        quantised = onnx.load(path)
+    standard = [opset for opset in quantised.opset_import if not opset.domain]
+    del quantised.opset_import[:]  # it names domains of which it uses nothing
+    quantised.opset_import.extend(standard)
+    del quantised.graph.value_info[:]
+    return quantised
+
+
+def about_places(model: ModelProto) -> list[str]:
+    """Returns the names of the convolutions whose outputs weigh places: a softmax reads them.
+
+    In 256 levels the masks of the dense motion would cost 3.5 dB (docs/export.md).
+    """
+    makers = {output: node for node in model.graph.node for output in node.output}
+    found = set()
+    for node in model.graph.node:
+        if node.op_type in WEIGHING:
+            maker = makers.get(node.input[0])
+            while maker is not None and maker.op_type in REARRANGING:
+                maker = makers.get(maker.input[0])
+            if maker is not None and maker.op_type in QUANTISED:
+                found.add(maker.name)
+    return sorted(found)
+
+
+class _Batches(CalibrationDataReader):  # type: ignore[misc]  # it has no types
+    def __init__(self, batches: Sequence[Arrays]) -> None:
+        self._left: Iterator[Arrays] = iter(batches)
+
+    def get_next(self) -> Arrays | None:
+        return next(self._left, None)
+
+
+class _quiet:  # noqa: N801  # a context manager
+    """Keeps quiet the advice of onnxruntime.quantization, which is about other models."""
+
+    def __enter__(self) -> None:
+        self._level = logging.getLogger().level
+        logging.getLogger().setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().setLevel(self._level)
