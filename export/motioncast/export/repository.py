@@ -37,3 +37,11 @@ def write_model(repository: Path, specification: ModelSpecification, model: Mode
                 old.rename(place)
             raise
     return place / str(VERSION) / "model.onnx"
+
+
+def onnx_file(repository: Path, model: str) -> Path:
+    """Returns the file of a model; raises FileNotFoundError when the repository has none."""
+    path = repository / model / str(VERSION) / "model.onnx"
+    if not path.is_file():
+        raise FileNotFoundError(f"{repository}: has no model {model}")
+    return path

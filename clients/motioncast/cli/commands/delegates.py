@@ -1,4 +1,4 @@
-"""`motioncast train | evaluate | export`: programs of their own, which read their own options."""
+"""`motioncast train | evaluate | export | models`: programs that read their own options."""
 
 from __future__ import annotations
 
@@ -88,6 +88,11 @@ def evaluate_horizons(context: typer.Context) -> None:
 def export(context: typer.Context) -> None:
     """Turn checkpoints into a Triton model repository."""
     _run("motioncast.export.__main__", context)
+
+
+def models(context: typer.Context) -> None:
+    """Tell what models are made of, how fast they are and what a precision costs."""
+    _run("motioncast.export.models_command", context)
 
 
 def _run(module: str, context: typer.Context, *first: str) -> None:

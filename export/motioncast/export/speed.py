@@ -1,0 +1,173 @@
+"""How long the models of several repositories take, side by side, and what they cost in PSNR.
+
+    synthesis of T frames = encoding the source + T * decoding a frame
+
+The repositories take turns call by call, so that what else the machine does meets all alike. Told
+are the least time, and the least CPU time of all threads, of any round: CPU time hardly changes
+when something else runs.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from motioncast.export.parity import Arrays, Case
+from motioncast.export.repository import onnx_file
+from motioncast.export.sampling import draw_inputs
+from motioncast.export.specification import (
+    BATCH,
+    TIME,
+    ModelSpecification,
+    TensorSpecification,
+)
+
+FRAMES = (1, 4, 10)  # of one call
+
+
+@dataclass(frozen=True, slots=True)
+class Milliseconds:
+    """Of one frame."""
+
+    wall: float
+    cpu: float  # of all threads together
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """One repository's models at one number of frames per call."""
+
+    frames: int
+    detector: Milliseconds
+    synthesis: Milliseconds  # encoding the source included
+
+    @property
+    def total(self) -> Milliseconds:
+        return Milliseconds(
+            self.detector.wall + self.synthesis.wall, self.detector.cpu + self.synthesis.cpu
+        )
+
+
+class LoadedModels:
+    """Detector and synthesis of one configuration in a repository, in ONNX Runtime.
+
+    Raises FileNotFoundError when there is no such model.
+    """
+
+    def __init__(self, repository: Path, config: str, threads: int) -> None:
+        self.repository = repository
+        self.detector = open_session(onnx_file(repository, f"{config}_keypoint"), threads)
+        self.synthesis = open_session(onnx_file(repository, f"{config}_synthesis"), threads)
+
+    @property
+    def size(self) -> int:
+        """The side of the images in pixels."""
+        size: int = self.detector.get_inputs()[0].shape[1]
+        return size
+
+    def detect(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns the keypoints (T, K, 3) of images (T, S, S, 3)."""
+        keypoints: NDArray[np.float32] = self.detector.run(None, {"image": images})[0]
+        return keypoints
+
+    def reconstruct(self, clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Returns frames 1.. of a clip (T, S, S, 3), drawn from its frame 0 and keypoints."""
+        keypoints = self.detect(clip)
+        images: NDArray[np.uint8] = self.synthesis.run(
+            None,
+            {
+                "source_image": clip[:1],
+                "source_keypoints": keypoints[:1],
+                "driving_keypoints": keypoints[np.newaxis, 1:],
+            },
+        )[0]
+        return images[0]
+
+
+def measure(
+    repositories: Sequence[LoadedModels], frames: Sequence[int] = FRAMES, rounds: int = 15
+) -> list[list[Speed]]:
+    """Returns the speeds of each repository, one for each number of frames."""
+    found: list[list[Speed]] = [[] for _ in repositories]
+    for count in frames:
+        detectors = [each.detector for each in repositories]
+        detected = _take_turns(detectors, _inputs(detectors[0], count, 1), count, rounds)
+        drawing = [each.synthesis for each in repositories]
+        drawn = _take_turns(drawing, _inputs(drawing[0], 1, count), count, rounds)
+        for speeds, detector, synthesis in zip(found, detected, drawn, strict=True):
+            speeds.append(Speed(count, detector, synthesis))
+    return found
+
+
+def encode_and_decode(speeds: Sequence[Speed]) -> tuple[float, float]:
+    """Returns the CPU milliseconds of encoding a source and of decoding a frame, by least squares.
+
+    Raises ValueError when all speeds are of the same number of frames.
+    """
+    frames = np.array([speed.frames for speed in speeds], dtype=np.float64)
+    if len(set(frames)) < 2:
+        raise ValueError("frames: encoding and decoding are told apart by two different numbers")
+    calls = np.array([speed.frames * speed.synthesis.cpu for speed in speeds])
+    decode, encode = np.polyfit(frames, calls, 1)
+    return float(encode), float(decode)
+
+
+def psnr_db(models: LoadedModels, clips: Sequence[NDArray[np.uint8]]) -> float:
+    """Returns the mean PSNR over all frames of clips (T, S, S, 3) that are drawn from the first."""
+    values = []
+    for clip in clips:
+        error = models.reconstruct(clip).astype(np.float64) - clip[1:]
+        mse = np.square(error).mean(axis=(1, 2, 3))
+        values.append(10 * np.log10(255**2 / np.maximum(mse, 1 / 12)))  # 8 bits round by 1/12
+    return float(np.concatenate(values).mean())
+
+
+def _take_turns(
+    sessions: Sequence[onnxruntime.InferenceSession], inputs: Arrays, frames: int, rounds: int
+) -> list[Milliseconds]:
+    for session in sessions:
+        session.run(None, inputs)
+    walls = np.empty((rounds, len(sessions)))
+    cpus = np.empty((rounds, len(sessions)))
+    for turn in range(rounds):
+        for place, session in enumerate(sessions):
+            wall, cpu = time.perf_counter(), time.process_time()
+            session.run(None, inputs)
+            cpus[turn, place] = time.process_time() - cpu
+            walls[turn, place] = time.perf_counter() - wall
+    per_frame = 1000 / frames
+    return [
+        Milliseconds(float(wall) * per_frame, float(cpu) * per_frame)
+        for wall, cpu in zip(walls.min(axis=0), cpus.min(axis=0), strict=True)
+    ]
+
+
+def _inputs(session: onnxruntime.InferenceSession, batch: int, frames: int) -> Arrays:
+    return draw_inputs(specification_of(session), Case(batch, frames, seed=1))
+
+
+def specification_of(session: onnxruntime.InferenceSession) -> ModelSpecification:
+    """Returns what a loaded model takes, as far as drawing inputs needs it."""
+    tensors = tuple(
+        TensorSpecification(
+            value.name,
+            "uint8" if value.type == "tensor(uint8)" else "float32",
+            tuple(axis if axis in (BATCH, TIME) else int(axis) for axis in value.shape),
+        )
+        for value in session.get_inputs()
+    )
+    return ModelSpecification("", "", tensors, (), {}, max_batch_size=1, dynamic_batching=False)
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Opens a model on the CPU as the services do."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
