@@ -33,11 +33,11 @@ FRAMES_PER_CALL = 8
 FIGURE = "held_out_psnr_db"
 
 SETTINGS = TrainingSettings(
-    steps=600,
+    steps=1000,
     batch_size=8,
     warmup_steps=20,
     freeze_detector=1.0,  # it follows the face to the end
-    learning_rate=1e-3,
+    learning_rate=3e-3,
     squared_weight=30.0,  # as the shipped networks were trained
     average_decay=0.98,
 )
@@ -48,7 +48,7 @@ class Stopping:
     """When the tails are looked at, and how often in a row without gain is enough."""
 
     every_steps: int = 50
-    patience: int = 4
+    patience: int = 5
 
 
 DEFAULT_STOPPING = Stopping()
