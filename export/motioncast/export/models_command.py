@@ -83,13 +83,12 @@ def compare(options: argparse.Namespace) -> str:
     header = ["repository", "T", "detector", "synthesis", "both", "times as fast"]
     title = f"CPU ms per frame (wall), {options.threads} thread(s)"
     pages = [f"{title}\n\n{as_table(header, rows)}"]
-    if len(options.frames) > 1:
-        stages = [
-            [str(models.repository), *(f"{ms:.2f}" for ms in encode_and_decode(each))]
-            for models, each in zip(loaded, speeds, strict=True)
-        ]
-        header = ["repository", "encode a source, CPU ms", "decode a frame, CPU ms"]
-        pages.append(as_table(header, stages))
+    stages = [
+        [str(models.repository), *(f"{ms:.2f}" for ms in times)]
+        for models, times in zip(loaded, encode_and_decode(loaded, options.rounds), strict=True)
+    ]
+    header = ["repository", "encode a source, CPU ms", "decode a frame, CPU ms"]
+    pages.append(as_table(header, stages))
     if options.data is not None:
         clips = validation_clips(options.data, loaded[0].size, options.clips)
         found = [psnr_db(models, clips) for models in loaded]

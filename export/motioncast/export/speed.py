@@ -27,6 +27,7 @@ from motioncast.export.specification import (
 )
 
 FRAMES = (1, 4, 10)  # of one call
+SOURCES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,16 @@ class LoadedModels:
     def reconstruct(self, clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Returns frames 1.. of a clip (T, S, S, 3), drawn from its frame 0 and keypoints."""
         keypoints = self.detect(clip)
-        images: NDArray[np.uint8] = self.synthesis.run(
+        (images,) = self.synthesis.run(
             None,
             {
                 "source_image": clip[:1],
                 "source_keypoints": keypoints[:1],
                 "driving_keypoints": keypoints[np.newaxis, 1:],
             },
-        )[0]
-        return images[0]
+        )
+        drawn: NDArray[np.uint8] = images[0]
+        return drawn
 
 
 def measure(
@@ -103,17 +105,23 @@ def measure(
     return found
 
 
-def encode_and_decode(speeds: Sequence[Speed]) -> tuple[float, float]:
-    """Returns the CPU milliseconds of encoding a source and of decoding a frame, by least squares.
+def encode_and_decode(
+    repositories: Sequence[LoadedModels], rounds: int = 15
+) -> list[tuple[float, float]]:
+    """Returns each repository's CPU milliseconds of encoding a source and of decoding a frame.
 
-    Raises ValueError when all speeds are of the same number of frames.
+    Four sources of one frame are four encodings more than none, one source of four frames is one.
     """
-    frames = np.array([speed.frames for speed in speeds], dtype=np.float64)
-    if len(set(frames)) < 2:
-        raise ValueError("frames: encoding and decoding are told apart by two different numbers")
-    calls = np.array([speed.frames * speed.synthesis.cpu for speed in speeds])
-    decode, encode = np.polyfit(frames, calls, 1)
-    return float(encode), float(decode)
+    drawing = [each.synthesis for each in repositories]
+    many = _take_turns(drawing, _inputs(drawing[0], SOURCES, 1), 1, rounds)
+    one = _take_turns(drawing, _inputs(drawing[0], 1, SOURCES), 1, rounds)
+    return [told_apart(a.cpu, b.cpu) for a, b in zip(many, one, strict=True)]
+
+
+def told_apart(four_sources: float, four_frames: float) -> tuple[float, float]:
+    """Returns what encoding and decoding take, from 4 (encode + decode) and encode + 4 decode."""
+    encode = (four_sources - four_frames) / (SOURCES - 1)
+    return encode, (four_frames - encode) / SOURCES
 
 
 def psnr_db(models: LoadedModels, clips: Sequence[NDArray[np.uint8]]) -> float:
