@@ -4,9 +4,9 @@
 
 Images enter folded by 2, and every score sees 26 x 26 pixels. What gives a blurred mouth away is
 weak detail: differences from the mean of a pixel's neighbourhood, much smaller than those between
-skin and hair. They enter amplified; without that the discriminator took thousands of steps to
-notice them. Monkey-Net's instance norm would hide how strong they are; spectral norm (Miyato et
-al. 2018) keeps the network smooth instead.
+skin and hair. They enter amplified; without that the loss stood at chance for hundreds of steps.
+Monkey-Net's instance norm would hide how strong they are; spectral norm (Miyato et al. 2018) keeps
+the network smooth instead.
 """
 
 import torch
