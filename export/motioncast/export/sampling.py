@@ -56,7 +56,7 @@ def _noise(generator: Generator, shape: Shape) -> NDArray[np.float32]:
 
 def _state(generator: Generator, shape: Shape) -> NDArray[np.float32]:
     """Draws states (B, S) of sessions under way, some of them long without an observed frame."""
-    state = generator.uniform(-1, 1, shape).astype(np.float32)
+    state = generator.uniform(0.01, 1, shape).astype(np.float32)
     state[:, -2] = generator.integers(1, 50, len(state))  # frames since the last observed one
     state[:, -1] = 1  # something has been seen
     return state

@@ -50,11 +50,11 @@ def test_only_models_that_gain_from_it_are_batched_dynamically() -> None:
 def test_the_predictors_state_is_as_long_as_the_networks() -> None:
     sizes = PredictorSizes(keypoints=2, hidden=4, latent=3, features=4)
     config = parsed(predictor_specification("paper64", VRNN(sizes)))
-    # Noise: the latent's and the path's. State: hidden; the keypoints before, their velocity and
-    # the path's deviation, 2 x 3 each; frames since the last observed one; whether any was seen.
+    # Noise: the latent's and the path's. State: hidden; the keypoints before, their velocity,
+    # surprise and deviation, 2 x 3 each; frames since the last observed one; whether any was seen.
     assert {one.name: list(one.dims) for one in config.input} == {
         "keypoints": [-1, 2, 3],
         "observed": [-1],
         "noise": [-1, 3 + 6],
-        "state": [4 + 3 * 6 + 2],
+        "state": [4 + 4 * 6 + 2],
     }

@@ -47,9 +47,24 @@ def calibrated() -> GRU:
 
 
 def test_on_a_random_walk_the_interval_is_that_of_the_normal_distribution(calibrated: GRU) -> None:
-    _, half_width90 = continue_with_interval(calibrated, torch.full((1, 10, 4, 3), 0.3), 32)
+    observed = torch.stack(walks(400, 10, seed=5))
+    half_width90 = continue_with_interval(calibrated, observed, 32).half_width90.mean(dim=(0, 2))
     expected = NORMAL_QUANTILE * STEP * torch.arange(1, 33).sqrt()
-    assert_close(half_width90[0], expected[:, None, None].expand(32, 4, 3), rtol=0.08, atol=0)
+    # A little wider: how far a walk goes in a frame is known from ten frames of it.
+    assert_close(half_width90, expected[:, None].expand(32, 3), rtol=0.1, atol=0)
+
+
+def test_who_moves_three_times_as_much_soon_gets_intervals_three_times_as_wide(
+    calibrated: GRU,
+) -> None:
+    middle = torch.tensor([0.0, 0.0, 0.5])
+    observed = torch.stack(walks(400, 40, seed=6))
+    widths = [
+        continue_with_interval(calibrated, middle + gain * (observed - middle), 1).half_width90
+        for gain in (1.0, 3.0)
+    ]
+    # What was expected at first is all but forgotten: 0.9 ** 39 = 0.016 of it is left.
+    assert_close(widths[1].mean(), 3 * widths[0].mean(), rtol=0.03, atol=0)
 
 
 def test_nine_of_ten_coordinates_of_other_walks_lie_within_it_and_within_drawn_paths(
@@ -60,7 +75,7 @@ def test_nine_of_ten_coordinates_of_other_walks_lie_within_it_and_within_drawn_p
     assert_close(found.stated, torch.full((12,), 0.9).double(), atol=0.02, rtol=0)
     assert_close(found.sampled, torch.full((12,), 0.9).double(), atol=0.03, rtol=0)
     expected = 2 * 127.5 * NORMAL_QUANTILE * STEP * torch.arange(1, 13).double().sqrt()
-    assert_close(found.width_pixels, expected, rtol=0.08, atol=0)
+    assert_close(found.width_pixels, expected, rtol=0.15, atol=0)
 
 
 def test_drawn_paths_deviate_normally_at_every_frame_and_never_jitter() -> None:
@@ -103,8 +118,9 @@ def test_an_interval_begins_anew_at_every_observed_frame(calibrated: GRU) -> Non
     run = calibrated.unroll(keypoints, observed, noise, torch.zeros(1, calibrated.state_size))
     half_width90 = calibrated.half_width90(run.states)[0, :, 0, 0] / STEP
     factors = calibrated.factors[:, 0]
-    # Of the forecast of every frame, the observed ones too; nothing forecasts the first.
-    assert_close(half_width90, torch.cat([torch.zeros(1), factors[:3], factors[:3]]))
+    # Of the forecast of every frame, the observed ones too; nothing forecasts the first. Frame 3
+    # was forecast without error, which takes a tenth of the surprise away.
+    assert_close(half_width90, torch.cat([torch.zeros(1), factors[:3], 0.9 * factors[:3]]))
 
 
 def test_the_interval_survives_the_disk_and_older_files_state_none(

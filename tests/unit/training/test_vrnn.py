@@ -68,7 +68,7 @@ def test_elbo_of_one_step_is_the_expected_log_likelihood_minus_beta_kl() -> None
     vrnn = model()
     hidden, noise = torch.randn(1, 8), torch.randn(1, 4)
     previous, truth = torch.rand(1, 3, 3) * 0.5, torch.rand(1, 3, 3) * 0.5
-    unused = torch.zeros(1, 9 + 9 + 1)  # velocity, deviation, elapsed
+    unused = torch.zeros(1, 9 + 9 + 9 + 1)  # velocity, surprise, deviation, elapsed
     state = torch.cat([hidden, previous.flatten(1), unused, torch.ones(1, 1)], dim=1)
 
     # The same step from the paper's formulas, on raw weights and torch.distributions.

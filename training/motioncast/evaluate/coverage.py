@@ -81,7 +81,7 @@ def coverage_lines(
     lines = []
     for kind, paths in files.items():
         models = [] if kind == VAR else [load_predictor(path) for path in paths]
-        found = [coverage(model, windows, observed) for model in models if states_interval(model)]
+        found = [coverage(model, windows, observed) for model in models if model.states_interval]
         if not found:
             continue
         stated, drawn, width = (
@@ -103,8 +103,3 @@ def coverage_rows(lines: Sequence[CoverageLine]) -> dict[str, list[float]]:
         rows.setdefault(f"{line.predictor}, sampled", []).append(line.sampled)
         rows.setdefault(f"{line.predictor}, width", []).append(line.width_pixels)
     return rows
-
-
-def states_interval(model: RecurrentPredictor) -> bool:
-    """Tells whether a predictor was ever calibrated."""
-    return bool(model.factors.any())

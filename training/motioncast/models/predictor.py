@@ -12,11 +12,13 @@ what a learnt slope, one per coordinate, leaves of the last displacement to expl
 
     forecast_t = clamp(x_{t-1} + unit * (slope * v_{t-1} + d_t)),   v_t = (x_t - x_{t-1}) / unit
 
-The state is one vector per batch element, [hidden | keypoints of the frame before | their v |
-deviation of the path | frames since the last observed one | seen]; all zeros means that nothing has
-been seen yet. Intervals and sample paths are those of interval.py.
+It also reads the surprise of interval.py, how far off its forecasts have been of late.
 
-Shapes: B batch, T time, K keypoints (x, y, intensity), Z latent, H hidden, S = H + 9K + 2 state.
+The state is one vector per batch element, [hidden | keypoints of the frame before | their v |
+surprise | deviation of the path | frames since the last observed one | seen]; all zeros means that
+nothing has been seen yet. Intervals and sample paths are those of interval.py.
+
+Shapes: B batch, T time, K keypoints (x, y, intensity), Z latent, H hidden, S = H + 12K + 2 state.
 """
 
 from abc import ABC, abstractmethod
@@ -26,7 +28,13 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from motioncast.models.interval import NORMAL_QUANTILE, deviate, factor_at, uncalibrated
+from motioncast.models.interval import (
+    NORMAL_QUANTILE,
+    be_surprised,
+    deviate,
+    factor_at,
+    uncalibrated,
+)
 
 FIRST_SLOPE = 0.3  # before training
 
@@ -68,6 +76,7 @@ class Memory(NamedTuple):
     hidden: Tensor  # (..., H)
     previous: Tensor  # (..., K, 3), keypoints of the frame before
     velocity: Tensor  # (..., K, 3), their displacement to that frame, in units
+    surprise: Tensor  # (..., K, 3), recent errors over expected ones; 1 before there are any
     deviation: Tensor  # (..., K, 3), of the drawn path, in standard deviations
     elapsed: Tensor  # (..., 1), frames predicted since the last observed one
     seen: Tensor  # (..., 1), 1 once a frame has been observed
@@ -76,7 +85,7 @@ class Memory(NamedTuple):
 class Advance(NamedTuple):
     """What a network makes of one frame."""
 
-    forecast: Tensor  # (B, K, 3), of the frame from everything before it
+    forecast: Tensor  # (B, K, 3), of the frame from everything before it, on the mean path
     current: Tensor  # (B, K, 3), the frame's keypoints where observed, the forecast elsewhere
     hidden: Tensor  # (B, H)
 
@@ -112,7 +121,7 @@ class RecurrentPredictor(nn.Module, ABC):
     @property
     def state_size(self) -> int:
         """S, the length of the state vector."""
-        return self.sizes.hidden + 9 * self.sizes.keypoints + 2
+        return self.sizes.hidden + 12 * self.sizes.keypoints + 2
 
     @property
     def noise_size(self) -> int:
@@ -137,8 +146,9 @@ class RecurrentPredictor(nn.Module, ABC):
         Args:
             keypoints: (B, K, 3), the frame's keypoints; ignored where it is not observed.
             observed: (B,), 1 where the frame is observed, 0 where it is to be predicted.
-            noise: standard normal, or zeros for the mean path. (B, Z) draws the latent alone,
-                (B, Z + 3K) also how far the path lies from it within the stated interval.
+            noise: standard normal, or zeros for the mean path. (B, Z) draws the latent of every
+                frame; (B, Z + 3K) that of observed frames, as in training, and then how the path
+                deviates within the stated interval.
             state: (B, S), zeros at the start of a session.
 
         Returns:
@@ -146,13 +156,19 @@ class RecurrentPredictor(nn.Module, ABC):
             and intensity in [0, 1], and the next state (B, S).
         """
         memory, latent = self.recall(state), self.sizes.latent
-        advance = self.advance(memory, keypoints, observed, noise[:, :latent])
-        path, deviation = advance.forecast, memory.deviation
-        if noise.shape[1] > latent:
-            deviation = deviate(deviation, as_keypoints(noise[:, latent:]), memory.seen)
-            off = deviation * self.half_width90(state) / NORMAL_QUANTILE
-            path = clamp_keypoints(path + off)
+        if noise.shape[1] == latent:
+            advance = self.advance(memory, keypoints, observed, noise)
+            return advance.forecast, self._remember(memory, advance, memory.deviation, observed)
+        advance = self.advance(memory, keypoints, observed, noise[:, :latent] * observed[:, None])
+        deviation = deviate(memory.deviation, as_keypoints(noise[:, latent:]), memory.seen)
+        off = deviation * self.half_width90(state) / NORMAL_QUANTILE
+        path = clamp_keypoints(advance.forecast + off)
         return path, self._remember(memory, advance, deviation, observed)
+
+    @property
+    def states_interval(self) -> bool:
+        """Whether the network was ever calibrated."""
+        return bool(self.factors.any())
 
     def half_width90(self, state: Tensor) -> Tensor:
         """Returns half the width of the 90 % interval around the next forecast, (..., K, 3).
@@ -162,7 +178,7 @@ class RecurrentPredictor(nn.Module, ABC):
         """
         memory = self.recall(state)
         factor = factor_at(self.factors, memory.elapsed) * memory.seen[..., None]
-        return (self.unit * self.spread(memory) * factor).clamp(max=1.0)
+        return (self.unit * self.spread(memory) * memory.surprise * factor).clamp(max=1.0)
 
     def unroll(self, keypoints: Tensor, observed: Tensor, noise: Tensor, state: Tensor) -> Unrolled:
         """Runs `step` over (B, T, K, 3), (B, T), (B, T, Z) from state (B, S)."""
@@ -183,9 +199,11 @@ class RecurrentPredictor(nn.Module, ABC):
     def recall(self, state: Tensor) -> Memory:
         """Takes states (..., S) apart."""
         hidden, coordinates = self.sizes.hidden, 3 * self.sizes.keypoints
-        lengths = [hidden, coordinates, coordinates, coordinates, 1, 1]
-        parts = torch.split(state, lengths, dim=-1)
-        return Memory(parts[0], *map(as_keypoints, parts[1:4]), *parts[4:])
+        parts = torch.split(state, [hidden, *[coordinates] * 4, 1, 1], dim=-1)
+        previous, velocity, surprise, deviation = map(as_keypoints, parts[1:5])
+        seen = parts[6]
+        surprise = torch.where(seen[..., None] > 0, surprise, 1.0)  # zeros stand for nothing
+        return Memory(parts[0], previous, velocity, surprise, deviation, parts[5], seen)
 
     def place(self, memory: Memory, displacement: Tensor) -> Tensor:
         """Returns the keypoints (..., K, 3) that a displacement (..., 3K) leads to.
@@ -203,18 +221,22 @@ class RecurrentPredictor(nn.Module, ABC):
 
     @property
     def description_size(self) -> int:
-        """D, the length of what a network reads of a frame."""
-        return (6 if self.reads_positions else 3) * self.sizes.keypoints + 1
+        """D = 6K + 1, the length of what a network reads of a frame."""
+        return 6 * self.sizes.keypoints + 1
 
     def describe(self, memory: Memory, keypoints: Tensor, observed: Tensor) -> Tensor:
         """Returns a frame's keypoints as a network reads them, (..., D).
 
-        Normalised position, unless it reads displacements alone; displacement from the frame before
-        in units (zero at the first observed frame, where it is unknown); whether it was observed.
+        Normalised position, or the logarithm of the surprise so far; displacement from the frame
+        before in units (zero at the first observed frame, where it is unknown); whether the frame
+        was observed.
         """
-        parts = [self.displacement(memory, keypoints).flatten(-2), observed[..., None]]
         if self.reads_positions:
-            parts = [((keypoints - self.mean) / self.std).flatten(-2), *parts]
+            first = (keypoints - self.mean) / self.std
+        else:
+            first = memory.surprise.log()
+        displacement = self.displacement(memory, keypoints)
+        parts = [first.flatten(-2), displacement.flatten(-2), observed[..., None]]
         return torch.cat(parts, dim=-1)
 
     def displacement(self, memory: Memory, keypoints: Tensor) -> Tensor:
@@ -226,9 +248,12 @@ class RecurrentPredictor(nn.Module, ABC):
     ) -> Tensor:
         """Packs the next state (B, S); it stays all zeros until a frame has been observed."""
         velocity = self.displacement(memory, advance.current)
+        error = (advance.current - advance.forecast).abs() / (self.unit * self.spread(memory))
+        counts = observed[:, None] * memory.seen
+        surprise = be_surprised(memory.surprise, error, counts)
         elapsed = (memory.elapsed + 1) * (1 - observed[:, None])
         seen = torch.maximum(memory.seen, observed[:, None])
-        points = [each.flatten(-2) for each in (advance.current, velocity, deviation)]
+        points = [each.flatten(-2) for each in (advance.current, velocity, surprise, deviation)]
         return torch.cat([advance.hidden, *points, elapsed, torch.ones_like(seen)], dim=-1) * seen
 
 

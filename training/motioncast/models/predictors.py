@@ -152,7 +152,8 @@ def sampled(model: RecurrentPredictor, generator: torch.Generator, samples: int)
 
     def predict(keypoints: Tensor, observed: Tensor) -> Tensor:
         check_timeline(keypoints, observed)
-        shape = (samples, *keypoints.shape[:2], model.noise_size)
+        drawn = model.noise_size if model.states_interval else model.sizes.latent
+        shape = (samples, *keypoints.shape[:2], drawn)
         noises = torch.randn(shape, generator=generator).to(keypoints)
         return torch.stack([run_free(model, keypoints, observed, noise) for noise in noises])
 
