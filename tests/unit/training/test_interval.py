@@ -63,7 +63,7 @@ def test_who_moves_three_times_as_much_soon_gets_intervals_three_times_as_wide(
         continue_with_interval(calibrated, middle + gain * (observed - middle), 1).half_width90
         for gain in (1.0, 3.0)
     ]
-    # What was expected at first is all but forgotten: 0.9 ** 39 = 0.016 of it is left.
+    # What was expected at first is all but forgotten: 0.85 ** 39 = 0.002 of it is left.
     assert_close(widths[1].mean(), 3 * widths[0].mean(), rtol=0.03, atol=0)
 
 
@@ -119,8 +119,8 @@ def test_an_interval_begins_anew_at_every_observed_frame(calibrated: GRU) -> Non
     half_width90 = calibrated.half_width90(run.states)[0, :, 0, 0] / STEP
     factors = calibrated.factors[:, 0]
     # Of the forecast of every frame, the observed ones too; nothing forecasts the first. Frame 3
-    # was forecast without error, which takes a tenth of the surprise away.
-    assert_close(half_width90, torch.cat([torch.zeros(1), factors[:3], 0.9 * factors[:3]]))
+    # was forecast without error, which takes 0.15 of the surprise away.
+    assert_close(half_width90, torch.cat([torch.zeros(1), factors[:3], 0.85 * factors[:3]]))
 
 
 def test_the_interval_survives_the_disk_and_older_files_state_none(

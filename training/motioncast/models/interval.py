@@ -1,7 +1,7 @@
 """The 90 % interval around every forecast coordinate, and sample paths that spread as it says.
 
     half width = unit * spread * surprise * factor_h      h frames after the last observed one
-    surprise_t = surprise_{t-1} + 0.1 (|x_t - forecast_t| / (unit * spread_t) - surprise_{t-1})
+    surprise_t = surprise_{t-1} + 0.15 (|x_t - forecast_t| / (unit * spread_t) - surprise_{t-1})
     path_t     = forecast_t + half width / 1.645 * e_t
     e_t        = rho e_{t-1} + sqrt(1 - rho^2) noise_t,   e_t ~ N(0, 1) at every t
 
@@ -24,7 +24,7 @@ LEVEL = 0.9
 HORIZONS = 32  # with a factor of their own; beyond them the last one holds
 NORMAL_QUANTILE = 1.6448536269514722  # 90 % of a standard normal lie within +- so much
 PATH_MEMORY = 0.9  # rho: neighbouring frames of a path err alike
-SURPRISE_RATE = 0.1  # a memory of about ten observed frames
+SURPRISE_RATE = 0.15  # a memory of about seven observed frames
 LEAST_SURPRISE, LARGEST_ERROR = 0.1, 10.0  # someone may sit still, and a detector may jump
 
 
