@@ -12,8 +12,6 @@ what a learnt slope, one per coordinate, leaves of the last displacement to expl
 
     forecast_t = clamp(x_{t-1} + unit * (slope * v_{t-1} + d_t)),   v_t = (x_t - x_{t-1}) / unit
 
-It also reads the surprise of interval.py, how far off its forecasts have been of late.
-
 The state is one vector per batch element, [hidden | keypoints of the frame before | their v |
 surprise | deviation of the path | frames since the last observed one | seen]; all zeros means that
 nothing has been seen yet. Intervals and sample paths are those of interval.py.
@@ -221,22 +219,18 @@ class RecurrentPredictor(nn.Module, ABC):
 
     @property
     def description_size(self) -> int:
-        """D = 6K + 1, the length of what a network reads of a frame."""
-        return 6 * self.sizes.keypoints + 1
+        """D, the length of what a network reads of a frame."""
+        return (6 if self.reads_positions else 3) * self.sizes.keypoints + 1
 
     def describe(self, memory: Memory, keypoints: Tensor, observed: Tensor) -> Tensor:
         """Returns a frame's keypoints as a network reads them, (..., D).
 
-        Normalised position, or the logarithm of the surprise so far; displacement from the frame
-        before in units (zero at the first observed frame, where it is unknown); whether the frame
-        was observed.
+        Normalised position, unless it reads displacements alone; displacement from the frame before
+        in units (zero at the first observed frame, where it is unknown); whether it was observed.
         """
+        parts = [self.displacement(memory, keypoints).flatten(-2), observed[..., None]]
         if self.reads_positions:
-            first = (keypoints - self.mean) / self.std
-        else:
-            first = memory.surprise.log()
-        displacement = self.displacement(memory, keypoints)
-        parts = [first.flatten(-2), displacement.flatten(-2), observed[..., None]]
+            parts = [((keypoints - self.mean) / self.std).flatten(-2), *parts]
         return torch.cat(parts, dim=-1)
 
     def displacement(self, memory: Memory, keypoints: Tensor) -> Tensor:

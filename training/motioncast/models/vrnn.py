@@ -91,7 +91,7 @@ class VRNN(RecurrentPredictor):
         self.posterior_network = two_layers(features + hidden, features, 2 * latent)
         self.decoder_network = two_layers(features + hidden, features, 2 * coordinates)
         self.recurrence = GatedRecurrence(2 * features, hidden)
-        self.spread_network = two_layers(hidden, features, coordinates)
+        self.spread_network = two_layers(hidden + coordinates, features, coordinates)
 
     def prior(self, hidden: Tensor) -> Gaussian:
         """p(z_t | h_{t-1})."""
@@ -111,9 +111,11 @@ class VRNN(RecurrentPredictor):
         """Returns the expected size of the forecast's error, in units (..., K, 3).
 
         Read off the hidden state, which knows how the face moves and for how long it has not been
-        observed.
+        observed, and off the surprise, which the forecast does not read: on people who are hard to
+        forecast it did worse for it.
         """
-        return as_keypoints(F.softplus(self.spread_network(memory.hidden)) + MINIMUM_SCALE)
+        known = torch.cat([memory.hidden, memory.surprise.log().flatten(-2)], dim=-1)
+        return as_keypoints(F.softplus(self.spread_network(known)) + MINIMUM_SCALE)
 
     def advance(
         self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
