@@ -22,7 +22,7 @@ class ModelSet:
         name: For example "lite128".
         height, width: Of its images, in pixels.
         keypoints: K, per image.
-        latent: Z, noise values per step of the predictor.
+        noise_size: Noise values per step of the predictor.
         state: S, values of the predictor's state.
     """
 
@@ -30,7 +30,7 @@ class ModelSet:
     height: int
     width: int
     keypoints: int
-    latent: int
+    noise_size: int
     state: int
 
     @property
@@ -64,7 +64,7 @@ class ModelSet:
             height=_fixed(image, 1),
             width=_fixed(image, 2),
             keypoints=_fixed(found, 1),
-            latent=_fixed(noise, 2),
+            noise_size=_fixed(noise, 2),
             state=_fixed(state, 1),
         )
         sizes._check(engine)

@@ -97,7 +97,7 @@ class Predictor:
             {
                 "keypoints": np.broadcast_to(stretch.keypoints, paths),
                 "observed": np.broadcast_to(stretch.observed.astype(np.float32), paths[:2]),
-                "noise": noise(seed, stretch.start, length, samples, models.latent),
+                "noise": noise(seed, stretch.start, length, samples, models.noise_size),
                 "state": vectors,
             },
             deadline.remaining_seconds(),
@@ -128,17 +128,17 @@ def _stated_interval(half_widths: NDArray[np.float32] | None) -> Keypoints | Non
 
 
 def noise(
-    seed: int | None, start: int, length: int, samples: int, latent: int
+    seed: int | None, start: int, length: int, samples: int, size: int
 ) -> NDArray[np.float32]:
-    """Returns standard normal noise (samples, length, latent); zeros without a seed.
+    """Returns standard normal noise (samples, length, size); zeros without a seed.
 
     The noise of a frame follows from the seed and the frame's index alone. So a call that is
     repeated, another replica, and a timeline that is cut into other calls all give the same path;
     and a path does not depend on how many others are drawn.
     """
-    values = np.zeros((samples, length, latent), np.float32)
+    values = np.zeros((samples, length, size), np.float32)
     if seed is not None:
         for t in range(length):
             generator = np.random.default_rng([seed, start + t])  # PCG64
-            values[:, t] = generator.standard_normal((samples, latent), dtype=np.float32)
+            values[:, t] = generator.standard_normal((samples, size), dtype=np.float32)
     return values

@@ -32,7 +32,7 @@ def test_the_repository_of_the_checkout_is_the_default(monkeypatch: pytest.Monke
 
 async def test_lite128_has_the_sizes_that_its_name_tells(models: ModelSet) -> None:
     assert (models.height, models.width) == (128, 128)
-    assert (models.keypoints, models.latent) == (16, 16)
+    assert (models.keypoints, models.noise_size) == (16, 16 + 3 * 16)
 
 
 async def test_a_detection_does_not_depend_on_the_other_images_of_the_call(
@@ -76,7 +76,7 @@ async def test_a_forecast_does_not_depend_on_how_the_timeline_is_cut(
     inputs = {
         "keypoints": rng.uniform(0, 0.5, (2, 9, models.keypoints, 3)).astype(np.float32),
         "observed": np.array([[1, 1, 1, 0, 0, 1, 0, 0, 0]] * 2, np.float32),
-        "noise": rng.standard_normal((2, 9, models.latent)).astype(np.float32),
+        "noise": rng.standard_normal((2, 9, models.noise_size)).astype(np.float32),
     }
     state = np.zeros((2, models.state), np.float32)
     whole = await engine.infer(models.predictor_model, {**inputs, "state": state})
@@ -102,7 +102,7 @@ async def test_what_stands_where_nothing_was_observed_is_ignored(
         inputs = {
             "keypoints": keypoints,
             "observed": observed,
-            "noise": np.zeros((1, 6, models.latent), np.float32),
+            "noise": np.zeros((1, 6, models.noise_size), np.float32),
             "state": np.zeros((1, models.state), np.float32),
         }
         forecasts.append((await engine.infer(models.predictor_model, inputs))["forecast"])

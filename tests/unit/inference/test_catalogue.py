@@ -19,12 +19,12 @@ async def catalogue(repository: Path, default_model: str | None = None) -> Catal
 
 async def test_the_sizes_are_read_from_the_models(toy_repository: Path) -> None:
     assert (await catalogue(toy_repository)).all() == (
-        ModelSet(name="toy", height=16, width=16, keypoints=2, latent=2, state=13),
+        ModelSet(name="toy", height=16, width=16, keypoints=2, noise_size=2, state=13),
     )
 
 
 def test_the_models_are_named_after_the_configuration() -> None:
-    models = ModelSet(name="lite128", height=128, width=128, keypoints=16, latent=16, state=9)
+    models = ModelSet(name="lite128", height=128, width=128, keypoints=16, noise_size=16, state=9)
     names = (models.keypoint_model, models.predictor_model, models.synthesis_model)
     assert names == ("lite128_keypoint", "lite128_predictor", "lite128_synthesis")
 

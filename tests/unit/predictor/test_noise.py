@@ -20,16 +20,16 @@ def test_it_does_not_depend_on_how_the_timeline_is_cut(
     seed: int, start: int, length: int, cut: int
 ) -> None:
     cut = min(cut, length - 1)
-    whole = noise(seed, start, length, samples=3, latent=5)
-    before = noise(seed, start, cut, samples=3, latent=5)
-    after = noise(seed, start + cut, length - cut, samples=3, latent=5)
+    whole = noise(seed, start, length, samples=3, size=5)
+    before = noise(seed, start, cut, samples=3, size=5)
+    after = noise(seed, start + cut, length - cut, samples=3, size=5)
     np.testing.assert_array_equal(np.concatenate([before, after], axis=1), whole)
 
 
 def test_a_path_does_not_depend_on_how_many_others_there_are() -> None:
-    many = noise(3, 100, 6, samples=32, latent=16)
+    many = noise(3, 100, 6, samples=32, size=16)
     for samples in (1, 2, 31):
-        np.testing.assert_array_equal(noise(3, 100, 6, samples, latent=16), many[:samples])
+        np.testing.assert_array_equal(noise(3, 100, 6, samples, size=16), many[:samples])
 
 
 def test_it_is_standard_normal_over_frames_paths_and_seeds() -> None:

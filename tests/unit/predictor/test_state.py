@@ -7,7 +7,7 @@ import numpy as np
 from motioncast.inference import ModelSet
 from motioncast.predictor.state import State, decode_state, encode_state, initial_vectors
 
-MODELS = ModelSet(name="lite128", height=128, width=128, keypoints=16, latent=16, state=2)
+MODELS = ModelSet(name="lite128", height=128, width=128, keypoints=16, noise_size=16, state=2)
 
 
 def test_a_state_comes_back_as_it_was() -> None:
