@@ -15,9 +15,12 @@ from motioncast.data.clip_cache import ClipCache
 from motioncast.data.keypoints import Tracks, every_window
 from motioncast.data.own_videos import OwnVideos
 from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.checkpoint_predictor import load_predictor
 from motioncast.models.configurations import LITE64
 from motioncast.models.predictor import PredictorSizes
 from motioncast.models.predictors import continue_free, free_running
+from motioncast.models.shipped import shipped_checkpoint
+from motioncast.models.vrnn import VRNN
 from motioncast.train.journal import read_log
 from motioncast.train.personal import PersonalError, check_name
 from motioncast.train.personal_predictor import SCHEDULE, SETTING, choose_predictor, holding
@@ -109,3 +112,12 @@ def test_the_shipped_name_and_a_taken_one_are_refused(tmp_path: Path) -> None:
         check_name("ada", tmp_path, replace_models=False)
     check_name("ada", tmp_path, replace_models=True)
     check_name("ada_2", tmp_path, replace_models=False)
+
+
+def test_the_shipped_checkpoints_fit_one_another() -> None:
+    networks = load_motion_transfer(shipped_checkpoint("synthesis"))
+    predictor = load_predictor(shipped_checkpoint("predictor"))
+    assert isinstance(predictor, VRNN)
+    assert networks.configuration.keypoints == predictor.sizes.keypoints
+    with pytest.raises(FileNotFoundError, match=r"lite128_voice\.pt: this installation has no"):
+        shipped_checkpoint("voice")
