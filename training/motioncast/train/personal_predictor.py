@@ -89,6 +89,8 @@ def holding(model: nn.Module) -> VRNN:
     with torch.no_grad():
         for parameter in (last.weight, last.bias):
             parameter[: 3 * still.sizes.keypoints] = 0.0
+        if not still.reads_positions:
+            still.slope.zero_()
     return still.eval()
 
 
