@@ -132,7 +132,7 @@ class RepositoryPipeline:
             "forecast",
             keypoints=hidden[None].numpy(),
             observed=observed[None].float().numpy(),
-            noise=np.zeros((1, frames, models.latent), np.float32),
+            noise=np.zeros((1, frames, models.noise_size), np.float32),
             state=np.zeros((1, models.state), np.float32),
         )
         return fill(keypoints, observed, clamp_keypoints(torch.from_numpy(forecast[0])))
