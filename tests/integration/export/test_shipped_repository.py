@@ -24,11 +24,14 @@ DATA_TYPES = {"tensor(uint8)": triton.TYPE_UINT8, "tensor(float)": triton.TYPE_F
 
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, tuple[Exportable, Path]]:
-    found = read_checkpoints(
-        "lite128",
-        synthesis=CHECKPOINTS / "lite128_synthesis.pt",
-        predictor=CHECKPOINTS / "lite128_predictor.pt",
-    )
+    found = []
+    for name in ("lite128", "lite128_bridge"):
+        found += read_checkpoints(
+            "lite128",
+            synthesis=CHECKPOINTS / f"{name}_synthesis.pt",
+            predictor=CHECKPOINTS / f"{name}_predictor.pt",
+            name=name,
+        )
     return {one.specification.name: (one, path) for one, path in found}
 
 
