@@ -29,6 +29,7 @@ from motioncast.cli.bench_client import ClientJob, ClientRun, read_clip, run_cli
 from motioncast.cli.bench_raw import RawModels
 from motioncast.cli.failures import CommandError
 from motioncast.cli.progress import Stages
+from motioncast.cli.stoppable import run_stoppable
 from motioncast.client import connect
 from motioncast.inference import OnnxRuntimeSettings, default_repository
 from motioncast.orchestrator import OrchestratorSettings
@@ -136,7 +137,7 @@ def run_bench(settings: BenchSettings, stages: Stages) -> BenchResult:
         MotioncastError, DomainError: The video or the models cannot be read.
     """
     _check(settings)
-    return asyncio.run(_bench(settings, stages))
+    return run_stoppable(_bench(settings, stages))
 
 
 def _check(settings: BenchSettings) -> None:

@@ -30,6 +30,7 @@ from motioncast.cli.report import (
 )
 from motioncast.cli.report_page import render_page
 from motioncast.cli.spool import Spool
+from motioncast.cli.stoppable import run_stoppable
 from motioncast.client import Model, Pixels, ServerInfo, Service, connect
 from motioncast.client.video import read_image, read_video
 
@@ -62,7 +63,7 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
         CommandError, MotioncastError, DomainError, OSError: It did not work; the text says why.
     """
     with whole_folder(job.out) as folder, TemporaryDirectory(dir=folder) as spools:
-        passed = asyncio.run(_through_services(job, Path(spools), stages))
+        passed = run_stoppable(_through_services(job, Path(spools), stages))
         advance = stages("rendering", len(passed.cast.frames))
         rendering = render(folder, passed.originals, passed.results, passed.cast, advance)
         report = _report(job, passed, rendering)
@@ -158,7 +159,7 @@ async def _read(job: StreamJob, model: Model, originals: Spool, stages: Stages) 
                 originals.append(image)
             frames += 1
             advance()
-            await asyncio.sleep(0)  # lets Ctrl-C through
+            await asyncio.sleep(0)  # lets Ctrl-C and SIGTERM through
         if frames <= job.skip:
             raise CommandError(
                 f"skip: {job.video.name} has {frames} frames, none is left after {job.skip}"

@@ -28,18 +28,17 @@ def evaluate_stream(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
     """PSNR and SSIM of what comes back, on observed and on predicted frames."""
-    import asyncio
-
     from rich.console import Console
 
     from motioncast.cli.clips import Pattern, as_json, clips_table, evaluate_clips, find_clips
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
+    from motioncast.cli.stoppable import run_stoppable
 
     patterns = [Pattern.parse(text) for text in pattern or ("1:0", "1:1", "5:5")]
     chosen = find_clips(folder, clips)
     with progress_bars(quiet=quiet) as stages:
-        rows = asyncio.run(evaluate_clips(chosen, patterns, stages, target, models))
+        rows = run_stoppable(evaluate_clips(chosen, patterns, stages, target, models))
     if json is not None:
         write_json(json, as_json(folder, rows))
     if not quiet:
