@@ -45,7 +45,7 @@ def test_forecast_is_linear_after_two_frames_holds_after_one_and_runs_free(run: 
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(0.2, 0.4, (2, 9, 2, 3)).astype(np.float32)
     observed = np.array([1, 1, 0, 0, 1, 0, 1, 1, 0], np.float32)
-    forecast, _ = run(
+    forecast, half_width, _ = run(
         "predictor",
         keypoints=keypoints,
         observed=np.stack([observed, observed]),
@@ -55,6 +55,10 @@ def test_forecast_is_linear_after_two_frames_holds_after_one_and_runs_free(run: 
     for b in range(2):
         expected = toy_rollout(keypoints[b], observed.astype(bool))
         np.testing.assert_allclose(forecast[b], expected, atol=1e-6)
+        taken = np.where(observed[:, None, None] > 0, keypoints[b], expected)
+        before = np.zeros_like(taken)
+        before[2:] = np.abs(np.diff(taken, axis=0))[:-1]  # |x_{t-1} - x_{t-2}|
+        np.testing.assert_allclose(half_width[b, 2:], before[2:], atol=1e-6)
 
 
 def test_state_continues_the_recurrence_across_calls(run: Run) -> None:
@@ -65,11 +69,11 @@ def test_state_continues_the_recurrence_across_calls(run: Run) -> None:
         "noise": rng.standard_normal((1, 8, LATENT)).astype(np.float32),
     }
     state = np.zeros((1, STATE), np.float32)
-    whole, last = run("predictor", **inputs, state=state)
+    whole, _, last = run("predictor", **inputs, state=state)
     parts = []
     for part in (slice(0, 3), slice(3, 4), slice(4, 8)):
         values = {name: value[:, part] for name, value in inputs.items()}
-        forecast, state = run("predictor", **values, state=state)
+        forecast, _, state = run("predictor", **values, state=state)
         parts.append(forecast)
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
     np.testing.assert_array_equal(state, last)
