@@ -11,7 +11,9 @@ from support.videos import gradient_frames, write_video
 
 from motioncast.data.clip_cache import open_cache, split_validation
 from motioncast.evaluate import synthesis as evaluate
-from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.checkpoint import load_motion_transfer, save_motion_transfer
+from motioncast.models.configurations import LITE64, LITE128
+from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train import synthesis as train
 
 
@@ -48,6 +50,54 @@ def test_training_from_files_goes_on_where_it_stopped_and_is_evaluated(
     copied = mean(-20 * math.log10(4 * t / 255) for t in (1, 2, 3))
     assert mean_of_clips["copy_psnr_db"] == pytest.approx(copied, abs=0.05)
     assert f"{mean_of_clips['psnr_db']:.2f}" in capsys.readouterr().out
+
+
+def test_a_training_starts_from_a_checkpoint_and_draws_from_further_folders(
+    videos: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(7)
+    start = MotionTransfer(LITE128).eval()
+    save_motion_transfer(start, tmp_path / "start.pt")
+    common = ["--data", str(videos), "--also", str(videos), ".25", "--cache", str(tmp_path / "c")]
+    common += ["--from", str(tmp_path / "start.pt"), "--freeze-detector", "0"]
+
+    train.main([*common, "--out", str(tmp_path / "run"), "--steps", "1", "--batch-size", "2"])
+
+    trained = load_motion_transfer(tmp_path / "run" / "model.pt").detector.state_dict()
+    given = load_motion_transfer(tmp_path / "start.pt").detector.state_dict()
+    assert trained.keys() == given.keys()
+    assert all(torch.equal(trained[name], given[name]) for name in given)
+
+
+@pytest.mark.parametrize(
+    ("further", "sentence"),
+    [
+        (["--also", "x", "0.6", "--also", "y", "0.5"], "the shares leave nothing for --data"),
+        (["--also", "x", "1.5"], "the share is 1.5"),
+        (["--also", "x", "some"], "the share is some"),
+        (["--from", "absent.pt"], "absent.pt: no such checkpoint"),
+    ],
+)
+def test_wrong_shares_and_starts_are_refused(
+    further: list[str],
+    sentence: str,
+    videos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        train.main(["--data", str(videos), "--out", str(tmp_path), "--steps", "1", *further])
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_start_of_another_configuration_is_refused(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_motion_transfer(MotionTransfer(LITE64), tmp_path / "start.pt")
+    arguments = ["--data", str(videos), "--out", str(tmp_path), "--steps", "1"]
+    with pytest.raises(SystemExit):
+        train.main([*arguments, "--from", str(tmp_path / "start.pt")])
+    assert "holds lite64, not lite128" in capsys.readouterr().err
 
 
 def test_a_training_without_a_length_is_refused(

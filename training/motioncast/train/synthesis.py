@@ -167,13 +167,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{chosen.name}: fixes the detector from the start (expected --from CHECKPOINT)"
             )
         further = [(Path(folder), share_of(text)) for folder, text in options.also]
+        own_share = 1 - sum(share for _, share in further)
+        if own_share <= 0:
+            raise ConfigurationError("--also: the shares leave nothing for --data")
     except (ConfigurationError, CheckpointError, FileNotFoundError) as error:
         parser.error(str(error))
     with joined(options.device) as processes:
         with processes.leader_first():
             cache = open_data(options, chosen.network.image_size)
         clips, held_out = split_validation(cache)
-        pools = [Pool(cache, clips, 1 - sum(share for _, share in further))]
+        pools = [Pool(cache, clips, own_share)]
         for folder, share in further:
             with processes.leader_first():
                 more = open_clips(DataSource(folder), chosen.network.image_size, options.cache)
