@@ -94,3 +94,11 @@ def test_coverage_is_the_share_of_motion_away_from_every_keypoint() -> None:
     weights[0, 0, 15, 15] = 2.0  # far from it
 
     assert_close(losses.coverage(heatmaps, weights), torch.tensor(1 / 3))
+
+
+def test_the_squared_error_is_weighted_by_pixel() -> None:
+    output, target = torch.full((1, 3, 1, 2), 0.5), torch.zeros(1, 3, 1, 2)
+    target[..., 1] = 0.4
+    weights = torch.tensor([[[[1.0, 3.0]]]])
+    # (1 * 0.5^2 + 3 * 0.1^2) / 2
+    assert losses.weighted_square(output, target, weights).item() == pytest.approx(0.14)
