@@ -29,7 +29,7 @@ class Augmentation:
 
 
 LITE = Augmentation()
-PEOPLE = replace(LITE, other_people=0.3, added_motion=0.3)
+PEOPLE = replace(LITE, other_people=0.25, added_motion=0.3)
 NEMO = Augmentation(zoom=0.0, colour=0.0, brightness=0.0)  # Monkey-Net's, for faces
 BAIR = replace(NEMO, time_flip_probability=0.0)  # Monkey-Net's: pushing does not run backwards
 ROBOT = replace(PEOPLE, time_flip_probability=0.0)

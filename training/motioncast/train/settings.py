@@ -36,6 +36,7 @@ class SynthesisSettings:
     learning_rate: Positive = 1e-3
     final_learning_rate: float = 2e-5
     freeze_detector: Share = 1.0  # share of the training after which the detector is fixed
+    freeze_statistics: Share = 1.0  # and after which batch normalisation uses its running ones
     warped_weight: float = 0.0  # L1 of the deformed source: it teaches the flow
     clip_norm: Positive = 10.0
     average_decay: Share = 0.999

@@ -57,6 +57,8 @@ class SynthesisTraining(ABC):
         self.model.train()
         if self.frozen or self.progress() >= self.settings.freeze_detector:
             self.freeze_detector()
+        if self.progress() >= self.settings.freeze_statistics:
+            _use_running_statistics(self.model)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
         terms = self.descend(Batch(*(part.to(self.processes.device) for part in batch)))
@@ -145,6 +147,16 @@ class SynthesisTraining(ABC):
 def channels_last(images: Tensor) -> Tensor:
     """Lays images out as convolutions on the CPU want them; the values stay."""
     return images.contiguous(memory_format=torch.channels_last)
+
+
+def _use_running_statistics(model: MotionTransfer) -> None:
+    """Has batch normalisation behave as it will once trained, whatever a batch is mixed from.
+
+    Not the detector's heights (BatchNorm1d), which would agree on a constant.
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
 
 
 def _channels_last_weights(model: MotionTransfer) -> MotionTransfer:

@@ -134,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, help="over all processes")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--freeze-detector", type=float, help="share of the training, 0 to 1")
+    parser.add_argument("--freeze-statistics", type=float, help="share of the training, 0 to 1")
     parser.add_argument("--seed", type=int)
     parser.add_argument(
         "--from",
@@ -154,7 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     torch.set_num_threads(options.threads)
-    wanted = (*LENGTHS, "batch_size", "learning_rate", "freeze_detector", "seed", "precision")
+    frozen = ("freeze_detector", "freeze_statistics")
+    wanted = (*LENGTHS, "batch_size", "learning_rate", *frozen, "seed", "precision")
     given = {name: getattr(options, name) for name in wanted}
     try:
         chosen = load_configuration(options.config)
@@ -162,9 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if all(getattr(settings, length) is None for length in LENGTHS):
             raise ConfigurationError("command line: no length (expected --steps or --minutes)")
         start = None if options.start is None else load_start(options.start, chosen.network)
-        if settings.freeze_detector == 0 and start is None:
+        if start is None and 0 in (settings.freeze_detector, settings.freeze_statistics):
             raise ConfigurationError(
-                f"{chosen.name}: fixes the detector from the start (expected --from CHECKPOINT)"
+                f"{chosen.name}: fixes the detector or the statistics of batch normalisation "
+                "from the start (expected --from CHECKPOINT)"
             )
         further = [(Path(folder), share_of(text)) for folder, text in options.also]
         own_share = 1 - sum(share for _, share in further)
