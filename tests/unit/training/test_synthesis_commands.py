@@ -76,6 +76,10 @@ def test_a_training_starts_from_a_checkpoint_and_draws_from_further_folders(
         (["--also", "x", "1.5"], "the share is 1.5"),
         (["--also", "x", "some"], "the share is some"),
         (["--from", "absent.pt"], "absent.pt: no such checkpoint"),
+        (
+            ["--freeze-statistics", "0"],
+            "fixes the statistics of batch normalisation from the start",
+        ),
     ],
 )
 def test_wrong_shares_and_starts_are_refused(

@@ -15,6 +15,7 @@ from motioncast.models.checkpoint import (
     save_motion_transfer,
 )
 from motioncast.models.configurations import LITE128, PAPER64
+from motioncast.models.lite_detector import LiteKeypointDetector
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.adversarial import AdversarialTraining
 from motioncast.train.reconstruction import ReconstructionTraining
@@ -126,6 +127,37 @@ def test_a_frozen_detector_stays_as_it_is(sampler: PairSampler) -> None:
     for name, value in state.model.detector.state_dict().items():
         assert torch.equal(value, before[name])
         assert torch.equal(value, state.average.detector.state_dict()[name])
+
+
+def running_statistics(state: SynthesisTraining) -> dict[str, torch.Tensor]:
+    """Returns the running means of all normalisations of feature maps."""
+    return {
+        name: layer.running_mean.clone()
+        for name, layer in state.model.named_modules()
+        if isinstance(layer, torch.nn.BatchNorm2d) and layer.running_mean is not None
+    }
+
+
+def test_fixed_statistics_stay_while_weights_and_heights_go_on(sampler: PairSampler) -> None:
+    settings = TrainingSettings(steps=2, batch_size=2, freeze_detector=1.0, freeze_statistics=0.5)
+    state = training(settings)
+    untrained = running_statistics(state)
+    state.learn(sampler.batch(0))
+    before = running_statistics(state)
+    assert all(not torch.equal(mean, untrained[name]) for name, mean in before.items())
+    weights = {name: value.clone() for name, value in state.model.named_parameters()}
+    detector = state.model.detector
+    assert isinstance(detector, LiteKeypointDetector)
+    heights = detector.normalise.num_batches_tracked
+    assert heights is not None
+    seen = int(heights)
+    state.learn(sampler.batch(1))
+
+    assert all(torch.equal(mean, before[name]) for name, mean in running_statistics(state).items())
+    assert any(
+        not torch.equal(value, weights[name]) for name, value in state.model.named_parameters()
+    )
+    assert int(heights) == seen + 1
 
 
 def test_training_writes_its_networks_and_its_log(sampler: PairSampler, tmp_path: Path) -> None:

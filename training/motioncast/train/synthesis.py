@@ -164,11 +164,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if all(getattr(settings, length) is None for length in LENGTHS):
             raise ConfigurationError("command line: no length (expected --steps or --minutes)")
         start = None if options.start is None else load_start(options.start, chosen.network)
-        if start is None and 0 in (settings.freeze_detector, settings.freeze_statistics):
-            raise ConfigurationError(
-                f"{chosen.name}: fixes the detector or the statistics of batch normalisation "
-                "from the start (expected --from CHECKPOINT)"
-            )
+        for share, what in (
+            (settings.freeze_detector, "detector"),
+            (settings.freeze_statistics, "statistics of batch normalisation"),
+        ):
+            if share == 0 and start is None:
+                raise ConfigurationError(
+                    f"{chosen.name}: fixes the {what} from the start (expected --from CHECKPOINT)"
+                )
         further = [(Path(folder), share_of(text)) for folder, text in options.also]
         own_share = 1 - sum(share for _, share in further)
         if own_share <= 0:
