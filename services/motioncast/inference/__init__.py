@@ -6,7 +6,7 @@ async with OnnxRuntimeEngine(default_repository()) as engine:
 """
 
 from motioncast.inference.catalogue import Catalogue, ModelSet
-from motioncast.inference.engine import Engine, Inference, ModelMetadata, TensorMetadata
+from motioncast.inference.engine import Engine, Inference, ModelMetadata, ModelState, TensorMetadata
 from motioncast.inference.measured import MeasuredEngine
 from motioncast.inference.onnx_runtime import OnnxRuntimeEngine, OnnxRuntimeSettings
 from motioncast.inference.repository import default_repository
@@ -18,6 +18,7 @@ __all__ = [
     "MeasuredEngine",
     "ModelMetadata",
     "ModelSet",
+    "ModelState",
     "OnnxRuntimeEngine",
     "OnnxRuntimeSettings",
     "TensorMetadata",

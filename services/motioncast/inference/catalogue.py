@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from motioncast.inference.engine import Engine, ModelMetadata, TensorMetadata
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
+
+_log = logging.getLogger(__name__)
 
 _PARTS: Final = ("keypoint", "predictor", "synthesis")
 _COORDINATES: Final = 3  # x, y, intensity
@@ -100,18 +103,30 @@ class ModelSet:
 class Catalogue:
     """The configurations of an engine, one of which is the default.
 
+    One that lacks a model, or whose models do not fit one another, is named in the log and passed
+    over; the others are served.
+
     Args:
         engine: An open engine.
         default_model: Name of the configuration for requests that name none. When None it is the
             shipped one, which no model added beside it displaces, or the first of the alphabet.
 
     Raises:
-        InvalidInputError: There is no configuration, or one that lacks a model.
-        UnknownModelError: There is no configuration of the default's name.
+        InvalidInputError: There is no configuration, or none that is whole.
+        UnknownModelError: There is no whole configuration of the default's name.
     """
 
     def __init__(self, engine: Engine, default_model: str | None = None) -> None:
-        self._sets = {name: ModelSet.of(engine, name) for name in _names(engine.models())}
+        self._sets: dict[str, ModelSet] = {}
+        failures = []
+        for name in _names(engine.models()):
+            try:
+                self._sets[name] = ModelSet.of(engine, name)
+            except InvalidInputError as error:
+                _log.error("the configuration %s is not served: %s", name, error)
+                failures.append(error)
+        if not self._sets and failures:
+            raise failures[0]
         if not self._sets:
             raise InvalidInputError.of(
                 "repository", f"no model is named <configuration>_{_PARTS[0]}"

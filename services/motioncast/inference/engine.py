@@ -39,6 +39,23 @@ class ModelMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelState:
+    """Whether a model of the repository can run.
+
+    Attributes:
+        name: Of the model.
+        version: That runs; when none does, the one that would.
+        ready: Whether it can run.
+        reason: Why it cannot; "" when it can.
+    """
+
+    name: str
+    version: int
+    ready: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Inference:
     """What one run gave.
 
@@ -66,12 +83,12 @@ class Engine(Protocol):
         Raises:
             UnknownModelError: No model has that name.
             InvalidInputError: An input is missing, unknown, or of another type or shape.
-            UnavailableError: The engine is not open.
+            UnavailableError: The engine is not open, or the model is not loaded.
         """
         ...
 
     def models(self) -> tuple[str, ...]:
-        """Returns the names of the models, in order of the alphabet."""
+        """Returns the names of the models that can run, in order of the alphabet."""
         ...
 
     def metadata(self, model: str) -> ModelMetadata:
@@ -79,6 +96,7 @@ class Engine(Protocol):
 
         Raises:
             UnknownModelError: No model has that name.
+            UnavailableError: The model is not loaded.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -15,10 +16,18 @@ from typing import Any, Final, Self
 import numpy as np
 import onnxruntime
 
-from motioncast.inference.engine import Array, Inference, ModelMetadata, TensorMetadata
+from motioncast.inference.engine import (
+    Array,
+    Inference,
+    ModelMetadata,
+    ModelState,
+    TensorMetadata,
+)
 from motioncast.inference.inputs import check_inputs
 from motioncast.inference.repository import find_models
 from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
+
+_log = logging.getLogger(__name__)
 
 _PROVIDERS: Final = ["CPUExecutionProvider"]
 _ERRORS_ONLY: Final = 3
@@ -59,6 +68,8 @@ class OnnxRuntimeSettings:
 class OnnxRuntimeEngine:
     """Serves every model of a repository, in its highest version, on the CPU.
 
+    A model that cannot be read is named in the log and by `states`; the others are served.
+
     Args:
         repository: Folder of `<model>/<version>/model.onnx`.
         settings: How runs share the machine.
@@ -68,15 +79,17 @@ class OnnxRuntimeEngine:
         self.repository = repository
         self.settings = settings or OnnxRuntimeSettings()
         self._models: dict[str, _Model] = {}
+        self._missing: dict[str, ModelState] = {}  # in the repository, but not loaded
         self._threads: ThreadPoolExecutor | None = None
+        self._loading = asyncio.Lock()  # one after the other, so that the newest stays
 
     async def __aenter__(self) -> Self:
         """Loads the models.
 
         Raises:
-            InvalidInputError: The repository has no models, or one that cannot be read.
+            InvalidInputError: The repository has no model, or none that can be read.
         """
-        self._models = await asyncio.to_thread(self._load)
+        await asyncio.to_thread(self._load_all)
         self._threads = ThreadPoolExecutor(self.settings.max_concurrent_runs, "onnxruntime")
         return self
 
@@ -89,7 +102,7 @@ class OnnxRuntimeEngine:
         threads, self._threads = self._threads, None
         if threads is not None:
             await asyncio.to_thread(threads.shutdown, cancel_futures=True)
-        self._models = {}
+        self._models, self._missing = {}, {}
 
     async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:
         """Runs a model once; see `Engine.infer`."""
@@ -112,29 +125,91 @@ class OnnxRuntimeEngine:
 
     def models(self) -> tuple[str, ...]:
         """Returns the names of the models, in order of the alphabet."""
-        return tuple(self._models)
+        return tuple(sorted(self._models))
+
+    def states(self) -> tuple[ModelState, ...]:
+        """Returns what became of every model of the repository, in order of the alphabet."""
+        loaded = (ModelState(name, model.version, True) for name, model in self._models.items())
+        return tuple(sorted((*loaded, *self._missing.values()), key=lambda state: state.name))
 
     def metadata(self, model: str) -> ModelMetadata:
-        """Returns what a model takes and gives; UnknownModelError when there is none."""
+        """Returns what a model takes and gives; see `Engine.metadata`."""
         return self._model(model).metadata
 
     async def ready(self) -> bool:
         """Tells whether the engine is open."""
         return self._threads is not None
 
-    def _load(self) -> dict[str, _Model]:
+    async def load(self, model: str) -> None:
+        """Serves the highest version of a model that the repository has by now.
+
+        Runs that have begun end on the version they began on; the next run takes the new one.
+        When the new one cannot be read, the one before it stays.
+
+        Raises:
+            UnknownModelError: The repository has no such model.
+            InvalidInputError: The model cannot be read.
+            UnavailableError: The engine is not open.
+        """
+        async with self._loading:
+            files = await asyncio.to_thread(find_models, self.repository)
+            if model not in files:
+                raise self._unknown(model)
+            options = session_options(self.settings)
+            try:
+                loaded = await asyncio.to_thread(_Model, model, files[model], options)
+            except InvalidInputError as error:
+                if model not in self._models:
+                    self._miss(model, files[model], error)
+                raise
+            if self._threads is None:
+                raise UnavailableError("engine: not open")
+            self._models[model] = loaded
+            self._missing.pop(model, None)
+
+    async def unload(self, model: str) -> None:
+        """Serves a model no longer; runs that have begun end.
+
+        Raises:
+            UnknownModelError: The repository has no such model.
+        """
+        if model not in self._models and model not in self._missing:
+            raise self._unknown(model)
+        loaded = self._models.pop(model, None)
+        if loaded is not None:
+            self._missing[model] = ModelState(model, loaded.version, False, "unloaded")
+
+    def _load_all(self) -> None:
         options = session_options(self.settings)
-        files = find_models(self.repository)
-        return {name: _Model(name, file, options) for name, file in files.items()}
+        failures = []
+        for name, file in find_models(self.repository).items():
+            try:
+                self._models[name] = _Model(name, file, options)
+            except InvalidInputError as error:
+                failures.append(error)
+                self._miss(name, file, error)
+        if not self._models:
+            raise failures[0]
+
+    def _miss(self, name: str, file: Path, error: InvalidInputError) -> None:
+        _log.error("the model %s is not served: %s", name, error)
+        reason = f"{file.relative_to(self.repository)} cannot be served; the log says why"
+        self._missing[name] = ModelState(name, int(file.parent.name), False, reason)
 
     def _model(self, name: str) -> _Model:
-        try:
+        if name in self._models:
             return self._models[name]
-        except KeyError:
-            known = ", ".join(self._models) or "none"
-            raise UnknownModelError(
-                f"model: {name} is not in the repository; there are: {known}", field="model"
-            ) from None
+        if name in self._missing:
+            raise UnavailableError(
+                f"model: {name} is not served: {self._missing[name].reason}", field="model"
+            )
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UnknownModelError:
+        known = ", ".join(self.models()) or "none"
+        return UnknownModelError(
+            f"model: {name} is not in the repository; there are: {known}", field="model"
+        )
 
 
 def session_options(settings: OnnxRuntimeSettings) -> Any:
@@ -158,6 +233,7 @@ class _Model:
             raise InvalidInputError.of(
                 "repository", f"{file} is not a model that ONNX Runtime can run ({error})"
             ) from error
+        self.version = int(file.parent.name)
         self.metadata = ModelMetadata(
             name,
             tuple(_tensor(argument, name) for argument in self._session.get_inputs()),

@@ -106,3 +106,12 @@ async def test_models_that_do_not_fit_one_another_are_told(
     write_model(tmp_path, "toy_keypoint", text, version=2)
     with pytest.raises(InvalidInputError, match=rf"^repository: {sentence}"):
         await catalogue(tmp_path)
+
+
+async def test_a_configuration_that_is_not_whole_leaves_the_others(tmp_path: Path) -> None:
+    build_toy_repository(tmp_path, "alpha")
+    build_toy_repository(tmp_path, "beta")
+    shutil.rmtree(tmp_path / "alpha_synthesis")
+    assert [models.name for models in (await catalogue(tmp_path)).all()] == ["beta"]
+    with pytest.raises(UnknownModelError):
+        await catalogue(tmp_path, "alpha")
