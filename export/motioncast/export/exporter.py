@@ -1,6 +1,7 @@
 """Checkpoints -> a model repository, every model of it compared with PyTorch first.
 
     network -> batch norms folded -> ONNX -> rollout over time -> checked -> compared -> written
+                                            and with them the ensembles that they can be joined to
 
 Each arrow is a module of this package; this one only puts them in a row.
 """
@@ -15,8 +16,11 @@ from torch import nn
 
 from motioncast.export import specification as interface
 from motioncast.export.calibration import Calibration
+from motioncast.export.ensembles import EnsembleError
 from motioncast.export.folding import fold_batch_norms
-from motioncast.export.graph import OPSET, check, finish, operators, to_onnx
+from motioncast.export.graph import OPSET, check, finish, operators
+from motioncast.export.joining import joined, write_joined
+from motioncast.export.joints import LICENCE
 from motioncast.export.parity import CASES, Agreement, Case, compare
 from motioncast.export.precision import Conversion, Precision, conversion
 from motioncast.export.repository import write_model
@@ -24,6 +28,7 @@ from motioncast.export.rollout import roll_out, step_specification
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.served import rearranged
 from motioncast.export.specification import ModelSpecification
+from motioncast.export.translation import to_onnx
 from motioncast.export.wrappers import (
     ServedDetector,
     ServedPredictor,
@@ -35,8 +40,6 @@ from motioncast.models.checkpoint_predictor import load_predictor
 from motioncast.models.configurations import configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictor import RecurrentPredictor
-
-LICENCE = "Apache-2.0"
 
 
 class ExportError(Exception):
@@ -86,11 +89,14 @@ def export_models(
         precision: of keypoint detector and synthesis network; the predictor stays in float32.
         calibration: folder of training videos, from which int8 takes its ranges.
 
-    Nothing is written unless every model agrees with PyTorch.
+    Where the repository then has the keypoint and the synthesis model of the name, the ensembles
+    that they are part of are written too. Nothing is written unless every model agrees with
+    PyTorch.
 
     Raises:
         ValueError: the configuration is unknown.
-        ExportError: no checkpoint was given, or one is of another configuration.
+        ExportError: no checkpoint was given, one is of another configuration, or what it holds
+            does not fit the models of that name in the repository.
         FileNotFoundError, CheckpointError, PredictorCheckpointError: a checkpoint cannot be read.
         DamagedVideoError: a calibration clip cannot be read.
         ParityError: a model does not agree; lists every mismatch.
@@ -111,7 +117,13 @@ def export_models(
         if precision == "float16" and not one.rolled_out:
             one = replace(one, served=fold_batch_norms(one.reference))  # GPUs have a GridSample
         built.append((one.specification, *build(one, facts, conversion=wanted)))
-    return tuple(_write(repository, *model) for model in built)
+    try:
+        rest = joined(name or config, repository, [specification for specification, *_ in built])
+    except EnsembleError as error:
+        raise ExportError(f"ensembles: {error} (export all models of {name or config})") from error
+    exported = tuple(_write(repository, *model) for model in built)
+    write_joined(repository, rest)
+    return exported
 
 
 def read_checkpoints(

@@ -1,18 +1,35 @@
 """A Triton model repository on disk: every model appears in it whole or not at all.
 
-    <repository>/<model>/config.pbtxt
-    <repository>/<model>/1/model.onnx
-
-That is what Triton serves, and what ONNX Runtime in the process reads.
+<repository>/<model>/config.pbtxt        on CPUs, and what ONNX Runtime in the process goes by
+<repository>/<model>/configs/gpu.pbtxt   on GPUs
+<repository>/<model>/1/model.onnx        ensembles have none
 """
 
-import tempfile
-from pathlib import Path
+from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from google.protobuf import text_format
 from onnx import ModelProto
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from motioncast.export.specification import ModelSpecification
-from motioncast.export.triton import VERSION, print_config
+from motioncast.export.triton import (
+    GPU_CONFIG_NAME,
+    VERSION,
+    print_config,
+    print_gpu_config,
+    print_message,
+)
+
+CONFIG_FILE: Final = "config.pbtxt"
+# Triton asks for a version of an ensemble as well, and version control keeps no empty folders.
+_NO_MODEL: Final = (
+    "An ensemble has no file of its own; config.pbtxt names the models it consists of.\n"
+)
 
 
 def write_model(repository: Path, specification: ModelSpecification, model: ModelProto) -> Path:
@@ -20,23 +37,42 @@ def write_model(repository: Path, specification: ModelSpecification, model: Mode
 
     It is written aside and then renamed, so that whoever looks meets the old model or the new one.
     """
-    repository.mkdir(parents=True, exist_ok=True)
-    place = repository / specification.name
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=repository) as aside:
-        new, old = Path(aside, "new"), Path(aside, "old")
-        onnx_file = new / str(VERSION) / "model.onnx"
-        onnx_file.parent.mkdir(parents=True)
-        onnx_file.write_bytes(model.SerializeToString(deterministic=True))
-        (new / "config.pbtxt").write_text(print_config(specification), encoding="utf-8")
-        if place.exists():
-            place.rename(old)
-        try:
-            new.rename(place)
-        except OSError:
-            if old.exists():
-                old.rename(place)
-            raise
-    return place / str(VERSION) / "model.onnx"
+
+    def fill(folder: Path) -> None:
+        (folder / str(VERSION) / "model.onnx").write_bytes(
+            model.SerializeToString(deterministic=True)
+        )
+        _write_text(folder / CONFIG_FILE, print_config(specification))
+        if specification.gpu is not None:
+            gpu_config = folder / "configs" / f"{GPU_CONFIG_NAME}.pbtxt"
+            gpu_config.parent.mkdir()
+            _write_text(gpu_config, print_gpu_config(specification, specification.gpu))
+
+    return _write(repository, specification.name, fill) / str(VERSION) / "model.onnx"
+
+
+def write_ensemble(repository: Path, description: str, config: ModelConfig) -> Path:
+    """Writes one ensemble, likewise, and returns its config.pbtxt."""
+
+    def fill(folder: Path) -> None:
+        _write_text(folder / str(VERSION) / "no_model.txt", _NO_MODEL)
+        _write_text(folder / CONFIG_FILE, print_message(description, config))
+
+    return _write(repository, config.name, fill) / CONFIG_FILE
+
+
+def read_config(repository: Path, model: str) -> ModelConfig | None:
+    """Returns what Triton is told of a model; None when the repository has no such model.
+
+    Raises ValueError when its config.pbtxt is not one.
+    """
+    file = repository / model / CONFIG_FILE
+    if not file.is_file():
+        return None
+    try:
+        return text_format.Parse(file.read_text(encoding="utf-8"), ModelConfig())
+    except text_format.ParseError as error:
+        raise ValueError(f"{file}: {error}") from error
 
 
 def onnx_file(repository: Path, model: str) -> Path:
@@ -45,3 +81,26 @@ def onnx_file(repository: Path, model: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{repository}: has no model {model}")
     return path
+
+
+def _write(repository: Path, name: str, fill: Callable[[Path], None]) -> Path:
+    """Puts a folder that `fill` fills in the place of an older one; returns where it is."""
+    repository.mkdir(parents=True, exist_ok=True)
+    place = repository / name
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=repository) as aside:
+        new, old = Path(aside, "new"), Path(aside, "old")
+        (new / str(VERSION)).mkdir(parents=True)
+        fill(new)
+        if place.exists():
+            place.rename(old)
+        try:
+            new.rename(place)
+        except OSError:
+            if old.exists():
+                old.rename(place)
+            raise
+    return place
+
+
+def _write_text(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")

@@ -7,15 +7,19 @@
 The first axis of every tensor is the batch; predictor and synthesis also have a time axis.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from motioncast.models.configurations import Configuration
-from motioncast.models.predictor import RecurrentPredictor
+if TYPE_CHECKING:  # the interfaces themselves need no torch
+    from motioncast.models.configurations import Configuration
+    from motioncast.models.predictor import RecurrentPredictor
 
 BATCH, TIME = "batch", "time"
+OBSERVED = "observed"  # axis of the observed frames of a stretch alone: TIME or fewer
 ElementType = Literal["uint8", "float32"]
 
 
@@ -34,7 +38,7 @@ class TensorSpecification:
 
     def shape(self, batch: int, time: int) -> tuple[int, ...]:
         """Returns the shape at a batch size and a number of frames."""
-        lengths = {BATCH: batch, TIME: time}
+        lengths = {BATCH: batch, TIME: time, OBSERVED: time}
         return tuple(lengths[axis] if isinstance(axis, str) else axis for axis in self.axes)
 
 
@@ -47,6 +51,15 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuServing:
+    """How Triton serves a model on GPUs; what is left out there is as on CPUs."""
+
+    instances: int  # on each GPU: one computes while the other copies
+    preferred_batch_sizes: tuple[int, ...] = ()  # calls of the same shapes are joined up to these
+    tensorrt: bool = True  # TensorRT in float16; else CUDA in the model's own precision
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpecification:
     """The interface of one served model."""
 
@@ -55,8 +68,10 @@ class ModelSpecification:
     inputs: tuple[TensorSpecification, ...]
     outputs: tuple[TensorSpecification, ...]
     tolerances: dict[str, Tolerance]  # by output name
-    max_batch_size: int  # of one call to Triton
+    max_batch_size: int  # of one call to Triton; 0: the first axis is no batch that may be joined
     dynamic_batching: bool  # whether Triton may join calls of the same shapes
+    gpu: GpuServing | None = None  # None: a CPU serves it everywhere
+    threads: int = 0  # of one run on a CPU; 0: one per core
 
 
 def keypoint_specification(configuration: Configuration) -> ModelSpecification:
@@ -71,6 +86,7 @@ def keypoint_specification(configuration: Configuration) -> ModelSpecification:
         tolerances={"keypoints": Tolerance(1e-4)},
         max_batch_size=64,
         dynamic_batching=True,
+        gpu=GpuServing(instances=2, preferred_batch_sizes=(8, 16, 32)),
     )
 
 
@@ -90,6 +106,7 @@ def synthesis_specification(configuration: Configuration) -> ModelSpecification:
         tolerances={"image": Tolerance(1, differing_share=0.002)},
         max_batch_size=8,  # sources; a call already carries all their driving frames
         dynamic_batching=False,
+        gpu=GpuServing(instances=2, preferred_batch_sizes=(2, 4, 8)),
     )
 
 
@@ -119,4 +136,6 @@ def predictor_specification(name: str, predictor: RecurrentPredictor) -> ModelSp
         },
         max_batch_size=64,
         dynamic_batching=True,
+        # Its steps follow one another and are small, and its state carries rounding on: float32.
+        gpu=GpuServing(instances=1, preferred_batch_sizes=(8, 16, 32), tensorrt=False),
     )

@@ -1,45 +1,66 @@
-"""config.pbtxt of a model, printed from Triton's own ModelConfig message.
+"""config.pbtxt and configs/gpu.pbtxt of a model, printed from Triton's own ModelConfig message.
 
 https://github.com/triton-inference-server/common/blob/main/protobuf/model_config.proto
+
+`tritonserver --model-config-name=gpu` takes configs/gpu.pbtxt where a model has one, and
+config.pbtxt where it has none. The names of the parameters, of threads and of TensorRT, are those
+that Triton's ONNX Runtime backend documents:
+https://github.com/triton-inference-server/onnxruntime_backend/blob/main/README.md
 """
 
+from __future__ import annotations
+
+from typing import Final
+
 from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
-from tritonclient.grpc.model_config_pb2 import ModelConfig
+from tritonclient.grpc import model_config_pb2 as triton
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup, ModelWarmup
 
-from motioncast.export.specification import ModelSpecification, TensorSpecification
+from motioncast.export.specification import GpuServing, ModelSpecification, TensorSpecification
 
-VERSION = 1
-_DATA_TYPES = {"uint8": model_config_pb2.TYPE_UINT8, "float32": model_config_pb2.TYPE_FP32}
+VERSION: Final = 1
+GPU_CONFIG_NAME: Final = "gpu"
+ENGINE_CACHE: Final = "/var/cache/motioncast/tensorrt"  # of the server; keep it between starts
+_WORKSPACE_BYTES: Final = 2 * 2**30
+_WARM_UP_FRAMES: Final = 2  # of a stretch on a CPU: enough to allocate and to start the threads
+_LONGEST_STRETCH: Final = 32  # frames that the orchestrator sends in one call
+_DATA_TYPES: Final = {"uint8": triton.TYPE_UINT8, "float32": triton.TYPE_FP32}
 
 
 def model_config(specification: ModelSpecification) -> ModelConfig:
-    """Describes a model to Triton; dims are without the batch axis, -1 where a length may vary."""
+    """Describes a model to Triton on CPUs; -1 stands where a length may vary.
+
+    Raises KeyError for an element type that Triton is not told of.
+    """
     config = ModelConfig(
         name=specification.name,
         backend="onnxruntime",
         max_batch_size=specification.max_batch_size,
         input=[
-            model_config_pb2.ModelInput(
-                name=tensor.name, data_type=_DATA_TYPES[tensor.element], dims=_dims(tensor)
+            triton.ModelInput(
+                name=tensor.name,
+                data_type=_DATA_TYPES[tensor.element],
+                dims=dims(tensor, specification.max_batch_size),
             )
             for tensor in specification.inputs
         ],
         output=[
-            model_config_pb2.ModelOutput(
-                name=tensor.name, data_type=_DATA_TYPES[tensor.element], dims=_dims(tensor)
+            triton.ModelOutput(
+                name=tensor.name,
+                data_type=_DATA_TYPES[tensor.element],
+                dims=dims(tensor, specification.max_batch_size),
             )
             for tensor in specification.outputs
         ],
         # Without it Triton makes two instances on a CPU.
-        instance_group=[
-            model_config_pb2.ModelInstanceGroup(
-                count=1, kind=model_config_pb2.ModelInstanceGroup.KIND_CPU
-            )
-        ],
-        version_policy=model_config_pb2.ModelVersionPolicy(
-            latest=model_config_pb2.ModelVersionPolicy.Latest(num_versions=1)
-        ),
+        instance_group=[ModelInstanceGroup(count=1, kind=ModelInstanceGroup.KIND_CPU)],
+        version_policy=latest_version(),
+        parameters={
+            "intra_op_thread_count": triton.ModelParameter(string_value=str(specification.threads)),
+            "inter_op_thread_count": triton.ModelParameter(string_value="1"),
+            "execution_mode": triton.ModelParameter(string_value="0"),  # operator after operator
+        },
+        model_warmup=[_warm_up(specification, batch=1, time=_WARM_UP_FRAMES)],
     )
     if specification.dynamic_batching:
         # Joins what is queued already; any delay would be added in full to a lone call.
@@ -47,11 +68,75 @@ def model_config(specification: ModelSpecification) -> ModelConfig:
     return config
 
 
+def gpu_config(specification: ModelSpecification, gpu: GpuServing) -> ModelConfig:
+    """Describes a model to Triton on GPUs: tensors and their names are as on CPUs."""
+    config = model_config(specification)
+    del config.instance_group[:]
+    config.instance_group.add(count=gpu.instances, kind=ModelInstanceGroup.KIND_GPU)
+    config.dynamic_batching.preferred_batch_size[:] = gpu.preferred_batch_sizes
+    config.dynamic_batching.max_queue_delay_microseconds = 0
+    if gpu.tensorrt:
+        config.optimization.execution_accelerators.gpu_execution_accelerator.add(
+            name="tensorrt",
+            parameters={
+                "precision_mode": "FP16",
+                "max_workspace_size_bytes": str(_WORKSPACE_BYTES),
+                "trt_engine_cache_enable": "1",
+                "trt_engine_cache_path": ENGINE_CACHE,
+                "trt_engine_cache_prefix": specification.name,
+                "trt_timing_cache_enable": "1",
+                "trt_timing_cache_path": ENGINE_CACHE,
+            },
+        )
+        # An engine serves the range of shapes that it has met: the two ends of what will come.
+        largest = max(gpu.preferred_batch_sizes, default=1)
+        del config.model_warmup[:]
+        config.model_warmup.append(_warm_up(specification, batch=1, time=1))
+        config.model_warmup.append(_warm_up(specification, batch=largest, time=_LONGEST_STRETCH))
+    return config
+
+
 def print_config(specification: ModelSpecification) -> str:
     """Returns the text of config.pbtxt."""
-    text: str = text_format.MessageToString(model_config(specification))
-    return f"# {specification.description}\n# Written by `motioncast export`.\n{text}"
+    return print_message(specification.description, model_config(specification))
 
 
-def _dims(tensor: TensorSpecification) -> list[int]:
-    return [-1 if isinstance(axis, str) else axis for axis in tensor.axes[1:]]
+def print_gpu_config(specification: ModelSpecification, gpu: GpuServing) -> str:
+    """Returns the text of configs/gpu.pbtxt."""
+    description = f"on GPUs (tritonserver --model-config-name={GPU_CONFIG_NAME}):"
+    description += f" {specification.description}"
+    return print_message(description, gpu_config(specification, gpu))
+
+
+def print_message(description: str, config: ModelConfig) -> str:
+    """Returns a configuration as text, with a line that says what it is of."""
+    text: str = text_format.MessageToString(config)
+    if not config.max_batch_size:  # a zero is not printed by itself; here it is a statement
+        text = f"max_batch_size: 0\n{text}"
+    return f"# {description}\n# Written by `motioncast export`.\n{text}"
+
+
+def latest_version() -> triton.ModelVersionPolicy:
+    """Returns the policy to serve the highest version alone."""
+    return triton.ModelVersionPolicy(latest=triton.ModelVersionPolicy.Latest(num_versions=1))
+
+
+def dims(tensor: TensorSpecification, max_batch_size: int) -> list[int]:
+    """Returns the axes as Triton counts them: without the batch where there is one."""
+    axes = tensor.axes[1:] if max_batch_size else tensor.axes
+    return [-1 if isinstance(axis, str) else axis for axis in axes]
+
+
+def _warm_up(specification: ModelSpecification, batch: int, time: int) -> ModelWarmup:
+    """Returns a run on zeros, before the model is said to be ready."""
+    warm_up = ModelWarmup(name=f"batch {batch}, {time} frames", batch_size=batch)
+    for tensor in specification.inputs:
+        shape = tensor.shape(batch, time)
+        warm_up.inputs[tensor.name].CopyFrom(
+            ModelWarmup.Input(
+                data_type=_DATA_TYPES[tensor.element],
+                dims=shape[1:] if specification.max_batch_size else shape,
+                zero_data=True,
+            )
+        )
+    return warm_up

@@ -49,8 +49,8 @@ def test_a_model_is_trained_named_and_streamed_through(
     assert trained.code == 0, trained.err
     assert "ada.mp4: 58 frames to learn from, 12 held out" in trained.out
     assert f"motioncast stream VIDEO --model ada --models {models} --out FOLDER" in trained.out
-    parts = ("ada_keypoint", "ada_predictor", "ada_synthesis")
-    assert sorted(path.name for path in models.iterdir()) == list(parts)
+    written = {path.name for path in models.iterdir()}
+    assert written >= {"ada_keypoint", "ada_predictor", "ada_synthesis", "ada_motion_transfer"}
 
     stream = ["stream", video, "--models", models, "--limit", 4, "--out", tmp_path / "out"]
     assert run(*stream, "--model", "ada").code == 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,16 @@ def session(model: ExportedModel) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.path, providers=["CPUExecutionProvider"])
 
 
-def test_a_configuration_becomes_three_models(exported: tuple[ExportedModel, ...]) -> None:
+def test_a_configuration_becomes_three_models_and_what_joins_them(
+    exported: tuple[ExportedModel, ...],
+) -> None:
     names = ["lite128_keypoint", "lite128_synthesis", "lite128_predictor"]
     assert [model.name for model in exported] == names
+    joints = ["lite128_arrange", "lite128_path", "lite128_sequence"]
+    ensembles = ["lite128_forecast", "lite128_motion_transfer", "lite128_reconstruct"]
     repository = exported[0].path.parents[2]
-    assert sorted(path.name for path in repository.iterdir()) == sorted(names)
+    written = sorted(path.name for path in repository.iterdir())
+    assert written == sorted([*names, *joints, *ensembles])
 
 
 def test_the_models_are_small_and_standard(exported: tuple[ExportedModel, ...]) -> None:
@@ -171,6 +177,19 @@ def test_a_checkpoint_of_another_configuration_is_refused(
     with pytest.raises(ExportError, match="forecasts 16 keypoints, 'paper64' has 10"):
         export_models("paper64", tmp_path / "models", predictor=predictor)
     assert not (tmp_path / "models").exists()
+
+
+def test_what_does_not_fit_the_models_that_are_there_is_refused(
+    checkpoints: tuple[Path, Path], exported: tuple[ExportedModel, ...], tmp_path: Path
+) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(exported[0].path.parents[2], repository)
+    config = repository / "lite128_keypoint" / "config.pbtxt"
+    config.write_text(config.read_text().replace("dims: 16\n", "dims: 12\n"))
+    before = (repository / "lite128_predictor" / "config.pbtxt").stat().st_ino
+    with pytest.raises(ExportError, match=r"axes .*export all models of lite128"):
+        export_models("lite128", repository, predictor=checkpoints[1])
+    assert (repository / "lite128_predictor" / "config.pbtxt").stat().st_ino == before
 
 
 def test_the_command_line_writes_models_and_a_report(

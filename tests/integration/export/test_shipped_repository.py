@@ -8,24 +8,27 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
+from motioncast.export.ensembles import PARTS
 from motioncast.export.exporter import Exportable, fingerprint, read_checkpoints
 from motioncast.export.fusion import fused, leftovers, optimised, unfused
 from motioncast.export.graph import check, operators
+from motioncast.export.joining import joined, write_joined
 from motioncast.export.parity import compare
 from motioncast.export.sampling import draw_inputs
-from motioncast.export.triton import print_config
+from motioncast.export.triton import print_config, print_gpu_config
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
 CHECKPOINTS = ROOT / "training" / "checkpoints"
-MODELS = sorted(path.name for path in REPOSITORY.iterdir())
+CONFIGURATIONS = ("lite128", "lite128_bridge")
+MODELS = sorted(f"{name}_{part}" for name in CONFIGURATIONS for part in PARTS)  # the networks
 DATA_TYPES = {"tensor(uint8)": triton.TYPE_UINT8, "tensor(float)": triton.TYPE_FP32}
 
 
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, tuple[Exportable, Path]]:
     found = []
-    for name in ("lite128", "lite128_bridge"):
+    for name in CONFIGURATIONS:
         found += read_checkpoints(
             "lite128",
             synthesis=CHECKPOINTS / f"{name}_synthesis.pt",
@@ -35,10 +38,26 @@ def shipped() -> dict[str, tuple[Exportable, Path]]:
     return {one.specification.name: (one, path) for one, path in found}
 
 
-def test_every_model_of_the_configuration_is_shipped(
+def test_the_networks_and_what_joins_them_are_shipped_and_nothing_else(
     shipped: dict[str, tuple[Exportable, Path]],
 ) -> None:
     assert sorted(shipped) == MODELS
+    expected = set(MODELS)
+    for name in CONFIGURATIONS:
+        rest = joined(name, REPOSITORY, [])
+        expected |= {joint.specification.name for joint in rest.joints} | set(rest.ensembles)
+    assert {path.name for path in REPOSITORY.iterdir()} == expected
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_what_joins_the_shipped_networks_is_what_an_export_would_write(
+    name: str, tmp_path: Path
+) -> None:
+    write_joined(tmp_path, joined(name, REPOSITORY, []))
+    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 12  # a configuration and a version of each of six
+    for file in files:
+        assert (REPOSITORY / file).read_bytes() == (tmp_path / file).read_bytes()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -85,10 +104,12 @@ def test_a_shipped_config_names_the_tensors_of_its_onnx_file(name: str) -> None:
 def test_a_shipped_config_is_what_an_export_would_write(
     name: str, shipped: dict[str, tuple[Exportable, Path]]
 ) -> None:
-    exportable, _ = shipped[name]
-    assert (REPOSITORY / name / "config.pbtxt").read_text() == print_config(
-        exportable.specification
-    )
+    specification = shipped[name][0].specification
+    folder = REPOSITORY / name
+    assert (folder / "config.pbtxt").read_text() == print_config(specification)
+    assert specification.gpu is not None
+    gpu_config = (folder / "configs" / "gpu.pbtxt").read_text()
+    assert gpu_config == print_gpu_config(specification, specification.gpu)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -5,7 +5,7 @@ import torch
 from onnx import ModelProto, TensorProto, helper
 from torch import Tensor, nn
 
-from motioncast.export.graph import check, finish, operators, to_onnx
+from motioncast.export.graph import check, finish, operators
 from motioncast.export.specification import (
     BATCH,
     TIME,
@@ -13,6 +13,7 @@ from motioncast.export.specification import (
     TensorSpecification,
     Tolerance,
 )
+from motioncast.export.translation import to_onnx
 
 MEAN = ModelSpecification(
     name="mean",

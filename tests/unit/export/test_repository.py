@@ -6,10 +6,12 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from motioncast.export.repository import write_model
+from motioncast.export.repository import read_config, write_ensemble, write_model
 from motioncast.export.specification import (
     BATCH,
+    GpuServing,
     ModelSpecification,
     TensorSpecification,
     Tolerance,
@@ -49,6 +51,26 @@ def test_a_model_is_where_triton_looks_for_it(tmp_path: Path) -> None:
         "same/1/model.onnx",
         "same/config.pbtxt",
     ]
+
+
+def test_a_gpus_configuration_lies_beside_the_cpus(tmp_path: Path) -> None:
+    write_model(tmp_path, replace(SPECIFICATION, gpu=GpuServing(instances=1)), model("first"))
+    assert "same/configs/gpu.pbtxt" in files(tmp_path)
+
+
+def test_an_ensemble_has_a_version_that_holds_no_model(tmp_path: Path) -> None:
+    config = ModelConfig(name="both", platform="ensemble")
+    assert write_ensemble(tmp_path, "one after the other", config) == tmp_path / "both/config.pbtxt"
+    assert files(tmp_path) == ["both", "both/1", "both/1/no_model.txt", "both/config.pbtxt"]
+    assert read_config(tmp_path, "both") == config
+
+
+def test_a_configuration_that_is_none_is_named(tmp_path: Path) -> None:
+    assert read_config(tmp_path, "same") is None
+    (tmp_path / "same").mkdir()
+    (tmp_path / "same/config.pbtxt").write_text("name: 3")
+    with pytest.raises(ValueError, match=r"same/config\.pbtxt: 1:7"):
+        read_config(tmp_path, "same")
 
 
 def test_a_newer_model_takes_the_place_of_the_older(tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""The small models that join the networks of a configuration into ensembles.
+
+    sequence   keypoints of frames in a row -> one timeline
+    arrange    keypoints of the observed frames, which frames those are -> a timeline with gaps
+    path       a timeline with gaps, its forecast -> the keypoints of every frame
+
+Between the keypoint model, whose batch is frames, and predictor and synthesis, whose batch is
+sessions, an axis has to change its meaning; a Triton ensemble can only pass tensors on. Shapes: B
+batch, T time, K keypoints.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Final
+
+import onnx
+import onnx.parser
+from onnx import ModelProto
+
+from motioncast.export.graph import OPSET, check, finish
+from motioncast.export.specification import (
+    BATCH,
+    OBSERVED,
+    TIME,
+    ModelSpecification,
+    TensorSpecification,
+)
+
+LICENCE: Final = "Apache-2.0"
+_IR_VERSION: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A small model: its interface and its graph."""
+
+    specification: ModelSpecification
+    model: ModelProto
+
+
+def sequence(name: str, keypoints: int) -> Joint:
+    """Joins the keypoints of T frames, (T, K, 3), to those of one session, (1, T, K, 3)."""
+    specification = ModelSpecification(
+        name=f"{name}_sequence",
+        description="keypoints of frames in a row -> the same as one session's timeline",
+        inputs=(TensorSpecification("keypoints", "float32", (TIME, keypoints, 3)),),
+        outputs=(TensorSpecification("timeline", "float32", (1, TIME, keypoints, 3)),),
+        tolerances={},
+        max_batch_size=0,
+        dynamic_batching=False,
+        threads=1,
+    )
+    return _joint(
+        specification,
+        """
+        <int64[1] session = {0}>
+        { timeline = Unsqueeze(keypoints, session) }
+        """,
+    )
+
+
+def arrange(name: str, keypoints: int) -> Joint:
+    """Lays the keypoints of M observed frames, (M, K, 3), out over a timeline of T, (1, T, K, 3).
+
+    The m-th one in `observed` (1, T) stands where the m-th set belongs; elsewhere are zeros. A run
+    with more ones than sets fails; sets for which there is no one are left out.
+    """
+    specification = ModelSpecification(
+        name=f"{name}_arrange",
+        description="keypoints of the observed frames, which of a timeline's frames those are"
+        " -> the timeline, zeros where not observed",
+        inputs=(
+            TensorSpecification("keypoints", "float32", (OBSERVED, keypoints, 3)),
+            TensorSpecification("observed", "float32", (1, TIME)),
+        ),
+        outputs=(TensorSpecification("timeline", "float32", (1, TIME, keypoints, 3)),),
+        tolerances={},
+        max_batch_size=0,
+        dynamic_batching=False,
+        threads=1,
+    )
+    return _joint(
+        specification,
+        """
+        <float zero = {0}, int64 one = {1}, int64 time_axis = {1}, int64[2] set_axes = {2, 3}>
+        {
+            seen = Greater(observed, zero)
+            counted = Cast<to = 7>(seen)
+            reached = CumSum(counted, time_axis)
+            place = Sub(reached, one)
+            laid_out = Gather<axis = 0>(keypoints, place)
+            given = Unsqueeze(seen, set_axes)
+            timeline = Where(given, laid_out, zero)
+        }
+        """,
+    )
+
+
+def path(name: str, keypoints: int) -> Joint:
+    """Chooses the keypoints of every frame: the observed ones, else the forecast.
+
+    The forecast is cut to the range of keypoints, as the predictor service does: whoever forecasts
+    motion overshoots.
+    """
+    timeline = (BATCH, TIME, keypoints, 3)
+    specification = ModelSpecification(
+        name=f"{name}_path",
+        description="a timeline, which of its frames are observed, its forecast"
+        " -> keypoints of every frame: observed, or else forecast and cut to their range",
+        inputs=(
+            TensorSpecification("keypoints", "float32", timeline),
+            TensorSpecification("observed", "float32", (BATCH, TIME)),
+            TensorSpecification("forecast", "float32", timeline),
+        ),
+        outputs=(TensorSpecification("driving_keypoints", "float32", timeline),),
+        tolerances={},
+        max_batch_size=64,
+        dynamic_batching=True,
+        threads=1,
+    )
+    return _joint(
+        specification,
+        """
+        <float zero = {0}, int64[2] set_axes = {2, 3},
+         float[3] lowest = {-1, -1, 0}, float[3] highest = {1, 1, 1}>
+        {
+            seen = Greater(observed, zero)
+            given = Unsqueeze(seen, set_axes)
+            raised = Max(forecast, lowest)
+            within = Min(raised, highest)
+            driving_keypoints = Where(given, keypoints, within)
+        }
+        """,
+    )
+
+
+def _joint(specification: ModelSpecification, body: str) -> Joint:
+    """Returns the model of a graph in ONNX's textual form, checked."""
+    takes = ", ".join(map(_declaration, specification.inputs))
+    gives = ", ".join(map(_declaration, specification.outputs))
+    model = onnx.parser.parse_model(
+        f'<ir_version: {_IR_VERSION}, opset_import: ["" : {OPSET}]>\n'
+        f"joint ({takes}) => ({gives})\n{body}"
+    )
+    version = importlib.metadata.version("motioncast")
+    facts = {"name": specification.name, "version": version, "licence": LICENCE}
+    finish(model, specification, facts)
+    check(model)
+    return Joint(specification, model)
+
+
+def _declaration(tensor: TensorSpecification) -> str:
+    return f"float[{', '.join(map(str, tensor.axes))}] {tensor.name}"
