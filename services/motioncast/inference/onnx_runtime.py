@@ -23,6 +23,7 @@ from motioncast.inference.engine import (
     ModelState,
     TensorMetadata,
 )
+from motioncast.inference.ensemble import Ensemble, find_ensembles, read_ensemble
 from motioncast.inference.inputs import check_inputs
 from motioncast.inference.repository import find_models
 from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
@@ -68,7 +69,8 @@ class OnnxRuntimeSettings:
 class OnnxRuntimeEngine:
     """Serves every model of a repository, in its highest version, on the CPU.
 
-    A model that cannot be read is named in the log and by `states`; the others are served.
+    A model that cannot be read is named in the log and by `states`; the others are served. An
+    ensemble runs its models one after the other; it is a model like any other to the caller.
 
     Args:
         repository: Folder of `<model>/<version>/model.onnx`.
@@ -78,7 +80,7 @@ class OnnxRuntimeEngine:
     def __init__(self, repository: Path, settings: OnnxRuntimeSettings | None = None) -> None:
         self.repository = repository
         self.settings = settings or OnnxRuntimeSettings()
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, _Model | Ensemble] = {}
         self._missing: dict[str, ModelState] = {}  # in the repository, but not loaded
         self._threads: ThreadPoolExecutor | None = None
         self._loading = asyncio.Lock()  # one after the other, so that the newest stays
@@ -109,6 +111,8 @@ class OnnxRuntimeEngine:
         if self._threads is None:
             raise UnavailableError("engine: not open")
         loaded = self._model(model)
+        if isinstance(loaded, Ensemble):
+            return await loaded.run(inputs, self.infer)
         check_inputs(loaded.metadata, inputs)
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL_ONLY  # errors are raised, to log them is ours
@@ -152,15 +156,20 @@ class OnnxRuntimeEngine:
             UnavailableError: The engine is not open.
         """
         async with self._loading:
-            files = await asyncio.to_thread(find_models, self.repository)
-            if model not in files:
-                raise self._unknown(model)
-            options = session_options(self.settings)
+            files, ensembles = await asyncio.to_thread(self._find)
             try:
-                loaded = await asyncio.to_thread(_Model, model, files[model], options)
+                if model in files:
+                    options = session_options(self.settings)
+                    loaded: _Model | Ensemble = await asyncio.to_thread(
+                        _Model, model, files[model], options
+                    )
+                elif model in ensembles:
+                    loaded = self._ensemble(model)
+                else:
+                    raise self._unknown(model)
             except InvalidInputError as error:
                 if model not in self._models:
-                    self._miss(model, files[model], error)
+                    self._miss(model, files.get(model), error)
                 raise
             if self._threads is None:
                 raise UnavailableError("engine: not open")
@@ -182,7 +191,8 @@ class OnnxRuntimeEngine:
     def _load_all(self) -> None:
         options = session_options(self.settings)
         failures = []
-        for name, file in find_models(self.repository).items():
+        files, ensembles = self._find()
+        for name, file in files.items():
             try:
                 self._models[name] = _Model(name, file, options)
             except InvalidInputError as error:
@@ -190,13 +200,35 @@ class OnnxRuntimeEngine:
                 self._miss(name, file, error)
         if not self._models:
             raise failures[0]
+        for name in ensembles:
+            try:
+                self._models[name] = self._ensemble(name)
+            except InvalidInputError as error:
+                self._miss(name, None, error)
 
-    def _miss(self, name: str, file: Path, error: InvalidInputError) -> None:
+    def _find(self) -> tuple[dict[str, Path], tuple[str, ...]]:
+        """Returns the model files of the repository by model, and its ensembles."""
+        return find_models(self.repository), find_ensembles(self.repository)
+
+    def _ensemble(self, name: str) -> Ensemble:
+        """Returns an ensemble whose models are all served; else raises InvalidInputError."""
+        ensemble = read_ensemble(self.repository, name)
+        for step in ensemble.steps:
+            if step.model not in self._models:
+                raise InvalidInputError.of(
+                    "repository", f"the model {step.model} of the ensemble {name} is not served"
+                )
+        return ensemble
+
+    def _miss(self, name: str, file: Path | None, error: InvalidInputError) -> None:
+        """Notes why a model is not served; an ensemble has no file."""
         _log.error("the model %s is not served: %s", name, error)
-        reason = f"{file.relative_to(self.repository)} cannot be served; the log says why"
-        self._missing[name] = ModelState(name, int(file.parent.name), False, reason)
+        what = file.relative_to(self.repository) if file else f"the ensemble {name}"
+        version = int(file.parent.name) if file else 1
+        reason = f"{what} cannot be served; the log says why"
+        self._missing[name] = ModelState(name, version, False, reason)
 
-    def _model(self, name: str) -> _Model:
+    def _model(self, name: str) -> _Model | Ensemble:
         if name in self._models:
             return self._models[name]
         if name in self._missing:

@@ -63,7 +63,7 @@ def test_a_frame_is_driven_by_what_was_observed_or_else_by_the_forecast_within_r
     keypoints[observed == 0] = np.nan  # whatever stands there is ignored
     driving = run(path("a", KEYPOINTS), keypoints=keypoints, observed=observed, forecast=forecast)
     check_keypoints(driving)
-    within = np.clip(forecast, np.float32([-1, -1, 0]), np.float32([1, 1, 1]))
+    within = np.clip(forecast, np.array([-1, -1, 0], np.float32), np.array([1, 1, 1], np.float32))
     assert (within != forecast).any()
     seen = observed[..., np.newaxis, np.newaxis] > 0
     np.testing.assert_array_equal(driving, np.where(seen, keypoints, within))
