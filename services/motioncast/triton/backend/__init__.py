@@ -1,0 +1,1 @@
+"""The files that stand in for Triton's native ONNX Runtime backend; see `model`."""

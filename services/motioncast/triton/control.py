@@ -1,0 +1,147 @@
+"""What the supervisor asks of the server over its own protocol, KServe v2."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Final, Self
+
+import grpc
+import grpc.aio
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
+
+from motioncast.wire.errors import DomainError, UnavailableError
+
+_SECONDS: Final = 10.0  # for calls that only look
+_DEAD: Final = "is not healthy."  # how INTERNAL ends when the model's process is dead or stopped
+# Bytes of one element, by the name that config.pbtxt gives it.
+_SIZES: Final = {
+    "BOOL": 1, "UINT8": 1, "UINT16": 2, "UINT32": 4, "UINT64": 8, "INT8": 1, "INT16": 2,
+    "INT32": 4, "INT64": 8, "FP16": 2, "FP32": 4, "FP64": 8, "BF16": 2,
+}  # fmt: skip
+
+
+class ModelError(DomainError):
+    """A model cannot be loaded, or answers a request that it should serve with an error."""
+
+
+class Control:
+    """A connection to the server, from entering the block to leaving it.
+
+    Every call raises `UnavailableError` when the server does not answer.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def __aenter__(self) -> Self:
+        # A server that starts anew is found again soon.
+        options = [
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000),
+        ]
+        self._channel = grpc.aio.insecure_channel(self._address, options=options)
+        self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._channel.close()
+
+    async def wait_until_live(self, timeout_seconds: float) -> None:
+        """Returns when the server answers."""
+        request = service_pb2.ServerLiveRequest()
+        await self._call(self._stub.ServerLive, request, timeout_seconds, wait_for_ready=True)
+
+    async def load(self, model: str, timeout_seconds: float) -> None:
+        """Loads a model's versions as they lie in the repository.
+
+        Raises:
+            ModelError: It cannot be loaded.
+        """
+        request = service_pb2.RepositoryModelLoadRequest(model_name=model)
+        try:
+            await self._stub.RepositoryModelLoad(request, timeout=timeout_seconds)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                raise _unavailable(error) from None
+            raise ModelError(await self._reason(model, error)) from None
+
+    async def unload(self, model: str, timeout_seconds: float) -> None:
+        """Serves a model no longer."""
+        request = service_pb2.RepositoryModelUnloadRequest(model_name=model)
+        await self._call(self._stub.RepositoryModelUnload, request, timeout_seconds)
+
+    async def ready_versions(self) -> frozenset[tuple[str, str]]:
+        """Returns the names and versions of the models that the server holds for ready."""
+        request = service_pb2.RepositoryIndexRequest(ready=True)
+        index = await self._call(self._stub.RepositoryIndex, request, _SECONDS)
+        return frozenset((model.name, model.version) for model in index.models)
+
+    async def ready_models(self) -> frozenset[str]:
+        """Returns the names of those models."""
+        return frozenset(name for name, _ in await self.ready_versions())
+
+    async def successes(self, model: str) -> int:
+        """Returns how many requests a model has answered since it was loaded."""
+        request = service_pb2.ModelStatisticsRequest(name=model)
+        answer = await self._call(self._stub.ModelStatistics, request, _SECONDS)
+        return sum(entry.inference_stats.success.count for entry in answer.model_stats)
+
+    async def try_model(self, model: str, timeout_seconds: float) -> None:
+        """Lets a model run once on zeros, with every length that may vary at 1.
+
+        Raises:
+            ModelError: Its process answers, with an error.
+        """
+        request = service_pb2.ModelConfigRequest(name=model)
+        answer = await self._call(self._stub.ModelConfig, request, _SECONDS)
+        try:
+            await self._stub.ModelInfer(smallest_request(answer.config), timeout=timeout_seconds)
+        except grpc.aio.AioRpcError as error:
+            answered = error.code() in (
+                grpc.StatusCode.INVALID_ARGUMENT,
+                grpc.StatusCode.INTERNAL,
+            ) and not (error.details() or "").endswith(_DEAD)
+            raise ModelError(error.details() or "") if answered else _unavailable(error) from None
+
+    async def _call(
+        self, method: Any, request: Any, timeout_seconds: float, **options: bool
+    ) -> Any:
+        try:
+            return await method(request, timeout=timeout_seconds, **options)
+        except grpc.aio.AioRpcError as error:
+            raise _unavailable(error) from None
+
+    async def _reason(self, model: str, error: grpc.aio.AioRpcError) -> str:
+        """Returns why a model could not be loaded: the index knows more than the failed call."""
+        request = service_pb2.RepositoryIndexRequest()
+        index = await self._call(self._stub.RepositoryIndex, request, _SECONDS)
+        reasons = [it.reason for it in index.models if it.name == model and it.reason]
+        told: str = reasons[-1] if reasons else error.details() or error.code().name
+        # Our backend's sentence, without what Python adds to an exception.
+        sentence = told.partition("\n")[0].rpartition("TritonModelException: ")[2]
+        return sentence.removeprefix(f"{model}: ").strip()
+
+
+def smallest_request(config: ModelConfig) -> service_pb2.ModelInferRequest:
+    """Returns a request with zeros for every input, and every length that may vary at 1."""
+    request = service_pb2.ModelInferRequest(model_name=config.name)
+    for tensor in config.input:
+        shape = [1] * (config.max_batch_size > 0) + [max(1, length) for length in tensor.dims]
+        element = DataType.Name(tensor.data_type).removeprefix("TYPE_")
+        elements = 1
+        for length in shape:
+            elements *= length
+        request.inputs.add(name=tensor.name, datatype=element, shape=shape)
+        request.raw_input_contents.append(bytes(elements * _SIZES[element]))
+    return request
+
+
+def _unavailable(error: grpc.aio.AioRpcError) -> UnavailableError:
+    return UnavailableError(f"triton: {error.code().name} {error.details()}")

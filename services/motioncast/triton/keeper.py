@@ -1,0 +1,80 @@
+"""The process between us and the server: ends the server and clears up, whatever becomes of us.
+
+    python -I keeper.py DRAIN_SECONDS FOLDER SHARED_MEMORY_PREFIX COMMAND...
+
+It tells `started PID` and `ended CODE` on standard output, and gives the server its standard error.
+When its standard input closes, because the supervisor wants the end or has itself been killed, the
+server is told to end (SIGTERM) and, past the limit, killed. However it ended: its processes are
+killed, the folder and its shared memory removed. Imports the standard library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+SHARED_MEMORY: Final = Path("/dev/shm")
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main() -> None:
+    """Runs the command until it ends or standard input closes."""
+    drain_seconds, folder, prefix, *command = sys.argv[1:]
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what ends us is standard input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = _run(command, float(drain_seconds))
+    finally:
+        clear(Path(folder), prefix)
+    _tell(f"ended {code}")
+
+
+def clear(folder: Path, prefix: str) -> None:
+    """Removes what a server that has ended may have left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for region in SHARED_MEMORY.glob(f"{prefix}*"):
+        region.unlink(missing_ok=True)
+
+
+def _run(command: list[str], drain_seconds: float) -> int:
+    libc = ctypes.CDLL(None)
+    server = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        process_group=0,  # with the backends' processes, so that all can be killed
+        preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
+    )
+    try:
+        _tell(f"started {server.pid}")
+        ended = os.pidfd_open(server.pid)
+        readable, _, _ = select.select([sys.stdin.fileno(), ended], [], [])
+        if ended not in readable:
+            server.terminate()
+        return server.wait(drain_seconds)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        return server.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # none is left
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _tell(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        sys.stdout = None  # the supervisor is gone
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""One run of tritonserver: its command, its log, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import sys
+import tempfile
+from asyncio import StreamReader
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+from typing import Final, Self
+
+from motioncast.triton import keeper
+from motioncast.triton.installation import Installation
+from motioncast.triton.settings import TritonSettings
+from motioncast.wire.errors import UnavailableError
+
+_log = logging.getLogger(__name__)
+_server_log = logging.getLogger("motioncast.triton.server")
+
+# I1123 01:20:36.372290 31377 grpc_server.cc:2558] "Started GRPCInferenceService ..."
+_LINE: Final = re.compile(r"([IWEF])\d{4} [\d:.]+ \d+ (\S+)\] (.*)")
+_LEVELS: Final = {
+    "I": logging.INFO,
+    "W": logging.WARNING,
+    "E": logging.ERROR,
+    "F": logging.CRITICAL,
+}
+_ABOUT_GPUS: Final = re.compile("CUDA|Cuda|DCGM|NVML")  # where there is none, that is no news
+_GPU_DRIVER: Final = Path("/proc/driver/nvidia")
+_LONGEST_LINE: Final = 1024 * 1024
+
+
+class ServerProcess:
+    """A running tritonserver; `start` makes it.
+
+    Attributes:
+        pid: Of tritonserver.
+        shared_memory: What the names of its regions in /dev/shm begin with.
+    """
+
+    def __init__(self, process: Process, pid: int, folder: Path, shared_memory: str) -> None:
+        self.pid = pid
+        self.shared_memory = shared_memory
+        self._process = process
+        self._folder = folder
+        assert process.stderr is not None  # it is a pipe
+        self._relay = asyncio.create_task(_relay(process.stderr))
+
+    @classmethod
+    async def start(
+        cls, installation: Installation, settings: TritonSettings, port: int, metrics_port: int
+    ) -> Self:
+        """Starts the server, which loads no model yet.
+
+        Raises:
+            UnavailableError: It could not be started.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="motioncast_triton_"))
+        prefix = f"motioncast_{secrets.token_hex(4)}_"
+        try:
+            backends = installation.assemble_backends(folder / "backends")  # a few megabytes
+            command = _command(installation, settings, port, metrics_port, backends, prefix)
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", keeper.__file__),
+                *(str(settings.drain_seconds), str(folder), prefix),
+                *command,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env=installation.environment(),
+                start_new_session=True,  # Ctrl-C is for us; the server ends after the services
+                limit=_LONGEST_LINE,
+            )
+        except BaseException:
+            keeper.clear(folder, prefix)
+            raise
+        assert process.stdin is not None  # they are pipes
+        assert process.stdout is not None
+        try:
+            word, _, pid = (await process.stdout.readline()).decode().partition(" ")
+        except BaseException:
+            process.stdin.close()  # the keeper does the rest
+            await process.wait()
+            raise
+        if word != "started":
+            await process.wait()
+            raise UnavailableError("engine: tritonserver could not be started; the log tells why")
+        return cls(process, int(pid), folder, prefix)
+
+    async def wait(self) -> None:
+        """Returns when the server has ended and nothing of it is left."""
+        await self._process.wait()
+        await asyncio.wait([self._relay])  # which whoever gives up waiting does not end
+        keeper.clear(self._folder, self.shared_memory)  # in case the keeper was killed
+
+    async def stop(self) -> None:
+        """Ends the server: at once when nothing runs, past the drain limit by force."""
+        assert self._process.stdin is not None  # it is a pipe
+        self._process.stdin.close()
+        await self.wait()
+
+
+def _command(
+    installation: Installation,
+    settings: TritonSettings,
+    port: int,
+    metrics_port: int,
+    backends: Path,
+    prefix: str,
+) -> list[str]:
+    return [
+        str(installation.server),
+        f"--model-repository={settings.repository}",
+        f"--backend-directory={backends}",
+        f"--backend-config=python,shm-region-prefix-name={prefix}",
+        "--model-control-mode=explicit",
+        "--disable-auto-complete-config",
+        "--strict-readiness=false",  # one broken model does not make the others unready
+        "--exit-on-error=false",
+        f"--exit-timeout-secs={max(1, round(settings.drain_seconds))}",
+        "--allow-http=false",
+        f"--grpc-address={settings.host}",
+        f"--grpc-port={port}",
+        f"--metrics-address={settings.host}",
+        f"--metrics-port={metrics_port}",
+    ]
+
+
+async def _relay(lines: StreamReader) -> None:
+    """Logs what the server tells, until it has ended."""
+    try:
+        async for line in lines:
+            text = line.decode(errors="replace").rstrip()
+            found = _LINE.match(text)
+            if found:
+                letter, place, message = found.groups()
+                no_news = _ABOUT_GPUS.search(message) and not _GPU_DRIVER.exists()
+                level = logging.DEBUG if no_news else _LEVELS[letter]
+                _server_log.log(level, "%s: %s", place, message.strip('"'))
+            elif text:
+                _server_log.debug("%s", text)  # its tables
+    except ValueError:
+        _log.warning("tritonserver wrote an endless line; its log ends here")
+        while await lines.read(_LONGEST_LINE):
+            pass

@@ -1,0 +1,62 @@
+"""What a repository offers to Triton: models, and ensembles of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from motioncast.wire.errors import InvalidInputError
+
+_CONFIG: Final = "config.pbtxt"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The models of a repository by name, in the order in which they can be loaded.
+
+    Attributes:
+        models: Those that run by themselves.
+        ensembles: Those that run others.
+        broken: Why the others cannot even be tried.
+    """
+
+    models: tuple[str, ...]
+    ensembles: tuple[str, ...]
+    broken: dict[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.models, *self.ensembles, *self.broken)
+
+
+def read_offer(repository: Path) -> Offer:
+    """Reads the configs of a repository.
+
+    Raises:
+        InvalidInputError: There is no such folder, or no model in it.
+    """
+    if not repository.is_dir():
+        raise InvalidInputError.of("repository", f"{repository} is not a folder")
+    models: list[str] = []
+    ensembles: list[str] = []
+    broken: dict[str, str] = {}
+    for folder in sorted(repository.iterdir()):
+        if not (folder / _CONFIG).is_file():
+            if any(folder.glob("*/model.onnx")):
+                broken[folder.name] = f"it has no {_CONFIG}; `motioncast export` writes one"
+            continue
+        try:
+            config = text_format.Parse((folder / _CONFIG).read_text(), ModelConfig())
+        except (text_format.ParseError, UnicodeDecodeError) as error:
+            broken[folder.name] = f"its {_CONFIG} cannot be read: {error}"
+            continue
+        is_ensemble = config.platform == "ensemble" or config.HasField("ensemble_scheduling")
+        (ensembles if is_ensemble else models).append(folder.name)
+    if not (models or ensembles or broken):
+        raise InvalidInputError.of("repository", f"{repository} has no model")
+    return Offer(tuple(models), tuple(ensembles), broken)

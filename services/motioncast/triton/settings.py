@@ -1,0 +1,43 @@
+"""How the embedded Triton listens, is watched and ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from motioncast.wire.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class TritonSettings:
+    """How the embedded Triton listens, is watched and ends.
+
+    Raises:
+        InvalidInputError: When a value is out of its range.
+    """
+
+    repository: Path
+    host: str = "127.0.0.1"
+    port: int = 0  # gRPC, KServe v2; 0 takes a free one
+    metrics_port: int = 0  # Prometheus; 0 takes a free one
+    start_seconds: float = 60.0  # until the server answers
+    load_seconds: float = 120.0  # until one model is loaded
+    drain_seconds: float = 5.0  # that what runs has to end, before the server is killed
+    canary_seconds: float = 30.0  # how often a model that served nothing is asked to
+    canary_limit_seconds: float = 10.0  # one that takes longer, and ends nothing, hangs
+
+    def __post_init__(self) -> None:
+        for field in ("port", "metrics_port"):
+            if not 0 <= getattr(self, field) <= 65535:
+                raise InvalidInputError.of(
+                    field, f"{getattr(self, field)} is not within 0 to 65535"
+                )
+        for field in (
+            "start_seconds",
+            "load_seconds",
+            "drain_seconds",
+            "canary_seconds",
+            "canary_limit_seconds",
+        ):
+            if not getattr(self, field) > 0:
+                raise InvalidInputError.of(field, f"{getattr(self, field)} is not above 0")

@@ -1,0 +1,188 @@
+"""The models of one running server: loaded, watched, and brought back when their process is gone.
+
+Triton holds a model for ready whose process has died, and never starts another; a process that
+hangs is held for ready too. So each process is watched for its end, and a model that served
+nothing for a while is given a canary, a request that it has to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from typing import Final
+
+from motioncast.triton.control import Control, ModelError
+from motioncast.triton.repository import Offer
+from motioncast.triton.settings import TritonSettings
+from motioncast.triton.stubs import Stub, find_stubs
+from motioncast.wire.errors import UnavailableError
+
+_log = logging.getLogger(__name__)
+
+_SCAN_SECONDS: Final = 1.0  # how soon the process of a model loaded by a client is watched
+_FIRST_PAUSE: Final = 1.0  # before a model is tried again; doubled each time
+_LONGEST_PAUSE: Final = 30.0
+
+
+class Supervisor:
+    """Watches the models of the server with that pid while `run` runs.
+
+    Attributes:
+        broken: Why models of the repository are not served, by name.
+        down: Models that are being brought back.
+    """
+
+    def __init__(
+        self, control: Control, server: int, offer: Offer, settings: TritonSettings
+    ) -> None:
+        self.broken = dict(offer.broken)
+        self.down: set[str] = set()
+        self._control = control
+        self._server = server
+        self._offer = offer
+        self._settings = settings
+        self._watched: dict[int, int] = {}  # descriptor of each stub's process by its pid
+        self._ended: asyncio.Queue[Stub] = asyncio.Queue()
+
+    async def load_all(self) -> None:
+        """Loads every model and lets it run once; those that cannot are told in `broken`.
+
+        Raises:
+            UnavailableError: The server has ended.
+        """
+        for model in (*self._offer.models, *self._offer.ensembles):
+            try:
+                await self._load(model)
+            except ModelError as error:
+                self.broken[model] = str(error)
+        for model, reason in self.broken.items():
+            _log.error("the model %s is not served: %s", model, reason)
+
+    async def run(self) -> None:
+        """Watches until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._scan())
+                tasks.create_task(self._give_canaries())
+                while True:
+                    stub = await self._ended.get()
+                    tasks.create_task(self._tend(stub))
+        finally:
+            for descriptor in self._watched.values():
+                asyncio.get_running_loop().remove_reader(descriptor)
+                os.close(descriptor)
+            self._watched.clear()
+
+    async def _load(self, model: str) -> None:
+        await self._control.load(model, self._settings.load_seconds)
+        if model in self._offer.models:
+            try:
+                await self._control.try_model(model, self._settings.load_seconds)
+            except ModelError:
+                await self._control.unload(model, self._settings.load_seconds)
+                raise
+
+    async def _scan(self) -> None:
+        """Finds new processes, again and again."""
+        while True:
+            for stub in await asyncio.to_thread(find_stubs, self._server):
+                if stub.pid not in self._watched:
+                    self._watch(stub)
+            await asyncio.sleep(_SCAN_SECONDS)
+
+    def _watch(self, stub: Stub) -> None:
+        try:
+            descriptor = os.pidfd_open(stub.pid)
+        except ProcessLookupError:
+            self._ended.put_nowait(stub)
+            return
+        self._watched[stub.pid] = descriptor
+        asyncio.get_running_loop().add_reader(descriptor, self._see_end, stub)
+
+    def _see_end(self, stub: Stub) -> None:
+        descriptor = self._watched.pop(stub.pid)
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
+        self._ended.put_nowait(stub)
+
+    async def _tend(self, stub: Stub) -> None:
+        """Brings the model back if the end of its process was not meant."""
+        living = await asyncio.to_thread(find_stubs, self._server)
+        here = (stub.model, stub.version, stub.instance)
+        replaced = any((it.model, it.version, it.instance) == here for it in living)
+        if not replaced and stub.model not in self.down:
+            try:
+                ready = await self._control.ready_versions()
+                meant = (stub.model, stub.version) not in ready
+            except UnavailableError:
+                return  # the server has ended too, which is not for us to mend
+            if not meant:
+                _log.error("the process of the model %s has ended; starting another", stub.model)
+                await self._bring_back(stub.model)
+        stub.region.unlink(missing_ok=True)  # the server leaves that of a stub that was killed
+
+    async def _bring_back(self, model: str) -> None:
+        self.down.add(model)
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._control.unload(model, self._settings.load_seconds)
+                await self._load(model)
+                await self._load_ensembles()
+                break
+            except (ModelError, UnavailableError) as error:
+                _log.error("the model %s cannot be loaded: %s", model, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self.down.discard(model)
+        _log.warning("the model %s is served again", model)
+
+    async def _load_ensembles(self) -> None:
+        """Loads those that lost a model by its unloading."""
+        ready = await self._control.ready_models()
+        for ensemble in self._offer.ensembles:
+            if ensemble not in ready and ensemble not in self.broken:
+                try:
+                    await self._load(ensemble)
+                except ModelError as error:
+                    self.broken[ensemble] = str(error)
+                    _log.error("the model %s is not served: %s", ensemble, error)
+
+    async def _give_canaries(self) -> None:
+        """Sees to it that every model has answered something of late."""
+        answered: dict[str, int] = {}
+        while True:
+            await asyncio.sleep(self._settings.canary_seconds)
+            try:
+                ready = await self._control.ready_models()
+                for model in sorted(ready.intersection(self._offer.models) - self.down):
+                    count = await self._control.successes(model)
+                    if count == answered.get(model, 0):
+                        await self._give_canary(model, count)
+                    answered[model] = await self._control.successes(model)
+            except UnavailableError as error:
+                _log.warning("%s", error)  # a model that is being loaded, or a server that ended
+
+    async def _give_canary(self, model: str, count: int) -> None:
+        """Lets a model run; ends its processes when it hangs, that is, nothing comes out of it."""
+        started = time.monotonic()
+        limit = self._settings.canary_limit_seconds
+        try:
+            await self._control.try_model(model, limit)
+        except ModelError as error:
+            _log.warning("the model %s cannot run on zeros: %s", model, error)
+        except UnavailableError as error:
+            # Whoever is refused because others wait has learnt nothing: see whether those get on.
+            await asyncio.sleep(max(0.0, limit - (time.monotonic() - started)))
+            if await self._control.successes(model) != count:
+                return
+            _log.error("the model %s answers nothing (%s); ending its process", model, error)
+            stubs = await asyncio.to_thread(find_stubs, self._server)
+            hanging = [stub.pid for stub in stubs if stub.model == model]
+            for pid in hanging:
+                os.kill(pid, signal.SIGKILL)  # its end is seen, and the model brought back
+            if not hanging:
+                await self._bring_back(model)

@@ -1,0 +1,81 @@
+"""What tests of the real Triton share: is it there, a client that is not ours, what it leaves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tritonclient.grpc import InferInput, InferResult
+from tritonclient.grpc.aio import InferenceServerClient
+
+from motioncast.triton.installation import Installation
+from motioncast.wire.errors import UnavailableError
+
+_SECONDS: Final = 60.0  # until an answer has to be there
+_TYPES: Final = {"uint8": "UINT8", "float32": "FP32", "int64": "INT64"}
+
+
+def skip_without_triton() -> None:
+    """Skips the test, with the reason, where no Triton can be embedded."""
+    try:
+        Installation.find()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+async def ask(client: InferenceServerClient, model: str, **inputs: NDArray[Any]) -> InferResult:
+    """Sends one request by NVIDIA's own client and returns the answer."""
+    tensors = []
+    for name, array in inputs.items():
+        tensor = InferInput(name, list(array.shape), _TYPES[array.dtype.name])
+        tensor.set_data_from_numpy(array)
+        tensors.append(tensor)
+    return await client.infer(model, tensors, client_timeout=_SECONDS)
+
+
+def predictor_inputs(keypoints: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Returns the toy predictor's inputs for one timeline (T, 2, 3), all of it observed."""
+    steps = len(keypoints)
+    return {
+        "keypoints": keypoints[None],
+        "observed": np.ones((1, steps), np.float32),
+        "noise": np.zeros((1, steps, 2), np.float32),
+        "state": np.zeros((1, 13), np.float32),
+    }
+
+
+def children(pid: int) -> set[int]:
+    """Returns the pids of a process's children."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == pid:
+            found.add(int(entry.parent.name))
+    return found
+
+
+def processor_seconds(pid: int) -> float:
+    """Returns how long a process has kept processors busy."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def is_alive(pid: int) -> bool:
+    """Tells whether there is such a process, zombies not counted."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def traces() -> set[Path]:
+    """Returns what embedded servers have in the temporary folder and in shared memory."""
+    temporary = Path(os.environ.get("TMPDIR", "/tmp"))
+    return {*temporary.glob("motioncast_triton_*"), *Path("/dev/shm").glob("motioncast_*")}
