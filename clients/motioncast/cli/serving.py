@@ -19,7 +19,8 @@ from motioncast.serving import Metrics, Registration, Server, ServerSettings, wa
 from motioncast.stack import Ports, Stack, StackSettings
 from motioncast.stack.stack import INTERNAL_MESSAGE_BYTES
 
-SERVICES: Final = ("orchestrator", "keypoint", "predictor", "synthesis")  # in order of their ports
+SERVICES: Final = ("orchestrator", "keypoint", "predictor", "synthesis")
+_IN_ORDER_OF_PORTS: Final = (*SERVICES, "models")
 FIRST_PORT: Final = 50050
 FIRST_HTTP_PORT: Final = 8050
 
@@ -34,7 +35,7 @@ class Listen:
 
     def of_one(self, service: str) -> Ports:
         """Returns the ports of a service that is alone."""
-        place = SERVICES.index(service)
+        place = _IN_ORDER_OF_PORTS.index(service)
         return Ports(
             FIRST_PORT + place if self.port is None else self.port,
             FIRST_HTTP_PORT + place if self.http_port is None else self.http_port,
@@ -133,12 +134,13 @@ async def serve_one(
             )
         else:
             repository = models.repository or default_repository()
-            engine = OnnxRuntimeEngine(repository, models.engine)
-            registration = import_module(f"motioncast.{service}").registration(
-                await exits.enter_async_context(engine),
-                default_model=models.default,
-                metrics=metrics,
-            )
+            engine = await exits.enter_async_context(OnnxRuntimeEngine(repository, models.engine))
+            if service == "models":
+                registration = import_module("motioncast.kserve").registration(engine, metrics)
+            else:
+                registration = import_module(f"motioncast.{service}").registration(
+                    engine, default_model=models.default, metrics=metrics
+                )
         settings = ServerSettings(
             host=listen.host,
             port=ports.grpc,

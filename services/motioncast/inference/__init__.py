@@ -6,7 +6,14 @@ async with OnnxRuntimeEngine(default_repository()) as engine:
 """
 
 from motioncast.inference.catalogue import Catalogue, ModelSet
-from motioncast.inference.engine import Engine, Inference, ModelMetadata, ModelState, TensorMetadata
+from motioncast.inference.engine import (
+    Engine,
+    Inference,
+    ModelMetadata,
+    ModelState,
+    RepositoryEngine,
+    TensorMetadata,
+)
 from motioncast.inference.measured import MeasuredEngine
 from motioncast.inference.onnx_runtime import OnnxRuntimeEngine, OnnxRuntimeSettings
 from motioncast.inference.repository import default_repository
@@ -21,6 +28,7 @@ __all__ = [
     "ModelState",
     "OnnxRuntimeEngine",
     "OnnxRuntimeSettings",
+    "RepositoryEngine",
     "TensorMetadata",
     "default_repository",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
@@ -112,3 +113,34 @@ class Engine(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+
+class RepositoryEngine(Engine, Protocol):
+    """An engine that runs a folder of models in this process; they come and go while it runs."""
+
+    repository: Path
+
+    def states(self) -> tuple[ModelState, ...]:
+        """Returns what became of every model of the repository, in order of the alphabet."""
+        ...
+
+    async def load(self, model: str) -> None:
+        """Serves the highest version of a model that the repository has by now.
+
+        Runs that have begun end on the version they began on. When the new one cannot be read,
+        the one before it stays.
+
+        Raises:
+            UnknownModelError: The repository has no such model.
+            InvalidInputError: The model cannot be read.
+            UnavailableError: The engine is not open.
+        """
+        ...
+
+    async def unload(self, model: str) -> None:
+        """Serves a model no longer; runs that have begun end.
+
+        Raises:
+            UnknownModelError: The repository has no such model.
+        """
+        ...

@@ -12,6 +12,10 @@ async def always_ready() -> bool:
     return True
 
 
+def no_matter() -> None:
+    """Does nothing when draining begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """One gRPC service to serve.
@@ -26,9 +30,11 @@ class Registration:
             `partial(add_KeypointServiceServicer_to_server, servicer)`.
         ready: Tells whether the service could serve a call now. Asked by health and readiness.
         unlimited_methods: Short names of methods that cost nothing and are always admitted.
+        on_drain: Called when draining begins, for services that tell of readiness themselves.
     """
 
     name: str
     add: Callable[[grpc.aio.Server], None]
     ready: Callable[[], Awaitable[bool]] = always_ready
     unlimited_methods: frozenset[str] = frozenset()
+    on_drain: Callable[[], None] = no_matter

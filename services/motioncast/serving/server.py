@@ -121,6 +121,8 @@ class Server:
         """Ends what runs within the grace and stops; leaving the block does so by itself."""
         ends = time.monotonic() + self.settings.drain_grace_seconds
         self._readiness.draining.set()
+        for registration in self._registrations:
+            registration.on_drain()
         await self._admission.drain(self.settings.drain_grace_seconds)
         # What remains is on its last metres (a status to send) or over its time.
         await self._grpc.stop(max(0.0, ends - time.monotonic()))

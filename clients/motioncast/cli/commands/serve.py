@@ -1,4 +1,4 @@
-"""`motioncast serve`: all services in one process, or one of them by name."""
+"""`motioncast serve`: all services in one process, one of them by name, or the bare models."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ class Name(StrEnum):
     KEYPOINT = "keypoint"
     PREDICTOR = "predictor"
     SYNTHESIS = "synthesis"
+    MODELS = "models"  # all of them, over KServe v2, for clients of Triton
 
 
 def serve(
     service: Annotated[
-        Name | None, typer.Argument(help="Serve this one alone. Default: all, in this process.")
+        Name | None,
+        typer.Argument(
+            help="Serve this one alone; models: all of them, over KServe v2. Default: the four "
+            "services, in this process."
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")
@@ -29,13 +34,13 @@ def serve(
         int | None,
         typer.Option(
             help="gRPC port. Default: 50050 orchestrator, 50051 keypoint, 50052 predictor, 50053 "
-            "synthesis; all services: the first of four. 0 takes free ones."
+            "synthesis, 50054 models; all services: the first of four. 0 takes free ones."
         ),
     ] = None,
     http_port: Annotated[
         int | None,
         typer.Option(
-            help="HTTP port of /metrics, /live and /ready. Default: 8050 to 8053, likewise."
+            help="HTTP port of /metrics, /live and /ready. Default: 8050 to 8054, likewise."
         ),
     ] = None,
     keypoint: Annotated[

@@ -1,0 +1,235 @@
+"""An engine whose models run on a server: Triton, or another that speaks KServe v2."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import grpc
+import grpc.aio
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from motioncast.inference.engine import Array, Inference, ModelMetadata
+from motioncast.inference.kserve.errors import RETRY_AFTER_SECONDS, translate
+from motioncast.inference.kserve.remote import RemoteModel, describe
+from motioncast.inference.kserve.settings import KServeSettings, open_channel
+from motioncast.inference.kserve.tensors import decode_tensors, encode_tensors
+from motioncast.wire.errors import (
+    DomainError,
+    ExhaustedError,
+    InvalidInputError,
+    UnavailableError,
+    UnknownModelError,
+)
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+
+RUN_NANOSECONDS: Final = "motioncast_run_ns"  # how long the model ran, if a response tells
+_QUESTION_SECONDS: Final = 10.0  # for an answer to what costs a server nothing
+_FIRST_PAUSE_SECONDS: Final = 0.02
+_LONGEST_PAUSE_SECONDS: Final = 0.5
+
+
+class KServeEngine:
+    """Runs the models of a server from entering its block to leaving it.
+
+    `Inference.seconds` is how long the model ran where the server tells it, as this project's
+    does. Triton does not: it is then the time of the whole call, the wait for its turn included.
+
+    Args:
+        settings: How the server is reached.
+    """
+
+    def __init__(self, settings: KServeSettings) -> None:
+        self.settings = settings
+        self._models: dict[str, RemoteModel] = {}
+        self._wanted: frozenset[str] = frozenset()  # what ran when the engine was opened
+        self._channel: grpc.aio.Channel | None = None
+        self._stub: Any = None
+
+    async def __aenter__(self) -> Self:
+        """Connects, and learns what the server's models take and give.
+
+        Raises:
+            UnavailableError: No server answers within `connect_seconds`.
+            InvalidInputError: A file of certificates cannot be read, or a model has a type that
+                no array has.
+        """
+        self._channel = open_channel(self.settings)
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        try:
+            await self._persist(self._begin, "", self.settings.connect_seconds)
+        except BaseException:
+            await self._close()
+            raise
+        self._wanted = frozenset(self._models)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:
+        """Runs a model once; see `Engine.infer`.
+
+        Where the server does not answer, or is loading the model anew, the run is tried again
+        until the caller gives it up, for at most `retry_seconds`.
+
+        Raises:
+            ExhaustedError: The inputs or the outputs exceed the limit of a message.
+        """
+        self._check_open()
+        await self._check(model, inputs)
+        request = service_pb2.ModelInferRequest(model_name=model)
+        described, request_raw = encode_tensors(
+            inputs, service_pb2.ModelInferRequest.InferInputTensor
+        )
+        request.inputs.extend(described)
+        request.raw_input_contents.extend(request_raw)
+        self._check_size(f"the inputs of {model}", request)
+        return await self._persist(lambda: self._run(request), model, self.settings.retry_seconds)
+
+    def models(self) -> tuple[str, ...]:
+        """Returns the names of the models that could run when the server was last asked."""
+        return tuple(sorted(self._models))
+
+    def metadata(self, model: str) -> ModelMetadata:
+        """Returns what a model takes and gives; see `Engine.metadata`."""
+        if model not in self._models:
+            raise self._unknown(model)
+        return self._models[model].metadata
+
+    async def ready(self) -> bool:
+        """Asks the server whether all models can run that could when the engine was opened."""
+        if self._channel is None:
+            return False
+        try:
+            ready = await self._index()
+        except grpc.aio.AioRpcError:
+            return False
+        for model in self._models.keys() - ready:
+            del self._models[model]
+        for model in ready - self._models.keys():
+            with suppress(grpc.aio.AioRpcError, DomainError):  # others are served all the same
+                await self._learn(model)
+        return self._wanted <= ready
+
+    async def _begin(self) -> None:
+        """Learns the models of a server that is ready, or of one that has some that are."""
+        answer = await self._ask(self._stub.ServerReady, service_pb2.ServerReadyRequest())
+        ready = await self._index()
+        if not ready and not answer.ready:
+            raise UnavailableError(
+                f"the model server at {self.settings.address} is not ready",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            )
+        await asyncio.gather(*map(self._learn, ready))
+
+    async def _index(self) -> frozenset[str]:
+        """Returns the names of the models that can run."""
+        request = service_pb2.RepositoryIndexRequest(ready=True)
+        index = await self._ask(self._stub.RepositoryIndex, request)
+        return frozenset(model.name for model in index.models)
+
+    async def _learn(self, model: str) -> None:
+        """Asks what a model takes and gives."""
+        metadata = await self._ask(
+            self._stub.ModelMetadata, service_pb2.ModelMetadataRequest(name=model)
+        )
+        config = await self._ask(self._stub.ModelConfig, service_pb2.ModelConfigRequest(name=model))
+        self._models[model] = describe(metadata, config.config.max_batch_size)
+
+    async def _check(self, model: str, inputs: Mapping[str, Array]) -> None:
+        """Refuses what the model cannot take; asks again before it does: a version may be new."""
+        known = self._models.get(model)
+        if known is not None:
+            try:
+                known.check(inputs)
+                return
+            except InvalidInputError:
+                pass
+        await self._persist(
+            lambda: self._learn(model), model, self.settings.retry_seconds if known else 0.0
+        )
+        self._models[model].check(inputs)
+
+    async def _run(self, request: Any) -> Inference:
+        started = time.perf_counter()
+        response = await self._stub.ModelInfer(request)
+        seconds = time.perf_counter() - started
+        self._check_size(f"the outputs of {request.model_name}", response)
+        try:
+            outputs = decode_tensors(response.outputs, response.raw_output_contents)
+        except InvalidInputError as error:  # not by the caller
+            raise RuntimeError(f"{request.model_name} was answered wrongly: {error}") from error
+        if RUN_NANOSECONDS in response.parameters:
+            seconds = response.parameters[RUN_NANOSECONDS].int64_param / 1e9
+        return Inference(outputs, seconds)
+
+    async def _ask(self, method: Callable[..., Awaitable[Any]], request: Any) -> Any:
+        return await method(request, timeout=_QUESTION_SECONDS)
+
+    async def _persist(
+        self, attempt: Callable[[], Awaitable[Result]], model: str, seconds: float
+    ) -> Result:
+        """Returns what an attempt gives, the first that finds the server within the time."""
+        until, pause = time.monotonic() + seconds, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await attempt()
+            except grpc.aio.AioRpcError as error:
+                failure = translate(error, self.settings.address, model)
+                details = error.details()
+            except UnavailableError as error:
+                failure, details = error, str(error)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is not None and not task.cancelling():  # nobody gave up: it was closed
+                    raise UnavailableError("engine: closed before the run ended") from None
+                raise
+            passing = isinstance(failure, UnavailableError) and failure.retry_after_seconds
+            if not passing:
+                raise failure
+            if time.monotonic() + pause > until:
+                _log.warning("%s: %s", failure, details)
+                raise failure
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            self._check_open()
+
+    def _check_open(self) -> None:
+        if self._channel is None:
+            raise UnavailableError("engine: not open")
+
+    def _check_size(self, what: str, message: Any) -> None:
+        size, limit = message.ByteSize(), self.settings.max_message_bytes
+        if size > limit:
+            raise ExhaustedError(
+                f"message: {what} take {size} bytes, which exceed the limit of {limit}",
+                field="message",
+            )
+
+    def _unknown(self, model: str) -> UnknownModelError:
+        known = ", ".join(self.models()) or "none"
+        return UnknownModelError(
+            f"model: {model} is not served by the model server at {self.settings.address}; "
+            f"there are: {known}",
+            field="model",
+        )
+
+    async def _close(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+        self._models = {}

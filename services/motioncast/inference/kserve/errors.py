@@ -1,0 +1,84 @@
+"""What a model server's status means in the domain's words.
+
+A server's own words are for the log: Triton's tell of files and tracebacks. Only sentences that a
+server of this project made, which bear the mark of its domain, are passed on.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, cast
+
+import grpc
+import grpc.aio
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from motioncast.wire.errors import (
+    DeadlineError,
+    DomainError,
+    ExhaustedError,
+    InvalidInputError,
+    UnavailableError,
+    UnknownModelError,
+)
+from motioncast.wire.status import ERROR_DOMAIN, decode_error
+
+RETRY_AFTER_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def translate(error: grpc.aio.AioRpcError, address: str, model: str) -> Exception:
+    """Returns what to raise for a call about a model that failed; the model is "" for all of them.
+
+    What nobody foresaw is a RuntimeError, whose text is for the log.
+    """
+    ours = _own_sentence(error)
+    if ours is not None:
+        return ours
+    code, server = error.code(), f"the model server at {address}"
+    _log.debug("%s answered %s for %s: %s", server, code.name, model, error.details())
+    if _is_passing(error):
+        problem = "does not answer" + (f" or cannot run {model} now" if model else "")
+        return UnavailableError(f"{server} {problem}", retry_after_seconds=RETRY_AFTER_SECONDS)
+    match code:
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            _log.warning("%s refused the inputs of %s: %s", server, model, error.details())
+            return InvalidInputError.of("inputs", f"{server} refused those of {model}")
+        case grpc.StatusCode.NOT_FOUND:
+            return UnknownModelError(f"model: {model} is not served by {server}", field="model")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return ExhaustedError(
+                f"message: what {model} takes or gives is larger than {server} or we accept",
+                field="message",
+            )
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineError(f"deadline: passed while {server} ran {model}")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return UnavailableError(f"{server} does not speak KServe v2 with Triton's extensions")
+    return RuntimeError(f"{server} failed at {model}: {code.name} {error.details()}")
+
+
+def _own_sentence(error: grpc.aio.AioRpcError) -> DomainError | None:
+    """Returns the domain error that a server of this project answered; None for another's."""
+    try:
+        status = rpc_status.from_call(cast(grpc.Call, error))
+    except ValueError:
+        return None  # details that contradict the status
+    if status is None:
+        return None
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+            return decode_error(status)
+    return None
+
+
+def _is_passing(error: grpc.aio.AioRpcError) -> bool:
+    """Tells whether the run may succeed when it is tried again."""
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return True  # CANCELLED: by the server, that is, while it stops
+    # Triton's Python backend, when the process that ran the model is gone and is started anew.
+    details = error.details() or ""
+    return error.code() is grpc.StatusCode.INTERNAL and "stub process" in details.lower()

@@ -1,0 +1,72 @@
+"""What a model server tells of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from motioncast.inference.engine import Array, ModelMetadata, TensorMetadata
+from motioncast.inference.inputs import check_inputs
+from motioncast.inference.kserve.datatypes import dtype_of
+from motioncast.wire.errors import InvalidInputError
+
+_BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """A model of a server.
+
+    Attributes:
+        metadata: What it takes and gives. The protocol knows no names of axes: those whose length
+            varies are named after their tensor, but the first one of models that run in batches.
+        max_batch_size: The longest that first axis may be; 0 when it is like any other.
+    """
+
+    metadata: ModelMetadata
+    max_batch_size: int
+
+    def check(self, inputs: Mapping[str, Array]) -> None:
+        """Raises InvalidInputError unless the model can take the inputs."""
+        check_inputs(self.metadata, inputs)
+        for name, array in inputs.items():
+            check_batch(name, array, self.max_batch_size)
+
+
+def check_batch(name: str, array: Array, max_batch_size: int) -> None:
+    """Raises InvalidInputError when an input is too large a batch; 0 bounds nothing."""
+    if array.ndim and 0 < max_batch_size < len(array):
+        raise InvalidInputError.of(
+            name, f"a batch of {len(array)}, but the model takes at most {max_batch_size}"
+        )
+
+
+def describe(metadata: Any, max_batch_size: int) -> RemoteModel:
+    """Reads a ModelMetadataResponse.
+
+    Raises:
+        InvalidInputError: A tensor has a type that no array has.
+    """
+    inputs = _tensors(metadata.name, metadata.inputs, max_batch_size)
+    outputs = _tensors(metadata.name, metadata.outputs, max_batch_size)
+    return RemoteModel(ModelMetadata(metadata.name, inputs, outputs), max_batch_size)
+
+
+def _tensors(model: str, tensors: Iterable[Any], max_batch_size: int) -> tuple[TensorMetadata, ...]:
+    return tuple(_tensor(model, tensor, max_batch_size) for tensor in tensors)
+
+
+def _tensor(model: str, tensor: Any, max_batch_size: int) -> TensorMetadata:
+    dtype = dtype_of(tensor.datatype)
+    if dtype is None:
+        raise InvalidInputError.of(
+            "repository", f"the model {model} has {tensor.name} of type {tensor.datatype}"
+        )
+    shape: list[int | str] = [
+        f"{tensor.name}_axis{axis}" if length < 0 else length
+        for axis, length in enumerate(tensor.shape)
+    ]
+    if max_batch_size and shape:
+        shape[0] = _BATCH
+    return TensorMetadata(tensor.name, dtype, tuple(shape))

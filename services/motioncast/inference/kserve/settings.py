@@ -1,0 +1,90 @@
+"""How the model server is reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from motioncast.wire.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class KServeSettings:
+    """How the model server is reached.
+
+    Raises:
+        InvalidInputError: A value is out of its range, or a certificate comes without its key.
+    """
+
+    address: str  # HOST:PORT of its gRPC
+    tls: bool = False  # implied by any of the files
+    root_certificates: Path | None = None  # PEM; None: those that gRPC brings
+    client_certificate: Path | None = None  # PEM, with its key: for servers that ask who calls
+    client_key: Path | None = None
+    max_message_bytes: int = 64 * 1024 * 1024  # of one message, either way
+    connect_seconds: float = 10.0  # the server may start after its clients
+    retry_seconds: float = 5.0  # that runs which find no server are tried again
+    keepalive_seconds: float = 30.0  # a server that vanished is noticed about then
+
+    def __post_init__(self) -> None:
+        host, _, port = self.address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise InvalidInputError.of("address", f"{self.address!r} is not HOST:PORT")
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise InvalidInputError.of(
+                "client_certificate", "a client's certificate and its key come together"
+            )
+        if self.max_message_bytes < 1:
+            raise InvalidInputError.of("max_message_bytes", f"{self.max_message_bytes} is below 1")
+        for name in ("connect_seconds", "retry_seconds"):
+            if not getattr(self, name) >= 0:
+                raise InvalidInputError.of(name, f"{getattr(self, name)} is less than 0")
+        if not self.keepalive_seconds > 0:
+            raise InvalidInputError.of(
+                "keepalive_seconds", f"{self.keepalive_seconds} is not above 0"
+            )
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.tls or self.root_certificates is not None or self.client_key is not None
+
+
+def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
+    """Returns a channel to the server, which need not answer yet.
+
+    Raises:
+        InvalidInputError: A file of certificates or a key cannot be read.
+    """
+    options = (
+        # Twice the limit: up to there we say which message it was, past it gRPC ends the call.
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_receive_message_length", min(2 * settings.max_message_bytes, 2**31 - 1)),
+        ("grpc.keepalive_time_ms", round(1000 * settings.keepalive_seconds)),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        # Runs are tried again here, where the time that is left is known; gRPC's own pauses
+        # between attempts to connect grow to two minutes.
+        ("grpc.enable_retries", 0),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        ("grpc.use_local_subchannel_pool", 1),  # engines of one process share no connection
+    )
+    if not settings.is_secure:
+        return grpc.aio.insecure_channel(settings.address, options=options)
+    credentials = grpc.ssl_channel_credentials(
+        _read("root_certificates", settings.root_certificates),
+        _read("client_key", settings.client_key),
+        _read("client_certificate", settings.client_certificate),
+    )
+    return grpc.aio.secure_channel(settings.address, credentials, options=options)
+
+
+def _read(name: str, file: Path | None) -> bytes | None:
+    try:
+        return None if file is None else file.read_bytes()
+    except OSError as error:
+        raise InvalidInputError.of(name, f"{file} cannot be read ({error.strerror})") from None

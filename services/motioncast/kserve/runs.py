@@ -1,0 +1,102 @@
+"""One ModelInfer: arrays out of the request, a run, arrays into the response, all of it timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tritonclient.grpc import service_pb2
+
+from motioncast.inference import Inference, MeasuredEngine, ModelState
+from motioncast.inference.engine import Array
+from motioncast.inference.kserve.engine import RUN_NANOSECONDS
+from motioncast.inference.kserve.remote import check_batch
+from motioncast.inference.kserve.tensors import decode_tensors, encode_tensors
+from motioncast.kserve.models import ServedModels
+from motioncast.kserve.statistics import Statistics, Timing
+from motioncast.serving import Deadline
+from motioncast.wire.errors import InvalidInputError
+
+
+class Runner:
+    """Runs what requests ask for."""
+
+    def __init__(
+        self, engine: MeasuredEngine, models: ServedModels, statistics: Statistics
+    ) -> None:
+        self._engine = engine
+        self._models = models
+        self._statistics = statistics
+
+    async def run(self, request: Any, deadline: Deadline) -> Any:
+        """Returns the ModelInferResponse to a ModelInferRequest.
+
+        Raises:
+            UnknownModelError: There is no such model, or not in that version.
+            InvalidInputError: Inputs or the outputs asked for are not the model's.
+            UnavailableError: The model cannot run.
+            DeadlineError: The deadline passed.
+        """
+        state = self._models.resolve(request.model_name, request.model_version)
+        started = time.perf_counter_ns()
+        try:
+            return await self._run(state, request, deadline, started)
+        except BaseException:
+            elapsed = time.perf_counter_ns() - started
+            self._statistics.failed(state.name, state.version, elapsed)
+            raise
+
+    async def _run(self, state: ModelState, request: Any, deadline: Deadline, started: int) -> Any:
+        max_batch_size = self._models.config(state).max_batch_size
+        inputs = decode_tensors(request.inputs, request.raw_input_contents)
+        for name, array in inputs.items():
+            check_batch(name, array, max_batch_size)
+        wanted = _outputs(state, self._models.metadata(state).outputs, request.outputs)
+        decoded = time.perf_counter_ns()
+        run = await self._engine.infer(state.name, inputs, deadline.remaining_seconds())
+        inferred = time.perf_counter_ns()
+        response = _respond(state, request, run, wanted)
+        ran = round(run.seconds * 1e9)
+        timing = Timing(
+            decode=decoded - started,
+            queue=max(0, inferred - decoded - ran),
+            run=ran,
+            encode=time.perf_counter_ns() - inferred,
+        )
+        batch = _batch(inputs) if max_batch_size else 1
+        self._statistics.succeeded(state.name, state.version, batch, timing)
+        return response
+
+
+def _outputs(state: ModelState, has: Sequence[Any], asked: Sequence[Any]) -> list[str]:
+    """Returns the names of the outputs to answer: those asked for, all when none is."""
+    names = [tensor.name for tensor in has]
+    for tensor in asked:
+        if tensor.name not in names:
+            raise InvalidInputError.of(
+                "outputs",
+                f"the model {state.name} has no output {tensor.name}; it has {', '.join(names)}",
+            )
+        if "classification" in tensor.parameters:
+            raise InvalidInputError.of("outputs", "classification is not known here")
+    return list(dict.fromkeys(tensor.name for tensor in asked)) or names
+
+
+def _respond(state: ModelState, request: Any, run: Inference, wanted: Sequence[str]) -> Any:
+    described, raw = encode_tensors(
+        {name: run[name] for name in wanted}, service_pb2.ModelInferResponse.InferOutputTensor
+    )
+    response = service_pb2.ModelInferResponse(
+        model_name=state.name,
+        model_version=str(state.version),
+        id=request.id,
+        outputs=described,
+        raw_output_contents=raw,
+    )
+    response.parameters[RUN_NANOSECONDS].int64_param = round(run.seconds * 1e9)
+    return response
+
+
+def _batch(inputs: Mapping[str, Array]) -> int:
+    return max((len(array) for array in inputs.values()), default=1)

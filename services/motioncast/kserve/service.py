@@ -1,0 +1,152 @@
+"""GRPCInferenceService: the published protocol over an engine of this process."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from importlib.metadata import version
+from typing import Any, Final
+
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from motioncast.inference import MeasuredEngine, RepositoryEngine
+from motioncast.kserve.models import ServedModels
+from motioncast.kserve.runs import Runner
+from motioncast.kserve.statistics import Statistics
+from motioncast.serving import Context, Deadline, Metrics, Registration
+from motioncast.wire.errors import InvalidInputError, UnknownModelError
+
+_log = logging.getLogger(__name__)
+
+EXTENSIONS: Final = (
+    "binary_tensor_data",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+)
+_FREE: Final = frozenset(
+    {
+        "ServerLive",
+        "ServerReady",
+        "ServerMetadata",
+        "ModelReady",
+        "ModelMetadata",
+        "ModelConfig",
+        "ModelStatistics",
+        "RepositoryIndex",
+    }
+)
+
+
+def registration(engine: RepositoryEngine, metrics: Metrics) -> Registration:
+    """Returns the KServe v2 service to register.
+
+    Args:
+        engine: An open engine; may be shared.
+        metrics: Where its inferences are timed.
+    """
+    servicer = KServeServicer(engine, metrics)
+    return Registration(
+        name=service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
+        add=partial(service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server, servicer),
+        ready=engine.ready,
+        unlimited_methods=_FREE,
+        on_drain=servicer.drain,
+    )
+
+
+class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """Answers the protocol's questions, runs models, loads and unloads them."""
+
+    def __init__(self, engine: RepositoryEngine, metrics: Metrics) -> None:
+        self._engine = engine
+        self._models = ServedModels(engine)
+        self._statistics = Statistics()
+        measured = MeasuredEngine(engine, metrics.registry)
+        self._runner = Runner(measured, self._models, self._statistics)
+        self._draining = False
+
+    def drain(self) -> None:
+        """Tells from now on that the server is not ready."""
+        self._draining = True
+
+    async def ServerLive(self, request: Any, context: Context) -> Any:
+        return service_pb2.ServerLiveResponse(live=True)
+
+    async def ServerReady(self, request: Any, context: Context) -> Any:
+        ready = not self._draining and await self._engine.ready()
+        return service_pb2.ServerReadyResponse(ready=ready)
+
+    async def ServerMetadata(self, request: Any, context: Context) -> Any:
+        return service_pb2.ServerMetadataResponse(
+            name="motioncast", version=version("motioncast"), extensions=EXTENSIONS
+        )
+
+    async def ModelReady(self, request: Any, context: Context) -> Any:
+        try:
+            ready = self._models.find(request.name, request.version).ready
+        except UnknownModelError:
+            ready = False  # as Triton answers
+        return service_pb2.ModelReadyResponse(ready=ready)
+
+    async def ModelMetadata(self, request: Any, context: Context) -> Any:
+        return self._models.metadata(self._models.resolve(request.name, request.version))
+
+    async def ModelConfig(self, request: Any, context: Context) -> Any:
+        state = self._models.resolve(request.name, request.version)
+        return service_pb2.ModelConfigResponse(config=self._models.config(state))
+
+    async def ModelInfer(self, request: Any, context: Context) -> Any:
+        return await self._runner.run(request, Deadline.of(context))
+
+    async def ModelStatistics(self, request: Any, context: Context) -> Any:
+        states = (
+            (self._models.resolve(request.name, request.version),)
+            if request.name
+            else tuple(state for state in self._models.states() if state.ready)
+        )
+        return service_pb2.ModelStatisticsResponse(
+            model_stats=[self._statistics.of(state.name, state.version) for state in states]
+        )
+
+    async def RepositoryIndex(self, request: Any, context: Context) -> Any:
+        _check_repository(request)
+        return service_pb2.RepositoryIndexResponse(
+            models=[
+                service_pb2.RepositoryIndexResponse.ModelIndex(
+                    name=state.name,
+                    version=str(state.version),
+                    state="READY" if state.ready else "UNAVAILABLE",
+                    reason=state.reason,
+                )
+                for state in self._models.states()
+                if state.ready or not request.ready
+            ]
+        )
+
+    async def RepositoryModelLoad(self, request: Any, context: Context) -> Any:
+        _check_repository(request)
+        if request.parameters:
+            raise InvalidInputError.of(
+                "parameters", "a model is loaded as the repository has it, without changes"
+            )
+        try:
+            await self._engine.load(request.model_name)
+        except InvalidInputError as error:  # tells of files, which are not the caller's
+            _log.error("the model %s was not loaded: %s", request.model_name, error)
+            raise InvalidInputError.of(
+                "model", f"{request.model_name} cannot be loaded; the log says why"
+            ) from error
+        finally:
+            self._models.forget(request.model_name)
+        return service_pb2.RepositoryModelLoadResponse()
+
+    async def RepositoryModelUnload(self, request: Any, context: Context) -> Any:
+        _check_repository(request)
+        await self._engine.unload(request.model_name)
+        return service_pb2.RepositoryModelUnloadResponse()
+
+
+def _check_repository(request: Any) -> None:
+    if request.repository_name:
+        raise InvalidInputError.of("repository_name", "there is one repository, without a name")

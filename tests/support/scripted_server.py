@@ -1,0 +1,67 @@
+"""A KServe v2 server that answers runs as a test says, as servers of others might."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc.aio
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from motioncast.serving import Context
+
+Infer = Callable[[Any, Context], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def serving_script(infer: Infer) -> AsyncIterator[str]:
+    """Serves a model "echo", x FP32 [-1] -> y FP32 [-1], whose runs are the function's.
+
+    Yields:
+        The server's address.
+    """
+    server = grpc.aio.server()
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_Scripted(infer), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+async def echo(request: Any, context: Context) -> Any:
+    """Answers with the input."""
+    [x] = request.inputs
+    return service_pb2.ModelInferResponse(
+        model_name=request.model_name,
+        outputs=[{"name": "y", "datatype": x.datatype, "shape": x.shape}],
+        raw_output_contents=request.raw_input_contents,
+    )
+
+
+class _Scripted(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    def __init__(self, infer: Infer) -> None:
+        self._infer = infer
+
+    async def ModelInfer(self, request: Any, context: Context) -> Any:
+        return await self._infer(request, context)
+
+    async def ServerReady(self, request: Any, context: Context) -> Any:
+        return service_pb2.ServerReadyResponse(ready=True)
+
+    async def RepositoryIndex(self, request: Any, context: Context) -> Any:
+        return service_pb2.RepositoryIndexResponse(
+            models=[{"name": "echo", "version": "1", "state": "READY"}]
+        )
+
+    async def ModelMetadata(self, request: Any, context: Context) -> Any:
+        return service_pb2.ModelMetadataResponse(
+            name="echo",
+            inputs=[{"name": "x", "datatype": "FP32", "shape": [-1]}],
+            outputs=[{"name": "y", "datatype": "FP32", "shape": [-1]}],
+        )
+
+    async def ModelConfig(self, request: Any, context: Context) -> Any:
+        return service_pb2.ModelConfigResponse(config={"name": "echo"})
