@@ -1,7 +1,7 @@
 """The real Triton server, from the wheel on PyPI, inside our process tree and under supervision.
 
 async with EmbeddedTriton(TritonSettings(default_repository())) as triton:
-    triton.address, triton.broken, triton.ready()
+    triton.address, triton.broken, triton.ready
 """
 
 from motioncast.triton.embedded import EmbeddedTriton
