@@ -223,6 +223,10 @@ async def test_leaving_the_block_refuses_what_runs(tmp_path: Path) -> None:
     [
         (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size"),
         (grpc.StatusCode.INTERNAL, "Stub process 'echo_0_0' is not healthy."),
+        (
+            grpc.StatusCode.NOT_FOUND,
+            "Request for unknown model: 'echo' has no available versions",
+        ),
     ],
 )
 async def test_a_server_that_cannot_run_a_model_for_a_while_is_asked_again(

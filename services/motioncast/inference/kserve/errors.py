@@ -79,6 +79,8 @@ def _is_passing(error: grpc.aio.AioRpcError) -> bool:
     """Tells whether the run may succeed when it is tried again."""
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return True  # CANCELLED: by the server, that is, while it stops
+    details = (error.details() or "").lower()
+    if error.code() is grpc.StatusCode.NOT_FOUND:  # Triton, between unloading and loading a model
+        return "has no available versions" in details
     # Triton's Python backend, when the process that ran the model is gone and is started anew.
-    details = error.details() or ""
-    return error.code() is grpc.StatusCode.INTERNAL and "stub process" in details.lower()
+    return error.code() is grpc.StatusCode.INTERNAL and "stub process" in details
