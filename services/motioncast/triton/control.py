@@ -70,7 +70,8 @@ class Control:
         except grpc.aio.AioRpcError as error:
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
                 raise _unavailable(error) from None
-            raise ModelError(await self._reason(model, error)) from None
+            reason = await self.reason(model)
+            raise ModelError(reason or error.details() or error.code().name) from None
 
     async def unload(self, model: str, timeout_seconds: float) -> None:
         """Serves a model no longer."""
@@ -86,6 +87,15 @@ class Control:
     async def ready_models(self) -> frozenset[str]:
         """Returns the names of those models."""
         return frozenset(name for name, _ in await self.ready_versions())
+
+    async def reason(self, model: str) -> str:
+        """Returns why a model cannot run; "" when the server does not know."""
+        request = service_pb2.RepositoryIndexRequest()
+        index = await self._call(self._stub.RepositoryIndex, request, _SECONDS)
+        reasons = [it.reason for it in index.models if it.name == model and it.reason]
+        # Our backend's sentence, without what Python adds to an exception.
+        told: str = reasons[-1].partition("\n")[0] if reasons else ""
+        return told.rpartition("TritonModelException: ")[2].removeprefix(f"{model}: ").strip()
 
     async def successes(self, model: str) -> int:
         """Returns how many requests a model has answered since it was loaded."""
@@ -117,16 +127,6 @@ class Control:
             return await method(request, timeout=timeout_seconds, **options)
         except grpc.aio.AioRpcError as error:
             raise _unavailable(error) from None
-
-    async def _reason(self, model: str, error: grpc.aio.AioRpcError) -> str:
-        """Returns why a model could not be loaded: the index knows more than the failed call."""
-        request = service_pb2.RepositoryIndexRequest()
-        index = await self._call(self._stub.RepositoryIndex, request, _SECONDS)
-        reasons = [it.reason for it in index.models if it.name == model and it.reason]
-        told: str = reasons[-1] if reasons else error.details() or error.code().name
-        # Our backend's sentence, without what Python adds to an exception.
-        sentence = told.partition("\n")[0].rpartition("TritonModelException: ")[2]
-        return sentence.removeprefix(f"{model}: ").strip()
 
 
 def smallest_request(config: ModelConfig) -> service_pb2.ModelInferRequest:

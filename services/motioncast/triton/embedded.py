@@ -101,7 +101,7 @@ class EmbeddedTriton:
     async def _start(self) -> None:
         """Starts the server and loads the models."""
         self._process = process = await ServerProcess.start(
-            self._installation, self.settings, self._ports["port"], self._ports["metrics_port"]
+            self._installation, self.settings, self._ports, self._offer.loadable
         )
         supervisor = Supervisor(self._control, process.pid, self._offer, self.settings)
         ended = asyncio.create_task(process.wait())
@@ -119,7 +119,7 @@ class EmbeddedTriton:
 
     async def _load(self, supervisor: Supervisor) -> None:
         await self._control.wait_until_live(self.settings.start_seconds)
-        await supervisor.load_all()
+        await supervisor.look_at_all()
 
     async def _keep(self) -> None:
         """Watches the models; starts the server anew whenever it has ended."""

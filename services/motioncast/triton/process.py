@@ -10,6 +10,7 @@ import sys
 import tempfile
 from asyncio import StreamReader
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -52,9 +53,19 @@ class ServerProcess:
 
     @classmethod
     async def start(
-        cls, installation: Installation, settings: TritonSettings, port: int, metrics_port: int
+        cls,
+        installation: Installation,
+        settings: TritonSettings,
+        ports: Mapping[str, int],
+        models: Sequence[str],
     ) -> Self:
-        """Starts the server, which loads no model yet.
+        """Starts the server; it loads the models before it answers anybody.
+
+        Args:
+            installation: Where the server lies.
+            settings: What it serves, and how.
+            ports: `port` and `metrics_port`, which are free.
+            models: Those to load.
 
         Raises:
             UnavailableError: It could not be started.
@@ -63,7 +74,11 @@ class ServerProcess:
         prefix = f"motioncast_{secrets.token_hex(4)}_"
         try:
             backends = installation.assemble_backends(folder / "backends")  # a few megabytes
-            command = _command(installation, settings, port, metrics_port, backends, prefix)
+            command = _command(installation, settings, ports, models)
+            command += [
+                f"--backend-directory={backends}",
+                f"--backend-config=python,shm-region-prefix-name={prefix}",
+            ]
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", keeper.__file__),
                 *(str(settings.drain_seconds), str(folder), prefix),
@@ -107,26 +122,23 @@ class ServerProcess:
 def _command(
     installation: Installation,
     settings: TritonSettings,
-    port: int,
-    metrics_port: int,
-    backends: Path,
-    prefix: str,
+    ports: Mapping[str, int],
+    models: Sequence[str],
 ) -> list[str]:
     return [
         str(installation.server),
         f"--model-repository={settings.repository}",
-        f"--backend-directory={backends}",
-        f"--backend-config=python,shm-region-prefix-name={prefix}",
         "--model-control-mode=explicit",
+        *(f"--load-model={model}" for model in models),
         "--disable-auto-complete-config",
         "--strict-readiness=false",  # one broken model does not make the others unready
         "--exit-on-error=false",
         f"--exit-timeout-secs={max(1, round(settings.drain_seconds))}",
         "--allow-http=false",
         f"--grpc-address={settings.host}",
-        f"--grpc-port={port}",
+        f"--grpc-port={ports['port']}",
         f"--metrics-address={settings.host}",
-        f"--metrics-port={metrics_port}",
+        f"--metrics-port={ports['metrics_port']}",
     ]
 
 

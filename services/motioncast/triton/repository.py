@@ -16,7 +16,7 @@ _CONFIG: Final = "config.pbtxt"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The models of a repository by name, in the order in which they can be loaded.
+    """The models of a repository by name.
 
     Attributes:
         models: Those that run by themselves.
@@ -29,9 +29,14 @@ class Offer:
     broken: dict[str, str]
 
     @property
+    def loadable(self) -> tuple[str, ...]:
+        """Those that the server can be asked to load."""
+        return (*self.models, *self.ensembles)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.models, *self.ensembles, *self.broken)
+        return (*self.loadable, *self.broken)
 
 
 def read_offer(repository: Path) -> Offer:

@@ -23,6 +23,7 @@ from motioncast.wire.errors import UnavailableError
 _log = logging.getLogger(__name__)
 
 _SCAN_SECONDS: Final = 1.0  # how soon the process of a model loaded by a client is watched
+_LOG_KNOWS: Final = "the server cannot load it; its log tells why"
 _FIRST_PAUSE: Final = 1.0  # before a model is tried again; doubled each time
 _LONGEST_PAUSE: Final = 30.0
 
@@ -47,15 +48,18 @@ class Supervisor:
         self._watched: dict[int, int] = {}  # descriptor of each stub's process by its pid
         self._ended: asyncio.Queue[Stub] = asyncio.Queue()
 
-    async def load_all(self) -> None:
-        """Loads every model and lets it run once; those that cannot are told in `broken`.
+    async def look_at_all(self) -> None:
+        """Lets every model that was loaded run once; tells those that cannot in `broken`.
 
         Raises:
             UnavailableError: The server has ended.
         """
-        for model in (*self._offer.models, *self._offer.ensembles):
+        ready = await self._control.ready_models()
+        for model in self._offer.loadable:
             try:
-                await self._load(model)
+                if model not in ready:
+                    raise ModelError(await self._control.reason(model) or _LOG_KNOWS)
+                await self._try(model)
             except ModelError as error:
                 self.broken[model] = str(error)
         for model, reason in self.broken.items():
@@ -76,9 +80,9 @@ class Supervisor:
                 os.close(descriptor)
             self._watched.clear()
 
-    async def _load(self, model: str) -> None:
-        await self._control.load(model, self._settings.load_seconds)
-        if model in self._offer.models:
+    async def _try(self, model: str) -> None:
+        """Lets a model run once; one that cannot is unloaded."""
+        if model in self._offer.models:  # those that an ensemble runs are tried by themselves
             try:
                 await self._control.try_model(model, self._settings.load_seconds)
             except ModelError:
@@ -130,7 +134,8 @@ class Supervisor:
         while True:
             try:
                 await self._control.unload(model, self._settings.load_seconds)
-                await self._load(model)
+                await self._control.load(model, self._settings.load_seconds)
+                await self._try(model)
                 await self._load_ensembles()
                 break
             except (ModelError, UnavailableError) as error:
@@ -146,7 +151,7 @@ class Supervisor:
         for ensemble in self._offer.ensembles:
             if ensemble not in ready and ensemble not in self.broken:
                 try:
-                    await self._load(ensemble)
+                    await self._control.load(ensemble, self._settings.load_seconds)
                 except ModelError as error:
                     self.broken[ensemble] = str(error)
                     _log.error("the model %s is not served: %s", ensemble, error)
