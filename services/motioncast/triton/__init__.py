@@ -5,6 +5,7 @@ async with EmbeddedTriton(TritonSettings(default_repository())) as triton:
 """
 
 from motioncast.triton.embedded import EmbeddedTriton
+from motioncast.triton.engine import TritonEngine
 from motioncast.triton.settings import TritonSettings
 
-__all__ = ["EmbeddedTriton", "TritonSettings"]
+__all__ = ["EmbeddedTriton", "TritonEngine", "TritonSettings"]

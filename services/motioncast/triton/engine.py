@@ -1,0 +1,71 @@
+"""The engine of services that bring their own Triton."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Final, Self
+
+from motioncast.inference import Inference, ModelMetadata
+from motioncast.inference.engine import Array
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.triton.embedded import EmbeddedTriton
+from motioncast.triton.settings import TritonSettings
+from motioncast.wire.errors import UnavailableError
+
+_RETRY_SECONDS: Final = 30.0  # a crashed server has loaded its models again by then
+
+
+class TritonEngine:
+    """Runs the models of a repository on an embedded Triton; `motioncast.inference.Engine`.
+
+    Runs that meet a model whose process has died, or a server that has crashed, are tried again
+    within the caller's deadline until the supervisor has mended it.
+
+    Attributes:
+        triton: The server.
+    """
+
+    def __init__(self, settings: TritonSettings) -> None:
+        self.triton = EmbeddedTriton(settings)
+        self._kserve: KServeEngine | None = None
+
+    async def __aenter__(self) -> Self:
+        """Starts the server; see `EmbeddedTriton`."""
+        async with AsyncExitStack() as exits:
+            await exits.enter_async_context(self.triton)
+            settings = KServeSettings(self.triton.address, retry_seconds=_RETRY_SECONDS)
+            self._kserve = await exits.enter_async_context(KServeEngine(settings))
+            self._exits = exits.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._kserve = None
+        await self._exits.aclose()
+
+    async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:
+        """Runs a model once; see `Engine.infer`."""
+        return await self._open().infer(model, inputs)
+
+    def models(self) -> tuple[str, ...]:
+        """Returns the names of the models that can run, in order of the alphabet."""
+        return self._open().models()
+
+    def metadata(self, model: str) -> ModelMetadata:
+        """Returns what a model takes and gives; see `Engine.metadata`."""
+        return self._open().metadata(model)
+
+    async def ready(self) -> bool:
+        """Tells whether every model that could be loaded answers."""
+        return self._kserve is not None and self.triton.ready and await self._kserve.ready()
+
+    def _open(self) -> KServeEngine:
+        if self._kserve is None:
+            raise UnavailableError("engine: not open")
+        return self._kserve
