@@ -8,16 +8,25 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
 from motioncast import orchestrator
-from motioncast.inference import OnnxRuntimeEngine, OnnxRuntimeSettings, default_repository
+from motioncast.inference import (
+    Engine,
+    OnnxRuntimeEngine,
+    OnnxRuntimeSettings,
+    default_repository,
+)
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
 from motioncast.stack import Ports, Stack, StackSettings
 from motioncast.stack.stack import INTERNAL_MESSAGE_BYTES
+from motioncast.wire.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from motioncast.inference.kserve import KServeSettings
 
 SERVICES: Final = ("orchestrator", "keypoint", "predictor", "synthesis")
 _IN_ORDER_OF_PORTS: Final = (*SERVICES, "models")
@@ -76,10 +85,24 @@ class Models:
     default: str | None = None  # for calls that name none; None: the first
     threads: int | None = None  # of one inference; None: one per core
     max_runs: int | None = None  # inferences at once; None: one per core
+    server: KServeSettings | None = None  # that runs the models; None: this process does
+
+    def __post_init__(self) -> None:
+        if self.server is None:
+            return
+        for option, value in (
+            ("models", self.repository),
+            ("threads", self.threads),
+            ("max-runs", self.max_runs),
+        ):
+            if value is not None:
+                raise InvalidInputError.of(
+                    option, f"the model server at {self.server.address} decides about that"
+                )
 
     @property
     def engine(self) -> OnnxRuntimeSettings:
-        """How inferences share the machine."""
+        """How inferences share the machine when this process runs them."""
         default = OnnxRuntimeSettings()
         return OnnxRuntimeSettings(
             intra_op_threads=default.intra_op_threads if self.threads is None else self.threads,
@@ -88,12 +111,29 @@ class Models:
             ),
         )
 
+    def runner(self) -> Engine:
+        """Returns the engine that runs the models, not open yet."""
+        if self.server is None:
+            return self.local_runner()
+        from motioncast.inference.kserve import KServeEngine  # late: its imports take a while
+
+        return KServeEngine(self.server)
+
+    def local_runner(self) -> OnnxRuntimeEngine:
+        """Returns the engine that runs the models in this process, not open yet.
+
+        Raises:
+            InvalidInputError: A server is to run them.
+        """
+        if self.server is not None:
+            raise InvalidInputError.of("triton-url", "bare models are served where they run")
+        return OnnxRuntimeEngine(self.repository or default_repository(), self.engine)
+
 
 async def serve_all(listen: Listen, models: Models, limits: Limits) -> signal.Signals:
     """Serves all services on one engine until a signal comes, and returns that."""
     ports = listen.of_all()
     settings = StackSettings(
-        repository=models.repository,
         default_model=models.default,
         host=listen.host,
         orchestrator_ports=ports["orchestrator"],
@@ -101,10 +141,9 @@ async def serve_all(listen: Listen, models: Models, limits: Limits) -> signal.Si
         predictor_ports=ports["predictor"],
         synthesis_ports=ports["synthesis"],
         drain_grace_seconds=limits.drain_grace_seconds,
-        engine=models.engine,
         orchestrator=limits.orchestrator,
     )
-    async with Stack(settings) as stack:
+    async with models.runner() as engine, Stack(settings, engine) as stack:
         _announce({name: stack.servers[name] for name in SERVICES})
         return await wait_for_signal()
 
@@ -132,15 +171,14 @@ async def serve_one(
             registration = await exits.enter_async_context(
                 orchestrator.registration(addresses, limits.orchestrator, metrics)
             )
+        elif service == "models":
+            local = await exits.enter_async_context(models.local_runner())
+            registration = import_module("motioncast.kserve").registration(local, metrics)
         else:
-            repository = models.repository or default_repository()
-            engine = await exits.enter_async_context(OnnxRuntimeEngine(repository, models.engine))
-            if service == "models":
-                registration = import_module("motioncast.kserve").registration(engine, metrics)
-            else:
-                registration = import_module(f"motioncast.{service}").registration(
-                    engine, default_model=models.default, metrics=metrics
-                )
+            engine = await exits.enter_async_context(models.runner())
+            registration = import_module(f"motioncast.{service}").registration(
+                engine, default_model=models.default, metrics=metrics
+            )
         settings = ServerSettings(
             host=listen.host,
             port=ports.grpc,

@@ -9,7 +9,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from motioncast import keypoint, orchestrator, predictor, synthesis
-from motioncast.inference import OnnxRuntimeEngine, OnnxRuntimeSettings, default_repository
+from motioncast.inference import (
+    Engine,
+    OnnxRuntimeEngine,
+    OnnxRuntimeSettings,
+    default_repository,
+)
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
 
@@ -44,12 +49,18 @@ class StackSettings:
 class Stack:
     """Serves everything from entering the block to leaving it; the orchestrator drains first.
 
+    Args:
+        settings: Where to listen and what to serve.
+        engine: An open engine that runs the models, and that outlives the stack. When None the
+            stack has one of its own, in the process, with the models that the settings name.
+
     Attributes:
         servers: The four servers by name, each with its address, ports and metrics.
     """
 
-    def __init__(self, settings: StackSettings | None = None) -> None:
+    def __init__(self, settings: StackSettings | None = None, engine: Engine | None = None) -> None:
         self.settings = settings or StackSettings()
+        self._engine = engine
         self.servers: dict[str, Server] = {}
         self._exits = AsyncExitStack()
 
@@ -94,8 +105,10 @@ class Stack:
 
     async def _start(self, exits: AsyncExitStack) -> None:
         settings = self.settings
-        repository = settings.repository or default_repository()
-        engine = await exits.enter_async_context(OnnxRuntimeEngine(repository, settings.engine))
+        engine = self._engine
+        if engine is None:
+            repository = settings.repository or default_repository()
+            engine = await exits.enter_async_context(OnnxRuntimeEngine(repository, settings.engine))
         for name, service, ports in (
             ("keypoint", keypoint, settings.keypoint_ports),
             ("predictor", predictor, settings.predictor_ports),

@@ -64,6 +64,24 @@ def serve(
     max_runs: Annotated[
         int | None, typer.Option(help="Inferences at once. Default: one per core.")
     ] = None,
+    triton_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Let a server that speaks KServe v2 run the models: Triton, or `motioncast serve "
+            "models`. Default: this process runs them.",
+        ),
+    ] = None,
+    triton_tls: Annotated[
+        bool, typer.Option("--triton-tls", help="Encrypt; implied by the files below.")
+    ] = False,
+    triton_root_certificates: Annotated[
+        Path | None, typer.Option(help="PEM file to check it with. Default: gRPC's own.")
+    ] = None,
+    triton_client_certificate: Annotated[
+        Path | None, typer.Option(help="PEM file to show it, with the key.")
+    ] = None,
+    triton_client_key: Annotated[Path | None, typer.Option(help="PEM file of that key.")] = None,
     max_sessions: Annotated[int, typer.Option(help="orchestrator: sessions served at once.")] = 64,
     max_message_bytes: Annotated[
         int, typer.Option(help="orchestrator: largest message accepted.")
@@ -95,7 +113,20 @@ def serve(
         max_sessions, max_message_bytes, max_concurrent_calls, max_queued_calls, drain_grace
     )
     listen = Listen(host, port, http_port)
-    served = Models(models, model, threads, max_runs)
+    server = None
+    if triton_url is not None:
+        from motioncast.inference.kserve import KServeSettings
+
+        server = KServeSettings(
+            triton_url,
+            tls=triton_tls,
+            root_certificates=triton_root_certificates,
+            client_certificate=triton_client_certificate,
+            client_key=triton_client_key,
+        )
+    elif triton_tls or triton_root_certificates or triton_client_certificate or triton_client_key:
+        raise typer.BadParameter("is missing for the other options", param_hint="'--triton-url'")
+    served = Models(models, model, threads, max_runs, server)
     if service is None:
         running = serve_all(listen, served, limits)
     else:
