@@ -87,7 +87,7 @@ def _latency(report: Report) -> RenderableType:
     table.add_column("stage")
     for column in ("count", "p50", "p95", "p99"):
         table.add_column(column, justify="right")
-    for stage in report.latency:
+    for stage in (one for one in report.latency if one.count):
         values = (stage.p50_ms, stage.p95_ms, stage.p99_ms)
         name = stage.stage.replace("_", " ")
         table.add_row(name, str(stage.count), *(f"{value:.1f}" for value in values))

@@ -79,6 +79,8 @@ class StageTimings:
     keypoint_inference_ms: float  # of keypoint_ms, in the model itself
     predictor_inference_ms: float
     synthesis_inference_ms: float
+    ensemble_ms: float  # the call that takes the place of the three, where the server runs it
+    ensemble_inference_ms: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +111,7 @@ class ByteCounts:
 class LatencySummary:
     """Latency of one stage per group, in milliseconds; all 0 when the stage never ran."""
 
-    stage: str  # keypoint, predictor, synthesis or total
+    stage: str  # keypoint, predictor, synthesis, ensemble or total
     count: int  # groups that the stage ran for
     p50_ms: float
     p95_ms: float

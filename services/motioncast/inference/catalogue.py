@@ -48,6 +48,23 @@ class ModelSet:
     def synthesis_model(self) -> str:
         return f"{self.name}_synthesis"
 
+    @property
+    def path_model(self) -> str:
+        """Of its joints (see docs/export.md) the one that is of use by itself."""
+        return f"{self.name}_path"
+
+    @property
+    def reconstruct_ensemble(self) -> str:
+        return f"{self.name}_reconstruct"
+
+    @property
+    def forecast_ensemble(self) -> str:
+        return f"{self.name}_forecast"
+
+    @property
+    def motion_transfer_ensemble(self) -> str:
+        return f"{self.name}_motion_transfer"
+
     @classmethod
     def of(cls, engine: Engine, name: str) -> ModelSet:
         """Reads the sizes from the models' metadata.

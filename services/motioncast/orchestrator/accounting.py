@@ -20,7 +20,7 @@ from motioncast.v1.motion_transfer_pb2 import (
 
 Kind = Literal["config", "source", "frames", "keypoints"]  # of what is received
 
-STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
+STAGES: Final = ("keypoint", "predictor", "synthesis", "ensemble", "total")
 PERCENTILE_WINDOW: Final = 4096  # a session may last for days, its memory may not grow for days
 
 

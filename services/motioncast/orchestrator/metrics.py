@@ -18,7 +18,7 @@ class OrchestratorMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.stage_seconds = Histogram(
             "motioncast_stage_seconds",
-            "Seconds per group: the call of each service as the orchestrator saw it, and total.",
+            "Seconds per group: each service's or the ensemble's call as seen here, and total.",
             ("stage",),
             registry=registry,
             buckets=_SECONDS,
@@ -56,7 +56,7 @@ class OrchestratorMetrics:
             buckets=_KEYPOINT_UNITS,
         )
         # A rate needs a zero to start from.
-        for stage in ("keypoint", "predictor", "synthesis", "total"):
+        for stage in ("keypoint", "predictor", "synthesis", "ensemble", "total"):
             self.stage_seconds.labels(stage)
         for origin in ("observed", "predicted", "concealed"):
             self.frames.labels(origin)

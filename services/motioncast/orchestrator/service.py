@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
+from motioncast.inference import Engine
 from motioncast.orchestrator import door
 from motioncast.orchestrator.accounting import Accounting, VideoSize
 from motioncast.orchestrator.backends import RETRY_AFTER_SECONDS, Backends
 from motioncast.orchestrator.configuration import MAX_GROUP_FRAMES, decode_config, encode_config
+from motioncast.orchestrator.ensemble_pipeline import EnsemblePipeline
 from motioncast.orchestrator.metrics import OrchestratorMetrics
+from motioncast.orchestrator.pipeline import Pipeline
+from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
 from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Context, Deadline, Metrics, Registration
@@ -31,19 +35,42 @@ from motioncast.wire.errors import ExhaustedError
 
 @asynccontextmanager
 async def registration(
-    addresses: ServiceAddresses, settings: OrchestratorSettings, metrics: Metrics
+    behind: ServiceAddresses | Engine,
+    settings: OrchestratorSettings,
+    metrics: Metrics,
+    *,
+    default_model: str | None = None,
 ) -> AsyncIterator[Registration]:
-    """Yields the service to register, connected to the three behind it; leaving disconnects.
+    """Yields the service to register, connected to what is behind it; leaving disconnects.
 
     The server that takes it should admit more calls than `settings.max_sessions`: a session too
     many is then refused here, at once and in words, instead of waiting for hours in a queue.
+
+    Args:
+        behind: Where the three services are; or an open engine, whose ensembles are run instead.
+        settings: Its limits.
+        metrics: Where everything is counted.
+        default_model: With an engine, the configuration of sessions that name none; None takes
+            the shipped one, or the first in order of the alphabet. Services have their own.
+
+    Raises:
+        InvalidInputError: The engine has no configuration, or one that lacks an ensemble.
+        UnknownModelError: The engine has not the default.
     """
-    async with Backends(addresses, settings.call_timeout_seconds) as backends:
-        servicer = MotionTransferServicer(backends, settings, OrchestratorMetrics(metrics.registry))
+    async with AsyncExitStack() as exits:
+        pipeline: Pipeline
+        if isinstance(behind, ServiceAddresses):
+            backends = Backends(behind, settings.call_timeout_seconds)
+            pipeline = ServicesPipeline(await exits.enter_async_context(backends))
+        else:
+            pipeline = EnsemblePipeline(
+                behind, default_model, settings.call_timeout_seconds, metrics.registry
+            )
+        servicer = MotionTransferServicer(pipeline, settings, OrchestratorMetrics(metrics.registry))
         yield Registration(
             name=motion_transfer_pb2.DESCRIPTOR.services_by_name["MotionTransferService"].full_name,
             add=partial(add_MotionTransferServiceServicer_to_server, servicer),
-            ready=backends.ready,
+            ready=pipeline.ready,
             unlimited_methods=frozenset({"GetServerInfo"}),
         )
 
@@ -52,9 +79,9 @@ class MotionTransferServicer(MotionTransferServiceServicer):
     """Serves sessions; many at once, none knows of another."""
 
     def __init__(
-        self, backends: Backends, settings: OrchestratorSettings, metrics: OrchestratorMetrics
+        self, pipeline: Pipeline, settings: OrchestratorSettings, metrics: OrchestratorMetrics
     ) -> None:
-        self._backends = backends
+        self._pipeline = pipeline
         self._settings = settings
         self._metrics = metrics
         self._sessions = 0
@@ -76,7 +103,7 @@ class MotionTransferServicer(MotionTransferServiceServicer):
     ) -> GetServerInfoResponse:
         return GetServerInfoResponse(
             version=version("motioncast"),
-            models=await self._backends.list_models(Deadline.of(context)),
+            models=await self._pipeline.list_models(Deadline.of(context)),
             max_group_frames=MAX_GROUP_FRAMES,
             max_message_bytes=self._settings.max_message_bytes,
             max_sessions=self._settings.max_sessions,
@@ -96,14 +123,14 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         self, requests: AsyncIterator[StreamRequest], deadline: Deadline
     ) -> AsyncGenerator[StreamResponse, None]:
         wanted = await door.read_config(requests)
-        config = decode_config(wanted.config, await self._backends.list_models(deadline))
+        config = decode_config(wanted.config, await self._pipeline.list_models(deadline))
         model = config.model
         accounting = Accounting(
             VideoSize(model.height * model.width * 3, config.frame_rate), self._metrics
         )
         accounting.count_received("config", wanted.ByteSize())
         yield StreamResponse(config=encode_config(config))
-        session = Session(config, self._backends, deadline, self._settings.merge_frames, accounting)
+        session = Session(config, self._pipeline, deadline, self._settings.merge_frames, accounting)
         async with aclosing(session.run(requests)) as responses:
             async for response in responses:
                 yield response

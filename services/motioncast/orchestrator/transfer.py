@@ -8,10 +8,12 @@ has no meaning where the first frame's intensity is zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 
+from motioncast.orchestrator.timeline import Origin
 from motioncast.v1.common_pb2 import KeypointSet
 from motioncast.wire.keypoints import Keypoints, decode_keypoints, encode_keypoints
 
@@ -38,6 +40,15 @@ class RelativeMotion:
                 return encode_keypoints(self._source)
             self._offset = self._source - keypoints
         return encode_keypoints(np.clip(keypoints + self._offset, _LOW, _HIGH))
+
+    def move_all(
+        self, driving: Iterable[KeypointSet], origins: Iterable[Origin]
+    ) -> list[KeypointSet]:
+        """Returns the source's keypoints as the next driving frames move them, in turn."""
+        return [
+            self.move(one, observed=origin is Origin.OBSERVED)
+            for one, origin in zip(driving, origins, strict=True)
+        ]
 
     def _decode(self, message: KeypointSet) -> Keypoints:
         return decode_keypoints(message, self._count)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.inference import MeasuredEngine, ModelSet
+from motioncast.inference.forecast import forecast_errors, is_finite, noise, stated_interval
 from motioncast.predictor.state import State, initial_vectors
 from motioncast.predictor.stretch import Stretch
 from motioncast.serving import Deadline
@@ -50,11 +51,8 @@ class Prediction:
 
         The mean distance of x and y over keypoints and sample paths.
         """
-        forecast = self.forecast[:, stretch.observed, :, :2]
-        offsets = forecast - stretch.keypoints[stretch.observed, :, :2]
-        distances: NDArray[np.float32] = np.hypot(offsets[..., 0], offsets[..., 1])
-        errors: NDArray[np.float32] = distances.mean(axis=(0, 2))
-        return errors
+        observed = stretch.observed
+        return forecast_errors(self.forecast[:, observed], stretch.keypoints[observed])
 
 
 class Predictor:
@@ -103,7 +101,7 @@ class Predictor:
             deadline.remaining_seconds(),
         )
         forecast, vectors = run["forecast"], run["next_state"]
-        if not (np.isfinite(forecast).all() and np.isfinite(vectors).all()):
+        if not is_finite(run.outputs):
             if state is None:
                 raise ArithmeticError(f"{models.predictor_model}: the forecast is not finite")
             raise InvalidInputError.of("state", "leads to a forecast that is not finite")
@@ -112,33 +110,5 @@ class Predictor:
             np.clip(forecast, _LOWEST, _HIGHEST),
             State(stretch.end, vectors),
             run.seconds,
-            _stated_interval(run.outputs.get("half_width90")),
+            stated_interval(run.outputs.get("half_width90")),
         )
-
-
-def _stated_interval(half_widths: NDArray[np.float32] | None) -> Keypoints | None:
-    """Returns half-widths (samples, T, K, 3) as one set per frame; None where nothing is stated.
-
-    A model that was never calibrated states zeros.
-    """
-    if half_widths is None or not half_widths.any():
-        return None
-    stated: Keypoints = half_widths.mean(axis=0)
-    return stated
-
-
-def noise(
-    seed: int | None, start: int, length: int, samples: int, size: int
-) -> NDArray[np.float32]:
-    """Returns standard normal noise (samples, length, size); zeros without a seed.
-
-    The noise of a frame follows from the seed and the frame's index alone. So a call that is
-    repeated, another replica, and a timeline that is cut into other calls all give the same path;
-    and a path does not depend on how many others are drawn.
-    """
-    values = np.zeros((samples, length, size), np.float32)
-    if seed is not None:
-        for t in range(length):
-            generator = np.random.default_rng([seed, start + t])  # PCG64
-            values[:, t] = generator.standard_normal((samples, size), dtype=np.float32)
-    return values

@@ -19,6 +19,7 @@ from motioncast.orchestrator.accounting import Accounting, VideoSize
 from motioncast.orchestrator.backends import Backends
 from motioncast.orchestrator.configuration import decode_config
 from motioncast.orchestrator.metrics import OrchestratorMetrics
+from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
 from motioncast.serving import Deadline
 from motioncast.stack import Stack, StackSettings
@@ -96,7 +97,11 @@ async def test_memory_of_a_session_is_bounded(stack: Stack, observed: int, predi
         wanted = StreamConfig(observed_frames=observed, predicted_frames=predicted)
         accounting = Accounting(VideoSize(768, 25), OrchestratorMetrics(CollectorRegistry()))
         session = Session(
-            decode_config(wanted, models), backends, Deadline(), MERGE_FRAMES, accounting
+            decode_config(wanted, models),
+            ServicesPipeline(backends),
+            Deadline(),
+            MERGE_FRAMES,
+            accounting,
         )
         responses = session.run(aiter(flood))
         # Five stages, each with at most one stretch of at most 32 frames in hand.

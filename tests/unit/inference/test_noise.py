@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from motioncast.predictor.predictor import noise
+from motioncast.inference.forecast import noise
 
 
 @given(

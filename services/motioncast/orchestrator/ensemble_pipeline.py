@@ -1,0 +1,121 @@
+"""Frames by ensembles of models on an engine, without services in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
+from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.orchestrator.ensemble_session import EnsembleSession, Made
+from motioncast.orchestrator.models import ModelCalls
+from motioncast.orchestrator.pipeline import Cast, milliseconds_since
+from motioncast.orchestrator.stretch import Stretch
+from motioncast.serving import Deadline
+from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.images import Encoding, Pixels, decode_image, encode_image, takes_codec
+from motioncast.wire.keypoints import encode_keypoints
+
+
+class EnsemblePipeline:
+    """Makes frames by the models and ensembles of an engine; see `Pipeline`.
+
+    Args:
+        engine: An open engine.
+        default_model: Configuration for sessions that name none.
+        call_timeout_seconds: For one call of the engine.
+        registry: Where its runs are timed.
+
+    Raises:
+        InvalidInputError: A configuration of the engine has not all ensembles.
+        UnknownModelError: The engine has not the default.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        default_model: str | None,
+        call_timeout_seconds: float,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._engine = engine
+        self._catalogue = Catalogue(engine, default_model)
+        self._calls = ModelCalls(MeasuredEngine(engine, registry), call_timeout_seconds)
+        for models in self._catalogue.all():
+            _check(models, engine)
+
+    async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
+        """Returns the configurations, the default first."""
+        return tuple(
+            ModelInfo(name=one.name, height=one.height, width=one.width, keypoints=one.keypoints)
+            for one in self._catalogue.all()
+        )
+
+    async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
+        """Returns the keypoints of a source image."""
+        models = self._catalogue.resolve(model.name)
+        pixels = decode_image(image, models.height, models.width)
+        inputs = {"image": pixels[np.newaxis]}
+        answer = await self._calls.run(models.keypoint_model, inputs, deadline)
+        return encode_keypoints(answer.response["keypoints"][0])
+
+    async def cast(
+        self,
+        stretches: AsyncIterator[Stretch],
+        source: SourceImage,
+        config: SessionConfig,
+        deadline: Deadline,
+    ) -> AsyncGenerator[Cast, None]:
+        """Yields the stretches as frames; see `Pipeline.cast`."""
+        models = self._catalogue.resolve(config.model.name)
+        session = EnsembleSession(models, self._calls, source, config, deadline)
+        async for stretch in stretches:
+            timings = StageTimings()
+            made = await session.make(stretch, timings)
+            images = await _encode_images(made.images, config.output_encoding)
+            timings.total_ms = milliseconds_since(stretch.complete_at)
+            yield _cast(stretch, made, images, timings)
+
+    async def ready(self) -> bool:
+        """Returns whether the engine could run a model now."""
+        return await self._engine.ready()
+
+
+def _check(models: ModelSet, engine: Engine) -> None:
+    served = engine.models()
+    for name in (
+        models.reconstruct_ensemble,
+        models.forecast_ensemble,
+        models.motion_transfer_ensemble,
+        models.path_model,
+    ):
+        if name not in served:
+            raise InvalidInputError.of(
+                "pipeline",
+                f"ensemble needs {name}, which is not served; `motioncast export` writes it with"
+                f" the models of {models.name}, and the pipeline of services does without",
+            )
+
+
+def _cast(stretch: Stretch, made: Made, images: list[Image], timings: StageTimings) -> Cast:
+    return Cast(
+        stretch.start,
+        tuple(frame.origin for frame in stretch.frames),
+        [encode_keypoints(one) for one in made.driving],
+        [None if one is None else encode_keypoints(one) for one in made.half_widths],
+        images,
+        timings,
+        made.errors,
+    )
+
+
+async def _encode_images(images: Pixels, encoding: Encoding) -> list[Image]:
+    def encode() -> list[Image]:
+        return [encode_image(image, encoding) for image in images]
+
+    return await asyncio.to_thread(encode) if takes_codec(encoding) else encode()

@@ -1,0 +1,54 @@
+"""The models of an engine as the orchestrator calls them: with a time limit, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+
+from motioncast.inference import Inference, MeasuredEngine
+from motioncast.inference.engine import Array
+from motioncast.orchestrator.backends import RETRY_AFTER_SECONDS, Answer
+from motioncast.orchestrator.pipeline import milliseconds_since
+from motioncast.serving import Deadline
+from motioncast.wire.errors import (
+    DeadlineError,
+    InvalidInputError,
+    UnavailableError,
+    UnknownModelError,
+)
+
+
+class ModelCalls:
+    """Runs models and ensembles of an engine, which may be on another machine."""
+
+    def __init__(self, engine: MeasuredEngine, call_timeout_seconds: float) -> None:
+        self._engine = engine
+        self._call_timeout_seconds = call_timeout_seconds
+
+    async def run(
+        self, model: str, inputs: Mapping[str, Array], deadline: Deadline
+    ) -> Answer[Inference]:
+        """Runs a model or an ensemble once.
+
+        Raises:
+            UnavailableError: The engine does not answer, or not in time.
+            DeadlineError: The deadline passed.
+            InvalidInputError, UnknownModelError: The engine refused.
+        """
+        remaining, limit = deadline.remaining_seconds(), self._call_timeout_seconds
+        started = perf_counter()
+        try:
+            inference = await self._engine.infer(
+                model, inputs, limit if remaining is None else min(limit, remaining)
+            )
+        except DeadlineError:
+            if deadline.remaining_seconds() == 0:
+                raise
+            raise UnavailableError(
+                f"{model} did not answer within {limit:g} s",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            ) from None
+        except (InvalidInputError, UnknownModelError) as error:
+            # Its field is an input of the model, which says nothing to our client.
+            raise type(error)(f"{model} was refused: {error}") from error
+        return Answer(inference, milliseconds_since(started))

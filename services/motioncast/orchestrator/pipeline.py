@@ -1,0 +1,81 @@
+"""How the stretches of a session become frames: what the services and the ensembles both are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.orchestrator.stretch import Stretch
+from motioncast.orchestrator.timeline import Origin
+from motioncast.serving import Deadline
+from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A stretch whose frames are made; what the sender supplied is let go.
+
+    Attributes:
+        start: Index of its first frame.
+        origins, keypoints, half_widths, images: Of each frame: where its keypoints come from, the
+            driving keypoints before relative motion, half the width of their 90 % interval where
+            one is stated, and the frame itself.
+        errors: One-step forecast errors of the observed frames that the predictor has seen now.
+        timings: Of all stages, `total` included.
+    """
+
+    start: int
+    origins: tuple[Origin, ...]
+    keypoints: Sequence[KeypointSet]
+    half_widths: Sequence[KeypointSet | None]
+    images: Sequence[Image]
+    timings: StageTimings
+    errors: Sequence[float] = field(default=())
+
+
+class Pipeline(Protocol):
+    """Makes frames for many sessions at once.
+
+    Every method raises
+        UnavailableError: something behind the orchestrator does not answer;
+        DeadlineError: the deadline passed;
+        another DomainError: something behind it refused, in its words.
+    """
+
+    async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
+        """Returns the model configurations that are served, the default first."""
+        ...
+
+    async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
+        """Returns the keypoints of a source image, raw RGB of the model's size."""
+        ...
+
+    def cast(
+        self,
+        stretches: AsyncIterator[Stretch],
+        source: SourceImage,
+        config: SessionConfig,
+        deadline: Deadline,
+    ) -> AsyncGenerator[Cast, None]:
+        """Yields the stretches of one session, in their order, as frames.
+
+        Args:
+            stretches: The whole timeline.
+            source: Image, raw RGB, and its keypoints.
+            config: The session's.
+            deadline: The session's.
+        """
+        ...
+
+    async def ready(self) -> bool:
+        """Returns whether a session could begin now."""
+        ...
+
+
+def milliseconds_since(moment: float) -> float:
+    """Returns the milliseconds since a moment on time.perf_counter's clock."""
+    return 1000 * (time.perf_counter() - moment)

@@ -1,0 +1,147 @@
+"""Frames by three services: a group is one Detect, one Predict and one Synthesize.
+
+    stretches -> Detect, fill gaps -> Synthesize -> frames
+
+The first arrow is a stage of its own: while one stretch is synthesised the next is detected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+
+from motioncast.orchestrator.ahead import Ahead
+from motioncast.orchestrator.backends import Backends
+from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.orchestrator.gaps import GapFiller
+from motioncast.orchestrator.pipeline import Cast, milliseconds_since
+from motioncast.orchestrator.stretch import Stretch
+from motioncast.orchestrator.timeline import Origin
+from motioncast.orchestrator.transfer import RelativeMotion
+from motioncast.serving import Deadline
+from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
+from motioncast.v1.synthesis_pb2 import SynthesizeRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A stretch whose frames all have keypoints; what the sender supplied is let go."""
+
+    start: int
+    origins: tuple[Origin, ...]
+    keypoints: list[KeypointSet]
+    half_widths: list[KeypointSet | None]
+    errors: list[float]
+    complete_at: float
+    timings: StageTimings  # synthesis and total are still to come
+
+
+class ServicesPipeline:
+    """Makes frames by the keypoint, predictor and synthesis services; see `Pipeline`."""
+
+    def __init__(self, backends: Backends) -> None:
+        self._backends = backends
+
+    async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
+        """Returns the models that the keypoint service serves, the default first."""
+        return await self._backends.list_models(deadline)
+
+    async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
+        """Returns the keypoints of a source image."""
+        answer = await self._backends.detect(model.name, [image], deadline)
+        return answer.response.keypoints[0]
+
+    async def cast(
+        self,
+        stretches: AsyncIterator[Stretch],
+        source: SourceImage,
+        config: SessionConfig,
+        deadline: Deadline,
+    ) -> AsyncGenerator[Cast, None]:
+        """Yields the stretches as frames; see `Pipeline.cast`."""
+        async with Ahead(self._drive(stretches, source, config, deadline), 1) as driven:
+            motion = RelativeMotion(source.keypoints) if config.relative_motion else None
+            async for one in driven:
+                yield await self._synthesise(one, source, config, motion, deadline)
+
+    async def ready(self) -> bool:
+        """Returns whether all three services are serving."""
+        return await self._backends.ready()
+
+    async def _drive(
+        self,
+        stretches: AsyncIterator[Stretch],
+        source: SourceImage,
+        config: SessionConfig,
+        deadline: Deadline,
+    ) -> AsyncGenerator[Driven, None]:
+        """Yields the stretches with the keypoints of every frame."""
+        gaps = GapFiller(
+            lambda request: self._backends.predict(request, deadline),
+            config.model.name,
+            source.keypoints,
+            config.seed,
+        )
+        async for stretch in stretches:
+            timings = StageTimings()
+            known = await self._detect(stretch, config, timings, deadline)
+            filled = await gaps.fill(stretch.start, known)
+            timings.predictor_ms = filled.milliseconds
+            timings.predictor_inference_ms = filled.inference_ms
+            yield Driven(
+                stretch.start,
+                tuple(frame.origin for frame in stretch.frames),
+                filled.keypoints,
+                filled.half_widths,
+                filled.errors,
+                stretch.complete_at,
+                timings,
+            )
+
+    async def _detect(
+        self, stretch: Stretch, config: SessionConfig, timings: StageTimings, deadline: Deadline
+    ) -> list[KeypointSet | None]:
+        """Returns the keypoints of the frames that the sender supplied, None for the others."""
+        images = [one.arrival for one in stretch.frames if isinstance(one.arrival, Image)]
+        detected: list[KeypointSet] = []
+        if images:
+            answer = await self._backends.detect(config.model.name, images, deadline)
+            detected = list(answer.response.keypoints)
+            timings.keypoint_ms = answer.milliseconds
+            timings.keypoint_inference_ms = answer.response.inference_ms
+        found = iter(detected)
+        return [
+            next(found) if isinstance(one.arrival, Image) else one.arrival for one in stretch.frames
+        ]
+
+    async def _synthesise(
+        self,
+        driven: Driven,
+        source: SourceImage,
+        config: SessionConfig,
+        motion: RelativeMotion | None,
+        deadline: Deadline,
+    ) -> Cast:
+        driving = motion.move_all(driven.keypoints, driven.origins) if motion else driven.keypoints
+        request = SynthesizeRequest(
+            model=config.model.name,
+            source=source.image,
+            source_keypoints=source.keypoints,
+            driving_keypoints=driving,
+            output_encoding=config.output_encoding,
+        )
+        answer = await self._backends.synthesize(request, deadline)
+        timings = driven.timings
+        timings.synthesis_ms = answer.milliseconds
+        timings.synthesis_inference_ms = answer.response.inference_ms
+        timings.total_ms = milliseconds_since(driven.complete_at)
+        return Cast(
+            driven.start,
+            driven.origins,
+            driven.keypoints,
+            driven.half_widths,
+            answer.response.images,
+            timings,
+            driven.errors,
+        )
