@@ -27,7 +27,9 @@ from motioncast.wire.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from motioncast.inference.kserve import KServeSettings
+    from motioncast.triton import TritonSettings
 
+LOCAL: Final = "127.0.0.1"
 SERVICES: Final = ("orchestrator", "keypoint", "predictor", "synthesis")
 _IN_ORDER_OF_PORTS: Final = (*SERVICES, "models")
 FIRST_PORT: Final = 50050
@@ -86,19 +88,24 @@ class Models:
     threads: int | None = None  # of one inference; None: one per core
     max_runs: int | None = None  # inferences at once; None: one per core
     server: KServeSettings | None = None  # that runs the models; None: this process does
+    embedded: bool = False  # in a Triton of our own instead of this process
 
     def __post_init__(self) -> None:
-        if self.server is None:
-            return
-        for option, value in (
-            ("models", self.repository),
-            ("threads", self.threads),
-            ("max-runs", self.max_runs),
-        ):
+        if self.server is not None and self.embedded:
+            raise InvalidInputError.of(
+                "engine", f"either Triton is started here, or {self.server.address} runs the models"
+            )
+        if self.server is not None:
+            who = f"the model server at {self.server.address} decides about that"
+            self._refuse(who, models=self.repository, threads=self.threads, max_runs=self.max_runs)
+        if self.embedded:
+            who = "the models' config.pbtxt decides about that on Triton"
+            self._refuse(who, threads=self.threads, max_runs=self.max_runs)
+
+    def _refuse(self, reason: str, **options: object) -> None:
+        for option, value in options.items():
             if value is not None:
-                raise InvalidInputError.of(
-                    option, f"the model server at {self.server.address} decides about that"
-                )
+                raise InvalidInputError.of(option.replace("_", "-"), reason)
 
     @property
     def engine(self) -> OnnxRuntimeSettings:
@@ -111,8 +118,28 @@ class Models:
             ),
         )
 
-    def runner(self) -> Engine:
-        """Returns the engine that runs the models, not open yet."""
+    def triton(self, drain_seconds: float, host: str, ports: Ports) -> TritonSettings:
+        """Returns how a Triton of our own is to serve the models."""
+        from motioncast.triton import TritonSettings
+
+        return TritonSettings(
+            self.repository or default_repository(),
+            host=host,
+            port=ports.grpc,
+            metrics_port=ports.http or 0,
+            drain_seconds=drain_seconds,
+        )
+
+    def runner(self, drain_seconds: float) -> Engine:
+        """Returns the engine that runs the models, not open yet.
+
+        Args:
+            drain_seconds: That what runs on a Triton of our own has to end.
+        """
+        if self.embedded:
+            from motioncast.triton import TritonEngine
+
+            return TritonEngine(self.triton(drain_seconds, LOCAL, Ports()))
         if self.server is None:
             return self.local_runner()
         from motioncast.inference.kserve import KServeEngine  # late: its imports take a while
@@ -143,7 +170,8 @@ async def serve_all(listen: Listen, models: Models, limits: Limits) -> signal.Si
         drain_grace_seconds=limits.drain_grace_seconds,
         orchestrator=limits.orchestrator,
     )
-    async with models.runner() as engine, Stack(settings, engine) as stack:
+    engine = models.runner(limits.drain_grace_seconds)
+    async with engine, Stack(settings, engine) as stack:
         _announce({name: stack.servers[name] for name in SERVICES})
         return await wait_for_signal()
 
@@ -175,7 +203,7 @@ async def serve_one(
             local = await exits.enter_async_context(models.local_runner())
             registration = import_module("motioncast.kserve").registration(local, metrics)
         else:
-            engine = await exits.enter_async_context(models.runner())
+            engine = await exits.enter_async_context(models.runner(limits.drain_grace_seconds))
             registration = import_module(f"motioncast.{service}").registration(
                 engine, default_model=models.default, metrics=metrics
             )
@@ -195,9 +223,28 @@ async def serve_one(
         return await wait_for_signal()
 
 
+async def serve_triton(listen: Listen, models: Models, limits: Limits) -> signal.Signals:
+    """Serves the bare models on a Triton of our own until a signal comes, and returns that."""
+    from motioncast.triton import EmbeddedTriton
+
+    ports = listen.of_one("models")
+    settings = models.triton(limits.drain_grace_seconds, listen.host, ports)
+    async with EmbeddedTriton(settings) as triton:
+        http = f"http://{listen.host}:{triton.metrics_port}/metrics"
+        _tell(f"  {'triton':<13} {triton.address:<22} {http}")
+        return await wait_for_signal()
+
+
 def _announce(servers: dict[str, Server]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"motioncast {version('motioncast')} listens; Ctrl-C stops it")
+    lines = []
     for name, server in servers.items():
         http = f"http://{server.settings.host}:{server.http_port}/metrics"
-        console.print(f"  {name:<13} {server.address:<22} {http}")
+        lines.append(f"  {name:<13} {server.address:<22} {http}")
+    _tell(*lines)
+
+
+def _tell(*lines: str) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"motioncast {version('motioncast')} listens; Ctrl-C stops it")
+    for line in lines:
+        console.print(line)

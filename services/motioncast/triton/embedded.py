@@ -85,6 +85,8 @@ class EmbeddedTriton:
                 raise InvalidInputError.of(
                     "repository", f"no model can be served; {name}: {reason}"
                 )
+            served = len(self._offer.names) - len(self._broken)
+            _log.info("Triton serves %d models at %s", served, self.address)
             keeping = asyncio.create_task(self._keep())
             exits.push_async_callback(_cancel, keeping)
             self._exits = exits.pop_all()

@@ -19,6 +19,13 @@ class Name(StrEnum):
     MODELS = "models"  # all of them, over KServe v2, for clients of Triton
 
 
+class EngineName(StrEnum):
+    """What can run the models on this machine."""
+
+    INPROCESS = "inprocess"
+    TRITON = "triton"
+
+
 def serve(
     service: Annotated[
         Name | None,
@@ -64,6 +71,13 @@ def serve(
     max_runs: Annotated[
         int | None, typer.Option(help="Inferences at once. Default: one per core.")
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            help="inprocess: ONNX Runtime in this process; triton: the real Triton server, "
+            "started and watched over here (pip install 'motioncast\\[triton]')."
+        ),
+    ] = EngineName.INPROCESS,
     triton_url: Annotated[
         str | None,
         typer.Option(
@@ -102,7 +116,7 @@ def serve(
     import asyncio
     import signal
 
-    from motioncast.cli.serving import Limits, Listen, Models, serve_all, serve_one
+    from motioncast.cli.serving import Limits, Listen, Models, serve_all, serve_one, serve_triton
     from motioncast.orchestrator import ServiceAddresses
     from motioncast.serving import configure_logging
 
@@ -126,9 +140,12 @@ def serve(
         )
     elif triton_tls or triton_root_certificates or triton_client_certificate or triton_client_key:
         raise typer.BadParameter("is missing for the other options", param_hint="'--triton-url'")
-    served = Models(models, model, threads, max_runs, server)
+    embedded = engine is EngineName.TRITON
+    served = Models(models, model, threads, max_runs, server, embedded)
     if service is None:
         running = serve_all(listen, served, limits)
+    elif service is Name.MODELS and embedded:
+        running = serve_triton(listen, served, limits)
     else:
         addresses = ServiceAddresses(keypoint, predictor, synthesis)
         running = serve_one(service.value, listen, addresses, served, limits)

@@ -1,0 +1,107 @@
+"""`motioncast serve --engine triton`, as its users call it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.command_line import clip_frames
+from support.toy_configs import build_configured_repository
+from support.toy_models import toy_frame
+from support.triton_served import children, is_alive, skip_without_triton, traces
+
+from motioncast.cli.serving import Models
+from motioncast.client import Origin, connect
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.triton.stubs import find_stubs
+from motioncast.wire.errors import InvalidInputError
+
+_SERVE = (sys.executable, "-m", "motioncast.cli.main", "serve")
+_OPTIONS = ("--engine", "triton", "--port", "0", "--http-port", "0", "--log-level", "WARNING")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    skip_without_triton()
+    return build_configured_repository(tmp_path_factory.mktemp("command"))
+
+
+@asynccontextmanager
+async def _serving(repository: Path, *arguments: str) -> AsyncIterator[tuple[str, int]]:
+    """Yields the address that is announced first and the pid of the command."""
+    process = await asyncio.create_subprocess_exec(
+        *(*_SERVE, *arguments, *_OPTIONS, "--drain-grace", "1", "--models", str(repository)),
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    _, address, _ = (await process.stdout.readline()).decode().split()
+    yield address, process.pid
+    process.terminate()
+    assert await process.wait() == 0
+
+
+async def test_all_services_run_on_triton_and_nothing_is_left_of_it(repository: Path) -> None:
+    before = traces()
+    async with _serving(repository) as (target, pid):
+        [keeper] = children(pid)
+        [server] = children(keeper)
+        async with connect(target) as service:
+            stream = service.stream(clip_frames(), observed=2, predicted=2)
+            frames = [frame async for frame in stream]
+            for stub in find_stubs(server):
+                os.kill(stub.pid, signal.SIGKILL)
+            stream = service.stream(clip_frames(), observed=2, predicted=2)
+            again = [frame async for frame in stream]
+    assert [frame.origin for frame in frames[:4]] == [Origin.OBSERVED] * 2 + [Origin.PREDICTED] * 2
+    for first, second in zip(frames, again, strict=True):
+        np.testing.assert_array_equal(first.image, toy_frame(first.keypoints))
+        np.testing.assert_array_equal(first.image, second.image)
+    assert not is_alive(server)
+    assert traces() == before
+
+
+async def test_bare_models_are_served_by_triton_itself(repository: Path) -> None:
+    async with (
+        _serving(repository, "models") as (address, _),
+        KServeEngine(KServeSettings(address)) as engine,
+    ):
+        assert engine.models() == ("toy_keypoint", "toy_predictor", "toy_synthesis")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"threads": 2}, "threads: the models' config.pbtxt decides about that on Triton"),
+        ({"max_runs": 2}, "max-runs: the models' config.pbtxt decides about that on Triton"),
+        ({"server": KServeSettings("h:1")}, "engine: either Triton is started here, or h:1 runs"),
+    ],
+)
+def test_options_that_contradict_an_embedded_triton_are_refused(
+    values: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=rf"^{sentence}"):
+        Models(embedded=True, **values)  # type: ignore[arg-type]
+
+
+def test_a_python_without_triton_is_told_what_to_install(tmp_path: Path) -> None:
+    program = (
+        "import sys, importlib.util as util; find = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'pytriton' else find(name, *rest)\n"
+        "from motioncast.cli.main import main; main()"
+    )
+    repository = build_configured_repository(tmp_path)
+    command = [sys.executable, "-c", program, "serve", *_OPTIONS, "--models", str(repository)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "motioncast: engine: Triton is not installed: pip install 'motioncast[triton]'\n"
+    )
