@@ -21,7 +21,7 @@ from motioncast.inference import (
 )
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
-from motioncast.stack import Ports, Stack, StackSettings
+from motioncast.stack import Pipeline, Ports, Stack, StackSettings
 from motioncast.stack.stack import INTERNAL_MESSAGE_BYTES
 from motioncast.wire.errors import InvalidInputError
 
@@ -53,11 +53,11 @@ class Listen:
         )
 
     def of_all(self) -> dict[str, Ports]:
-        """Returns the ports of four services: neighbours, the orchestrator's first."""
+        """Returns the ports of four services and a model server: neighbours in that order."""
         first, http = self.of_one(SERVICES[0]).grpc, self.of_one(SERVICES[0]).http or 0
         return {
             service: Ports(first and first + place, http and http + place)
-            for place, service in enumerate(SERVICES)
+            for place, service in enumerate(_IN_ORDER_OF_PORTS)
         }
 
 
@@ -157,7 +157,9 @@ class Models:
         return OnnxRuntimeEngine(self.repository or default_repository(), self.engine)
 
 
-async def serve_all(listen: Listen, models: Models, limits: Limits) -> signal.Signals:
+async def serve_all(
+    listen: Listen, models: Models, limits: Limits, pipeline: Pipeline = "services"
+) -> signal.Signals:
     """Serves all services on one engine until a signal comes, and returns that."""
     ports = listen.of_all()
     settings = StackSettings(
@@ -167,12 +169,15 @@ async def serve_all(listen: Listen, models: Models, limits: Limits) -> signal.Si
         keypoint_ports=ports["keypoint"],
         predictor_ports=ports["predictor"],
         synthesis_ports=ports["synthesis"],
+        models_ports=ports["models"],
+        pipeline=pipeline,
         drain_grace_seconds=limits.drain_grace_seconds,
         orchestrator=limits.orchestrator,
     )
     engine = models.runner(limits.drain_grace_seconds)
     async with engine, Stack(settings, engine) as stack:
-        _announce({name: stack.servers[name] for name in SERVICES})
+        names = (name for name in _IN_ORDER_OF_PORTS if name in stack.servers)
+        _announce({name: stack.servers[name] for name in names})
         return await wait_for_signal()
 
 
@@ -182,6 +187,7 @@ async def serve_one(
     addresses: ServiceAddresses,
     models: Models,
     limits: Limits,
+    pipeline: Pipeline = "services",
 ) -> signal.Signals:
     """Serves one service until a signal comes, and returns that.
 
@@ -189,15 +195,22 @@ async def serve_one(
         service: Its name.
         listen: Where.
         addresses: Where the orchestrator finds the other three.
-        models: What is served; the orchestrator has none of its own.
+        models: What is served; the orchestrator has none of its own, unless it runs ensembles.
         limits: What is accepted.
+        pipeline: What the orchestrator does with a group.
     """
     ports, metrics = listen.of_one(service), Metrics()
     async with AsyncExitStack() as exits:
         registration: Registration
         if service == "orchestrator":
+            behind: ServiceAddresses | Engine = addresses
+            if pipeline == "ensemble":
+                runner = models.runner(limits.drain_grace_seconds)
+                behind = await exits.enter_async_context(runner)
             registration = await exits.enter_async_context(
-                orchestrator.registration(addresses, limits.orchestrator, metrics)
+                orchestrator.registration(
+                    behind, limits.orchestrator, metrics, default_model=models.default
+                )
             )
         elif service == "models":
             local = await exits.enter_async_context(models.local_runner())

@@ -5,6 +5,6 @@ async with Stack() as stack:
         ...
 """
 
-from motioncast.stack.stack import Ports, Stack, StackSettings
+from motioncast.stack.stack import Pipeline, Ports, Stack, StackSettings
 
-__all__ = ["Ports", "Stack", "StackSettings"]
+__all__ = ["Pipeline", "Ports", "Stack", "StackSettings"]

@@ -1,4 +1,8 @@
-"""All four services in one process, over real gRPC, on one engine."""
+"""All four services in one process, over real gRPC, on one engine.
+
+pipeline "services"   orchestrator -> keypoint, predictor, synthesis -> engine
+pipeline "ensemble"   orchestrator -> model server -> engine, a group in one call
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self, TypeAlias
 
 from motioncast import keypoint, orchestrator, predictor, synthesis
 from motioncast.inference import (
@@ -19,6 +23,7 @@ from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
 
 INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
+Pipeline: TypeAlias = Literal["services", "ensemble"]
 _SPARE_CALLS: Final = 16  # a session too many reaches the orchestrator, which says so in words
 
 
@@ -41,6 +46,8 @@ class StackSettings:
     keypoint_ports: Ports = Ports()
     predictor_ports: Ports = Ports()
     synthesis_ports: Ports = Ports()
+    models_ports: Ports = Ports()  # of the model server, where the pipeline needs one
+    pipeline: Pipeline = "services"  # how the orchestrator has groups processed
     drain_grace_seconds: float = 5.0
     engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
     orchestrator: OrchestratorSettings = field(default_factory=OrchestratorSettings)
@@ -55,7 +62,8 @@ class Stack:
             stack has one of its own, in the process, with the models that the settings name.
 
     Attributes:
-        servers: The four servers by name, each with its address, ports and metrics.
+        servers: The four servers by name, each with its address, ports and metrics; a fifth,
+            "models", where the orchestrator runs ensembles on the stack's own engine.
     """
 
     def __init__(self, settings: StackSettings | None = None, engine: Engine | None = None) -> None:
@@ -82,7 +90,8 @@ class Stack:
         """Loads the models and starts to listen.
 
         Raises:
-            InvalidInputError: The repository has no models, or one that cannot be read.
+            InvalidInputError: The repository has no models, none that can be read, or, where the
+                pipeline needs them, no ensembles.
             UnknownModelError: It has no configuration of the default's name.
             UnavailableError: A port is taken.
         """
@@ -121,8 +130,13 @@ class Stack:
             server = self._server(registered, ports, INTERNAL_MESSAGE_BYTES, metrics)
             self.servers[name] = await exits.enter_async_context(server)
         metrics = Metrics()
+        behind: ServiceAddresses | Engine = self.addresses
+        if settings.pipeline == "ensemble":
+            behind = await self._model_server(engine, exits)
         registered = await exits.enter_async_context(
-            orchestrator.registration(self.addresses, settings.orchestrator, metrics)
+            orchestrator.registration(
+                behind, settings.orchestrator, metrics, default_model=settings.default_model
+            )
         )
         server = self._server(
             registered,
@@ -131,6 +145,25 @@ class Stack:
             metrics,
         )
         self.servers["orchestrator"] = await exits.enter_async_context(server)
+
+    async def _model_server(self, engine: Engine, exits: AsyncExitStack) -> Engine:
+        """Returns an engine that reaches the models over the network.
+
+        The stack's own engine is served for that, as a cluster would; another is on a server
+        already.
+        """
+        if not isinstance(engine, OnnxRuntimeEngine):
+            return engine
+        from motioncast import kserve  # late: its imports take a while
+        from motioncast.inference.kserve import KServeEngine, KServeSettings
+
+        metrics = Metrics()
+        registered = kserve.registration(engine, metrics)
+        ports = self.settings.models_ports
+        server = self._server(registered, ports, INTERNAL_MESSAGE_BYTES, metrics)
+        self.servers["models"] = await exits.enter_async_context(server)
+        remote = KServeEngine(KServeSettings(server.address))
+        return await exits.enter_async_context(remote)
 
     def _server(
         self, registration: Registration, ports: Ports, max_message_bytes: int, metrics: Metrics

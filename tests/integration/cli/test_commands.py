@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.command_line import Run
+from support.toy_ensembles import build_joined_repository
 
 
 def test_all_services_run_in_one_process_and_a_stream_goes_through(
@@ -68,6 +69,27 @@ def test_four_processes_make_one_system_and_end_when_told(
         process.send_signal(stop)
         process.communicate()
         assert process.returncode == code
+
+
+def test_an_orchestrator_and_a_model_server_make_one_system_too(
+    run: Run, clip: Path, tmp_path: Path
+) -> None:
+    repository = build_joined_repository(tmp_path / "models")
+    processes = [_serve("models", "--models", str(repository))]
+    server, _ = _announced(processes[0])
+    ensembles = ["--pipeline", "ensemble", "--triton-url", server]
+    processes.append(_serve("orchestrator", *ensembles))
+    target, _ = _announced(processes[1])
+    out = tmp_path / "out"
+    assert run("stream", clip, "--target", target, "--out", out, "--quiet").code == 0
+    latency = json.loads((out / "report.json").read_text())["latency"]
+    counts = {stage["stage"]: stage["count"] for stage in latency}
+    assert counts["ensemble"] == counts["total"] > 0
+    assert counts["synthesis"] == 0
+    for process in reversed(processes):
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+        assert process.returncode == 0
 
 
 def test_a_service_that_is_down_is_named(run: Run, clip: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from support.casting import cast, config, frame, source
 from support.http import get
-from support.toy_models import build_toy_repository
+from support.toy_ensembles import build_joined_repository
+from support.toy_models import build_toy_repository, image_with_points
 
 from motioncast.stack import Ports, Stack, StackSettings
 from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
@@ -86,3 +87,19 @@ async def test_what_cannot_start_says_why_and_leaves_nothing_behind(
         for server in half_started.servers.values():
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection("127.0.0.1", server.port)
+
+
+async def test_ensembles_run_on_the_stacks_own_model_server(tmp_path: Path) -> None:
+    settings = StackSettings(repository=build_joined_repository(tmp_path), pipeline="ensemble")
+    moving = [frame(index, image_with_points((2 + index, 3), (9, 9))) for index in (0, 1, 4, 5)]
+    requests = [config(observed_frames=2, predicted_frames=2), source(IMAGE), *moving]
+    async with Stack(settings) as stack:
+        session = await cast(stack.target, requests)
+        registry = stack.servers["models"].metrics.registry
+    assert session.origins == "OOPPOOPP"
+    red = [one.keypoints.x[0] for one in session.frames[:4]]
+    assert red == pytest.approx([2 * column / 15 - 1 for column in (2, 3, 4, 5)])
+    runs = registry.get_sample_value(
+        "motioncast_inference_seconds_count", {"model": "toy_motion_transfer"}
+    )
+    assert runs in (1, 2)  # two groups, processed together if the second was there in time

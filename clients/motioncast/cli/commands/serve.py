@@ -26,6 +26,13 @@ class EngineName(StrEnum):
     TRITON = "triton"
 
 
+class PipelineName(StrEnum):
+    """How the orchestrator has groups processed."""
+
+    SERVICES = "services"
+    ENSEMBLE = "ensemble"
+
+
 def serve(
     service: Annotated[
         Name | None,
@@ -96,6 +103,13 @@ def serve(
         Path | None, typer.Option(help="PEM file to show it, with the key.")
     ] = None,
     triton_client_key: Annotated[Path | None, typer.Option(help="PEM file of that key.")] = None,
+    pipeline: Annotated[
+        PipelineName,
+        typer.Option(
+            help="orchestrator: services: a group is three calls of services; ensemble: one call "
+            "of models in a row, where the models are run."
+        ),
+    ] = PipelineName.SERVICES,
     max_sessions: Annotated[int, typer.Option(help="orchestrator: sessions served at once.")] = 64,
     max_message_bytes: Annotated[
         int, typer.Option(help="orchestrator: largest message accepted.")
@@ -143,11 +157,11 @@ def serve(
     embedded = engine is EngineName.TRITON
     served = Models(models, model, threads, max_runs, server, embedded)
     if service is None:
-        running = serve_all(listen, served, limits)
+        running = serve_all(listen, served, limits, pipeline.value)
     elif service is Name.MODELS and embedded:
         running = serve_triton(listen, served, limits)
     else:
         addresses = ServiceAddresses(keypoint, predictor, synthesis)
-        running = serve_one(service.value, listen, addresses, served, limits)
+        running = serve_one(service.value, listen, addresses, served, limits, pipeline.value)
     if asyncio.run(running) is signal.SIGINT:
         raise typer.Exit(130)
