@@ -22,9 +22,9 @@ def read(path: str) -> Any:
     return yaml.safe_load((DEPLOY / path).read_text())
 
 
-def options(name: str) -> dict[str, Any]:
-    """Returns what `motioncast serve` makes of a service's command in compose.yaml."""
-    command: list[str] = read("compose.yaml")["services"][name]["command"]
+def options(name: str, file: str = "compose.yaml") -> dict[str, Any]:
+    """Returns what `motioncast serve` makes of a service's command in a file of compose."""
+    command: list[str] = read(file)["services"][name]["command"]
     group: Any = typer.main.get_command(app)
     params: dict[str, Any] = group.commands["serve"].make_context("serve", list(command)).params
     return params
@@ -47,6 +47,26 @@ def test_the_orchestrator_is_told_where_the_others_listen() -> None:
     orchestrator = options("orchestrator")
     for name in ("keypoint", "predictor", "synthesis"):
         assert orchestrator[name] == f"dns:///{name}:{options(name)['port']}"
+
+
+@pytest.mark.parametrize("name", ["keypoint", "predictor", "synthesis"])
+def test_on_triton_a_service_differs_in_nothing_but_who_runs_its_model(name: str) -> None:
+    ours, on_triton = options(name), options(name, "compose.triton.yaml")
+    assert on_triton | {"triton_url": None} == ours
+    assert on_triton["triton_url"] == "triton:8001"  # Triton's own port for gRPC
+    assert read("compose.triton.yaml")["services"][name]["depends_on"].keys() == {"triton"}
+
+
+def test_triton_finds_the_repository_its_gpu_configs_and_their_cache() -> None:
+    triton = read("compose.triton.yaml")["services"]["triton"]
+    mounts = dict(mount.split(":")[:2] for mount in triton["volumes"])
+    assert mounts["../model_repository"] == "/models"
+    assert "--model-repository=/models" in triton["command"]
+    [name] = [it.partition("=")[2] for it in triton["command"] if "--model-config-name" in it]
+    configs = list((DEPLOY / "../model_repository").glob(f"*/configs/{name}.pbtxt"))
+    assert configs
+    cached = {path for file in configs for path in re.findall(r'value: "(/.*)"', file.read_text())}
+    assert cached <= {mounts["tensorrt"]}
 
 
 def test_prometheus_scrapes_every_service_at_its_http_port() -> None:
