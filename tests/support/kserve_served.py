@@ -44,7 +44,7 @@ async def serving_kserve(
 ) -> AsyncIterator[KServeServed]:
     """Serves the models of a repository."""
     metrics = Metrics()
-    settings = settings or ServerSettings(max_message_bytes=64 * 1024 * 1024)
+    settings = settings or ServerSettings(max_message_bytes=64 * 1024 * 1024, max_queued_calls=200)
     options = [("grpc.max_receive_message_length", -1)]
     async with OnnxRuntimeEngine(repository, engine_settings) as engine:
         registrations = [kserve.registration(engine, metrics)]

@@ -223,6 +223,7 @@ async def test_leaving_the_block_refuses_what_runs(tmp_path: Path) -> None:
     [
         (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size"),
         (grpc.StatusCode.INTERNAL, "Stub process 'echo_0_0' is not healthy."),
+        (grpc.StatusCode.NOT_FOUND, "Request for unknown model: 'echo' is not found"),
         (
             grpc.StatusCode.NOT_FOUND,
             "Request for unknown model: 'echo' has no available versions",
@@ -245,7 +246,6 @@ async def test_a_server_that_cannot_run_a_model_for_a_while_is_asked_again(
     ("code", "kind", "told"),
     [
         (grpc.StatusCode.INVALID_ARGUMENT, InvalidInputError, "inputs: the model server at "),
-        (grpc.StatusCode.NOT_FOUND, UnknownModelError, "model: echo is not served by the model "),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineError, "deadline: passed while the model "),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, ExhaustedError, "message: what echo takes or gives"),
         (grpc.StatusCode.UNIMPLEMENTED, UnavailableError, "the model server at "),

@@ -49,7 +49,8 @@ class KServeEngine:
 
     def __init__(self, settings: KServeSettings) -> None:
         self.settings = settings
-        self._models: dict[str, RemoteModel] = {}
+        self._models: dict[str, RemoteModel] = {}  # that could run once
+        self._ready: frozenset[str] = frozenset()  # when the server was last asked
         self._wanted: frozenset[str] = frozenset()  # what ran when the engine was opened
         self._channel: grpc.aio.Channel | None = None
         self._stub: Any = None
@@ -59,8 +60,7 @@ class KServeEngine:
 
         Raises:
             UnavailableError: No server answers within `connect_seconds`.
-            InvalidInputError: A file of certificates cannot be read, or a model has a type that
-                no array has.
+            InvalidInputError: A file of certificates cannot be read.
         """
         self._channel = open_channel(self.settings)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
@@ -69,7 +69,7 @@ class KServeEngine:
         except BaseException:
             await self._close()
             raise
-        self._wanted = frozenset(self._models)
+        self._wanted = self._ready
         return self
 
     async def __aexit__(
@@ -102,11 +102,11 @@ class KServeEngine:
 
     def models(self) -> tuple[str, ...]:
         """Returns the names of the models that could run when the server was last asked."""
-        return tuple(sorted(self._models))
+        return tuple(sorted(self._ready))
 
     def metadata(self, model: str) -> ModelMetadata:
         """Returns what a model takes and gives; see `Engine.metadata`."""
-        if model not in self._models:
+        if model not in self._ready:
             raise self._unknown(model)
         return self._models[model].metadata
 
@@ -118,9 +118,8 @@ class KServeEngine:
             ready = await self._index()
         except grpc.aio.AioRpcError:
             return False
-        for model in self._models.keys() - ready:
-            del self._models[model]
-        for model in ready - self._models.keys():
+        self._ready &= ready
+        for model in ready - self._ready:
             with suppress(grpc.aio.AioRpcError, DomainError):  # others are served all the same
                 await self._learn(model)
         return self._wanted <= ready
@@ -134,7 +133,11 @@ class KServeEngine:
                 f"the model server at {self.settings.address} is not ready",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
-        await asyncio.gather(*map(self._learn, ready))
+        for model in ready:
+            try:
+                await self._learn(model)
+            except InvalidInputError as error:
+                _log.error("the model %s cannot be used: %s", model, error)
 
     async def _index(self) -> frozenset[str]:
         """Returns the names of the models that can run."""
@@ -149,6 +152,7 @@ class KServeEngine:
         )
         config = await self._ask(self._stub.ModelConfig, service_pb2.ModelConfigRequest(name=model))
         self._models[model] = describe(metadata, config.config.max_batch_size)
+        self._ready |= {model}
 
     async def _check(self, model: str, inputs: Mapping[str, Array]) -> None:
         """Refuses what the model cannot take; asks again before it does: a version may be new."""
@@ -189,7 +193,8 @@ class KServeEngine:
             try:
                 return await attempt()
             except grpc.aio.AioRpcError as error:
-                failure = translate(error, self.settings.address, model)
+                known = model in self._models
+                failure = translate(error, self.settings.address, model, known=known)
                 details = error.details()
             except UnavailableError as error:
                 failure, details = error, str(error)
@@ -232,4 +237,4 @@ class KServeEngine:
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close()
-        self._models = {}
+        self._models, self._ready = {}, frozenset()

@@ -29,8 +29,17 @@ RETRY_AFTER_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
-def translate(error: grpc.aio.AioRpcError, address: str, model: str) -> Exception:
-    """Returns what to raise for a call about a model that failed; the model is "" for all of them.
+def translate(
+    error: grpc.aio.AioRpcError, address: str, model: str, *, known: bool = False
+) -> Exception:
+    """Returns what to raise for a call about a model that failed.
+
+    Args:
+        error: How the call ended.
+        address: Of the server.
+        model: Its name; "" when the call was about all of them.
+        known: Whether the server had the model before: one that Triton loads anew, because the
+            process that ran it died, is not there for a moment.
 
     What nobody foresaw is a RuntimeError, whose text is for the log.
     """
@@ -46,6 +55,10 @@ def translate(error: grpc.aio.AioRpcError, address: str, model: str) -> Exceptio
         case grpc.StatusCode.INVALID_ARGUMENT:
             _log.warning("%s refused the inputs of %s: %s", server, model, error.details())
             return InvalidInputError.of("inputs", f"{server} refused those of {model}")
+        case grpc.StatusCode.NOT_FOUND if known:
+            return UnavailableError(
+                f"{server} has not loaded {model} now", retry_after_seconds=RETRY_AFTER_SECONDS
+            )
         case grpc.StatusCode.NOT_FOUND:
             return UnknownModelError(f"model: {model} is not served by {server}", field="model")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:

@@ -1,0 +1,123 @@
+"""Everything that runs models, each as an engine over a repository of its own.
+
+    in_process      OnnxRuntimeEngine
+    kserve          our KServe server, called by KServeEngine
+    kserve_client   our KServe server, called by NVIDIA's tritonclient
+    triton          the embedded Triton, called by KServeEngine
+    triton_client   the embedded Triton, called by NVIDIA's tritonclient
+
+Triton's tests are skipped, with the reason, where it cannot be embedded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from support.kserve_served import serving_kserve
+from support.toy_models import build_toy_repository, write_model
+from support.triton_client import TritonClientEngine
+from support.triton_served import skip_without_triton
+from tritonclient.grpc.aio import InferenceServerClient
+
+from motioncast.inference import Engine, OnnxRuntimeEngine, OnnxRuntimeSettings
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.inference.kserve.config import made_config
+from motioncast.triton import EmbeddedTriton, TritonSettings
+
+KINDS = ("in_process", "kserve", "kserve_client", "triton", "triton_client")
+ONE_RUN = OnnxRuntimeSettings(intra_op_threads=1, max_concurrent_runs=1)
+
+# Takes as many turns as it is told, which may be more than anybody would wait for.
+_TURNS = """
+turns (int64[B, 1] turns) => (int64[B, 1] after)
+<int64[1] axes = {0, 1}, bool yes = {1}>
+{
+    count = ReduceMax<keepdims = 0>(turns)
+    after = Loop<
+        body = turn (int64 i, bool go, int64[B, 1] before) => (bool go_on, int64[B, 1] next)
+        { next = Identity(before) go_on = Identity(go) }
+    >(count, yes, turns)
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Something that runs the models of a repository.
+
+    Attributes:
+        kind: One of KINDS.
+        engine: Runs them; open.
+        repository: Folder of the models, for this subject alone.
+        load, unload: Do so with a model, by name.
+        address: Of the server; None when there is none.
+        triton: The embedded server; None when there is none.
+    """
+
+    kind: str
+    engine: Engine
+    repository: Path
+    load: Callable[[str], Awaitable[Any]]
+    unload: Callable[[str], Awaitable[Any]]
+    address: str | None = None
+    triton: EmbeddedTriton | None = None
+
+    def write_version(self, model: str, version: int) -> None:
+        """Writes a version of a model that multiplies by its number."""
+        text = f"""times (float[B, N] x) => (float[B, N] y)
+            {{ w = Constant<value = float {{{version}}}>() y = Mul(x, w) }}"""
+        write_model(self.repository, model, text, version)
+
+
+async def build_repository(root: Path) -> None:
+    """Writes the models: toy_*, turns, three that answer as they were asked, and torn."""
+    build_toy_repository(root)
+    write_model(root, "turns", _TURNS)
+    for name in ("grows", "comes", "stays"):
+        write_model(root, name, "times (float[B, N] x) => (float[B, N] y) { y = Identity(x) }")
+    async with OnnxRuntimeEngine(root, ONE_RUN) as engine:
+        for name in engine.models():
+            config = made_config(engine.metadata(name))
+            (root / name / "config.pbtxt").write_text(text_format.MessageToString(config))
+    torn = root / "torn" / "1"
+    torn.mkdir(parents=True)
+    (torn / "model.onnx").write_bytes(b"torn")
+    config.name = "torn"
+    (root / "torn" / "config.pbtxt").write_text(text_format.MessageToString(config))
+
+
+@asynccontextmanager
+async def opened(kind: str, repository: Path) -> AsyncIterator[Subject]:
+    """Runs the models of a repository as the kind does."""
+    async with AsyncExitStack() as exits:
+        triton = None
+        if kind == "in_process":
+            engine = await exits.enter_async_context(OnnxRuntimeEngine(repository, ONE_RUN))
+            yield Subject(kind, engine, repository, engine.load, engine.unload)
+            return
+        if kind.startswith("triton"):
+            skip_without_triton()
+            triton = await exits.enter_async_context(
+                EmbeddedTriton(TritonSettings(repository, drain_seconds=1))
+            )
+            address = triton.address
+        else:
+            served = await exits.enter_async_context(
+                serving_kserve(repository, engine_settings=ONE_RUN)
+            )
+            address = served.server.address
+        caller: Engine = (
+            TritonClientEngine(address)
+            if kind.endswith("_client")
+            else KServeEngine(KServeSettings(address, retry_seconds=60))
+        )
+        await exits.enter_async_context(caller)
+        control = await exits.enter_async_context(InferenceServerClient(address))
+        yield Subject(
+            kind, caller, repository, control.load_model, control.unload_model, address, triton
+        )

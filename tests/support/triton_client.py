@@ -1,0 +1,70 @@
+"""NVIDIA's own client as an engine: the same tests then tell of a server, whoever calls it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+from tritonclient.grpc import InferInput
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from motioncast.inference import Inference, ModelMetadata
+from motioncast.inference.engine import Array
+from motioncast.wire import errors
+
+_ERRORS: Final = {
+    "StatusCode.INVALID_ARGUMENT": errors.InvalidInputError,
+    "StatusCode.NOT_FOUND": errors.UnknownModelError,
+    "StatusCode.RESOURCE_EXHAUSTED": errors.ExhaustedError,
+    "StatusCode.UNAVAILABLE": errors.UnavailableError,
+    "StatusCode.DEADLINE_EXCEEDED": errors.DeadlineError,
+}
+
+
+class TritonClientEngine:
+    """Runs the models of a server by tritonclient."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def __aenter__(self) -> Self:
+        self._client = InferenceServerClient(self._address)
+        index = await self._client.get_model_repository_index()
+        self._models = tuple(sorted(each.name for each in index.models if each.state == "READY"))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.close()
+
+    async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:
+        tensors = [
+            InferInput(name, array.shape, np_to_triton_dtype(array.dtype)).set_data_from_numpy(
+                array
+            )
+            for name, array in inputs.items()
+        ]
+        started = time.perf_counter()
+        try:
+            result = await self._client.infer(model, tensors)
+        except InferenceServerException as error:
+            raise _ERRORS.get(error.status(), RuntimeError)(error.message()) from None
+        outputs = {each.name: result.as_numpy(each.name) for each in result.get_response().outputs}
+        return Inference(outputs, time.perf_counter() - started)
+
+    def models(self) -> tuple[str, ...]:
+        return self._models
+
+    def metadata(self, model: str) -> ModelMetadata:
+        raise NotImplementedError  # the tests of metadata are those of our own engines
+
+    async def ready(self) -> bool:
+        ready: bool = await self._client.is_server_ready()
+        return ready
