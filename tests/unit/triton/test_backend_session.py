@@ -106,6 +106,13 @@ def test_parameters_have_the_names_of_tritons_native_backend() -> None:
     assert options.graph_optimization_level == onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
 
 
+@pytest.mark.parametrize(("given", "spins"), [({}, "0"), ({"string_value": "1"}, "1")])
+def test_idle_threads_spin_when_the_config_says_so(given: dict[str, str], spins: str) -> None:
+    name = "session.intra_op.allow_spinning"
+    options = session_options({"parameters": {name: given} if given else {}})
+    assert options.get_session_config_entry(name) == spins
+
+
 def test_a_parameter_that_is_no_number_is_told() -> None:
     config = {"parameters": {"intra_op_thread_count": {"string_value": "many"}}}
     with pytest.raises(UnfitError, match="many"):

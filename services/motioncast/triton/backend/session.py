@@ -98,8 +98,6 @@ def session_options(config: Config) -> Any:
     given = {name: it["string_value"] for name, it in config.get("parameters", {}).items()}
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # Threads that spin between runs would take the cores from the other models' processes.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         options.intra_op_num_threads = int(given.get("intra_op_thread_count", 0))
         options.inter_op_num_threads = int(given.get("inter_op_thread_count", 0))
@@ -111,7 +109,8 @@ def session_options(config: Config) -> Any:
         options.graph_optimization_level = _GRAPH_LEVELS[str(level)]
     except (KeyError, ValueError) as error:
         raise UnfitError(f"a parameter of its config has a value that is none: {error}") from None
-    for name, value in given.items():
+    # Threads that spin between runs would take the cores from the other models' processes.
+    for name, value in {"session.intra_op.allow_spinning": "0", **given}.items():
         if name.startswith("session."):
             options.add_session_config_entry(name, value)
     return options
