@@ -17,6 +17,7 @@ from motioncast.inference import (
     Engine,
     OnnxRuntimeEngine,
     OnnxRuntimeSettings,
+    Provider,
     default_repository,
 )
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
@@ -89,18 +90,19 @@ class Models:
     max_runs: int | None = None  # inferences at once; None: one per core
     server: KServeSettings | None = None  # that runs the models; None: this process does
     embedded: bool = False  # in a Triton of our own instead of this process
+    provider: Provider | None = None  # of this process; None: the processor
 
     def __post_init__(self) -> None:
         if self.server is not None and self.embedded:
             raise InvalidInputError.of(
                 "engine", f"either Triton is started here, or {self.server.address} runs the models"
             )
+        here = {"threads": self.threads, "max_runs": self.max_runs, "provider": self.provider}
         if self.server is not None:
             who = f"the model server at {self.server.address} decides about that"
-            self._refuse(who, models=self.repository, threads=self.threads, max_runs=self.max_runs)
-        if self.embedded:
-            who = "the models' config.pbtxt decides about that on Triton"
-            self._refuse(who, threads=self.threads, max_runs=self.max_runs)
+            self._refuse(who, models=self.repository, **here)
+        elif self.embedded:
+            self._refuse("the models' config.pbtxt decides about that on Triton", **here)
 
     def _refuse(self, reason: str, **options: object) -> None:
         for option, value in options.items():
@@ -116,6 +118,7 @@ class Models:
             max_concurrent_runs=(
                 default.max_concurrent_runs if self.max_runs is None else self.max_runs
             ),
+            provider=self.provider or default.provider,
         )
 
     def triton(self, drain_seconds: float, host: str, ports: Ports) -> TritonSettings:

@@ -16,6 +16,7 @@ from motioncast.inference.engine import (
 )
 from motioncast.inference.measured import MeasuredEngine
 from motioncast.inference.onnx_runtime import OnnxRuntimeEngine, OnnxRuntimeSettings
+from motioncast.inference.providers import Provider
 from motioncast.inference.repository import default_repository
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ModelState",
     "OnnxRuntimeEngine",
     "OnnxRuntimeSettings",
+    "Provider",
     "RepositoryEngine",
     "TensorMetadata",
     "default_repository",

@@ -25,12 +25,12 @@ from motioncast.inference.engine import (
 )
 from motioncast.inference.ensemble import Ensemble, find_ensembles, read_ensemble
 from motioncast.inference.inputs import check_inputs
+from motioncast.inference.providers import Provider
 from motioncast.inference.repository import find_models
 from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
 
 _log = logging.getLogger(__name__)
 
-_PROVIDERS: Final = ["CPUExecutionProvider"]
 _ERRORS_ONLY: Final = 3
 _FATAL_ONLY: Final = 4
 _DTYPES: Final = {
@@ -50,7 +50,7 @@ def _cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class OnnxRuntimeSettings:
-    """How runs share the machine.
+    """What computes the models, and how runs share the machine.
 
     Raises:
         InvalidInputError: When a value is less than 1.
@@ -59,6 +59,7 @@ class OnnxRuntimeSettings:
     intra_op_threads: int = field(default_factory=_cores)  # of one run
     max_concurrent_runs: int = field(default_factory=_cores)  # the others wait for their turn
     allow_spinning: bool = False  # idle threads that spin answer sooner and burn a core each
+    provider: Provider = field(default_factory=Provider)
 
     def __post_init__(self) -> None:
         for name in ("intra_op_threads", "max_concurrent_runs"):
@@ -67,14 +68,14 @@ class OnnxRuntimeSettings:
 
 
 class OnnxRuntimeEngine:
-    """Serves every model of a repository, in its highest version, on the CPU.
+    """Serves every model of a repository, in its highest version, by ONNX Runtime.
 
     A model that cannot be read is named in the log and by `states`; the others are served. An
     ensemble runs its models one after the other; it is a model like any other to the caller.
 
     Args:
         repository: Folder of `<model>/<version>/model.onnx`.
-        settings: How runs share the machine.
+        settings: What computes the models, and how runs share the machine.
     """
 
     def __init__(self, repository: Path, settings: OnnxRuntimeSettings | None = None) -> None:
@@ -89,7 +90,8 @@ class OnnxRuntimeEngine:
         """Loads the models.
 
         Raises:
-            InvalidInputError: The repository has no model, or none that can be read.
+            InvalidInputError: The repository has no model, or none that can be read; or the
+                provider is not there.
         """
         await asyncio.to_thread(self._load_all)
         self._threads = ThreadPoolExecutor(self.settings.max_concurrent_runs, "onnxruntime")
@@ -159,9 +161,8 @@ class OnnxRuntimeEngine:
             files, ensembles = await asyncio.to_thread(self._find)
             try:
                 if model in files:
-                    options = session_options(self.settings)
                     loaded: _Model | Ensemble = await asyncio.to_thread(
-                        _Model, model, files[model], options
+                        _Model, model, files[model], self.settings
                     )
                 elif model in ensembles:
                     loaded = self._ensemble(model)
@@ -189,12 +190,12 @@ class OnnxRuntimeEngine:
             self._missing[model] = ModelState(model, loaded.version, False, "unloaded")
 
     def _load_all(self) -> None:
-        options = session_options(self.settings)
+        self.settings.provider.as_onnxruntime()  # there, before any model is blamed
         failures = []
         files, ensembles = self._find()
         for name, file in files.items():
             try:
-                self._models[name] = _Model(name, file, options)
+                self._models[name] = _Model(name, file, self.settings)
             except InvalidInputError as error:
                 failures.append(error)
                 self._miss(name, file, error)
@@ -258,13 +259,17 @@ def session_options(settings: OnnxRuntimeSettings) -> Any:
 class _Model:
     """One loaded model."""
 
-    def __init__(self, name: str, file: Path, options: Any) -> None:
+    def __init__(self, name: str, file: Path, settings: OnnxRuntimeSettings) -> None:
+        options, provider = session_options(settings), settings.provider
         try:
-            self._session = onnxruntime.InferenceSession(file, options, providers=_PROVIDERS)
+            self._session = onnxruntime.InferenceSession(
+                file, options, providers=provider.as_onnxruntime()
+            )
         except Exception as error:  # its errors share no other base
             raise InvalidInputError.of(
                 "repository", f"{file} is not a model that ONNX Runtime can run ({error})"
             ) from error
+        provider.check(self._session)
         self.version = int(file.parent.name)
         self.metadata = ModelMetadata(
             name,

@@ -26,6 +26,21 @@ class EngineName(StrEnum):
     TRITON = "triton"
 
 
+class ProviderName(StrEnum):
+    """What can compute the models in this process."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
+class Precision(StrEnum):
+    """In which numbers."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
 class PipelineName(StrEnum):
     """How the orchestrator has groups processed."""
 
@@ -78,6 +93,16 @@ def serve(
     max_runs: Annotated[
         int | None, typer.Option(help="Inferences at once. Default: one per core.")
     ] = None,
+    provider: Annotated[
+        ProviderName | None,
+        typer.Option(
+            help="What computes the models in this process. Default: cpu. The others need a GPU "
+            "and onnxruntime-gpu."
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="float16: by tensorrt alone.")
+    ] = Precision.FLOAT32,
     engine: Annotated[
         EngineName,
         typer.Option(
@@ -131,6 +156,7 @@ def serve(
     import signal
 
     from motioncast.cli.serving import Limits, Listen, Models, serve_all, serve_one, serve_triton
+    from motioncast.inference import Provider
     from motioncast.orchestrator import ServiceAddresses
     from motioncast.serving import configure_logging
 
@@ -155,7 +181,10 @@ def serve(
     elif triton_tls or triton_root_certificates or triton_client_certificate or triton_client_key:
         raise typer.BadParameter("is missing for the other options", param_hint="'--triton-url'")
     embedded = engine is EngineName.TRITON
-    served = Models(models, model, threads, max_runs, server, embedded)
+    computes = None
+    if provider is not None or precision is not Precision.FLOAT32:
+        computes = Provider((provider or ProviderName.CPU).value, precision.value)
+    served = Models(models, model, threads, max_runs, server, embedded, computes)
     if service is None:
         running = serve_all(listen, served, limits, pipeline.value)
     elif service is Name.MODELS and embedded:

@@ -1,0 +1,94 @@
+"""What computes the models in this process: ONNX Runtime's execution providers, and the precision.
+
+    cpu        float32
+    cuda       float32; for float16 the models themselves are exported so
+    tensorrt   float32 or float16, of the same float32 models
+
+What a provider cannot compute the next one does: tensorrt, then cuda, then cpu.
+https://onnxruntime.ai/docs/execution-providers/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import onnxruntime
+
+from motioncast.wire.errors import InvalidInputError
+
+ProviderName: TypeAlias = Literal["cpu", "cuda", "tensorrt"]
+Precision: TypeAlias = Literal["float32", "float16"]
+
+_NAMES: Final[dict[ProviderName, str]] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What computes the models.
+
+    Raises:
+        InvalidInputError: There is no such provider, or it does not compute in that precision.
+    """
+
+    name: ProviderName = "cpu"
+    precision: Precision = "float32"
+    device: int = 0  # which GPU
+    engine_cache: Path | None = None  # folder where TensorRT keeps its engines; None: nowhere
+
+    def __post_init__(self) -> None:
+        if self.name not in _NAMES:
+            raise InvalidInputError.of("provider", f"{self.name!r} is not {', '.join(_NAMES)}")
+        if self.precision not in ("float32", "float16"):
+            raise InvalidInputError.of("precision", f"{self.precision!r} is not float32 or float16")
+        if self.precision == "float16" and self.name != "tensorrt":
+            raise InvalidInputError.of(
+                "precision",
+                f"{self.name} computes the models as they are; export them in float16"
+                " (motioncast export --precision float16), or take tensorrt",
+            )
+        if self.device < 0:
+            raise InvalidInputError.of("device", f"{self.device} is less than 0")
+
+    def as_onnxruntime(self) -> list[tuple[str, dict[str, str]]]:
+        """Returns the providers to try, in order, each with its options.
+
+        Raises:
+            InvalidInputError: The ONNX Runtime that is installed has no such provider.
+        """
+        available = onnxruntime.get_available_providers()
+        if _NAMES[self.name] not in available:
+            has = ", ".join(name for name, theirs in _NAMES.items() if theirs in available)
+            raise InvalidInputError.of(
+                "provider",
+                f"the ONNX Runtime installed here has no {self.name}, only {has}; the one for GPUs"
+                " is onnxruntime-gpu, installed in place of onnxruntime (see docs/export.md)",
+            )
+        device = {"device_id": str(self.device)}
+        # Without TF32 float32 is what it says.
+        cuda = (_NAMES["cuda"], {**device, "use_tf32": "0"})
+        cpu: tuple[str, dict[str, str]] = (_NAMES["cpu"], {})
+        if self.name == "cpu":
+            return [cpu]
+        if self.name == "cuda":
+            return [cuda, cpu]
+        return [(_NAMES["tensorrt"], {**device, **self._tensorrt()}), cuda, cpu]
+
+    def check(self, session: Any) -> None:
+        """Raises InvalidInputError when a session fell back to another provider."""
+        if _NAMES[self.name] not in session.get_providers():
+            raise InvalidInputError.of(
+                "provider", f"{self.name} could not be started; ONNX Runtime's message says why"
+            )
+
+    def _tensorrt(self) -> dict[str, str]:
+        options = {"trt_fp16_enable": "1" if self.precision == "float16" else "0"}
+        if self.engine_cache is not None:
+            options["trt_engine_cache_enable"] = "1"
+            options["trt_engine_cache_path"] = str(self.engine_cache)
+        return options
