@@ -36,7 +36,7 @@ from motioncast.orchestrator import OrchestratorSettings
 from motioncast.stack import Stack, StackSettings
 
 SCHEMA: Final = "motioncast.bench/1"
-STAGES: Final = ("keypoint", "predictor", "synthesis", "ensemble", "total")
+STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
 
 
 @dataclass(frozen=True, slots=True)
