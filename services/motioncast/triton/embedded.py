@@ -12,10 +12,10 @@ from motioncast.triton.control import Control
 from motioncast.triton.installation import Installation
 from motioncast.triton.ports import take_ports
 from motioncast.triton.process import ServerProcess
-from motioncast.triton.repository import Offer, read_offer
+from motioncast.triton.repository import read_offer
 from motioncast.triton.settings import TritonSettings
 from motioncast.triton.supervisor import Supervisor
-from motioncast.wire.errors import InvalidInputError, UnavailableError
+from motioncast.wire.errors import DomainError, InvalidInputError, UnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,6 @@ class EmbeddedTriton:
             UnavailableError: Triton is not installed, a port is taken, or it does not start.
         """
         self._installation = Installation.find()
-        self._offer: Offer = read_offer(self.settings.repository)
         self._ports = take_ports(
             self.settings.host, port=self.settings.port, metrics_port=self.settings.metrics_port
         )
@@ -102,10 +101,11 @@ class EmbeddedTriton:
 
     async def _start(self) -> None:
         """Starts the server and loads the models."""
+        offer = read_offer(self.settings.repository)  # models may have come since the last start
         self._process = process = await ServerProcess.start(
-            self._installation, self.settings, self._ports, self._offer.loadable
+            self._installation, self.settings, self._ports, offer.loadable
         )
-        supervisor = Supervisor(self._control, process.pid, self._offer, self.settings)
+        supervisor = Supervisor(self._control, process.pid, offer, self.settings)
         ended = asyncio.create_task(process.wait())
         loaded = asyncio.create_task(self._load(supervisor))
         try:
@@ -116,7 +116,7 @@ class EmbeddedTriton:
         finally:
             await _cancel(ended)
             await _cancel(loaded)
-        self._broken = supervisor.broken
+        self._offer, self._broken = offer, supervisor.broken
         self._supervisor = supervisor
 
     async def _load(self, supervisor: Supervisor) -> None:
@@ -143,7 +143,7 @@ class EmbeddedTriton:
             pause = min(2 * pause, _LONGEST_PAUSE)
             try:
                 await self._start()
-            except UnavailableError as error:
+            except DomainError as error:
                 _log.error("%s", error)
                 await self._stop()
         _log.warning("tritonserver serves again")

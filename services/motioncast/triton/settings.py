@@ -35,9 +35,10 @@ class TritonSettings:
         for field in (
             "start_seconds",
             "load_seconds",
-            "drain_seconds",
             "canary_seconds",
             "canary_limit_seconds",
         ):
             if not getattr(self, field) > 0:
                 raise InvalidInputError.of(field, f"{getattr(self, field)} is not above 0")
+        if not self.drain_seconds >= 0:
+            raise InvalidInputError.of("drain_seconds", f"{self.drain_seconds} is less than 0")

@@ -163,6 +163,8 @@ class Supervisor:
             await asyncio.sleep(self._settings.canary_seconds)
             try:
                 ready = await self._control.ready_models()
+                for model in ready & self.broken.keys():  # a client loaded it since
+                    del self.broken[model]
                 for model in sorted(ready.intersection(self._offer.models) - self.down):
                     count = await self._control.successes(model)
                     if count == answered.get(model, 0):

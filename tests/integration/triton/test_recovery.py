@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from support.triton_served import ask, children, is_alive, skip_without_triton
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.triton import EmbeddedTriton, TritonSettings
 from motioncast.triton.stubs import Stub, find_stubs
 
@@ -82,6 +84,26 @@ async def test_an_ensemble_is_served_again_with_the_model_that_it_runs(
     np.testing.assert_array_equal(answer.as_numpy("y"), np.full((1, 3), 4, np.float32))
 
 
+async def test_no_run_of_an_ensemble_fails_when_a_model_that_it_runs_is_killed(
+    triton: EmbeddedTriton,
+) -> None:
+    settings = KServeSettings(triton.address, retry_seconds=30)
+    async with KServeEngine(settings) as engine:
+
+        async def ask_often(number: int) -> None:
+            asked = np.full((1, 3), number, np.float32)
+            for _ in range(30):
+                run = await engine.infer("four", {"x": asked})
+                np.testing.assert_array_equal(run["y"], 4 * asked)
+
+        asking = asyncio.gather(*(ask_often(number) for number in range(4)))
+        await engine.infer("four", {"x": np.ones((1, 3), np.float32)})
+        killed = _process(triton, "double")
+        os.kill(killed.pid, signal.SIGKILL)
+        await asking
+    await _until_replaced(triton, killed)
+
+
 async def test_a_process_that_hangs_is_replaced(
     triton: EmbeddedTriton, client: InferenceServerClient
 ) -> None:
@@ -106,6 +128,19 @@ async def test_a_new_version_is_swapped_in_without_a_failed_request(
     assert answers.wrong == 0
     answer = await ask(client, "growing", x=np.ones((1, 1), np.float32))
     assert answer.as_numpy("y") == [[4]]
+
+
+async def test_the_version_before_stays_when_a_new_one_cannot_be_loaded(
+    triton: EmbeddedTriton, client: InferenceServerClient
+) -> None:
+    broken = triton.settings.repository / "growing" / "5"
+    broken.mkdir()
+    (broken / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(InferenceServerException, match=r"load failed for model .growing."):
+        await client.load_model("growing")
+    answer = await ask(client, "growing", x=np.ones((1, 1), np.float32))
+    assert answer.as_numpy("y") == [[4]]
+    shutil.rmtree(broken)
 
 
 async def test_a_model_that_a_client_unloads_stays_unloaded(

@@ -55,7 +55,7 @@ def test_a_platform_without_a_wheel_is_told_what_to_do(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("port", -1), ("metrics_port", 65536), ("drain_seconds", 0.0), ("canary_seconds", -1.0)],
+    [("port", -1), ("metrics_port", 65536), ("drain_seconds", -0.5), ("canary_seconds", -1.0)],
 )
 def test_a_setting_out_of_its_range_is_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(InvalidInputError, match=rf"^{field}: "):
