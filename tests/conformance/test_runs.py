@@ -89,3 +89,14 @@ async def test_callers_with_inputs_of_different_lengths_are_served_together(
         np.testing.assert_allclose(run["forecast"][0], expected, atol=1e-6)
 
     await asyncio.gather(*map(ask, range(50)))
+
+
+async def test_an_ensemble_gives_what_its_models_give_one_after_the_other(
+    subject: Subject,
+) -> None:
+    async def ask(n: int) -> None:
+        x = np.full((1 + n % 3, 2), n, np.float32)
+        run = await subject.engine.infer("four", {"x": x})
+        np.testing.assert_array_equal(run["y"], 4 * x)
+
+    await asyncio.gather(*map(ask, range(30)))

@@ -45,6 +45,19 @@ turns (int64[B, 1] turns) => (int64[B, 1] after)
 }
 """
 
+# Doubles twice.
+FOUR = """
+name: "four" platform: "ensemble" max_batch_size: 64
+input { name: "x" data_type: TYPE_FP32 dims: [-1] }
+output { name: "y" data_type: TYPE_FP32 dims: [-1] }
+ensemble_scheduling {
+  step { model_name: "double" model_version: -1
+    input_map { key: "x" value: "x" } output_map { key: "y" value: "between" } }
+  step { model_name: "double" model_version: -1
+    input_map { key: "x" value: "between" } output_map { key: "y" value: "y" } }
+}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -75,15 +88,18 @@ class Subject:
 
 
 async def build_repository(root: Path) -> None:
-    """Writes the models: toy_*, turns, three that answer as they were asked, and torn."""
+    """Writes toy_*, turns, double and four, three that answer as they were asked, and torn."""
     build_toy_repository(root)
     write_model(root, "turns", _TURNS)
     for name in ("grows", "comes", "stays"):
         write_model(root, name, "times (float[B, N] x) => (float[B, N] y) { y = Identity(x) }")
+    write_model(root, "double", "double (float[B, N] x) => (float[B, N] y) { y = Add(x, x) }")
     async with OnnxRuntimeEngine(root, ONE_RUN) as engine:
         for name in engine.models():
             config = made_config(engine.metadata(name))
             (root / name / "config.pbtxt").write_text(text_format.MessageToString(config))
+    (root / "four" / "1").mkdir(parents=True)
+    (root / "four" / "config.pbtxt").write_text(FOUR)
     torn = root / "torn" / "1"
     torn.mkdir(parents=True)
     (torn / "model.onnx").write_bytes(b"torn")

@@ -11,6 +11,7 @@ from motioncast.inference.engine import (
     Inference,
     ModelMetadata,
     ModelState,
+    Part,
     RepositoryEngine,
     TensorMetadata,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "ModelState",
     "OnnxRuntimeEngine",
     "OnnxRuntimeSettings",
+    "Part",
     "Provider",
     "RepositoryEngine",
     "TensorMetadata",

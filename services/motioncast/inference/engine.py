@@ -57,16 +57,33 @@ class ModelState:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One run of a model in the run of an ensemble.
+
+    Attributes:
+        model: Its name.
+        length: Of the first axis of its inputs.
+        seconds: How long it ran, without the wait for its turn.
+    """
+
+    model: str
+    length: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Inference:
     """What one run gave.
 
     Attributes:
         outputs: By name.
         seconds: How long the model ran, without the wait for its turn.
+        parts: The runs that an ensemble is made of, in their order; of a model none.
     """
 
     outputs: Mapping[str, Array]
     seconds: float
+    parts: tuple[Part, ...] = ()
 
     def __getitem__(self, output: str) -> Array:
         return self.outputs[output]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from motioncast.inference.engine import Array, Inference, ModelMetadata, TensorMetadata
+from motioncast.inference.engine import Array, Inference, ModelMetadata, Part, TensorMetadata
 from motioncast.inference.inputs import check_inputs
 from motioncast.wire.errors import InvalidInputError
 
@@ -67,14 +67,18 @@ class Ensemble:
             InvalidInputError: An input is missing, unknown, or of another type or shape.
         """
         check_inputs(self.metadata, inputs)
-        tensors, seconds = dict(inputs), 0.0
+        tensors, parts = dict(inputs), list[Part]()
         for step in self.steps:
-            run = await infer(
-                step.model, {inner: tensors[outer] for inner, outer in step.inputs.items()}
-            )
+            taken = {inner: tensors[outer] for inner, outer in step.inputs.items()}
+            run = await infer(step.model, taken)
             tensors |= {outer: run[inner] for inner, outer in step.outputs.items()}
-            seconds += run.seconds
-        return Inference({one.name: tensors[one.name] for one in self.metadata.outputs}, seconds)
+            length = max((len(array) for array in taken.values() if array.ndim), default=1)
+            parts.extend(run.parts or [Part(step.model, length, run.seconds)])
+        return Inference(
+            {one.name: tensors[one.name] for one in self.metadata.outputs},
+            sum(part.seconds for part in parts),
+            tuple(parts),
+        )
 
 
 def find_ensembles(repository: Path) -> tuple[str, ...]:

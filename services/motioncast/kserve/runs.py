@@ -8,7 +8,7 @@ from typing import Any
 
 from tritonclient.grpc import service_pb2
 
-from motioncast.inference import Inference, MeasuredEngine, ModelState
+from motioncast.inference import Inference, MeasuredEngine, ModelState, Part
 from motioncast.inference.engine import Array
 from motioncast.inference.kserve.engine import RUN_NANOSECONDS
 from motioncast.inference.kserve.remote import check_batch
@@ -16,7 +16,7 @@ from motioncast.inference.kserve.tensors import decode_tensors, encode_tensors
 from motioncast.kserve.models import ServedModels
 from motioncast.kserve.statistics import Statistics, Timing
 from motioncast.serving import Deadline
-from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
 
 class Runner:
@@ -66,7 +66,19 @@ class Runner:
         )
         batch = _batch(inputs) if max_batch_size else 1
         self._statistics.succeeded(state.name, state.version, batch, timing)
+        for part in run.parts:
+            self._count(part)
         return response
+
+    def _count(self, part: Part) -> None:
+        """Counts a run in an ensemble, whose waits are the ensemble's."""
+        try:
+            state = self._models.find(part.model, "")
+        except UnknownModelError:
+            return  # it is gone by now
+        batch = part.length if state.ready and self._models.config(state).max_batch_size else 1
+        timing = Timing(decode=0, queue=0, run=round(part.seconds * 1e9), encode=0)
+        self._statistics.succeeded(state.name, state.version, batch, timing)
 
 
 def _outputs(state: ModelState, has: Sequence[Any], asked: Sequence[Any]) -> list[str]:

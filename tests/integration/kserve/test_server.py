@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from support.endless_models import build_endless_repository
 from support.kserve_served import KServeServed, serving_kserve
+from support.subjects import build_repository
 from support.toy_models import image_with_points, keypoints_of_points, write_model
 from tritonclient.grpc import model_config_pb2, service_pb2
 
@@ -314,6 +315,28 @@ async def test_statistics_count_inferences_executions_and_failures(served: KServ
         "toy_predictor",
         "toy_synthesis",
     ]
+
+
+async def test_the_models_of_an_ensemble_are_counted_with_it(tmp_path: Path) -> None:
+    await build_repository(tmp_path)
+    x = np.ones((3, 2), np.float32)
+    inputs = [{"name": "x", "datatype": "FP32", "shape": x.shape}]
+    async with serving_kserve(tmp_path) as served:
+        metadata = await served.stub.ModelMetadata(service_pb2.ModelMetadataRequest(name="four"))
+        assert metadata.platform == "ensemble"
+        asked = request(model_name="four", inputs=inputs, raw_input_contents=[x.tobytes()])
+        response = await served.stub.ModelInfer(asked)
+        assert np.frombuffer(response.raw_output_contents[0], "<f4").tolist() == [4] * 6
+        [four], [double] = [
+            (
+                await served.stub.ModelStatistics(service_pb2.ModelStatisticsRequest(name=name))
+            ).model_stats
+            for name in ("four", "double")
+        ]
+    assert (four.inference_count, four.execution_count) == (3, 1)
+    assert (double.inference_count, double.execution_count) == (6, 2)
+    infer = [each.inference_stats.compute_infer for each in (four, double)]
+    assert 0 < infer[1].ns == pytest.approx(infer[0].ns, abs=2)
 
 
 async def test_the_index_tells_of_every_model_and_of_those_that_are_ready(tmp_path: Path) -> None:
