@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from motioncast.cli.commands.bench import bench
+from motioncast.cli.commands.bench_pipelines import bench_pipelines
 from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, models, train
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.evaluate_stream import evaluate_stream
@@ -45,6 +46,7 @@ app.command()(stream)
 app.command()(serve)
 app.command()(info)
 app.command()(bench)
+app.command("bench-pipelines")(bench_pipelines)
 app.command(context_settings=PASS_ON)(export)
 app.command(context_settings=PASS_ON)(models)
 app.add_typer(train, name="train")

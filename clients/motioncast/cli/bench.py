@@ -150,8 +150,8 @@ def _check(settings: BenchSettings) -> None:
 
 async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
     repository = settings.repository or default_repository()
-    video = settings.video or _bundled_clip()
-    machine = _machine()
+    video = settings.video or bundled_clip()
+    machine = machine_here()
     stack_settings = StackSettings(
         repository=repository,
         default_model=settings.model,
@@ -244,24 +244,26 @@ def _result(streams: int, runs: list[ClientRun], rounds: list[Round]) -> Streams
         cpu_ms_per_frame=median("cpu_ms_per_frame"),
         raw_cpu_ms_per_frame=median("raw_cpu_ms_per_frame"),
         mean_group_frames=statistics.fmean(groups),
-        first_frame=_percentiles(first),
+        first_frame=percentiles(first),
         latency={
-            stage: _percentiles([getattr(one, f"{stage}_ms") for one in timings])
-            for stage in STAGES
+            stage: percentiles([getattr(one, f"{stage}_ms") for one in timings]) for stage in STAGES
         },
         rounds=tuple(rounds),
     )
 
 
-def _percentiles(values: list[float]) -> Percentiles:
+def percentiles(values: list[float]) -> Percentiles:
+    """Returns the percentiles of values in milliseconds."""
     return Percentiles(*(float(value) for value in np.percentile(values, [50, 95, 99])))
 
 
-def _bundled_clip() -> Path:
+def bundled_clip() -> Path:
+    """Returns the file of the clip that comes with motioncast."""
     return Path(str(resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")))
 
 
-def _machine() -> Machine:
+def machine_here() -> Machine:
+    """Returns where this runs."""
     return Machine(
         processor=_processor(),
         cores=OnnxRuntimeSettings().intra_op_threads,

@@ -5,12 +5,35 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from motioncast.cli.bench import BenchResult, Percentiles
+from motioncast.cli.bench import BenchResult, Machine, Percentiles
+from motioncast.cli.bench_pipelines import PipelinesResult
 
 
 def bench_tables(result: BenchResult) -> RenderableType:
     """Returns throughput, latency, and where both were measured."""
     return Group(_throughput(result), _latency(result), _setting(result))
+
+
+def pipelines_table(result: PipelinesResult) -> RenderableType:
+    """Returns both pipelines side by side on each engine, and where they were measured."""
+    title = f"{result.model}, {result.pixels}, {result.observed} observed : {result.predicted}"
+    table = Table(title=f"{title} predicted", title_justify="left")
+    for column in ("engine", "streams", "pipeline"):
+        table.add_column(column)
+    for column in ("frames/s", "group p50, ms", "p95", "first frame p50, ms", "p95"):
+        table.add_column(column, justify="right")
+    for one in result.results:
+        group, first = one.group, one.first_frame
+        table.add_row(
+            one.engine,
+            str(one.streams),
+            one.pipeline,
+            f"{one.frames_per_second:.1f}",
+            *(f"{value:.1f}" for value in (group.p50_ms, group.p95_ms)),
+            *(f"{value:.1f}" for value in (first.p50_ms, first.p95_ms)),
+            end_section=one.pipeline == "ensemble",
+        )
+    return Group(table, _where(result.machine))
 
 
 def _throughput(result: BenchResult) -> RenderableType:
@@ -49,15 +72,19 @@ def _cells(values: Percentiles) -> tuple[str, ...]:
 
 
 def _setting(result: BenchResult) -> RenderableType:
-    machine = result.machine
     table = Table.grid(padding=(0, 2))
-    table.add_row("machine", f"{machine.processor}, {machine.cores} cores")
-    table.add_row("load before", f"{machine.load_before:.1f} running processes")
     table.add_row(
         "inference",
         f"{result.intra_op_threads} threads each, {result.max_concurrent_runs} at once; the raw"
         " calls likewise",
     )
+    return Group(_where(result.machine), table)
+
+
+def _where(machine: Machine) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("machine", f"{machine.processor}, {machine.cores} cores")
+    table.add_row("load before", f"{machine.load_before:.1f} running processes")
     table.add_row("versions", f"ONNX Runtime {machine.onnxruntime}, gRPC {machine.grpcio}")
     table.add_row("clients", "in a process of their own on the same machine, as fast as they can")
     return table

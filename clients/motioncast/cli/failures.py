@@ -13,7 +13,8 @@ _EXTRAS: Final = {
     **dict.fromkeys(
         ("google_crc32c", "matplotlib", "scipy", "sklearn", "tensorboard", "torch", "tqdm"), "train"
     ),
-    **dict.fromkeys(("onnx", "onnxscript", "tritonclient"), "export"),
+    **dict.fromkeys(("onnx", "onnxscript"), "export"),
+    "tritonclient": "serve",
 }
 
 

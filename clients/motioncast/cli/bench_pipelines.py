@@ -1,0 +1,197 @@
+"""Groups by three services against groups as one ensemble, on every engine there is, in one run.
+
+The same streams send the same clip to both pipelines; pipelines take turns, so that what else the
+machine does meets both alike. Engines follow one another: a server that idles still takes memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from motioncast.cli.bench import Machine, Percentiles, bundled_clip, machine_here, percentiles
+from motioncast.cli.bench_client import ClientJob, ClientRun, run_clients
+from motioncast.cli.failures import CommandError
+from motioncast.cli.progress import Stages
+from motioncast.cli.stoppable import run_stoppable
+from motioncast.client import connect
+from motioncast.inference import Engine, OnnxRuntimeEngine, default_repository
+from motioncast.orchestrator import OrchestratorSettings
+from motioncast.stack import Pipeline, Stack, StackSettings
+
+SCHEMA: Final = "motioncast.bench_pipelines/1"
+EngineName: TypeAlias = Literal["inprocess", "triton"]
+PIPELINES: Final[tuple[Pipeline, ...]] = get_args(Pipeline)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinesSettings:
+    """What is measured."""
+
+    engines: tuple[EngineName, ...] = ("inprocess", "triton")
+    streams: tuple[int, ...] = (1, 4, 16)  # at once
+    observed: int = 5
+    predicted: int = 5
+    frames: int = 200  # of each measurement, shared among its streams ...
+    least_frames: int = 40  # ... but at least so many for each
+    rounds: int = 3
+    video: Path | None = None  # what the streams send; None for the bundled clip
+    repository: Path | None = None  # of models; None for the shipped one
+    model: str | None = None  # configuration; None for the first
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineResult:
+    """What came out for one engine, pipeline and number of streams; medians over the rounds."""
+
+    engine: EngineName
+    pipeline: Pipeline
+    streams: int
+    frames: int  # of each round, all streams together
+    frames_per_second: float  # all streams together
+    mean_group_frames: float  # processed in one go
+    first_frame: Percentiles  # from a stream's first message to its first frame
+    group: Percentiles  # a group's calls, without the wait for its turn in its stream
+    rounds: tuple[float, ...]  # frames/s of each
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinesResult:
+    """What `motioncast bench-pipelines` prints, and `--json` writes."""
+
+    machine: Machine
+    model: str
+    pixels: str
+    observed: int
+    predicted: int
+    results: tuple[PipelineResult, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the result as JSON knows it."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def run_bench_pipelines(settings: PipelinesSettings, stages: Stages) -> PipelinesResult:
+    """Measures frames/s and latency of both pipelines on each engine.
+
+    Args:
+        settings: What is measured.
+        stages: Is shown how far it is.
+
+    Raises:
+        CommandError: A setting is out of range.
+        MotioncastError, DomainError: The video or the models cannot be read, an engine is not
+            installed, or a configuration has no ensembles.
+    """
+    for name in ("observed", "frames", "least_frames", "rounds"):
+        if getattr(settings, name) < 1:
+            raise CommandError(f"{name}: {getattr(settings, name)} is less than 1")
+    if not settings.streams or min(settings.streams) < 1:
+        raise CommandError("streams: at least one of at least 1 is needed")
+    return run_stoppable(_bench(settings, stages))
+
+
+async def _bench(settings: PipelinesSettings, stages: Stages) -> PipelinesResult:
+    machine = machine_here()
+    results: list[PipelineResult] = []
+    model = pixels = ""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as clients:
+        for name in settings.engines:
+            steps = settings.rounds * len(settings.streams) * len(PIPELINES)
+            advance = stages(name, steps)
+            async with AsyncExitStack() as exits:
+                engine = await exits.enter_async_context(_engine(name, settings))
+                stacks = {
+                    pipeline: await exits.enter_async_context(
+                        Stack(_stack_settings(settings, pipeline), engine)
+                    )
+                    for pipeline in PIPELINES
+                }
+                async with connect(stacks["services"].target) as service:
+                    info = (await service.server_info(timeout=30)).models[0]
+                model, pixels = info.name, f"{info.width} x {info.height}"
+                targets = {pipeline: stack.target for pipeline, stack in stacks.items()}
+                results += await _measure(name, settings, targets, info.height, clients, advance)
+    return PipelinesResult(
+        machine, model, pixels, settings.observed, settings.predicted, tuple(results)
+    )
+
+
+def _engine(name: EngineName, settings: PipelinesSettings) -> Engine:
+    repository = settings.repository or default_repository()
+    if name == "inprocess":
+        return OnnxRuntimeEngine(repository)
+    from motioncast.triton import TritonEngine, TritonSettings
+
+    return TritonEngine(TritonSettings(repository))
+
+
+def _stack_settings(settings: PipelinesSettings, pipeline: Pipeline) -> StackSettings:
+    # Some more than streams: a session is counted until its server side has ended too.
+    limits = OrchestratorSettings(max_sessions=max(settings.streams) + 16)
+    return StackSettings(default_model=settings.model, pipeline=pipeline, orchestrator=limits)
+
+
+async def _measure(
+    name: EngineName,
+    settings: PipelinesSettings,
+    targets: dict[Pipeline, str],
+    size: int,
+    clients: ProcessPoolExecutor,
+    advance: Callable[[], None],
+) -> list[PipelineResult]:
+    loop = asyncio.get_running_loop()
+
+    async def run(pipeline: Pipeline, streams: int, frames: int) -> ClientRun:
+        job = ClientJob(
+            target=targets[pipeline],
+            video=settings.video or bundled_clip(),
+            size=size,
+            streams=streams,
+            frames=frames,
+            observed=settings.observed,
+            predicted=settings.predicted,
+        )
+        return await loop.run_in_executor(clients, run_clients, job)
+
+    for pipeline in PIPELINES:  # to warm up
+        await run(pipeline, 2, 2 * (settings.observed + settings.predicted))
+    runs: dict[tuple[Pipeline, int], list[ClientRun]] = {}
+    for turn in range(settings.rounds):
+        for streams in settings.streams:
+            for pipeline in PIPELINES if turn % 2 == 0 else PIPELINES[::-1]:
+                frames = max(settings.least_frames, settings.frames // streams)
+                done = await run(pipeline, streams, frames)
+                runs.setdefault((pipeline, streams), []).append(done)
+                advance()
+    return [_result(name, pipeline, streams, done) for (pipeline, streams), done in runs.items()]
+
+
+def _result(
+    engine: EngineName, pipeline: Pipeline, streams: int, runs: list[ClientRun]
+) -> PipelineResult:
+    speeds = tuple(run.frames / run.seconds for run in runs)
+    first = [1000 * seconds for run in runs for seconds in run.first_frame_seconds]
+    calls = [
+        one.keypoint_ms + one.predictor_ms + one.synthesis_ms + one.ensemble_ms
+        for run in runs
+        for one in run.timings
+    ]
+    return PipelineResult(
+        engine=engine,
+        pipeline=pipeline,
+        streams=streams,
+        frames=runs[0].frames,
+        frames_per_second=statistics.median(speeds),
+        mean_group_frames=statistics.fmean(group.frames for run in runs for group in run.groups),
+        first_frame=percentiles(first),
+        group=percentiles(calls),
+        rounds=speeds,
+    )

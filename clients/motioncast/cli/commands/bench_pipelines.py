@@ -1,0 +1,67 @@
+"""`motioncast bench-pipelines`: three service calls for a group against one ensemble."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class EngineName(StrEnum):
+    """What can run the models on this machine."""
+
+    INPROCESS = "inprocess"
+    TRITON = "triton"
+
+
+def bench_pipelines(
+    engines: Annotated[
+        list[EngineName], typer.Option("--engine", help="May be given twice. Default: both.")
+    ] = [EngineName.INPROCESS, EngineName.TRITON],  # noqa: B006  # nobody writes it
+    streams: Annotated[
+        list[int], typer.Option(help="Concurrent streams to measure; may be given several times.")
+    ] = [1, 4, 16],  # noqa: B006  # likewise
+    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 5,
+    predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 5,
+    frames: Annotated[
+        int, typer.Option(help="Frames of one measurement, shared among its streams.")
+    ] = 200,
+    rounds: Annotated[int, typer.Option(help="Measurements; medians are told.")] = 3,
+    video: Annotated[
+        Path | None, typer.Option(help="What the streams send. Default: the bundled clip.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model configuration. Default: the first.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Measure frames/s and latency by services and by ensembles, on each engine, in turns."""
+    from rich.console import Console
+
+    from motioncast.cli.bench_pipelines import PipelinesSettings, run_bench_pipelines
+    from motioncast.cli.bench_table import pipelines_table
+    from motioncast.cli.output import write_json
+    from motioncast.cli.progress import progress_bars
+
+    settings = PipelinesSettings(
+        engines=tuple(engine.value for engine in dict.fromkeys(engines)),
+        streams=tuple(streams),
+        observed=observed,
+        predicted=predicted,
+        frames=frames,
+        rounds=rounds,
+        video=video,
+        repository=models,
+        model=model,
+    )
+    with progress_bars(quiet=quiet) as stages:
+        result = run_bench_pipelines(settings, stages)
+    if json is not None:
+        write_json(json, result.as_json())
+    Console().print(pipelines_table(result))
