@@ -18,6 +18,7 @@ from motioncast.wire.errors import UnavailableError
 
 _PACKAGE: Final = "pytriton"
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+_NO_NUMPY_1: Final = (3, 13)  # nor, with it, Triton's Python backend
 _OUR_BACKEND: Final = Path(__file__).parent / "backend"
 _OUR_PACKAGE: Final = "motioncast_backend"  # its name in the backend's processes
 
@@ -45,6 +46,11 @@ class Installation:
                 f"engine: there is no Triton for {machine} to embed; "
                 "connect to one that runs elsewhere (--triton-url)"
             )
+        if sys.version_info >= _NO_NUMPY_1:
+            raise UnavailableError(
+                f"engine: there is no Triton for Python {_PYTHON} to embed, only for 3.11 and 3.12; "
+                "connect to one that runs elsewhere (--triton-url)"
+            )
         package = find_spec(_PACKAGE)
         if package is None or package.origin is None:
             raise UnavailableError(
@@ -61,16 +67,12 @@ class Installation:
             / "triton_python_backend_stub",
             libraries=root.parent / "nvidia_pytriton.libs",
         )
-        for part in (found.server, found.python_backend, found.libraries):
+        for part in (found.server, found.python_backend, found.stub, found.libraries):
             if not part.exists():
                 raise UnavailableError(
                     f"engine: this nvidia-pytriton has no {part.name}; motioncast[triton] names "
                     "the version that works"
                 )
-        if not found.stub.exists():
-            raise UnavailableError(
-                f"engine: this nvidia-pytriton does not run backends in Python {_PYTHON}"
-            )
         if not np.__version__.startswith("1."):  # its stub would return empty tensors
             raise UnavailableError(
                 f"engine: Triton's Python backend needs numpy < 2, this is numpy {np.__version__}: "

@@ -53,6 +53,14 @@ def test_a_platform_without_a_wheel_is_told_what_to_do(
     )
 
 
+def test_a_python_that_has_no_numpy_1_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(sys, "version_info", (3, 13, 0))
+    with pytest.raises(UnavailableError, match=r"only for 3\.11 and 3\.12; connect to one"):
+        Installation.find()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("port", -1), ("metrics_port", 65536), ("drain_seconds", -0.5), ("canary_seconds", -1.0)],
