@@ -48,8 +48,8 @@ class Installation:
             )
         if sys.version_info >= _NO_NUMPY_1:
             raise UnavailableError(
-                f"engine: there is no Triton for Python {_PYTHON} to embed, only for 3.11 and 3.12; "
-                "connect to one that runs elsewhere (--triton-url)"
+                f"engine: there is no Triton for Python {_PYTHON} to embed, only for 3.11 and "
+                "3.12; connect to one that runs elsewhere (--triton-url)"
             )
         package = find_spec(_PACKAGE)
         if package is None or package.origin is None:
