@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import time
+from contextlib import suppress
 from typing import Final
 
 from motioncast.triton.control import Control, ModelError
@@ -71,6 +72,8 @@ class Supervisor:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._scan())
                 tasks.create_task(self._give_canaries())
+                for model in self.down:  # what a run before this one has not finished
+                    tasks.create_task(self._bring_back(model))
                 while True:
                     stub = await self._ended.get()
                     tasks.create_task(self._tend(stub))
@@ -137,7 +140,8 @@ class Supervisor:
                 await self._control.load(model, self._settings.load_seconds)
                 await self._try(model)
                 await self._load_ensembles()
-                break
+                if await self._processes(model):  # or it has died again already
+                    break
             except (ModelError, UnavailableError) as error:
                 _log.error("the model %s cannot be loaded: %s", model, error)
             await asyncio.sleep(pause)
@@ -187,9 +191,13 @@ class Supervisor:
             if await self._control.successes(model) != count:
                 return
             _log.error("the model %s answers nothing (%s); ending its process", model, error)
-            stubs = await asyncio.to_thread(find_stubs, self._server)
-            hanging = [stub.pid for stub in stubs if stub.model == model]
+            hanging = await self._processes(model)
             for pid in hanging:
-                os.kill(pid, signal.SIGKILL)  # its end is seen, and the model brought back
-            if not hanging:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)  # its end is seen, and the model brought back
+            if not hanging:  # it ended before it was watched
                 await self._bring_back(model)
+
+    async def _processes(self, model: str) -> list[int]:
+        stubs = await asyncio.to_thread(find_stubs, self._server)
+        return [stub.pid for stub in stubs if stub.model == model]
