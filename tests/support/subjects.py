@@ -19,11 +19,12 @@ from typing import Any
 
 from google.protobuf import text_format
 from support.kserve_served import serving_kserve
-from support.toy_models import build_toy_repository, write_model
+from support.toy_models import CONFIGURATION, build_toy_repository, write_model
 from support.triton_client import TritonClientEngine
 from support.triton_served import skip_without_triton
 from tritonclient.grpc.aio import InferenceServerClient
 
+from motioncast.export.joining import joined, write_joined
 from motioncast.inference import Engine, OnnxRuntimeEngine, OnnxRuntimeSettings
 from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.inference.kserve.config import made_config
@@ -88,7 +89,7 @@ class Subject:
 
 
 async def build_repository(root: Path) -> None:
-    """Writes toy_*, turns, double and four, three that answer as they were asked, and torn."""
+    """Writes toy_* and what joins them, turns, double and four, three echoes, and torn."""
     build_toy_repository(root)
     write_model(root, "turns", _TURNS)
     for name in ("grows", "comes", "stays"):
@@ -98,6 +99,7 @@ async def build_repository(root: Path) -> None:
         for name in engine.models():
             config = made_config(engine.metadata(name))
             (root / name / "config.pbtxt").write_text(text_format.MessageToString(config))
+    write_joined(root, joined(CONFIGURATION, root, []))
     (root / "four" / "1").mkdir(parents=True)
     (root / "four" / "config.pbtxt").write_text(FOUR)
     torn = root / "torn" / "1"
