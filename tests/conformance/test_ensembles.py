@@ -22,7 +22,7 @@ from support.toy_models import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SOURCE = {
+SOURCE: dict[str, Any] = {
     "source_image": np.zeros((1, HEIGHT, WIDTH, 3), np.uint8),
     "source_keypoints": np.zeros((1, KEYPOINTS, 3), np.float32),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from importlib import resources
+from itertools import islice
 from pathlib import Path
 
 import grpc
@@ -13,12 +15,15 @@ from numpy.typing import NDArray
 from support.casting import Session, cast, config, frame, packet, source
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import image_with_points
+from support.triton_served import skip_without_triton
 
 from motioncast import orchestrator
-from motioncast.inference import Engine, OnnxRuntimeEngine
+from motioncast.client.video import read_video
+from motioncast.inference import Engine, OnnxRuntimeEngine, default_repository
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Server, ServerSettings
 from motioncast.stack import Stack, StackSettings
+from motioncast.triton import TritonEngine, TritonSettings
 from motioncast.v1.common_pb2 import IMAGE_ENCODING_PNG
 from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_TRANSFER,
@@ -113,8 +118,8 @@ async def services(repository: Path) -> AsyncIterator[str]:
 def values(session: Session, field: str) -> NDArray[np.float32]:
     """Returns keypoints or half-widths of every frame; NaN where a frame has none."""
     sets = [getattr(one, field) for one in session.frames]
-    rows = [[one.x, one.y, one.intensity] if one.x else np.full((3, 2), np.nan) for one in sets]
-    return np.array(rows, np.float32)
+    none = np.full((3, session.config.keypoints), np.nan)
+    return np.array([[one.x, one.y, one.intensity] if one.x else none for one in sets], np.float32)
 
 
 def pixels(session: Session) -> NDArray[np.int64]:
@@ -124,6 +129,19 @@ def pixels(session: Session) -> NDArray[np.int64]:
     return np.array([image[0, 0] for image in session.images()], np.int64)
 
 
+def check_same(got: Session, expected: Session) -> None:
+    """Checks that two sessions gave the same frames and the same report."""
+    assert got.origins == expected.origins
+    assert got.config == expected.config
+    for field in ("keypoints", "half_width90"):
+        np.testing.assert_allclose(values(got, field), values(expected, field), atol=1e-5)
+    for kind in ("config", "source", "frames", "keypoints"):
+        assert getattr(got.report.bytes, kind) == getattr(expected.report.bytes, kind)
+    for field in ("observed_frames", "predicted_frames", "concealed_frames", "bits_per_second"):
+        assert getattr(got.report, field) == getattr(expected.report, field)
+    assert got.report.forecast_error == pytest.approx(expected.report.forecast_error, abs=1e-6)
+
+
 @pytest.mark.parametrize("name", SESSIONS)
 async def test_both_give_the_same_frames_and_the_same_report(
     name: str, engine: Engine, services: str
@@ -131,16 +149,42 @@ async def test_both_give_the_same_frames_and_the_same_report(
     expected = await cast(services, SESSIONS[name])
     async with orchestrate(engine) as server:
         got = await cast(server.address, SESSIONS[name])
-    assert got.origins == expected.origins
-    assert got.config == expected.config
-    for field in ("keypoints", "half_width90"):
-        np.testing.assert_allclose(values(got, field), values(expected, field), atol=1e-5)
+    check_same(got, expected)
     assert np.abs(pixels(got) - pixels(expected)).max() <= 1
-    for kind in ("config", "source", "frames", "keypoints"):
-        assert getattr(got.report.bytes, kind) == getattr(expected.report.bytes, kind)
-    for field in ("observed_frames", "predicted_frames", "concealed_frames", "bits_per_second"):
-        assert getattr(got.report, field) == getattr(expected.report, field)
-    assert got.report.forecast_error == pytest.approx(expected.report.forecast_error, abs=1e-6)
+
+
+async def test_the_real_triton_gives_the_same_too(repository: Path, services: str) -> None:
+    skip_without_triton()
+    async with (
+        TritonEngine(TritonSettings(repository, drain_seconds=1)) as triton,
+        orchestrate(triton) as server,
+    ):
+        for name in ("frames", "keypoints", "every frame", "a mixture", "a lost start"):
+            got = await cast(server.address, SESSIONS[name])
+            expected = await cast(services, SESSIONS[name])
+            check_same(got, expected)
+            assert np.abs(pixels(got) - pixels(expected)).max() <= 1
+
+
+async def test_the_shipped_models_give_the_same_images_to_the_declared_tolerance() -> None:
+    clip = Path(str(resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")))
+    with read_video(clip, 128) as video:
+        sent = list(islice(video.frames, 12))
+    requests = [
+        config(observed_frames=3, predicted_frames=3),
+        source(sent[0]),
+        *(frame(index, sent[index]) for index in (0, 1, 2, 6, 7, 8)),
+    ]
+    async with Stack() as stack:
+        expected = await cast(stack.target, requests)
+        async with OnnxRuntimeEngine(default_repository()) as engine, orchestrate(engine) as server:
+            got = await cast(server.address, requests)
+    check_same(got, expected)
+    ours, theirs = np.stack(list(got.images())), np.stack(list(expected.images()))
+    difference = np.abs(ours.astype(int) - theirs)
+    assert ours.std() > 10  # a picture, not a colour
+    assert difference.max() <= 1
+    assert (difference > 0).mean() <= 0.002
 
 
 async def test_frames_before_the_first_observed_one_show_the_source(engine: Engine) -> None:
