@@ -137,7 +137,7 @@ class Supervisor:
         while True:
             try:
                 await self._control.unload(model, self._settings.load_seconds)
-                await self._control.load(model, self._settings.load_seconds)
+                await self._load(model)
                 await self._try(model)
                 await self._load_ensembles()
                 if await self._processes(model):  # or it has died again already
@@ -148,6 +148,23 @@ class Supervisor:
             pause = min(2 * pause, _LONGEST_PAUSE)
         self.down.discard(model)
         _log.warning("the model %s is served again", model)
+
+    async def _load(self, model: str) -> None:
+        """Loads a model; ends the server when it waits for a process that has died, for ever."""
+        loading = asyncio.create_task(self._control.load(model, self._settings.load_seconds))
+        seen = time.monotonic()  # when a process of the model was last there
+        try:
+            while not loading.done():
+                await asyncio.wait([loading], timeout=_SCAN_SECONDS)
+                if await self._processes(model):
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > self._settings.canary_limit_seconds:
+                    _log.error("tritonserver cannot load %s any more; starting it anew", model)
+                    os.kill(self._server, signal.SIGKILL)  # its end is seen where it was started
+                    break
+            await loading
+        finally:
+            loading.cancel()
 
     async def _load_ensembles(self) -> None:
         """Loads those that lost a model by its unloading."""

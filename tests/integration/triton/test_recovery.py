@@ -74,6 +74,20 @@ async def test_a_killed_process_is_replaced_under_load(
     assert answers.failures <= {"StatusCode.INTERNAL", "StatusCode.NOT_FOUND"}
 
 
+async def test_a_process_killed_before_it_has_loaded_its_model_is_replaced_in_the_end(
+    triton: EmbeddedTriton, client: InferenceServerClient
+) -> None:
+    first = _process(triton, "double")
+    os.kill(first.pid, signal.SIGKILL)
+    async with asyncio.timeout(60):
+        while (second := _newer(triton, first)) is None:
+            await asyncio.sleep(0.01)
+    os.kill(second.pid, signal.SIGKILL)  # Triton now waits for it for ever
+    await _until_replaced(triton, second)
+    answer = await ask(client, "double", x=np.ones((1, 1), np.float32))
+    assert answer.as_numpy("y") == [[2]]
+
+
 async def test_an_ensemble_is_served_again_with_the_model_that_it_runs(
     triton: EmbeddedTriton, client: InferenceServerClient
 ) -> None:
@@ -227,6 +241,12 @@ def _process(triton: EmbeddedTriton, model: str) -> Stub:
     return max(stubs, key=lambda stub: int(stub.version))  # one before it may be about to end
 
 
+def _newer(triton: EmbeddedTriton, old: Stub) -> Stub | None:
+    """Returns a living process of the same model that came after; None when there is none."""
+    stubs = find_stubs(triton.pid) if triton.pid is not None else []
+    return next((it for it in stubs if it.model == old.model and it.region != old.region), None)
+
+
 def _regions(triton: EmbeddedTriton) -> list[Path]:
     assert triton.pid is not None
     return [stub.region for stub in find_stubs(triton.pid)]
@@ -234,10 +254,6 @@ def _regions(triton: EmbeddedTriton) -> list[Path]:
 
 async def _until_replaced(triton: EmbeddedTriton, old: Stub) -> None:
     """Returns when the model runs in another process and all is well."""
-    assert triton.pid is not None
     async with asyncio.timeout(60):
-        while True:
-            stubs = [stub for stub in find_stubs(triton.pid) if stub.model == old.model]
-            if triton.ready and stubs and stubs[0].pid != old.pid and not is_alive(old.pid):
-                return
+        while not triton.ready or is_alive(old.pid) or _newer(triton, old) is None:
             await asyncio.sleep(0.05)
