@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from motioncast.cli.commands.bench import bench
+from motioncast.cli.commands.bench_batching import bench_batching
 from motioncast.cli.commands.bench_pipelines import bench_pipelines
 from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, models, train
 from motioncast.cli.commands.demo import demo
@@ -46,6 +47,7 @@ app.command()(stream)
 app.command()(serve)
 app.command()(info)
 app.command()(bench)
+app.command("bench-batching")(bench_batching)
 app.command("bench-pipelines")(bench_pipelines)
 app.command(context_settings=PASS_ON)(export)
 app.command(context_settings=PASS_ON)(models)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from motioncast.cli.bench import BenchResult, Machine, Percentiles
 from motioncast.cli.bench_pipelines import PipelinesResult
+
+if TYPE_CHECKING:
+    from motioncast.cli.bench_batching import BatchingResults
 
 
 def bench_tables(result: BenchResult) -> RenderableType:
@@ -32,6 +37,24 @@ def pipelines_table(result: PipelinesResult) -> RenderableType:
             *(f"{value:.1f}" for value in (group.p50_ms, group.p95_ms)),
             *(f"{value:.1f}" for value in (first.p50_ms, first.p95_ms)),
             end_section=one.pipeline == "ensemble",
+        )
+    return Group(table, _where(result.machine))
+
+
+def batching_table(result: BatchingResults) -> RenderableType:
+    """Returns calls/s and latency by model, callers and delay, and where they were measured."""
+    table = Table(title="Dynamic batching on Triton", title_justify="left")
+    for column in ("model", "callers", "may wait, us"):
+        table.add_column(column)
+    for column in ("calls/s", "p50, ms", "p95, ms"):
+        table.add_column(column, justify="right")
+    for one in result.results:
+        table.add_row(
+            one.model,
+            str(one.callers),
+            "no batching" if one.delay_us is None else str(one.delay_us),
+            f"{one.calls_per_second:.1f}",
+            *(f"{value:.1f}" for value in (one.latency.p50_ms, one.latency.p95_ms)),
         )
     return Group(table, _where(result.machine))
 

@@ -1,0 +1,54 @@
+"""`motioncast bench-batching`: what dynamic batching gains or costs on Triton."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def bench_batching(
+    delays: Annotated[
+        list[int],
+        typer.Option(
+            "--delay", help="Microseconds that a call may wait; may be given several times."
+        ),
+    ] = [0, 500, 2000],  # noqa: B006  # typer reads it and nobody writes it
+    callers: Annotated[
+        list[int], typer.Option(help="Callers at once; may be given several times.")
+    ] = [1, 4, 16],  # noqa: B006  # likewise
+    calls: Annotated[
+        int, typer.Option(help="Calls of one measurement, shared among its callers.")
+    ] = 48,
+    rounds: Annotated[int, typer.Option(help="Measurements; medians are told.")] = 3,
+    models: Annotated[
+        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model configuration. Default: the first.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Measure every model on embedded Tritons: without dynamic batching, and with each delay."""
+    from rich.console import Console
+
+    from motioncast.cli.bench_batching import BatchingSettings, run_bench_batching
+    from motioncast.cli.bench_table import batching_table
+    from motioncast.cli.output import write_json
+    from motioncast.cli.progress import progress_bars
+
+    settings = BatchingSettings(
+        delays=(None, *delays),
+        callers=tuple(callers),
+        calls=calls,
+        rounds=rounds,
+        repository=models,
+        model=model,
+    )
+    with progress_bars(quiet=quiet) as stages:
+        result = run_bench_batching(settings, stages)
+    if json is not None:
+        write_json(json, result.as_json())
+    Console().print(batching_table(result))
