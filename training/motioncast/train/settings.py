@@ -66,7 +66,8 @@ class LiteAdversarialSettings(TrainingSettings):
     """Settings for fine-tuning trained lite networks against a discriminator of close-ups."""
 
     freeze_detector: Share = 0.0
-    learning_rate: Positive = 4e-4
+    freeze_statistics: Share = 0.0
+    learning_rate: Positive = 2e-4
     adversarial_share: float = 1.0  # gradient of its terms over that of the others, at the image
     feature_weight: float = 10.0  # of feature matching, the least-squares GAN having 1
     discriminator_learning_rate: Positive = 1e-3
