@@ -57,7 +57,11 @@ def test_what_joins_the_shipped_networks_is_what_an_export_would_write(
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 12  # a configuration and a version of each of six
     for file in files:
-        assert (REPOSITORY / file).read_bytes() == (tmp_path / file).read_bytes()
+        shipped, written = REPOSITORY / file, tmp_path / file
+        if file.suffix == ".onnx":  # the version of motioncast beside the graph may be another
+            assert onnx.load(shipped).graph == onnx.load(written).graph
+        else:
+            assert shipped.read_bytes() == written.read_bytes()
 
 
 @pytest.mark.parametrize("name", MODELS)
