@@ -6,14 +6,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from tritonclient.grpc import service_pb2
 
 from motioncast.inference import Inference, MeasuredEngine, ModelState, Part
 from motioncast.inference.engine import Array
+from motioncast.inference.kserve.datatypes import datatype_of
 from motioncast.inference.kserve.engine import RUN_NANOSECONDS
 from motioncast.inference.kserve.remote import check_batch
 from motioncast.inference.kserve.tensors import decode_tensors, encode_tensors
 from motioncast.kserve.models import ServedModels
+from motioncast.kserve.shared_memory import SharedMemory
 from motioncast.kserve.statistics import Statistics, Timing
 from motioncast.serving import Deadline
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
@@ -23,11 +26,16 @@ class Runner:
     """Runs what requests ask for."""
 
     def __init__(
-        self, engine: MeasuredEngine, models: ServedModels, statistics: Statistics
+        self,
+        engine: MeasuredEngine,
+        models: ServedModels,
+        statistics: Statistics,
+        memory: SharedMemory,
     ) -> None:
         self._engine = engine
         self._models = models
         self._statistics = statistics
+        self._memory = memory
 
     async def run(self, request: Any, deadline: Deadline) -> Any:
         """Returns the ModelInferResponse to a ModelInferRequest.
@@ -49,14 +57,15 @@ class Runner:
 
     async def _run(self, state: ModelState, request: Any, deadline: Deadline, started: int) -> Any:
         max_batch_size = self._models.config(state).max_batch_size
-        inputs = decode_tensors(request.inputs, request.raw_input_contents)
+        inputs = decode_tensors(request.inputs, request.raw_input_contents, self._memory.stretch)
         for name, array in inputs.items():
             check_batch(name, array, max_batch_size)
         wanted = _outputs(state, self._models.metadata(state).outputs, request.outputs)
+        elsewhere = {tensor.name: self._memory.stretch(tensor) for tensor in request.outputs}
         decoded = time.perf_counter_ns()
         run = await self._engine.infer(state.name, inputs, deadline.remaining_seconds())
         inferred = time.perf_counter_ns()
-        response = _respond(state, request, run, wanted)
+        response = _respond(state, request, run, wanted, elsewhere)
         ran = round(run.seconds * 1e9)
         timing = Timing(
             decode=decoded - started,
@@ -95,10 +104,28 @@ def _outputs(state: ModelState, has: Sequence[Any], asked: Sequence[Any]) -> lis
     return list(dict.fromkeys(tensor.name for tensor in asked)) or names
 
 
-def _respond(state: ModelState, request: Any, run: Inference, wanted: Sequence[str]) -> Any:
+def _respond(
+    state: ModelState,
+    request: Any,
+    run: Inference,
+    wanted: Sequence[str],
+    elsewhere: Mapping[str, memoryview | None],
+) -> Any:
+    """Returns the response; as Triton's it has no bytes of what went to shared memory."""
     described, raw = encode_tensors(
-        {name: run[name] for name in wanted}, service_pb2.ModelInferResponse.InferOutputTensor
+        {name: run[name] for name in wanted if elsewhere.get(name) is None},
+        service_pb2.ModelInferResponse.InferOutputTensor,
     )
+    for name in wanted:
+        memory = elsewhere.get(name)
+        if memory is not None:
+            array = np.asarray(run[name])
+            _write(name, array, memory)
+            tensor = service_pb2.ModelInferResponse.InferOutputTensor(
+                name=name, datatype=datatype_of(array.dtype), shape=array.shape
+            )
+            described.append(tensor)
+            raw.append(b"")
     response = service_pb2.ModelInferResponse(
         model_name=state.name,
         model_version=str(state.version),
@@ -108,6 +135,13 @@ def _respond(state: ModelState, request: Any, run: Inference, wanted: Sequence[s
     )
     response.parameters[RUN_NANOSECONDS].int64_param = round(run.seconds * 1e9)
     return response
+
+
+def _write(name: str, array: Array, memory: memoryview) -> None:
+    if array.nbytes > len(memory):
+        raise InvalidInputError.of(name, f"{array.nbytes} bytes do not fit into {len(memory)}")
+    there = np.frombuffer(memory[: array.nbytes], array.dtype)
+    np.copyto(there.reshape(array.shape), array)
 
 
 def _batch(inputs: Mapping[str, Array]) -> int:

@@ -12,6 +12,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from motioncast.inference import MeasuredEngine, RepositoryEngine
 from motioncast.kserve.models import ServedModels
 from motioncast.kserve.runs import Runner
+from motioncast.kserve.shared_memory import SharedMemory
 from motioncast.kserve.statistics import Statistics
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
@@ -23,6 +24,7 @@ EXTENSIONS: Final = (
     "model_configuration",
     "model_repository",
     "statistics",
+    "system_shared_memory",
 )
 _FREE: Final = frozenset(
     {
@@ -34,6 +36,9 @@ _FREE: Final = frozenset(
         "ModelConfig",
         "ModelStatistics",
         "RepositoryIndex",
+        "SystemSharedMemoryStatus",
+        "SystemSharedMemoryRegister",
+        "SystemSharedMemoryUnregister",
     }
 )
 
@@ -63,7 +68,8 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         self._models = ServedModels(engine)
         self._statistics = Statistics()
         measured = MeasuredEngine(engine, metrics.registry)
-        self._runner = Runner(measured, self._models, self._statistics)
+        self._memory = SharedMemory()
+        self._runner = Runner(measured, self._models, self._statistics, self._memory)
         self._draining = False
 
     def drain(self) -> None:
@@ -145,6 +151,17 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         _check_repository(request)
         await self._engine.unload(request.model_name)
         return service_pb2.RepositoryModelUnloadResponse()
+
+    async def SystemSharedMemoryStatus(self, request: Any, context: Context) -> Any:
+        return self._memory.status(request.name)
+
+    async def SystemSharedMemoryRegister(self, request: Any, context: Context) -> Any:
+        self._memory.register(request, context)
+        return service_pb2.SystemSharedMemoryRegisterResponse()
+
+    async def SystemSharedMemoryUnregister(self, request: Any, context: Context) -> Any:
+        self._memory.unregister(request.name)
+        return service_pb2.SystemSharedMemoryUnregisterResponse()
 
 
 def _check_repository(request: Any) -> None:

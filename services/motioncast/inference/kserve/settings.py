@@ -27,6 +27,8 @@ class KServeSettings:
     max_message_bytes: int = 64 * 1024 * 1024  # of one message, either way
     connect_seconds: float = 10.0  # the server may start after its clients
     retry_seconds: float = 5.0  # that runs which find no server are tried again
+    # Runs with so many bytes go through shared memory to a server on this machine; None: no run.
+    shared_memory_bytes: int | None = None
     keepalive_seconds: float = 30.0  # a server that vanished is noticed about then
 
     def __post_init__(self) -> None:
@@ -39,8 +41,8 @@ class KServeSettings:
             )
         if self.max_message_bytes < 1:
             raise InvalidInputError.of("max_message_bytes", f"{self.max_message_bytes} is below 1")
-        for name in ("connect_seconds", "retry_seconds"):
-            if not getattr(self, name) >= 0:
+        for name in ("connect_seconds", "retry_seconds", "shared_memory_bytes"):
+            if not (getattr(self, name) or 0) >= 0:
                 raise InvalidInputError.of(name, f"{getattr(self, name)} is less than 0")
         if not self.keepalive_seconds > 0:
             raise InvalidInputError.of(
@@ -51,6 +53,12 @@ class KServeSettings:
     def is_secure(self) -> bool:
         """Whether the connection is encrypted."""
         return self.tls or self.root_certificates is not None or self.client_key is not None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the address is one of this machine's own."""
+        host = self.address.rpartition(":")[0]
+        return host in ("localhost", "[::1]") or host.startswith("127.")
 
 
 def open_channel(settings: KServeSettings) -> grpc.aio.Channel:

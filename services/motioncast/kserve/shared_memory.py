@@ -1,0 +1,110 @@
+"""The shared memory that clients on this machine have registered: named stretches of bytes."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from tritonclient.grpc import service_pb2
+
+from motioncast.inference.kserve.regions import FOLDER, OFFSET, REGION, SIZE
+from motioncast.serving import Context
+from motioncast.wire.errors import InvalidInputError
+
+_LOCAL_PEERS = ("ipv4:127.", "ipv6:%5B::1%5D", "ipv6:[::1]", "unix:")
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    name: str
+    key: str
+    offset: int
+    data: memoryview
+
+
+class SharedMemory:
+    """Regions by name.
+
+    Triton's protocol, and its trust: whoever may call this server from this machine may have it
+    read and write what is in the machine's shared memory. Callers from elsewhere may not.
+    """
+
+    def __init__(self) -> None:
+        self._regions: dict[str, _Region] = {}
+
+    def register(self, request: Any, context: Context) -> None:
+        """Maps a region that a client has made.
+
+        Raises:
+            InvalidInputError: There is no such region or not of that size, its name is taken, or
+                the caller is on another machine.
+        """
+        if not context.peer().startswith(_LOCAL_PEERS):
+            raise InvalidInputError.of("key", "shared memory is for callers on this machine")
+        if request.name in self._regions:
+            raise InvalidInputError.of("name", f"{request.name} is registered already")
+        data = _map(request.key, request.offset, request.byte_size)
+        self._regions[request.name] = _Region(request.name, request.key, request.offset, data)
+
+    def status(self, name: str) -> Any:
+        """Returns what is registered: one region, or all for ""."""
+        if name:
+            self._find(name)
+        response = service_pb2.SystemSharedMemoryStatusResponse()
+        for region in self._regions.values():
+            if name in ("", region.name):
+                told = response.regions[region.name]
+                told.name, told.key = region.name, region.key
+                told.offset, told.byte_size = region.offset, len(region.data)
+        return response
+
+    def unregister(self, name: str) -> None:
+        """Forgets a region, all for "". Runs that use it go on: the last of them unmaps it."""
+        if name:
+            self._regions.pop(name, None)
+        else:
+            self._regions.clear()
+
+    def stretch(self, tensor: Any) -> memoryview | None:
+        """Returns the bytes that a tensor's parameters name; None when they name none.
+
+        Raises:
+            InvalidInputError: There is no such region, or it is smaller.
+        """
+        if REGION not in tensor.parameters:
+            return None
+        region = self._find(tensor.parameters[REGION].string_param)
+        offset = tensor.parameters[OFFSET].int64_param if OFFSET in tensor.parameters else 0
+        size = tensor.parameters[SIZE].int64_param if SIZE in tensor.parameters else -1
+        if offset < 0 or size < 0 or offset + size > len(region.data):
+            raise InvalidInputError.of(
+                tensor.name,
+                f"{size} bytes at {offset}, but {region.name} has {len(region.data)}",
+            )
+        return region.data[offset : offset + size]
+
+    def _find(self, name: str) -> _Region:
+        if name not in self._regions:
+            raise InvalidInputError.of("shared_memory_region", f"{name!r} is not registered")
+        return self._regions[name]
+
+
+def _map(key: str, offset: int, size: int) -> memoryview:
+    name = key.removeprefix("/")
+    if not name or "/" in name or name in (".", ".."):
+        raise InvalidInputError.of("key", f"{key!r} is no name of shared memory")
+    if size < 1:
+        raise InvalidInputError.of("byte_size", f"{size} is less than 1")
+    try:
+        file = os.open(FOLDER / name, os.O_RDWR)
+    except OSError as error:
+        raise InvalidInputError.of("key", f"{key} cannot be opened ({error.strerror})") from None
+    try:
+        has = os.fstat(file).st_size
+        if offset + size > has:
+            raise InvalidInputError.of("byte_size", f"{size} at {offset}, but {key} has {has}")
+        return memoryview(mmap.mmap(file, offset + size))[offset:]
+    finally:
+        os.close(file)
