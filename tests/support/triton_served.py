@@ -75,7 +75,18 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def traces() -> set[Path]:
-    """Returns what embedded servers have in the temporary folder and in shared memory."""
-    temporary = Path(os.environ.get("TMPDIR", "/tmp"))
-    return {*temporary.glob("motioncast_triton_*"), *Path("/dev/shm").glob("motioncast_*")}
+def folders(temporary: Path) -> list[Path]:
+    """Returns what embedded servers have in a temporary folder."""
+    return list(temporary.glob("motioncast_triton_*"))
+
+
+def shared_memory_name(server: int) -> str:
+    """Returns what the names of a server's regions of shared memory begin with."""
+    arguments = Path(f"/proc/{server}/cmdline").read_text().split("\0")
+    [option] = [it for it in arguments if "shm-region-prefix-name=" in it]
+    return option.rpartition("=")[2]
+
+
+def regions(name: str) -> list[Path]:
+    """Returns the regions of shared memory whose names begin so."""
+    return list(Path("/dev/shm").glob(f"{name}*"))

@@ -16,7 +16,14 @@ import pytest
 from support.command_line import clip_frames
 from support.toy_configs import build_configured_repository
 from support.toy_models import toy_frame
-from support.triton_served import children, is_alive, skip_without_triton, traces
+from support.triton_served import (
+    children,
+    folders,
+    is_alive,
+    regions,
+    shared_memory_name,
+    skip_without_triton,
+)
 
 from motioncast.cli.serving import Models
 from motioncast.client import Origin, connect
@@ -49,11 +56,15 @@ async def _serving(repository: Path, *arguments: str) -> AsyncIterator[tuple[str
     assert await process.wait() == 0
 
 
-async def test_all_services_run_on_triton_and_nothing_is_left_of_it(repository: Path) -> None:
-    before = traces()
+async def test_all_services_run_on_triton_and_nothing_is_left_of_it(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     async with _serving(repository) as (target, pid):
         [keeper] = children(pid)
         [server] = children(keeper)
+        memory = shared_memory_name(server)
+        assert len(folders(tmp_path)) == 1
         async with connect(target) as service:
             stream = service.stream(clip_frames(), observed=2, predicted=2)
             frames = [frame async for frame in stream]
@@ -66,7 +77,8 @@ async def test_all_services_run_on_triton_and_nothing_is_left_of_it(repository: 
         np.testing.assert_array_equal(first.image, toy_frame(first.keypoints))
         np.testing.assert_array_equal(first.image, second.image)
     assert not is_alive(server)
-    assert traces() == before
+    assert regions(memory) == []
+    assert folders(tmp_path) == []
 
 
 async def test_bare_models_are_served_by_triton_itself(repository: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from select import poll
 
@@ -16,10 +17,12 @@ from support.toy_models import write_model
 from support.triton_served import (
     ask,
     children,
+    folders,
     is_alive,
     processor_seconds,
+    regions,
+    shared_memory_name,
     skip_without_triton,
-    traces,
 )
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
@@ -53,6 +56,14 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, which is this test's alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     skip_without_triton()
@@ -63,14 +74,15 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def test_a_call_that_does_not_end_is_ended_by_force_and_nothing_is_left(
-    repository: Path,
+    repository: Path, temporary: Path
 ) -> None:
-    before = traces()
     async with EmbeddedTriton(TritonSettings(repository, drain_seconds=0.5)) as triton:
         assert triton.pid is not None
         [stub] = find_stubs(triton.pid)
         server, started = triton.pid, processor_seconds(stub.pid)
-        assert len(traces() - before) == 2  # a folder, and a region of shared memory
+        memory = shared_memory_name(server)
+        assert len(regions(memory)) == 1
+        assert len(folders(temporary)) == 1
         client = InferenceServerClient(triton.address)
         endless = asyncio.create_task(ask(client, "turns", turns=np.array([[10**15]], np.int64)))
         while processor_seconds(stub.pid) < started + 0.2:  # nothing but the run keeps it busy
@@ -80,17 +92,21 @@ async def test_a_call_that_does_not_end_is_ended_by_force_and_nothing_is_left(
     await client.close()
     assert not is_alive(server)
     assert not is_alive(stub.pid)
-    assert traces() == before
+    assert regions(memory) == []
+    assert folders(temporary) == []
 
 
-async def test_nothing_is_left_when_the_supervising_process_is_killed(repository: Path) -> None:
-    before = traces()
+async def test_nothing_is_left_when_the_supervising_process_is_killed(
+    repository: Path, temporary: Path
+) -> None:
     supervisor = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _PROGRAM, str(repository)), stdout=asyncio.subprocess.PIPE
     )
     assert supervisor.stdout is not None
     server = int(await supervisor.stdout.readline())
     [keeper] = children(supervisor.pid)
+    memory = shared_memory_name(server)
+    assert len(regions(memory)) == len(folders(temporary)) == 1
     processes = {server, *(stub.pid for stub in find_stubs(server))}
     ended = os.pidfd_open(keeper)
     supervisor.kill()
@@ -100,40 +116,41 @@ async def test_nothing_is_left_when_the_supervising_process_is_killed(repository
     assert await asyncio.to_thread(looking.poll, 30_000)  # the keeper has done its work
     os.close(ended)
     assert not any(map(is_alive, processes))
-    assert traces() == before
+    assert regions(memory) == []
+    assert folders(temporary) == []
 
 
 @pytest.mark.parametrize("field", ["port", "metrics_port"])
-async def test_a_port_that_is_taken_is_told_at_once(repository: Path, field: str) -> None:
-    before = traces()
+async def test_a_port_that_is_taken_is_told_at_once(
+    repository: Path, temporary: Path, field: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         with pytest.raises(UnavailableError, match=rf"^{field}: cannot listen on .*:{taken} "):
             async with EmbeddedTriton(TritonSettings(repository, **{field: taken})):
                 pass
-    assert traces() == before
+    assert folders(temporary) == []
 
 
 async def test_a_repository_without_a_whole_model_is_refused_and_nothing_left(
-    tmp_path: Path,
+    temporary: Path,
 ) -> None:
     skip_without_triton()
-    before = traces()
-    write_model(tmp_path, "turns", _TURNS)
-    write_config(tmp_path, "turns")
-    (tmp_path / "turns" / "1" / "model.onnx").write_bytes(b"")
+    repository = temporary / "repository"
+    write_model(repository, "turns", _TURNS)
+    write_config(repository, "turns")
+    (repository / "turns" / "1" / "model.onnx").write_bytes(b"")
     with pytest.raises(InvalidInputError, match="no model can be served; turns: ONNX Runtime"):
-        async with EmbeddedTriton(TritonSettings(tmp_path)):
+        async with EmbeddedTriton(TritonSettings(repository)):
             pass
-    assert traces() == before
+    assert folders(temporary) == []
 
 
-async def test_a_start_that_is_given_up_leaves_nothing(repository: Path) -> None:
-    before = traces()
+async def test_a_start_that_is_given_up_leaves_nothing(repository: Path, temporary: Path) -> None:
     starting = asyncio.create_task(EmbeddedTriton(TritonSettings(repository)).__aenter__())
-    while traces() == before:
+    while not folders(temporary):
         await asyncio.sleep(0.01)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert traces() == before
+    assert folders(temporary) == []
