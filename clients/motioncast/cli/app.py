@@ -10,6 +10,7 @@ import typer
 from motioncast.cli.commands.bench import bench
 from motioncast.cli.commands.bench_batching import bench_batching
 from motioncast.cli.commands.bench_pipelines import bench_pipelines
+from motioncast.cli.commands.bench_transport import bench_transport
 from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, models, train
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.evaluate_stream import evaluate_stream
@@ -49,6 +50,7 @@ app.command()(info)
 app.command()(bench)
 app.command("bench-batching")(bench_batching)
 app.command("bench-pipelines")(bench_pipelines)
+app.command("bench-transport")(bench_transport)
 app.command(context_settings=PASS_ON)(export)
 app.command(context_settings=PASS_ON)(models)
 app.add_typer(train, name="train")

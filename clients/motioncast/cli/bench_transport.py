@@ -1,0 +1,140 @@
+"""How long tensors take to a model server on this machine and back: messages, shared memory.
+
+The model gives back what it gets, so that what is measured is the way. Both ways take turns, call
+by call, on connections of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+
+SCHEMA: Final = "motioncast.bench_transport/1"
+MODEL: Final = "echo"
+_CONFIG: Final = f"""
+name: "{MODEL}" backend: "onnxruntime" max_batch_size: 0
+input {{ name: "x" data_type: TYPE_UINT8 dims: [-1] }}
+output {{ name: "y" data_type: TYPE_UINT8 dims: [-1] }}
+instance_group {{ count: 1 kind: KIND_CPU }}
+"""
+_GRAPH: Final = """
+<ir_version: 9, opset_import: ["" : 17]>
+echo (uint8[N] x) => (uint8[N] y) { y = Identity(x) }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Calls with inputs of one size; their outputs have the same.
+
+    Attributes:
+        size: Bytes of the input.
+        message_ms, shared_ms: Median of the calls.
+        least_message_ms, least_shared_ms: The quickest call: what no other work got in the way of.
+    """
+
+    size: int
+    message_ms: float
+    shared_ms: float
+    least_message_ms: float
+    least_shared_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """What was measured on one server."""
+
+    engine: str
+    rows: tuple[Row, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+async def bench_transport(engine: str, sizes: Sequence[int], calls: int) -> Transport:
+    """Measures so many calls of each size and way.
+
+    Args:
+        engine: "inprocess" serves the model by `motioncast serve models`, in a process of its own;
+            "triton" by the embedded Triton.
+        sizes: Bytes of inputs.
+        calls: Of each size and way.
+
+    Raises:
+        UnavailableError: There is no such server on this machine.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _write_model(Path(folder))
+        async with AsyncExitStack() as exits:
+            address = await exits.enter_async_context(_serving(engine, Path(folder)))
+            message, shared = [
+                await exits.enter_async_context(
+                    KServeEngine(KServeSettings(address, shared_memory_bytes=least))
+                )
+                for least in (None, 0)
+            ]
+            return Transport(
+                engine, tuple([await _measure(message, shared, size, calls) for size in sizes])
+            )
+
+
+async def _measure(message: KServeEngine, shared: KServeEngine, size: int, calls: int) -> Row:
+    inputs = {"x": np.random.default_rng(0).integers(0, 256, size, np.uint8)}
+    seconds: dict[KServeEngine, list[float]] = {message: [], shared: []}
+    for call in range(calls + 3):
+        for engine, those in seconds.items():
+            started = time.perf_counter()
+            await engine.infer(MODEL, inputs)
+            if call >= 3:  # the first find out how large outputs are, and register memory
+                those.append(time.perf_counter() - started)
+    return Row(
+        size,
+        1000 * statistics.median(seconds[message]),
+        1000 * statistics.median(seconds[shared]),
+        1000 * min(seconds[message]),
+        1000 * min(seconds[shared]),
+    )
+
+
+def _write_model(repository: Path) -> None:
+    import onnx.parser  # late: it comes with [export]
+
+    folder = repository / MODEL / "1"
+    folder.mkdir(parents=True)
+    onnx.save(onnx.parser.parse_model(_GRAPH), folder / "model.onnx")
+    (repository / MODEL / "config.pbtxt").write_text(_CONFIG)
+
+
+@asynccontextmanager
+async def _serving(engine: str, repository: Path) -> AsyncIterator[str]:
+    """Serves the repository; yields the address."""
+    if engine == "triton":
+        from motioncast.triton import EmbeddedTriton, TritonSettings
+
+        async with EmbeddedTriton(TritonSettings(repository)) as triton:
+            yield triton.address
+        return
+    command = (sys.executable, "-m", "motioncast.cli.main", "serve", "models")
+    options = ("--models", str(repository), "--port", "0", "--http-port", "0")
+    process = await asyncio.create_subprocess_exec(
+        *command, *options, "--log-level", "WARNING", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        await process.stdout.readline()
+        yield (await process.stdout.readline()).split()[1].decode()
+    finally:
+        process.terminate()
+        await process.communicate()
