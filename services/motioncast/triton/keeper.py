@@ -18,11 +18,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
 SHARED_MEMORY: Final = Path("/dev/shm")
 _PR_SET_PDEATHSIG: Final = 1
+_GONE_SECONDS: Final = 5.0  # orphans whom nobody buries stay in their group
 
 
 def main() -> None:
@@ -64,9 +66,18 @@ def _run(command: list[str], drain_seconds: float) -> int:
         server.kill()
         return server.wait()
     finally:
-        with contextlib.suppress(ProcessLookupError):  # none is left
-            os.killpg(server.pid, signal.SIGKILL)
+        _kill_group(server)
+
+
+def _kill_group(server: subprocess.Popen[bytes]) -> None:
+    """Kills what is left of the server's processes; returns when they are gone."""
+    with contextlib.suppress(ProcessLookupError):  # none is left
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+        until = time.monotonic() + _GONE_SECONDS
+        while time.monotonic() < until:
+            os.killpg(server.pid, 0)
+            time.sleep(0.01)
 
 
 def _tell(line: str) -> None:

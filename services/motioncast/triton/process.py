@@ -49,7 +49,7 @@ class ServerProcess:
         self._process = process
         self._folder = folder
         assert process.stderr is not None  # it is a pipe
-        self._relay = asyncio.create_task(_relay(process.stderr))
+        self._relay = asyncio.create_task(relay(process.stderr))
 
     @classmethod
     async def start(
@@ -142,7 +142,7 @@ def _command(
     ]
 
 
-async def _relay(lines: StreamReader) -> None:
+async def relay(lines: StreamReader) -> None:
     """Logs what the server tells, until it has ended."""
     try:
         async for line in lines:
