@@ -25,6 +25,7 @@ from motioncast.wire.errors import InvalidInputError
 
 _SMALLEST: Final = 1024 * 1024  # bytes of a region
 _MOST: Final = 512 * 1024 * 1024  # bytes of all regions; runs beyond go in messages
+_MOST_FAILURES: Final = 100  # after which messages are the better way
 _QUESTION_SECONDS: Final = 5.0
 _CLOSING_SECONDS: Final = 5.0  # for the server to end the runs that use regions
 
@@ -47,6 +48,7 @@ class SharedMemory:
         self._calls: set[Any] = set()
         self._registered: dict[str, int] = {}  # names of regions to bytes
         self._output_sizes: dict[tuple[Any, ...], dict[str, int]] = {}
+        self._failures = 0
         self._usable = True
 
     def worth(self, model: str, inputs: Mapping[str, Array]) -> bool:
@@ -94,6 +96,8 @@ class SharedMemory:
             # Another's outputs may still be written to it; a new server knows none of them.
             await self._forget([region, *self._idle])
             self._output_sizes.pop(_shapes(model, inputs), None)
+            self._failures += 1
+            self._usable = self._usable and self._failures < _MOST_FAILURES
             return None
         except BaseException:  # the caller gave the run up
             self._given_up.append(region)
