@@ -24,6 +24,7 @@ from motioncast.wire.errors import UnavailableError
 _log = logging.getLogger(__name__)
 
 _SCAN_SECONDS: Final = 1.0  # how soon the process of a model loaded by a client is watched
+_LOOK_SECONDS: Final = 0.2  # how often the process of a model that is being loaded is looked for
 _LOG_KNOWS: Final = "the server cannot load it; its log tells why"
 _FIRST_PAUSE: Final = 1.0  # before a model is tried again; doubled each time
 _LONGEST_PAUSE: Final = 30.0
@@ -48,6 +49,7 @@ class Supervisor:
         self._settings = settings
         self._watched: dict[int, int] = {}  # descriptor of each stub's process by its pid
         self._ended: asyncio.Queue[Stub] = asyncio.Queue()
+        self._loading = asyncio.Lock()  # the server loads one after the other anyhow
 
     async def look_at_all(self) -> None:
         """Lets every model that was loaded run once; tells those that cannot in `broken`.
@@ -136,10 +138,11 @@ class Supervisor:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._control.unload(model, self._settings.load_seconds)
-                await self._load(model)
-                await self._try(model)
-                await self._load_ensembles()
+                async with self._loading:
+                    await self._control.unload(model, self._settings.load_seconds)
+                    await self._load(model)
+                    await self._try(model)
+                    await self._load_ensembles()
                 if await self._processes(model):  # or it has died again already
                     break
             except (ModelError, UnavailableError) as error:
@@ -151,14 +154,15 @@ class Supervisor:
 
     async def _load(self, model: str) -> None:
         """Loads a model; ends the server when it waits for a process that has died, for ever."""
+        before = await self._processes(model)
         loading = asyncio.create_task(self._control.load(model, self._settings.load_seconds))
-        seen = time.monotonic()  # when a process of the model was last there
+        seen: float | None = None  # when its new process was last there
         try:
             while not loading.done():
-                await asyncio.wait([loading], timeout=_SCAN_SECONDS)
-                if await self._processes(model):
+                await asyncio.wait([loading], timeout=_LOOK_SECONDS)
+                if await self._processes(model) - before:
                     seen = time.monotonic()
-                elif time.monotonic() - seen > self._settings.canary_limit_seconds:
+                elif seen and time.monotonic() - seen > self._settings.canary_limit_seconds:
                     _log.error("tritonserver cannot load %s any more; starting it anew", model)
                     os.kill(self._server, signal.SIGKILL)  # its end is seen where it was started
                     break
@@ -215,6 +219,6 @@ class Supervisor:
             if not hanging:  # it ended before it was watched
                 await self._bring_back(model)
 
-    async def _processes(self, model: str) -> list[int]:
+    async def _processes(self, model: str) -> set[int]:
         stubs = await asyncio.to_thread(find_stubs, self._server)
-        return [stub.pid for stub in stubs if stub.model == model]
+        return {stub.pid for stub in stubs if stub.model == model}
