@@ -28,7 +28,7 @@ pytestmark = [
 
 def names() -> set[str]:
     """Returns the names of this process's regions that the file system has."""
-    return {file.name for file in Path("/dev/shm").glob(f"motioncast_{os.getpid()}_*")}
+    return {file.name for file in Path("/dev/shm").glob(f"motioncast_run_{os.getpid()}_*")}
 
 
 async def registered(subject: Subject) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from support.kserve_served import KServeServed, serving_kserve
 from support.toy_models import write_model
 from tritonclient.grpc import service_pb2
 
-from motioncast.inference.kserve.regions import Region
+from motioncast.inference.kserve.regions import Region, sweep
 
 pytestmark = pytest.mark.skipif(
     not Path("/dev/shm").is_dir(), reason="shared memory is a file on Linux"
@@ -111,3 +114,21 @@ async def test_what_is_no_region_is_not_registered(served: KServeServed, region:
         (asked(name="s", key=region.key, byte_size=8, offset=60), "byte_size: 8 at 60, but "),
     ):
         assert (await refusal(stub.SystemSharedMemoryRegister(request))).startswith(sentence)
+
+
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_uses_is_not() -> None:
+    program = (
+        "from motioncast.inference.kserve.regions import Region; import os, signal;"
+        "print(Region(64).key, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    left = Path("/dev/shm", killed.stdout.strip()[1:])
+    assert left.exists()
+    mine = Region(64)
+    sweep()
+    assert not left.exists()
+    assert Path("/dev/shm", mine.key[1:]).exists()
+    mine.unlink()

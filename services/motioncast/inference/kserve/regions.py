@@ -21,6 +21,7 @@ FOLDER: Final = Path("/dev/shm")  # where Linux has what shm_open opens
 REGION: Final = "shared_memory_region"  # names of a tensor's parameters
 OFFSET: Final = "shared_memory_offset"
 SIZE: Final = "shared_memory_byte_size"
+_PREFIX: Final = "motioncast_run_"
 _ALIGNMENT: Final = 64  # bytes: a cache line, and more than any type asks for
 
 
@@ -36,7 +37,7 @@ class Region:
     """
 
     def __init__(self, size: int) -> None:
-        self.key = f"/motioncast_{os.getpid()}_{secrets.token_hex(8)}"
+        self.key = f"/{_PREFIX}{os.getpid()}_{secrets.token_hex(8)}"
         self.size = size
         file = os.open(FOLDER / self.key[1:], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -60,6 +61,15 @@ class Region:
             there = np.frombuffer(self.data[offset : offset + size], arrays[name].dtype)
             np.copyto(there.reshape(arrays[name].shape), arrays[name])
         return placed
+
+
+def sweep() -> None:
+    """Takes the names away from regions of processes that were killed before they could."""
+    for file in FOLDER.glob(f"{_PREFIX}[0-9]*_*"):
+        process = file.name.removeprefix(_PREFIX).partition("_")[0]
+        if process.isdecimal() and not Path("/proc", process).exists():
+            with suppress(OSError):  # it is another's
+                file.unlink()
 
 
 def layout(sizes: Mapping[str, int], start: int = 0) -> Iterator[tuple[str, tuple[int, int]]]:

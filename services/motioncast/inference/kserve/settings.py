@@ -27,8 +27,9 @@ class KServeSettings:
     max_message_bytes: int = 64 * 1024 * 1024  # of one message, either way
     connect_seconds: float = 10.0  # the server may start after its clients
     retry_seconds: float = 5.0  # that runs which find no server are tried again
-    # Runs with so many bytes go through shared memory to a server on this machine; None: no run.
-    shared_memory_bytes: int | None = None
+    # Runs with so many bytes, inputs and outputs together, go through shared memory to a server on
+    # this machine; None: no run. `motioncast bench-transport` finds where that is quicker.
+    shared_memory_bytes: int | None = 256 * 1024
     keepalive_seconds: float = 30.0  # a server that vanished is noticed about then
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
     region   [ inputs one after the other | outputs one after the other ]
 
 A region is registered once and lent to one run after the other. It loses its name as soon as the
-server has it mapped: nothing is left in the file system, whatever happens to either process.
+server has it mapped: nothing is left in the file system, whatever happens to either process later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ from tritonclient.grpc import service_pb2
 
 from motioncast.inference.engine import Array
 from motioncast.inference.kserve.datatypes import datatype_of
-from motioncast.inference.kserve.regions import OFFSET, REGION, SIZE, Region, layout, space_of
+from motioncast.inference.kserve.regions import (
+    OFFSET,
+    REGION,
+    SIZE,
+    Region,
+    layout,
+    space_of,
+    sweep,
+)
 from motioncast.inference.kserve.tensors import decode_tensors
 from motioncast.wire.errors import InvalidInputError
 
@@ -48,8 +56,10 @@ class SharedMemory:
         self._calls: set[Any] = set()
         self._registered: dict[str, int] = {}  # names of regions to bytes
         self._output_sizes: dict[tuple[Any, ...], dict[str, int]] = {}
+        self._registering = asyncio.Lock()  # at most one region has a name at any time
         self._failures = 0
         self._usable = True
+        sweep()
 
     def worth(self, model: str, inputs: Mapping[str, Array]) -> bool:
         """Tells whether a run should go through shared memory.
@@ -137,18 +147,25 @@ class SharedMemory:
         return await self._register(wanted)
 
     async def _register(self, size: int) -> Region | None:
-        try:
-            region = Region(size)
-        except OSError as error:
-            _log.warning("there is no shared memory for %d bytes (%s)", size, error.strerror)
-            self._usable = False
-            return None
+        async with self._registering:
+            if not self._usable:
+                return None
+            try:
+                region = Region(size)
+            except OSError as error:
+                _log.warning("there is no shared memory for %d bytes (%s)", size, error.strerror)
+                self._usable = False
+                return None
+            return await self._announce(region)
+
+    async def _announce(self, region: Region) -> Region | None:
+        """Lets the server map a region; returns None when it does not."""
         name = region.key[1:]
-        self._registered[name] = size  # also when we are cancelled before the answer
+        self._registered[name] = region.size  # also when we are cancelled before the answer
         try:
             await self._stub.SystemSharedMemoryRegister(
                 service_pb2.SystemSharedMemoryRegisterRequest(
-                    name=name, key=region.key, byte_size=size
+                    name=name, key=region.key, byte_size=region.size
                 ),
                 timeout=_QUESTION_SECONDS,
             )
