@@ -154,15 +154,15 @@ class Supervisor:
 
     async def _load(self, model: str) -> None:
         """Loads a model; ends the server when it waits for a process that has died, for ever."""
-        before = await self._processes(model)
+        before = await self._processes()
         loading = asyncio.create_task(self._control.load(model, self._settings.load_seconds))
-        seen: float | None = None  # when its new process was last there
+        going_on = time.monotonic()  # when a process was last there that loads something
         try:
             while not loading.done():
                 await asyncio.wait([loading], timeout=_LOOK_SECONDS)
-                if await self._processes(model) - before:
-                    seen = time.monotonic()
-                elif seen and time.monotonic() - seen > self._settings.canary_limit_seconds:
+                if await self._processes() - before:  # the model's, or that of a client's loading
+                    going_on = time.monotonic()
+                elif time.monotonic() - going_on > self._settings.canary_limit_seconds:
                     _log.error("tritonserver cannot load %s any more; starting it anew", model)
                     os.kill(self._server, signal.SIGKILL)  # its end is seen where it was started
                     break
@@ -219,6 +219,7 @@ class Supervisor:
             if not hanging:  # it ended before it was watched
                 await self._bring_back(model)
 
-    async def _processes(self, model: str) -> set[int]:
+    async def _processes(self, model: str | None = None) -> set[int]:
+        """Returns the living processes of a model, or of all of them."""
         stubs = await asyncio.to_thread(find_stubs, self._server)
-        return {stub.pid for stub in stubs if stub.model == model}
+        return {stub.pid for stub in stubs if model in (stub.model, None)}
