@@ -163,6 +163,14 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         self._memory.unregister(request.name)
         return service_pb2.SystemSharedMemoryUnregisterResponse()
 
+    # There is no CUDA memory here, so all of it is unregistered: perf_analyzer asks for that.
+
+    async def CudaSharedMemoryStatus(self, request: Any, context: Context) -> Any:
+        return service_pb2.CudaSharedMemoryStatusResponse()
+
+    async def CudaSharedMemoryUnregister(self, request: Any, context: Context) -> Any:
+        return service_pb2.CudaSharedMemoryUnregisterResponse()
+
 
 def _check_repository(request: Any) -> None:
     if request.repository_name:

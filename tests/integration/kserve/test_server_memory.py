@@ -116,6 +116,16 @@ async def test_what_is_no_region_is_not_registered(served: KServeServed, region:
         assert (await refusal(stub.SystemSharedMemoryRegister(request))).startswith(sentence)
 
 
+async def test_there_is_no_cuda_memory(served: KServeServed) -> None:
+    stub = served.stub
+    status = await stub.CudaSharedMemoryStatus(service_pb2.CudaSharedMemoryStatusRequest())
+    assert not status.regions
+    await stub.CudaSharedMemoryUnregister(service_pb2.CudaSharedMemoryUnregisterRequest())
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.CudaSharedMemoryRegister(service_pb2.CudaSharedMemoryRegisterRequest(name="c"))
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 def test_what_a_killed_process_left_is_swept_and_what_a_living_one_uses_is_not() -> None:
     program = (
         "from motioncast.inference.kserve.regions import Region; import os, signal;"
