@@ -85,7 +85,7 @@ def keypoint_specification(configuration: Configuration) -> ModelSpecification:
         # 1e-4 is 1/80 of a pixel at 256 x 256; the softmax's temperature magnifies rounding.
         tolerances={"keypoints": Tolerance(1e-4)},
         max_batch_size=64,
-        dynamic_batching=True,
+        dynamic_batching=False,  # a CPU computes the images one after the other (docs/export.md)
         gpu=GpuServing(instances=2, preferred_batch_sizes=(8, 16, 32)),
     )
 

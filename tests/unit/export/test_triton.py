@@ -69,7 +69,8 @@ def test_only_models_that_gain_from_it_are_batched_dynamically() -> None:
     predictor = parsed(predictor_specification("paper64", VRNN(SIZES)))
     assert predictor.HasField("dynamic_batching")
     assert predictor.dynamic_batching.max_queue_delay_microseconds == 0
-    assert not parsed(synthesis_specification(PAPER64)).HasField("dynamic_batching")
+    for specification in (keypoint_specification(PAPER64), synthesis_specification(PAPER64)):
+        assert not parsed(specification).HasField("dynamic_batching")
 
 
 def test_the_predictors_state_is_as_long_as_the_networks() -> None:
