@@ -93,12 +93,12 @@ class SharedMemory:
 
 def _map(key: str, offset: int, size: int) -> memoryview:
     name = key.removeprefix("/")
-    if not name or "/" in name or name in (".", ".."):
+    if not name or "/" in name or "\0" in name or name in (".", ".."):
         raise InvalidInputError.of("key", f"{key!r} is no name of shared memory")
     if size < 1:
         raise InvalidInputError.of("byte_size", f"{size} is less than 1")
     try:
-        file = os.open(FOLDER / name, os.O_RDWR)
+        file = os.open(FOLDER / name, os.O_RDWR | os.O_NOFOLLOW)
     except OSError as error:
         raise InvalidInputError.of("key", f"{key} cannot be opened ({error.strerror})") from None
     try:

@@ -229,6 +229,10 @@ _TENSOR = {"name": "image", "datatype": "UINT8", "shape": [1, 16, 16, 3]}
             "image: shape [-1, 16, 16, -3] has a negative length",
         ),
         (
+            {"inputs": [{**_TENSOR, "shape": [0, 2**62, 4]}], "raw_input_contents": [b""]},
+            f"image: no array has shape [0, {2**62}, 4]",
+        ),
+        (
             {"inputs": [{**_TENSOR, "shape": [1, 768]}]},
             "image: shape [1, 768], but the model takes [B, 16, 16, 3]",
         ),

@@ -111,7 +111,14 @@ def _decode(tensor: Any, data: bytes | memoryview | None) -> Array:
             tensor.name,
             f"{len(data)} bytes, but shape {list(shape)} of {tensor.datatype} takes {wanted}",
         )
-    return np.frombuffer(data, dtype).reshape(shape)
+    return _shaped(tensor.name, np.frombuffer(data, dtype), shape)
+
+
+def _shaped(name: str, elements: Array, shape: tuple[int, ...]) -> Array:
+    try:
+        return elements.reshape(shape)
+    except ValueError:  # of 0 elements, but with an axis too long for any array
+        raise InvalidInputError.of(name, f"no array has shape {list(shape)}") from None
 
 
 def _decode_typed(tensor: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
@@ -131,4 +138,4 @@ def _decode_typed(tensor: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> 
                 tensor.name,
                 f"{tensor.datatype} is within {limits.min} to {limits.max}, which not all are",
             )
-    return elements.astype(dtype).reshape(shape)
+    return _shaped(tensor.name, elements.astype(dtype), shape)
