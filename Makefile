@@ -1,12 +1,16 @@
 # `make help` lists what can be made. Every target creates the environment that it needs.
 
 VENV ?= .venv
+TRITON_VENV ?= .venv-triton
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports proto-lint bench dashboard-check clean
+# There the real Triton can be embedded, in an environment of its own: it needs numpy 1.26.
+TRITON_HERE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
+
+.PHONY: help demo test test-triton check format lint types imports proto-lint bench dashboard-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -14,8 +18,13 @@ help: ## list the targets
 demo: $(VENV)/.demo ## reconstruct a bundled talking head, half of its frames forecast; writes out/demo/
 	$(BIN)/motioncast demo
 
-test: $(VENV)/.dev ## run every test
+test: $(VENV)/.dev $(if $(TRITON_HERE),$(TRITON_VENV)/.dev) ## run every test
 	$(BIN)/python -m pytest
+	$(if $(TRITON_HERE),$(MAKE) --no-print-directory test-triton)
+
+test-triton: $(TRITON_VENV)/.dev ## run the tests that need the real Triton
+	$(TRITON_VENV)/bin/python -m pytest tests/integration/triton
+	$(TRITON_VENV)/bin/python -m pytest tests/conformance -k triton
 
 check: lint types imports proto-lint ## lint, types, import arrows, contract
 
@@ -44,7 +53,7 @@ dashboard-check: $(VENV)/.dev ## run every query of the dashboard once against a
 	$(BIN)/python deploy/check_dashboard.py clients/motioncast/cli/assets/grid_sbwu5s.mp4
 
 clean: ## remove what was built, environment included
-	rm -rf $(VENV) node_modules out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TRITON_VENV) node_modules out .mypy_cache .pytest_cache .ruff_cache
 	find proto \( -name '*_pb2*.py' -o -name '*_pb2*.pyi' \) -delete
 
 $(BIN)/python:
@@ -58,6 +67,15 @@ $(VENV)/.demo: pyproject.toml constraints.txt $(wildcard proto/motioncast/v1/*.p
 $(VENV)/.dev: pyproject.toml constraints.txt $(wildcard proto/motioncast/v1/*.proto) | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(TRITON_VENV)/.dev: pyproject.toml constraints.txt $(wildcard proto/motioncast/v1/*.proto)
+	$(PYTHON) -m venv $(TRITON_VENV)
+	$(TRITON_VENV)/bin/python -m pip install --quiet --upgrade 'pip>=24'
+	sed 's/^numpy==.*/numpy==1.26.4/' constraints.txt > $(TRITON_VENV)/constraints.txt
+	$(TRITON_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(TRITON_VENV)/constraints.txt \
+		--editable '.[cli,triton]' hypothesis onnx pytest pytest-asyncio
+	@touch $@
 
 node_modules/.bin/buf: package.json package-lock.json
 	npm ci --no-fund --no-audit
