@@ -107,6 +107,31 @@ async def test_a_run_while_the_server_restarts_is_tried_again(toy_repository: Pa
         np.testing.assert_allclose((await run)["keypoints"][0], expected, atol=1e-6)
 
 
+async def test_a_run_that_finds_no_room_waits_until_there_is_some(tmp_path: Path) -> None:
+    settings = ServerSettings(max_concurrent_calls=1, max_queued_calls=0)
+    inputs = {
+        "keypoints": np.zeros((1, 1, 2, 3), np.float32),
+        "observed": np.ones((1, 1), np.float32),
+        "noise": np.zeros((1, 1, 2), np.float32),
+        "state": np.zeros((1, 13), np.float32),
+    }
+    async with (
+        asyncio.timeout(60),
+        serving_kserve(build_endless_repository(tmp_path), settings) as served,
+        KServeEngine(KServeSettings(served.server.address, retry_seconds=60)) as engine,
+    ):
+        value = served.server.metrics.registry.get_sample_value
+        endless = asyncio.ensure_future(engine.infer("toy_keypoint", IMAGE))
+        while not value("motioncast_calls_in_flight"):
+            await engine.ready()
+        waiting = asyncio.ensure_future(engine.infer("toy_predictor", inputs))
+        while not value("motioncast_calls_rejected_total", {"reason": "queue_full"}):
+            await engine.ready()
+        assert not waiting.done()
+        endless.cancel()
+        assert (await waiting)["forecast"].shape == (1, 1, 2, 3)
+
+
 async def test_a_run_without_a_server_ends_in_unavailable_or_at_its_deadline(
     toy_repository: Path,
 ) -> None:

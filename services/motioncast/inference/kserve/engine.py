@@ -87,8 +87,8 @@ class KServeEngine:
     async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:
         """Runs a model once; see `Engine.infer`.
 
-        Where the server does not answer, or is loading the model anew, the run is tried again
-        until the caller gives it up, for at most `retry_seconds`.
+        Where the server does not answer, has no room, or is loading the model anew, the run is
+        tried again until the caller gives it up, for at most `retry_seconds`.
 
         Raises:
             ExhaustedError: The inputs or the outputs exceed the limit of a message.
@@ -219,7 +219,7 @@ class KServeEngine:
                 if task is not None and not task.cancelling():  # nobody gave up: it was closed
                     raise UnavailableError("engine: closed before the run ended") from None
                 raise
-            passing = isinstance(failure, UnavailableError) and failure.retry_after_seconds
+            passing = isinstance(failure, DomainError) and failure.retry_after_seconds
             if not passing:
                 raise failure
             if time.monotonic() + pause > until:
