@@ -22,11 +22,11 @@ def bench_tables(result: BenchResult) -> RenderableType:
 def pipelines_table(result: PipelinesResult) -> RenderableType:
     """Returns both pipelines side by side on each engine, and where they were measured."""
     title = f"{result.model}, {result.pixels}, {result.observed} observed : {result.predicted}"
-    table = Table(title=f"{title} predicted", title_justify="left")
+    table = Table(title=f"{title} predicted; latency in ms, p50 and p95", title_justify="left")
     for column in ("engine", "streams", "pipeline"):
-        table.add_column(column)
-    for column in ("frames/s", "group p50, ms", "p95", "first frame p50, ms", "p95"):
-        table.add_column(column, justify="right")
+        table.add_column(column, no_wrap=True)
+    for column in ("frames/s", "group", "p95", "first", "p95"):
+        table.add_column(column, justify="right", no_wrap=True)
     for one in result.results:
         group, first = one.group, one.first_frame
         table.add_row(
