@@ -34,8 +34,8 @@ def pipelines_table(result: PipelinesResult) -> RenderableType:
             str(one.streams),
             one.pipeline,
             f"{one.frames_per_second:.1f}",
-            *(f"{value:.1f}" for value in (group.p50_ms, group.p95_ms)),
-            *(f"{value:.1f}" for value in (first.p50_ms, first.p95_ms)),
+            *(f"{value:.0f}" for value in (group.p50_ms, group.p95_ms)),
+            *(f"{value:.0f}" for value in (first.p50_ms, first.p95_ms)),
             end_section=one.pipeline == "ensemble",
         )
     return Group(table, _where(result.machine))
