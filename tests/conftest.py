@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -22,3 +24,13 @@ hypothesis.settings.load_profile("motioncast")
 def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Path of a model repository with the closed-form models of `support.toy_models`."""
     return build_toy_repository(tmp_path_factory.mktemp("toy_repository"))
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Takes back where a test's `motioncast serve` sent the log: standard error of that test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
