@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class EngineName(StrEnum):
-    """What can run the models on this machine."""
-
-    INPROCESS = "inprocess"
-    TRITON = "triton"
+from motioncast.cli.commands.engines import EngineName
 
 
 def bench_pipelines(

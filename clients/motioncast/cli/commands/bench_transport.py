@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Server(StrEnum):
-    """What serves the model."""
-
-    INPROCESS = "inprocess"
-    TRITON = "triton"
+from motioncast.cli.commands.engines import EngineName
 
 
 def bench_transport(
     engine: Annotated[
-        Server, typer.Option(help="inprocess: `motioncast serve models`; triton: the real one.")
-    ] = Server.INPROCESS,
+        EngineName, typer.Option(help="inprocess: `motioncast serve models`; triton: the real one.")
+    ] = EngineName.INPROCESS,
     sizes: Annotated[
         list[int], typer.Option("--size", help="Bytes of the input; may be given several times.")
     ] = [1_000, 49_152, 196_608, 786_432, 3_145_728],  # noqa: B006  # nobody writes it

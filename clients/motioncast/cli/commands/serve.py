@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from motioncast.cli.commands.engines import EngineName
+
 
 class Name(StrEnum):
     """The services."""
@@ -17,13 +19,6 @@ class Name(StrEnum):
     PREDICTOR = "predictor"
     SYNTHESIS = "synthesis"
     MODELS = "models"  # all of them, over KServe v2, for clients of Triton
-
-
-class EngineName(StrEnum):
-    """What can run the models on this machine."""
-
-    INPROCESS = "inprocess"
-    TRITON = "triton"
 
 
 class ProviderName(StrEnum):
