@@ -13,18 +13,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import numpy as np
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from motioncast.inference.engine import (
     Array,
     Inference,
     ModelMetadata,
     ModelState,
-    TensorMetadata,
 )
 from motioncast.inference.ensemble import Ensemble, find_ensembles, read_ensemble
 from motioncast.inference.inputs import check_inputs
+from motioncast.inference.onnx_tensors import describe
 from motioncast.inference.providers import Provider
 from motioncast.inference.repository import find_models
 from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
@@ -33,15 +33,6 @@ _log = logging.getLogger(__name__)
 
 _ERRORS_ONLY: Final = 3
 _FATAL_ONLY: Final = 4
-_DTYPES: Final = {
-    "tensor(uint8)": np.uint8,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
-    "tensor(float16)": np.float16,
-    "tensor(float)": np.float32,
-    "tensor(double)": np.float64,
-    "tensor(bool)": np.bool_,
-}
 
 
 def _cores() -> int:
@@ -273,26 +264,19 @@ class _Model:
         self.version = int(file.parent.name)
         self.metadata = ModelMetadata(
             name,
-            tuple(_tensor(argument, name) for argument in self._session.get_inputs()),
-            tuple(_tensor(argument, name) for argument in self._session.get_outputs()),
+            tuple(describe(argument, name) for argument in self._session.get_inputs()),
+            tuple(describe(argument, name) for argument in self._session.get_outputs()),
         )
         self._outputs = [tensor.name for tensor in self.metadata.outputs]
 
     def run(self, inputs: Mapping[str, Array], options: Any) -> Inference:
         started = time.perf_counter()
-        values = self._session.run(self._outputs, dict(inputs), options)
+        try:
+            values = self._session.run(self._outputs, dict(inputs), options)
+        except InvalidArgument as error:  # its words tell of the graph, not of what was asked
+            _log.info("%s: %s", self.metadata.name, error)
+            raise InvalidInputError.of(
+                "inputs", f"the model {self.metadata.name} cannot be run on these values"
+            ) from error
         seconds = time.perf_counter() - started
         return Inference(dict(zip(self._outputs, values, strict=True)), seconds)
-
-
-def _tensor(argument: Any, model: str) -> TensorMetadata:
-    """Returns ONNX Runtime's description of a tensor in our words; unnamed axes get a name."""
-    if argument.type not in _DTYPES:
-        raise InvalidInputError.of(
-            "repository", f"the model {model} has {argument.name} of type {argument.type}"
-        )
-    shape = tuple(
-        length if isinstance(length, int) else length or f"{argument.name}_axis{axis}"
-        for axis, length in enumerate(argument.shape)
-    )
-    return TensorMetadata(argument.name, np.dtype(_DTYPES[argument.type]), shape)

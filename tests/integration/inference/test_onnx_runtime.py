@@ -112,6 +112,18 @@ async def test_a_wrong_input_is_refused_in_words_before_the_run(engine: OnnxRunt
         await engine.infer("toy_predictor", wrong)
 
 
+async def test_values_that_a_model_cannot_take_are_refused_in_words(tmp_path: Path) -> None:
+    write_model(
+        tmp_path, "pick", "p (float[N] x, int64[M] at) => (float[M] y) { y = Gather(x, at) }"
+    )
+    x = np.array([1, 2], np.float32)
+    async with OnnxRuntimeEngine(tmp_path) as engine:
+        with pytest.raises(InvalidInputError, match=r"^inputs: the model pick cannot be run on"):
+            await engine.infer("pick", {"x": x, "at": np.array([2])})
+        run = await engine.infer("pick", {"x": x, "at": np.array([1])})
+    assert run["y"] == [2]
+
+
 async def test_a_broken_model_file_is_named_at_the_start(
     toy_repository: Path, tmp_path: Path
 ) -> None:
