@@ -60,6 +60,7 @@ def test_a_training_starts_from_a_checkpoint_and_draws_from_further_folders(
     save_motion_transfer(start, tmp_path / "start.pt")
     common = ["--data", str(videos), "--also", str(videos), ".25", "--cache", str(tmp_path / "c")]
     common += ["--from", str(tmp_path / "start.pt"), "--freeze-detector", "0"]
+    common += ["--rooms", str(videos)]
 
     train.main([*common, "--out", str(tmp_path / "run"), "--steps", "1", "--batch-size", "2"])
 
@@ -76,6 +77,8 @@ def test_a_training_starts_from_a_checkpoint_and_draws_from_further_folders(
         (["--also", "x", "1.5"], "the share is 1.5"),
         (["--also", "x", "some"], "the share is some"),
         (["--from", "absent.pt"], "absent.pt: no such checkpoint"),
+        (["--also", "absent", "0.5"], "absent is not a folder"),
+        (["--rooms", "absent"], "absent is not a folder"),
         (
             ["--freeze-statistics", "0"],
             "fixes the statistics of batch normalisation from the start",

@@ -1,5 +1,6 @@
 """The training of detector and synthesis network, and its checkpoints."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +230,24 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         load_motion_transfer(tmp_path / "model.pt")
     with pytest.raises(FileNotFoundError, match="no such checkpoint"):
         load_motion_transfer(tmp_path / "missing.pt")
+
+
+def test_a_checkpoint_from_before_the_detector_was_deepened_computes_what_it_did(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    shallow = MotionTransfer(replace(LITE128, detector_blocks=None)).half().float().eval()
+    save_motion_transfer(shallow, tmp_path / "model.pt")
+
+    loaded = load_motion_transfer(tmp_path / "model.pt")
+
+    image = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    assert loaded.configuration == LITE128
+    with torch.inference_mode():
+        assert_close(loaded.detect(image), shallow.detect(image), atol=1e-6, rtol=0)
+    save_motion_transfer(loaded, tmp_path / "deep.pt")
+    incomplete = torch.load(tmp_path / "deep.pt", weights_only=True)
+    del incomplete["weights"]["detector.level16.2.body.1.weight"]  # a part of a block
+    torch.save(incomplete, tmp_path / "deep.pt")
+    with pytest.raises(CheckpointError, match=r"level16\.2\.body\.1\.weight"):
+        load_motion_transfer(tmp_path / "deep.pt")

@@ -1,10 +1,12 @@
 """What is varied at random in the frames of a training sample.
 
 Every frame of a sample is varied alike. `other_people` of the samples are varied so strongly that
-one speaker's face becomes many: stretched and bent, turned, in other light and colours. Motion can
-be added to the frames after the first, which is all the motion that a photograph has.
+one speaker's face becomes many: stretched and bent, turned, in other light and colours, and where
+a plain wall allows it in another room. Motion can be added to the frames after the first, which is
+all the motion that a photograph has.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +14,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from motioncast.data.rooms import Matte, cut_out, made_up_wall
+
 BEND_POINTS = 5  # control points per side of a smooth random displacement
+
+
+Room = Callable[[np.random.Generator, int], Tensor]  # draws a picture (3, S, S) of a side
+
+
+def made_up_room(random: np.random.Generator, side: int) -> Tensor:
+    """Returns a wall (3, S, S) of random rectangles."""
+    return made_up_wall(side, random)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +38,15 @@ class Augmentation:
     brightness: float = 0.1
     other_people: float = 0.0  # share of the samples that are varied strongly
     added_motion: float = 0.0  # share of the strongly varied whose later frames move further
+    other_rooms: float = 0.0  # share of the strongly varied, before a plain wall, put elsewhere
 
 
 LITE = Augmentation()
-PEOPLE = replace(LITE, other_people=0.25, added_motion=0.3)
+PEOPLE = replace(LITE, other_people=0.25, added_motion=0.3, other_rooms=0.6)
 NEMO = Augmentation(zoom=0.0, colour=0.0, brightness=0.0)  # Monkey-Net's, for faces
+CLOSE = Augmentation(zoom=1.0)  # for rooms: any part of at least half the side
 BAIR = replace(NEMO, time_flip_probability=0.0)  # Monkey-Net's: pushing does not run backwards
-ROBOT = replace(PEOPLE, time_flip_probability=0.0)
+ROBOT = replace(PEOPLE, time_flip_probability=0.0, other_rooms=0.0)
 AUGMENTATIONS = {"lite": LITE, "people": PEOPLE, "nemo": NEMO, "bair": BAIR, "robot": ROBOT}
 
 
@@ -41,27 +55,35 @@ def augment(
     augmentation: Augmentation,
     random: np.random.Generator,
     photograph: bool = False,
+    room: Room = made_up_room,
 ) -> Tensor:
     """Varies the frames (F, 3, S, S) of a sample in [0, 1]: one flip, crop and colouring for all.
 
     A photograph, whose frames are all the same, is varied strongly and gets motion where the
-    augmentation varies strongly at all.
+    augmentation varies strongly at all. `room` draws a picture (3, S, S) to put people before.
     """
-    chance_strong, chance_moving = random.random(2)
+    chance_strong, chance_moving, chance_elsewhere = random.random(3)
     strong = chance_strong < augmentation.other_people
     moving = strong and chance_moving < augmentation.added_motion
     if photograph and augmentation.other_people:
         strong = moving = True
-    coloured = _light(frames, augmentation, random)
+    elsewhere = strong and chance_elsewhere < augmentation.other_rooms
+    matte = cut_out(frames) if elsewhere else None
+    images = frames if matte is None else torch.cat([frames, matte.wall])
+    images = _light(images, augmentation, random)
     where = _crop(augmentation, random, frames.shape[-1])
     if strong:
-        coloured = _other_light(coloured, random)
+        images = _other_light(images, random)
         where = _other_shape(where, random)
+    if matte is not None:
+        where = _farther(where, random)
     positions = where.expand(len(frames), -1, -1, -1)
     if moving:
         positions = torch.cat([where, _moved(where, len(frames) - 1, random)])
+    if matte is not None:
+        return _put_before(room(random, frames.shape[-1]), images, matte, positions, random)
     return functional.grid_sample(
-        coloured.clamp(0, 1), positions, padding_mode="reflection", align_corners=True
+        images.clamp(0, 1), positions, padding_mode="reflection", align_corners=True
     )
 
 
@@ -110,11 +132,11 @@ def _other_light(frames: Tensor, random: np.random.Generator) -> Tensor:
     """Varies colours as skins, clothes, lamps and cameras differ."""
     grey = frames.mean(dim=1, keepdim=True)
     frames = grey + random.uniform(0.0, 1.6) * (frames - grey)  # saturation
-    frames = frames * torch.exp(_uniform(random, -0.35, 0.35, 3, 1, 1))  # white balance
+    frames = frames * torch.exp(_uniform(random, -0.25, 0.25, 3, 1, 1))  # white balance
     mean = frames.mean()
     frames = mean + np.exp(random.uniform(-0.5, 0.3)) * (frames - mean)  # contrast
     frames = frames.clamp(1e-4, 1) ** np.exp(random.uniform(-0.6, 0.5))  # gamma
-    if random.random() < 0.2:
+    if random.random() < 0.05:
         frames = frames[:, torch.from_numpy(random.permutation(3))]
     return frames
 
@@ -125,6 +147,36 @@ def _other_shape(where: Tensor, random: np.random.Generator) -> Tensor:
     affine = random_affine(1, random, rotation=0.2, scale=0.25, shift=0.15)
     affine[:, 0, :2] *= random.uniform(0.87, 1.15)
     return _at(where, _grid(affine, side) + _smooth(side, 0.05, random))
+
+
+def _farther(where: Tensor, random: np.random.Generator) -> Tensor:
+    """Moves two thirds of the people away, standing on the lower edge as before."""
+    feet = torch.tensor([0.0, 1.0])
+    return feet + max(1.0, random.uniform(0.7, 1.6)) * (where - feet)
+
+
+def _put_before(
+    room: Tensor, images: Tensor, matte: Matte, positions: Tensor, random: np.random.Generator
+) -> Tensor:
+    """Returns what lies at `positions` (F, S, S, 2) of the frames, cut out, before a room.
+
+    `images` (F + 1, 3, S, S) are the frames and their wall, coloured alike; the room is in a light
+    of its own. What the frame cuts off goes on beyond its border, but not above it.
+    """
+    side = room.shape[-1]
+    person = images[:-1] - (1 - matte.alpha) * images[-1:]
+    layers = functional.grid_sample(
+        torch.cat([person, matte.alpha], dim=1),
+        positions,
+        padding_mode="border",
+        align_corners=True,
+    )
+    where = _crop(CLOSE, random, side)
+    behind = functional.grid_sample(
+        _other_light(room.unsqueeze(0), random), where, padding_mode="border", align_corners=True
+    )
+    layers = layers * (positions[..., 1] > -1).unsqueeze(1)
+    return (layers[:, :3] + (1 - layers[:, 3:]) * behind).clamp(0, 1)
 
 
 def _moved(where: Tensor, count: int, random: np.random.Generator) -> Tensor:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motioncast.data.augmentation import LITE, Augmentation, augment
+from motioncast.data.augmentation import LITE, Augmentation, augment, made_up_room
 from motioncast.data.clip_cache import ClipCache
 
+MADE_UP_ROOMS = 0.4  # share of the rooms, where there are pictures of others
 NEIGHBOUR_FRAMES = 2  # 80 ms at 25 frames/s: lips have moved, the head hardly
 
 
@@ -48,6 +49,7 @@ class PairSampler:
     augmentation: Augmentation = LITE
     rank: int = 0
     count: int = 1
+    rooms: Pool | None = None  # whose pictures people are put before, besides made-up ones
 
     def __post_init__(self) -> None:
         if self.batch_size % self.count:
@@ -74,7 +76,17 @@ class PairSampler:
         neighbour = np.clip(second + step, 0, len(clip) - 1)
         frames = np.stack([clip[first], clip[second], clip[neighbour]])
         images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-        return augment(images, self.augmentation, random, photograph=len(clip) == 1)
+        still = len(clip) == 1
+        return augment(images, self.augmentation, random, photograph=still, room=self._room)
+
+    def _room(self, random: np.random.Generator, side: int) -> Tensor:
+        """Draws a picture (3, S, S) to put people before."""
+        if self.rooms is None or random.random() < MADE_UP_ROOMS:
+            return made_up_room(random, side)
+        clips = self.rooms.clips
+        clip = self.rooms.cache.clip(clips[int(random.integers(len(clips)))])
+        picture = np.array(clip[int(random.integers(len(clip)))])
+        return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
 
     def _pool(self, random: np.random.Generator) -> Pool:
         if len(self.pools) == 1:

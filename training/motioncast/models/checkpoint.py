@@ -1,11 +1,14 @@
 """Checkpoints of detector and synthesis: float16 weights, a format version and a configuration."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from motioncast.models.configurations import configuration
+from motioncast.models.lite_blocks import Residual
 from motioncast.models.motion_transfer import MotionTransfer
 
 MOTION_TRANSFER_FORMAT = "motioncast.motion_transfer"
@@ -37,17 +40,29 @@ def save_motion_transfer(model: MotionTransfer, path: Path) -> None:
 def load_motion_transfer(path: Path) -> MotionTransfer:
     """Returns the networks of a checkpoint in evaluation mode, float32, on the CPU.
 
-    Raises FileNotFoundError, or CheckpointError when the file is of another kind, version or
-    configuration.
+    Residual blocks that the configuration did not have when they were trained start as the
+    identity, so that older checkpoints compute what they did. Raises FileNotFoundError, or
+    CheckpointError when the file is of another kind, version or configuration.
     """
     payload = _read(Path(path))
     try:
         known = configuration(payload["configuration"])
         model = MotionTransfer(known)
-        model.load_state_dict(payload["weights"])
+        _load_weights(model, payload["weights"])
     except (KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     return model.eval()
+
+
+def _load_weights(model: MotionTransfer, weights: Mapping[str, Tensor]) -> None:
+    blocks = {name: part for name, part in model.named_modules() if isinstance(part, Residual)}
+    absent = {
+        f"{name}.{key}": value
+        for name, part in blocks.items()
+        if not any(key.startswith(f"{name}.") for key in weights)
+        for key, value in part.state_dict().items()
+    }
+    model.load_state_dict({**absent, **weights})
 
 
 def _read(path: Path) -> dict[str, Any]:

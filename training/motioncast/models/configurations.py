@@ -16,6 +16,9 @@ class Configuration:
     softmax_temperature: float = 0.1
     unit_heatmaps: bool = False  # Gaussians that sum to one, instead of a height of 1/100
     blocks: int = 0  # residual blocks per stage of the lite networks
+    # Those of the lite detector at a quarter, an eighth and a sixteenth of the side; by default
+    # none, and `blocks`. Depth costs little there, and helps to find the same points on anybody.
+    detector_blocks: tuple[int, int, int] | None = None
     width: float = 1.0  # factor on the channels of the lite networks
 
     def channels(self, count: int) -> int:
@@ -30,7 +33,14 @@ PAPER64 = Configuration(name="paper64", architecture="monkey_net", image_size=64
 PAPER64_BAIR = replace(PAPER64, name="paper64_bair", unit_heatmaps=True)
 
 # For the CPU: dense motion at 32x32, nothing but warping and blending at full resolution.
-LITE128 = Configuration(name="lite128", architecture="lite", image_size=128, keypoints=16, blocks=1)
+LITE128 = Configuration(
+    name="lite128",
+    architecture="lite",
+    image_size=128,
+    keypoints=16,
+    blocks=1,
+    detector_blocks=(1, 3, 4),
+)
 
 # The same networks at the paper's size and number of keypoints: its experiments on a CPU.
 LITE64 = Configuration(name="lite64", architecture="lite", image_size=64, keypoints=10)

@@ -29,21 +29,23 @@ class LiteKeypointDetector(nn.Module):
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__()
-        blocks, channels = configuration.blocks, configuration.channels
+        channels, blocks = configuration.channels, configuration.blocks
+        at32, at16, at8 = configuration.detector_blocks or (0, blocks, blocks)
         c16, c48, c64, c96 = channels(16), channels(48), channels(64), channels(96)
         self.stem = nn.Sequential(conv_bn_relu(12, c16), conv_bn_relu(c16, c48, stride=2))
         self.level32 = conv_bn_relu(c48, c48)
         self.level16 = nn.Sequential(
-            conv_bn_relu(c48, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, blocks)
+            conv_bn_relu(c48, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, at16)
         )
         self.level8 = nn.Sequential(
             conv_bn_relu(c64, c96, stride=2),
             conv_bn_relu(c96, c96),
             conv_bn_relu(c96, c96),
-            *residuals(c96, blocks),
+            *residuals(c96, at8),
         )
         self.up16 = conv_bn_relu(c96, c64)
         self.up32 = conv_bn_relu(c64, c48)
+        self.refine32 = nn.Sequential(*residuals(c48, at32))
         self.shape_and_appearance = nn.Conv2d(c48, 2 * configuration.keypoints, 3, padding=1)
         # Without this the heights soon agree on a constant, the easiest way to be equivariant.
         self.normalise = nn.BatchNorm1d(configuration.keypoints, affine=False)
@@ -64,5 +66,6 @@ class LiteKeypointDetector(nn.Module):
         at8 = self.level8(at16)
         up16 = self.up16(functional.interpolate(at8, scale_factor=2.0)) + at16
         up32 = self.up32(functional.interpolate(up16, scale_factor=2.0)) + at32
-        shape, appearance = self.shape_and_appearance(up32).float().chunk(2, dim=1)
+        maps = self.shape_and_appearance(self.refine32(up32))
+        shape, appearance = maps.float().chunk(2, dim=1)
         return shape, appearance

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.clip_cache import split_validation
 from motioncast.data.pairs import PairSampler, Pool
-from motioncast.data.sources import DataSource, open_clips
+from motioncast.data.sources import DataSource, clip_source, open_clips
 from motioncast.models.checkpoint import (
     CheckpointError,
     load_motion_transfer,
@@ -151,6 +151,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar=("FOLDER", "SHARE"),
         help="draw this share of the samples from further videos, or photographs (repeatable)",
     )
+    parser.add_argument(
+        "--rooms",
+        type=Path,
+        metavar="FOLDER",
+        help="videos or photographs, whose pictures some people are put before",
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
 
@@ -176,17 +182,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         own_share = 1 - sum(share for _, share in further)
         if own_share <= 0:
             raise ConfigurationError("--also: the shares leave nothing for --data")
+        folders = [folder for folder, _ in further]
+        for folder in folders if options.rooms is None else [*folders, options.rooms]:
+            clip_source(DataSource(folder)).paths()
     except (ConfigurationError, CheckpointError, FileNotFoundError) as error:
         parser.error(str(error))
     with joined(options.device) as processes:
         with processes.leader_first():
             cache = open_data(options, chosen.network.image_size)
         clips, held_out = split_validation(cache)
-        pools = [Pool(cache, clips, own_share)]
-        for folder, share in further:
+
+        def pool(folder: Path, share: float = 1.0) -> Pool:
             with processes.leader_first():
                 more = open_clips(DataSource(folder), chosen.network.image_size, options.cache)
-            pools.append(Pool(more, range(len(more)), share))
+            return Pool(more, range(len(more)), share)
+
+        pools = [Pool(cache, clips, own_share)]
+        pools += [pool(folder, share) for folder, share in further]
+        rooms = None if options.rooms is None else pool(options.rooms)
         training = new_training(chosen.network, in_steps(settings, len(clips)), processes, start)
         settings, checkpoint = training.settings, options.out / "training.pt"
         if checkpoint.is_file():
@@ -200,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             chosen.augmentation,
             processes.rank,
             processes.count,
+            rooms,
         )
         watched = held_out_pairs(cache, held_out) if held_out else None
         train(training, sampler, options.out, held_out=watched)

@@ -51,7 +51,7 @@ class ServedLiteDetector(nn.Module):
         at8 = part.level8(at16)
         up16 = part.up16(functional.interpolate(at8, scale_factor=2.0)) + at16
         up32 = part.up32(functional.interpolate(up16, scale_factor=2.0)) + at32
-        maps: Tensor = part.shape_and_appearance(up32)
+        maps: Tensor = part.shape_and_appearance(part.refine32(up32))
         return maps
 
 
