@@ -1,0 +1,125 @@
+"""What better keypoints would be worth: the detector's headroom, with the synthesis as it is.
+
+    python -m motioncast.evaluate.headroom --data videos --checkpoint runs/lite128/model.pt
+
+The keypoints of some frames of each clip are moved by gradient descent, from where the detector
+found them, until the image that the synthesis makes of the first frame errs least. A large gain
+means that the points are wrong, a small one that the picture is all the synthesis can make.
+
+Shapes: T frames, S pixels, K keypoints (x, y, intensity).
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from motioncast.data.arguments import add_data_arguments, open_data
+from motioncast.data.clip_cache import Clip
+from motioncast.evaluate.canvas import as_images
+from motioncast.evaluate.entrants import first_line
+from motioncast.evaluate.metrics.pixels import psnr
+from motioncast.evaluate.report import table
+from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
+from motioncast.models.motion_transfer import MotionTransfer
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """Mean PSNR in dB over frames of one clip."""
+
+    clip: str
+    copied: float  # of the first frame
+    detected: float  # of the image from the keypoints as they were found
+    fitted: float  # and as they fit best
+    moved: float  # mean distance between the two, pixels
+
+
+def headroom(
+    model: MotionTransfer, name: str, clip: Clip, frames: int, steps: int, rate: float
+) -> Headroom:
+    """Fits the keypoints of some frames of a clip (T, S, S, 3) to what the synthesis makes of them.
+
+    `frames` of the clip's later ones, evenly spaced, take `steps` steps of Adam at that rate.
+    """
+    chosen = np.linspace(0, len(clip) - 1, frames + 1).round().astype(int)[1:]
+    source, target = as_images(np.array(clip[:1])), as_images(np.array(clip[chosen]))
+    model.requires_grad_(False)
+    of_source, found = model.detect(source), model.detect(target)  # (1, K, 3), (T, K, 3)
+    encoded = model.synthesis.encode(source)
+    keypoints = found.clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([keypoints], lr=rate)
+
+    def image() -> Tensor:
+        return model.synthesis.decode(encoded, of_source, keypoints.unsqueeze(0)).image
+
+    detected = psnr(image().detach(), target)
+    best, best_keypoints = detected, found
+    for _ in range(steps):
+        made = image()
+        now = psnr(made.detach(), target)
+        better = now > best
+        best = torch.where(better, now, best)
+        best_keypoints = torch.where(better[:, None, None], keypoints.detach(), best_keypoints)
+        optimiser.zero_grad()
+        (made - target).square().sum().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        with torch.no_grad():
+            keypoints[..., 2].clamp_(0, 1)
+    moved = (best_keypoints - found)[..., :2].norm(dim=-1).mean() * target.shape[-1] / 2
+    copied = psnr(source.expand_as(target), target)
+    return Headroom(name, *(float(value.mean()) for value in (copied, detected, best, moved)))
+
+
+def as_table(rows: Sequence[Headroom]) -> str:
+    """Writes clips and their mean as a table (Markdown)."""
+    head = ["clip", "copied dB", "detected dB", "fitted dB", "gain dB", "moved px"]
+    columns = [[row.copied, row.detected, row.fitted, row.fitted - row.detected] for row in rows]
+    values = np.array([[*column, row.moved] for column, row in zip(columns, rows, strict=True)])
+    named = zip([*(row.clip for row in rows), "mean"], [*values, values.mean(axis=0)], strict=True)
+    return table(head, [[name, *(f"{value:.2f}" for value in line)] for name, line in named])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures and prints; what is wrong with the input is one sentence and exit code 2."""
+    parser = argparse.ArgumentParser(description="What better keypoints would be worth.")
+    add_data_arguments(parser)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=3, help="at most, evenly spaced (default: 3)")
+    parser.add_argument("--frames", type=int, default=8, help="of each clip (default: 8)")
+    parser.add_argument("--steps", type=int, default=120, help="of Adam (default: 120)")
+    parser.add_argument("--rate", type=float, default=0.004, help="of Adam (default: 0.004)")
+    options = parser.parse_args(arguments)
+    for name in ("clips", "frames", "steps"):
+        if getattr(options, name) < 1:
+            parser.error(f"{name}: {getattr(options, name)} is less than 1")
+    try:
+        model = load_motion_transfer(options.checkpoint)
+        clips = open_data(options, model.configuration.image_size)
+    except (CheckpointError, OSError, ValueError) as error:
+        parser.error(first_line(error))
+    moving = [index for index, length in enumerate(clips.lengths()) if length > options.frames]
+    if not moving:
+        parser.error(f"data: no clip has more than the {options.frames} frames of --frames")
+    chosen = np.linspace(0, len(moving) - 1, min(options.clips, len(moving))).round().astype(int)
+    rows = [
+        headroom(
+            model,
+            clips.names[index],
+            clips.clip(index),
+            options.frames,
+            options.steps,
+            options.rate,
+        )
+        for index in tqdm([moving[place] for place in chosen], unit="clip")
+    ]
+    print(as_table(rows))
+
+
+if __name__ == "__main__":
+    main()
