@@ -42,7 +42,7 @@ class Augmentation:
 
 
 LITE = Augmentation()
-PEOPLE = replace(LITE, other_people=0.25, added_motion=0.3, other_rooms=0.6)
+PEOPLE = replace(LITE, other_people=0.3, added_motion=0.3, other_rooms=0.8)
 NEMO = Augmentation(zoom=0.0, colour=0.0, brightness=0.0)  # Monkey-Net's, for faces
 CLOSE = Augmentation(zoom=1.0)  # for rooms: any part of at least half the side
 BAIR = replace(NEMO, time_flip_probability=0.0)  # Monkey-Net's: pushing does not run backwards
@@ -150,9 +150,9 @@ def _other_shape(where: Tensor, random: np.random.Generator) -> Tensor:
 
 
 def _farther(where: Tensor, random: np.random.Generator) -> Tensor:
-    """Moves two thirds of the people away, standing on the lower edge as before."""
+    """Moves three of four people away, to half their size, standing on the lower edge as before."""
     feet = torch.tensor([0.0, 1.0])
-    return feet + max(1.0, random.uniform(0.7, 1.6)) * (where - feet)
+    return feet + max(1.0, random.uniform(0.6, 2.2)) * (where - feet)
 
 
 def _put_before(

@@ -5,7 +5,7 @@ keypoints move with the image, keep them apart and draw them to what moves.
 """
 
 import math
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from motioncast.models import losses
 from motioncast.models.geometry import gaussians, pixel_centres
 from motioncast.train.settings import Precision, TrainingSettings
 from motioncast.train.state import SynthesisTraining, channels_last
+
+LARGEST_SCALING = 0.3  # of the pictures that keypoints should move with
+LOST_OF_A_SAMPLE = 1 / 8
 
 
 class Reconstruction(NamedTuple):
@@ -50,14 +53,22 @@ class ReconstructionTraining(SynthesisTraining):
             else:
                 keypoints = self._detect_with_losses(source, driving, weights, terms)
             of_source, of_driving = keypoints.chunk(2)
+            given = lose_some(of_driving, settings.lost_keypoints, self._random(of="losses"))
             synthesis = self.model.synthesis
-            output = synthesis.decode(synthesis.encode(source), of_source, of_driving.unsqueeze(1))
+            output = synthesis.decode(synthesis.encode(source), of_source, given.unsqueeze(1))
         image, warped = output.image.float(), output.warped.float()
         terms["pixels"] = settings.pixel_weight * losses.weighted_l1(image, driving, weights)
         terms["squared"] = settings.squared_weight * losses.weighted_square(image, driving, weights)
         terms["gradient"] = settings.gradient_weight * losses.gradient_l1(image, driving)
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
         return Reconstruction(image, of_driving, weights, terms)
+
+    def _random(self, of: Literal["moves", "losses"]) -> np.random.Generator:
+        """Returns what is drawn from at this step, in this process."""
+        purpose = [] if of == "moves" else [1]
+        return np.random.default_rng(
+            [self.settings.seed, self.step, 1 + self.processes.rank, *purpose]
+        )
 
     def learning_rate(self) -> float:
         settings = self.settings
@@ -72,8 +83,8 @@ class ReconstructionTraining(SynthesisTraining):
         """Returns the keypoints of source and driving frames (2 B, K, 3) and adds their losses."""
         settings, count = self.settings, len(driving)
         some = (count + 1) // 2  # half of the batch says enough about equivariance
-        random = np.random.default_rng([settings.seed, self.step, 1 + self.processes.rank])
-        affine = random_affine(some, random).to(driving.device)
+        affine = random_affine(some, self._random(of="moves"), scale=LARGEST_SCALING)
+        affine = affine.to(driving.device)
         moved = channels_last(transform(driving[:some], affine))
         found = self.model.detect(torch.cat([source, driving, moved]))
         keypoints, again = found[: 2 * count], found[2 * count :]
@@ -87,3 +98,16 @@ class ReconstructionTraining(SynthesisTraining):
         heatmaps = gaussians(of_driving, centres, configuration.gaussian_variance)
         terms["coverage"] = settings.coverage_weight * losses.coverage(heatmaps, weights)
         return keypoints
+
+
+def lose_some(keypoints: Tensor, share: float, random: np.random.Generator) -> Tensor:
+    """Returns keypoints (B, K, 3), those of a share of the samples partly moved anywhere.
+
+    A detector that takes a shoulder for a chin on somebody it has never seen does such a thing;
+    whoever synthesises should then believe the others. One keypoint in eight is moved.
+    """
+    batch, count = keypoints.shape[:2]
+    lost = (random.random((batch, 1)) < share) & (random.random((batch, count)) < LOST_OF_A_SAMPLE)
+    anywhere = torch.from_numpy(random.uniform(-1, 1, (batch, count, 2))).to(keypoints)
+    moved = torch.cat([anywhere, keypoints[..., 2:]], dim=-1)
+    return torch.where(torch.from_numpy(lost).to(keypoints.device)[..., None], moved, keypoints)

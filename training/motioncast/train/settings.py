@@ -59,6 +59,7 @@ class TrainingSettings(SynthesisSettings):
     equivariance_weight: float = 1.0
     separation_weight: float = 1.0
     coverage_weight: float = 0.1
+    lost_keypoints: Share = 0.0  # of the samples, some of whose driving keypoints are anywhere
 
 
 @dataclass(frozen=True, slots=True)
