@@ -20,7 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.arguments import add_data_arguments, open_data
-from motioncast.data.clip_cache import Clip
+from motioncast.data.video_folder import Clip
 from motioncast.evaluate.canvas import as_images
 from motioncast.evaluate.entrants import first_line
 from motioncast.evaluate.metrics.pixels import psnr
