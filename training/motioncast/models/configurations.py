@@ -48,7 +48,13 @@ LITE64 = Configuration(name="lite64", architecture="lite", image_size=64, keypoi
 # For GPUs: the interface of lite128 at twice its size, with twice the channels and more blocks.
 # Dense motion is at 64x64, as precise in pixels as that of lite128.
 BASE256 = Configuration(
-    name="base256", architecture="lite", image_size=256, keypoints=16, blocks=2, width=2.0
+    name="base256",
+    architecture="lite",
+    image_size=256,
+    keypoints=16,
+    blocks=2,
+    detector_blocks=(2, 4, 5),
+    width=2.0,
 )
 
 CONFIGURATIONS = {known.name: known for known in (PAPER64, PAPER64_BAIR, LITE128, LITE64, BASE256)}
