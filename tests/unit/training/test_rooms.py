@@ -81,7 +81,7 @@ def test_the_other_room_stands_still_while_the_person_moves() -> None:
 
     def room(random: np.random.Generator, side: int) -> Tensor:
         drawn.append(side)
-        return made_up_wall(side, random)
+        return made_up_wall(random, side)
 
     elsewhere = Augmentation(other_people=1.0, other_rooms=1.0, zoom=0.0)
     source, driving, _ = augment(frames, elsewhere, np.random.default_rng(1), room=room)
@@ -108,7 +108,7 @@ def test_where_there_is_no_plain_wall_a_sample_keeps_its_room() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_made_up_wall_is_an_image(seed: int) -> None:
-    made = made_up_wall(SIDE, np.random.default_rng(seed))
+    made = made_up_wall(np.random.default_rng(seed), SIDE)
 
     assert made.shape == (3, SIDE, SIDE)
     assert float(made.min()) >= 0

@@ -22,11 +22,6 @@ BEND_POINTS = 5  # control points per side of a smooth random displacement
 Room = Callable[[np.random.Generator, int], Tensor]  # draws a picture (3, S, S) of a side
 
 
-def made_up_room(random: np.random.Generator, side: int) -> Tensor:
-    """Returns a wall (3, S, S) of random rectangles."""
-    return made_up_wall(side, random)
-
-
 @dataclass(frozen=True, slots=True)
 class Augmentation:
     """What is varied at random; every amount is the largest deviation from none."""
@@ -46,7 +41,7 @@ PEOPLE = replace(LITE, other_people=0.15, added_motion=0.3, other_rooms=0.8)
 NEMO = Augmentation(zoom=0.0, colour=0.0, brightness=0.0)  # Monkey-Net's, for faces
 CLOSE = Augmentation(zoom=1.0)  # for rooms: any part of at least half the side
 BAIR = replace(NEMO, time_flip_probability=0.0)  # Monkey-Net's: pushing does not run backwards
-ROBOT = replace(PEOPLE, time_flip_probability=0.0, other_rooms=0.0)
+ROBOT = replace(PEOPLE, time_flip_probability=0.0, other_people=0.25, other_rooms=0.0)
 AUGMENTATIONS = {"lite": LITE, "people": PEOPLE, "nemo": NEMO, "bair": BAIR, "robot": ROBOT}
 
 
@@ -55,7 +50,7 @@ def augment(
     augmentation: Augmentation,
     random: np.random.Generator,
     photograph: bool = False,
-    room: Room = made_up_room,
+    room: Room = made_up_wall,
 ) -> Tensor:
     """Varies the frames (F, 3, S, S) of a sample in [0, 1]: one flip, crop and colouring for all.
 

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motioncast.data.augmentation import LITE, Augmentation, augment, made_up_room
+from motioncast.data.augmentation import LITE, Augmentation, augment
 from motioncast.data.clip_cache import ClipCache
+from motioncast.data.rooms import made_up_wall
 
 MADE_UP_ROOMS = 0.4  # share of the rooms, where there are pictures of others
 NEIGHBOUR_FRAMES = 2  # 80 ms at 25 frames/s: lips have moved, the head hardly
@@ -82,7 +83,7 @@ class PairSampler:
     def _room(self, random: np.random.Generator, side: int) -> Tensor:
         """Draws a picture (3, S, S) to put people before."""
         if self.rooms is None or random.random() < MADE_UP_ROOMS:
-            return made_up_room(random, side)
+            return made_up_wall(random, side)
         clips = self.rooms.clips
         clip = self.rooms.cache.clip(clips[int(random.integers(len(clips)))])
         picture = np.array(clip[int(random.integers(len(clip)))])

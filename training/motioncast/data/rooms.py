@@ -46,7 +46,7 @@ def cut_out(frames: Tensor) -> Matte | None:
     return Matte(wall.unsqueeze(0), alpha)
 
 
-def made_up_wall(side: int, random: np.random.Generator) -> Tensor:
+def made_up_wall(random: np.random.Generator, side: int) -> Tensor:
     """Returns a wall (3, S, S) in [0, 1] of rectangles, from a gradient to shelves and windows."""
     mode = "nearest" if random.random() < 0.6 else "bilinear"
     saturation, detail = random.uniform(0, 0.6), random.uniform(0, 0.4)

@@ -5,7 +5,7 @@ keypoints move with the image, keep them apart and draw them to what moves.
 """
 
 import math
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -46,14 +46,15 @@ class ReconstructionTraining(SynthesisTraining):
         source, driving = channels_last(batch.source), channels_last(batch.driving)
         weights = losses.motion_weights(driving, batch.neighbour, settings.motion_emphasis)
         terms: dict[str, Tensor] = {}
+        random = np.random.default_rng([settings.seed, self.step, 1 + self.processes.rank])
         with self.stepper.autocast():
             if self.frozen:
                 with torch.no_grad():
                     keypoints = self.model.detect(torch.cat([source, driving]))
             else:
-                keypoints = self._detect_with_losses(source, driving, weights, terms)
+                keypoints = self._detect_with_losses(source, driving, weights, random, terms)
             of_source, of_driving = keypoints.chunk(2)
-            given = lose_some(of_driving, settings.lost_keypoints, self._random(of="losses"))
+            given = lose_some(of_driving, settings.lost_keypoints, random)
             synthesis = self.model.synthesis
             output = synthesis.decode(synthesis.encode(source), of_source, given.unsqueeze(1))
         image, warped = output.image.float(), output.warped.float()
@@ -63,13 +64,6 @@ class ReconstructionTraining(SynthesisTraining):
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
         return Reconstruction(image, of_driving, weights, terms)
 
-    def _random(self, of: Literal["moves", "losses"]) -> np.random.Generator:
-        """Returns what is drawn from at this step, in this process."""
-        purpose = [] if of == "moves" else [1]
-        return np.random.default_rng(
-            [self.settings.seed, self.step, 1 + self.processes.rank, *purpose]
-        )
-
     def learning_rate(self) -> float:
         settings = self.settings
         cosine = 0.5 * (1 + math.cos(math.pi * min(self.progress(), 1.0)))
@@ -78,13 +72,17 @@ class ReconstructionTraining(SynthesisTraining):
         return warmup * (settings.final_learning_rate + span * cosine)
 
     def _detect_with_losses(
-        self, source: Tensor, driving: Tensor, weights: Tensor, terms: dict[str, Tensor]
+        self,
+        source: Tensor,
+        driving: Tensor,
+        weights: Tensor,
+        random: np.random.Generator,
+        terms: dict[str, Tensor],
     ) -> Tensor:
         """Returns the keypoints of source and driving frames (2 B, K, 3) and adds their losses."""
         settings, count = self.settings, len(driving)
         some = (count + 1) // 2  # half of the batch says enough about equivariance
-        affine = random_affine(some, self._random(of="moves"), scale=LARGEST_SCALING)
-        affine = affine.to(driving.device)
+        affine = random_affine(some, random, scale=LARGEST_SCALING).to(driving.device)
         moved = channels_last(transform(driving[:some], affine))
         found = self.model.detect(torch.cat([source, driving, moved]))
         keypoints, again = found[: 2 * count], found[2 * count :]
