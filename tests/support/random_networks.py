@@ -38,9 +38,13 @@ def random_vrnn(sizes: PredictorSizes, seed: int = 0) -> VRNN:
 
 @torch.no_grad()
 def randomise(network: Network) -> Network:
-    """Moves every weight a little and gives every batch norm statistics of its own, in place."""
+    """Moves every weight a little and gives every batch norm statistics of its own, in place.
+
+    Less where a sum has many terms: activations that grew with depth would magnify rounding.
+    """
     for parameter in network.parameters():
-        parameter.add_(0.05 * torch.randn_like(parameter))
+        terms = parameter[0].numel() if parameter.dim() > 1 else 1
+        parameter.add_(min(0.05, 0.6 / terms**0.5) * torch.randn_like(parameter))
     for part in network.modules():
         if isinstance(part, nn.BatchNorm2d):
             assert part.running_mean is not None

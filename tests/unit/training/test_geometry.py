@@ -12,9 +12,11 @@ from motioncast.models.geometry import (
     full_precision,
     gaussians,
     identity_grid,
+    lanczos_matrix,
     pixel_centres,
     space_to_depth,
     warp,
+    warp_frames,
 )
 
 
@@ -62,6 +64,32 @@ def test_resampling_equals_bilinear_interpolation(size: int, to: int) -> None:
     expected = functional.interpolate(maps, size=(to, to), mode="bilinear", align_corners=True)
 
     assert_close(Resample(size, to)(maps), expected, atol=1e-5, rtol=0)
+
+
+def test_lanczos_interpolation_keeps_the_samples_and_follows_a_wave_between_them() -> None:
+    wave = torch.cos(math.pi / 2 * torch.arange(32.0))  # four samples a period
+    between = torch.cos(math.pi / 2 * torch.arange(0, 31.5, 0.5))
+
+    fine = lanczos_matrix(32, 63) @ wave
+
+    assert_close(fine[::2], wave)
+    assert_close(lanczos_matrix(32, 63).sum(dim=1), torch.ones(63))
+    inside = slice(6, -6)
+    assert (fine - between)[inside].abs().max() < 0.03
+    # Half-way between two samples linear interpolation keeps cos(pi / 4) of this wave.
+    linear = (wave[1:] + wave[:-1]) / 2
+    assert_close(linear, math.cos(math.pi / 4) * between[1::2], atol=1e-5, rtol=0)
+
+
+def test_frames_are_warped_from_the_image_that_they_belong_to() -> None:
+    random = torch.Generator().manual_seed(3)
+    images = torch.rand(2, 3, 9, 9, generator=random)
+    flows = torch.rand(6, 2, 5, 7, generator=random) * 2.4 - 1.2  # also beyond the border
+
+    frames = warp_frames(images, flows)
+
+    for n, flow in enumerate(flows):
+        assert_close(frames[n], warp(images[n // 3, None], flow[None])[0])
 
 
 def test_space_to_depth_keeps_a_block_of_pixels_in_the_channels() -> None:

@@ -112,7 +112,7 @@ def test_the_share_weighs_the_adversarial_terms_alone() -> None:
 
     for name in ("adversarial", "features"):
         assert_close(terms[name], 3 * ones[name])
-    for name in ("pixels", "squared", "gradient", "warped"):
+    for name in ("pixels", "decibels", "gradient", "warped"):
         assert_close(terms[name], ones[name])
 
 
@@ -146,7 +146,7 @@ def test_all_of_a_step_happens_on_the_device_of_its_networks() -> None:
 
     terms = state.losses(Batch(*torch.rand(3, 2, 3, 64, 64, device=meta)))
 
-    assert set(terms) == {"pixels", "squared", "gradient", "warped", "adversarial", "features"}
+    assert set(terms) == {"pixels", "decibels", "gradient", "warped", "adversarial", "features"}
     assert all(term.device == meta for term in terms.values())
 
 

@@ -96,9 +96,22 @@ def test_coverage_is_the_share_of_motion_away_from_every_keypoint() -> None:
     assert_close(losses.coverage(heatmaps, weights), torch.tensor(1 / 3))
 
 
-def test_the_squared_error_is_weighted_by_pixel() -> None:
-    output, target = torch.full((1, 3, 1, 2), 0.5), torch.zeros(1, 3, 1, 2)
-    target[..., 1] = 0.4
-    weights = torch.tensor([[[[1.0, 3.0]]]])
-    # (1 * 0.5^2 + 3 * 0.1^2) / 2
-    assert losses.weighted_square(output, target, weights).item() == pytest.approx(0.14)
+def test_decibels_are_the_logarithm_of_each_images_weighted_squared_error() -> None:
+    output, target = torch.zeros(2, 3, 1, 2), torch.zeros(2, 3, 1, 2)
+    output[0], output[1, ..., 1] = 0.5, 0.1
+    weights = torch.tensor([1.0, 3.0]).expand(2, 1, 1, 2)
+    # (1 + 3) * 0.5^2 / 2 and 3 * 0.1^2 / 2
+    expected = (math.log(0.5) + math.log(0.015)) / 2
+    assert losses.decibels(output, target, weights, floor=0).item() == pytest.approx(expected)
+    assert losses.decibels(target, target, weights, floor=1e-3).item() == pytest.approx(
+        math.log(1e-3)
+    )
+
+
+def test_in_decibels_a_good_image_counts_as_much_as_a_bad_one() -> None:
+    target = torch.zeros(2, 3, 4, 4)
+    output = torch.cat([torch.full((1, 3, 4, 4), 0.01), torch.full((1, 3, 4, 4), 0.2)])
+    for growth in (1.0, 2.0):  # of either error
+        worse = output * torch.tensor([growth, 2 / growth]).view(2, 1, 1, 1)
+        loss = losses.decibels(worse, target, torch.ones(2, 1, 4, 4), floor=0)
+        assert loss.item() == pytest.approx(math.log(0.01 * 0.2 * 2))

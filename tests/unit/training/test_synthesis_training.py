@@ -232,11 +232,13 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         load_motion_transfer(tmp_path / "missing.pt")
 
 
-def test_a_checkpoint_from_before_the_detector_was_deepened_computes_what_it_did(
+def test_a_checkpoint_from_before_the_networks_were_deepened_computes_what_it_did(
     tmp_path: Path,
 ) -> None:
     torch.manual_seed(0)
-    shallow = MotionTransfer(replace(LITE128, detector_blocks=None)).half().float().eval()
+    before = replace(LITE128, detector_blocks=None, motion_blocks=None, decoder_blocks=None)
+    shallow = MotionTransfer(before).eval()
+    shallow.load_state_dict({name: value.half() for name, value in shallow.state_dict().items()})
     save_motion_transfer(shallow, tmp_path / "model.pt")
 
     loaded = load_motion_transfer(tmp_path / "model.pt")
@@ -244,7 +246,11 @@ def test_a_checkpoint_from_before_the_detector_was_deepened_computes_what_it_did
     image = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     assert loaded.configuration == LITE128
     with torch.inference_mode():
-        assert_close(loaded.detect(image), shallow.detect(image), atol=1e-6, rtol=0)
+        points = shallow.detect(image)
+        assert_close(loaded.detect(image), points, atol=1e-6, rtol=0)
+        driving = points.flip(0).unsqueeze(1)
+        theirs = shallow.synthesise(image, points, driving)
+        assert_close(loaded.synthesise(image, points, driving), theirs, atol=1e-6, rtol=0)
     save_motion_transfer(loaded, tmp_path / "deep.pt")
     incomplete = torch.load(tmp_path / "deep.pt", weights_only=True)
     del incomplete["weights"]["detector.level16.2.body.1.weight"]  # a part of a block

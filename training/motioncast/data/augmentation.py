@@ -37,11 +37,11 @@ class Augmentation:
 
 
 LITE = Augmentation()
-PEOPLE = replace(LITE, other_people=0.15, added_motion=0.3, other_rooms=0.8)
+PEOPLE = replace(LITE, other_people=0.25, added_motion=0.3, other_rooms=0.8)
 NEMO = Augmentation(zoom=0.0, colour=0.0, brightness=0.0)  # Monkey-Net's, for faces
 CLOSE = Augmentation(zoom=1.0)  # for rooms: any part of at least half the side
 BAIR = replace(NEMO, time_flip_probability=0.0)  # Monkey-Net's: pushing does not run backwards
-ROBOT = replace(PEOPLE, time_flip_probability=0.0, other_people=0.25, other_rooms=0.0)
+ROBOT = replace(PEOPLE, time_flip_probability=0.0, other_rooms=0.0)
 AUGMENTATIONS = {"lite": LITE, "people": PEOPLE, "nemo": NEMO, "bair": BAIR, "robot": ROBOT}
 
 

@@ -19,6 +19,9 @@ class Configuration:
     # Those of the lite detector at a quarter, an eighth and a sixteenth of the side; by default
     # none, and `blocks`. Depth costs little there, and helps to find the same points on anybody.
     detector_blocks: tuple[int, int, int] | None = None
+    motion_blocks: tuple[int, int, int] | None = None  # those of the dense motion, likewise
+    decoder_blocks: tuple[int, int] | None = None  # at a quarter and half of the side
+    fine_source: bool = False  # the lite networks warp a source interpolated to half pixels
     width: float = 1.0  # factor on the channels of the lite networks
 
     def channels(self, count: int) -> int:
@@ -40,6 +43,9 @@ LITE128 = Configuration(
     keypoints=16,
     blocks=1,
     detector_blocks=(1, 3, 4),
+    motion_blocks=(1, 3, 3),
+    decoder_blocks=(2, 1),
+    fine_source=True,
 )
 
 # The same networks at the paper's size and number of keypoints: its experiments on a CPU.
@@ -54,6 +60,9 @@ BASE256 = Configuration(
     keypoints=16,
     blocks=2,
     detector_blocks=(2, 4, 5),
+    motion_blocks=(2, 4, 4),
+    decoder_blocks=(3, 2),
+    fine_source=True,
     width=2.0,
 )
 

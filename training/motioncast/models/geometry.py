@@ -4,6 +4,7 @@ The centre of the first pixel of a row is -1, that of the last is +1 (align_corn
 Shapes: N batch (or batch times time), K keypoints, C channels, H x W pixels.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -56,6 +57,21 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     )
 
 
+def warp_frames(image: Tensor, flow: Tensor) -> Tensor:
+    """Samples each image (B, C, h, w) at its T flows (B * T, 2, H, W), as `warp`: (B * T, C, H, W).
+
+    The image is not copied for every frame: the flows of its frames lie below each other.
+    """
+    batch, channels = image.shape[:2]
+    height, width = flow.shape[-2:]
+    positions = flow.permute(0, 2, 3, 1).reshape(batch, -1, width, 2)  # (B, T * H, W, 2)
+    sampled = functional.grid_sample(
+        image, positions, mode="bilinear", padding_mode="zeros", align_corners=True
+    )
+    frames = sampled.view(batch, channels, -1, height, width).transpose(1, 2)
+    return frames.reshape(-1, channels, height, width)
+
+
 def interpolation_matrix(size: int, to: int) -> Tensor:
     """Returns the matrix (to, size) of corner-aligned linear interpolation along one axis."""
     position = torch.arange(to, dtype=torch.float64) * (size - 1) / (to - 1)
@@ -67,17 +83,30 @@ def interpolation_matrix(size: int, to: int) -> Tensor:
     return matrix.float()
 
 
+def lanczos_matrix(size: int, to: int, lobes: int = 3) -> Tensor:
+    """Returns the matrix (to, size) of corner-aligned Lanczos interpolation, to a larger size."""
+    position = torch.arange(to, dtype=torch.float64) * (size - 1) / (to - 1)
+    distance = position[:, None] - torch.arange(size, dtype=torch.float64)
+    weights = torch.sinc(distance) * torch.sinc(distance / lobes) * (distance.abs() < lobes)
+    return (weights / weights.sum(dim=1, keepdim=True)).float()
+
+
 class Resample(nn.Module):
-    """Corner-aligned bilinear resampling of square maps as two small matrix products.
+    """Corner-aligned resampling of square maps, bilinear by default, as two small matrix products.
 
     For the two channels of a flow this is several times faster in ONNX Runtime than its Resize.
     """
 
     matrix: Tensor
 
-    def __init__(self, size: int, to: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        to: int,
+        interpolation: Callable[[int, int], Tensor] = interpolation_matrix,
+    ) -> None:
         super().__init__()
-        self.register_buffer("matrix", interpolation_matrix(size, to), persistent=False)
+        self.register_buffer("matrix", interpolation(size, to), persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (N, C, size, size) to (N, C, to, to)."""

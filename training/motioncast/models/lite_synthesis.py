@@ -4,6 +4,8 @@
 
 The source is encoded once; everything in `decode` is done per driving frame. Nothing but warping
 and blending happens at full resolution, where memory traffic, not arithmetic, is what costs time.
+With `fine_source`, what is warped is the source interpolated to half pixels, once: between its own
+pixels a bilinear warp blurs, up to losing a fine pattern half-way.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints; levels for 128x128 images.
 """
 
@@ -19,9 +21,11 @@ from motioncast.models.geometry import (
     Resample,
     gaussians,
     identity_grid,
+    lanczos_matrix,
     pixel_centres,
     space_to_depth,
     warp,
+    warp_frames,
 )
 from motioncast.models.lite_blocks import conv_bn_relu, depth_to_space_up, residuals
 from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
@@ -30,7 +34,7 @@ from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_fram
 class EncodedSource(NamedTuple):
     """What is computed once per source image."""
 
-    image: Tensor  # (B, 3, 128, 128) in [0, 1]
+    image: Tensor  # (B, 3, 255, 255), interpolated half-way; or (B, 3, 128, 128) as it was
     features: Tensor  # (B, 48, 32, 32) that are warped for the decoder
     motion: Tensor  # (B, 32, 32, 32) the source's part of the dense motion's first layer
     copies: Tensor  # (B, K, 32, 32) one map per keypoint that is shifted with it
@@ -42,34 +46,43 @@ class LiteSynthesis(SynthesisNetwork):
     def __init__(self, configuration: Configuration) -> None:
         super().__init__()
         keypoints, size = configuration.keypoints, configuration.image_size
-        blocks, channels = configuration.blocks, configuration.channels
+        channels, blocks = configuration.channels, configuration.blocks
+        painting32, painting64 = configuration.decoder_blocks or (blocks, blocks)
         c32, c48, c64 = channels(32), channels(48), channels(64)
         self.encoder64 = conv_bn_relu(12, c32)
         self.encoder32 = nn.Sequential(conv_bn_relu(c32, c48, stride=2), conv_bn_relu(c48, c48))
         self.to_motion = nn.Conv2d(c48, c32, 1)
         self.to_copies = nn.Conv2d(c48, keypoints, 1)
         self.dense_motion = LiteDenseMotion(configuration)
+        fine = configuration.fine_source
+        self.refine_source = Resample(size, 2 * size - 1, lanczos_matrix) if fine else nn.Identity()
         self.upsample_flow = Resample(size // 4, size)
         self.decoder32 = nn.Sequential(
-            conv_bn_relu(c48 + keypoints, c64), conv_bn_relu(c64, c64), *residuals(c64, blocks)
+            conv_bn_relu(c48 + keypoints, c64), conv_bn_relu(c64, c64), *residuals(c64, painting32)
         )
         self.up64 = depth_to_space_up(c64, c32)
-        self.decoder64 = nn.Sequential(*conv_bn_relu(c32 + 12, c32), *residuals(c32, blocks))
+        self.decoder64 = nn.Sequential(*conv_bn_relu(c32 + 12, c32), *residuals(c32, painting64))
         self.to_rgb_and_mask = nn.Conv2d(c32, 16, 3, padding=1)
         _start_from_warped_source(self.to_rgb_and_mask)
 
     def encode(self, source: Tensor) -> EncodedSource:
         """Encodes source images (B, 3, S, S) in [0, 1], once for all their driving frames."""
         at32 = self.encoder32(self.encoder64(space_to_depth(source - 0.5, 2)))
-        return EncodedSource(source, at32, self.to_motion(at32), self.to_copies(at32))
+        return EncodedSource(self.refine(source), at32, self.to_motion(at32), self.to_copies(at32))
+
+    def refine(self, source: Tensor) -> Tensor:
+        """Returns what is warped of source images in [0, 1]; they overshoot where edges are hard."""
+        fine: Tensor = self.refine_source(source)
+        return fine.clamp(0, 1)
 
     def decode(self, encoded: EncodedSource, source: Tensor, driving: Tensor) -> Synthesis:
         """Synthesises T frames per source from its keypoints (B, K, 3) and driving (B, T, K, 3)."""
         frames = driving.shape[1]
-        encoded = EncodedSource(*(repeat_frames(part, frames) for part in encoded))
+        fine, *parts = encoded
+        encoded = EncodedSource(fine, *(repeat_frames(part, frames) for part in parts))
         of_source, of_driving = repeat_frames(source, frames), driving.flatten(0, 1)
         moved, flow = self.dense_motion(encoded, of_source, of_driving)
-        warped = warp(encoded.image, self.upsample_flow(flow))  # (N, 3, 128, 128)
+        warped = warp_frames(fine, self.upsample_flow(flow))  # (N, 3, 128, 128)
         features = warp(encoded.features, flow)  # (N, 48, 32, 32)
         at32 = self.decoder32(torch.cat([features, moved], dim=1))
         at64 = torch.cat([self.up64(at32), space_to_depth(warped - 0.5, 2)], dim=1)
@@ -92,18 +105,20 @@ class LiteDenseMotion(nn.Module):
         self.variance = configuration.gaussian_variance
         self.register_buffer("centres", pixel_centres(side), persistent=False)
         self.register_buffer("identity", identity_grid(side, side), persistent=False)
-        blocks, channels = configuration.blocks, configuration.channels
+        channels, blocks = configuration.channels, configuration.blocks
+        at32, at16, at8 = configuration.motion_blocks or (0, blocks, blocks)
         c32, c64 = channels(32), channels(64)
         self.first = nn.Conv2d(2 * keypoints, c32, 3, padding=1, bias=False)
         self.normalise = nn.BatchNorm2d(c32)
         self.level16 = nn.Sequential(
-            conv_bn_relu(c32, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, blocks)
+            conv_bn_relu(c32, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, at16)
         )
         self.level8 = nn.Sequential(
-            conv_bn_relu(c64, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, blocks)
+            conv_bn_relu(c64, c64, stride=2), conv_bn_relu(c64, c64), *residuals(c64, at8)
         )
         self.up16 = conv_bn_relu(c64, c64)
         self.up32 = conv_bn_relu(c64, c32)
+        self.refine32 = nn.Sequential(*residuals(c32, at32))
         self.to_masks = nn.Conv2d(c32, keypoints + 1 + 2, 3, padding=1)
         start_from_background(self.to_masks)
 
@@ -123,7 +138,7 @@ class LiteDenseMotion(nn.Module):
         at16 = self.level16(at32)
         up16 = self.up16(functional.interpolate(self.level8(at16), scale_factor=2.0)) + at16
         up32 = self.up32(functional.interpolate(up16, scale_factor=2.0)) + at32
-        estimate = self.to_masks(up32).float()
+        estimate = self.to_masks(self.refine32(up32)).float()
         return movement, compose_flow(estimate, shift, self.identity)
 
     def _heatmaps(self, keypoints: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Losses of the synthesis networks.
 
-lite        pixels (L1, weighted by local motion) + image gradients
+lite        decibels and pixels (L1), weighted by local motion + image gradients
             + equivariance, separation and coverage of the keypoints
 monkey_net  least-squares GAN + L1 on [image, discriminator feature maps]
 
@@ -34,9 +34,15 @@ def weighted_l1(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return (weights * (output - target).abs()).mean()
 
 
-def weighted_square(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Returns the mean squared error with pixel weights (N, 1, H, W)."""
-    return (weights * (output - target).square()).mean()
+def decibels(output: Tensor, target: Tensor, weights: Tensor, floor: float = 3e-5) -> Tensor:
+    """Returns the mean over the images of ln(squared error + floor): minus their mean PSNR, scaled.
+
+    Every image counts by how much better it could be, not by how bad it is: without the logarithm
+    one stranger's picture at 22 dB outweighs twenty at 35 dB. Pixel weights are (N, 1, H, W); the
+    floor, 45 dB, is what a camera's noise leaves.
+    """
+    squared = (weights * (output - target).square()).mean(dim=(1, 2, 3))
+    return (squared + floor).log().mean()
 
 
 def gradient_l1(output: Tensor, target: Tensor) -> Tensor:

@@ -38,7 +38,6 @@ SETTINGS = TrainingSettings(
     warmup_steps=20,
     freeze_detector=1.0,  # it follows the face to the end
     learning_rate=3e-3,
-    squared_weight=30.0,  # as the shipped networks were trained
     average_decay=0.98,
 )
 

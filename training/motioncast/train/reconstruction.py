@@ -59,7 +59,7 @@ class ReconstructionTraining(SynthesisTraining):
             output = synthesis.decode(synthesis.encode(source), of_source, given.unsqueeze(1))
         image, warped = output.image.float(), output.warped.float()
         terms["pixels"] = settings.pixel_weight * losses.weighted_l1(image, driving, weights)
-        terms["squared"] = settings.squared_weight * losses.weighted_square(image, driving, weights)
+        terms["decibels"] = settings.decibel_weight * losses.decibels(image, driving, weights)
         terms["gradient"] = settings.gradient_weight * losses.gradient_l1(image, driving)
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
         return Reconstruction(image, of_driving, weights, terms)

@@ -51,10 +51,10 @@ class TrainingSettings(SynthesisSettings):
 
     warmup_steps: Count = 100
     freeze_detector: Share = 0.4
-    motion_emphasis: float = 6.0  # weight of moving pixels, still ones having 1
-    pixel_weight: float = 10.0
-    squared_weight: float = 0.0  # of the squared error: it counts large errors, as PSNR does
-    gradient_weight: float = 10.0
+    motion_emphasis: float = 3.0  # weight of moving pixels, still ones having 1
+    decibel_weight: float = 0.2  # of the mean logarithm of every image's squared error
+    pixel_weight: float = 3.0
+    gradient_weight: float = 3.0
     warped_weight: float = 2.0
     equivariance_weight: float = 1.0
     separation_weight: float = 1.0

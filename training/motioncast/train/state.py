@@ -39,7 +39,7 @@ class SynthesisTraining(ABC):
             nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         self.model = _channels_last_weights(model).to(processes.device)
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
-        self.optimiser = torch.optim.Adam(model.parameters(), betas=(0.5, 0.999))
+        self.optimiser = torch.optim.Adam(model.parameters(), betas=(0.5, 0.999), fused=True)
         self.step = 0
         self.seconds = 0.0
         self.frozen = False

@@ -61,12 +61,13 @@ class ServedLiteSynthesis(nn.Module):
         self, source_image: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor
     ) -> Tensor:
         batch, frames = driving_keypoints.shape[:2]
-        levels = source_image.float()
-        at32 = self.network.encoder32(self.encoder64(levels.permute(0, 3, 1, 2) - MIDDLE))
+        levels = source_image.permute(0, 3, 1, 2).float()
+        at32 = self.network.encoder32(self.encoder64(levels - MIDDLE))
+        fine = self.network.refine(levels * (1 / 255))  # (B, 3, 2 S - 1, 2 S - 1)
         movement = self.motion.movement(source_keypoints, driving_keypoints)
         flow = self.motion(movement, self.network.to_motion(at32), self.network.to_copies(at32))
         source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
-        warped = self._warp_colours(levels * (1 / 255), flow, source)  # (N, 3, S, S)
+        warped = self._warp_colours(fine.permute(0, 2, 3, 1), flow, source)  # (N, 3, S, S)
         features = self._warp_features(at32, flow, source)  # (N, C, h, h)
         moved = self.network.decoder32(torch.cat([features, movement.heatmaps], dim=1))
         images = self._paint(moved, warped).flatten(2)  # (N, 3, S * S)
@@ -81,10 +82,10 @@ class ServedLiteSynthesis(nn.Module):
         return samples.view(-1, side, side, samples.shape[-1]).permute(0, 3, 1, 2)
 
     def _warp_colours(self, image: Tensor, flow: Tensor, source: Tensor) -> Tensor:
-        side, small = self.up.shape
-        places = flow * ((side - 1) / (small - 1)) + 1  # in pixels of S from pixel -1
+        (side, small), finest = self.up.shape, image.shape[1]
+        places = flow * ((finest - 1) / (small - 1)) + 1  # in pixels of the image from pixel -1
         places = self.up @ (places.view(-1, 2, small, small) @ self.up.t())
-        rows, weights = locate(places.flatten(2), side, source)
+        rows, weights = locate(places.flatten(2), finest, source)
         samples: Tensor = self.sample_colours(neighbourhoods(image), rows, weights)
         return samples.view(-1, COLOURS, side, side)
 
@@ -129,6 +130,7 @@ class ServedLiteDenseMotion(nn.Module):
         at8 = self.network.level8(at16)
         up16 = self.network.up16(functional.interpolate(at8, scale_factor=2.0)) + at16
         up32 = self.network.up32(functional.interpolate(up16, scale_factor=2.0)) + at32
+        up32 = self.network.refine32(up32)
         return self._flow(self.network.to_masks(up32).flatten(2), movement.shift.flatten(0, 1))
 
     def _heatmaps(self, keypoints: Tensor) -> Tensor:
