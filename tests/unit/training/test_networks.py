@@ -15,6 +15,7 @@ from motioncast.models.cost import macs, parameters
 from motioncast.models.dense_motion import compose_flow
 from motioncast.models.discriminator import Discriminator
 from motioncast.models.geometry import identity_grid
+from motioncast.models.lite_synthesis import LiteSynthesis
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.synthesis import repeat_frames
 
@@ -76,7 +77,9 @@ def test_what_is_warped_lies_on_half_pixels_where_the_configuration_says_so(
 ) -> None:
     image = images(chosen, 2)
 
-    fine = network(chosen).synthesis.encode(image).image
+    synthesis = network(chosen).synthesis
+    assert isinstance(synthesis, LiteSynthesis)
+    fine = synthesis.encode(image).image
 
     assert fine.shape == (2, 3, side, side)
     between = (side - 1) // (chosen.image_size - 1)  # 1 where nothing lies between
