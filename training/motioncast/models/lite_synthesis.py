@@ -71,7 +71,7 @@ class LiteSynthesis(SynthesisNetwork):
         return EncodedSource(self.refine(source), at32, self.to_motion(at32), self.to_copies(at32))
 
     def refine(self, source: Tensor) -> Tensor:
-        """Returns what is warped of source images in [0, 1], in [0, 1] too: hard edges overshoot."""
+        """Returns what is warped of source images in [0, 1]; hard edges would overshoot it."""
         fine: Tensor = self.refine_source(source)
         return fine.clamp(0, 1)
 
