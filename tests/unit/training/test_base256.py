@@ -53,12 +53,11 @@ def test_base256_exports_with_the_interface_of_lite128_and_agrees_with_pytorch()
 
 
 def test_a_training_of_base256_makes_its_loss_fall() -> None:
-    settings = load_configuration("base256").synthesis
-    assert isinstance(settings, TrainingSettings)
+    assert isinstance(load_configuration("base256").synthesis, TrainingSettings)
     assert load_configuration("base256").network == BASE256
     torch.manual_seed(0)
-    settings = TrainingSettings(steps=12, warmup_steps=4, learning_rate=5e-4)
-    training = new_training(BASE256, settings)
+    gentle = TrainingSettings(steps=12, warmup_steps=4, learning_rate=5e-4)
+    training = new_training(BASE256, gentle)
     sampler = wandering_square(BASE256.image_size)
     batch = sampler.batch(0)
     steps = [training.learn(batch) for _ in range(12)]

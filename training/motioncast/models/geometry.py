@@ -64,11 +64,9 @@ def warp_frames(image: Tensor, flow: Tensor) -> Tensor:
     """
     batch, channels = image.shape[:2]
     height, width = flow.shape[-2:]
-    positions = flow.permute(0, 2, 3, 1).reshape(batch, -1, width, 2)  # (B, T * H, W, 2)
-    sampled = functional.grid_sample(
-        image, positions, mode="bilinear", padding_mode="zeros", align_corners=True
-    )
-    frames = sampled.view(batch, channels, -1, height, width).transpose(1, 2)
+    column = flow.view(batch, -1, 2, height, width).transpose(1, 2).flatten(2, 3)
+    sampled = warp(image, column)  # (B, C, T * H, W)
+    frames = sampled.reshape(batch, channels, -1, height, width).transpose(1, 2)
     return frames.reshape(-1, channels, height, width)
 
 

@@ -55,7 +55,7 @@ class LiteSynthesis(SynthesisNetwork):
         self.to_copies = nn.Conv2d(c48, keypoints, 1)
         self.dense_motion = LiteDenseMotion(configuration)
         fine = configuration.fine_source
-        self.refine_source = Resample(size, 2 * size - 1, lanczos_matrix) if fine else nn.Identity()
+        self.finer = Resample(size, 2 * size - 1, lanczos_matrix) if fine else nn.Identity()
         self.upsample_flow = Resample(size // 4, size)
         self.decoder32 = nn.Sequential(
             conv_bn_relu(c48 + keypoints, c64), conv_bn_relu(c64, c64), *residuals(c64, painting32)
@@ -68,22 +68,26 @@ class LiteSynthesis(SynthesisNetwork):
     def encode(self, source: Tensor) -> EncodedSource:
         """Encodes source images (B, 3, S, S) in [0, 1], once for all their driving frames."""
         at32 = self.encoder32(self.encoder64(space_to_depth(source - 0.5, 2)))
-        return EncodedSource(self.refine(source), at32, self.to_motion(at32), self.to_copies(at32))
+        return EncodedSource(
+            self.refine_source(source), at32, self.to_motion(at32), self.to_copies(at32)
+        )
 
-    def refine(self, source: Tensor) -> Tensor:
+    def refine_source(self, source: Tensor) -> Tensor:
         """Returns what is warped of source images in [0, 1]; hard edges would overshoot it."""
-        fine: Tensor = self.refine_source(source)
+        fine: Tensor = self.finer(source)
         return fine.clamp(0, 1)
 
     def decode(self, encoded: EncodedSource, source: Tensor, driving: Tensor) -> Synthesis:
         """Synthesises T frames per source from its keypoints (B, K, 3) and driving (B, T, K, 3)."""
         frames = driving.shape[1]
-        fine, *parts = encoded
-        encoded = EncodedSource(fine, *(repeat_frames(part, frames) for part in parts))
+        encoded = encoded._replace(
+            motion=repeat_frames(encoded.motion, frames),
+            copies=repeat_frames(encoded.copies, frames),
+        )
         of_source, of_driving = repeat_frames(source, frames), driving.flatten(0, 1)
         moved, flow = self.dense_motion(encoded, of_source, of_driving)
-        warped = warp_frames(fine, self.upsample_flow(flow))  # (N, 3, 128, 128)
-        features = warp(encoded.features, flow)  # (N, 48, 32, 32)
+        warped = warp_frames(encoded.image, self.upsample_flow(flow))  # (N, 3, 128, 128)
+        features = warp_frames(encoded.features, flow)  # (N, 48, 32, 32)
         at32 = self.decoder32(torch.cat([features, moved], dim=1))
         at64 = torch.cat([self.up64(at32), space_to_depth(warped - 0.5, 2)], dim=1)
         painted = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)).float())

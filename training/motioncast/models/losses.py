@@ -35,11 +35,11 @@ def weighted_l1(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
 
 
 def decibels(output: Tensor, target: Tensor, weights: Tensor, floor: float = 3e-5) -> Tensor:
-    """Returns the mean over the images of ln(squared error + floor): minus their mean PSNR, scaled.
+    """Returns the mean over the images of ln(weighted squared error + floor).
 
-    Every image counts by how much better it could be, not by how bad it is: without the logarithm
-    one stranger's picture at 22 dB outweighs twenty at 35 dB. Pixel weights are (N, 1, H, W); the
-    floor, 45 dB, is what a camera's noise leaves.
+    With weights of 1 (N, 1, H, W) it is minus their mean PSNR, scaled. Every image counts by how
+    much better it gets, not by how bad it is: without the logarithm one at 22 dB outweighs twenty
+    at 35 dB. Beyond the floor, 45 dB, nothing is worth learning.
     """
     squared = (weights * (output - target).square()).mean(dim=(1, 2, 3))
     return (squared + floor).log().mean()

@@ -51,7 +51,7 @@ class TrainingSettings(SynthesisSettings):
 
     warmup_steps: Count = 100
     freeze_detector: Share = 0.4
-    motion_emphasis: float = 3.0  # weight of moving pixels, still ones having 1
+    motion_emphasis: float = 3.0  # weight that moving pixels have beyond the 1 of still ones
     decibel_weight: float = 0.2  # of the mean logarithm of every image's squared error
     pixel_weight: float = 3.0
     gradient_weight: float = 3.0

@@ -63,7 +63,7 @@ class ServedLiteSynthesis(nn.Module):
         batch, frames = driving_keypoints.shape[:2]
         levels = source_image.permute(0, 3, 1, 2).float()
         at32 = self.network.encoder32(self.encoder64(levels - MIDDLE))
-        fine = self.network.refine(levels * (1 / 255))  # (B, 3, 2 S - 1, 2 S - 1)
+        fine = self.network.refine_source(levels * (1 / 255))  # (B, 3, 2 S - 1, 2 S - 1)
         movement = self.motion.movement(source_keypoints, driving_keypoints)
         flow = self.motion(movement, self.network.to_motion(at32), self.network.to_copies(at32))
         source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
