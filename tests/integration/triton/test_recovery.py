@@ -49,7 +49,7 @@ async def triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
         write_config(root, name)
     (root / "four" / "1").mkdir(parents=True)
     (root / "four" / "config.pbtxt").write_text(_ENSEMBLE)
-    settings = TritonSettings(root, canary_seconds=0.5, canary_limit_seconds=2, drain_seconds=1)
+    settings = TritonSettings(root, canary_seconds=0.5, canary_limit_seconds=5, drain_seconds=1)
     async with EmbeddedTriton(settings) as triton:
         yield triton
 

@@ -11,6 +11,7 @@ from motioncast.export.lite.layers import (
     from_pixels,
     part_of,
     phases_first,
+    planes_of_pixels,
     softplus,
 )
 
@@ -32,6 +33,21 @@ def test_a_convolution_is_the_sum_of_its_parts() -> None:
     of_features = part_of(conv, slice(4))(features)
     of_images = from_pixels(conv, slice(4, None), bias=False)(images)
     assert_close(of_features + of_images, expected, atol=1e-6, rtol=0)
+
+
+def test_a_convolution_of_planes_does_what_one_of_their_pixels_does() -> None:
+    torch.manual_seed(5)
+    conv = nn.Conv2d(4 + 12, 5, 3, padding=1)
+    conv.bias = None
+    luma, chroma = torch.rand(2, 1, 8, 8), torch.rand(2, 2, 4, 4)
+    rgb_of_chroma = torch.rand(3, 2)
+    beyond = (rgb_of_chroma @ chroma.flatten(2)).view(2, 3, 4, 4)
+    images = luma + functional.interpolate(beyond, scale_factor=2.0)
+    nothing = torch.zeros(2, 4, 4, 4)
+    expected = conv(torch.cat([nothing, functional.pixel_unshuffle(images, 2)], dim=1))
+    planes = torch.cat([functional.pixel_unshuffle(luma, 2), chroma], dim=1)
+    made = planes_of_pixels(conv, slice(4, None), rgb_of_chroma)(planes)
+    assert_close(made, expected, atol=1e-6, rtol=0)
 
 
 def test_depth_to_space_is_a_pixel_shuffle_of_reordered_channels() -> None:

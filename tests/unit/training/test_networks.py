@@ -5,7 +5,6 @@ import torch
 from torch.testing import assert_close
 
 from motioncast.models.configurations import (
-    LITE64,
     LITE128,
     PAPER64,
     Configuration,
@@ -15,7 +14,7 @@ from motioncast.models.cost import macs, parameters
 from motioncast.models.dense_motion import compose_flow
 from motioncast.models.discriminator import Discriminator
 from motioncast.models.geometry import identity_grid
-from motioncast.models.lite_synthesis import LiteSynthesis
+from motioncast.models.lite_colours import to_planes, to_rgb
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.synthesis import repeat_frames
 
@@ -56,7 +55,7 @@ def test_lite128_keeps_its_budget_even_for_a_single_frame() -> None:
         model.synthesise(image, points, points.unsqueeze(1))
 
     assert parameters(model) <= 2_400_000
-    assert macs(one_frame, model) <= 860_000_000
+    assert macs(one_frame, model) <= 950_000_000
 
 
 def test_lite128_encodes_the_source_once_for_all_frames() -> None:
@@ -69,23 +68,6 @@ def test_lite128_encodes_the_source_once_for_all_frames() -> None:
 
     encoder = macs(lambda: model.synthesis.encode(image), model)
     assert cost(5) - encoder == 5 * (cost(1) - encoder)
-
-
-@pytest.mark.parametrize(("chosen", "side"), [(LITE64, 64), (LITE128, 255)])
-def test_what_is_warped_lies_on_half_pixels_where_the_configuration_says_so(
-    chosen: Configuration, side: int
-) -> None:
-    image = images(chosen, 2)
-
-    synthesis = network(chosen).synthesis
-    assert isinstance(synthesis, LiteSynthesis)
-    fine = synthesis.encode(image).image
-
-    assert fine.shape == (2, 3, side, side)
-    between = (side - 1) // (chosen.image_size - 1)  # 1 where nothing lies between
-    assert_close(fine[..., ::between, ::between], image)
-    assert fine.min() >= 0
-    assert fine.max() <= 1
 
 
 @pytest.mark.parametrize("chosen", [PAPER64, LITE128], ids=lambda chosen: chosen.name)
@@ -130,7 +112,8 @@ def test_an_untrained_flow_at_zero_displacement_is_the_identity(chosen: Configur
     side = output.flow.shape[-1]
     assert_close(output.flow[0], identity_grid(side, side))
     # Near a sample point, the rounding of a position is the rounding of an interpolation weight.
-    assert_close(output.warped, source, atol=1e-4, rtol=0)
+    whole = to_rgb(to_planes(source)) if chosen.yuv420 else source
+    assert_close(output.warped, whole, atol=1e-4, rtol=0)
 
 
 def test_flow_is_the_mask_weighted_displacement_plus_correction() -> None:

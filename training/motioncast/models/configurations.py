@@ -21,7 +21,7 @@ class Configuration:
     detector_blocks: tuple[int, int, int] | None = None
     motion_blocks: tuple[int, int, int] | None = None  # those of the dense motion, likewise
     decoder_blocks: tuple[int, int] | None = None  # at a quarter and half of the side
-    fine_source: bool = False  # the lite networks warp a source interpolated to half pixels
+    yuv420: bool = False  # the lite networks warp and return luma, and chroma at half the side
     width: float = 1.0  # factor on the channels of the lite networks
 
     def channels(self, count: int) -> int:
@@ -43,9 +43,9 @@ LITE128 = Configuration(
     keypoints=16,
     blocks=1,
     detector_blocks=(1, 3, 4),
-    motion_blocks=(1, 3, 3),
-    decoder_blocks=(2, 1),
-    fine_source=True,
+    motion_blocks=(2, 3, 3),
+    decoder_blocks=(2, 2),
+    yuv420=True,
 )
 
 # The same networks at the paper's size and number of keypoints: its experiments on a CPU.
@@ -62,7 +62,7 @@ BASE256 = Configuration(
     detector_blocks=(2, 4, 5),
     motion_blocks=(2, 4, 4),
     decoder_blocks=(3, 2),
-    fine_source=True,
+    yuv420=True,
     width=2.0,
 )
 

@@ -4,8 +4,7 @@
 
 The source is encoded once; everything in `decode` is done per driving frame. Nothing but warping
 and blending happens at full resolution, where memory traffic, not arithmetic, is what costs time.
-With `fine_source`, what is warped is the source interpolated to half pixels, once: between its own
-pixels a bilinear warp blurs, up to losing a fine pattern half-way.
+What is warped, and what the image ends as, is that of `lite_colours`.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints; levels for 128x128 images.
 """
 
@@ -18,23 +17,22 @@ from torch.nn import functional
 from motioncast.models.configurations import Configuration
 from motioncast.models.dense_motion import compose_flow, start_from_background
 from motioncast.models.geometry import (
-    Resample,
     gaussians,
     identity_grid,
-    lanczos_matrix,
     pixel_centres,
     space_to_depth,
     warp,
     warp_frames,
 )
 from motioncast.models.lite_blocks import conv_bn_relu, depth_to_space_up, residuals
+from motioncast.models.lite_colours import RgbSource, Yuv420Source
 from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
 
 
 class EncodedSource(NamedTuple):
     """What is computed once per source image."""
 
-    image: Tensor  # (B, 3, 255, 255), interpolated half-way; or (B, 3, 128, 128) as it was
+    colours: tuple[Tensor, ...]  # what is warped of the image (lite_colours)
     features: Tensor  # (B, 48, 32, 32) that are warped for the decoder
     motion: Tensor  # (B, 32, 32, 32) the source's part of the dense motion's first layer
     copies: Tensor  # (B, K, 32, 32) one map per keypoint that is shifted with it
@@ -54,9 +52,7 @@ class LiteSynthesis(SynthesisNetwork):
         self.to_motion = nn.Conv2d(c48, c32, 1)
         self.to_copies = nn.Conv2d(c48, keypoints, 1)
         self.dense_motion = LiteDenseMotion(configuration)
-        fine = configuration.fine_source
-        self.finer = Resample(size, 2 * size - 1, lanczos_matrix) if fine else nn.Identity()
-        self.upsample_flow = Resample(size // 4, size)
+        self.colours = Yuv420Source(size) if configuration.yuv420 else RgbSource(size)
         self.decoder32 = nn.Sequential(
             conv_bn_relu(c48 + keypoints, c64), conv_bn_relu(c64, c64), *residuals(c64, painting32)
         )
@@ -69,13 +65,8 @@ class LiteSynthesis(SynthesisNetwork):
         """Encodes source images (B, 3, S, S) in [0, 1], once for all their driving frames."""
         at32 = self.encoder32(self.encoder64(space_to_depth(source - 0.5, 2)))
         return EncodedSource(
-            self.refine_source(source), at32, self.to_motion(at32), self.to_copies(at32)
+            self.colours.prepare(source), at32, self.to_motion(at32), self.to_copies(at32)
         )
-
-    def refine_source(self, source: Tensor) -> Tensor:
-        """Returns what is warped of source images in [0, 1]; hard edges would overshoot it."""
-        fine: Tensor = self.finer(source)
-        return fine.clamp(0, 1)
 
     def decode(self, encoded: EncodedSource, source: Tensor, driving: Tensor) -> Synthesis:
         """Synthesises T frames per source from its keypoints (B, K, 3) and driving (B, T, K, 3)."""
@@ -86,14 +77,14 @@ class LiteSynthesis(SynthesisNetwork):
         )
         of_source, of_driving = repeat_frames(source, frames), driving.flatten(0, 1)
         moved, flow = self.dense_motion(encoded, of_source, of_driving)
-        warped = warp_frames(encoded.image, self.upsample_flow(flow))  # (N, 3, 128, 128)
+        warped = self.colours.warp(encoded.colours, flow)  # (N, 3, 128, 128)
         features = warp_frames(encoded.features, flow)  # (N, 48, 32, 32)
         at32 = self.decoder32(torch.cat([features, moved], dim=1))
         at64 = torch.cat([self.up64(at32), space_to_depth(warped - 0.5, 2)], dim=1)
         painted = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)).float())
         painted = functional.pixel_shuffle(painted, 2)  # (N, 4, 128, 128)
         decoded, mask = painted[:, :3], painted[:, 3:]
-        image = decoded + mask * (warped - decoded)
+        image = self.colours.finish(decoded + mask * (warped - decoded))
         return Synthesis(image, warped, flow)
 
 

@@ -18,7 +18,7 @@ class SynthesisNetwork(nn.Module, ABC):
     """Source image and keypoints, driving keypoints -> driving images."""
 
     @abstractmethod
-    def encode(self, source: Tensor) -> tuple[Tensor, ...]:
+    def encode(self, source: Tensor) -> tuple[Any, ...]:
         """Encodes source images (B, 3, S, S) in [0, 1], once for all their driving frames."""
 
     @abstractmethod

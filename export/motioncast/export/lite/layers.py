@@ -34,6 +34,19 @@ def from_pixels(
 
 
 @torch.no_grad()
+def planes_of_pixels(conv: nn.Conv2d, channels: slice, rgb_of_chroma: Tensor) -> nn.Conv2d:
+    """Returns what `conv` does behind a space-to-depth of colours, for luma and chroma instead.
+
+    Its inputs are the four phases of luma, then Cb and Cr, which the phases have in common;
+    `rgb_of_chroma` (3, 2) says what these add to luma.
+    """
+    weight = conv.weight[:, channels]
+    blocks = weight.view(weight.shape[0], len(rgb_of_chroma), BLOCK**2, *weight.shape[2:])
+    chroma = torch.einsum("ocpyx,cj->ojyx", blocks, rgb_of_chroma)
+    return _convolution(torch.cat([blocks.sum(dim=1), chroma], dim=1), None, padding=1)
+
+
+@torch.no_grad()
 def part_of(conv: nn.Conv2d, channels: slice) -> nn.Conv2d:
     """Returns what `conv` does with some of its inputs, its bias included."""
     return _convolution(conv.weight[:, channels], conv.bias, padding=conv.padding[0])

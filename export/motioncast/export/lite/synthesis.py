@@ -1,7 +1,5 @@
 """The lite synthesis network as it is served: `LiteSynthesis`, from bytes to bytes.
 
-    output = decoded + mask * (warped - decoded)
-
 The source is encoded, and its neighbourhoods listed, once for all of its driving frames.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image side, h = S / 4.
 """
@@ -13,20 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from motioncast.export.folding import absorb, fold_batch_norms
-from motioncast.export.lite.bilinear import SampleFew, hats, locate, neighbourhoods, sample_many
+from motioncast.export.lite.bilinear import hats, locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE
-from motioncast.export.lite.layers import (
-    depth_to_space,
-    first_of,
-    from_pixels,
-    part_of,
-    phases_first,
-)
+from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
+from motioncast.export.lite.painting import RgbPainter, Yuv420Painter
 from motioncast.models.geometry import gaussians, identity_grid
+from motioncast.models.lite_colours import Yuv420Source
 from motioncast.models.lite_synthesis import LiteDenseMotion, LiteSynthesis
 from motioncast.models.synthesis import repeat_frames
-
-COLOURS = 3
 
 
 class Movement(NamedTuple):
@@ -39,23 +31,16 @@ class Movement(NamedTuple):
 class ServedLiteSynthesis(nn.Module):
     """Source image, its keypoints (B, K, 3), driving (B, T, K, 3) -> uint8 (B, T, S, S, 3)."""
 
-    up: Tensor
-
     def __init__(self, synthesis: LiteSynthesis) -> None:
         super().__init__()
         self.network = folded = fold_batch_norms(synthesis)
         encoder64 = from_pixels(first_of(folded.encoder64), scale=1 / 255)
         self.encoder64 = nn.Sequential(encoder64, nn.ReLU())
         self.motion = ServedLiteDenseMotion(folded.dense_motion)
-        self.register_buffer("up", folded.upsample_flow.matrix, persistent=False)  # (S, h)
-        self.sample_colours = SampleFew(COLOURS)
         self.up64 = phases_first(first_of(folded.up64))
-        features = self.up64.out_channels // 4
-        first = first_of(folded.decoder64)
-        self.of_features = part_of(first, slice(features))
-        self.of_warped = from_pixels(first, slice(features, None), bias=False)
-        self.decoder64 = folded.decoder64[3:]
-        self.to_rgb_and_mask = phases_first(folded.to_rgb_and_mask)
+        fine = isinstance(folded.colours, Yuv420Source)
+        painter = Yuv420Painter if fine else RgbPainter
+        self.painter = painter(folded, features=self.up64.out_channels // 4)
 
     def forward(
         self, source_image: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor
@@ -63,16 +48,15 @@ class ServedLiteSynthesis(nn.Module):
         batch, frames = driving_keypoints.shape[:2]
         levels = source_image.permute(0, 3, 1, 2).float()
         at32 = self.network.encoder32(self.encoder64(levels - MIDDLE))
-        fine = self.network.refine_source(levels * (1 / 255))  # (B, 3, 2 S - 1, 2 S - 1)
+        tables = self.painter.prepare(levels)
         movement = self.motion.movement(source_keypoints, driving_keypoints)
         flow = self.motion(movement, self.network.to_motion(at32), self.network.to_copies(at32))
         source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
-        warped = self._warp_colours(fine.permute(0, 2, 3, 1), flow, source)  # (N, 3, S, S)
         features = self._warp_features(at32, flow, source)  # (N, C, h, h)
         moved = self.network.decoder32(torch.cat([features, movement.heatmaps], dim=1))
-        images = self._paint(moved, warped).flatten(2)  # (N, 3, S * S)
-        as_bytes = (images * 255).round().to(torch.uint8)
-        return as_bytes.view(batch, frames, *warped.shape[1:]).permute(0, 1, 3, 4, 2)
+        at64 = depth_to_space(torch.relu(self.up64(moved)))
+        images: Tensor = self.painter(tables, flow, source, at64)  # (N, S, S, 3) from 0 to 255
+        return images.round().to(torch.uint8).view(batch, frames, *images.shape[1:])
 
     def _warp_features(self, features: Tensor, flow: Tensor, source: Tensor) -> Tensor:
         side = features.shape[-1]
@@ -80,22 +64,6 @@ class ServedLiteSynthesis(nn.Module):
         table = neighbourhoods(features.permute(0, 2, 3, 1))
         samples = sample_many(table, rows, weights)  # (N, h * h, C)
         return samples.view(-1, side, side, samples.shape[-1]).permute(0, 3, 1, 2)
-
-    def _warp_colours(self, image: Tensor, flow: Tensor, source: Tensor) -> Tensor:
-        (side, small), finest = self.up.shape, image.shape[1]
-        places = flow * ((finest - 1) / (small - 1)) + 1  # in pixels of the image from pixel -1
-        places = self.up @ (places.view(-1, 2, small, small) @ self.up.t())
-        rows, weights = locate(places.flatten(2), finest, source)
-        samples: Tensor = self.sample_colours(neighbourhoods(image), rows, weights)
-        return samples.view(-1, COLOURS, side, side)
-
-    def _paint(self, at32: Tensor, warped: Tensor) -> Tensor:
-        """Blends the warped source with what is decoded, in [0, 1]."""
-        up64 = depth_to_space(torch.relu(self.up64(at32)))
-        at64 = self.decoder64(torch.relu(self.of_features(up64) + self.of_warped(warped - 0.5)))
-        painted = depth_to_space(torch.sigmoid(self.to_rgb_and_mask(at64)))
-        decoded, mask = painted[:, :COLOURS], painted[:, COLOURS:]
-        return decoded + mask * (warped - decoded)
 
 
 class ServedLiteDenseMotion(nn.Module):

@@ -1,0 +1,174 @@
+"""Warping, painting and blending of the lite synthesis at half and full resolution, as served.
+
+    output = decoded + mask * (warped - decoded)
+
+One painter for each kind of `lite_colours`. Shapes: B sources, T driving frames for each,
+N = B * T, S image side, h = S / 4; phases are the four pixels of a square, (dy, dx).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from motioncast.export.lite.bilinear import SampleFew, locate, neighbourhoods
+from motioncast.export.lite.layers import (
+    BLOCK,
+    depth_to_space,
+    first_of,
+    from_pixels,
+    part_of,
+    phases_first,
+    planes_of_pixels,
+)
+from motioncast.models.lite_colours import Yuv420Source, to_planes
+from motioncast.models.lite_synthesis import LiteSynthesis
+
+COLOURS = 3
+PHASES = BLOCK**2
+LUMA, CHROMA = 1, 2
+
+
+class RgbPainter(nn.Module):
+    """Warps the source as it is."""
+
+    up: Tensor
+
+    def __init__(self, folded: LiteSynthesis, features: int) -> None:
+        """Takes the folded network, and how many channels come from a quarter of the side."""
+        super().__init__()
+        first = first_of(folded.decoder64)
+        self.register_buffer("up", folded.colours.upsample_flow.matrix, persistent=False)  # (S, h)
+        self.sample = SampleFew(COLOURS)
+        self.of_features = part_of(first, slice(features))
+        self.of_warped = from_pixels(first, slice(features, None), bias=False)
+        self.decoder64 = folded.decoder64[3:]
+        self.to_rgb_and_mask = phases_first(folded.to_rgb_and_mask)
+
+    def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
+        """Lists what can be sampled of source images (B, 3, S, S) from 0 to 255."""
+        return (neighbourhoods(levels.permute(0, 2, 3, 1) * (1 / 255)),)
+
+    def forward(
+        self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor, at64: Tensor
+    ) -> Tensor:
+        """Paints images (N, S, S, 3) from 0 to 255.
+
+        Args:
+            tables: of the sources, from `prepare`.
+            flow: (N, 2, h * h) in pixels of h.
+            source: which source each image is made from, (N, 1).
+            at64: what is decoded so far, (N, C, S / 2, S / 2).
+        """
+        side, small = self.up.shape
+        places = flow * ((side - 1) / (small - 1)) + 1  # in pixels of the image from pixel -1
+        places = self.up @ (places.view(-1, 2, small, small) @ self.up.t())
+        rows, weights = locate(places.flatten(2), side, source)
+        warped: Tensor = self.sample(tables[0], rows, weights).view(-1, COLOURS, side, side)
+        at64 = torch.relu(self.of_features(at64) + self.of_warped(warped - 0.5))
+        painted = depth_to_space(torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64))))
+        decoded, mask = painted[:, :COLOURS], painted[:, COLOURS:]
+        image: Tensor = decoded + mask * (warped - decoded)
+        return image.permute(0, 2, 3, 1) * 255
+
+
+class Yuv420Painter(nn.Module):
+    """Warps luma, already as phases, and chroma at half the side; colours last.
+
+    Blending is linear, so that luma and chroma can be taken of what is decoded and of what is
+    warped apart; one matrix makes red, green and blue of all of them.
+    """
+
+    up: Tensor
+    up_chroma: Tensor
+    of_rgb: Tensor
+    to_colours: Tensor
+
+    def __init__(self, folded: LiteSynthesis, features: int) -> None:
+        """Takes the folded network, and how many channels come from a quarter of the side."""
+        super().__init__()
+        assert isinstance(folded.colours, Yuv420Source)
+        self.network = folded.colours
+        first = first_of(folded.decoder64)
+        up = folded.colours.upsample_flow.matrix  # (S, h)
+        phases = up.view(-1, BLOCK, up.shape[1]).transpose(0, 1).contiguous()  # (2, S / 2, h)
+        self.register_buffer("up", phases, persistent=False)
+        self.register_buffer("up_chroma", phases.mean(dim=0), persistent=False)
+        self.sample_luma, self.sample_chroma = SampleFew(LUMA), SampleFew(CHROMA)
+        self.of_features = part_of(first, slice(features))
+        self.of_planes = planes_of_pixels(first, slice(features, None), _rgb_of_chroma())
+        self.decoder64 = folded.decoder64[3:]
+        self.to_rgb_and_mask = folded.to_rgb_and_mask
+        self.register_buffer("of_rgb", _planes_of_rgb() / 255, persistent=False)
+        self.register_buffer("to_colours", 255 * _colours(), persistent=False)
+
+    def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
+        """Lists what can be sampled of source images (B, 3, S, S) from 0 to 255."""
+        planes = (self.of_rgb @ levels.flatten(2)).view_as(levels)
+        luma = self.network.finer_luma(planes[:, :LUMA]).clamp(0, 1)
+        chroma = self.network.finer_chroma(functional.avg_pool2d(planes[:, LUMA:], BLOCK))
+        return tuple(neighbourhoods(plane.permute(0, 2, 3, 1)) for plane in (luma, chroma))
+
+    def forward(
+        self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor, at64: Tensor
+    ) -> Tensor:
+        """Paints images (N, S, S, 3) as `RgbPainter` does."""
+        luma, chroma = self._warp(tables, flow, source)
+        planes = torch.cat([luma - 0.5, chroma], dim=1)
+        at64 = torch.relu(self.of_features(at64) + self.of_planes(planes))
+        painted = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)))
+        decoded, mask = painted[:, :-PHASES], painted[:, -PHASES:]
+        decoded = decoded * (1 - mask).repeat(1, COLOURS, 1, 1)  # (N, (c, phase), S / 2, S / 2)
+        parts = torch.cat([decoded, mask * luma, mask.mean(dim=1, keepdim=True) * chroma], dim=1)
+        colours = self.to_colours @ parts.flatten(2)  # (N, (phase, c), S / 2 * S / 2)
+        return depth_to_space(colours.clamp(0, 255).view(-1, *_shape(parts))).permute(0, 2, 3, 1)
+
+    def _warp(
+        self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Returns luma (N, phases, S / 2, S / 2) and chroma (N, 2, S / 2, S / 2).
+
+        Interpolated luma has 2 S - 1 pixels along a side, chroma S - 1; with a pixel before the
+        first of each, a place in the one is half as far in the other.
+        """
+        half, small = self.up_chroma.shape
+        finest = BLOCK * BLOCK * half - 1
+        places = (flow * ((finest - 1) / (small - 1)) + 1).view(-1, 2, 1, 1, small, small)
+        of_luma = self.up.unsqueeze(1) @ (places @ self.up.transpose(1, 2))
+        of_chroma = self.up_chroma @ (places[:, :, 0, 0] @ self.up_chroma.t()) * 0.5
+        rows, weights = locate(of_luma.flatten(2), finest, source)
+        luma = self.sample_luma(tables[0], rows, weights).view(-1, PHASES, half, half)
+        rows, weights = locate(of_chroma.flatten(2), finest // 2, source)
+        return luma, self.sample_chroma(tables[1], rows, weights).view(-1, CHROMA, half, half)
+
+
+def _shape(parts: Tensor) -> tuple[int, int, int]:
+    return COLOURS * PHASES, parts.shape[2], parts.shape[3]
+
+
+def _planes_of_rgb() -> Tensor:
+    """Returns the matrix (3, 3) from red, green, blue to Y, Cb, Cr."""
+    squares = torch.eye(COLOURS)[..., None, None].expand(-1, -1, BLOCK, BLOCK)
+    luma, chroma = to_planes(squares)
+    return torch.cat([luma[..., :1, :1], chroma], dim=1).flatten(1).t()
+
+
+def _rgb_of_chroma() -> Tensor:
+    """Returns the matrix (3, 2) from Cb, Cr to what red, green, blue have beyond luma."""
+    inverse: Tensor = torch.linalg.inv(_planes_of_rgb())
+    return inverse[:, LUMA:]
+
+
+def _colours() -> Tensor:
+    """Returns the matrix from what is decoded, warped luma and warped chroma to colours.
+
+    (phases * 3, 3 * phases + phases + 2): the chroma of what is decoded is a mean over the phases.
+    """
+    of_rgb, phases = _planes_of_rgb(), torch.eye(PHASES)
+    decoded_luma = (of_rgb[0][None, :, None] * phases.unsqueeze(1)).flatten(
+        1
+    )  # (phase, (c, phase))
+    luma = torch.cat([decoded_luma, phases, torch.zeros(PHASES, CHROMA)], dim=1)
+    decoded_chroma = of_rgb[LUMA:].repeat_interleave(PHASES, dim=1) / PHASES  # (2, (c, phase))
+    nothing = torch.zeros(CHROMA, PHASES)
+    chroma = torch.cat([decoded_chroma, nothing, torch.eye(CHROMA)], dim=1)
+    return (luma.unsqueeze(1) + _rgb_of_chroma() @ chroma).flatten(0, 1)
