@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from motioncast.models.geometry import identity_grid
-from motioncast.models.lite_colours import RgbSource, Yuv420Source, to_planes, to_rgb
+from motioncast.models.lite_colours import RgbSource, Warped, Yuv420Source, to_planes, to_rgb
 
 SIZE = 32
 
@@ -75,28 +75,34 @@ def test_the_chroma_of_a_square_is_its_mean() -> None:
 
 def test_luma_and_chroma_lie_on_half_pixels_and_keep_their_own() -> None:
     image = video(2)
-    luma, chroma = Yuv420Source(SIZE).prepare(image)
+    finest, chroma = Yuv420Source(SIZE).prepare(image)
 
-    assert luma.shape == (2, 1, 2 * SIZE - 1, 2 * SIZE - 1)
+    assert finest.shape == (2, 3, 2 * SIZE - 1, 2 * SIZE - 1)
     assert chroma.shape == (2, 2, SIZE - 1, SIZE - 1)
-    assert_close(luma[..., ::2, ::2], to_planes(image).luma)
+    assert_close(finest[:, :1, ::2, ::2], to_planes(image).luma)
     assert_close(chroma[..., ::2, ::2], to_planes(image).chroma)
-    assert luma.min() >= 0
-    assert luma.max() <= 1
+    assert finest[:, 0].min() >= 0
+    assert finest[:, 0].max() <= 1
+
+
+def test_video_has_no_chroma_but_that_of_its_squares() -> None:
+    finest, _ = Yuv420Source(SIZE).prepare(video(2))
+    assert_close(finest[:, 1:], torch.zeros(2, 2, 2 * SIZE - 1, 2 * SIZE - 1), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("kind", [RgbSource, Yuv420Source])
 def test_what_does_not_move_stays_as_it_is(kind: type[RgbSource]) -> None:
-    image, source = video(2), kind(SIZE)
+    source, image = kind(SIZE), noise(2, 3, SIZE, SIZE)  # its colours as fine as its pixels
     still = source.warp(source.prepare(image), moved((0, 0)).expand(2, -1, -1, -1))
-    assert_close(still, image, atol=1e-4, rtol=0)
+    assert_close(still.image + still.detail, image, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("kind", [RgbSource, Yuv420Source])
 def test_whole_squares_move_exactly(kind: type[RgbSource]) -> None:
-    image, source = video(1), kind(SIZE)
+    source, image = kind(SIZE), noise(1, 3, SIZE, SIZE)
     warped = source.warp(source.prepare(image), moved((4, 2)))
-    assert_close(warped[..., :-2, :-4], image[..., 2:, 4:], atol=1e-4, rtol=0)
+    shown = (warped.image + warped.detail)[..., :-2, :-4]
+    assert_close(shown, image[..., 2:, 4:], atol=1e-4, rtol=0)
 
 
 def test_a_wave_keeps_its_height_half_a_pixel_further() -> None:
@@ -106,14 +112,26 @@ def test_a_wave_keeps_its_height_half_a_pixel_further() -> None:
     inside = slice(6, -6)
 
     def error(source: RgbSource) -> float:
-        warped = source.warp(source.prepare(image), moved((0.5, 0)))
+        warped = source.warp(source.prepare(image), moved((0.5, 0))).image
         return float((warped - between)[..., inside].abs().max())
 
     assert error(Yuv420Source(SIZE)) < 0.01
     assert error(RgbSource(SIZE)) > 0.05  # bilinear interpolation keeps cos(pi / 4) of it
 
 
-def test_images_end_as_420_video_within_their_range() -> None:
-    image = noise(2, 3, SIZE, SIZE) * 1.4 - 0.2
-    assert_close(RgbSource(SIZE).finish(image), image)
-    assert_close(Yuv420Source(SIZE).finish(image), to_rgb(to_planes(image)).clamp(0, 1))
+def test_what_is_decoded_ends_as_420_video_within_its_range() -> None:
+    decoded, nothing = noise(2, 3, SIZE, SIZE) * 1.4 - 0.2, torch.zeros(2, 1, SIZE, SIZE)
+    warped = Warped(torch.ones(2, 3, SIZE, SIZE), torch.ones(2, 3, SIZE, SIZE))
+    assert_close(RgbSource(SIZE).blend(decoded, nothing, warped), decoded)
+    expected = to_rgb(to_planes(decoded)).clamp(0, 1)
+    assert_close(Yuv420Source(SIZE).blend(decoded, nothing, warped), expected)
+
+
+@pytest.mark.parametrize("kind", [RgbSource, Yuv420Source])
+def test_where_the_mask_is_one_the_warped_source_is_seen_with_all_its_colours(
+    kind: type[RgbSource],
+) -> None:
+    source, image = kind(SIZE), noise(1, 3, SIZE, SIZE)
+    warped = source.warp(source.prepare(image), moved((0, 0)))
+    shown = source.blend(torch.zeros(1, 3, SIZE, SIZE), torch.ones(1, 1, SIZE, SIZE), warped)
+    assert_close(shown, image, atol=1e-4, rtol=0)

@@ -5,7 +5,8 @@ yuv420   luma, and chroma at half the resolution, as video has them: what is war
          interpolated to half pixels, once, so that moving it does not blur it
 
 The chroma of a decoded video is the same for all four pixels of a square; an image whose chroma is
-finer has been given detail that is not there.
+finer has been given detail that is not there. A source from a camera, or scaled down, may have such
+detail: it is warped beside the planes, and lies on the image where that shows the warped source.
 Shapes: B sources, T driving frames for each, N = B * T, image side S.
 """
 
@@ -29,20 +30,41 @@ class Planes(NamedTuple):
     chroma: Tensor  # (N, 2, S / 2, S / 2), a pixel in the middle of four of luma
 
 
+class Warped(NamedTuple):
+    """A source as it was warped: RGB (N, 3, S, S)."""
+
+    image: Tensor  # as video has it
+    detail: Tensor  # the finer chroma that video has not, to be added; a zero where nothing is
+
+
 def to_planes(image: Tensor) -> Planes:
     """Converts RGB images (N, 3, S, S) in [0, 1]; chroma is the mean over each square."""
-    red, green, blue = image.unbind(1)
-    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-    chroma = torch.stack([CB_SCALE * (blue - luma), CR_SCALE * (red - luma)], dim=1)
-    return Planes(luma.unsqueeze(1), functional.avg_pool2d(chroma, 2))
+    luma, chroma = _split(image)
+    return Planes(luma, functional.avg_pool2d(chroma, 2))
 
 
 def to_rgb(planes: Planes) -> Tensor:
     """Converts to RGB (N, 3, S, S); all pixels of a square take its chroma."""
-    blue, red = (planes.chroma / planes.chroma.new_tensor([[[CB_SCALE]], [[CR_SCALE]]])).unbind(1)
+    return planes.luma + _over_squares(_beyond_luma(planes.chroma))
+
+
+def _split(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns luma (N, 1, S, S) and chroma (N, 2, S, S)."""
+    red, green, blue = image.unbind(1)
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    chroma = torch.stack([CB_SCALE * (blue - luma), CR_SCALE * (red - luma)], dim=1)
+    return luma.unsqueeze(1), chroma
+
+
+def _beyond_luma(chroma: Tensor) -> Tensor:
+    """Returns what red, green and blue (N, 3, S, S) have beyond luma."""
+    blue, red = (chroma / chroma.new_tensor([[[CB_SCALE]], [[CR_SCALE]]])).unbind(1)
     green = (LUMA[0] * red + LUMA[2] * blue) / -LUMA[1]
-    beyond_luma = torch.stack([red, green, blue], dim=1)
-    return planes.luma + functional.interpolate(beyond_luma, scale_factor=2.0)
+    return torch.stack([red, green, blue], dim=1)
+
+
+def _over_squares(maps: Tensor) -> Tensor:
+    return functional.interpolate(maps, scale_factor=2.0)
 
 
 class RgbSource(nn.Module):
@@ -56,13 +78,14 @@ class RgbSource(nn.Module):
         """Returns what is warped of source images (B, 3, S, S) in [0, 1]."""
         return (source,)
 
-    def warp(self, prepared: tuple[Tensor, ...], flow: Tensor) -> Tensor:
-        """Returns (N, 3, S, S), warped by flows (N, 2, S / 4, S / 4)."""
-        return warp_frames(prepared[0], self.upsample_flow(flow))
+    def warp(self, prepared: tuple[Tensor, ...], flow: Tensor) -> Warped:
+        """Warps it by flows (N, 2, S / 4, S / 4)."""
+        image = warp_frames(prepared[0], self.upsample_flow(flow))
+        return Warped(image, image.new_zeros(()))
 
-    def finish(self, image: Tensor) -> Tensor:
-        """Returns images (N, 3, S, S) as they are shown."""
-        return image
+    def blend(self, decoded: Tensor, mask: Tensor, warped: Warped) -> Tensor:
+        """Returns images (N, 3, S, S): what is warped where the mask (N, 1, S, S) is 1."""
+        return decoded + mask * (warped.image - decoded)
 
 
 class Yuv420Source(RgbSource):
@@ -76,18 +99,24 @@ class Yuv420Source(RgbSource):
         self.chroma_corner = (size - 1) / (size - 2)
 
     def prepare(self, source: Tensor) -> tuple[Tensor, ...]:
-        """Returns luma (B, 1, 2 S - 1, 2 S - 1) and chroma (B, 2, S - 1, S - 1).
+        """Returns luma and chroma's detail (B, 3, 2 S - 1, 2 S - 1), chroma (B, 2, S - 1, S - 1).
 
         Hard edges would overshoot luma's range.
         """
-        planes = to_planes(source)
-        return self.finer_luma(planes.luma).clamp(0, 1), self.finer_chroma(planes.chroma)
+        luma, chroma = _split(source)
+        halved = functional.avg_pool2d(chroma, 2)
+        detail = chroma - _over_squares(halved)
+        finest = [self.finer_luma(luma).clamp(0, 1), self.finer_luma(detail)]
+        return torch.cat(finest, dim=1), self.finer_chroma(halved)
 
-    def warp(self, prepared: tuple[Tensor, ...], flow: Tensor) -> Tensor:
-        luma, chroma = prepared
+    def warp(self, prepared: tuple[Tensor, ...], flow: Tensor) -> Warped:
+        finest, chroma = prepared
         of_luma = self.upsample_flow(flow)
         of_chroma = functional.avg_pool2d(of_luma, 2) * self.chroma_corner
-        return to_rgb(Planes(warp_frames(luma, of_luma), warp_frames(chroma, of_chroma)))
+        luma_and_detail = warp_frames(finest, of_luma)
+        planes = Planes(luma_and_detail[:, :1], warp_frames(chroma, of_chroma))
+        return Warped(to_rgb(planes), _beyond_luma(luma_and_detail[:, 1:]))
 
-    def finish(self, image: Tensor) -> Tensor:
-        return to_rgb(to_planes(image)).clamp(0, 1)
+    def blend(self, decoded: Tensor, mask: Tensor, warped: Warped) -> Tensor:
+        halved = to_rgb(to_planes(super().blend(decoded, mask, warped)))
+        return (halved + mask * warped.detail).clamp(0, 1)

@@ -77,15 +77,15 @@ class LiteSynthesis(SynthesisNetwork):
         )
         of_source, of_driving = repeat_frames(source, frames), driving.flatten(0, 1)
         moved, flow = self.dense_motion(encoded, of_source, of_driving)
-        warped = self.colours.warp(encoded.colours, flow)  # (N, 3, 128, 128)
+        warped = self.colours.warp(encoded.colours, flow)
         features = warp_frames(encoded.features, flow)  # (N, 48, 32, 32)
         at32 = self.decoder32(torch.cat([features, moved], dim=1))
-        at64 = torch.cat([self.up64(at32), space_to_depth(warped - 0.5, 2)], dim=1)
+        at64 = torch.cat([self.up64(at32), space_to_depth(warped.image - 0.5, 2)], dim=1)
         painted = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)).float())
         painted = functional.pixel_shuffle(painted, 2)  # (N, 4, 128, 128)
         decoded, mask = painted[:, :3], painted[:, 3:]
-        image = self.colours.finish(decoded + mask * (warped - decoded))
-        return Synthesis(image, warped, flow)
+        image = self.colours.blend(decoded, mask, warped)
+        return Synthesis(image, warped.image + warped.detail, flow)
 
 
 class LiteDenseMotion(nn.Module):

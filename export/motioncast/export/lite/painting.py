@@ -72,7 +72,7 @@ class RgbPainter(nn.Module):
 
 
 class Yuv420Painter(nn.Module):
-    """Warps luma, already as phases, and chroma at half the side; colours last.
+    """Warps luma and chroma's detail, already as phases, and chroma at half the side; colours last.
 
     Blending is linear, so that luma and chroma can be taken of what is decoded and of what is
     warped apart; one matrix makes red, green and blue of all of them.
@@ -93,9 +93,9 @@ class Yuv420Painter(nn.Module):
         phases = up.view(-1, BLOCK, up.shape[1]).transpose(0, 1).contiguous()  # (2, S / 2, h)
         self.register_buffer("up", phases, persistent=False)
         self.register_buffer("up_chroma", phases.mean(dim=0), persistent=False)
-        self.sample_luma, self.sample_chroma = SampleFew(LUMA), SampleFew(CHROMA)
+        self.sample_finest, self.sample_chroma = SampleFew(COLOURS), SampleFew(CHROMA)
         self.of_features = part_of(first, slice(features))
-        self.of_planes = planes_of_pixels(first, slice(features, None), _rgb_of_chroma())
+        self.of_planes = planes_of_pixels(first, slice(features, None), _rgb_of_planes()[:, LUMA:])
         self.decoder64 = folded.decoder64[3:]
         self.to_rgb_and_mask = folded.to_rgb_and_mask
         self.register_buffer("of_rgb", _planes_of_rgb() / 255, persistent=False)
@@ -104,28 +104,32 @@ class Yuv420Painter(nn.Module):
     def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
         """Lists what can be sampled of source images (B, 3, S, S) from 0 to 255."""
         planes = (self.of_rgb @ levels.flatten(2)).view_as(levels)
-        luma = self.network.finer_luma(planes[:, :LUMA]).clamp(0, 1)
-        chroma = self.network.finer_chroma(functional.avg_pool2d(planes[:, LUMA:], BLOCK))
-        return tuple(neighbourhoods(plane.permute(0, 2, 3, 1)) for plane in (luma, chroma))
+        chroma = functional.avg_pool2d(planes[:, LUMA:], BLOCK)
+        detail = planes[:, LUMA:] - functional.interpolate(chroma, scale_factor=float(BLOCK))
+        finest = self.network.finer_luma(torch.cat([planes[:, :LUMA], detail], dim=1))
+        finest = torch.cat([finest[:, :LUMA].clamp(0, 1), finest[:, LUMA:]], dim=1)
+        maps = (finest, self.network.finer_chroma(chroma))
+        return tuple(neighbourhoods(plane.permute(0, 2, 3, 1)) for plane in maps)
 
     def forward(
         self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor, at64: Tensor
     ) -> Tensor:
         """Paints images (N, S, S, 3) as `RgbPainter` does."""
-        luma, chroma = self._warp(tables, flow, source)
-        planes = torch.cat([luma - 0.5, chroma], dim=1)
+        finest, chroma = self._warp(tables, flow, source)
+        planes = torch.cat([finest[:, :PHASES] - 0.5, chroma], dim=1)
         at64 = torch.relu(self.of_features(at64) + self.of_planes(planes))
         painted = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)))
         decoded, mask = painted[:, :-PHASES], painted[:, -PHASES:]
-        decoded = decoded * (1 - mask).repeat(1, COLOURS, 1, 1)  # (N, (c, phase), S / 2, S / 2)
-        parts = torch.cat([decoded, mask * luma, mask.mean(dim=1, keepdim=True) * chroma], dim=1)
+        masks = mask.repeat(1, COLOURS, 1, 1)
+        of_chroma = mask.mean(dim=1, keepdim=True) * chroma
+        parts = torch.cat([decoded * (1 - masks), finest * masks, of_chroma], dim=1)
         colours = self.to_colours @ parts.flatten(2)  # (N, (phase, c), S / 2 * S / 2)
         return depth_to_space(colours.clamp(0, 255).view(-1, *_shape(parts))).permute(0, 2, 3, 1)
 
     def _warp(
         self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Returns luma (N, phases, S / 2, S / 2) and chroma (N, 2, S / 2, S / 2).
+        """Returns luma and detail (N, (plane, phase), S / 2, S / 2), chroma (N, 2, S / 2, S / 2).
 
         Interpolated luma has 2 S - 1 pixels along a side, chroma S - 1; with a pixel before the
         first of each, a place in the one is half as far in the other.
@@ -136,9 +140,13 @@ class Yuv420Painter(nn.Module):
         of_luma = self.up.unsqueeze(1) @ (places @ self.up.transpose(1, 2))
         of_chroma = self.up_chroma @ (places[:, :, 0, 0] @ self.up_chroma.t()) * 0.5
         rows, weights = locate(of_luma.flatten(2), finest, source)
-        luma = self.sample_luma(tables[0], rows, weights).view(-1, PHASES, half, half)
+        finest_planes = self.sample_finest(tables[0], rows, weights).view(
+            -1, COLOURS * PHASES, half, half
+        )
         rows, weights = locate(of_chroma.flatten(2), finest // 2, source)
-        return luma, self.sample_chroma(tables[1], rows, weights).view(-1, CHROMA, half, half)
+        return finest_planes, self.sample_chroma(tables[1], rows, weights).view(
+            -1, CHROMA, half, half
+        )
 
 
 def _shape(parts: Tensor) -> tuple[int, int, int]:
@@ -152,23 +160,23 @@ def _planes_of_rgb() -> Tensor:
     return torch.cat([luma[..., :1, :1], chroma], dim=1).flatten(1).t()
 
 
-def _rgb_of_chroma() -> Tensor:
-    """Returns the matrix (3, 2) from Cb, Cr to what red, green, blue have beyond luma."""
+def _rgb_of_planes() -> Tensor:
+    """Returns the matrix (3, 3) from Y, Cb, Cr to red, green, blue."""
     inverse: Tensor = torch.linalg.inv(_planes_of_rgb())
-    return inverse[:, LUMA:]
+    return inverse
 
 
 def _colours() -> Tensor:
-    """Returns the matrix from what is decoded, warped luma and warped chroma to colours.
+    """Returns the matrix from what is decoded, warped planes and warped chroma to colours.
 
-    (phases * 3, 3 * phases + phases + 2): the chroma of what is decoded is a mean over the phases.
+    ((phase, c), (c, phase) + (plane, phase) + 2): the chroma of what is decoded is a mean over the
+    phases, as that at half the side is; what is warped with luma keeps its phase.
     """
-    of_rgb, phases = _planes_of_rgb(), torch.eye(PHASES)
-    decoded_luma = (of_rgb[0][None, :, None] * phases.unsqueeze(1)).flatten(
-        1
-    )  # (phase, (c, phase))
-    luma = torch.cat([decoded_luma, phases, torch.zeros(PHASES, CHROMA)], dim=1)
-    decoded_chroma = of_rgb[LUMA:].repeat_interleave(PHASES, dim=1) / PHASES  # (2, (c, phase))
-    nothing = torch.zeros(CHROMA, PHASES)
-    chroma = torch.cat([decoded_chroma, nothing, torch.eye(CHROMA)], dim=1)
-    return (luma.unsqueeze(1) + _rgb_of_chroma() @ chroma).flatten(0, 1)
+    of_rgb, of_planes, phases = _planes_of_rgb(), _rgb_of_planes(), torch.eye(PHASES)
+    of_chroma = of_planes[:, LUMA:]
+    luma = torch.einsum("c,pq->pcq", of_rgb[0], phases).flatten(1)  # (phase, (c, phase))
+    chroma = of_rgb[LUMA:].repeat_interleave(PHASES, dim=1) / PHASES  # (2, (c, phase))
+    decoded = luma.unsqueeze(1) + of_chroma @ chroma  # (phase, c, (c, phase))
+    warped = torch.einsum("ck,pq->pckq", of_planes, phases).flatten(2)  # (phase, c, (plane, phase))
+    halved = of_chroma.expand(PHASES, -1, -1)
+    return torch.cat([decoded, warped, halved], dim=-1).flatten(0, 1)
