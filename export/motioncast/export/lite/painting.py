@@ -135,18 +135,13 @@ class Yuv420Painter(nn.Module):
         first of each, a place in the one is half as far in the other.
         """
         half, small = self.up_chroma.shape
-        finest = BLOCK * BLOCK * half - 1
-        places = (flow * ((finest - 1) / (small - 1)) + 1).view(-1, 2, 1, 1, small, small)
+        side = BLOCK * BLOCK * half - 1
+        places = (flow * ((side - 1) / (small - 1)) + 1).view(-1, 2, 1, 1, small, small)
         of_luma = self.up.unsqueeze(1) @ (places @ self.up.transpose(1, 2))
         of_chroma = self.up_chroma @ (places[:, :, 0, 0] @ self.up_chroma.t()) * 0.5
-        rows, weights = locate(of_luma.flatten(2), finest, source)
-        finest_planes = self.sample_finest(tables[0], rows, weights).view(
-            -1, COLOURS * PHASES, half, half
-        )
-        rows, weights = locate(of_chroma.flatten(2), finest // 2, source)
-        return finest_planes, self.sample_chroma(tables[1], rows, weights).view(
-            -1, CHROMA, half, half
-        )
+        finest: Tensor = self.sample_finest(tables[0], *locate(of_luma.flatten(2), side, source))
+        chroma = self.sample_chroma(tables[1], *locate(of_chroma.flatten(2), side // 2, source))
+        return finest.view(-1, COLOURS * PHASES, half, half), chroma.view(-1, CHROMA, half, half)
 
 
 def _shape(parts: Tensor) -> tuple[int, int, int]:
