@@ -8,7 +8,6 @@ N = B * T, S image side, h = S / 4; phases are the four pixels of a square, (dy,
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from motioncast.export.lite.bilinear import SampleFew, locate, neighbourhoods
 from motioncast.export.lite.layers import (
@@ -80,7 +79,6 @@ class Yuv420Painter(nn.Module):
 
     up: Tensor
     up_chroma: Tensor
-    of_rgb: Tensor
     to_colours: Tensor
 
     def __init__(self, folded: LiteSynthesis, features: int) -> None:
@@ -98,18 +96,12 @@ class Yuv420Painter(nn.Module):
         self.of_planes = planes_of_pixels(first, slice(features, None), _rgb_of_planes()[:, LUMA:])
         self.decoder64 = folded.decoder64[3:]
         self.to_rgb_and_mask = folded.to_rgb_and_mask
-        self.register_buffer("of_rgb", _planes_of_rgb() / 255, persistent=False)
         self.register_buffer("to_colours", 255 * _colours(), persistent=False)
 
     def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
         """Lists what can be sampled of source images (B, 3, S, S) from 0 to 255."""
-        planes = (self.of_rgb @ levels.flatten(2)).view_as(levels)
-        chroma = functional.avg_pool2d(planes[:, LUMA:], BLOCK)
-        detail = planes[:, LUMA:] - functional.interpolate(chroma, scale_factor=float(BLOCK))
-        finest = self.network.finer_luma(torch.cat([planes[:, :LUMA], detail], dim=1))
-        finest = torch.cat([finest[:, :LUMA].clamp(0, 1), finest[:, LUMA:]], dim=1)
-        maps = (finest, self.network.finer_chroma(chroma))
-        return tuple(neighbourhoods(plane.permute(0, 2, 3, 1)) for plane in maps)
+        planes = self.network.prepare(levels * (1 / 255))
+        return tuple(neighbourhoods(plane.permute(0, 2, 3, 1)) for plane in planes)
 
     def forward(
         self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor, at64: Tensor
