@@ -16,6 +16,7 @@ from motioncast.sources.choice import (
     parse_weights,
 )
 from motioncast.sources.gathering import Gathering, GatherSettings
+from motioncast.sources.grouping import frames_by_source, in_order
 from motioncast.sources.similarity import Misfit, misfit
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Misfit",
     "choose",
     "costs",
+    "frames_by_source",
+    "in_order",
     "misfit",
     "parse_weights",
 ]

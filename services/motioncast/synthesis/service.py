@@ -1,4 +1,4 @@
-"""SynthesisService: decodes a source and keypoints, delegates to the network, encodes images."""
+"""SynthesisService: decodes sources and keypoints, delegates to the network, encodes images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from motioncast.inference import Catalogue, Engine, MeasuredEngine
+from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
 from motioncast.serving import Context, Deadline, Metrics, Registration
+from motioncast.sources import MAX_SOURCES
 from motioncast.synthesis.synthesizer import Source, Synthesizer
 from motioncast.v1.common_pb2 import Image
 from motioncast.v1.synthesis_pb2 import DESCRIPTOR, SynthesizeRequest, SynthesizeResponse
@@ -15,6 +16,7 @@ from motioncast.v1.synthesis_pb2_grpc import (
     SynthesisServiceServicer,
     add_SynthesisServiceServicer_to_server,
 )
+from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.images import (
     Encoding,
     Pixels,
@@ -54,15 +56,44 @@ class SynthesisServicer(SynthesisServiceServicer):
         encoding = effective_encoding(request.output_encoding)
         check_range("driving_keypoints", len(request.driving_keypoints), 1, MAX_DRIVING)
         count = models.keypoints
-        source = Source(
-            decode_image(request.source, models.height, models.width, "source"),
-            decode_keypoints(request.source_keypoints, count, "source_keypoints"),
-        )
+        sources = _sources(request, models)
         driving = decode_keypoint_sets(request.driving_keypoints, count, "driving_keypoints")
-        made = await self._synthesizer.synthesize(models, source, driving, Deadline.of(context))
+        positions = _positions(request, len(sources))
+        made = await self._synthesizer.synthesize(
+            models, sources, positions, driving, Deadline.of(context)
+        )
         return SynthesizeResponse(
             images=await _encode(made.images, encoding), inference_ms=1000 * made.seconds
         )
+
+
+def _sources(request: SynthesizeRequest, models: ModelSet) -> list[Source]:
+    check_range("further_sources", len(request.further_sources), 0, MAX_SOURCES - 1)
+    given = [("source", request.source, "source_keypoints", request.source_keypoints)]
+    for n, further in enumerate(request.further_sources):
+        field = f"further_sources[{n}]"
+        given.append((f"{field}.image", further.image, f"{field}.keypoints", further.keypoints))
+    return [
+        Source(
+            decode_image(image, models.height, models.width, image_field),
+            decode_keypoints(keypoints, models.keypoints, keypoints_field),
+        )
+        for image_field, image, keypoints_field, keypoints in given
+    ]
+
+
+def _positions(request: SynthesizeRequest, sources: int) -> list[int]:
+    """Returns the position of the source of every driving keypoint set."""
+    given, frames = request.source_positions, len(request.driving_keypoints)
+    if not given:
+        return [0] * frames
+    if len(given) != frames:
+        raise InvalidInputError.of(
+            "source_positions", f"{len(given)} of them, but {frames} driving keypoint sets"
+        )
+    for n, position in enumerate(given):
+        check_range(f"source_positions[{n}]", position, 0, sources - 1)
+    return list(given)
 
 
 async def _encode(images: Pixels, encoding: Encoding) -> list[Image]:

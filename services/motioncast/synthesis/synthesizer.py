@@ -1,7 +1,8 @@
-"""The synthesis network: a source and T driving keypoint sets -> T images."""
+"""The synthesis network: sources, T driving keypoint sets and the source of each -> T images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from motioncast.inference import MeasuredEngine, ModelSet
 from motioncast.serving import Deadline
+from motioncast.sources import frames_by_source, in_order
 from motioncast.wire.images import Pixels
 from motioncast.wire.keypoints import Keypoints
 
@@ -50,27 +52,42 @@ class Synthesizer:
         self._engine = engine
 
     async def synthesize(
-        self, models: ModelSet, source: Source, driving: Keypoints, deadline: Deadline
+        self,
+        models: ModelSet,
+        sources: Sequence[Source],
+        positions: Sequence[int],
+        driving: Keypoints,
+        deadline: Deadline,
     ) -> Synthesis:
-        """Returns the source moved to driving keypoints (T, K, 3), T >= 1.
+        """Returns sources moved to driving keypoints.
+
+        A run has one source: the frames of each are made together, and put back in their order.
+
+        Args:
+            models: The configuration.
+            sources: There is at least one.
+            positions: Of the source of each frame among them, (T,).
+            driving: (T, K, 3), T >= 1.
+            deadline: Of the call.
 
         Raises:
             DeadlineError: Time ran out, before the first run or between two.
         """
-        runs = [
-            await self._engine.infer(
-                models.synthesis_model,
-                {
-                    "source_image": source.image[np.newaxis],
-                    "source_keypoints": source.keypoints[np.newaxis],
-                    "driving_keypoints": driving[np.newaxis, start : start + MAX_FRAMES_PER_RUN],
-                },
-                deadline.remaining_seconds(),
-            )
-            for start in range(0, len(driving), MAX_FRAMES_PER_RUN)
-        ]
-        parts = [run["image"][0] for run in runs]
-        return Synthesis(
-            parts[0] if len(parts) == 1 else np.concatenate(parts),
-            sum(run.seconds for run in runs),
-        )
+        parts, seconds = [], 0.0
+        frames = frames_by_source(positions)
+        for position, places in frames.items():
+            source = sources[position]
+            for start in range(0, len(places), MAX_FRAMES_PER_RUN):
+                part = driving[places[start : start + MAX_FRAMES_PER_RUN]]
+                run = await self._engine.infer(
+                    models.synthesis_model,
+                    {
+                        "source_image": source.image[np.newaxis],
+                        "source_keypoints": source.keypoints[np.newaxis],
+                        "driving_keypoints": part[np.newaxis],
+                    },
+                    deadline.remaining_seconds(),
+                )
+                parts.append(run["image"][0])
+                seconds += run.seconds
+        return Synthesis(in_order(parts, frames), seconds)
