@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from motioncast.framing import FINDER, FINDER_SIZE, FramingMode
 from motioncast.inference.engine import Engine, ModelMetadata, TensorMetadata
+from motioncast.sources import parse_weights
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
 _log = logging.getLogger(__name__)
@@ -27,6 +29,10 @@ class ModelSet:
         keypoints: K, per image.
         noise_size: Noise values per step of the predictor.
         state: S, values of the predictor's state.
+        framing: How pictures had better be framed for it: the parameter `framing` of its keypoint
+            model, where the engine has a face finder; else OFF.
+        source_weights: Of its keypoints where a source is chosen (`motioncast.sources`): the
+            parameter `source_weights` of its synthesis model; empty when all weigh the same.
     """
 
     name: str
@@ -35,6 +41,8 @@ class ModelSet:
     keypoints: int
     noise_size: int
     state: int
+    framing: FramingMode = FramingMode.OFF
+    source_weights: tuple[float, ...] = ()
 
     @property
     def keypoint_model(self) -> str:
@@ -86,6 +94,8 @@ class ModelSet:
             keypoints=_fixed(found, 1),
             noise_size=_fixed(noise, 2),
             state=_fixed(state, 1),
+            framing=_framing(engine, f"{name}_keypoint"),
+            source_weights=_source_weights(engine, name, _fixed(found, 1)),
         )
         sizes._check(engine)
         return sizes
@@ -171,6 +181,36 @@ class Catalogue:
                 f"model: {name!r} is not served; there are: {known}", field="model"
             )
         return self._sets[name]
+
+
+def finds_faces(engine: Engine) -> bool:
+    """Tells whether the engine has a face finder that takes what the framing gives it."""
+    if FINDER not in engine.models():
+        return False
+    try:
+        image = _input(engine.metadata(FINDER), "image", 4)
+        _output(engine.metadata(FINDER), "faces", 3)
+    except InvalidInputError as error:
+        _log.error("the face finder is not served: %s", error)
+        return False
+    return image.shape[1:] == (FINDER_SIZE, FINDER_SIZE, 3)
+
+
+def _framing(engine: Engine, model: str) -> FramingMode:
+    wish = engine.metadata(model).parameters.get("framing", FramingMode.OFF)
+    if wish not in [mode.value for mode in FramingMode]:
+        _log.error("%s: framing is %r, which is none of %s", model, wish, ", ".join(FramingMode))
+        return FramingMode.OFF
+    return FramingMode(wish) if finds_faces(engine) else FramingMode.OFF
+
+
+def _source_weights(engine: Engine, name: str, keypoints: int) -> tuple[float, ...]:
+    text = engine.metadata(f"{name}_synthesis").parameters.get("source_weights", "")
+    try:
+        return parse_weights(text, keypoints)
+    except InvalidInputError as error:
+        _log.error("%s_synthesis: all keypoints weigh the same: %s", name, error)
+        return ()
 
 
 def _names(models: Iterable[str]) -> list[str]:

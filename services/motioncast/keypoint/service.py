@@ -9,14 +9,18 @@ from typing import Final
 
 import numpy as np
 
+from motioncast.framing import Letterbox, letterboxed
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
 from motioncast.keypoint.detector import Detector
+from motioncast.keypoint.finder import Finder
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
     DESCRIPTOR,
     DetectRequest,
     DetectResponse,
+    FindFacesRequest,
+    FindFacesResponse,
     ListModelsRequest,
     ListModelsResponse,
 )
@@ -24,7 +28,8 @@ from motioncast.v1.keypoint_pb2_grpc import (
     KeypointServiceServicer,
     add_KeypointServiceServicer_to_server,
 )
-from motioncast.wire.images import Pixels, decode_image, takes_codec
+from motioncast.wire.framing import encode_faces, encode_mode
+from motioncast.wire.images import Pixels, decode_image, decode_picture, takes_codec
 from motioncast.wire.keypoints import encode_keypoints
 from motioncast.wire.limits import check_range
 
@@ -46,8 +51,9 @@ def registration(
         InvalidInputError: The engine has no configuration, or one that lacks a model.
         UnknownModelError: The engine has not the default.
     """
-    detector = Detector(MeasuredEngine(engine, metrics.registry))
-    servicer = KeypointServicer(Catalogue(engine, default_model), detector)
+    measured = MeasuredEngine(engine, metrics.registry)
+    finder = Finder(engine, measured)
+    servicer = KeypointServicer(Catalogue(engine, default_model), Detector(measured), finder)
     return Registration(
         name=DESCRIPTOR.services_by_name["KeypointService"].full_name,
         add=partial(add_KeypointServiceServicer_to_server, servicer),
@@ -57,11 +63,12 @@ def registration(
 
 
 class KeypointServicer(KeypointServiceServicer):
-    """Answers Detect and ListModels."""
+    """Answers Detect, FindFaces and ListModels."""
 
-    def __init__(self, catalogue: Catalogue, detector: Detector) -> None:
+    def __init__(self, catalogue: Catalogue, detector: Detector, finder: Finder) -> None:
         self._catalogue = catalogue
         self._detector = detector
+        self._finder = finder
 
     async def Detect(self, request: DetectRequest, context: Context) -> DetectResponse:
         models = self._catalogue.resolve(request.model)
@@ -73,6 +80,14 @@ class KeypointServicer(KeypointServiceServicer):
             inference_ms=1000 * detection.seconds,
         )
 
+    async def FindFaces(self, request: FindFacesRequest, context: Context) -> FindFacesResponse:
+        check_range("images", len(request.images), 1, MAX_IMAGES)
+        squares = await asyncio.to_thread(_letterbox_all, request.images)
+        finding = await self._finder.find(squares, Deadline.of(context))
+        return FindFacesResponse(
+            images=map(encode_faces, finding.faces), inference_ms=1000 * finding.seconds
+        )
+
     async def ListModels(self, request: ListModelsRequest, context: Context) -> ListModelsResponse:
         return ListModelsResponse(
             models=[
@@ -81,10 +96,17 @@ class KeypointServicer(KeypointServiceServicer):
                     height=models.height,
                     width=models.width,
                     keypoints=models.keypoints,
+                    framing=encode_mode(models.framing),
+                    source_weights=models.source_weights,
                 )
                 for models in self._catalogue.all()
             ]
         )
+
+
+def _letterbox_all(images: Sequence[Image]) -> list[tuple[Pixels, Letterbox]]:
+    """Returns the images as the finder takes them; of the large ones one at a time is decoded."""
+    return [letterboxed(decode_picture(image, f"images[{n}]")) for n, image in enumerate(images)]
 
 
 async def _decode(images: Sequence[Image], models: ModelSet) -> Pixels:

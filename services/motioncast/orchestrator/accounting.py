@@ -67,6 +67,7 @@ class Accounting:
         self._video = video
         self._metrics = metrics
         self._frames: Counter[Origin] = Counter()
+        self._sources: Counter[int] = Counter()
         self._bytes: Counter[str] = Counter()
         self._keypoint_packets = 0
         self._latency = {stage: Latency() for stage in STAGES}
@@ -79,10 +80,15 @@ class Accounting:
         self._keypoint_packets += kind == "keypoints"
         self._metrics.received_bytes.labels(kind).inc(size)
 
-    def count_results(self, origins: Sequence[Origin], size: int) -> None:
+    def count_results(
+        self, origins: Sequence[Origin], size: int, sources: Sequence[int] = ()
+    ) -> None:
         """Counts frames that are returned in messages of `size` bytes together."""
         self._bytes["results"] += size
         self._frames.update(origins)
+        self._sources.update(sources)
+        for source in sources:
+            self._metrics.source_frames.labels(str(source)).inc()
         metrics = self._metrics
         metrics.sent_bytes.labels("results").inc(size)
         for origin in origins:
@@ -124,6 +130,7 @@ class Accounting:
             saved_against_all_keypoints=_ratio(frames - observed, frames),
             saved_against_raw_frames=max(0.0, _ratio(raw - sent - self._bytes["source"], raw)),
             forecast_error=_ratio(self._error_sum, self._errors),
+            source_frames=[self._sources[n] for n in range(max(self._sources, default=-1) + 1)],
         )
 
 

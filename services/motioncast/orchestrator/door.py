@@ -1,20 +1,20 @@
 """The door of a session: what a client sends, in which order, checked before anything works on it.
 
-StreamRequest: config, then source, then frames and keypoint packets in any mix
+StreamRequest: config, then source 0, then frames, keypoint packets and sources in any mix
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
 from motioncast.orchestrator.accounting import Kind
+from motioncast.orchestrator.framing import SessionFraming
+from motioncast.orchestrator.sources import check_index
 from motioncast.orchestrator.stretch import Arrival
-from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
+from motioncast.v1.common_pb2 import KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamRequest
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
-from motioncast.wire.images import decode_image, encode_image, takes_codec
 from motioncast.wire.keypoints import decode_keypoints
 
 # field of StreamRequest, how sentences name it, what its bytes count as
@@ -37,13 +37,13 @@ async def read_config(requests: AsyncIterator[StreamRequest]) -> StreamRequest:
 
 
 async def read_source(
-    requests: AsyncIterator[StreamRequest], model: ModelInfo
+    requests: AsyncIterator[StreamRequest], model: ModelInfo, framing: SessionFraming
 ) -> tuple[SourceImage, int]:
     """Returns the second message, its image as raw RGB, and the bytes that were received.
 
     Raises:
         OutOfOrderError: Another message came, or none.
-        InvalidInputError: The image cannot be read, or the keypoints are none of the model's.
+        InvalidInputError: As `checked_source` does.
     """
     request = await anext(requests, None)
     if request is None:
@@ -52,16 +52,34 @@ async def read_source(
         raise _out_of_order(kind, "came twice")
     if kind != "source":
         raise _out_of_order(kind, "came before the source image")
-    source, size = request.source, request.ByteSize()
-    checked = SourceImage(image=await _checked_image(source.image, model, "source.image"))
+    checked = await checked_source(request.source, model, framing, first=True)
+    return checked, request.ByteSize()
+
+
+async def checked_source(
+    source: SourceImage, model: ModelInfo, framing: SessionFraming, *, first: bool
+) -> SourceImage:
+    """Returns a source, its image as raw RGB of the model's size.
+
+    Raises:
+        InvalidInputError: It may not have its index, the image cannot be read, or the keypoints are
+            none of the model's.
+    """
+    check_index(source.index, first=first)
+    image = await framing.source(source.image, first=first, field="source.image")
+    checked = SourceImage(image=image, index=source.index)
     if source.HasField("keypoints"):
         decode_keypoints(source.keypoints, model.keypoints, "source.keypoints")
         checked.keypoints.CopyFrom(source.keypoints)
-    return checked, size
+    return checked
 
 
-async def read_arrival(request: StreamRequest, model: ModelInfo) -> tuple[int, Arrival, Kind]:
+async def read_arrival(
+    request: StreamRequest, model: ModelInfo, framing: SessionFraming
+) -> tuple[int, Arrival, Kind]:
     """Returns the index of a frame or keypoint packet, its content, and what its bytes count as.
+
+    A frame's content is an image of the model's size.
 
     Raises:
         OutOfOrderError: The message is neither.
@@ -69,11 +87,11 @@ async def read_arrival(request: StreamRequest, model: ModelInfo) -> tuple[int, A
     """
     kind = _kind(request)
     if kind == "frame":
-        image = await _checked_image(request.frame.image, model, "frame.image")
-        return request.frame.index, image, "frames"
+        return request.frame.index, await framing.frame(request.frame), "frames"
     if kind == "keypoints":
         keypoints: KeypointSet = request.keypoints.keypoints
         decode_keypoints(keypoints, model.keypoints, "keypoints.keypoints")
+        framing.packet(request.keypoints)
         return request.keypoints.index, keypoints, "keypoints"
     raise _out_of_order(kind, "came twice")
 
@@ -83,15 +101,6 @@ def _kind(request: StreamRequest) -> str:
     if kind is None:
         raise InvalidInputError.of("message", "has neither config, source, frame nor keypoints")
     return kind
-
-
-async def _checked_image(image: Image, model: ModelInfo, field: str) -> Image:
-    """Returns the image as raw RGB: decoded here, where its sender can be told what is wrong."""
-    if not takes_codec(image.encoding):
-        decode_image(image, model.height, model.width, field)
-        return image
-    pixels = await asyncio.to_thread(decode_image, image, model.height, model.width, field)
-    return encode_image(pixels)
 
 
 def _out_of_order(kind: str, problem: str) -> OutOfOrderError:

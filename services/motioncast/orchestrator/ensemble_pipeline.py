@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
+from motioncast.framing import FINDER, Face, found
+from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet, finds_faces
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.ensemble_session import EnsembleSession, Made
 from motioncast.orchestrator.models import ModelCalls
@@ -16,8 +17,9 @@ from motioncast.orchestrator.pipeline import Cast, milliseconds_since
 from motioncast.orchestrator.stretch import Stretch
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
-from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
-from motioncast.wire.errors import InvalidInputError
+from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.wire.errors import InvalidInputError, UnknownModelError
+from motioncast.wire.framing import encode_mode
 from motioncast.wire.images import Encoding, Pixels, decode_image, encode_image, takes_codec
 from motioncast.wire.keypoints import encode_keypoints
 
@@ -52,7 +54,14 @@ class EnsemblePipeline:
     async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
         """Returns the configurations, the default first."""
         return tuple(
-            ModelInfo(name=one.name, height=one.height, width=one.width, keypoints=one.keypoints)
+            ModelInfo(
+                name=one.name,
+                height=one.height,
+                width=one.width,
+                keypoints=one.keypoints,
+                framing=encode_mode(one.framing),
+                source_weights=one.source_weights,
+            )
             for one in self._catalogue.all()
         )
 
@@ -64,16 +73,22 @@ class EnsemblePipeline:
         answer = await self._calls.run(models.keypoint_model, inputs, deadline)
         return encode_keypoints(answer.response["keypoints"][0])
 
+    async def find_faces(self, square: Pixels, deadline: Deadline) -> list[Face]:
+        """Returns the faces in a letterboxed picture."""
+        if not finds_faces(self._engine):
+            raise UnknownModelError(f"model: no {FINDER} is served")
+        answer = await self._calls.run(FINDER, {"image": square[np.newaxis]}, deadline)
+        return found(answer.response["faces"][0])
+
     async def cast(
         self,
         stretches: AsyncIterator[Stretch],
-        source: SourceImage,
         config: SessionConfig,
         deadline: Deadline,
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches as frames; see `Pipeline.cast`."""
         models = self._catalogue.resolve(config.model.name)
-        session = EnsembleSession(models, self._calls, source, config, deadline)
+        session = EnsembleSession(models, self._calls, config, deadline)
         async for stretch in stretches:
             timings = StageTimings()
             made = await session.make(stretch, timings)
@@ -109,6 +124,7 @@ def _cast(stretch: Stretch, made: Made, images: list[Image], timings: StageTimin
         [encode_keypoints(one) for one in made.driving],
         [None if one is None else encode_keypoints(one) for one in made.half_widths],
         images,
+        made.sources,
         timings,
         made.errors,
     )

@@ -7,7 +7,8 @@
 
 What no ensemble can do is done model by model, on the same engine: a stretch in which the sender
 mixes frames and keypoints, frames before the first observed one, which hold the source's keypoints,
-and relative motion, which moves keypoints between predictor and synthesis.
+relative motion, which moves keypoints between predictor and synthesis, and several sources, of
+which one is chosen there.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from motioncast.inference.forecast import stated_interval
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.models import ModelCalls
 from motioncast.orchestrator.recurrence import Recurrence
+from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch
 from motioncast.orchestrator.transfer import RelativeMotion
 from motioncast.serving import Deadline
+from motioncast.sources import frames_by_source, in_order
 from motioncast.v1.common_pb2 import Image, KeypointSet
-from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
+from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.images import Pixels, decode_image
 from motioncast.wire.keypoints import (
     Keypoints,
@@ -47,12 +50,14 @@ class Made:
         images: (T, H, W, 3).
         half_widths: (K, 3) for each frame, of the 90 % interval; None where there is none.
         errors: One-step forecast errors of the observed frames that the predictor has seen now.
+        sources: The index of the source of each frame.
     """
 
     driving: Keypoints
     images: Pixels
     half_widths: list[Keypoints | None]
     errors: list[float]
+    sources: list[int]
 
 
 class EnsembleSession:
@@ -61,7 +66,6 @@ class EnsembleSession:
     Args:
         models: The configuration.
         calls: Runs models and ensembles.
-        source: Image, raw RGB, and its keypoints.
         config: The session's.
         deadline: The session's.
     """
@@ -70,20 +74,17 @@ class EnsembleSession:
         self,
         models: ModelSet,
         calls: ModelCalls,
-        source: SourceImage,
         config: SessionConfig,
         deadline: Deadline,
     ) -> None:
         self._models = models
         self._calls = calls
         self._deadline = deadline
-        self._motion = RelativeMotion(source.keypoints) if config.relative_motion else None
+        self._motion = RelativeMotion() if config.relative_motion else None
         self._recurrence = Recurrence(models, config.seed)
-        self._hold = decode_keypoints(source.keypoints, models.keypoints)  # (K, 3)
-        self._source: dict[str, Array] = {
-            "source_image": self._pixels([source.image]),
-            "source_keypoints": self._hold[np.newaxis],
-        }
+        self._chooser = SourceChooser(models.source_weights)
+        self._sources: Sources | None = None  # of the stretch before
+        self._inputs: dict[int, dict[str, Array]] = {}  # of the models, by their index
 
     async def make(self, stretch: Stretch, timings: StageTimings) -> Made:
         """Returns the stretch's frames; adds what each stage took to the timings."""
@@ -92,7 +93,9 @@ class EnsembleSession:
         images = [one for one in arrivals if isinstance(one, Image)]
         sets = [one for one in arrivals if isinstance(one, KeypointSet)]
         holds = not self._recurrence.started and not observed[0]
-        if self._motion or holds or (images and sets):
+        self._use(stretch.sources)
+        several = len(self._inputs) > 1
+        if self._motion or several or holds or (images and sets):
             return await self._model_by_model(stretch, observed, timings)
         if observed.all():
             return await self._all_observed(stretch.start, images, sets, timings)
@@ -102,14 +105,15 @@ class EnsembleSession:
         self, start: int, images: list[Image], sets: list[KeypointSet], timings: StageTimings
     ) -> Made:
         if images:
-            inputs = {"frames": self._pixels(images), **self._source}
+            inputs = {"frames": self._pixels(images), **self._first}
             run = await self._run("ensemble", self._models.reconstruct_ensemble, inputs, timings)
             driving, made = run["driving_keypoints"][0], run["image"][0]
         else:
             driving = decode_keypoint_sets(sets, self._models.keypoints, "keypoints")
-            made = await self._synthesise(driving, timings)
+            made = await self._synthesise(driving, self._first, timings)
         errors = await self._collect(start, driving, timings)
-        return Made(driving, made, [None] * len(driving), errors)
+        chosen = self._choose(driving)
+        return Made(driving, made, [None] * len(driving), errors, chosen)
 
     async def _with_gaps(
         self,
@@ -120,7 +124,7 @@ class EnsembleSession:
         timings: StageTimings,
     ) -> Made:
         errors = await self._catch_up(timings)
-        inputs = {**self._recurrence.inputs(start, observed), **self._source}
+        inputs = {**self._recurrence.inputs(start, observed), **self._first}
         if images:
             name = self._models.motion_transfer_ensemble
             inputs["frames"] = self._pixels(images)
@@ -131,7 +135,8 @@ class EnsembleSession:
         run = await self._run("ensemble", name, inputs, timings)
         driving = run["driving_keypoints"][0]
         errors += self._advance(run, observed, driving)
-        return Made(driving, run["image"][0], _half_widths(run, observed), errors)
+        half_widths, chosen = _half_widths(run, observed), self._choose(driving)
+        return Made(driving, run["image"][0], half_widths, errors, chosen)
 
     async def _model_by_model(
         self, stretch: Stretch, observed: NDArray[np.bool_], timings: StageTimings
@@ -142,7 +147,7 @@ class EnsembleSession:
         first = 0
         if not self._recurrence.started:
             first = int(observed.argmax()) if observed.any() else len(observed)
-            driving[:first] = self._hold
+            driving[:first] = self._first["source_keypoints"][0]
         rest = observed[first:]
         if rest.all():
             errors = await self._collect(stretch.start + first, driving[first:], timings)
@@ -158,9 +163,16 @@ class EnsembleSession:
         moved = driving
         if self._motion:
             origins = [frame.origin for frame in stretch.frames]
-            sets = self._motion.move_all(map(encode_keypoints, driving), origins)
+            moving = stretch.sources.first.keypoints
+            sets = self._motion.move_all(moving, map(encode_keypoints, driving), origins)
             moved = decode_keypoint_sets(sets, self._models.keypoints, "keypoints")
-        return Made(driving, await self._synthesise(moved, timings), half_widths, errors)
+        chosen = self._choose(moved)
+        frames = frames_by_source(chosen)
+        images = [
+            await self._synthesise(moved[places], self._inputs[index], timings)
+            for index, places in frames.items()
+        ]
+        return Made(driving, in_order(images, frames), half_widths, errors, chosen)
 
     async def _known(self, stretch: Stretch, timings: StageTimings) -> Keypoints:
         """Returns the keypoints of the observed frames, (M, K, 3), received or detected now."""
@@ -209,8 +221,10 @@ class EnsembleSession:
     ) -> list[float]:
         return self._recurrence.advance(run["forecast"], run["next_state"], observed, driving)
 
-    async def _synthesise(self, driving: Keypoints, timings: StageTimings) -> Pixels:
-        inputs = {"driving_keypoints": driving[np.newaxis], **self._source}
+    async def _synthesise(
+        self, driving: Keypoints, source: Mapping[str, Array], timings: StageTimings
+    ) -> Pixels:
+        inputs = {"driving_keypoints": driving[np.newaxis], **source}
         run = await self._run("synthesis", self._models.synthesis_model, inputs, timings)
         images: Pixels = run["image"][0]
         return images
@@ -225,6 +239,28 @@ class EnsembleSession:
         ):
             setattr(timings, name, getattr(timings, name) + milliseconds)
         return answer.response
+
+    def _use(self, sources: Sources) -> None:
+        """Takes the sources of a stretch as inputs of models, unless they are those of the last."""
+        if sources is not self._sources:
+            self._sources = sources
+            self._inputs = {
+                index: {
+                    "source_image": self._pixels([one.image]),
+                    "source_keypoints": decode_keypoints(one.keypoints, self._models.keypoints)[
+                        np.newaxis
+                    ],
+                }
+                for index, one in sources.by_index.items()
+            }
+
+    @property
+    def _first(self) -> dict[str, Array]:
+        return self._inputs[0]
+
+    def _choose(self, moved: Keypoints) -> list[int]:
+        assert self._sources is not None  # `make` has taken them
+        return self._chooser.choose(self._sources, moved)
 
     def _timeline(self, observed: NDArray[np.bool_], known: Keypoints) -> Keypoints:
         """Returns the observed keypoints (M, K, 3) in their places, (T, K, 3), zeros elsewhere."""

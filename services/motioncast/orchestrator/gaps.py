@@ -50,24 +50,27 @@ class GapFiller:
     Args:
         predict: Calls the predictor service.
         model: Name of the model configuration.
-        hold: The source's keypoints, for the frames before the first observed one.
         seed: Seed of the predictor's noise; None for the mean path.
     """
 
-    def __init__(self, predict: Predict, model: str, hold: KeypointSet, seed: int | None) -> None:
+    def __init__(self, predict: Predict, model: str, seed: int | None) -> None:
         self._predict = predict
         self._model = model
-        self._hold = hold
         self._seed = seed
         self._unseen: list[ObservedFrame] = []  # by the predictor
         self._state: PredictorState | None = None
 
-    async def fill(self, start: int, known: Sequence[KeypointSet | None]) -> Filled:
-        """Returns the keypoints of the frames from `start` on, where None stands for a gap."""
+    async def fill(
+        self, start: int, known: Sequence[KeypointSet | None], hold: KeypointSet
+    ) -> Filled:
+        """Returns the keypoints of the frames from `start` on, where None stands for a gap.
+
+        Those before the first observed frame are `hold`, the source's.
+        """
         keypoints = list(known)
         if not self._started:
             for offset in range(_leading(known)):
-                keypoints[offset] = self._hold
+                keypoints[offset] = hold
         self._unseen += [
             ObservedFrame(index=start + offset, keypoints=one)
             for offset, one in enumerate(known)

@@ -6,6 +6,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from motioncast.sources import MAX_SOURCES
+
 # A group takes from a few milliseconds (a forecast) to seconds (a long one under load).
 _SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 # 2 / 127 is one pixel at 128 x 128.
@@ -25,6 +27,12 @@ class OrchestratorMetrics:
         )
         self.frames = Counter(
             "motioncast_frames", "Frames returned, by origin.", ("origin",), registry=registry
+        )
+        self.source_frames = Counter(
+            "motioncast_source_frames",
+            "Frames returned, by the index of the source image that they were made from.",
+            ("source",),
+            registry=registry,
         )
         self.received_bytes = Counter(
             "motioncast_received_bytes",
@@ -60,6 +68,8 @@ class OrchestratorMetrics:
             self.stage_seconds.labels(stage)
         for origin in ("observed", "predicted", "concealed"):
             self.frames.labels(origin)
+        for source in range(MAX_SOURCES):
+            self.source_frames.labels(str(source))
         for kind in ("config", "source", "frames", "keypoints"):
             self.received_bytes.labels(kind)
         self.sent_bytes.labels("results")

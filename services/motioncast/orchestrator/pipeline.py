@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from motioncast.framing import Face
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.stretch import Stretch
 from motioncast.orchestrator.timeline import Origin
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
-from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
+from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.wire.images import Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +23,9 @@ class Cast:
 
     Attributes:
         start: Index of its first frame.
-        origins, keypoints, half_widths, images: Of each frame: where its keypoints come from, the
-            driving keypoints before relative motion, half the width of their 90 % interval where
-            one is stated, and the frame itself.
+        origins, keypoints, half_widths, images, sources: Of each frame: where its keypoints come
+            from, the driving keypoints before relative motion, half the width of their 90 %
+            interval where one is stated, the frame itself, and the index of its source.
         errors: One-step forecast errors of the observed frames that the predictor has seen now.
         timings: Of all stages, `total` included.
     """
@@ -33,6 +35,7 @@ class Cast:
     keypoints: Sequence[KeypointSet]
     half_widths: Sequence[KeypointSet | None]
     images: Sequence[Image]
+    sources: Sequence[int]
     timings: StageTimings
     errors: Sequence[float] = field(default=())
 
@@ -54,10 +57,17 @@ class Pipeline(Protocol):
         """Returns the keypoints of a source image, raw RGB of the model's size."""
         ...
 
+    async def find_faces(self, square: Pixels, deadline: Deadline) -> list[Face]:
+        """Returns the faces in a letterboxed picture, the finder's square, in its pixels.
+
+        Raises:
+            UnknownModelError: No face finder is served.
+        """
+        ...
+
     def cast(
         self,
         stretches: AsyncIterator[Stretch],
-        source: SourceImage,
         config: SessionConfig,
         deadline: Deadline,
     ) -> AsyncGenerator[Cast, None]:
@@ -65,7 +75,6 @@ class Pipeline(Protocol):
 
         Args:
             stretches: The whole timeline.
-            source: Image, raw RGB, and its keypoints.
             config: The session's.
             deadline: The session's.
         """

@@ -19,6 +19,7 @@ from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
 from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Context, Deadline, Metrics, Registration
+from motioncast.sources import MAX_SOURCES
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     GetServerInfoRequest,
@@ -107,6 +108,7 @@ class MotionTransferServicer(MotionTransferServiceServicer):
             max_group_frames=MAX_GROUP_FRAMES,
             max_message_bytes=self._settings.max_message_bytes,
             max_sessions=self._settings.max_sessions,
+            max_sources=MAX_SOURCES,
         )
 
     def _enter(self) -> None:

@@ -7,21 +7,26 @@ The first arrow is a stage of its own: while one stretch is synthesised the next
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from motioncast.framing import Face
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.backends import Backends
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.gaps import GapFiller
 from motioncast.orchestrator.pipeline import Cast, milliseconds_since
+from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch
 from motioncast.orchestrator.timeline import Origin
 from motioncast.orchestrator.transfer import RelativeMotion
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
-from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
-from motioncast.v1.synthesis_pb2 import SynthesizeRequest
+from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.v1.synthesis_pb2 import FurtherSource, SynthesizeRequest
+from motioncast.wire.framing import decode_faces
+from motioncast.wire.images import Pixels, encode_image
+from motioncast.wire.keypoints import decode_keypoint_sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Driven:
     half_widths: list[KeypointSet | None]
     errors: list[float]
     complete_at: float
+    sources: Sources
     timings: StageTimings  # synthesis and total are still to come
 
 
@@ -52,18 +58,23 @@ class ServicesPipeline:
         answer = await self._backends.detect(model.name, [image], deadline)
         return answer.response.keypoints[0]
 
+    async def find_faces(self, square: Pixels, deadline: Deadline) -> list[Face]:
+        """Returns the faces in a letterboxed picture."""
+        answer = await self._backends.find_faces([encode_image(square)], deadline)
+        return decode_faces(answer.response.images[0])
+
     async def cast(
         self,
         stretches: AsyncIterator[Stretch],
-        source: SourceImage,
         config: SessionConfig,
         deadline: Deadline,
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches as frames; see `Pipeline.cast`."""
-        async with Ahead(self._drive(stretches, source, config, deadline), 1) as driven:
-            motion = RelativeMotion(source.keypoints) if config.relative_motion else None
+        async with Ahead(self._drive(stretches, config, deadline), 1) as driven:
+            motion = RelativeMotion() if config.relative_motion else None
+            chooser = SourceChooser(config.model.source_weights)
             async for one in driven:
-                yield await self._synthesise(one, source, config, motion, deadline)
+                yield await self._synthesise(one, config, motion, chooser, deadline)
 
     async def ready(self) -> bool:
         """Returns whether all three services are serving."""
@@ -72,7 +83,6 @@ class ServicesPipeline:
     async def _drive(
         self,
         stretches: AsyncIterator[Stretch],
-        source: SourceImage,
         config: SessionConfig,
         deadline: Deadline,
     ) -> AsyncGenerator[Driven, None]:
@@ -80,13 +90,12 @@ class ServicesPipeline:
         gaps = GapFiller(
             lambda request: self._backends.predict(request, deadline),
             config.model.name,
-            source.keypoints,
             config.seed,
         )
         async for stretch in stretches:
             timings = StageTimings()
             known = await self._detect(stretch, config, timings, deadline)
-            filled = await gaps.fill(stretch.start, known)
+            filled = await gaps.fill(stretch.start, known, stretch.sources.first.keypoints)
             timings.predictor_ms = filled.milliseconds
             timings.predictor_inference_ms = filled.inference_ms
             yield Driven(
@@ -96,6 +105,7 @@ class ServicesPipeline:
                 filled.half_widths,
                 filled.errors,
                 stretch.complete_at,
+                stretch.sources,
                 timings,
             )
 
@@ -118,19 +128,17 @@ class ServicesPipeline:
     async def _synthesise(
         self,
         driven: Driven,
-        source: SourceImage,
         config: SessionConfig,
         motion: RelativeMotion | None,
+        chooser: SourceChooser,
         deadline: Deadline,
     ) -> Cast:
-        driving = motion.move_all(driven.keypoints, driven.origins) if motion else driven.keypoints
-        request = SynthesizeRequest(
-            model=config.model.name,
-            source=source.image,
-            source_keypoints=source.keypoints,
-            driving_keypoints=driving,
-            output_encoding=config.output_encoding,
-        )
+        driving, sources = driven.keypoints, driven.sources
+        if motion:
+            driving = motion.move_all(sources.first.keypoints, driving, driven.origins)
+        points = decode_keypoint_sets(driving, config.model.keypoints, "driving")
+        chosen = chooser.choose(sources, points)
+        request = _request(config, sources, chosen, driving)
         answer = await self._backends.synthesize(request, deadline)
         timings = driven.timings
         timings.synthesis_ms = answer.milliseconds
@@ -142,6 +150,27 @@ class ServicesPipeline:
             driven.keypoints,
             driven.half_widths,
             answer.response.images,
+            chosen,
             timings,
             driven.errors,
         )
+
+
+def _request(
+    config: SessionConfig, sources: Sources, chosen: Sequence[int], driving: Sequence[KeypointSet]
+) -> SynthesizeRequest:
+    """Returns what to ask of the synthesis service, with the sources that were chosen alone."""
+    used = sorted(set(chosen))
+    first, *others = (sources.by_index[index] for index in used)
+    further = [FurtherSource(image=one.image, keypoints=one.keypoints) for one in others]
+    request = SynthesizeRequest(
+        model=config.model.name,
+        source=first.image,
+        source_keypoints=first.keypoints,
+        driving_keypoints=driving,
+        output_encoding=config.output_encoding,
+        further_sources=further,
+    )
+    if further:
+        request.source_positions.extend(used.index(one) for one in chosen)
+    return request

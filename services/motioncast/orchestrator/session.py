@@ -15,7 +15,9 @@ from motioncast.orchestrator import door
 from motioncast.orchestrator.accounting import Accounting
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.orchestrator.framing import SessionFraming
 from motioncast.orchestrator.pipeline import Cast, Pipeline
+from motioncast.orchestrator.sources import Sources
 from motioncast.orchestrator.stretch import (
     Arrival,
     cut_stretches,
@@ -27,9 +29,11 @@ from motioncast.serving import Deadline
 from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     ResultFrame,
+    SourceImage,
     StreamRequest,
     StreamResponse,
 )
+from motioncast.wire.framing import encode_crop
 
 _ORIGINS = {
     Origin.OBSERVED: common_pb2.FRAME_ORIGIN_OBSERVED,
@@ -62,6 +66,7 @@ class Session:
         self._deadline = deadline
         self._merge_frames = merge_frames
         self._accounting = accounting
+        self._framing = SessionFraming(config, lambda square: pipeline.find_faces(square, deadline))
 
     async def run(
         self, requests: AsyncIterator[StreamRequest]
@@ -74,50 +79,70 @@ class Session:
             UnavailableError, DeadlineError: As `Pipeline` does.
         """
         config, accounting = self._config, self._accounting
-        source, size = await door.read_source(requests, config.model)
+        source, size = await door.read_source(requests, config.model, self._framing)
         accounting.count_received("source", size)
-        if not source.HasField("keypoints"):
-            source.keypoints.CopyFrom(
-                await self._pipeline.detect(config.model, source.image, self._deadline)
-            )
-        arrivals = cut_stretches(self._arrivals(requests), config.pattern, config.frame_count)
+        sources = Sources.of(await self._with_keypoints(source))
+        arrivals = cut_stretches(
+            self._arrivals(requests), config.pattern, config.frame_count, sources
+        )
         group = stretch_end(config.pattern, 0)
         async with Ahead(arrivals, max(1, self._merge_frames // group)) as stretches:
             merged = merge_stretches(stretches, self._merge_frames)
-            casting = self._pipeline.cast(merged, source, config, self._deadline)
+            casting = self._pipeline.cast(merged, config, self._deadline)
             async with Ahead(casting, 1) as casts:
                 async for cast in casts:
                     accounting.count_forecast_errors(cast.errors)
                     accounting.count_timings(cast.timings)
-                    responses = _encode(cast)
+                    responses = _encode(cast, self._framing)
                     size = sum(response.ByteSize() for response in responses)
-                    accounting.count_results(cast.origins, size)
+                    accounting.count_results(cast.origins, size, cast.sources)
                     for response in responses:
                         yield response
         yield StreamResponse(report=accounting.report())
 
     async def _arrivals(
         self, requests: AsyncIterator[StreamRequest]
-    ) -> AsyncGenerator[tuple[int, Arrival], None]:
+    ) -> AsyncGenerator[tuple[int, Arrival] | SourceImage, None]:
         async for request in requests:
-            index, arrival, kind = await door.read_arrival(request, self._config.model)
+            if request.HasField("source"):
+                source = await door.checked_source(
+                    request.source, self._config.model, self._framing, first=False
+                )
+                self._accounting.count_received("source", request.ByteSize())
+                yield await self._with_keypoints(source)
+                continue
+            index, arrival, kind = await door.read_arrival(
+                request, self._config.model, self._framing
+            )
             self._accounting.count_received(kind, request.ByteSize())
             yield index, arrival
 
+    async def _with_keypoints(self, source: SourceImage) -> SourceImage:
+        if not source.HasField("keypoints"):
+            model = self._config.model
+            found = await self._pipeline.detect(model, source.image, self._deadline)
+            source.keypoints.CopyFrom(found)
+        return source
 
-def _encode(cast: Cast) -> list[StreamResponse]:
-    frames = zip(cast.origins, cast.keypoints, cast.half_widths, cast.images, strict=True)
-    return [
-        StreamResponse(
-            frame=ResultFrame(
-                index=index,
-                origin=_ORIGINS[origin],
-                image=image,
-                keypoints=keypoints,
-                timings=cast.timings,
-                group_frames=len(cast.origins),
-                half_width90=half_width90,
-            )
+
+def _encode(cast: Cast, framing: SessionFraming) -> list[StreamResponse]:
+    frames = zip(
+        cast.origins, cast.keypoints, cast.half_widths, cast.images, cast.sources, strict=True
+    )
+    responses = []
+    for index, (origin, keypoints, half_width90, image, source) in enumerate(frames, cast.start):
+        shown = framing.shown(index)
+        frame = ResultFrame(
+            index=index,
+            origin=_ORIGINS[origin],
+            image=image,
+            keypoints=keypoints,
+            timings=cast.timings,
+            group_frames=len(cast.origins),
+            half_width90=half_width90,
+            crop=encode_crop(shown.crop) if shown else None,
+            faces=shown.faces if shown else 0,
+            source_index=source,
         )
-        for index, (origin, keypoints, half_width90, image) in enumerate(frames, cast.start)
-    ]
+        responses.append(StreamResponse(frame=frame))
+    return responses

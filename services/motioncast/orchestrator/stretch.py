@@ -9,8 +9,10 @@ from typing import TypeAlias
 
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
+from motioncast.orchestrator.sources import Sources
 from motioncast.orchestrator.timeline import Origin, Pattern, Slot, Timeline
 from motioncast.v1.common_pb2 import Image, KeypointSet
+from motioncast.v1.motion_transfer_pb2 import SourceImage
 
 Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
 
@@ -29,11 +31,13 @@ class Stretch:
 
     Attributes:
         complete_at: When the last message that it waited for came, on time.perf_counter's clock.
+        sources: What its frames are made from.
     """
 
     start: int
     frames: tuple[Frame, ...]
     complete_at: float
+    sources: Sources
 
     @property
     def end(self) -> int:
@@ -54,25 +58,38 @@ def stretch_end(pattern: Pattern, index: int) -> int:
 
 
 async def cut_stretches(
-    arrivals: AsyncIterator[tuple[int, Arrival]], pattern: Pattern, frame_count: int | None
+    arrivals: AsyncIterator[tuple[int, Arrival] | SourceImage],
+    pattern: Pattern,
+    frame_count: int | None,
+    sources: Sources,
 ) -> AsyncGenerator[Stretch, None]:
     """Yields the timeline's stretches, each as soon as all of its frames are due.
 
+    A source that comes in between ends the stretch: the frames that are due are made without it.
     Raises as `Timeline.arrive` does.
     """
     timeline = Timeline(pattern, frame_count)
     frames: list[Frame] = []
+    end = 0
 
-    def completes(slot: Slot, arrival: Arrival | None) -> Stretch | None:
-        frames.append(Frame(slot.origin, arrival))
-        end = slot.index + 1
-        if end not in (stretch_end(pattern, slot.index), frame_count):
-            return None
-        stretch = Stretch(end - len(frames), tuple(frames), time.perf_counter())
+    def cut() -> Stretch:
+        stretch = Stretch(end - len(frames), tuple(frames), time.perf_counter(), sources)
         frames.clear()
         return stretch
 
-    async for index, arrival in arrivals:
+    def completes(slot: Slot, arrival: Arrival | None) -> Stretch | None:
+        nonlocal end
+        frames.append(Frame(slot.origin, arrival))
+        end = slot.index + 1
+        return cut() if end in (stretch_end(pattern, slot.index), frame_count) else None
+
+    async for arrived in arrivals:
+        if isinstance(arrived, SourceImage):
+            if frames:
+                yield cut()
+            sources = sources.joined(arrived)
+            continue
+        index, arrival = arrived
         for slot in timeline.arrive(index):
             if stretch := completes(slot, arrival if slot.index == index else None):
                 yield stretch
@@ -90,7 +107,11 @@ async def merge_stretches(
     """
     async for stretch in stretches:
         merged = [stretch]
-        while (following := stretches.peek()) and following.end - stretch.start <= max_frames:
+        while (
+            (following := stretches.peek())
+            and following.end - stretch.start <= max_frames
+            and following.sources is stretch.sources
+        ):
             merged.append(stretches.take())
         frames = tuple(frame for one in merged for frame in one.frames)
-        yield Stretch(stretch.start, frames, merged[-1].complete_at)
+        yield Stretch(stretch.start, frames, merged[-1].complete_at, stretch.sources)

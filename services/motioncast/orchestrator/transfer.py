@@ -2,6 +2,9 @@
 
     keypoints(t) = source + driving(t) - driving(0), cut to the range of keypoints
 
+With several sources that is source 0; the others show the same person or scene and are moved to the
+same keypoints.
+
 (Monkey-Net's transfer mode.) The intensity moves by the same plain difference as x and y: a ratio
 has no meaning where the first frame's intensity is zero.
 """
@@ -24,31 +27,27 @@ _HIGH: Final = np.array([1, 1, 1], dtype=np.float32)
 class RelativeMotion:
     """Moves a source by the motion of a driving video since its first observed frame."""
 
-    def __init__(self, source: KeypointSet) -> None:
-        self._count = len(source.x)
-        self._source = self._decode(source)
-        self._offset: Keypoints | None = None  # source - driving(0), (K, 3)
+    def __init__(self) -> None:
+        self._reference: Keypoints | None = None  # driving(0), (K, 3)
 
-    def move(self, driving: KeypointSet, *, observed: bool) -> KeypointSet:
+    def move(self, source: KeypointSet, driving: KeypointSet, *, observed: bool) -> KeypointSet:
         """Returns the source's keypoints as the next driving frame moves them.
 
         Before the first observed frame there is no motion: the source stays where it is.
         """
-        keypoints = self._decode(driving)
-        if self._offset is None:
+        count = len(source.x)
+        rest, keypoints = decode_keypoints(source, count), decode_keypoints(driving, count)
+        if self._reference is None:
             if not observed:
-                return encode_keypoints(self._source)
-            self._offset = self._source - keypoints
-        return encode_keypoints(np.clip(keypoints + self._offset, _LOW, _HIGH))
+                return encode_keypoints(rest)
+            self._reference = keypoints
+        return encode_keypoints(np.clip(keypoints + (rest - self._reference), _LOW, _HIGH))
 
     def move_all(
-        self, driving: Iterable[KeypointSet], origins: Iterable[Origin]
+        self, source: KeypointSet, driving: Iterable[KeypointSet], origins: Iterable[Origin]
     ) -> list[KeypointSet]:
         """Returns the source's keypoints as the next driving frames move them, in turn."""
         return [
-            self.move(one, observed=origin is Origin.OBSERVED)
+            self.move(source, one, observed=origin is Origin.OBSERVED)
             for one, origin in zip(driving, origins, strict=True)
         ]
-
-    def _decode(self, message: KeypointSet) -> Keypoints:
-        return decode_keypoints(message, self._count)

@@ -61,7 +61,6 @@ REFUSALS = {
         "config",
         "came twice",
     ),
-    "two sources": ([config(), SOURCE, SOURCE], "FAILED_PRECONDITION", "source", "came twice"),
     "an empty message later": (
         [config(), SOURCE, StreamRequest()],
         "INVALID_ARGUMENT",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
+from motioncast.orchestrator.sources import Sources
 from motioncast.orchestrator.stretch import (
     Arrival,
     Stretch,
@@ -20,17 +21,24 @@ from motioncast.orchestrator.stretch import (
 )
 from motioncast.orchestrator.timeline import Origin, Pattern
 from motioncast.v1.common_pb2 import KeypointSet
+from motioncast.v1.motion_transfer_pb2 import SourceImage
+
+FIRST = SourceImage(keypoints=KeypointSet(x=[-1]))
+SECOND = SourceImage(keypoints=KeypointSet(x=[-2]), index=1)
 
 
-async def packets(indices: list[int]) -> AsyncGenerator[tuple[int, Arrival], None]:
+async def packets(
+    indices: list[int | SourceImage],
+) -> AsyncGenerator[tuple[int, Arrival] | SourceImage, None]:
     for index in indices:
-        yield index, KeypointSet(x=[index])
+        yield index if isinstance(index, SourceImage) else (index, KeypointSet(x=[index]))
 
 
 async def cut(
-    pattern: Pattern, indices: list[int], frame_count: int | None = None
+    pattern: Pattern, indices: list[int | SourceImage], frame_count: int | None = None
 ) -> list[Stretch]:
-    return [one async for one in cut_stretches(packets(indices), pattern, frame_count)]
+    arrivals, sources = packets(indices), Sources.of(FIRST)
+    return [one async for one in cut_stretches(arrivals, pattern, frame_count, sources)]
 
 
 def frames_of(stretches: list[Stretch]) -> list[int]:
@@ -80,7 +88,7 @@ async def test_what_the_sender_supplied_stays_with_its_frame() -> None:
 
 @pytest.mark.parametrize(("most", "expected"), [(1, [2] * 4), (4, [4, 4]), (7, [6, 2])])
 async def test_stretches_that_wait_are_merged_up_to_a_limit(most: int, expected: list[int]) -> None:
-    source = cut_stretches(packets([0, 2, 4, 6]), Pattern(1, 1), None)
+    source = cut_stretches(packets([0, 2, 4, 6]), Pattern(1, 1), None, Sources.of(FIRST))
     async with Ahead(source, 4) as stretches:
         for _ in range(100):  # until all of them wait
             await asyncio.sleep(0)
@@ -90,3 +98,26 @@ async def test_stretches_that_wait_are_merged_up_to_a_limit(most: int, expected:
         Origin.OBSERVED,
         Origin.PREDICTED,
     ] * 4
+
+
+async def test_a_source_that_comes_in_between_ends_the_stretch() -> None:
+    stretches = await cut(Pattern(5, 2), [0, 1, 2, SECOND, 3, 4, 7])
+    assert [(one.start, len(one.frames)) for one in stretches] == [(0, 3), (3, 4), (7, 7)]
+    assert [sorted(one.sources.by_index) for one in stretches] == [[0], [0, 1], [0, 1]]
+    assert stretches[1].sources.by_index[1] == SECOND
+
+
+async def test_sources_between_groups_cut_nothing() -> None:
+    stretches = await cut(Pattern(2, 1), [SECOND, 0, 1, SECOND, SECOND, 3, 4])
+    assert [(one.start, len(one.frames)) for one in stretches] == [(0, 3), (3, 3)]
+
+
+async def test_stretches_of_other_sources_are_not_merged() -> None:
+    arrivals = packets([0, 2, SECOND, 4, 6])
+    source = cut_stretches(arrivals, Pattern(1, 1), None, Sources.of(FIRST))
+    async with Ahead(source, 4) as stretches:
+        for _ in range(100):  # until all of them wait
+            await asyncio.sleep(0)
+        merged = [stretch async for stretch in merge_stretches(stretches, 8)]
+    assert frames_of(merged) == [4, 4]
+    assert [sorted(one.sources.by_index) for one in merged] == [[0], [0, 1]]
