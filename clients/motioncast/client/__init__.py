@@ -32,6 +32,8 @@ from motioncast.client.types import (
     EffectiveConfig,
     Encoding,
     Frame,
+    FramedKeypoints,
+    Framing,
     Keypoints,
     LatencySummary,
     Mode,
@@ -42,14 +44,19 @@ from motioncast.client.types import (
     ServerInfo,
     StageTimings,
 )
+from motioncast.framing import Crop, FramingMode, put_back
 
 __all__ = [
     "ByteCounts",
     "ConnectError",
+    "Crop",
     "DeadlineExceededError",
     "EffectiveConfig",
     "Encoding",
     "Frame",
+    "FramedKeypoints",
+    "Framing",
+    "FramingMode",
     "InvalidRequestError",
     "Keypoints",
     "LatencySummary",
@@ -76,4 +83,5 @@ __all__ = [
     "connect",
     "connect_sync",
     "is_observed",
+    "put_back",
 ]

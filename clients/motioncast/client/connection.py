@@ -22,7 +22,7 @@ from motioncast.client.options import StreamOptions
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
 from motioncast.client.stream import Awaited, Stream
 from motioncast.client.sync import SyncStream
-from motioncast.client.types import Encoding, Keypoints, Mode, Pixels, ServerInfo
+from motioncast.client.types import Encoding, FramedKeypoints, Keypoints, Mode, Pixels, ServerInfo
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 
@@ -93,8 +93,9 @@ class Service:
         """Returns the session of a video whose frames the server detects keypoints in.
 
         Args:
-            frames: Every frame of the video, (H, W, 3) uint8 RGB of the model's size. Those that
-                the pattern forecasts are read but not sent. None stands for a frame that is lost.
+            frames: Every frame of the video, (H, W, 3) uint8 RGB of the model's size, or of any one
+                size with `frame="auto"` or `"fixed"`: the server then frames them. Those that the
+                pattern forecasts are read but not sent. None stands for a frame that is lost.
                 A plain iterable is read in a worker thread.
             source: Another image to animate (transfer); None takes the first frame
                 (reconstruction).
@@ -111,7 +112,7 @@ class Service:
 
     def stream_keypoints(
         self,
-        keypoints: Elements[Keypoints],
+        keypoints: Elements[Keypoints | FramedKeypoints],
         *,
         source: Pixels,
         source_keypoints: Keypoints | None = None,
@@ -123,9 +124,10 @@ class Service:
         """Returns the session of a video whose keypoints were detected here.
 
         Args:
-            keypoints: The keypoints of every frame, (K, 3): x, y in [-1, 1], intensity in [0, 1].
-                Those of frames that the pattern forecasts are not sent and may be None, which
-                otherwise stands for a frame that is lost.
+            keypoints: The keypoints of every frame, (K, 3): x, y in [-1, 1], intensity in [0, 1];
+                with the crop that they are of where they were framed (`FramedKeypoints`). Those of
+                frames that the pattern forecasts are not sent and may be None, which otherwise
+                stands for a frame that is lost.
             source: The image to animate, (H, W, 3) uint8.
             source_keypoints: Its keypoints, (K, 3); None lets the server detect them.
             mode: What the source is: the video's first frame (the default), or another image

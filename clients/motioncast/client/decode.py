@@ -18,6 +18,7 @@ from motioncast.client.types import (
     ServerInfo,
     StageTimings,
 )
+from motioncast.framing import FramingMode
 from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     GetServerInfoResponse,
@@ -25,7 +26,9 @@ from motioncast.v1.motion_transfer_pb2 import (
     StreamConfig,
     StreamReport,
 )
+from motioncast.wire import framing
 from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.framing import decode_crop
 from motioncast.wire.images import decode_image
 from motioncast.wire.keypoints import decode_keypoints
 
@@ -42,7 +45,9 @@ T = TypeVar("T")
 
 def decode_server_info(message: GetServerInfoResponse) -> ServerInfo:
     """Returns what a server serves."""
-    models = tuple(_alike(Model, model) for model in message.models)
+    models = tuple(
+        _alike(Model, model, framing=_framing(model.framing)) for model in message.models
+    )
     return _alike(ServerInfo, message, models=models)
 
 
@@ -59,6 +64,7 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
         frame_count=message.frame_count or None,
         output=_ENCODINGS[message.output_encoding],
         seed=message.seed if message.HasField("seed") else None,
+        frame=_framing(message.frame),
     )
 
 
@@ -74,6 +80,7 @@ def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
             if message.HasField("half_width90")
             else None
         )
+        crop = decode_crop(message.crop) if message.HasField("crop") else None
     except InvalidInputError as error:
         raise ServerError(f"frame {message.index} cannot be read: {error}") from error
     for array in (image, keypoints, half_width90):
@@ -87,6 +94,8 @@ def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
         timings=_alike(StageTimings, message.timings),
         group_frames=message.group_frames,
         half_width90=half_width90,
+        crop=crop,
+        faces=message.faces,
     )
 
 
@@ -94,6 +103,13 @@ def decode_report(message: StreamReport) -> Report:
     """Returns the report that ends a session."""
     latency = tuple(_alike(LatencySummary, stage) for stage in message.latency)
     return _alike(Report, message, bytes=_alike(ByteCounts, message.bytes), latency=latency)
+
+
+def _framing(number: framing.Mode) -> FramingMode:
+    try:
+        return framing.decode_mode(number)
+    except InvalidInputError as error:
+        raise ServerError(f"the server answered with {error}") from error
 
 
 def _alike(kind: type[T], message: Any, **given: Any) -> T:

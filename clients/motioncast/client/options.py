@@ -7,13 +7,15 @@ from numbers import Real
 from typing import Final, TypedDict
 
 from motioncast.client.errors import InvalidRequestError
-from motioncast.client.types import Encoding, Mode
+from motioncast.client.types import Encoding, Framing, Mode
+from motioncast.framing import FramingMode
 from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_RECONSTRUCTION,
     TRANSFER_MODE_TRANSFER,
     StreamConfig,
 )
 from motioncast.wire import images
+from motioncast.wire.framing import encode_mode
 
 ENCODINGS: Final[dict[Encoding, images.Encoding]] = {
     "rgb8": images.RGB8,
@@ -37,6 +39,7 @@ class StreamOptions(TypedDict, total=False):
     frame_count: int | None  # frames of the whole video; default: its len(), unknown without one
     output: Encoding  # what frames come back as, default "rgb8"
     seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path
+    frame: Framing  # "auto", "fixed": the server frames pictures of any size; default "off"
 
 
 _DEFAULTS: Final = StreamOptions(
@@ -48,6 +51,7 @@ _DEFAULTS: Final = StreamOptions(
     frame_count=None,
     output="rgb8",
     seed=None,
+    frame="off",
 )
 
 
@@ -71,6 +75,7 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         predicted_frames=_whole("predicted", options["predicted"], 0, 256),
         frame_rate=_frame_rate(options["frame_rate"]),
         output_encoding=encoding("output", options["output"]),
+        frame=encode_mode(framing("frame", options["frame"])),
     )
     if options["model"] is not None:
         config.model = _name("model", options["model"])
@@ -91,6 +96,14 @@ def encoding(field: str, name: Encoding) -> images.Encoding:
     if name not in ENCODINGS:
         raise InvalidRequestError.of(field, f"{name!r} is none of {', '.join(ENCODINGS)}")
     return ENCODINGS[name]
+
+
+def framing(field: str, name: Framing) -> FramingMode:
+    """Returns the mode of that name; InvalidRequestError for an unknown one."""
+    modes = {mode.value: mode for mode in FramingMode}
+    if name not in modes:
+        raise InvalidRequestError.of(field, f"{name!r} is none of {', '.join(modes)}")
+    return modes[name]
 
 
 def _whole(field: str, value: int, low: int, high: int) -> int:

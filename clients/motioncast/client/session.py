@@ -23,6 +23,7 @@ from motioncast.client.types import (
     EffectiveConfig,
     Encoding,
     Frame,
+    FramedKeypoints,
     Keypoints,
     Mode,
     Pixels,
@@ -36,10 +37,11 @@ from motioncast.v1.motion_transfer_pb2 import (
     StreamResponse,
 )
 from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.framing import encode_crop
 from motioncast.wire.images import encode_image
 from motioncast.wire.keypoints import check_keypoints, encode_keypoints
 
-E = TypeVar("E", Pixels, Keypoints)
+E = TypeVar("E", Pixels, Keypoints | FramedKeypoints)
 
 
 class Session(ABC, Generic[E]):
@@ -147,7 +149,9 @@ class FramesSession(Session[Pixels]):
         super().__init__(frames, mode, options)
         self._encoding = encoding("encoding", sent_as)
         self._source_image = None if source is None else _checked_image("source", source)
-        self._shape = None if source is None else source.shape
+        # Where the server frames, another source may be of another size than the frames.
+        frames = options.get("frame", "off") != "off"
+        self._shape = None if source is None or frames else source.shape
 
     def _source(self, index: int, element: Pixels) -> SourceImage:
         image = self._source_image
@@ -169,7 +173,7 @@ class FramesSession(Session[Pixels]):
         return image
 
 
-class KeypointsSession(Session[Keypoints]):
+class KeypointsSession(Session[Keypoints | FramedKeypoints]):
     """The session of a client that detects keypoints itself."""
 
     def __init__(
@@ -191,12 +195,17 @@ class KeypointsSession(Session[Keypoints]):
             checked = self._checked("source_keypoints", source_keypoints)
             self._source_image.keypoints.CopyFrom(encode_keypoints(checked))
 
-    def _source(self, index: int, element: Keypoints) -> SourceImage:
+    def _source(self, index: int, element: Keypoints | FramedKeypoints) -> SourceImage:
         return self._source_image
 
-    def _message(self, index: int, element: Keypoints) -> StreamRequest:
+    def _message(self, index: int, element: Keypoints | FramedKeypoints) -> StreamRequest:
+        crop = None
+        if isinstance(element, FramedKeypoints):
+            crop = encode_crop(element.crop)
+            element = element.keypoints
         keypoints = encode_keypoints(self._checked(f"keypoints[{index}]", element))
-        return StreamRequest(keypoints=KeypointPacket(index=index, keypoints=keypoints))
+        packet = KeypointPacket(index=index, keypoints=keypoints, crop=crop)
+        return StreamRequest(keypoints=packet)
 
     def _checked(self, field: str, keypoints: Keypoints) -> Keypoints:
         array = np.asarray(keypoints)

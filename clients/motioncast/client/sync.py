@@ -24,6 +24,7 @@ from motioncast.client.types import (
     EffectiveConfig,
     Encoding,
     Frame,
+    FramedKeypoints,
     Keypoints,
     Mode,
     Pixels,
@@ -85,7 +86,7 @@ class SyncService:
 
     def stream_keypoints(
         self,
-        keypoints: Iterable[Keypoints | None],
+        keypoints: Iterable[Keypoints | FramedKeypoints | None],
         *,
         source: Pixels,
         source_keypoints: Keypoints | None = None,

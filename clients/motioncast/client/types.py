@@ -9,9 +9,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from motioncast.framing import Crop, FramingMode
+
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3), RGB
 Keypoints: TypeAlias = NDArray[np.float32]  # (K, 3): x, y in [-1, 1], intensity in [0, 1]
 Encoding: TypeAlias = Literal["rgb8", "jpeg", "png"]
+Framing: TypeAlias = Literal["auto", "fixed", "off"]
 
 
 class Origin(StrEnum):
@@ -20,6 +23,14 @@ class Origin(StrEnum):
     OBSERVED = "observed"  # the sender supplied them
     PREDICTED = "predicted"  # the sender skipped the frame on purpose; a forecast
     CONCEALED = "concealed"  # the frame was expected but did not come; a forecast
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramedKeypoints:
+    """Keypoints of a frame that was framed on this side: `motioncast.client.device` makes them."""
+
+    keypoints: Keypoints  # (K, 3)
+    crop: Crop  # what of the picture they are of
 
 
 class Mode(StrEnum):
@@ -37,6 +48,7 @@ class Model:
     height: int  # pixels
     width: int  # pixels
     keypoints: int  # K
+    framing: FramingMode = FramingMode.OFF  # how pictures had better be framed for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class EffectiveConfig:
     height: int  # pixels
     width: int  # pixels
     keypoints: int  # K
+    frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,8 @@ class Frame:
     timings: StageTimings
     group_frames: int  # frames processed together with this one, itself included
     half_width90: Keypoints | None = None  # (K, 3), of a forecast's 90 % interval, if one is stated
+    crop: Crop | None = None  # what it shows of the full picture; None where nobody framed
+    faces: int = 0  # seen in the latest frame that the server looked for faces in
 
 
 @dataclass(frozen=True, slots=True)

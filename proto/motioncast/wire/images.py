@@ -9,6 +9,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from motioncast.framing import size_problem
 from motioncast.v1 import common_pb2
 from motioncast.v1.common_pb2 import Image, ImageEncoding
 from motioncast.wire.errors import InvalidInputError
@@ -78,6 +79,32 @@ def decode_image(message: Image, height: int, width: int, field: str = "image") 
             f"{len(message.data)} bytes, but {width} x {height} RGB pixels take {size}",
         )
     return np.frombuffer(message.data, dtype=np.uint8).reshape(height, width, 3)
+
+
+def decode_picture(message: Image, field: str = "image") -> Pixels:
+    """Returns the message as pixels (H, W, 3), of any size that can be framed.
+
+    Raises:
+        InvalidInputError: The image is empty, cannot be read, or is too small or too large, which
+            is found out before a pixel is decoded.
+    """
+    height, width = message.height, message.width
+    if message.data and takes_codec(effective_encoding(message.encoding, f"{field}.encoding")):
+        height, width = _file_size(message, field)
+    problem = size_problem(width, height)
+    if message.data and problem is not None:
+        raise InvalidInputError.of(field, problem)
+    return decode_image(message, height, width, field)
+
+
+def _file_size(message: Image, field: str) -> tuple[int, int]:
+    """Returns the height and width that a file's header tells."""
+    name = _FORMATS[message.encoding]
+    try:
+        with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError, *_BOMBS) as error:
+        raise InvalidInputError.of(f"{field}.data", f"not a readable {name} image") from error
 
 
 def _decode_file(message: Image, height: int, width: int, field: str) -> Pixels:

@@ -5,7 +5,7 @@ async with OnnxRuntimeEngine(default_repository()) as engine:
     run["keypoints"], run.seconds
 """
 
-from motioncast.inference.catalogue import Catalogue, ModelSet
+from motioncast.inference.catalogue import Catalogue, ModelSet, finds_faces
 from motioncast.inference.engine import (
     Engine,
     Inference,
@@ -35,4 +35,5 @@ __all__ = [
     "RepositoryEngine",
     "TensorMetadata",
     "default_repository",
+    "finds_faces",
 ]

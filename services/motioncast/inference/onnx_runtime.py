@@ -25,6 +25,7 @@ from motioncast.inference.engine import (
 from motioncast.inference.ensemble import Ensemble, find_ensembles, read_ensemble
 from motioncast.inference.inputs import check_inputs
 from motioncast.inference.onnx_tensors import describe
+from motioncast.inference.parameters import read_parameters
 from motioncast.inference.providers import Provider
 from motioncast.inference.repository import find_models
 from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
@@ -266,6 +267,7 @@ class _Model:
             name,
             tuple(describe(argument, name) for argument in self._session.get_inputs()),
             tuple(describe(argument, name) for argument in self._session.get_outputs()),
+            read_parameters(file.parents[2], name),
         )
         self._outputs = [tensor.name for tensor in self.metadata.outputs]
 

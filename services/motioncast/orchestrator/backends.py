@@ -17,7 +17,13 @@ from grpc_status import rpc_status
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, ModelInfo
-from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse, ListModelsRequest
+from motioncast.v1.keypoint_pb2 import (
+    DetectRequest,
+    DetectResponse,
+    FindFacesRequest,
+    FindFacesResponse,
+    ListModelsRequest,
+)
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
 from motioncast.v1.predictor_pb2 import PredictRequest, PredictResponse
 from motioncast.v1.predictor_pb2_grpc import PredictorServiceStub
@@ -115,6 +121,12 @@ class Backends:
     ) -> Answer[DetectResponse]:
         request = DetectRequest(model=model, images=images)
         return await self._call("keypoint", self._keypoint.Detect, request, deadline)
+
+    async def find_faces(
+        self, images: Sequence[Image], deadline: Deadline
+    ) -> Answer[FindFacesResponse]:
+        request = FindFacesRequest(images=images)
+        return await self._call("keypoint", self._keypoint.FindFaces, request, deadline)
 
     async def predict(self, request: PredictRequest, deadline: Deadline) -> Answer[PredictResponse]:
         return await self._call("predictor", self._predictor.Predict, request, deadline)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from motioncast.framing import FramingMode
 from motioncast.orchestrator.timeline import Pattern
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.common_pb2 import ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, TransferMode
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
+from motioncast.wire.framing import decode_mode, encode_mode
 from motioncast.wire.images import Encoding, effective_encoding
 from motioncast.wire.limits import check_range
 
@@ -32,6 +34,7 @@ class SessionConfig:
     frame_count: int | None  # frames of the whole timeline; None when unknown
     output_encoding: Encoding
     seed: int | None  # of the predictor's noise; None for the mean path
+    frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
 
 
 def decode_config(message: StreamConfig, models: Sequence[ModelInfo]) -> SessionConfig:
@@ -57,6 +60,7 @@ def decode_config(message: StreamConfig, models: Sequence[ModelInfo]) -> Session
         frame_count=message.frame_count if message.HasField("frame_count") else None,
         output_encoding=effective_encoding(message.output_encoding, "config.output_encoding"),
         seed=message.seed if message.HasField("seed") else None,
+        frame=decode_mode(message.frame, "config.frame"),
     )
     if config.mode not in (_RECONSTRUCTION, _TRANSFER):
         raise InvalidInputError.of("config.mode", f"{config.mode} is not a mode")
@@ -86,6 +90,7 @@ def encode_config(config: SessionConfig) -> StreamConfig:
         height=config.model.height,
         width=config.model.width,
         keypoints=config.model.keypoints,
+        frame=encode_mode(config.frame),
     )
 
 

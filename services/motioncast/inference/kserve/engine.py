@@ -150,7 +150,7 @@ class KServeEngine:
             self._stub.ModelMetadata, service_pb2.ModelMetadataRequest(name=model)
         )
         config = await self._ask(self._stub.ModelConfig, service_pb2.ModelConfigRequest(name=model))
-        self._models[model] = describe(metadata, config.config.max_batch_size)
+        self._models[model] = describe(metadata, config.config)
         self._ready |= {model}
 
     async def _check(self, model: str, inputs: Mapping[str, Array]) -> None:

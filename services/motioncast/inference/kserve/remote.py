@@ -9,6 +9,7 @@ from typing import Any
 from motioncast.inference.engine import Array, ModelMetadata, TensorMetadata
 from motioncast.inference.inputs import check_inputs
 from motioncast.inference.kserve.datatypes import dtype_of
+from motioncast.inference.parameters import texts
 from motioncast.wire.errors import InvalidInputError
 
 _BATCH = "batch"
@@ -42,15 +43,16 @@ def check_batch(name: str, array: Array, max_batch_size: int) -> None:
         )
 
 
-def describe(metadata: Any, max_batch_size: int) -> RemoteModel:
-    """Reads a ModelMetadataResponse.
+def describe(metadata: Any, config: Any) -> RemoteModel:
+    """Reads a ModelMetadataResponse and the ModelConfig that goes with it.
 
     Raises:
         InvalidInputError: A tensor has a type that no array has.
     """
-    inputs = _tensors(metadata.name, metadata.inputs, max_batch_size)
-    outputs = _tensors(metadata.name, metadata.outputs, max_batch_size)
-    return RemoteModel(ModelMetadata(metadata.name, inputs, outputs), max_batch_size)
+    inputs = _tensors(metadata.name, metadata.inputs, config.max_batch_size)
+    outputs = _tensors(metadata.name, metadata.outputs, config.max_batch_size)
+    described = ModelMetadata(metadata.name, inputs, outputs, texts(config.parameters))
+    return RemoteModel(described, config.max_batch_size)
 
 
 def _tensors(model: str, tensors: Iterable[Any], max_batch_size: int) -> tuple[TensorMetadata, ...]:

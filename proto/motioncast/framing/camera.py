@@ -1,0 +1,190 @@
+"""The virtual camera: which part of each picture is shown.
+
+    off     the picture as it is
+    fixed   the first picture decides, for the whole session
+    auto    follows the face, slowly: it rests while the face stays near the middle
+
+What auto wants is the framing rule's crop. A target is kept until the wanted crop has left a dead
+zone about it; the target is then the wanted crop, and the camera glides there through two low-pass
+filters in a row (a critically damped follower). Their impulse response is positive: whatever the
+face does, the crop stays within the range of the targets so far, so it never overshoots.
+
+A camera is a value: what it sees gives another camera.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from motioncast.framing.crop import Crop, centre_square
+from motioncast.framing.faces import Face
+
+_NEAR: Final = 0.8  # heights of a face: it was not farther away when it was seen last
+_ALIKE: Final = 2.0  # nor so much larger or smaller
+
+
+class FramingMode(StrEnum):
+    """How pictures are framed."""
+
+    AUTO = "auto"
+    FIXED = "fixed"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """How the camera follows."""
+
+    dead_zone: float = 0.10  # of the side: a face this far off its place moves nothing
+    dead_zoom: float = 0.20  # a face this much larger or smaller changes nothing
+    follow_seconds: float = 0.4  # time constant of position, each of two
+    zoom_seconds: float = 0.8  # of scale
+    patience_seconds: float = 2.0  # the face may be out of sight before another is followed
+
+
+DEFAULT_SETTINGS: Final = CameraSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A crop as the camera moves it: centre in pixels and logarithm of the side."""
+
+    x: float
+    y: float
+    zoom: float
+
+    @classmethod
+    def of(cls, crop: Crop) -> _View:
+        x, y = crop.centre
+        return cls(x, y, math.log(crop.side))
+
+    def crop(self) -> Crop:
+        side = math.exp(self.zoom)
+        return Crop(self.x - side / 2, self.y - side / 2, side)
+
+    def towards(self, goal: _View, position: float, zoom: float) -> _View:
+        """Returns the view after a share of the way to another, for position and for scale."""
+        return _View(
+            self.x + position * (goal.x - self.x),
+            self.y + position * (goal.y - self.y),
+            self.zoom + zoom * (goal.zoom - self.zoom),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One session's camera.
+
+    Attributes:
+        mode: AUTO or FIXED.
+        width, height: Of every picture, in pixels.
+        settings: How it follows.
+        face: Where the face that it follows was seen last; None when there was none.
+        unseen_seconds: How long ago that was.
+    """
+
+    mode: FramingMode
+    width: int
+    height: int
+    settings: CameraSettings
+    face: Face | None
+    unseen_seconds: float
+    _target: _View
+    _middle: _View  # between the two filters
+    _view: _View
+
+    @classmethod
+    def start(
+        cls,
+        mode: FramingMode,
+        width: int,
+        height: int,
+        faces: Sequence[Face],
+        settings: CameraSettings = DEFAULT_SETTINGS,
+    ) -> Camera:
+        """Returns the camera at the first picture: at its foremost face, else the centre square.
+
+        Args:
+            mode: AUTO or FIXED.
+            width, height: Of the pictures.
+            faces: That were found in the first.
+            settings: How it follows.
+        """
+        face = foremost(faces, width, height)
+        view = _View.of(centre_square(width, height) if face is None else face.crop())
+        return cls(mode, width, height, settings, face, 0.0, view, view, view)
+
+    @property
+    def crop(self) -> Crop:
+        """What it shows now, in whole 64ths of a pixel."""
+        return self._view.crop().rounded()
+
+    def after(self, seconds: float) -> Camera:
+        """Returns the camera some time later."""
+        if self.mode is not FramingMode.AUTO:
+            return self
+        settings, middle, view = self.settings, self._middle, self._view
+        steps = [
+            -math.expm1(-seconds / constant)
+            for constant in (settings.follow_seconds, settings.zoom_seconds)
+        ]
+        middle = middle.towards(self._target, *steps)
+        view = view.towards(middle, *steps)
+        unseen = self.unseen_seconds + seconds
+        return replace(self, _middle=middle, _view=view, unseen_seconds=unseen)
+
+    def seeing(self, faces: Sequence[Face]) -> Camera:
+        """Returns the camera that has seen where the faces of a picture are.
+
+        It stays with the face that it follows as long as that is seen, and for `patience_seconds`
+        more; then it follows the foremost. With no face in sight it stays where it is.
+        """
+        if self.mode is not FramingMode.AUTO:
+            return self
+        face = self._same(faces)
+        if face is None:
+            if self.face is not None and self.unseen_seconds < self.settings.patience_seconds:
+                return self
+            face = foremost(faces, self.width, self.height)
+        if face is None:
+            return self
+        target = self._aim(_View.of(face.crop()))
+        return replace(self, face=face, unseen_seconds=0.0, _target=target)
+
+    def _same(self, faces: Sequence[Face]) -> Face | None:
+        """Returns the face that is followed: the nearest, if it is near and alike in size."""
+        followed = self.face
+        if followed is None or not faces:
+            return None
+        nearest = min(faces, key=followed.distance)
+        ratio = nearest.height / followed.height
+        near = followed.distance(nearest) <= _NEAR * followed.height
+        return nearest if near and 1 / _ALIKE <= ratio <= _ALIKE else None
+
+    def _aim(self, wanted: _View) -> _View:
+        """Returns the target; it changes where the wanted view has left the dead zone about it."""
+        target, settings = self._target, self.settings
+        reach = settings.dead_zone * math.exp(target.zoom)
+        if math.hypot(wanted.x - target.x, wanted.y - target.y) > reach:
+            target = replace(target, x=wanted.x, y=wanted.y)
+        if abs(wanted.zoom - target.zoom) > math.log1p(settings.dead_zoom):
+            target = replace(target, zoom=wanted.zoom)
+        return target
+
+
+def foremost(faces: Sequence[Face], width: int, height: int) -> Face | None:
+    """Returns the face that a picture is of: large and near the middle; None when there is none.
+
+    Its area counts in full in the picture's middle and half as much in a corner.
+    """
+
+    def weight(face: Face) -> float:
+        x, y = face.centre
+        off = math.hypot(x - width / 2, y - height / 2) / math.hypot(width / 2, height / 2)
+        return face.area * (1 - 0.5 * min(off, 1.0))
+
+    return max(faces, key=weight, default=None)

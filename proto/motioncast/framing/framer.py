@@ -1,0 +1,134 @@
+"""The frames of one session through its camera, wherever the finder runs.
+
+    framer = Framer(FramingMode.AUTO, model_size, frame_rate)
+    for index, picture in ...:
+        faces = find(picture) if framer.looks(index) else None
+        framed = framer.frame(index, picture, faces)
+
+The same calls in the service and on a device give the same crops, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from motioncast.framing.camera import Camera, FramingMode, foremost
+from motioncast.framing.crop import Crop, centre_square
+from motioncast.framing.faces import Face
+from motioncast.framing.pixels import Picture, cut
+
+LOOK_EVERY: Final = 5  # frames of the timeline from one look for faces to the next
+MIN_SIDE: Final = 16  # pixels of a picture
+MAX_SIDE: Final = 4096
+MAX_PIXELS: Final = 2**23  # 3840 x 2160 has fewer
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """What the networks get of a picture.
+
+    Attributes:
+        image: (S, S, 3) of the model's size.
+        crop: Where it is from.
+        faces: How many were seen when the finder last looked.
+    """
+
+    image: Picture
+    crop: Crop
+    faces: int
+
+
+def size_problem(width: int, height: int) -> str | None:
+    """Says what is wrong with a picture of that size; None when it can be framed."""
+    for side in (width, height):
+        if not MIN_SIDE <= side <= MAX_SIDE:
+            return f"{width} x {height} pixels, but a side is {MIN_SIDE} to {MAX_SIDE}"
+    if width * height > MAX_PIXELS:
+        return f"{width} x {height} pixels exceed the limit of {MAX_PIXELS}"
+    return None
+
+
+def portrait(picture: Picture, faces: Sequence[Face], size: int) -> Framed:
+    """Returns a picture by itself: its foremost face, else the centre square."""
+    height, width, _ = picture.shape
+    face = foremost(faces, width, height)
+    crop = centre_square(width, height) if face is None else face.crop().rounded()
+    return Framed(cut(picture, crop, size), crop, len(faces))
+
+
+class Framer:
+    """Frames the pictures of one session, in the order of their indices.
+
+    Args:
+        mode: AUTO or FIXED.
+        size: Height and width of the model's images in pixels.
+        frame_rate: Frames per second of the timeline.
+
+    Attributes:
+        pictures: Width and height of the pictures; None before the first.
+    """
+
+    def __init__(self, mode: FramingMode, size: int, frame_rate: float) -> None:
+        self._mode = mode
+        self._size = size
+        self._frame_rate = frame_rate
+        self._camera: Camera | None = None
+        self._index: int | None = None  # of the latest frame
+        self._looked: int | None = None  # index of the frame that was looked at last
+        self._faces = 0
+        self.pictures: tuple[int, int] | None = None
+
+    def looks(self, index: int) -> bool:
+        """Tells whether faces should be looked for in frame `index`: in the first, and with AUTO
+        in the next that is LOOK_EVERY or more after the last one."""
+        if self._camera is None:
+            return True
+        if self._mode is not FramingMode.AUTO:
+            return False
+        if self._looked is None:
+            return False  # the picture that the session began with, once more
+        return index - self._looked >= LOOK_EVERY
+
+    def begin(self, picture: Picture, faces: Sequence[Face]) -> Framed:
+        """Returns the picture that the session begins with, before any frame: the source, when
+        that is the first frame. The frame itself then needs no second look."""
+        self._start(picture, faces)
+        return self._framed(picture)
+
+    def frame(self, index: int, picture: Picture, faces: Sequence[Face] | None) -> Framed:
+        """Returns frame `index`.
+
+        Args:
+            index: On the timeline, greater than the one before.
+            picture: Of the size of those before.
+            faces: What was found in it where `looks` asked for that, None elsewhere.
+
+        Raises:
+            ValueError: The picture has another size than those before.
+        """
+        if self._camera is None:
+            self._start(picture, faces or ())
+        elif (picture.shape[1], picture.shape[0]) != self.pictures:
+            raise ValueError("pictures of one session have one size")
+        elif self._index is not None:
+            self._camera = self._camera.after((index - self._index) / self._frame_rate)
+            if faces is not None:
+                self._camera = self._camera.seeing(faces)
+                self._faces = len(faces)
+        if faces is not None or self._looked is None:
+            self._looked = index
+        self._index = index
+        return self._framed(picture)
+
+    def _start(self, picture: Picture, faces: Sequence[Face]) -> None:
+        height, width, _ = picture.shape
+        self._camera = Camera.start(self._mode, width, height, faces)
+        self._faces = len(faces)
+        self.pictures = width, height
+
+    def _framed(self, picture: Picture) -> Framed:
+        assert self._camera is not None
+        crop = self._camera.crop
+        return Framed(cut(picture, crop, self._size), crop, self._faces)

@@ -1,0 +1,61 @@
+"""The face finder: pictures of any size -> the faces in each, all pictures of a call in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from motioncast.framing import FINDER, FINDER_SIZE, Face, Letterbox, found
+from motioncast.inference import Engine, MeasuredEngine, finds_faces
+from motioncast.serving import Deadline
+from motioncast.wire.errors import UnknownModelError
+from motioncast.wire.images import Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found.
+
+    Attributes:
+        faces: Of each picture, in its pixels, the surest first.
+        seconds: That the model ran.
+    """
+
+    faces: list[list[Face]]
+    seconds: float
+
+
+class Finder:
+    """Finds faces with the face finder of an engine, where that has one."""
+
+    def __init__(self, engine: Engine, measured: MeasuredEngine) -> None:
+        self._engine = engine
+        self._measured = measured
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the engine has a face finder."""
+        return finds_faces(self._engine)
+
+    async def find(
+        self, squares: Sequence[tuple[Pixels, Letterbox]], deadline: Deadline
+    ) -> Finding:
+        """Returns the faces of pictures that were letterboxed.
+
+        Raises:
+            UnknownModelError: There is no face finder.
+            DeadlineError: Time runs out.
+        """
+        if not self.is_served:
+            raise UnknownModelError(
+                f"model: no {FINDER} is served that takes {FINDER_SIZE} x {FINDER_SIZE} pixels"
+            )
+        image = np.stack([square for square, _ in squares])
+        run = await self._measured.infer(FINDER, {"image": image}, deadline.remaining_seconds())
+        faces = [
+            [letterbox.back(face) for face in found(candidates)]
+            for candidates, (_, letterbox) in zip(run["faces"], squares, strict=True)
+        ]
+        return Finding(faces, run.seconds)

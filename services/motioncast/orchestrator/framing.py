@@ -1,0 +1,144 @@
+"""The pictures of one session through its camera, and which crop each frame of the result shows.
+
+    picture -> (every fifth: letterboxed -> faces) -> camera -> cut -> image of the model's size
+
+What is behind the door sees images of the model's size, whoever framed them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from motioncast.framing import Crop, Face, Framed, Framer, FramingMode, letterboxed, portrait
+from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.v1 import motion_transfer_pb2
+from motioncast.v1.common_pb2 import Image
+from motioncast.v1.motion_transfer_pb2 import DrivingFrame, KeypointPacket
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.framing import decode_crop
+from motioncast.wire.images import Pixels, decode_image, decode_picture, encode_image, takes_codec
+
+FindFaces: TypeAlias = Callable[[Pixels], Awaitable[list[Face]]]  # of what was letterboxed
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a frame shows of the sender's picture, and the faces seen by then."""
+
+    crop: Crop
+    faces: int
+
+
+class SessionFraming:
+    """Makes images of the model's size of what a client sends.
+
+    Args:
+        config: The session's.
+        find: Finds faces where the server frames.
+    """
+
+    def __init__(self, config: SessionConfig, find: FindFaces) -> None:
+        model = config.model
+        self._height, self._width = model.height, model.width
+        self._find = find
+        self._framer: Framer | None = None
+        if config.frame is not FramingMode.OFF:
+            if model.height != model.width:
+                raise InvalidInputError.of(
+                    "config.frame", f"crops are square, but {model.name} takes other images"
+                )
+            self._framer = Framer(config.frame, model.height, config.frame_rate)
+        # The first frame of the video is the source: there the camera starts.
+        self._starts_at_source = config.mode == motion_transfer_pb2.TRANSFER_MODE_RECONSTRUCTION
+        self._noted: deque[tuple[int, Shown]] = deque()  # of frames to come
+        self._shown: Shown | None = None
+
+    async def source(self, image: Image, *, first: bool, field: str) -> Image:
+        """Returns a source image as raw RGB of the model's size.
+
+        Args:
+            image: As it was sent.
+            first: Whether the session begins with it; others are cropped by themselves.
+            field: Where it stands in the request.
+
+        Raises:
+            InvalidInputError: It cannot be read, or has a wrong size.
+        """
+        if self._framer is None:
+            return await self._of_the_models_size(image, field)
+        picture = await _decoded(image, field)
+        faces = await self._faces(picture)
+        if first and self._starts_at_source:
+            framed = await asyncio.to_thread(self._framer.begin, picture, faces)
+            self._shown = Shown(framed.crop, framed.faces)
+        else:
+            framed = await asyncio.to_thread(portrait, picture, faces, self._height)
+        return encode_image(framed.image)
+
+    async def frame(self, frame: DrivingFrame) -> Image:
+        """Returns a driving frame as raw RGB of the model's size.
+
+        Raises:
+            InvalidInputError: It cannot be read, or has a wrong size; or both sides framed it.
+        """
+        if self._framer is None:
+            image = await self._of_the_models_size(frame.image, "frame.image")
+            self._note(frame, "frame.crop")
+            return image
+        if frame.HasField("crop"):
+            raise InvalidInputError.of(
+                "frame.crop", "the server frames the pictures of the session"
+            )
+        picture = await _decoded(frame.image, "frame.image")
+        height, width, _ = picture.shape
+        size = self._framer.pictures or (width, height)
+        if (width, height) != size:
+            raise InvalidInputError.of(
+                "frame.image",
+                f"{width} x {height} pixels, but the pictures before have {size[0]} x {size[1]}",
+            )
+        faces = await self._faces(picture) if self._framer.looks(frame.index) else None
+        framed: Framed = await asyncio.to_thread(self._framer.frame, frame.index, picture, faces)
+        self._noted.append((frame.index, Shown(framed.crop, framed.faces)))
+        return encode_image(framed.image)
+
+    def packet(self, packet: KeypointPacket) -> None:
+        """Notes the crop of a keypoint packet; raises InvalidInputError when it is none."""
+        self._note(packet, "keypoints.crop")
+
+    def shown(self, index: int) -> Shown | None:
+        """Returns what frame `index` of the result shows; to be asked in order.
+
+        It is what the latest frame sent up to then shows; before the first, what the source does
+        where the camera started there. None where nobody framed.
+        """
+        while self._noted and self._noted[0][0] <= index:
+            self._shown = self._noted.popleft()[1]
+        return self._shown
+
+    def _note(self, message: DrivingFrame | KeypointPacket, field: str) -> None:
+        if message.HasField("crop"):
+            crop = decode_crop(message.crop, field)
+            self._noted.append((message.index, Shown(crop, 0)))
+
+    async def _faces(self, picture: Pixels) -> list[Face]:
+        square, letterbox = await asyncio.to_thread(letterboxed, picture)
+        return [letterbox.back(face) for face in await self._find(square)]
+
+    async def _of_the_models_size(self, image: Image, field: str) -> Image:
+        """Returns the image as raw RGB: decoded here, where its sender hears what is wrong."""
+        if not takes_codec(image.encoding):
+            decode_image(image, self._height, self._width, field)
+            return image
+        pixels = await asyncio.to_thread(decode_image, image, self._height, self._width, field)
+        return encode_image(pixels)
+
+
+async def _decoded(image: Image, field: str) -> Pixels:
+    if takes_codec(image.encoding):
+        return await asyncio.to_thread(decode_picture, image, field)
+    return decode_picture(image, field)

@@ -1,0 +1,99 @@
+"""From the finder's candidates to faces and their crops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from motioncast.framing import FINDER_SIZE, Face, found, letterboxed, without_doubles
+
+
+def face(left: float, top: float, right: float, bottom: float, score: float = 0.9) -> Face:
+    return Face(left, top, right, bottom, score)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "box"),
+    [
+        (384, 288, (0, 24, 192, 168)),
+        (96, 192, (48, 0, 144, 192)),
+        (192, 192, (0, 0, 192, 192)),
+        (1920, 1080, (0, 42, 192, 150)),
+    ],
+)
+def test_a_letterboxed_picture_fills_the_square_in_one_direction(
+    width: int, height: int, box: tuple[int, int, int, int]
+) -> None:
+    square, _ = letterboxed(np.full((height, width, 3), 200, np.uint8))
+    left, top, right, bottom = box
+    assert square.shape == (FINDER_SIZE, FINDER_SIZE, 3)
+    assert (square[top:bottom, left:right] == 200).all()
+    assert square.sum() == 200 * 3 * (bottom - top) * (right - left)
+
+
+def test_a_square_of_the_finders_size_is_letterboxed_as_it_is() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (192, 192, 3), np.uint8)
+    square, letterbox = letterboxed(picture)
+    np.testing.assert_array_equal(square, picture)
+    assert letterbox.back(face(3, 4, 5, 6)) == face(3, 4, 5, 6)
+
+
+@given(
+    width=st.integers(16, 300),
+    height=st.integers(16, 300),
+    x=st.floats(0, 1),
+    y=st.floats(0, 1),
+)
+def test_a_place_in_the_square_is_taken_back_to_the_picture(
+    width: int, height: int, x: float, y: float
+) -> None:
+    _, letterbox = letterboxed(np.zeros((height, width, 3), np.uint8))
+    scale = FINDER_SIZE / max(width, height)
+    # The margins are whole pixels: at most half a pixel of the square is lost by that.
+    left = (FINDER_SIZE - width * scale) / 2 + x * width * scale
+    top = (FINDER_SIZE - height * scale) / 2 + y * height * scale
+    back = letterbox.back(face(left, top, left + 1, top + 1))
+    assert abs(back.left - x * width) <= 1 / scale
+    assert abs(back.top - y * height) <= 1 / scale
+
+
+def test_the_crop_of_a_tall_face_has_0_6_of_the_side_for_its_height() -> None:
+    crop = face(100, 50, 140, 110).crop()
+    assert crop.side == pytest.approx(100)
+    assert crop.left == pytest.approx(70)  # 120 - 0.5 * 100
+    assert crop.top == pytest.approx(24.5)  # 80 - 0.555 * 100
+
+
+def test_the_crop_of_a_wide_face_has_0_48_of_the_side_for_its_width() -> None:
+    assert face(0, 0, 96, 60).crop().side == pytest.approx(200)
+
+
+def test_of_candidates_that_overlap_the_surest_stays() -> None:
+    first, second = face(0, 0, 10, 10, 0.8), face(1, 0, 11, 10, 0.9)
+    other = face(20, 0, 30, 10, 0.7)
+    assert without_doubles([first, second, other]) == [second, other]
+
+
+@pytest.mark.parametrize(("shift", "kept"), [(5, 1), (6, 2)])
+def test_candidates_are_of_one_face_when_they_share_more_than_0_3(shift: int, kept: int) -> None:
+    # Shifted by 5 of 10: 5 / 15 shared; by 6: 4 / 16.
+    pair = [face(0, 0, 10, 10), face(shift, 0, shift + 10, 10, 0.8)]
+    assert len(without_doubles(pair, 0.3)) == kept
+
+
+def test_candidates_that_are_not_sure_or_no_numbers_are_no_faces() -> None:
+    candidates = np.zeros((64, 9), np.float32)
+    candidates[0] = [0.95, 0.5, 0.5, 0.2, 0.2, 0, 0, 0, 0]
+    candidates[1] = [0.90, np.nan, 0.2, 0.1, 0.1, 0, 0, 0, 0]
+    candidates[2] = [0.59, 0.2, 0.2, 0.1, 0.1, 0, 0, 0, 0]
+    assert [one.score for one in found(candidates)] == [pytest.approx(0.95)]
+
+
+def test_the_values_of_faces_found_travel_in_32_bits() -> None:
+    rng = np.random.default_rng(0)
+    candidates = rng.uniform(0.6, 1, (64, 9)).astype(np.float32)
+    for one in found(candidates):
+        for value in (one.left, one.top, one.right, one.bottom, one.score):
+            assert float(np.float32(value)) == value
