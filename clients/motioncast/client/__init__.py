@@ -42,6 +42,7 @@ from motioncast.client.types import (
     Pixels,
     Report,
     ServerInfo,
+    Source,
     StageTimings,
 )
 from motioncast.framing import Crop, FramingMode, put_back
@@ -73,6 +74,7 @@ __all__ = [
     "ServerError",
     "ServerInfo",
     "Service",
+    "Source",
     "StageTimings",
     "Stream",
     "StreamOptions",

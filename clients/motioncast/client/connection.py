@@ -8,7 +8,7 @@ async with connect("localhost:50050") as service:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar, Unpack
 from weakref import WeakSet
@@ -22,7 +22,15 @@ from motioncast.client.options import StreamOptions
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
 from motioncast.client.stream import Awaited, Stream
 from motioncast.client.sync import SyncStream
-from motioncast.client.types import Encoding, FramedKeypoints, Keypoints, Mode, Pixels, ServerInfo
+from motioncast.client.types import (
+    Encoding,
+    FramedKeypoints,
+    Keypoints,
+    Mode,
+    Pixels,
+    ServerInfo,
+    Source,
+)
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 
@@ -83,9 +91,9 @@ class Service:
 
     def stream(
         self,
-        frames: Elements[Pixels],
+        frames: Elements[Pixels | Source],
         *,
-        source: Pixels | None = None,
+        source: Pixels | Sequence[Pixels] | None = None,
         encoding: Encoding = "rgb8",
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
@@ -97,8 +105,9 @@ class Service:
                 size with `frame="auto"` or `"fixed"`: the server then frames them. Those that the
                 pattern forecasts are read but not sent. None stands for a frame that is lost.
                 A plain iterable is read in a worker thread.
-            source: Another image to animate (transfer); None takes the first frame
-                (reconstruction).
+            source: Another image to animate (transfer), or up to four that show the same: each
+                frame is made from the one that shows it best. None takes the first frame
+                (reconstruction). Further ones may come later, as elements of the video (`Source`).
             encoding: How images are sent.
             timeout: Seconds for the whole session; None for no limit.
             options: How the session runs, see `StreamOptions`.
@@ -112,10 +121,10 @@ class Service:
 
     def stream_keypoints(
         self,
-        keypoints: Elements[Keypoints | FramedKeypoints],
+        keypoints: Elements[Keypoints | FramedKeypoints | Source],
         *,
-        source: Pixels,
-        source_keypoints: Keypoints | None = None,
+        source: Pixels | Sequence[Pixels],
+        source_keypoints: Keypoints | Sequence[Keypoints] | None = None,
         mode: Mode | None = None,
         encoding: Encoding = "rgb8",
         timeout: float | None = None,
@@ -128,8 +137,9 @@ class Service:
                 with the crop that they are of where they were framed (`FramedKeypoints`). Those of
                 frames that the pattern forecasts are not sent and may be None, which otherwise
                 stands for a frame that is lost.
-            source: The image to animate, (H, W, 3) uint8.
-            source_keypoints: Its keypoints, (K, 3); None lets the server detect them.
+            source: The image to animate, (H, W, 3) uint8, or up to four, as for `stream`.
+            source_keypoints: Its keypoints, (K, 3), or those of each; None lets the server detect
+                them.
             mode: What the source is: the video's first frame (the default), or another image
                 (the default with `relative_motion`).
             encoding: How the source is sent.
@@ -147,7 +157,9 @@ class Service:
         for stream in list(self._streams):
             await stream.aclose()
 
-    def _open(self, session: Session[E], elements: Elements[E], timeout: float | None) -> Stream:
+    def _open(
+        self, session: Session[E], elements: Elements[E | Source], timeout: float | None
+    ) -> Stream:
         plain: Iterable[Any] = (
             Awaited(elements) if isinstance(elements, AsyncIterable) else elements
         )

@@ -46,9 +46,15 @@ T = TypeVar("T")
 def decode_server_info(message: GetServerInfoResponse) -> ServerInfo:
     """Returns what a server serves."""
     models = tuple(
-        _alike(Model, model, framing=_framing(model.framing)) for model in message.models
+        _alike(
+            Model,
+            model,
+            framing=_framing(model.framing),
+            source_weights=tuple(model.source_weights),
+        )
+        for model in message.models
     )
-    return _alike(ServerInfo, message, models=models)
+    return _alike(ServerInfo, message, models=models, max_sources=message.max_sources or 1)
 
 
 def decode_config(message: StreamConfig) -> EffectiveConfig:
@@ -96,13 +102,20 @@ def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
         half_width90=half_width90,
         crop=crop,
         faces=message.faces,
+        source_index=message.source_index,
     )
 
 
 def decode_report(message: StreamReport) -> Report:
     """Returns the report that ends a session."""
     latency = tuple(_alike(LatencySummary, stage) for stage in message.latency)
-    return _alike(Report, message, bytes=_alike(ByteCounts, message.bytes), latency=latency)
+    return _alike(
+        Report,
+        message,
+        bytes=_alike(ByteCounts, message.bytes),
+        latency=latency,
+        source_frames=tuple(message.source_frames),
+    )
 
 
 def _framing(number: framing.Mode) -> FramingMode:

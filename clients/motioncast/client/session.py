@@ -1,7 +1,8 @@
 """One session without its transport: a video's elements in, messages out; messages in, frames out.
 
-    element 0         ->  config, source, element 0
+    element 0         ->  config, sources, element 0
     element t         ->  element t when t mod (M + N) < M, else nothing
+    further source    ->  the source, which takes no t
     config, report    ->  kept
     frame             ->  Frame
 
@@ -11,7 +12,7 @@ The asyncio transport and the blocking one share it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from motioncast.client.decode import decode_config, decode_frame, decode_report
 from motioncast.client.errors import InvalidRequestError, ServerError, from_domain
 from motioncast.client.options import StreamOptions, encode_config, encoding, is_observed
+from motioncast.client.sources import listed, message
 from motioncast.client.types import (
     EffectiveConfig,
     Encoding,
@@ -28,6 +30,7 @@ from motioncast.client.types import (
     Mode,
     Pixels,
     Report,
+    Source,
 )
 from motioncast.v1.motion_transfer_pb2 import (
     DrivingFrame,
@@ -54,8 +57,8 @@ class Session(ABC, Generic[E]):
     """
 
     def __init__(self, elements: object, mode: Mode, options: StreamOptions) -> None:
-        if options.get("frame_count") is None and isinstance(elements, Sized) and len(elements):
-            options = {**options, "frame_count": len(elements)}
+        if options.get("frame_count") is None and (count := _frames(elements)):
+            options = {**options, "frame_count": count}
         self._opening = encode_config(options, mode)
         self._opened = False
         self._next_index = 0
@@ -76,26 +79,29 @@ class Session(ABC, Generic[E]):
             raise RuntimeError("the report comes after the last frame")
         return self._report
 
-    def send(self, element: E | None) -> list[StreamRequest]:
+    def send(self, element: E | Source | None) -> list[StreamRequest]:
         """Returns the messages for the next element of the video, none for one that is not sent.
 
         Raises:
             InvalidRequestError: The element is not what it should be.
         """
+        if isinstance(element, Source):
+            return self._send_source(element)
         index = self._next_index
         self._next_index += 1
         if element is None:
             return []
         messages = []
         if not self._opened:
-            source = self._source(index, element)
-            messages = [StreamRequest(config=self._opening), StreamRequest(source=source)]
+            messages.append(StreamRequest(config=self._opening))
+            sources = self._sources(index, element)
+            messages += [StreamRequest(source=source) for source in sources]
             self._opened = True
         if is_observed(index, self._opening.observed_frames, self._opening.predicted_frames):
             messages.append(self._message(index, element))
         return messages
 
-    def send_next(self, elements: Iterator[E | None]) -> list[StreamRequest] | None:
+    def send_next(self, elements: Iterator[E | Source | None]) -> list[StreamRequest] | None:
         """Returns what `send` makes of the next element, None after the last one."""
         try:
             return self.send(next(elements))
@@ -130,9 +136,18 @@ class Session(ABC, Generic[E]):
         if self._report is None:
             raise ServerError("the stream ended without its report")
 
+    def _send_source(self, source: Source) -> list[StreamRequest]:
+        if not self._opened:
+            raise InvalidRequestError("a further source comes after the first frame of the video")
+        return [StreamRequest(source=self._further(source))]
+
     @abstractmethod
-    def _source(self, index: int, element: E) -> SourceImage:
-        """Returns the source; `element` is the first that is there, at `index`."""
+    def _sources(self, index: int, element: E) -> list[SourceImage]:
+        """Returns the first sources; `element` is the first that is there, at `index`."""
+
+    @abstractmethod
+    def _further(self, source: Source) -> SourceImage:
+        """Returns a source that comes later."""
 
     @abstractmethod
     def _message(self, index: int, element: E) -> StreamRequest:
@@ -143,28 +158,40 @@ class FramesSession(Session[Pixels]):
     """The session of a client that sends frames; without a source its first frame is the source."""
 
     def __init__(
-        self, frames: object, source: Pixels | None, sent_as: Encoding, options: StreamOptions
+        self,
+        frames: object,
+        source: Pixels | Sequence[Pixels] | None,
+        sent_as: Encoding,
+        options: StreamOptions,
     ) -> None:
         mode = Mode.RECONSTRUCTION if source is None else Mode.TRANSFER
         super().__init__(frames, mode, options)
         self._encoding = encoding("encoding", sent_as)
-        self._source_image = None if source is None else _checked_image("source", source)
-        # Where the server frames, another source may be of another size than the frames.
-        frames = options.get("frame", "off") != "off"
-        self._shape = None if source is None or frames else source.shape
+        # Where the server frames, sources may be of other sizes than the frames.
+        self._sizes_differ = options.get("frame", "off") != "off"
+        self._shape: tuple[int, ...] | None = None
+        given = [] if source is None else listed(source, axes=3)
+        self._source_images = [self._checked_source(field, image) for field, image in given]
 
-    def _source(self, index: int, element: Pixels) -> SourceImage:
-        image = self._source_image
-        if image is None:
-            image = self._checked(index, element)
-        return SourceImage(image=encode_image(image, self._encoding))
+    def _sources(self, index: int, element: Pixels) -> list[SourceImage]:
+        images = self._source_images or [self._checked(f"frames[{index}]", element)]
+        return [message(n, image, None, self._encoding) for n, image in enumerate(images)]
+
+    def _further(self, source: Source) -> SourceImage:
+        image = self._checked_source("source.image", source.image)
+        keypoints = source.keypoints
+        if keypoints is not None:
+            keypoints = _checked_keypoints("source.keypoints", keypoints)
+        return message(source.index, image, keypoints, self._encoding)
 
     def _message(self, index: int, element: Pixels) -> StreamRequest:
-        image = encode_image(self._checked(index, element), self._encoding)
+        image = encode_image(self._checked(f"frames[{index}]", element), self._encoding)
         return StreamRequest(frame=DrivingFrame(index=index, image=image))
 
-    def _checked(self, index: int, image: Pixels) -> Pixels:
-        field = f"frames[{index}]"
+    def _checked_source(self, field: str, image: Pixels) -> Pixels:
+        return _checked_image(field, image) if self._sizes_differ else self._checked(field, image)
+
+    def _checked(self, field: str, image: Pixels) -> Pixels:
         image = _checked_image(field, image)
         self._shape = self._shape or image.shape
         if image.shape != self._shape:
@@ -179,8 +206,8 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
     def __init__(
         self,
         keypoints: object,
-        source: Pixels,
-        source_keypoints: Keypoints | None,
+        source: Pixels | Sequence[Pixels],
+        source_keypoints: Keypoints | Sequence[Keypoints] | None,
         mode: Mode | None,
         sent_as: Encoding,
         options: StreamOptions,
@@ -188,15 +215,29 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         moved = options.get("relative_motion", False)
         mode = mode or (Mode.TRANSFER if moved else Mode.RECONSTRUCTION)
         super().__init__(keypoints, mode, options)
-        image = encode_image(_checked_image("source", source), encoding("encoding", sent_as))
-        self._source_image = SourceImage(image=image)
+        self._encoding = encoding("encoding", sent_as)
         self._count: int | None = None
+        given = [_checked_image(field, image) for field, image in listed(source, axes=3)]
+        points: list[Keypoints | None] = [None] * len(given)
         if source_keypoints is not None:
-            checked = self._checked("source_keypoints", source_keypoints)
-            self._source_image.keypoints.CopyFrom(encode_keypoints(checked))
+            listed_points = listed(source_keypoints, axes=2, field="source_keypoints")
+            if len(listed_points) != len(given):
+                problem = f"{len(listed_points)} of them, but there are {len(given)} sources"
+                raise InvalidRequestError.of("source_keypoints", problem)
+            points = [self._checked(field, one) for field, one in listed_points]
+        self._first_sources = [
+            message(n, image, of_image, self._encoding)
+            for n, (image, of_image) in enumerate(zip(given, points, strict=True))
+        ]
 
-    def _source(self, index: int, element: Keypoints | FramedKeypoints) -> SourceImage:
-        return self._source_image
+    def _sources(self, index: int, element: Keypoints | FramedKeypoints) -> list[SourceImage]:
+        return self._first_sources
+
+    def _further(self, source: Source) -> SourceImage:
+        image, keypoints = _checked_image("source.image", source.image), source.keypoints
+        if keypoints is not None:
+            keypoints = self._checked("source.keypoints", keypoints)
+        return message(source.index, image, keypoints, self._encoding)
 
     def _message(self, index: int, element: Keypoints | FramedKeypoints) -> StreamRequest:
         crop = None
@@ -208,19 +249,31 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         return StreamRequest(keypoints=packet)
 
     def _checked(self, field: str, keypoints: Keypoints) -> Keypoints:
-        array = np.asarray(keypoints)
-        if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.number):
-            problem = f"shape {array.shape} of {array.dtype}, but keypoints are (K, 3) numbers"
-            raise InvalidRequestError.of(field, problem)
+        array = _checked_keypoints(field, keypoints)
         self._count = self._count or len(array)
         if len(array) != self._count:
             problem = f"{len(array)} keypoints, but the ones before have {self._count}"
             raise InvalidRequestError.of(field, problem)
-        try:
-            check_keypoints(array, field)
-        except InvalidInputError as error:
-            raise from_domain(error) from error
         return array
+
+
+def _frames(elements: object) -> int:
+    """Returns how many frames a video has that knows its length, sources left out; else 0."""
+    if isinstance(elements, list | tuple):
+        return sum(not isinstance(one, Source) for one in elements)
+    return len(elements) if isinstance(elements, Sized) else 0
+
+
+def _checked_keypoints(field: str, keypoints: Keypoints) -> Keypoints:
+    array = np.asarray(keypoints)
+    if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.number):
+        problem = f"shape {array.shape} of {array.dtype}, but keypoints are (K, 3) numbers"
+        raise InvalidRequestError.of(field, problem)
+    try:
+        check_keypoints(array, field)
+    except InvalidInputError as error:
+        raise from_domain(error) from error
+    return array
 
 
 def _checked_image(field: str, image: Pixels) -> Pixels:

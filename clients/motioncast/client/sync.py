@@ -8,7 +8,7 @@ with connect_sync("localhost:50050") as service:
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Unpack
 from weakref import WeakSet
@@ -30,6 +30,7 @@ from motioncast.client.types import (
     Pixels,
     Report,
     ServerInfo,
+    Source,
 )
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest, StreamRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
@@ -73,9 +74,9 @@ class SyncService:
 
     def stream(
         self,
-        frames: Iterable[Pixels | None],
+        frames: Iterable[Pixels | Source | None],
         *,
-        source: Pixels | None = None,
+        source: Pixels | Sequence[Pixels] | None = None,
         encoding: Encoding = "rgb8",
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
@@ -86,10 +87,10 @@ class SyncService:
 
     def stream_keypoints(
         self,
-        keypoints: Iterable[Keypoints | FramedKeypoints | None],
+        keypoints: Iterable[Keypoints | FramedKeypoints | Source | None],
         *,
-        source: Pixels,
-        source_keypoints: Keypoints | None = None,
+        source: Pixels | Sequence[Pixels],
+        source_keypoints: Keypoints | Sequence[Keypoints] | None = None,
         mode: Mode | None = None,
         encoding: Encoding = "rgb8",
         timeout: float | None = None,
@@ -105,7 +106,7 @@ class SyncService:
             stream.close()
 
     def _open(
-        self, session: Session[E], elements: Iterable[E | None], timeout: float | None
+        self, session: Session[E], elements: Iterable[E | Source | None], timeout: float | None
     ) -> SyncStream:
         stream = SyncStream(self._stub, self._target, timeout, session, elements)
         self._streams.add(stream)

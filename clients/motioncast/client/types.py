@@ -14,7 +14,20 @@ from motioncast.framing import Crop, FramingMode
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3), RGB
 Keypoints: TypeAlias = NDArray[np.float32]  # (K, 3): x, y in [-1, 1], intensity in [0, 1]
 Encoding: TypeAlias = Literal["rgb8", "jpeg", "png"]
-Framing: TypeAlias = Literal["auto", "fixed", "off"]
+Framing: TypeAlias = Literal["auto", "fixed", "off"] | FramingMode
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A source image as an element of a video: sent between two frames, itself none of them.
+
+    It is used from the next frame on, with the sources before it or in the place of the one of its
+    index.
+    """
+
+    image: Pixels  # (H, W, 3)
+    index: int  # 0 to 3
+    keypoints: Keypoints | None = None  # (K, 3); None lets the server detect them
 
 
 class Origin(StrEnum):
@@ -49,6 +62,7 @@ class Model:
     width: int  # pixels
     keypoints: int  # K
     framing: FramingMode = FramingMode.OFF  # how pictures had better be framed for it
+    source_weights: tuple[float, ...] = ()  # of the K keypoints, for choosing; empty: all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class ServerInfo:
     max_group_frames: int  # largest M and largest N
     max_message_bytes: int
     max_sessions: int
+    max_sources: int = 1  # source images of a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +124,7 @@ class Frame:
     half_width90: Keypoints | None = None  # (K, 3), of a forecast's 90 % interval, if one is stated
     crop: Crop | None = None  # what it shows of the full picture; None where nobody framed
     faces: int = 0  # seen in the latest frame that the server looked for faces in
+    source_index: int = 0  # of the source image that it was made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +132,7 @@ class ByteCounts:
     """Bytes of serialised messages, as the server counted them."""
 
     config: int  # received: configurations
-    source: int  # received: source images
+    source: int  # received: source images, all of them
     frames: int  # received: driving frames
     keypoints: int  # received: keypoint packets
     results: int  # sent: result frames
@@ -148,3 +164,4 @@ class Report:
     saved_against_all_keypoints: float  # share, 0 to 1
     saved_against_raw_frames: float  # share, 0 to 1, source image included in what was sent
     forecast_error: float  # mean distance of observed keypoints from their one-step forecast
+    source_frames: tuple[int, ...] = ()  # made from each source, by its index

@@ -1,0 +1,60 @@
+"""Source images on their way to the service: counted, checked, numbered, made messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from motioncast.client.errors import InvalidRequestError
+from motioncast.client.types import Keypoints, Pixels
+from motioncast.sources import MAX_SOURCES
+from motioncast.v1.motion_transfer_pb2 import SourceImage
+from motioncast.wire import images
+from motioncast.wire.images import encode_image
+from motioncast.wire.keypoints import encode_keypoints
+
+T = TypeVar("T", Pixels, Keypoints)
+
+
+def listed(given: T | Sequence[T], axes: int, field: str = "source") -> list[tuple[str, T]]:
+    """Returns one array or several as a list, each with the name that errors give it.
+
+    Args:
+        given: One array, a list or a tuple of them, or an array of one more axis.
+        axes: Of one of them: 3 of an image, 2 of keypoints.
+        field: What they are called.
+
+    Raises:
+        InvalidRequestError: There is none, or more than MAX_SOURCES.
+    """
+    if not isinstance(given, list | tuple) and np.ndim(given) <= axes:
+        return [(field, given)]  # type: ignore[list-item]  # one of them
+    if not 1 <= len(given) <= MAX_SOURCES:
+        problem = f"{len(given)} of them, but a session has 1 to {MAX_SOURCES} sources"
+        raise InvalidRequestError.of(field, problem)
+    return [(f"{field}[{n}]", one) for n, one in enumerate(given)]
+
+
+def message(
+    index: int, image: Pixels, keypoints: Keypoints | None, sent_as: images.Encoding
+) -> SourceImage:
+    """Returns a source as a message.
+
+    Args:
+        index: Its own, 0 to MAX_SOURCES - 1.
+        image: (H, W, 3), checked.
+        keypoints: (K, 3), checked; None lets the server detect them.
+        sent_as: How the image is sent.
+
+    Raises:
+        InvalidRequestError: The index is out of range.
+    """
+    if not 0 <= index < MAX_SOURCES:
+        problem = f"{index} is out of range [0, {MAX_SOURCES - 1}]: a session has 1 to"
+        raise InvalidRequestError.of("source.index", f"{problem} {MAX_SOURCES} sources")
+    source = SourceImage(image=encode_image(image, sent_as), index=index)
+    if keypoints is not None:
+        source.keypoints.CopyFrom(encode_keypoints(keypoints))
+    return source
