@@ -14,6 +14,7 @@ from motioncast.wire.keypoints import decode_keypoints
 
 FRAME, OTHER, THIRD = (np.full((4, 6, 3), level, np.uint8) for level in (7, 9, 11))
 KEYPOINTS = np.array([[-1, 1, 0], [0.5, -0.5, 1]], np.float32)
+MIRRORED = np.array([[1, 1, 0], [-0.5, -0.5, 1]], np.float32)
 WRONG_SIZE = np.zeros((6, 4, 3), np.uint8)
 
 
@@ -39,7 +40,8 @@ def test_one_source_is_sent_as_ever() -> None:
 
 
 def test_a_source_among_the_frames_takes_no_place_on_the_timeline() -> None:
-    video = [FRAME, OTHER, Source(OTHER, 1), THIRD, Source(THIRD, 0, KEYPOINTS), None, FRAME]
+    video: list[Pixels | Source | None] = [FRAME, OTHER, Source(OTHER, 1), THIRD]
+    video += [Source(THIRD, 0, KEYPOINTS), None, FRAME]
     session = FramesSession(video, None, "rgb8", {"observed": 1, "predicted": 0})
     sent = [message for element in video for message in session.send(element)]
     expected = ["config", "source", "frame", "frame", "source", "frame", "source", "frame"]
@@ -52,13 +54,11 @@ def test_a_source_among_the_frames_takes_no_place_on_the_timeline() -> None:
 
 
 def test_sources_of_a_keypoint_session_bring_their_keypoints() -> None:
-    session = KeypointsSession(
-        iter([]), [FRAME, OTHER], [KEYPOINTS, -KEYPOINTS * [1, 1, 0]], None, "rgb8", {}
-    )
+    session = KeypointsSession(iter([]), [FRAME, OTHER], [KEYPOINTS, MIRRORED], None, "rgb8", {})
     sent = session.send(KEYPOINTS) + session.send(Source(THIRD, 2, KEYPOINTS))
     assert kinds(sent) == ["config", "source", "source", "keypoints", "source"]
     found = [decode_keypoints(sent[n].source.keypoints, 2) for n in (1, 2, 4)]
-    np.testing.assert_array_equal(found, [KEYPOINTS, -KEYPOINTS * [1, 1, 0], KEYPOINTS])
+    np.testing.assert_array_equal(found, [KEYPOINTS, MIRRORED, KEYPOINTS])
     assert [sent[n].source.index for n in (1, 2, 4)] == [0, 1, 2]
 
 
