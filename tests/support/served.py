@@ -119,6 +119,11 @@ class _Keypoints(keypoint_pb2_grpc.KeypointServiceServicer):
     async def Detect(self, request: DetectRequest, context: Context) -> DetectResponse:
         return await self._detect(request, context)
 
+    async def FindFaces(
+        self, request: keypoint_pb2.FindFacesRequest, context: Context
+    ) -> keypoint_pb2.FindFacesResponse:
+        return keypoint_pb2.FindFacesResponse()
+
     async def ListModels(
         self, request: keypoint_pb2.ListModelsRequest, context: Context
     ) -> keypoint_pb2.ListModelsResponse:

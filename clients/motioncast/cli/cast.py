@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -11,15 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.client import (
+    Crop,
     EffectiveConfig,
+    FramedKeypoints,
+    FramingMode,
     Mode,
     Origin,
     Report,
     Service,
+    Source,
     Stream,
     StreamOptions,
     is_observed,
 )
+from motioncast.framing import Framed
+from motioncast.sources import Gathering
 
 T = TypeVar("T")
 
@@ -35,6 +41,7 @@ class CastOptions:
     seed: int | None = None  # None: the mean path
     timeout: float | None = None  # seconds for the whole video
     real_time: bool = False  # frames are sent when a camera would have them, else at once
+    frame: FramingMode = FramingMode.OFF  # how pictures are framed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,9 @@ class CastFrame:
     group_frames: int
     group_ms: float  # as the server saw it
     end_to_end_ms: float  # as the client saw it
+    crop: Crop | None = None  # of the full picture
+    faces: int = 0  # seen by the server when it last looked
+    source: int = 0  # index of the one that it was made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,19 @@ class Images(Protocol):
     def __getitem__(self, index: int, /) -> NDArray[np.uint8]: ...
 
 
+class Framing(Protocol):
+    """What frames pictures on this side."""
+
+    def begin(self, picture: NDArray[np.uint8], /) -> Framed:
+        """Returns the first picture as the source."""
+
+    def portrait(self, picture: NDArray[np.uint8], /) -> Framed:
+        """Returns another source."""
+
+    def frame(self, index: int, picture: NDArray[np.uint8], /) -> Framed:
+        """Returns a frame of the timeline."""
+
+
 class Detector(Protocol):
     """What finds keypoints on this side."""
 
@@ -80,25 +103,31 @@ async def cast(
     options: CastOptions,
     keep: Callable[[NDArray[np.uint8]], None],
     *,
-    source: NDArray[np.uint8] | None = None,
+    source: Sequence[NDArray[np.uint8]] | None = None,
     detector: Detector | None = None,
+    framing: Framing | None = None,
+    gathering: Gathering | None = None,
 ) -> Cast:
     """Sends a video and keeps what comes back.
 
     Args:
         service: Where it goes.
-        video: Its frames, (H, W, 3) of the model's size; at least one.
+        video: Its frames, (H, W, 3) of the model's size, or full pictures where they are framed; at
+            least one.
         frame_rate: Frames per second of the video.
         options: How it goes.
         keep: Takes the image of every frame, in order.
-        source: Another image to animate (transfer); None takes the first frame (reconstruction).
+        source: Other images to animate (transfer); None takes the first frame (reconstruction).
         detector: Finds the keypoints to send; None sends the frames themselves.
+        framing: With a detector: frames the pictures first.
+        gathering: With a detector and without other images: which frames become further sources.
 
     Raises:
         MotioncastError: The service refused, failed, or does not answer.
     """
     started = time.perf_counter()
-    stream, taken = _open(service, video, frame_rate, options, source, detector)
+    given = _Given(source, detector, framing, gathering)
+    stream, taken = _open(service, video, frame_rate, options, given)
     frames = []
     async for frame in stream:
         arrived = time.perf_counter()
@@ -112,6 +141,9 @@ async def cast(
                 frame.group_frames,
                 frame.timings.total_ms,
                 (arrived - taken[latest]) * 1000,
+                frame.crop,
+                frame.faces,
+                frame.source_index,
             )
         )
     wall_seconds = time.perf_counter() - started
@@ -124,15 +156,25 @@ def latest_sent(index: int, observed: int, predicted: int) -> int:
     return index - max(0, into_group - (observed - 1))
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What `cast` was given besides the video."""
+
+    source: Sequence[NDArray[np.uint8]] | None
+    detector: Detector | None
+    framing: Framing | None
+    gathering: Gathering | None
+
+
 def _open(
     service: Service,
     video: Images,
     frame_rate: float,
     options: CastOptions,
-    source: NDArray[np.uint8] | None,
-    detector: Detector | None,
+    given: _Given,
 ) -> tuple[Stream, list[float]]:
     """Returns the stream and the list that the times of taking frames are written to."""
+    source, detector, framing = given.source, given.detector, given.framing
     config = StreamOptions(
         observed=options.observed,
         predicted=options.predicted,
@@ -140,25 +182,36 @@ def _open(
         relative_motion=options.relative_motion,
         seed=options.seed,
         frame_rate=frame_rate,
+        frame=options.frame.value if detector is None else "off",
     )
     interval = 1 / frame_rate if options.real_time else 0.0
     if detector is None:
-        frames = _Feed(len(video), video.__getitem__, interval)
+        frames = _Feed(len(video), lambda index: [video[index]], interval)
         stream = service.stream(frames, source=source, timeout=options.timeout, **config)
         return stream, frames.taken
 
-    def detect(index: int) -> NDArray[np.float32] | None:
+    def detect(index: int) -> list[NDArray[np.float32] | FramedKeypoints | Source | None]:
         if not is_observed(index, options.observed, options.predicted):
-            return None
-        keypoints: NDArray[np.float32] = detector.detect(video[index][None])[0]
-        return keypoints
+            return [None]
+        framed = None if framing is None else framing.frame(index, video[index])
+        image = video[index] if framed is None else framed.image
+        found: NDArray[np.float32] = detector.detect(image[None])[0]
+        element = found if framed is None else FramedKeypoints(found, framed.crop)
+        number = None if given.gathering is None else given.gathering.see(found)
+        return [element] if number is None else [Source(image, number, found), element]
 
     keypoints = _Feed(len(video), detect, interval)
-    image = video[0] if source is None else source
+    images = list(source or [video[0]])
+    if framing is not None:
+        frame = framing.begin if source is None else framing.portrait
+        images = [frame(image).image for image in images]
+    points = list(detector.detect(np.stack(images)))
+    if given.gathering is not None:
+        given.gathering.see(points[0])
     stream = service.stream_keypoints(
         keypoints,
-        source=image,
-        source_keypoints=detector.detect(image[None])[0],
+        source=images,
+        source_keypoints=points,
         mode=Mode.RECONSTRUCTION if source is None else Mode.TRANSFER,
         timeout=options.timeout,
         **config,
@@ -171,11 +224,11 @@ class _Feed(Generic[T]):
 
     Args:
         length: How many there are.
-        element: Gives the one of an index.
+        element: Gives the one of an index, after sources that come before it.
         interval: Seconds between them; 0 gives them as fast as they are asked for.
     """
 
-    def __init__(self, length: int, element: Callable[[int], T], interval: float) -> None:
+    def __init__(self, length: int, element: Callable[[int], list[T]], interval: float) -> None:
         self._length = length
         self._element = element
         self._interval = interval
@@ -191,4 +244,4 @@ class _Feed(Generic[T]):
             if early > 0:
                 time.sleep(early)  # in the thread that the client reads videos in
             self.taken.append(time.perf_counter())
-            yield self._element(index)
+            yield from self._element(index)

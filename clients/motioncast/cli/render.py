@@ -62,6 +62,9 @@ def render(
                     frame.end_to_end_ms,
                     compare(sample.result, sample.original) if measured else None,
                     compare(originals[0], sample.original) if measured else None,
+                    frame.crop,
+                    frame.faces,
+                    frame.source,
                 )
             )
             on_frame()

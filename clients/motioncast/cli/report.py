@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from motioncast.cli.quality import Quality
-from motioncast.client import ByteCounts, LatencySummary, Origin
+from motioncast.client import ByteCounts, Crop, LatencySummary, Origin
 
-SCHEMA_VERSION: Final = "1.0"  # major: a field changed or went; minor: one came
+SCHEMA_VERSION: Final = "1.1"  # major: a field changed or went; minor: one came
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Configuration:
     """What was asked for, with effective values."""
 
     video: str
-    source: str  # "first frame", or the source image
+    source: str  # "first frame", or the source images
     model: str
     mode: str  # "reconstruction" or "transfer"
     relative_motion: bool
@@ -35,6 +35,9 @@ class Configuration:
     height: int
     keypoints: int  # K
     seed: int | None  # None: the mean path
+    frame: str  # "auto", "fixed" or "off"
+    picture_width: int  # of the pictures that were framed, else width
+    picture_height: int
     target: str  # address of the orchestrator, or "in process"
 
 
@@ -81,6 +84,9 @@ class FrameRecord:
     end_to_end_ms: float  # client: from handing over the latest frame sent to receiving this one
     result: Quality | None  # against the original; None in transfer mode
     copied_source: Quality | None  # the baseline: the source image in the frame's place
+    crop: Crop | None = None  # what it shows of the full picture; None where nobody framed
+    faces: int = 0  # seen by the server when it last looked
+    source: int = 0  # index of the one that it was made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,7 @@ class Report:
     configuration: Configuration
     versions: Versions
     frames: FrameCounts
+    source_frames: tuple[int, ...]  # made from each source
     bytes: ByteCounts
     raw_frame_bytes: int  # what every frame of the timeline takes as raw RGB
     bits_per_sent_frame: float

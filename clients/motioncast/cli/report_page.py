@@ -55,6 +55,7 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
             for origin, colour in ORIGIN_COLOURS.items()
         ],
         bit_rate=bit_rate(report.bits_per_second),
+        crop_range=_crop_range(frames),
         qualities=_qualities(report.quality),
         quality_charts=[] if report.quality.reason else _quality_charts(frames),
         baseline_colour=_BASELINE_COLOUR,
@@ -72,6 +73,19 @@ def bit_rate(bits_per_second: float) -> str:
     if bits_per_second >= 999_500:  # three digits would round to 1000 kbit/s
         return f"{bits_per_second / 1e6:.3g} Mbit/s"
     return f"{bits_per_second / 1e3:.3g} kbit/s"
+
+
+def _crop_range(frames: tuple[FrameRecord, ...]) -> str:
+    """Says what the camera showed; "" where there was none."""
+    crops = [frame.crop for frame in frames if frame.crop is not None]
+    if not crops:
+        return ""
+    parts = []
+    for name in ("left", "top", "side"):
+        values = [getattr(crop, name) for crop in crops]
+        low, high = f"{min(values):.1f}", f"{max(values):.1f}"
+        parts.append(f"{name} {low}" + (f" to {high}" if high != low else ""))
+    return f"The crop, in pixels of the full picture: {', '.join(parts)}."
 
 
 @dataclass(frozen=True, slots=True)

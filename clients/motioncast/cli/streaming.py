@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,9 +13,11 @@ from typing import Final, Literal
 
 from PIL import Image
 
-from motioncast.cli.cast import Cast, CastOptions, Detector, cast
+from motioncast.cli.cast import Cast, CastOptions, Detector, Framing, Images, cast
 from motioncast.cli.failures import CommandError
+from motioncast.cli.framed import cut_originals
 from motioncast.cli.output import whole_folder, write_json
+from motioncast.cli.pictures import Pictures
 from motioncast.cli.progress import Stages
 from motioncast.cli.render import Rendering, render
 from motioncast.cli.report import (
@@ -31,12 +33,16 @@ from motioncast.cli.report import (
 from motioncast.cli.report_page import render_page
 from motioncast.cli.spool import Spool
 from motioncast.cli.stoppable import run_stoppable
-from motioncast.client import Model, Pixels, ServerInfo, Service, connect
+from motioncast.client import FramingMode, Model, Pixels, ServerInfo, Service, connect
 from motioncast.client.video import read_image, read_video
+from motioncast.framing import FINDER, MAX_PIXELS
+from motioncast.sources import Gathering, GatherSettings
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 10.0  # for a question that costs the server nothing
+FULL_PICTURE: Final = "full_picture.mp4"
 IN_PROCESS: Final = "services in this process"
+_ENVELOPE_BYTES: Final = 4096  # of a message besides the pixels, and more than enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +52,21 @@ class StreamJob:
     video: Path
     out: Path
     options: CastOptions
-    source: Path | None = None  # another image to animate; None: the video's first frame
+    sources: Sequence[Path] = ()  # other images to animate; none: the video's first frame
+    gather: int = 1  # frames of the video that become sources, at most
     send: Literal["frames", "keypoints"] = "frames"
     skip: int = 0  # frames of the video to leave out at its beginning
     limit: int | None = None  # frames of the video to take; None: all
     target: str | None = None  # the orchestrator's HOST:PORT; None: started in this process
     models: Path | None = None  # model repository of this process; None: the one installed
+    frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
+    full_picture: bool = False  # also write the results put back into the full pictures
 
 
 def stream_video(job: StreamJob, stages: Stages) -> Report:
     """Streams a video and writes comparison.mp4, comparison.png, result.mp4, report.json and .html.
+
+    With `full_picture` full_picture.mp4 too, where the video was framed.
 
     They appear in `job.out` together at the end, or not at all.
 
@@ -64,9 +75,10 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
     """
     with whole_folder(job.out) as folder, TemporaryDirectory(dir=folder) as spools:
         passed = run_stoppable(_through_services(job, Path(spools), stages))
+        size = _cut(job, passed, folder, stages)
         advance = stages("rendering", len(passed.cast.frames))
         rendering = render(folder, passed.originals, passed.results, passed.cast, advance)
-        report = _report(job, passed, rendering)
+        report = _report(job, passed, rendering, size)
         Image.fromarray(rendering.strip).save(folder / "comparison.png")
         write_json(folder / "report.json", report.as_json())
         page = render_page(report, rendering.strip, folder / "comparison.mp4")
@@ -101,27 +113,87 @@ class _Passed:
     results: Spool
     cast: Cast
     server: str  # its version
+    framing: FramingMode
+    pictures: Pictures | None  # in full, where they were framed; originals are then yet to be cut
 
 
 async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Passed:
     async with open_service(job.target, job.models, job.options.timeout) as service:
         info = await service.server_info(timeout=ANSWER_SECONDS)
         model = _model(info, job.options.model)
-        source = None if job.source is None else read_image(job.source, model.height)
-        detector = _detector(job.models, model) if job.send == "keypoints" else None
+        mode = model.framing if job.frame is None else job.frame
+        framed = mode is not FramingMode.OFF
+        if job.full_picture and not framed:
+            raise CommandError("full-picture: the pictures are not framed, so they are not full")
+        max_pixels = min(MAX_PIXELS, (info.max_message_bytes - _ENVELOPE_BYTES) // 3)
+        _check_sources(job, info)
+        size = None if framed else model.height
+        source = [read_image(path, size, max_pixels=max_pixels) for path in job.sources]
+        gathering = None
+        if job.gather > 1:
+            gathering = Gathering(model.source_weights, GatherSettings(job.gather))
         originals = Spool(spools / "originals", model.height, model.width)
         results = Spool(spools / "results", model.height, model.width)
-        frame_rate = await _read(job, model, originals, stages)
-        advance = stages("through the services", len(originals))
+        video: Images = originals
+        pictures = None
+        if framed:
+            frame_rate, count = await _through(job, None, stages, lambda picture: None)
+            video = pictures = Pictures(job.video, job.skip, count, max_pixels)
+        else:
+            frame_rate = await _read(job, model, originals, stages)
+        detector, framing = _device(job, model, mode, frame_rate)
+        advance = stages("through the services", len(video))
 
         def keep(image: Pixels) -> None:
             results.append(image)
             advance()
 
-        passed = await cast(
-            service, originals, frame_rate, job.options, keep, source=source, detector=detector
+        with ExitStack() as stack:
+            if pictures is not None:
+                stack.enter_context(pictures)
+            passed = await cast(
+                service,
+                video,
+                frame_rate,
+                replace(job.options, frame=mode),
+                keep,
+                source=source or None,
+                detector=detector,
+                framing=framing,
+                gathering=gathering,
+            )
+    return _Passed(originals, results, passed, info.version, mode, pictures)
+
+
+def _device(
+    job: StreamJob, model: Model, mode: FramingMode, frame_rate: float
+) -> tuple[Detector | None, Framing | None]:
+    """Returns what detects keypoints here, and what frames here, where that is asked for."""
+    if job.send != "keypoints":
+        return None, None
+    from motioncast.client.device import KeypointDetector
+
+    detector = KeypointDetector(_model_file(job.models, f"{model.name}_keypoint"))
+    if mode is FramingMode.OFF:
+        return detector, None
+    from motioncast.client.framing import DeviceFraming, FaceFinder
+
+    finder = FaceFinder(_model_file(job.models, FINDER))
+    return detector, DeviceFraming(finder, mode, model.height, frame_rate=frame_rate)
+
+
+def _check_sources(job: StreamJob, info: ServerInfo) -> None:
+    for option, count in (("source", len(job.sources)), ("sources", job.gather)):
+        if count > info.max_sources:
+            raise CommandError(
+                f"{option}: {count} of them, but a session has at most {info.max_sources}"
+            )
+    if job.gather > 1 and job.sources:
+        raise CommandError("sources: frames of the video are no sources where --source is one")
+    if job.gather > 1 and job.send != "keypoints":
+        raise CommandError(
+            "sources: frames are picked by their keypoints, which --send keypoints detects here"
         )
-    return _Passed(originals, results, passed, info.version)
 
 
 def _model(info: ServerInfo, name: str | None) -> Model:
@@ -136,27 +208,33 @@ def _model(info: ServerInfo, name: str | None) -> Model:
     return model
 
 
-def _detector(models: Path | None, model: Model) -> Detector:
-    from motioncast.client.device import KeypointDetector
+def _model_file(models: Path | None, name: str) -> Path:
     from motioncast.inference import default_repository
     from motioncast.inference.repository import find_models
 
     repository = models or default_repository()
-    file = find_models(repository).get(f"{model.name}_keypoint")
+    file = find_models(repository).get(name)
     if file is None:
-        raise CommandError(f"{repository} has no {model.name}_keypoint to detect keypoints with")
-    return KeypointDetector(file)
+        raise CommandError(f"{repository} has no {name}, which is needed on this side")
+    return file
 
 
 async def _read(job: StreamJob, model: Model, originals: Spool, stages: Stages) -> float:
     """Reads the video into a spool and returns its frames per second."""
+    return (await _through(job, model.height, stages, originals.append))[0]
+
+
+async def _through(
+    job: StreamJob, size: int | None, stages: Stages, take: Callable[[Pixels], None]
+) -> tuple[float, int]:
+    """Reads what is wanted of the video; returns its frames per second and their number."""
     end = None if job.limit is None else job.skip + job.limit
-    with read_video(job.video, model.height, limit=end) as video:
+    with read_video(job.video, size, limit=end) as video:
         advance = stages("reading", end)
         frames = 0
         for image in video.frames:
             if frames >= job.skip:
-                originals.append(image)
+                take(image)
             frames += 1
             advance()
             await asyncio.sleep(0)  # lets Ctrl-C and SIGTERM through
@@ -164,10 +242,25 @@ async def _read(job: StreamJob, model: Model, originals: Spool, stages: Stages) 
             raise CommandError(
                 f"skip: {job.video.name} has {frames} frames, none is left after {job.skip}"
             )
-        return video.frame_rate
+        return video.frame_rate, frames - job.skip
 
 
-def _report(job: StreamJob, passed: _Passed, rendering: Rendering) -> Report:
+def _cut(job: StreamJob, passed: _Passed, folder: Path, stages: Stages) -> tuple[int, int]:
+    """Cuts the originals out of what was framed; returns width and height of the pictures."""
+    config = passed.cast.config
+    if passed.pictures is None:
+        return config.width, config.height
+    full = folder / FULL_PICTURE if job.full_picture else None
+    advance = stages("cutting", len(passed.pictures))
+    with passed.pictures as pictures:
+        cut_originals(pictures, passed.results, passed.cast, passed.originals, full, advance)
+        height, width, _ = pictures[0].shape
+    return width, height
+
+
+def _report(
+    job: StreamJob, passed: _Passed, rendering: Rendering, picture_size: tuple[int, int]
+) -> Report:
     config, server, frames = passed.cast.config, passed.cast.report, passed.cast.frames
     end_to_end = latency_of("end_to_end", [frame.end_to_end_ms for frame in frames])
     return Report(
@@ -175,7 +268,7 @@ def _report(job: StreamJob, passed: _Passed, rendering: Rendering) -> Report:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         configuration=Configuration(
             video=job.video.name,
-            source="first frame" if job.source is None else job.source.name,
+            source=", ".join(path.name for path in job.sources) or "first frame",
             model=config.model,
             mode=config.mode,
             relative_motion=config.relative_motion,
@@ -188,14 +281,18 @@ def _report(job: StreamJob, passed: _Passed, rendering: Rendering) -> Report:
             height=config.height,
             keypoints=config.keypoints,
             seed=config.seed,
+            frame=passed.framing.value,
+            picture_width=picture_size[0],
+            picture_height=picture_size[1],
             target=job.target or IN_PROCESS,
         ),
         versions=Versions.here(passed.server),
         frames=FrameCounts(
             len(frames), server.observed_frames, server.predicted_frames, server.concealed_frames
         ),
+        source_frames=server.source_frames,
         bytes=server.bytes,
-        raw_frame_bytes=len(frames) * config.height * config.width * 3,
+        raw_frame_bytes=len(frames) * picture_size[0] * picture_size[1] * 3,
         bits_per_sent_frame=server.bits_per_sent_frame,
         bits_per_second=server.bits_per_second,
         saved=Savings(server.saved_against_all_keypoints, server.saved_against_raw_frames),

@@ -71,6 +71,8 @@ def _facts(report: Report) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     sent = report.bytes.source + report.bytes.frames + report.bytes.keypoints
     table.add_row("sent", f"{sent:,} bytes ({report.configuration.sent_as} and the source image)")
+    if len(report.source_frames) > 1:
+        table.add_row("frames by source", ", ".join(map(str, report.source_frames)))
     table.add_row("raw video", f"{report.raw_frame_bytes:,} bytes")
     table.add_row("bit rate", bit_rate(report.bits_per_second))
     table.add_row("per frame sent", f"{report.bits_per_sent_frame:,.0f} bits")

@@ -12,13 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from motioncast.client.errors import InvalidRequestError, MediaError, MissingExtraError
+from motioncast.client.errors import InvalidRequestError, MediaError
+from motioncast.client.framing import DeviceFraming
+from motioncast.client.onnx import open_model
 from motioncast.client.options import is_observed
-from motioncast.client.types import Keypoints, Pixels
+from motioncast.client.types import FramedKeypoints, Keypoints, Pixels
 
 
 class KeypointDetector:
@@ -39,27 +42,14 @@ class KeypointDetector:
     """
 
     def __init__(self, model: str | PathLike[str], *, threads: int = 0) -> None:
+        self._session = open_model(model, threads, "a keypoint model")
         try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtraError(
-                "keypoints on the device need ONNX Runtime: pip install 'motioncast[device]'"
-            ) from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        path = Path(model)
-        if not path.is_file():
-            raise MediaError(f"{path}: no such file")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
-            )
             (image,) = self._session.get_inputs()
             (keypoints,) = self._session.get_outputs()
             _, self.height, self.width, _ = image.shape
             _, self.keypoints, _ = keypoints.shape
-        except Exception as error:  # ONNX Runtime's errors have no common ancestor but this
-            raise MediaError(f"{path}: not a keypoint model") from error
+        except ValueError as error:
+            raise MediaError(f"{Path(model)}: not a keypoint model") from error
         self._input = image.name
 
     def detect(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -79,10 +69,40 @@ class KeypointDetector:
         (keypoints,) = self._session.run(None, {self._input: images})
         return np.asarray(keypoints, dtype=np.float32)
 
+    @overload
     def observed(
         self, frames: Iterable[Pixels | None], observed: int, predicted: int
-    ) -> Iterator[Keypoints | None]:
-        """Yields keypoints (K, 3) for the frames that the pattern sends, None for all others."""
+    ) -> Iterator[Keypoints | None]: ...
+
+    @overload
+    def observed(
+        self,
+        frames: Iterable[Pixels | None],
+        observed: int,
+        predicted: int,
+        framing: DeviceFraming,
+    ) -> Iterator[FramedKeypoints | None]: ...
+
+    def observed(
+        self,
+        frames: Iterable[Pixels | None],
+        observed: int,
+        predicted: int,
+        framing: DeviceFraming | None = None,
+    ) -> Iterator[Keypoints | FramedKeypoints | None]:
+        """Yields keypoints (K, 3) for the frames that the pattern sends, None for all others.
+
+        Args:
+            frames: Every frame, of the model's size; of any one size with a framing.
+            observed, predicted: M and N.
+            framing: Frames them first; the crop then goes with the keypoints.
+        """
         for index, frame in enumerate(frames):
-            wanted = frame is not None and is_observed(index, observed, predicted)
-            yield self.detect(frame[np.newaxis])[0] if wanted and frame is not None else None
+            if frame is None or not is_observed(index, observed, predicted):
+                yield None
+            elif framing is None:
+                yield self.detect(frame[np.newaxis])[0]
+            else:
+                framed = framing.frame(index, frame)
+                keypoints = self.detect(framed.image[np.newaxis])[0]
+                yield FramedKeypoints(keypoints, framed.crop)

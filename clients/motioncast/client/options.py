@@ -75,8 +75,10 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         predicted_frames=_whole("predicted", options["predicted"], 0, 256),
         frame_rate=_frame_rate(options["frame_rate"]),
         output_encoding=encoding("output", options["output"]),
-        frame=encode_mode(framing("frame", options["frame"])),
     )
+    mode_of_framing = framing("frame", options["frame"])
+    if mode_of_framing is not FramingMode.OFF:
+        config.frame = encode_mode(mode_of_framing)
     if options["model"] is not None:
         config.model = _name("model", options["model"])
     if options["frame_count"] is not None:

@@ -142,7 +142,7 @@ class ByteCounts:
 class LatencySummary:
     """Latency of one stage per group, in milliseconds; all 0 when the stage never ran."""
 
-    stage: str  # keypoint, predictor, synthesis, ensemble or total
+    stage: str  # keypoint, predictor, synthesis, ensemble, total, or framing (for each picture)
     count: int  # groups that the stage ran for
     p50_ms: float
     p95_ms: float

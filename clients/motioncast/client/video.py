@@ -1,4 +1,7 @@
-"""Videos and images in files: whatever FFmpeg or Pillow reads comes out as square RGB arrays."""
+"""Videos and images in files: whatever FFmpeg or Pillow reads comes out as RGB arrays.
+
+Square ones of the model's size, or, to be framed, the full picture, upright and with square pixels.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ import PIL.ImageOps
 
 from motioncast.client.errors import InvalidRequestError, MediaError
 from motioncast.client.types import Pixels
+from motioncast.framing import MAX_PIXELS, MAX_SIDE
 
 File: TypeAlias = str | PathLike[str]
 
@@ -34,12 +38,16 @@ class Video:
 
     Attributes:
         frame_rate: Frames per second; their mean for a video without a steady rate.
-        frames: The frames, (size, size, 3) uint8 RGB, to be read once. Raises MediaError where the
-            file turns out to be damaged or shorter than it says.
+        frames: The frames, (size, size, 3) uint8 RGB, or full pictures (H, W, 3) of one size, to be
+            read once. Raises MediaError where the file turns out to be damaged or shorter than it
+            says.
     """
 
-    def __init__(self, path: Path, size: int, limit: int | None) -> None:
+    def __init__(
+        self, path: Path, size: int | None, limit: int | None, max_pixels: int = MAX_PIXELS
+    ) -> None:
         self._path = path
+        self._max_pixels = max_pixels
         self._closed = False
         with _media_errors(path, "not a readable video"):
             self._container = av.open(path)
@@ -78,7 +86,7 @@ class Video:
     ) -> None:
         self.close()
 
-    def _decode(self, size: int) -> Iterator[Pixels]:
+    def _decode(self, size: int | None) -> Iterator[Pixels]:
         packets, end = 0, 0.0  # of what the file holds
         with _media_errors(self._path, "damaged"):
             for packet in self._container.demux(self._stream):
@@ -89,7 +97,7 @@ class Video:
                     assert isinstance(frame, av.VideoFrame)
                     if frame.is_corrupt:
                         raise MediaError(f"{self._path.name}: damaged")
-                    yield self._square(frame, size)
+                    yield self._full(frame) if size is None else self._square(frame, size)
                     if self._closed:  # FFmpeg would read freed memory
                         raise MediaError(f"{self._path.name}: the file was closed")
         if packets < self._stream.frames or end < self._declared_end() - _MISSING_SECONDS:
@@ -104,43 +112,62 @@ class Video:
             return ((container.start_time or 0) + container.duration) / av.time_base
         return 0.0
 
+    def _full(self, frame: av.VideoFrame) -> Pixels:
+        image = PIL.Image.fromarray(frame.to_ndarray(format="rgb24"))
+        pixel_aspect = float(self._stream.sample_aspect_ratio or 1)
+        return _turned(_bounded(image, self._max_pixels, pixel_aspect), frame.rotation)
+
     def _square(self, frame: av.VideoFrame, size: int) -> Pixels:
         image = PIL.Image.fromarray(frame.to_ndarray(format="rgb24"))
         pixel_aspect = float(self._stream.sample_aspect_ratio or 1)  # 0 and None: not told
         return _turned(_centre_square(image, size, pixel_aspect), frame.rotation)
 
 
-def read_video(path: File, size: int, *, limit: int | None = None) -> Video:
+def read_video(
+    path: File,
+    size: int | None,
+    *,
+    limit: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Video:
     """Opens a video: its frames are cropped to the centre square and scaled to size x size.
 
     Args:
         path: A file in any format that FFmpeg reads. Its rotation and pixel shape are respected.
-        size: Height and width of the frames in pixels.
+        size: Height and width of the frames in pixels; None for full pictures, to be framed.
         limit: Number of frames to read at most; None for all.
+        max_pixels: Full pictures that have more are scaled down.
 
     Raises:
         MediaError: The file is not there, is no video, or its first frame cannot be read.
-        InvalidRequestError: The size or the limit is below 1.
+        InvalidRequestError: The size, the limit or the number of pixels is below 1.
     """
-    _at_least_one("size", size)
-    if limit is not None:
-        _at_least_one("limit", limit)
-    return Video(_existing(path), size, limit)
+    for field, number in (("size", size), ("limit", limit), ("max_pixels", max_pixels)):
+        if number is not None:
+            _at_least_one(field, number)
+    return Video(_existing(path), size, limit, max_pixels)
 
 
-def read_image(path: File, size: int) -> Pixels:
+def read_image(path: File, size: int | None, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Returns an image's centre square, scaled to (size, size, 3) uint8 RGB.
+
+    Args:
+        path: A file in any format that Pillow reads. Its orientation is respected.
+        size: Height and width in pixels; None for the full picture, to be framed.
+        max_pixels: A full picture that has more is scaled down.
 
     Raises:
         MediaError: The file is not there or is no image that Pillow reads.
-        InvalidRequestError: The size is below 1.
+        InvalidRequestError: The size or the number of pixels is below 1.
     """
-    _at_least_one("size", size)
+    for field, number in (("size", size), ("max_pixels", max_pixels)):
+        if number is not None:
+            _at_least_one(field, number)
     path = _existing(path)
     try:
         with PIL.Image.open(path) as image:
             upright = PIL.ImageOps.exif_transpose(image).convert("RGB")
-            return _centre_square(upright, size)
+            return _bounded(upright, max_pixels) if size is None else _centre_square(upright, size)
     except _UNREADABLE as error:
         raise MediaError(f"{path.name}: not a readable image") from error
 
@@ -230,8 +257,18 @@ def _centre_square(image: PIL.Image.Image, size: int, pixel_aspect: float = 1.0)
     return np.array(square.resize((size, size), PIL.Image.Resampling.BICUBIC))
 
 
+def _bounded(image: PIL.Image.Image, max_pixels: int, pixel_aspect: float = 1.0) -> Pixels:
+    """Returns the whole picture with square pixels, scaled down where it exceeds the bounds."""
+    width, height = image.width * pixel_aspect, float(image.height)
+    scale = min(1.0, (max_pixels / (width * height)) ** 0.5, MAX_SIDE / max(width, height))
+    size = max(1, int(width * scale + 0.01)), max(1, int(height * scale + 0.01))
+    if size == image.size:
+        return np.array(image)
+    return np.array(image.resize(size, PIL.Image.Resampling.BICUBIC))
+
+
 def _turned(image: Pixels, degrees: int) -> Pixels:
-    """Returns a square image turned counter-clockwise, in quarters."""
+    """Returns an image turned counter-clockwise, in quarters."""
     return np.ascontiguousarray(np.rot90(image, round(degrees / 90)))
 
 

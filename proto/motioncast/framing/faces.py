@@ -12,7 +12,6 @@ mesh, which is what the framing rule speaks of.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,9 +30,15 @@ FACE_HEIGHT: Final = 0.60  # of the crop's side, at most
 FACE_WIDTH: Final = 0.48  # likewise; whichever gives the larger crop
 FACE_CENTRE: Final = (0.5, 0.555)  # where its middle is in the crop
 
-# From the finder's box to that of the mesh: its centre in widths and heights of the box, its size.
-_MESH_SHIFT: Final = (0.0, 0.0)
-_MESH_SIZE: Final = (1.0, 1.0)
+# From the finder's box and eyes to the mesh's box, fitted on 201 pictures of people: the crop's
+# side, which the width gives, comes out to 4.5 %, the middle to 1 % of it (standard deviations).
+SIDE_OF_BOX: Final = 0.52
+SIDE_OF_EYES: Final = 3.26  # of their distance, which is short where a head is turned aside:
+SIDE_LIMITS: Final = (1.70, 1.98)  # in sides of the box
+HEIGHT_OF_BOX: Final = 1.021
+X_OF_BOX: Final = -0.005
+Y_OF_EYES: Final = 0.484  # of their height above the box's middle
+Y_OF_BOX: Final = 0.087
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +69,6 @@ class Face:
     def distance(self, other: Face) -> float:
         """Returns how far apart the middles of two boxes are, in pixels."""
         return math.dist(self.centre, other.centre)
-
-    def overlap(self, other: Face) -> float:
-        """Returns the intersection over the union of two boxes, 0 to 1."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        shared = max(0.0, width) * max(0.0, height)
-        union = self.area + other.area - shared
-        return shared / union if union else 0.0
 
     def crop(self) -> Crop:
         """Returns the crop that shows the face as the networks expect it: the framing rule."""
@@ -118,30 +115,53 @@ def letterboxed(picture: Picture, size: int = FINDER_SIZE) -> tuple[Picture, Let
 
 
 def found(candidates: NDArray[np.float32]) -> list[Face]:
-    """Returns the faces among the finder's candidates (64, 9), in pixels of its square.
+    """Returns the faces among the finder's candidates (N, 9), in pixels of its square.
 
-    The values are numbers of 32 bits, so that they travel without loss.
+    The surest comes first. The values are numbers of 32 bits, so that they travel without loss.
     """
     sure = candidates[np.isfinite(candidates).all(axis=1) & (candidates[:, 0] >= MIN_SCORE)]
-    boxes = sure[:, :5].astype(np.float64)
-    x = boxes[:, 1] + _MESH_SHIFT[0] * boxes[:, 3]
-    y = boxes[:, 2] + _MESH_SHIFT[1] * boxes[:, 4]
-    half_width, half_height = boxes[:, 3] * _MESH_SIZE[0] / 2, boxes[:, 4] * _MESH_SIZE[1] / 2
-    edges = np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
-    edges = (edges * FINDER_SIZE).astype(np.float32)
-    faces = [Face(*values) for values in np.column_stack([edges, sure[:, 0]]).tolist()]
-    return without_doubles([face for face in faces if face.area > 0])
+    score, x, y, width, height, *eyes = without_doubles(sure.astype(np.float64)).T
+    box = (width + height) / 2
+    apart = np.hypot(eyes[2] - eyes[0], eyes[3] - eyes[1])
+    low, high = SIDE_LIMITS
+    side = np.clip(SIDE_OF_BOX * box + SIDE_OF_EYES * apart, low * box, high * box)
+    x = x + X_OF_BOX * box
+    y = y + Y_OF_EYES * ((eyes[1] + eyes[3]) / 2 - y) + Y_OF_BOX * box
+    across, up = FACE_WIDTH * side / 2, HEIGHT_OF_BOX * box / 2
+    edges = FINDER_SIZE * np.stack([x - across, y - up, x + across, y + up], axis=1)
+    values = np.column_stack([edges, score]).astype(np.float32)
+    return [face for face in (Face(*one) for one in values.tolist()) if face.area > 0]
 
 
-def without_doubles(faces: Sequence[Face], overlap: float = MAX_OVERLAP) -> list[Face]:
-    """Returns the surest box of each face, surest first (non-maximum suppression).
+def without_doubles(
+    candidates: NDArray[np.float64], overlap: float = MAX_OVERLAP
+) -> NDArray[np.float64]:
+    """Returns one candidate for each face, surest first: non-maximum suppression, averaged.
+
+    Candidates that share more than `overlap` with the surest one (intersection over union of their
+    boxes) are of its face; their mean, weighted by their scores, is steadier than it alone.
 
     Args:
-        faces: Boxes, several of a face among them.
-        overlap: Boxes that share more than this (intersection over union) are of one face.
+        candidates: (N, 9), in any order.
+        overlap: 0 to 1.
     """
-    kept: list[Face] = []
-    for face in sorted(faces, key=lambda one: -one.score):
-        if all(face.overlap(other) <= overlap for other in kept):
-            kept.append(face)
-    return kept
+    rest = candidates[np.argsort(-candidates[:, 0], kind="stable")]
+    kept = []
+    while len(rest):
+        same = _overlaps(rest[0], rest) > overlap
+        same[0] = True
+        merged = np.average(rest[same], axis=0, weights=rest[same, 0])
+        merged[0] = rest[0, 0]
+        kept.append(merged)
+        rest = rest[~same]
+    return np.stack(kept) if kept else candidates[:0]
+
+
+def _overlaps(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the intersection over union of a candidate's box (9,) and others (N, 9)."""
+    low = np.maximum(one[1:3] - one[3:5] / 2, others[:, 1:3] - others[:, 3:5] / 2)
+    high = np.minimum(one[1:3] + one[3:5] / 2, others[:, 1:3] + others[:, 3:5] / 2)
+    shared = np.maximum(high - low, 0).prod(axis=1)
+    union = one[3] * one[4] + others[:, 3] * others[:, 4] - shared
+    overlaps: NDArray[np.float64] = shared / np.maximum(union, np.finfo(np.float64).tiny)
+    return overlaps

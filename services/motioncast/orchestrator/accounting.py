@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from motioncast.v1.motion_transfer_pb2 import (
 Kind = Literal["config", "source", "frames", "keypoints"]  # of what is received
 
 STAGES: Final = ("keypoint", "predictor", "synthesis", "ensemble", "total")
+FRAMING: Final = "framing"  # for each picture, not for each group
 PERCENTILE_WINDOW: Final = 4096  # a session may last for days, its memory may not grow for days
 
 
@@ -70,9 +71,13 @@ class Accounting:
         self._sources: Counter[int] = Counter()
         self._bytes: Counter[str] = Counter()
         self._keypoint_packets = 0
-        self._latency = {stage: Latency() for stage in STAGES}
+        self._latency = {stage: Latency() for stage in (*STAGES, FRAMING)}
         self._errors = 0
         self._error_sum = 0.0
+
+    def frames_are(self, raw_frame_bytes: int) -> None:
+        """Notes what a frame takes as the sender has it, where that is another than the model's."""
+        self._video = replace(self._video, raw_frame_bytes=raw_frame_bytes)
 
     def count_received(self, kind: Kind, size: int) -> None:
         """Counts a message of `size` bytes that was received."""
@@ -100,10 +105,13 @@ class Accounting:
 
     def count_timings(self, timings: StageTimings) -> None:
         """Counts the latency of each stage that ran for a group."""
-        for stage, latency in self._latency.items():
+        for stage in STAGES:
             if milliseconds := getattr(timings, f"{stage}_ms"):
-                latency.add(milliseconds)
-                self._metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
+                self._count_stage(stage, milliseconds)
+
+    def count_framing(self, milliseconds: float) -> None:
+        """Counts how long a picture took to be framed, the finder's run included."""
+        self._count_stage(FRAMING, milliseconds)
 
     def count_forecast_errors(self, errors: Iterable[float]) -> None:
         """Counts one-step forecast errors of observed frames, in keypoint units."""
@@ -132,6 +140,10 @@ class Accounting:
             forecast_error=_ratio(self._error_sum, self._errors),
             source_frames=[self._sources[n] for n in range(max(self._sources, default=-1) + 1)],
         )
+
+    def _count_stage(self, stage: str, milliseconds: float) -> None:
+        self._latency[stage].add(milliseconds)
+        self._metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TypeAlias
 
 from motioncast.framing import Crop, Face, Framed, Framer, FramingMode, letterboxed, portrait
@@ -39,12 +40,16 @@ class SessionFraming:
     Args:
         config: The session's.
         find: Finds faces where the server frames.
+        took: Is told how many milliseconds each picture took to be framed.
     """
 
-    def __init__(self, config: SessionConfig, find: FindFaces) -> None:
+    def __init__(
+        self, config: SessionConfig, find: FindFaces, took: Callable[[float], None]
+    ) -> None:
         model = config.model
         self._height, self._width = model.height, model.width
         self._find = find
+        self._took = took
         self._framer: Framer | None = None
         if config.frame is not FramingMode.OFF:
             if model.height != model.width:
@@ -56,6 +61,15 @@ class SessionFraming:
         self._starts_at_source = config.mode == motion_transfer_pb2.TRANSFER_MODE_RECONSTRUCTION
         self._noted: deque[tuple[int, Shown]] = deque()  # of frames to come
         self._shown: Shown | None = None
+
+    @property
+    def raw_frame_bytes(self) -> int | None:
+        """What one of the pictures that the server frames takes as raw RGB; None before one came,
+        and where the server does not frame."""
+        if self._framer is None or self._framer.pictures is None:
+            return None
+        width, height = self._framer.pictures
+        return 3 * width * height
 
     async def source(self, image: Image, *, first: bool, field: str) -> Image:
         """Returns a source image as raw RGB of the model's size.
@@ -71,12 +85,14 @@ class SessionFraming:
         if self._framer is None:
             return await self._of_the_models_size(image, field)
         picture = await _decoded(image, field)
+        started = perf_counter()
         faces = await self._faces(picture)
         if first and self._starts_at_source:
             framed = await asyncio.to_thread(self._framer.begin, picture, faces)
             self._shown = Shown(framed.crop, framed.faces)
         else:
             framed = await asyncio.to_thread(portrait, picture, faces, self._height)
+        self._took(1000 * (perf_counter() - started))
         return encode_image(framed.image)
 
     async def frame(self, frame: DrivingFrame) -> Image:
@@ -101,8 +117,10 @@ class SessionFraming:
                 "frame.image",
                 f"{width} x {height} pixels, but the pictures before have {size[0]} x {size[1]}",
             )
+        started = perf_counter()
         faces = await self._faces(picture) if self._framer.looks(frame.index) else None
         framed: Framed = await asyncio.to_thread(self._framer.frame, frame.index, picture, faces)
+        self._took(1000 * (perf_counter() - started))
         self._noted.append((frame.index, Shown(framed.crop, framed.faces)))
         return encode_image(framed.image)
 

@@ -20,7 +20,8 @@ class OrchestratorMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.stage_seconds = Histogram(
             "motioncast_stage_seconds",
-            "Seconds per group: each service's or the ensemble's call as seen here, and total.",
+            "Seconds per group: each service's or the ensemble's call as seen here, and total; "
+            "framing per picture.",
             ("stage",),
             registry=registry,
             buckets=_SECONDS,
@@ -64,7 +65,7 @@ class OrchestratorMetrics:
             buckets=_KEYPOINT_UNITS,
         )
         # A rate needs a zero to start from.
-        for stage in ("keypoint", "predictor", "synthesis", "ensemble", "total"):
+        for stage in ("keypoint", "predictor", "synthesis", "ensemble", "total", "framing"):
             self.stage_seconds.labels(stage)
         for origin in ("observed", "predicted", "concealed"):
             self.frames.labels(origin)

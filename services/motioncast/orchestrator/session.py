@@ -66,7 +66,9 @@ class Session:
         self._deadline = deadline
         self._merge_frames = merge_frames
         self._accounting = accounting
-        self._framing = SessionFraming(config, lambda square: pipeline.find_faces(square, deadline))
+        self._framing = SessionFraming(
+            config, lambda square: pipeline.find_faces(square, deadline), accounting.count_framing
+        )
 
     async def run(
         self, requests: AsyncIterator[StreamRequest]
@@ -95,6 +97,8 @@ class Session:
                     accounting.count_timings(cast.timings)
                     responses = _encode(cast, self._framing)
                     size = sum(response.ByteSize() for response in responses)
+                    if raw := self._framing.raw_frame_bytes:
+                        accounting.frames_are(raw)
                     accounting.count_results(cast.origins, size, cast.sources)
                     for response in responses:
                         yield response

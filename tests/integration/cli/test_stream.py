@@ -75,7 +75,7 @@ def test_counts_and_bytes_are_those_of_what_was_sent(run: Run, clip: Path, tmp_p
     sent = received + report["bytes"]["source"]
     assert report["saved"]["against_raw_frames"] == pytest.approx(1 - sent / raw)
     assert {stage["stage"] for stage in report["latency"]} == {
-        "keypoint", "predictor", "synthesis", "ensemble", "total", "end_to_end"
+        "keypoint", "predictor", "synthesis", "ensemble", "total", "framing", "end_to_end"
     }  # fmt: skip
 
 

@@ -20,10 +20,12 @@ from motioncast import orchestrator
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Context, Metrics, Registration, Server, ServerSettings
 from motioncast.stack import Stack, StackSettings
-from motioncast.v1.common_pb2 import KeypointSet, ModelInfo
+from motioncast.v1.common_pb2 import FRAMING_MODE_OFF, KeypointSet, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
     DetectRequest,
     DetectResponse,
+    FindFacesRequest,
+    FindFacesResponse,
     ListModelsRequest,
     ListModelsResponse,
 )
@@ -112,6 +114,9 @@ class Moody(KeypointServiceServicer):
         middle = KeypointSet(x=[0, 0], y=[0, 0], intensity=[1, 1])
         return DetectResponse(keypoints=[middle] * len(request.images))
 
+    async def FindFaces(self, request: FindFacesRequest, context: Context) -> FindFacesResponse:
+        return FindFacesResponse()
+
     async def ListModels(self, request: ListModelsRequest, context: Context) -> ListModelsResponse:
         return ListModelsResponse(models=[ModelInfo(name="toy", height=16, width=16, keypoints=2)])
 
@@ -155,7 +160,8 @@ async def test_what_nobody_foresaw_stays_in_the_log(stack: Stack) -> None:
 
 async def test_the_server_tells_what_it_serves(stub: Stub) -> None:
     info = await stub.GetServerInfo(GetServerInfoRequest(), timeout=10)
-    assert list(info.models) == [ModelInfo(name="toy", height=16, width=16, keypoints=2)]
+    model = ModelInfo(name="toy", height=16, width=16, keypoints=2, framing=FRAMING_MODE_OFF)
+    assert list(info.models) == [model]
     assert info.max_group_frames == 256
     assert info.max_message_bytes == 8 * 1024 * 1024
     assert info.max_sessions == OrchestratorSettings().max_sessions

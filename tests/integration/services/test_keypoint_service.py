@@ -11,7 +11,7 @@ import pytest
 from support.models_served import ModelsServed, refusal, serving_models
 from support.toy_models import build_toy_repository, image_with_points, keypoints_of_points
 
-from motioncast.v1.common_pb2 import Image, ModelInfo
+from motioncast.v1.common_pb2 import FRAMING_MODE_OFF, Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import DetectRequest, ListModelsRequest, ListModelsResponse
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.images import JPEG, PNG, RGB8, encode_image
@@ -96,7 +96,7 @@ async def test_the_models_are_listed_with_their_geometry_the_default_first(
         build_toy_repository(tmp_path, name)
 
     def info(name: str) -> Any:
-        return ModelInfo(name=name, height=16, width=16, keypoints=2)
+        return ModelInfo(name=name, height=16, width=16, keypoints=2, framing=FRAMING_MODE_OFF)
 
     async with serving_models(tmp_path, default_model="beta") as served:
         response = await served.keypoint.ListModels(ListModelsRequest())

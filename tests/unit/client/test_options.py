@@ -7,7 +7,11 @@ import pytest
 
 from motioncast.client import InvalidRequestError, Mode
 from motioncast.client.options import encode_config
-from motioncast.v1.common_pb2 import IMAGE_ENCODING_JPEG, IMAGE_ENCODING_RGB8
+from motioncast.v1.common_pb2 import (
+    FRAMING_MODE_FIXED,
+    IMAGE_ENCODING_JPEG,
+    IMAGE_ENCODING_RGB8,
+)
 from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_RECONSTRUCTION,
     TRANSFER_MODE_TRANSFER,
@@ -37,6 +41,7 @@ def test_every_option_has_its_field() -> None:
             "frame_count": 300,
             "output": "jpeg",
             "seed": 0,
+            "frame": "fixed",
         },
         Mode.TRANSFER,
     )
@@ -50,6 +55,7 @@ def test_every_option_has_its_field() -> None:
         frame_count=300,
         output_encoding=IMAGE_ENCODING_JPEG,
         seed=0,
+        frame=FRAMING_MODE_FIXED,
     )
 
 

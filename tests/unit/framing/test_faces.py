@@ -70,22 +70,49 @@ def test_the_crop_of_a_wide_face_has_0_48_of_the_side_for_its_width() -> None:
     assert face(0, 0, 96, 60).crop().side == pytest.approx(200)
 
 
-def test_of_candidates_that_overlap_the_surest_stays() -> None:
-    first, second = face(0, 0, 10, 10, 0.8), face(1, 0, 11, 10, 0.9)
-    other = face(20, 0, 30, 10, 0.7)
-    assert without_doubles([first, second, other]) == [second, other]
+def candidate(x: float, y: float, side: float, score: float = 0.9) -> list[float]:
+    """Returns a candidate whose eyes are 0.39 of its side apart, 0.15 above its middle."""
+    eye = y - 0.15 * side
+    return [score, x, y, side, side, x - 0.195 * side, eye, x + 0.195 * side, eye]
+
+
+def test_of_candidates_of_one_face_the_mean_by_score_stays() -> None:
+    first, second = candidate(0.5, 0.5, 0.2, 0.9), candidate(0.53, 0.5, 0.2, 0.6)
+    other = candidate(0.8, 0.5, 0.2, 0.7)
+    kept = without_doubles(np.array([second, first, other]))
+    assert kept.shape == (2, 9)
+    assert kept[0, :2] == pytest.approx([0.9, 0.5 + 0.03 * 0.6 / 1.5])
+    np.testing.assert_allclose(kept[1], other, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("shift", "kept"), [(5, 1), (6, 2)])
 def test_candidates_are_of_one_face_when_they_share_more_than_0_3(shift: int, kept: int) -> None:
     # Shifted by 5 of 10: 5 / 15 shared; by 6: 4 / 16.
-    pair = [face(0, 0, 10, 10), face(shift, 0, shift + 10, 10, 0.8)]
+    pair = np.array([candidate(0.3, 0.3, 0.1), candidate(0.3 + shift / 100, 0.3, 0.1, 0.8)])
     assert len(without_doubles(pair, 0.3)) == kept
+
+
+def test_a_face_is_the_box_that_was_fitted() -> None:
+    (one,) = found(np.array([candidate(0.5, 0.4, 0.25)], np.float32))
+    box = 0.25 * FINDER_SIZE
+    assert one.crop().side == pytest.approx((0.52 + 3.26 * 0.39) * box, rel=1e-5)
+    assert one.height == pytest.approx(1.021 * box, rel=1e-5)
+    assert one.centre[0] == pytest.approx(0.5 * FINDER_SIZE - 0.005 * box, rel=1e-5)
+    assert one.centre[1] == pytest.approx(
+        0.4 * FINDER_SIZE + (0.087 - 0.484 * 0.15) * box, rel=1e-5
+    )
+
+
+def test_a_head_that_is_turned_aside_keeps_its_size() -> None:
+    turned = candidate(0.5, 0.4, 0.25)
+    turned[5] = turned[7] = 0.5  # both eyes in one place
+    (one,) = found(np.array([turned], np.float32))
+    assert one.crop().side == pytest.approx(1.021 / 0.6 * 0.25 * FINDER_SIZE, rel=1e-3)
 
 
 def test_candidates_that_are_not_sure_or_no_numbers_are_no_faces() -> None:
     candidates = np.zeros((64, 9), np.float32)
-    candidates[0] = [0.95, 0.5, 0.5, 0.2, 0.2, 0, 0, 0, 0]
+    candidates[0] = candidate(0.5, 0.5, 0.2, 0.95)
     candidates[1] = [0.90, np.nan, 0.2, 0.1, 0.1, 0, 0, 0, 0]
     candidates[2] = [0.59, 0.2, 0.2, 0.1, 0.1, 0, 0, 0, 0]
     assert [one.score for one in found(candidates)] == [pytest.approx(0.95)]
@@ -94,6 +121,7 @@ def test_candidates_that_are_not_sure_or_no_numbers_are_no_faces() -> None:
 def test_the_values_of_faces_found_travel_in_32_bits() -> None:
     rng = np.random.default_rng(0)
     candidates = rng.uniform(0.6, 1, (64, 9)).astype(np.float32)
+    assert found(candidates)
     for one in found(candidates):
         for value in (one.left, one.top, one.right, one.bottom, one.score):
             assert float(np.float32(value)) == value

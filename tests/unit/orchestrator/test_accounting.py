@@ -31,7 +31,7 @@ def test_a_session_that_did_nothing_reports_zeros(accounting: Accounting) -> Non
     assert report.observed_frames == report.predicted_frames == report.concealed_frames == 0
     assert report.bits_per_sent_frame == report.bits_per_second == 0
     assert report.saved_against_all_keypoints == report.saved_against_raw_frames == 0
-    assert [summary.count for summary in report.latency] == [0, 0, 0, 0, 0]
+    assert [summary.count for summary in report.latency] == [0, 0, 0, 0, 0, 0]
 
 
 def test_half_of_the_keypoints_saved_at_one_observed_then_one_predicted(
@@ -65,11 +65,25 @@ def test_a_stage_that_did_not_run_is_not_counted(accounting: Accounting) -> None
     accounting.count_timings(StageTimings(synthesis_ms=4, total_ms=6))
     accounting.count_timings(StageTimings(keypoint_ms=2, synthesis_ms=8, total_ms=12))
     latency = {summary.stage: summary for summary in accounting.report().latency}
-    assert list(latency) == ["keypoint", "predictor", "synthesis", "ensemble", "total"]
-    assert [summary.count for summary in latency.values()] == [1, 0, 2, 0, 2]
+    assert list(latency) == ["keypoint", "predictor", "synthesis", "ensemble", "total", "framing"]
+    assert [summary.count for summary in latency.values()] == [1, 0, 2, 0, 2, 0]
     assert latency["synthesis"].p50_ms == 6
     assert latency["synthesis"].mean_ms == 6
     assert latency["predictor"].p99_ms == 0
+
+
+def test_framing_is_counted_by_the_picture(accounting: Accounting) -> None:
+    for milliseconds in (2, 4, 9):
+        accounting.count_framing(milliseconds)
+    framing = accounting.report().latency[-1]
+    assert (framing.stage, framing.count, framing.p50_ms, framing.mean_ms) == ("framing", 3, 4, 5)
+
+
+def test_frames_larger_than_the_models_save_against_their_own_size(accounting: Accounting) -> None:
+    accounting.frames_are(10 * RAW)
+    accounting.count_received("frames", RAW)
+    accounting.count_results([Origin.OBSERVED], 1, [0])
+    assert accounting.report().saved_against_raw_frames == pytest.approx(0.9)
 
 
 def test_the_forecast_error_is_the_mean_over_observed_frames(accounting: Accounting) -> None:

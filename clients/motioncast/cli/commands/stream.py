@@ -27,12 +27,29 @@ class Send(StrEnum):
     KEYPOINTS = "keypoints"
 
 
+class Framing(StrEnum):
+    """What of each picture the model sees."""
+
+    AUTO = "auto"  # the face, followed slowly
+    FIXED = "fixed"  # the square where the first picture has the face
+    OFF = "off"  # the centre square
+
+
 def stream(
     video: Annotated[Path, typer.Argument(help="Any video that FFmpeg reads.")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     source: Annotated[
-        Path | None, typer.Option(help="Image to animate instead of the video's first frame.")
+        list[Path] | None,
+        typer.Option(
+            help="Image to animate instead of the video's first frame; up to 4 of the same."
+        ),
     ] = None,
+    sources: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Without --source: frames of the video that become sources as it goes."
+        ),
+    ] = 1,
     relative: Annotated[
         bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")
     ] = False,
@@ -62,6 +79,13 @@ def stream(
     limit: Annotated[
         int | None, typer.Option(help="Take only that many frames of the video.")
     ] = None,
+    frame: Annotated[
+        Framing | None,
+        typer.Option(help="Frame the face. Default: as the model would have it."),
+    ] = None,
+    full_picture: Annotated[
+        bool, typer.Option("--full-picture", help="Put the results back into the full pictures.")
+    ] = False,
     real_time: Annotated[
         bool, typer.Option("--real-time", help="Send at the video's frame rate, as a camera would.")
     ] = False,
@@ -77,9 +101,23 @@ def stream(
     """
     from motioncast.cli.cast import CastOptions
     from motioncast.cli.streaming import StreamJob
+    from motioncast.framing import FramingMode
 
     options = CastOptions(observed, predicted, model, relative, seed, timeout, real_time)
-    job = StreamJob(video, out, options, source, send.value, skip, limit, target, models)
+    job = StreamJob(
+        video,
+        out,
+        options,
+        source or (),
+        sources,
+        send.value,
+        skip,
+        limit,
+        target,
+        models,
+        frame=None if frame is None else FramingMode(frame.value),
+        full_picture=full_picture,
+    )
     run_job(job, json=json, quiet=quiet)
 
 
@@ -89,7 +127,7 @@ def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
 
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
-    from motioncast.cli.streaming import stream_video
+    from motioncast.cli.streaming import FULL_PICTURE, stream_video
     from motioncast.cli.tables import show_paths, stream_tables
 
     with progress_bars(quiet=quiet) as stages:
@@ -99,4 +137,5 @@ def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
     if not quiet:
         console = Console()
         console.print(stream_tables(report))
-        show_paths(console, job.out, FILES)
+        full = {FULL_PICTURE: "the result in the full pictures"} if job.full_picture else {}
+        show_paths(console, job.out, {**FILES, **full})

@@ -1,0 +1,43 @@
+"""A video that was framed on its way: what it is compared with, and the results back in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from motioncast.cli.cast import Cast, Images
+from motioncast.cli.spool import Spool
+from motioncast.client.video import write_video
+from motioncast.framing import centre_square, cut, put_back
+
+
+def cut_originals(
+    pictures: Images,
+    results: Images,
+    cast: Cast,
+    originals: Spool,
+    full: Path | None,
+    on_frame: Callable[[], object],
+) -> None:
+    """Cuts what each frame shows out of its picture, as the result was.
+
+    Args:
+        pictures: Of the video, in full.
+        results: The frames that came back, as many.
+        cast: What else came back.
+        originals: Takes what was cut.
+        full: A video to write, of the pictures with the results put back; None for none.
+        on_frame: Called after each frame.
+    """
+    with ExitStack() as stack:
+        writer = None
+        if full is not None:
+            writer = stack.enter_context(write_video(full, cast.config.frame_rate))
+        for frame in cast.frames:
+            picture = pictures[frame.index]
+            crop = frame.crop or centre_square(picture.shape[1], picture.shape[0])
+            originals.append(cut(picture, crop, cast.config.height))
+            if writer is not None:
+                writer.write(put_back(picture, results[frame.index], crop))
+            on_frame()

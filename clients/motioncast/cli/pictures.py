@@ -1,0 +1,72 @@
+"""The full pictures of a video, decoded when they are needed: kept, they would fill the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from motioncast.client import MediaError, Pixels
+from motioncast.client.video import Video, read_video
+
+
+class Pictures:
+    """The pictures of a video in their order, (H, W, 3); to go back in it reads from the start.
+
+    Args:
+        path: The video.
+        skip: Frames to leave out at its beginning.
+        length: Frames that follow; there are as many.
+        max_pixels: Pictures that have more are scaled down.
+    """
+
+    def __init__(self, path: Path, skip: int, length: int, max_pixels: int) -> None:
+        self._path = path
+        self._skip = skip
+        self._length = length
+        self._max_pixels = max_pixels
+        self._video: Video | None = None
+        self._frames: Iterator[Pixels] = iter(())
+        self._position = -1  # of the latest picture
+        self._latest: Pixels | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Pixels:
+        """Returns a picture; raises MediaError where the file has changed since it was counted."""
+        if not 0 <= index < self._length:
+            raise IndexError(index)
+        if self._video is None or index < self._position:
+            self._open()
+        while self._latest is None or self._position < index:
+            self._latest = next(self._frames, None)
+            if self._latest is None:
+                raise MediaError(f"{self._path.name}: became shorter while it was read")
+            self._position += 1
+        return self._latest
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._video is not None:
+            self._video.close()
+            self._video = None
+
+    def _open(self) -> None:
+        self.close()
+        end = self._skip + self._length
+        self._video = read_video(self._path, None, limit=end, max_pixels=self._max_pixels)
+        self._frames = self._video.frames
+        self._position, self._latest = -1 - self._skip, None

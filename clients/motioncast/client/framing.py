@@ -1,0 +1,127 @@
+"""Framing on the sender's machine, with the code and the face finder that the server uses.
+
+    finder = FaceFinder("model_repository/face_finder/1/model.onnx")
+    framing = DeviceFraming(finder, "auto", detector.height, frame_rate=25.0)
+    source = framing.begin(pictures[0])
+    keypoints = detector.observed(pictures, observed=5, predicted=5, framing=framing)
+    async for frame in service.stream_keypoints(keypoints, source=source.image): ...
+
+The crops are those that the server would take of the same pictures. Needs
+`pip install 'motioncast[device]'`.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import numpy as np
+
+from motioncast.client.errors import InvalidRequestError, MediaError
+from motioncast.client.onnx import open_model
+from motioncast.client.options import framing as framing_mode
+from motioncast.client.types import Framing, Pixels
+from motioncast.framing import (
+    FINDER_SIZE,
+    Face,
+    Framed,
+    Framer,
+    FramingMode,
+    found,
+    letterboxed,
+    portrait,
+    size_problem,
+)
+
+
+class FaceFinder:
+    """Finds faces with the model `face_finder`.
+
+    Args:
+        model: Path of its `model.onnx`.
+        threads: Threads that one call uses; 0 for one per core.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+        MediaError: The file is not there or is no face finder.
+    """
+
+    def __init__(self, model: str | PathLike[str], *, threads: int = 0) -> None:
+        self._session = open_model(model, threads, "a face finder")
+        inputs = {one.name: one.shape[1:] for one in self._session.get_inputs()}
+        outputs = [one.name for one in self._session.get_outputs()]
+        if inputs != {"image": [FINDER_SIZE, FINDER_SIZE, 3]} or outputs != ["faces"]:
+            raise MediaError(f"{model}: not a face finder")
+
+    def find(self, picture: Pixels) -> list[Face]:
+        """Returns the faces of a picture (H, W, 3) uint8 RGB, in its pixels, the surest first.
+
+        Raises:
+            InvalidRequestError: It is none, or too small or too large.
+        """
+        square, letterbox = letterboxed(_checked(picture))
+        (candidates,) = self._session.run(["faces"], {"image": square[np.newaxis]})
+        return [letterbox.back(face) for face in found(candidates[0])]
+
+
+class DeviceFraming:
+    """The camera of one session, on this side: pictures in, images of the model's size out.
+
+    Args:
+        finder: Finds the faces.
+        mode: "auto" follows the face slowly, "fixed" stays where the first picture had it.
+        size: Height and width of the model's images in pixels.
+        frame_rate: Frames per second of the video.
+
+    Raises:
+        InvalidRequestError: The mode is none of the two, or a number is not above 0.
+    """
+
+    def __init__(
+        self, finder: FaceFinder, mode: Framing, size: int, *, frame_rate: float = 25.0
+    ) -> None:
+        chosen = framing_mode("mode", mode)
+        if chosen is FramingMode.OFF:
+            raise InvalidRequestError.of("mode", "'off' needs no framing")
+        for field, value in (("size", size), ("frame_rate", frame_rate)):
+            if not value > 0:
+                raise InvalidRequestError.of(field, f"{value:g} is not above 0")
+        self._finder = finder
+        self._size = size
+        self._framer = Framer(chosen, size, frame_rate)
+
+    def begin(self, picture: Pixels) -> Framed:
+        """Returns the video's first picture as the source; the camera starts there."""
+        return self._framer.begin(picture, self._finder.find(picture))
+
+    def portrait(self, picture: Pixels) -> Framed:
+        """Returns a picture that is framed by itself: another source."""
+        return portrait(_checked(picture), self._finder.find(picture), self._size)
+
+    def frame(self, index: int, picture: Pixels) -> Framed:
+        """Returns frame `index` of the timeline; only those that are sent need to be framed.
+
+        Args:
+            index: Greater than the one before.
+            picture: (H, W, 3) uint8 RGB, of the size of those before.
+
+        Raises:
+            InvalidRequestError: The picture is none, or of another size.
+        """
+        picture = _checked(picture)
+        size = self._framer.pictures
+        if size is not None and (picture.shape[1], picture.shape[0]) != size:
+            problem = f"{picture.shape[1]} x {picture.shape[0]} pixels, but the pictures before"
+            raise InvalidRequestError.of("picture", f"{problem} have {size[0]} x {size[1]}")
+        faces = self._finder.find(picture) if self._framer.looks(index) else None
+        return self._framer.frame(index, picture, faces)
+
+
+def _checked(picture: Pixels) -> Pixels:
+    array = np.asarray(picture)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+        problem = f"shape {array.shape} of {array.dtype}, but a picture is (H, W, 3) of uint8"
+        raise InvalidRequestError.of("picture", problem)
+    wrong = size_problem(array.shape[1], array.shape[0])
+    if wrong is not None:
+        raise InvalidRequestError.of("picture", wrong)
+    return array

@@ -1,0 +1,38 @@
+"""ONNX models on the sender's machine."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from motioncast.client.errors import MediaError, MissingExtraError
+
+
+def open_model(model: str | PathLike[str], threads: int, what: str) -> Any:
+    """Returns an `onnxruntime.InferenceSession` on the processor.
+
+    Args:
+        model: Path of the file.
+        threads: That one call uses; 0 for one per core.
+        what: It should hold, for the error's sentence.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+        MediaError: The file is not there or cannot be read.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError(
+            "models on the device need ONNX Runtime: pip install 'motioncast[device]'"
+        ) from error
+    path = Path(model)
+    if not path.is_file():
+        raise MediaError(f"{path}: no such file")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no common ancestor but this
+        raise MediaError(f"{path}: not {what}") from error
