@@ -1,0 +1,149 @@
+"""MediaPipe's TFLite files -> weights of the networks here.
+
+    python -m motioncast.models.mediapipe.conversion MODULES OUT
+
+MODULES is the folder mediapipe/modules of the wheel mediapipe 0.10.14; OUT gets face_mesh.pt,
+near_finder.pt and face_finder.pt, state dictionaries in float16, which is what the files hold.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from motioncast.models.mediapipe.finder import FaceFinder
+from motioncast.models.mediapipe.mesh import FaceMesh
+from motioncast.models.mediapipe.near_finder import NearFinder
+from motioncast.models.mediapipe.tflite import Operation, TfliteError, TfliteNetwork, read_tflite
+from motioncast.models.mediapipe.weights import save_weights
+
+MESH_FILE = "face_landmark/face_landmark_with_attention.tflite"
+NEAR_FINDER_FILE = "face_detection/face_detection_short_range.tflite"
+FINDER_FILE = "face_detection/face_detection_full_range_sparse.tflite"
+
+
+class Weights:
+    """The weights of a file, each of which goes into one layer."""
+
+    def __init__(self, network: TfliteNetwork) -> None:
+        self._network = network
+        self._makers = {out: one for one in network.operations for out in one.outputs}
+        self._taken: set[int] = set()  # outputs of operations
+
+    def fill(self, *modules: nn.Module, outputs: tuple[str, ...]) -> None:
+        """Gives the layers of some modules, in their order, the weights of the operations that lead
+        to some outputs and are in no layer yet, in theirs.
+
+        Raises TfliteError where the two do not fit.
+        """
+        layers = [layer for module in modules for layer in _layers(module)]
+        wanted: set[int] = set()
+        for name in outputs:
+            if name not in self._network.outputs:
+                raise TfliteError(f"there is no output {name}: {sorted(self._network.outputs)}")
+            self._lead_to(self._network.outputs[name], wanted)
+        operations = [
+            one
+            for one in self._network.operations
+            if one.kind in _LAYOUTS and one.outputs[0] in wanted
+        ]
+        if len(operations) != len(layers):
+            raise TfliteError(
+                f"{', '.join(outputs)}: {len(operations)} operations for {len(layers)} layers"
+            )
+        for layer, operation in zip(layers, operations, strict=True):
+            _fill(layer, operation)
+        self._taken |= wanted
+
+    def _lead_to(self, tensor: int, found: set[int]) -> None:
+        pending = [tensor]
+        while pending:
+            tensor = pending.pop()
+            maker = self._makers.get(tensor)
+            if maker is None or tensor in found or tensor in self._taken:
+                continue
+            found.add(tensor)
+            pending += maker.inputs
+
+
+def convert_mesh(path: Path) -> FaceMesh:
+    """Reads face_landmark_with_attention.tflite; raises as `read_tflite`, and TfliteError."""
+    mesh, weights = FaceMesh(), Weights(read_tflite(path))
+    weights.fill(mesh.stem, mesh.early, mesh.late, mesh.mesh, outputs=("output_mesh_identity",))
+    weights.fill(mesh.flag, outputs=("conv_faceflag",))
+    weights.fill(mesh.lips, outputs=("output_lips",))
+    for side, eye in (("left", mesh.left_eye), ("right", mesh.right_eye)):
+        weights.fill(eye.features, eye.eye, outputs=(f"output_{side}_eye",))
+        weights.fill(eye.iris, outputs=(f"output_{side}_iris",))
+    return mesh.eval()
+
+
+def convert_near_finder(path: Path) -> NearFinder:
+    """Reads face_detection_short_range.tflite; raises as `read_tflite`, and TfliteError."""
+    finder, weights = NearFinder(), Weights(read_tflite(path))
+    weights.fill(finder, outputs=("classificators", "regressors"))
+    return finder.eval()
+
+
+def convert_finder(path: Path) -> FaceFinder:
+    """Reads face_detection_full_range_sparse.tflite; raises as `read_tflite`, and TfliteError."""
+    finder, weights = FaceFinder(), Weights(read_tflite(path))
+    weights.fill(finder, outputs=("Identity_1", "Identity"))
+    return finder.eval()
+
+
+def _layers(module: nn.Module) -> Iterator[nn.Conv2d | nn.PReLU]:
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.PReLU):
+            yield part
+
+
+def _convolution(weight: Tensor) -> Tensor:
+    return weight.permute(0, 3, 1, 2)  # out, height, width, in
+
+
+def _depthwise(weight: Tensor) -> Tensor:
+    return weight.permute(3, 0, 1, 2)  # 1, height, width, channels
+
+
+def _slopes(weight: Tensor) -> Tensor:
+    return weight.flatten()
+
+
+_LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "PRELU": _slopes,
+}
+
+
+@torch.no_grad()
+def _fill(layer: nn.Conv2d | nn.PReLU, operation: Operation) -> None:
+    found = [torch.from_numpy(constant.copy()).float() for constant in operation.constants]
+    found[0] = _LAYOUTS[operation.kind](found[0])
+    expected = list(layer.parameters())  # the weight, and the bias of a convolution
+    shapes = [tuple(value.shape) for value in found], [tuple(value.shape) for value in expected]
+    if shapes[0] != shapes[1]:
+        raise TfliteError(f"{operation.kind}: has weights {shapes[0]}, the layer {shapes[1]}")
+    for parameter, value in zip(expected, found, strict=True):
+        parameter.copy_(value)
+
+
+def main() -> None:
+    """Converts the three files."""
+    parser = argparse.ArgumentParser(description="MediaPipe's TFLite files -> PyTorch weights")
+    parser.add_argument("modules", type=Path, help="folder mediapipe/modules of the wheel")
+    parser.add_argument("out", type=Path, help="folder to write to")
+    arguments = parser.parse_args()
+    for name, convert, file in (
+        ("face_mesh", convert_mesh, MESH_FILE),
+        ("near_finder", convert_near_finder, NEAR_FINDER_FILE),
+        ("face_finder", convert_finder, FINDER_FILE),
+    ):
+        save_weights(convert(arguments.modules / file), arguments.out / f"{name}.pt")
+
+
+if __name__ == "__main__":
+    main()
