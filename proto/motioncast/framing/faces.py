@@ -24,7 +24,7 @@ from motioncast.framing.pixels import Picture
 
 FINDER: Final = "face_finder"  # the model's name in every repository
 FINDER_SIZE: Final = 192  # pixels a side of what it takes
-MIN_SCORE: Final = 0.6  # of a candidate that counts
+MIN_SCORE: Final = 0.5  # of a candidate that counts
 MAX_OVERLAP: Final = 0.3  # of two candidates that are of two faces
 FACE_HEIGHT: Final = 0.60  # of the crop's side, at most
 FACE_WIDTH: Final = 0.48  # likewise; whichever gives the larger crop

@@ -114,7 +114,7 @@ def test_candidates_that_are_not_sure_or_no_numbers_are_no_faces() -> None:
     candidates = np.zeros((64, 9), np.float32)
     candidates[0] = candidate(0.5, 0.5, 0.2, 0.95)
     candidates[1] = [0.90, np.nan, 0.2, 0.1, 0.1, 0, 0, 0, 0]
-    candidates[2] = [0.59, 0.2, 0.2, 0.1, 0.1, 0, 0, 0, 0]
+    candidates[2] = [0.49, 0.2, 0.2, 0.1, 0.1, 0, 0, 0, 0]
     assert [one.score for one in found(candidates)] == [pytest.approx(0.95)]
 
 

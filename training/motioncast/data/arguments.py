@@ -6,11 +6,12 @@ from typing import get_args
 
 from motioncast.data.bair import Camera
 from motioncast.data.clip_cache import DEFAULT_CACHE, ClipCache, OnDamage
+from motioncast.data.framing import FRAMES, ClipFraming
 from motioncast.data.sources import LAYOUTS, DataSource, open_clips
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds --data (or --videos), --names, --layout, --camera, --skip-damaged and --cache."""
+    """Adds --data (or --videos), --names, --layout, --camera, --frame, --skip-damaged, --cache."""
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data",
@@ -30,6 +31,13 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera", choices=get_args(Camera), default="main", help="of TFRecords (default: main)"
     )
     group.add_argument(
+        "--frame",
+        choices=FRAMES,
+        default="off",
+        help="fixed: cut out the face that a clip's first frame shows, as the product does; "
+        "off (the default): the centre square",
+    )
+    group.add_argument(
         "--skip-damaged", action="store_true", help="leave damaged files out instead of stopping"
     )
     group.add_argument(
@@ -39,7 +47,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def data_source(options: argparse.Namespace) -> DataSource:
     """Returns what the options of `add_data_arguments` say is meant."""
-    return DataSource(options.data, options.names, options.layout, options.camera)
+    framing = ClipFraming.shipped() if options.frame == "fixed" else None
+    return DataSource(options.data, options.names, options.layout, options.camera, framing)
 
 
 def on_damage(options: argparse.Namespace) -> OnDamage:

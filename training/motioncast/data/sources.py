@@ -12,6 +12,7 @@ from motioncast.data.clip_cache import (
     OnDamage,
     cached_clips,
 )
+from motioncast.data.framing import ClipFraming
 from motioncast.data.video_folder import VIDEO_SUFFIXES, VideoFolder
 
 Layout = Literal["auto", "videos", "tfrecord"]
@@ -26,6 +27,7 @@ class DataSource:
     names: Path | None = None  # a split list: one file name or stem per line
     layout: Layout = "auto"  # what the folder holds; by default its content decides
     camera: Camera = "main"  # of TFRecords
+    framing: ClipFraming | None = None  # of videos whose faces are cut out
 
 
 def open_clips(
@@ -44,8 +46,10 @@ def clip_source(data: DataSource) -> ClipSource:
     """Returns the reader for what the folder holds."""
     layout = _found_layout(data.folder) if data.layout == "auto" else data.layout
     if layout == "tfrecord":
+        if data.framing is not None:
+            raise ValueError("frame: TFRecords are not framed, they show no face")
         return BairFolder(data.folder, data.names, data.camera)
-    return VideoFolder(data.folder, data.names)
+    return VideoFolder(data.folder, data.names, data.framing)
 
 
 def _found_layout(folder: Path) -> Layout:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from motioncast.data.folder import data_files
+from motioncast.data.framing import ClipFraming
 from motioncast.data.movie import movie_frames
 
 MOVIE_SUFFIXES = frozenset({".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"})
@@ -33,11 +34,12 @@ class VideoFolder:
 
     root: Path
     names: Path | None = None
+    framing: ClipFraming | None = None  # where faces are cut out; else the centre squares
 
     @property
     def options(self) -> str:
         """What besides the files decides what is read."""
-        return ""
+        return "" if self.framing is None else self.framing.options
 
     def paths(self) -> list[Path]:
         """Lists the videos by name, or the photographs of a folder without videos.
@@ -51,19 +53,22 @@ class VideoFolder:
 
     def read(self, path: Path, size: int) -> Iterator[tuple[str, Clip]]:
         """Yields the name and the frames (T, size, size, 3) of the one clip in a file."""
-        yield path.name, read_clip(path, size)
+        yield path.name, read_clip(path, size, self.framing)
 
 
-def read_clip(path: Path, size: int) -> Clip:
-    """Returns all frames of a video, centre-cropped square and scaled to (T, size, size, 3).
+def read_clip(path: Path, size: int, framing: ClipFraming | None = None) -> Clip:
+    """Returns all frames of a video, cropped square and scaled to (T, size, size, 3).
 
-    Raises DamagedVideoError when the file cannot be decoded, ends early or holds no frame.
+    The crop is the centre square, or with a framing the face's. Raises DamagedVideoError when the
+    file cannot be decoded, ends early or holds no frame, or is too large or small to be framed.
     """
+    strip = path.suffix.lower() in STRIP_SUFFIXES
     try:
-        if path.suffix.lower() in STRIP_SUFFIXES:
-            frames = [_square(frame, size) for frame in _strip_frames(path)]
+        found = _strip_frames(path) if strip else movie_frames(path)
+        if framing is None:
+            frames = [_square(frame, size) for frame in found]
         else:
-            frames = [_square(frame, size) for frame in movie_frames(path)]
+            frames = framing.cut(map(_pixels, found), size)
     except (av.FFmpegError, ValueError) as error:
         raise DamagedVideoError(f"{path}: cannot be decoded as a video ({error})") from error
     if not frames:

@@ -1,0 +1,69 @@
+"""Clips framed as the product frames them: one crop for each, where its first frame has the face.
+
+The finder is the served model, the rest the code of `motioncast.framing`, which services and
+devices run too.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from motioncast.client.errors import MediaError
+from motioncast.client.framing import FaceFinder
+from motioncast.framing import FINDER, cut, portrait
+from motioncast.inference.repository import default_repository, find_models
+
+Frame = Literal["off", "fixed"]
+FRAMES: tuple[Frame, ...] = ("off", "fixed")
+RULE: Final = 1  # to be raised when the same pictures would be cut otherwise
+
+
+@dataclass(frozen=True)
+class ClipFraming:
+    """Frames whole clips with a finder; a clip without a face shows its centre square."""
+
+    finder: Path  # the model's file
+
+    @classmethod
+    def shipped(cls) -> "ClipFraming":
+        """Returns the framing with the finder of the default model repository.
+
+        Raises FileNotFoundError where that has none.
+        """
+        repository = default_repository()
+        file = find_models(repository).get(FINDER)
+        if file is None:
+            raise FileNotFoundError(f"frame: {repository} has no {FINDER}")
+        return cls(file)
+
+    @cached_property
+    def options(self) -> str:
+        """What decides how clips are cut: the rule and the finder."""
+        digest = hashlib.sha256(self.finder.read_bytes()).hexdigest()[:16]
+        return f"framed:{RULE}:{digest}"
+
+    def cut(self, pictures: Iterable[npt.NDArray[np.uint8]], size: int) -> list[np.ndarray]:
+        """Returns the pictures (H, W, 3) of a clip as frames (size, size, 3), all of one crop."""
+        frames: list[np.ndarray] = []
+        crop = None
+        for picture in pictures:
+            if crop is None:
+                framed = portrait(picture, self._faces.find(picture), size)
+                crop = framed.crop
+                frames.append(framed.image)
+            else:
+                frames.append(cut(picture, crop, size))
+        return frames
+
+    @cached_property
+    def _faces(self) -> FaceFinder:
+        try:
+            return FaceFinder(self.finder, threads=1)
+        except MediaError as error:
+            raise ValueError(f"frame: {error}") from error
