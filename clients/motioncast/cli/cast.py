@@ -197,7 +197,7 @@ def _open(
         image = video[index] if framed is None else framed.image
         found: NDArray[np.float32] = detector.detect(image[None])[0]
         element = found if framed is None else FramedKeypoints(found, framed.crop)
-        number = None if given.gathering is None else given.gathering.see(found)
+        number = None if given.gathering is None else given.gathering.see(index, found)
         return [element] if number is None else [Source(image, number, found), element]
 
     keypoints = _Feed(len(video), detect, interval)
@@ -207,7 +207,7 @@ def _open(
         images = [frame(image).image for image in images]
     points = list(detector.detect(np.stack(images)))
     if given.gathering is not None:
-        given.gathering.see(points[0])
+        given.gathering.see(0, points[0])
     stream = service.stream_keypoints(
         keypoints,
         source=images,

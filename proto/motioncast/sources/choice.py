@@ -30,7 +30,7 @@ class ChoiceSettings:
     """How a source is chosen."""
 
     motion_penalty: float = 0.25  # of keypoint units that the whole moves, in those of the residual
-    margin: float = 0.2  # another source is taken when it costs less than 1 - margin of the one
+    margin: float = 0.3  # another source is taken when it costs less than 1 - margin of the one
     rest_frames: int = 5  # that a source is used for at least
 
 

@@ -28,8 +28,8 @@ class GatherSettings:
     """
 
     sources: int = MAX_SOURCES  # that are gathered at most
-    threshold: float = 0.03  # of cost, in keypoint units: 1.9 pixels at 128 x 128
-    rest_frames: int = 12  # between two of them: half a second
+    threshold: float = 0.02  # of cost, in keypoint units: 1.3 pixels at 128 x 128
+    rest_frames: int = 12  # from one to the next: half a second
 
     def __post_init__(self) -> None:
         if not 1 <= self.sources <= MAX_SOURCES:
@@ -57,20 +57,24 @@ class Gathering:
     ) -> None:
         self._weights = weights
         self._settings = settings
-        self._rested = 0
+        self._latest = 0  # frame that became one
         self.sources: list[Keypoints] = []
 
-    def see(self, keypoints: Keypoints) -> int | None:
-        """Returns the index of the source that a frame of keypoints (K, 3) becomes, if any."""
-        self._rested += 1
+    def see(self, frame: int, keypoints: Keypoints) -> int | None:
+        """Returns the index of the source that a frame becomes, if any.
+
+        Args:
+            frame: Its own index on the timeline; of the frames that are sent, in their order.
+            keypoints: (K, 3).
+        """
         if self.sources:
             if len(self.sources) >= self._settings.sources:
                 return None
-            if self._rested < self._settings.rest_frames:
+            if frame - self._latest < self._settings.rest_frames:
                 return None
             prices = costs(np.stack(self.sources), keypoints[np.newaxis], self._weights)
             if prices.min() <= self._settings.threshold:
                 return None
-        self._rested = 0
+        self._latest = frame
         self.sources.append(keypoints)
         return len(self.sources) - 1

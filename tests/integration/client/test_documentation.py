@@ -18,7 +18,7 @@ from motioncast.client.video import read_video, write_video
 from motioncast.stack import Stack, StackSettings
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "sdk.md"
-FILE, BLOCKING, DEVICE, ERRORS = re.findall(
+FILE, BLOCKING, DEVICE, SOURCES, ERRORS = re.findall(
     r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE
 )
 
@@ -70,6 +70,11 @@ async def test_the_blocking_program_runs(folder: Path, toy_repository: Path) -> 
 async def test_the_program_with_keypoints_runs(folder: Path, toy_repository: Path) -> None:
     output = await printed(DEVICE, folder, toy_repository)
     assert re.fullmatch(r"30 frames at \d+\.\d kbit/s\n", output)
+
+
+async def test_the_program_with_several_sources_runs(folder: Path, toy_repository: Path) -> None:
+    output = await printed(SOURCES, folder, toy_repository)
+    assert re.fullmatch(r"frames by source: \(\d+, \d+\)\n", output)
 
 
 async def test_the_program_with_an_error_says_it(folder: Path, toy_repository: Path) -> None:
