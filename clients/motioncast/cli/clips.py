@@ -6,6 +6,7 @@ Means over the frames of a clip first, then over clips: every clip counts the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +14,14 @@ from typing import Any, Final
 import numpy as np
 from rich.table import Table
 
-from motioncast.cli.cast import CastOptions, cast
+from motioncast.cli.cast import CastOptions, Images, cast
 from motioncast.cli.failures import CommandError
+from motioncast.cli.framed import original_of
+from motioncast.cli.pictures import Pictures, most_pixels
 from motioncast.cli.progress import Stages
 from motioncast.cli.quality import Quality, compare
 from motioncast.cli.streaming import ANSWER_SECONDS, open_service
-from motioncast.client import Origin, Pixels, Service
+from motioncast.client import FramingMode, Origin, Pixels, Service
 from motioncast.client.video import read_video
 
 SUFFIXES: Final = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".mpg", ".webm"}
@@ -75,6 +78,7 @@ async def evaluate_clips(
     stages: Stages,
     target: str | None = None,
     models: Path | None = None,
+    frame: FramingMode | None = None,
 ) -> list[ClipsQuality]:
     """Streams every clip under every pattern and measures what comes back.
 
@@ -84,15 +88,19 @@ async def evaluate_clips(
         stages: Shows progress.
         target: The orchestrator's HOST:PORT; None starts all services in this process.
         models: Model repository of this process; None for the one installed.
+        frame: How pictures are framed; None as the model would have it.
     """
     rows = []
     async with open_service(target, models) as service:
-        size = (await service.server_info(timeout=ANSWER_SECONDS)).models[0].height
+        info = await service.server_info(timeout=ANSWER_SECONDS)
+        model = info.models[0]
+        mode = model.framing if frame is None else frame
+        reading = _Reading(mode, model.height, most_pixels(info))
         for pattern in patterns:
             advance = stages(f"pattern {pattern}", len(clips))
             measured = []
             for clip in clips:
-                measured.append(await _measure(service, clip, size, pattern))
+                measured.append(await _measure(service, clip, reading, pattern))
                 advance()
             rows += [
                 _mean(pattern, origin, [frames[origin] for frames in measured if frames[origin]])
@@ -128,20 +136,46 @@ def as_json(folder: Path, rows: Sequence[ClipsQuality]) -> dict[str, Any]:
     return {"folder": folder.name, "quality": [asdict(row) for row in rows]}
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How clips are read."""
+
+    mode: FramingMode
+    size: int  # of the model's images
+    max_pixels: int  # of full pictures
+
+    def open(self, clip: Path) -> tuple[Images, float]:
+        """Returns the frames of a clip, or its full pictures to be framed, and its frame rate."""
+        with read_video(
+            clip,
+            self.size if self.mode is FramingMode.OFF else None,
+            max_pixels=self.max_pixels,
+        ) as video:
+            if self.mode is FramingMode.OFF:
+                return list(video.frames), video.frame_rate
+            count = sum(1 for _ in video.frames)
+            return Pictures(clip, 0, count, self.max_pixels), video.frame_rate
+
+
 async def _measure(
-    service: Service, clip: Path, size: int, pattern: Pattern
+    service: Service, clip: Path, reading: _Reading, pattern: Pattern
 ) -> dict[Origin, list[tuple[Quality, Quality]]]:
     """Returns result and copied source of every frame of a clip but the first, by origin."""
-    with read_video(clip, size) as video:
-        originals = list(video.frames)
-        frame_rate = video.frame_rate
+    video, frame_rate = reading.open(clip)
     results: list[Pixels] = []
-    options = CastOptions(pattern.observed, pattern.predicted)
-    done = await cast(service, originals, frame_rate, options, results.append)
+    options = CastOptions(pattern.observed, pattern.predicted, frame=reading.mode)
     frames: dict[Origin, list[tuple[Quality, Quality]]] = {origin: [] for origin in Origin}
-    for frame, original, result in list(zip(done.frames, originals, results, strict=True))[1:]:
-        pair = compare(result, original), compare(originals[0], original)
-        frames[frame.origin].append(pair)
+    with ExitStack() as stack:
+        if isinstance(video, Pictures):
+            stack.enter_context(video)
+        done = await cast(service, video, frame_rate, options, results.append)
+        first = None
+        for frame in done.frames:
+            original = original_of(video[frame.index], frame, reading.size)
+            first = original if first is None else first
+            if frame.index:
+                pair = compare(results[frame.index], original), compare(first, original)
+                frames[frame.origin].append(pair)
     return frames
 
 

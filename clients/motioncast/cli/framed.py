@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from motioncast.cli.cast import Cast, Images
+from motioncast.cli.cast import Cast, CastFrame, Images
 from motioncast.cli.spool import Spool
+from motioncast.client import Crop, Pixels
 from motioncast.client.video import write_video
 from motioncast.framing import centre_square, cut, put_back
 
@@ -36,8 +37,22 @@ def cut_originals(
             writer = stack.enter_context(write_video(full, cast.config.frame_rate))
         for frame in cast.frames:
             picture = pictures[frame.index]
-            crop = frame.crop or centre_square(picture.shape[1], picture.shape[0])
-            originals.append(cut(picture, crop, cast.config.height))
+            originals.append(original_of(picture, frame, cast.config.height))
             if writer is not None:
+                crop = _crop(picture, frame)
                 writer.write(put_back(picture, results[frame.index], crop))
             on_frame()
+
+
+def original_of(picture: Pixels, frame: CastFrame, size: int) -> Pixels:
+    """Returns what a frame shows of its picture, (size, size, 3).
+
+    A picture that was not framed is returned as it is.
+    """
+    if frame.crop is None and picture.shape[:2] == (size, size):
+        return picture
+    return cut(picture, _crop(picture, frame), size)
+
+
+def _crop(picture: Pixels, frame: CastFrame) -> Crop:
+    return frame.crop or centre_square(picture.shape[1], picture.shape[0])

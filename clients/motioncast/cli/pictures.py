@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from motioncast.client import MediaError, Pixels
+from motioncast.client import MediaError, Pixels, ServerInfo
 from motioncast.client.video import Video, read_video
+from motioncast.framing import MAX_PIXELS
+
+_ENVELOPE_BYTES: Final = 4096  # of a message besides the pixels, and more than enough
+
+
+def most_pixels(info: ServerInfo) -> int:
+    """Returns how many pixels a picture may have that a server is sent as raw RGB."""
+    return max(1, min(MAX_PIXELS, (info.max_message_bytes - _ENVELOPE_BYTES) // 3))
 
 
 class Pictures:

@@ -17,7 +17,7 @@ from motioncast.cli.cast import Cast, CastOptions, Detector, Framing, Images, ca
 from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
 from motioncast.cli.output import whole_folder, write_json
-from motioncast.cli.pictures import Pictures
+from motioncast.cli.pictures import Pictures, most_pixels
 from motioncast.cli.progress import Stages
 from motioncast.cli.render import Rendering, render
 from motioncast.cli.report import (
@@ -35,14 +35,13 @@ from motioncast.cli.spool import Spool
 from motioncast.cli.stoppable import run_stoppable
 from motioncast.client import FramingMode, Model, Pixels, ServerInfo, Service, connect
 from motioncast.client.video import read_image, read_video
-from motioncast.framing import FINDER, MAX_PIXELS
+from motioncast.framing import FINDER
 from motioncast.sources import Gathering, GatherSettings
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 10.0  # for a question that costs the server nothing
 FULL_PICTURE: Final = "full_picture.mp4"
 IN_PROCESS: Final = "services in this process"
-_ENVELOPE_BYTES: Final = 4096  # of a message besides the pixels, and more than enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Pa
         framed = mode is not FramingMode.OFF
         if job.full_picture and not framed:
             raise CommandError("full-picture: the pictures are not framed, so they are not full")
-        max_pixels = min(MAX_PIXELS, (info.max_message_bytes - _ENVELOPE_BYTES) // 3)
+        max_pixels = most_pixels(info)
         _check_sources(job, info)
         size = None if framed else model.height
         source = [read_image(path, size, max_pixels=max_pixels) for path in job.sources]

@@ -10,6 +10,7 @@ from pathlib import Path
 from motioncast.export.exporter import ExportedModel, ExportError, export_models
 from motioncast.export.parity import ParityError
 from motioncast.export.precision import PRECISIONS
+from motioncast.framing import FramingMode
 from motioncast.models.configurations import CONFIGURATIONS
 
 
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name=options.name,
             precision=options.precision,
             calibration=options.calibration,
+            framing=FramingMode(options.framing),
         )
     except (ExportError, ParityError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -69,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FOLDER",
         help="training videos, from which int8 takes its ranges",
+    )
+    parser.add_argument(
+        "--framing",
+        choices=[mode.value for mode in FramingMode],
+        default=FramingMode.OFF.value,
+        help="how pictures are framed for it unless told otherwise: auto for faces (default: off)",
     )
     parser.add_argument("--repository", type=Path, required=True, help="folder to write to")
     parser.add_argument("--json", type=Path, help="file for the result as JSON")

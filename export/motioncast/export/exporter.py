@@ -35,6 +35,7 @@ from motioncast.export.wrappers import (
     ServedStep,
     ServedSynthesis,
 )
+from motioncast.framing import FramingMode
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.checkpoint_predictor import load_predictor
 from motioncast.models.configurations import configuration
@@ -77,6 +78,7 @@ def export_models(
     name: str | None = None,
     precision: Precision = "float32",
     calibration: Path | None = None,
+    framing: FramingMode = FramingMode.OFF,
 ) -> tuple[ExportedModel, ...]:
     """Exports the models of one configuration from their checkpoints.
 
@@ -88,6 +90,8 @@ def export_models(
         name: what the models are called instead of `config`.
         precision: of keypoint detector and synthesis network; the predictor stays in float32.
         calibration: folder of training videos, from which int8 takes its ranges.
+        framing: how pictures had better be framed for it; written into the keypoint model's
+            config.pbtxt, and what `motioncast stream` then does by default.
 
     Where the repository then has the keypoint and the synthesis model of the name, the ensembles
     that they are part of are written too. Nothing is written unless every model agrees with
@@ -103,7 +107,9 @@ def export_models(
     """
     if (precision == "int8") != (calibration is not None):
         raise ExportError("calibration: int8, and nothing else, needs a folder of training clips")
-    found = read_checkpoints(config, synthesis=synthesis, predictor=predictor, name=name)
+    found = read_checkpoints(
+        config, synthesis=synthesis, predictor=predictor, name=name, framing=framing
+    )
     clips = None
     if calibration is not None and synthesis is not None:
         size = configuration(config).image_size
@@ -132,6 +138,7 @@ def read_checkpoints(
     synthesis: Path | None = None,
     predictor: Path | None = None,
     name: str | None = None,
+    framing: FramingMode = FramingMode.OFF,
 ) -> list[tuple[Exportable, Path]]:
     """Returns what the given checkpoints hold, each with its file; errors as in `export_models`."""
     expected = configuration(config)
@@ -142,7 +149,7 @@ def read_checkpoints(
             raise ExportError(
                 f"synthesis: {synthesis} is of {networks.configuration.name!r}, not {config!r}"
             )
-        found += [(one, synthesis) for one in motion_transfer_exportables(networks, name)]
+        found += [(one, synthesis) for one in motion_transfer_exportables(networks, name, framing)]
     if predictor is not None:
         network = load_predictor(predictor)
         if network.sizes.keypoints != expected.keypoints:
@@ -157,7 +164,9 @@ def read_checkpoints(
 
 
 def motion_transfer_exportables(
-    networks: MotionTransfer, name: str | None = None
+    networks: MotionTransfer,
+    name: str | None = None,
+    framing: FramingMode = FramingMode.OFF,
 ) -> tuple[Exportable, Exportable]:
     """Returns the keypoint and the synthesis model, called as the configuration or `name`."""
     named = replace(networks.configuration, name=name or networks.configuration.name)
@@ -165,7 +174,7 @@ def motion_transfer_exportables(
     synthesis = ServedSynthesis(networks.synthesis)
     return (
         Exportable(
-            interface.keypoint_specification(named),
+            interface.keypoint_specification(named, framing),
             reference=detector,
             served=rearranged(detector),
             rolled_out=False,

@@ -9,10 +9,13 @@ The first axis of every tensor is the batch; predictor and synthesis also have a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from motioncast.framing import FramingMode
 
 if TYPE_CHECKING:  # the interfaces themselves need no torch
     from motioncast.models.configurations import Configuration
@@ -72,10 +75,13 @@ class ModelSpecification:
     dynamic_batching: bool  # whether Triton may join calls of the same shapes
     gpu: GpuServing | None = None  # None: a CPU serves it everywhere
     threads: int = 0  # of one run on a CPU; 0: one per core
+    parameters: Mapping[str, str] = field(default_factory=dict)  # of config.pbtxt, for the services
 
 
-def keypoint_specification(configuration: Configuration) -> ModelSpecification:
-    """Describes the keypoint detector of a configuration."""
+def keypoint_specification(
+    configuration: Configuration, framing: FramingMode = FramingMode.OFF
+) -> ModelSpecification:
+    """Describes the keypoint detector of a configuration, and how its pictures are best framed."""
     size = configuration.image_size
     return ModelSpecification(
         name=f"{configuration.name}_keypoint",
@@ -87,6 +93,7 @@ def keypoint_specification(configuration: Configuration) -> ModelSpecification:
         max_batch_size=64,
         dynamic_batching=False,  # a CPU computes the images one after the other (docs/export.md)
         gpu=GpuServing(instances=2, preferred_batch_sizes=(8, 16, 32)),
+        parameters={} if framing is FramingMode.OFF else {"framing": framing.value},
     )
 
 

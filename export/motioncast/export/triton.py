@@ -59,6 +59,10 @@ def model_config(specification: ModelSpecification) -> ModelConfig:
             "intra_op_thread_count": triton.ModelParameter(string_value=str(specification.threads)),
             "inter_op_thread_count": triton.ModelParameter(string_value="1"),
             "execution_mode": triton.ModelParameter(string_value="0"),  # operator after operator
+            **{
+                name: triton.ModelParameter(string_value=value)
+                for name, value in specification.parameters.items()
+            },
         },
         model_warmup=[_warm_up(specification, batch=1, time=_WARM_UP_FRAMES)],
     )

@@ -16,11 +16,13 @@ from motioncast.export.joining import joined, write_joined
 from motioncast.export.parity import compare
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.triton import print_config, print_gpu_config
+from motioncast.framing import FramingMode
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
 CHECKPOINTS = ROOT / "training" / "checkpoints"
 CONFIGURATIONS = ("lite128", "lite128_bridge")
+FRAMING = {"lite128": FramingMode.AUTO}  # a robot arm has no face
 MODELS = sorted(f"{name}_{part}" for name in CONFIGURATIONS for part in PARTS)  # the networks
 DATA_TYPES = {"tensor(uint8)": triton.TYPE_UINT8, "tensor(float)": triton.TYPE_FP32}
 
@@ -34,6 +36,7 @@ def shipped() -> dict[str, tuple[Exportable, Path]]:
             synthesis=CHECKPOINTS / f"{name}_synthesis.pt",
             predictor=CHECKPOINTS / f"{name}_predictor.pt",
             name=name,
+            framing=FRAMING.get(name, FramingMode.OFF),
         )
     return {one.specification.name: (one, path) for one, path in found}
 

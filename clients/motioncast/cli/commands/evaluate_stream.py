@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from motioncast.cli.commands.stream import Framing
+
 
 def evaluate_stream(
     folder: Annotated[Path, typer.Argument(help="Folder of held-out videos.")],
@@ -24,6 +26,10 @@ def evaluate_stream(
     models: Annotated[
         Path | None, typer.Option(help="Model repository. Default: the shipped one.")
     ] = None,
+    frame: Annotated[
+        Framing | None,
+        typer.Option(help="Frame the face. Default: as the model would have it."),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -34,11 +40,13 @@ def evaluate_stream(
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.stoppable import run_stoppable
+    from motioncast.framing import FramingMode
 
     patterns = [Pattern.parse(text) for text in pattern or ("1:0", "1:1", "5:5")]
     chosen = find_clips(folder, clips)
     with progress_bars(quiet=quiet) as stages:
-        rows = run_stoppable(evaluate_clips(chosen, patterns, stages, target, models))
+        mode = None if frame is None else FramingMode(frame.value)
+        rows = run_stoppable(evaluate_clips(chosen, patterns, stages, target, models, mode))
     if json is not None:
         write_json(json, as_json(folder, rows))
     if not quiet:
