@@ -114,7 +114,16 @@ def synthesis_specification(configuration: Configuration) -> ModelSpecification:
         max_batch_size=8,  # sources; a call already carries all their driving frames
         dynamic_batching=False,
         gpu=GpuServing(instances=2, preferred_batch_sizes=(2, 4, 8)),
+        parameters=_source_weights(configuration),
     )
+
+
+def _source_weights(configuration: Configuration) -> dict[str, str]:
+    """Returns the weights of the keypoints where a source is chosen, if they are not all alike."""
+    from motioncast.models.source_weights import source_weights
+
+    weights = source_weights(configuration)
+    return {"source_weights": ",".join(f"{one:g}" for one in weights)} if weights else {}
 
 
 def predictor_specification(name: str, predictor: RecurrentPredictor) -> ModelSpecification:

@@ -29,6 +29,7 @@ from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.checkpoint_predictor import load_forecaster
 from motioncast.models.predictor import clamp_keypoints
 from motioncast.models.predictors import fill
+from motioncast.models.source_weights import source_weights
 
 
 class Pipeline(Protocol):
@@ -38,6 +39,7 @@ class Pipeline(Protocol):
     size: int  # S
     files: tuple[Path, ...]  # that the networks were read from
     forecasts: bool  # whether there is a predictor
+    source_weights: Sequence[float]  # of the keypoints, where a source is chosen; empty: even
 
     def detect(self, frames: Frames) -> Tensor:
         """Returns the keypoints (T, K, 3) of frames (T, S, S, 3)."""
@@ -62,6 +64,7 @@ class CheckpointPipeline:
         self._model = load_motion_transfer(synthesis)
         self._predictor = None if predictor is None else load_forecaster(predictor)
         self.size = self._model.configuration.image_size
+        self.source_weights = source_weights(self._model.configuration)
 
     @torch.inference_mode()
     def detect(self, frames: Frames) -> Tensor:
@@ -107,6 +110,7 @@ class RepositoryPipeline:
         names = (models.keypoint_model, models.predictor_model, models.synthesis_model)
         self.files = tuple(found[name] for name in names)
         self.name, self.size = models.name, models.height
+        self.source_weights = models.source_weights
         return self
 
     def __exit__(

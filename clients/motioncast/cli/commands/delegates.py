@@ -55,6 +55,12 @@ def evaluate_keypoints(context: typer.Context) -> None:
     _run("motioncast.evaluate.keypoints_command", context)
 
 
+@evaluate.command("sources", context_settings=PASS_ON)
+def evaluate_sources(context: typer.Context) -> None:
+    """What up to four source images win over one."""
+    _run("motioncast.evaluate.sources_command", context)
+
+
 @evaluate.command("forecast", context_settings=PASS_ON)
 def evaluate_forecast(context: typer.Context) -> None:
     """Free-running forecast error at horizons 1 to 12, beside simple predictors."""

@@ -1,0 +1,196 @@
+"""What several sources win: one clip from its first frame alone, and from up to four of its frames.
+
+    one        the first frame is the source of every frame
+    gathered   further sources from the clip's past only, chosen as the services choose
+    hindsight  the same sources; of those there are, the one whose frame comes out best
+    spread     as many frames of the whole clip, as far apart as can be, known from the start;
+               chosen as the services choose
+
+`gathered` is what a live sender can have; the last two are oracles: what a better choice, and what
+better sources, could win at most. Every keypoint is sent. Frames that are a source in any of them
+are left out of all of them, so that a source which returns as itself counts for nothing.
+
+Shapes: T frames, N sources, S pixels, K keypoints (x, y, intensity).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motioncast.evaluate.canvas import as_images
+from motioncast.evaluate.pipelines import Pipeline
+from motioncast.evaluate.reconstruction import FrameFigures, Original
+from motioncast.sources import Choice, ChoiceSettings, Gathering, GatherSettings, choose, costs
+from motioncast.wire.keypoints import Keypoints
+
+WAYS = ("one", "gathered", "hindsight", "spread")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSources:
+    """Means over the frames of one clip that are nobody's source."""
+
+    networks: str
+    sources: str  # which of WAYS
+    clip: str
+    frames: int
+    images: float  # that were sent as sources
+    changes: float  # of the source, per 100 frames
+    psnr_db: float
+    mouth_psnr_db: float
+    ssim: float
+    gain_db: float  # over the first frame alone
+    mouth_gain_db: float
+    ssim_gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralSources:
+    """Means over clips, each weighing the same."""
+
+    networks: str
+    sources: str
+    clips: int
+    images: float
+    changes: float
+    psnr_db: float
+    mouth_psnr_db: float
+    ssim: float
+    gain_db: float
+    mouth_gain_db: float
+    ssim_gain: float
+
+
+class Way(NamedTuple):
+    """Which sources there are, and which one each frame is made from."""
+
+    places: list[int]  # (N,) frames of the clip that are sources
+    chosen: list[int]  # (T,) positions among them
+
+
+def compare_sources(
+    pipeline: Pipeline,
+    original: Original,
+    gathering: GatherSettings,
+    choice: ChoiceSettings,
+) -> list[ClipSources]:
+    """Measures one clip in all of WAYS, in their order."""
+    keypoints = pipeline.detect(original.clip)
+    points = keypoints.numpy()
+    weights = pipeline.source_weights
+    gathered = gather(points, weights, gathering, choice)
+    far = far_apart(points, weights, gathering.sources)
+    ways = {
+        "one": Way([0], [0] * len(points)),
+        "gathered": gathered,
+        "spread": Way(far, choose(dict(enumerate(points[far])), points, None, weights, choice)[0]),
+    }
+    made = {
+        place: _figures(pipeline, original, keypoints, place)
+        for place in dict.fromkeys(place for way in ways.values() for place in way.places)
+    }
+    ways["hindsight"] = in_hindsight(gathered.places, [made[one] for one in gathered.places])
+    judged = [t for t in range(len(points)) if t not in made]
+    if not judged:
+        raise ValueError(f"data: every frame of {original.name} became a source")
+    alone = _of(ways["one"], made, judged)
+    rows = []
+    for name in WAYS:
+        way = ways[name]
+        found = _of(way, made, judged)
+        gains = [float((ours - theirs).mean()) for ours, theirs in zip(found, alone, strict=True)]
+        rows.append(
+            ClipSources(
+                networks=pipeline.name,
+                sources=name,
+                clip=original.name,
+                frames=len(judged),
+                images=len(way.places),
+                changes=100 * float(np.mean(np.diff(way.chosen) != 0)),
+                psnr_db=float(found.psnr_db.mean()),
+                mouth_psnr_db=float(found.mouth_psnr_db.mean()),
+                ssim=float(found.ssim.mean()),
+                gain_db=gains[0],
+                ssim_gain=gains[1],
+                mouth_gain_db=gains[2],
+            )
+        )
+    return rows
+
+
+def gather(
+    keypoints: Keypoints,
+    weights: Sequence[float],
+    settings: GatherSettings,
+    choice: ChoiceSettings,
+) -> Way:
+    """Gathers sources from a clip's keypoints (T, K, 3) as it goes, and chooses among them."""
+    gathering = Gathering(weights, settings)
+    places: list[int] = []
+    chosen: list[int] = []
+    state: Choice | None = None
+    for t, of_frame in enumerate(keypoints):
+        if gathering.see(t, of_frame) is not None:
+            places.append(t)
+        sources = dict(enumerate(gathering.sources))
+        now, state = choose(sources, of_frame[np.newaxis], state, weights, choice)
+        chosen += now
+    return Way(places, chosen)
+
+
+def far_apart(keypoints: Keypoints, weights: Sequence[float], count: int) -> list[int]:
+    """Returns up to `count` frames, each the one that those before it show worst; the first is 0.
+
+    (Gonzalez, Theoretical Computer Science 38, 1985.)
+    """
+    places = [0]
+    while len(places) < min(count, len(keypoints)):
+        prices = costs(keypoints[places], keypoints, weights).min(axis=1)
+        places.append(int(prices.argmax()))
+    return list(dict.fromkeys(places))
+
+
+def in_hindsight(places: Sequence[int], made: Sequence[FrameFigures]) -> Way:
+    """Chooses, of the sources that there are by then, the one whose frame has the best PSNR."""
+    psnr = torch.stack([one.psnr_db for one in made])  # (N, T)
+    times = torch.arange(psnr.shape[1])
+    known = torch.tensor(places)[:, None] <= times
+    best: list[int] = (
+        psnr.where(known, torch.tensor(-torch.inf, dtype=psnr.dtype)).argmax(0).tolist()
+    )
+    return Way(list(places), best)
+
+
+def summaries(clips: Sequence[ClipSources]) -> list[SeveralSources]:
+    """Returns the means over the clips of all networks, in the order of WAYS."""
+    rows = []
+    for networks, sources in dict.fromkeys((clip.networks, clip.sources) for clip in clips):
+        of = [clip for clip in clips if (clip.networks, clip.sources) == (networks, sources)]
+        mean = {
+            field.name: float(np.mean([getattr(clip, field.name) for clip in of]))
+            for field in fields(ClipSources)
+            if field.type is float
+        }
+        rows.append(SeveralSources(networks, sources, len(of), **mean))
+    return rows
+
+
+def _figures(pipeline: Pipeline, original: Original, keypoints: Tensor, place: int) -> FrameFigures:
+    """Measures every frame of a clip as made from one of them."""
+    made = pipeline.draw(original.clip[place], keypoints[place], keypoints)
+    return original.judge(as_images(made), range(len(made)))
+
+
+def _of(way: Way, made: dict[int, FrameFigures], frames: Sequence[int]) -> FrameFigures:
+    """Returns the figures of some frames, each made from its source."""
+    sources = [made[way.places[way.chosen[t]]] for t in frames]
+    return FrameFigures(
+        *(
+            torch.stack([source[figure][t] for source, t in zip(sources, frames, strict=True)])
+            for figure in range(3)
+        )
+    )
