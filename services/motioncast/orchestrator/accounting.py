@@ -85,10 +85,14 @@ class Accounting:
         self._keypoint_packets += kind == "keypoints"
         self._metrics.received_bytes.labels(kind).inc(size)
 
-    def count_results(
-        self, origins: Sequence[Origin], size: int, sources: Sequence[int] = ()
-    ) -> None:
-        """Counts frames that are returned in messages of `size` bytes together."""
+    def count_results(self, origins: Sequence[Origin], size: int, sources: Sequence[int]) -> None:
+        """Counts frames that are returned in messages of `size` bytes together.
+
+        Args:
+            origins: Where the keypoints of each come from.
+            size: Of the messages.
+            sources: Index of the source of each.
+        """
         self._bytes["results"] += size
         self._frames.update(origins)
         self._sources.update(sources)

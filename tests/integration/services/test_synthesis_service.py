@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from support.models_served import ModelsServed, refusal
+from support.models_served import ModelsServed, refusal, serving_models
 from support.toy_models import image_with_points, toy_frame
+from support.toy_sources import build_telling_repository, source_image, telling_colour
 
 from motioncast.v1.common_pb2 import Image, KeypointSet
-from motioncast.v1.synthesis_pb2 import SynthesizeRequest
+from motioncast.v1.synthesis_pb2 import FurtherSource, SynthesizeRequest
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.images import JPEG, PNG, RGB8, Encoding, decode_image, encode_image
 from motioncast.wire.keypoints import Keypoints, encode_keypoints
@@ -66,6 +68,72 @@ async def test_the_source_may_be_a_file(served: ModelsServed) -> None:
     )
 
 
+@pytest.fixture
+async def telling(tmp_path: Path) -> AsyncIterator[ModelsServed]:
+    """Serves models whose frames tell their source."""
+    async with serving_models(build_telling_repository(tmp_path)) as served:
+        yield served
+
+
+# Runs of up to 32 frames of one source; 100 frames of 3 sources take several of each.
+@pytest.mark.parametrize("count", [1, 100])
+async def test_each_frame_is_made_from_its_source(telling: ModelsServed, count: int) -> None:
+    random = np.random.default_rng(count)
+    driving, positions = random_driving(count), random.integers(0, 3, count).tolist()
+    rest = random_driving(3)
+    first, *further = (
+        FurtherSource(image=encode_image(source_image(blue)), keypoints=encode_keypoints(keypoints))
+        for blue, keypoints in zip((10, 110, 210), rest, strict=True)
+    )
+    response = await telling.synthesis.Synthesize(
+        SynthesizeRequest(
+            source=first.image,
+            source_keypoints=first.keypoints,
+            driving_keypoints=map(encode_keypoints, driving),
+            further_sources=further,
+            source_positions=positions,
+        )
+    )
+    found = [decode_image(image, 16, 16)[0, 0].tolist() for image in response.images]
+    expected = [
+        telling_colour(one, rest[position], (10, 110, 210)[position])
+        for one, position in zip(driving, positions, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, atol=1)  # halves may be rounded either way
+    assert [blue for *_, blue in found] == [blue for *_, blue in expected]
+
+
+async def test_without_positions_the_first_source_moves(telling: ModelsServed) -> None:
+    request = request_for(random_driving(3))
+    request.source.CopyFrom(encode_image(source_image(10)))
+    request.further_sources.add(image=encode_image(source_image(110)), keypoints=_POINTS)
+    response = await telling.synthesis.Synthesize(request)
+    assert [decode_image(image, 16, 16)[0, 0, 2] for image in response.images] == [10] * 3
+
+
+def _four_further(request: SynthesizeRequest) -> None:
+    for _ in range(4):
+        request.further_sources.add(image=_SOURCE, keypoints=_POINTS)
+
+
+def _broken_further(request: SynthesizeRequest) -> None:
+    request.further_sources.add(image=_SOURCE, keypoints=_POINTS)
+    request.further_sources.add(image=encode_image(np.zeros((4, 4, 3), np.uint8)))
+
+
+def _further_without_keypoints(request: SynthesizeRequest) -> None:
+    request.further_sources.add(image=_SOURCE)
+
+
+def _few_positions(request: SynthesizeRequest) -> None:
+    request.source_positions.append(0)
+
+
+def _far_position(request: SynthesizeRequest) -> None:
+    request.further_sources.add(image=_SOURCE, keypoints=_POINTS)
+    request.source_positions.extend([1, 2])
+
+
 def _drop_source(request: SynthesizeRequest) -> None:
     request.ClearField("source")
 
@@ -109,6 +177,19 @@ def _broken_source(request: SynthesizeRequest) -> None:
 @pytest.mark.parametrize(
     ("spoil", "field", "problem"),
     [
+        (_four_further, "further_sources", "4 exceeds the limit of 3"),
+        (
+            _broken_further,
+            "further_sources[1].image",
+            "4 x 4 pixels, but the model takes 16 x 16",
+        ),
+        (
+            _further_without_keypoints,
+            "further_sources[0].keypoints.x",
+            "0 values, but the model has 2 keypoints",
+        ),
+        (_few_positions, "source_positions", "1 of them, but 2 driving keypoint sets"),
+        (_far_position, "source_positions[1]", "2 exceeds the limit of 1"),
         (_drop_source, "source.data", "the image is empty"),
         (_shrink_source, "source", "4 x 4 pixels, but the model takes 16 x 16"),
         (_broken_source, "source.data", "not a readable PNG image"),

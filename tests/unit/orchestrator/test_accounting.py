@@ -41,9 +41,10 @@ def test_half_of_the_keypoints_saved_at_one_observed_then_one_predicted(
     accounting.count_received("source", RAW)
     for _ in range(10):
         accounting.count_received("keypoints", 100)
-    accounting.count_results([Origin.OBSERVED, Origin.PREDICTED] * 10, 20_000)
+    accounting.count_results([Origin.OBSERVED, Origin.PREDICTED] * 10, 20_000, [0] * 18 + [2] * 2)
     report = accounting.report()
     assert (report.observed_frames, report.predicted_frames) == (10, 10)
+    assert list(report.source_frames) == [18, 0, 2]
     assert report.bits_per_sent_frame == 800
     assert report.bits_per_second == 8 * 1000 / (20 / 25.0)
     assert report.saved_against_all_keypoints == 0.5
@@ -55,7 +56,7 @@ def test_half_of_the_keypoints_saved_at_one_observed_then_one_predicted(
 def test_sending_every_raw_frame_saves_nothing(accounting: Accounting) -> None:
     accounting.count_received("source", RAW)
     accounting.count_received("frames", RAW + 10)
-    accounting.count_results([Origin.OBSERVED], RAW)
+    accounting.count_results([Origin.OBSERVED], RAW, [0])
     report = accounting.report()
     assert report.saved_against_raw_frames == 0
     assert report.saved_against_all_keypoints == 0
@@ -121,7 +122,7 @@ def test_the_orchestrators_metrics_get_every_count(
 ) -> None:
     accounting.count_received("keypoints", 100)
     accounting.count_received("keypoints", 50)
-    accounting.count_results([Origin.OBSERVED, Origin.PREDICTED, Origin.CONCEALED], 300)
+    accounting.count_results([Origin.OBSERVED, Origin.PREDICTED, Origin.CONCEALED], 300, [0] * 3)
     accounting.count_timings(StageTimings(predictor_ms=250))
     accounting.count_forecast_errors([0.5])
 
