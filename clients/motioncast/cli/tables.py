@@ -28,6 +28,7 @@ def info_table(info: ServerInfo, target: str) -> RenderableType:
     limits.add_row("largest group", f"{info.max_group_frames} observed, as many predicted")
     limits.add_row("largest message", f"{info.max_message_bytes:,} bytes")
     limits.add_row("sessions at once", f"{info.max_sessions}")
+    limits.add_row("source images", f"{info.max_sources} in a session")
     return Group(table, limits)
 
 
