@@ -2,10 +2,13 @@
 
 from torch import nn
 
+from motioncast.export.face import ServedFaceDetector, ServedFaceSynthesis
 from motioncast.export.folding import fold_batch_norms
 from motioncast.export.lite.detector import ServedLiteDetector
 from motioncast.export.lite.synthesis import ServedLiteSynthesis
 from motioncast.export.wrappers import ServedDetector, ServedSynthesis
+from motioncast.models.face.detector import FaceDetector
+from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.lite_detector import LiteKeypointDetector
 from motioncast.models.lite_synthesis import LiteSynthesis
 
@@ -17,5 +20,9 @@ def rearranged(reference: nn.Module) -> nn.Module:
             return ServedLiteDetector(detector)
         case ServedSynthesis(synthesis=LiteSynthesis() as synthesis):
             return ServedLiteSynthesis(synthesis)
+        case ServedDetector(detector=FaceDetector() as detector):
+            return ServedFaceDetector(detector)
+        case ServedSynthesis(synthesis=FaceSynthesis() as synthesis):
+            return ServedFaceSynthesis(synthesis)
         case _:
             return fold_batch_norms(reference)

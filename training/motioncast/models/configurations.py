@@ -9,7 +9,7 @@ class Configuration:
     """What the keypoint detector and the synthesis network are built from."""
 
     name: str
-    architecture: Literal["monkey_net", "lite"]
+    architecture: Literal["monkey_net", "lite", "face"]
     image_size: int  # pixels, square
     keypoints: int  # K
     gaussian_variance: float = 0.01
@@ -66,7 +66,16 @@ BASE256 = Configuration(
     width=2.0,
 )
 
-CONFIGURATIONS = {known.name: known for known in (PAPER64, PAPER64_BAIR, LITE128, LITE64, BASE256)}
+# Talking heads of anyone: 70 keypoints anchored on the face and 10 unsupervised, for a CPU.
+FACE128 = Configuration(
+    name="face128", architecture="face", image_size=128, keypoints=80, yuv420=True
+)
+FACE256 = replace(FACE128, name="face256", image_size=256)
+
+CONFIGURATIONS = {
+    known.name: known
+    for known in (PAPER64, PAPER64_BAIR, LITE128, LITE64, BASE256, FACE128, FACE256)
+}
 
 
 def configuration(name: str) -> Configuration:

@@ -7,7 +7,7 @@ yuv420   luma, and chroma at half the resolution, as video has them: what is war
 The chroma of a decoded video is the same for all four pixels of a square; an image whose chroma is
 finer has been given detail that is not there. A source from a camera, or scaled down, may have such
 detail: it is warped beside the planes, and lies on the image where that shows the warped source.
-Shapes: B sources, T driving frames for each, N = B * T, image side S.
+Shapes: B sources, T driving frames for each, N = B * T, image side S, flow's side h.
 """
 
 from typing import NamedTuple
@@ -70,16 +70,17 @@ def _over_squares(maps: Tensor) -> Tensor:
 class RgbSource(nn.Module):
     """The source image is warped as it is."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, flow_side: int | None = None) -> None:
+        """Takes the sides of images and of flows, by default a quarter of it."""
         super().__init__()
-        self.upsample_flow = Resample(size // 4, size)
+        self.upsample_flow = Resample(flow_side or size // 4, size)
 
     def prepare(self, source: Tensor) -> tuple[Tensor, ...]:
         """Returns what is warped of source images (B, 3, S, S) in [0, 1]."""
         return (source,)
 
     def warp(self, prepared: tuple[Tensor, ...], flow: Tensor) -> Warped:
-        """Warps it by flows (N, 2, S / 4, S / 4)."""
+        """Warps it by flows (N, 2, h, h)."""
         image = warp_frames(prepared[0], self.upsample_flow(flow))
         return Warped(image, image.new_zeros(()))
 
@@ -91,8 +92,8 @@ class RgbSource(nn.Module):
 class Yuv420Source(RgbSource):
     """The planes of the source are warped, finer than they were; images end as 4:2:0 video."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
+    def __init__(self, size: int, flow_side: int | None = None) -> None:
+        super().__init__(size, flow_side)
         self.finer_luma = Resample(size, 2 * size - 1, lanczos_matrix)
         self.finer_chroma = Resample(size // 2, size - 1, lanczos_matrix)
         # Half a pixel of luma lies between the first pixels of the two: corners differ.

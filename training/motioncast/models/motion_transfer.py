@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 
 from motioncast.models.configurations import Configuration
+from motioncast.models.face.detector import FaceDetector
+from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.generator import Generator
 from motioncast.models.keypoint_detector import KeypointDetector
 from motioncast.models.lite_detector import LiteKeypointDetector
@@ -22,6 +24,9 @@ class MotionTransfer(nn.Module):
         if configuration.architecture == "lite":
             self.detector = LiteKeypointDetector(configuration)
             self.synthesis = LiteSynthesis(configuration)
+        elif configuration.architecture == "face":
+            self.detector = FaceDetector(configuration)
+            self.synthesis = FaceSynthesis(configuration)
         else:
             self.detector = KeypointDetector(configuration)
             self.synthesis = Generator(configuration)

@@ -63,6 +63,14 @@ class TrainingSettings(SynthesisSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class FaceSettings(TrainingSettings):
+    """Settings for the networks of faces."""
+
+    freeze_detector: Share = 0.4
+    region_emphasis: float = 2.0  # weight of lips, lids and brows beyond the 1 of the rest
+
+
+@dataclass(frozen=True, slots=True)
 class LiteAdversarialSettings(TrainingSettings):
     """Settings for fine-tuning trained lite networks against a discriminator of close-ups."""
 
@@ -74,6 +82,14 @@ class LiteAdversarialSettings(TrainingSettings):
     discriminator_learning_rate: Positive = 1e-3
     close_up_pixels: Count = 64  # a multiple of 8
     average_decay: Share = 0.995
+
+
+@dataclass(frozen=True, slots=True)
+class FaceAdversarialSettings(LiteAdversarialSettings):
+    """Settings for fine-tuning trained networks of faces against a discriminator of close-ups."""
+
+    region_emphasis: float = 2.0
+    close_up_pixels: Count = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,8 @@ class Schedule:
     window_frames: Annotated[int, Range(least=2)] = 32
     time_flip: bool = True  # half of the windows are played backwards
     other_people: Share = 0.0  # of the windows, as if of others (data/other_people.py)
+    anchored: bool = False  # keypoints sit on the same points of everybody, and move in company
+    by_person: bool = False  # windows are drawn person by person, not clip by clip
     learning_rate: Positive = 3e-3  # falls to zero along a cosine
     warmup_steps: Count = 100
     weight_decay: float = 1e-2

@@ -61,7 +61,7 @@ class SynthesisTraining(ABC):
             _use_running_statistics(self.model)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        terms = self.descend(Batch(*(part.to(self.processes.device) for part in batch)))
+        terms = self.descend(type(batch)(*(part.to(self.processes.device) for part in batch)))
         self.processes.average_buffers(self.model)
         self.step += 1
         self._update_average()

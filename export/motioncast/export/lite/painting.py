@@ -3,8 +3,10 @@
     output = decoded + mask * (warped - decoded)
 
 One painter for each kind of `lite_colours`. Shapes: B sources, T driving frames for each,
-N = B * T, S image side, h = S / 4; phases are the four pixels of a square, (dy, dx).
+N = B * T, S image side, h of the flow; phases are the four pixels of a square, (dy, dx).
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +21,20 @@ from motioncast.export.lite.layers import (
     phases_first,
     planes_of_pixels,
 )
-from motioncast.models.lite_colours import Yuv420Source, to_planes
-from motioncast.models.lite_synthesis import LiteSynthesis
+from motioncast.models.lite_colours import RgbSource, Yuv420Source, to_planes
 
 COLOURS = 3
 PHASES = BLOCK**2
 LUMA, CHROMA = 1, 2
+
+
+class Painting(NamedTuple):
+    """The parts of a folded network that work at half and full resolution."""
+
+    colours: RgbSource
+    decoder: nn.Sequential  # at half the side: a convolution, its norm and ReLU, then the rest
+    to_rgb_and_mask: nn.Conv2d
+    features: int  # channels of the decoder's input that come from a quarter of the side
 
 
 class RgbPainter(nn.Module):
@@ -32,16 +42,17 @@ class RgbPainter(nn.Module):
 
     up: Tensor
 
-    def __init__(self, folded: LiteSynthesis, features: int) -> None:
-        """Takes the folded network, and how many channels come from a quarter of the side."""
+    def __init__(self, painting: Painting) -> None:
         super().__init__()
-        first = first_of(folded.decoder64)
-        self.register_buffer("up", folded.colours.upsample_flow.matrix, persistent=False)  # (S, h)
+        first, features = first_of(painting.decoder), painting.features
+        self.register_buffer(
+            "up", painting.colours.upsample_flow.matrix, persistent=False
+        )  # (S, h)
         self.sample = SampleFew(COLOURS)
         self.of_features = part_of(first, slice(features))
         self.of_warped = from_pixels(first, slice(features, None), bias=False)
-        self.decoder64 = folded.decoder64[3:]
-        self.to_rgb_and_mask = phases_first(folded.to_rgb_and_mask)
+        self.decoder64 = painting.decoder[3:]
+        self.to_rgb_and_mask = phases_first(painting.to_rgb_and_mask)
 
     def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
         """Lists what can be sampled of source images (B, 3, S, S) from 0 to 255."""
@@ -81,21 +92,20 @@ class Yuv420Painter(nn.Module):
     up_chroma: Tensor
     to_colours: Tensor
 
-    def __init__(self, folded: LiteSynthesis, features: int) -> None:
-        """Takes the folded network, and how many channels come from a quarter of the side."""
+    def __init__(self, painting: Painting) -> None:
         super().__init__()
-        assert isinstance(folded.colours, Yuv420Source)
-        self.network = folded.colours
-        first = first_of(folded.decoder64)
-        up = folded.colours.upsample_flow.matrix  # (S, h)
+        assert isinstance(painting.colours, Yuv420Source)
+        self.network = painting.colours
+        first, features = first_of(painting.decoder), painting.features
+        up = painting.colours.upsample_flow.matrix  # (S, h)
         phases = up.view(-1, BLOCK, up.shape[1]).transpose(0, 1).contiguous()  # (2, S / 2, h)
         self.register_buffer("up", phases, persistent=False)
         self.register_buffer("up_chroma", phases.mean(dim=0), persistent=False)
         self.sample_finest, self.sample_chroma = SampleFew(COLOURS), SampleFew(CHROMA)
         self.of_features = part_of(first, slice(features))
         self.of_planes = planes_of_pixels(first, slice(features, None), _rgb_of_planes()[:, LUMA:])
-        self.decoder64 = folded.decoder64[3:]
-        self.to_rgb_and_mask = folded.to_rgb_and_mask
+        self.decoder64 = painting.decoder[3:]
+        self.to_rgb_and_mask = painting.to_rgb_and_mask
         self.register_buffer("to_colours", 255 * _colours(), persistent=False)
 
     def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:

@@ -14,7 +14,7 @@ from motioncast.export.folding import absorb, fold_batch_norms
 from motioncast.export.lite.bilinear import hats, locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE
 from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
-from motioncast.export.lite.painting import RgbPainter, Yuv420Painter
+from motioncast.export.lite.painting import Painting, RgbPainter, Yuv420Painter
 from motioncast.models.geometry import gaussians, identity_grid
 from motioncast.models.lite_colours import Yuv420Source
 from motioncast.models.lite_synthesis import LiteDenseMotion, LiteSynthesis
@@ -40,7 +40,10 @@ class ServedLiteSynthesis(nn.Module):
         self.up64 = phases_first(first_of(folded.up64))
         fine = isinstance(folded.colours, Yuv420Source)
         painter = Yuv420Painter if fine else RgbPainter
-        self.painter = painter(folded, features=self.up64.out_channels // 4)
+        features = self.up64.out_channels // 4
+        self.painter = painter(
+            Painting(folded.colours, folded.decoder64, folded.to_rgb_and_mask, features)
+        )
 
     def forward(
         self, source_image: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor

@@ -1,0 +1,131 @@
+"""The networks of faces as they are served: detector and synthesis, from bytes to bytes.
+
+The same functions in cheaper operators, with what `export.lite` has for the lite networks: the
+source is encoded, and its neighbourhoods listed, once for all of its driving frames.
+Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image side, q = S / 4.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from motioncast.export.folding import fold_batch_norms
+from motioncast.export.lite.bilinear import locate, neighbourhoods, sample_many
+from motioncast.export.lite.detector import MIDDLE, ServedLiteDetector
+from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
+from motioncast.export.lite.painting import Painting, Yuv420Painter
+from motioncast.models.face.detector import FaceDetector
+from motioncast.models.face.keypoints import ANCHORED
+from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
+from motioncast.models.face.synthesis import FaceSynthesis
+from motioncast.models.synthesis import repeat_frames
+
+
+class ServedFaceDetector(nn.Module):
+    """Images uint8 (N, S, S, 3) -> keypoints (N, K, 3)."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        super().__init__()
+        self.anchored = detector.anchored
+        self.reduce = detector.unsupervised.reduce
+        self.unsupervised = ServedLiteDetector(detector.unsupervised.detector)
+
+    def forward(self, image: Tensor) -> Tensor:
+        levels = image.permute(0, 3, 1, 2).float()
+        small = functional.avg_pool2d(levels, self.reduce).permute(0, 2, 3, 1)
+        return torch.cat([self.anchored(levels * (1 / 255)), self.unsupervised(small)], dim=1)
+
+
+class ServedFaceSynthesis(nn.Module):
+    """Source image, its keypoints (B, K, 3), driving (B, T, K, 3) -> uint8 (B, T, S, S, 3)."""
+
+    def __init__(self, synthesis: FaceSynthesis) -> None:
+        super().__init__()
+        self.network = folded = fold_batch_norms(synthesis)
+        self.motion_encoder = _from_pixels(folded.motion_encoder)
+        self.encoder = _from_pixels(folded.encoder)
+        self.motion = ServedFaceMotion(folded.dense_motion)
+        self.up_quarter = phases_first(first_of(folded.up_quarter))
+        self.up_half = phases_first(first_of(folded.up_half))
+        features = self.up_half.out_channels // 4
+        self.painter = Yuv420Painter(
+            Painting(folded.colours, folded.at_half, folded.to_rgb_and_mask, features)
+        )
+
+    def forward(
+        self, source_image: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor
+    ) -> Tensor:
+        batch, frames = driving_keypoints.shape[:2]
+        network = self.network
+        levels = source_image.permute(0, 3, 1, 2).float()
+        centred = levels - MIDDLE
+        reduced = functional.avg_pool2d(centred, network.reduce) if network.reduce > 1 else centred
+        tables = self.painter.prepare(levels)
+        source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
+        of_source = repeat_frames(source_keypoints, frames)
+        of_driving = driving_keypoints.flatten(0, 1)
+        displacement, guide = self.motion(
+            self.motion_encoder(reduced), source, of_source, of_driving
+        )
+        side = displacement.shape[-1]
+        corner = (side - 1) / (side - 2)  # FaceSynthesis: the corners of the two grids differ
+        small = functional.avg_pool2d(displacement, 2) * corner
+        features = _warped(self.encoder(centred), small, source)
+        guide = network.of_motion(guide)
+        if features.shape[-1] > GRID:
+            guide = functional.interpolate(guide, scale_factor=float(features.shape[-1] // GRID))
+        maps = network.maps(of_driving)
+        changed = maps - repeat_frames(network.maps(source_keypoints), frames)
+        quarter = network.merge(torch.cat([features, guide, maps, changed], dim=1))
+        below = self.up_quarter(network.below(quarter))
+        quarter = network.at_quarter(quarter + depth_to_space(torch.relu(below)))
+        half = depth_to_space(torch.relu(self.up_half(quarter)))
+        flow = (displacement + network.dense_motion.identity + 1) * ((side - 1) / 2)
+        images: Tensor = self.painter(tables, flow.flatten(2), source, half)
+        return images.round().to(torch.uint8).view(batch, frames, *images.shape[1:])
+
+
+class ServedFaceMotion(nn.Module):
+    """Source features (B, C, 32, 32), keypoints (N, K, 3) -> displacement (N, 2, h, h), guide."""
+
+    def __init__(self, folded: FaceMotion) -> None:
+        super().__init__()
+        self.network = folded
+
+    def forward(
+        self, features: Tensor, source: Tensor, of_source: Tensor, of_driving: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        network = self.network
+        head, face = network.geometry(of_source, of_driving)
+        coarse_head, coarse_face = network.down(head), network.down(face)
+        moved = _warped(features, coarse_face, source)
+        shift = (of_source - of_driving)[:, ANCHORED:, :2]
+        own = features.index_select(0, source.squeeze(1).long())
+        seen = [own, moved, network.maps(of_source), network.maps(of_driving)]
+        seen += [network.blobs(of_source), network.blobs(of_driving)]
+        seen += [4 * coarse_head, 4 * coarse_face]
+        refined = network.refined(torch.cat(seen, dim=1))
+        estimate = network.to_masks(refined)
+        masks = estimate[:, : network.parts].softmax(dim=1)
+        plain = (shift.transpose(1, 2) @ masks[:, 3:].flatten(2)).view(-1, 2, GRID, GRID)
+        plain = plain + CORRECTION * estimate[:, -2:]
+        fine = network.up(torch.cat([masks[:, 1:3], plain], dim=1))
+        return fine[:, :1] * head + fine[:, 1:2] * face + fine[:, 2:], refined
+
+
+def _from_pixels(encoder: nn.Sequential) -> nn.Sequential:
+    """Returns an encoder of levels around the middle one, as they lie in the image."""
+    first, *rest = encoder
+    return nn.Sequential(from_pixels(first_of(first), scale=1 / 255), nn.ReLU(), *rest)
+
+
+def _warped(features: Tensor, displacement: Tensor, source: Tensor) -> Tensor:
+    """Samples maps (B, C, h, h) where displacements (N, 2, h, h), in half sides, point."""
+    side = features.shape[-1]
+    index = torch.arange(side, dtype=torch.float32)
+    identity = torch.stack([index.expand(side, side), index[:, None].expand(side, side)])
+    places = identity + displacement * ((side - 1) / 2) + 1  # in pixels, from pixel -1
+    rows, weights = locate(places.flatten(2), side, source)
+    table = neighbourhoods(features.permute(0, 2, 3, 1))
+    samples = sample_many(table, rows, weights)  # (N, h * h, C)
+    return samples.view(-1, side, side, samples.shape[-1]).permute(0, 3, 1, 2)

@@ -1,0 +1,67 @@
+"""Samples of faces: what is varied moves picture and keypoints alike."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from motioncast.data.faces import FaceSampler, FaceSet
+from motioncast.models.face.keypoints import ANCHORED, GROUPS
+
+SIDE = 64
+NOSE_TIP = GROUPS[6].first + 2  # on the axis of a face: its own mirror image
+
+
+@pytest.fixture
+def spots(tmp_path: Path) -> Path:
+    """A set of two persons: a bright disc on black, at which all keypoints lie."""
+    random = np.random.default_rng(0)
+    frames = np.zeros((12, SIDE, SIDE, 3), np.uint8)
+    points = np.zeros((12, ANCHORED, 2), np.float32)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    for index in range(12):
+        x, y = random.uniform(24, 40, 2)
+        frames[index][np.hypot(columns - x, rows - y) < 4] = 255
+        points[index] = np.array([x, y]) / (SIDE - 1) * 2 - 1
+    np.save(tmp_path / "frames.npy", frames)
+    np.save(tmp_path / "points.npy", points)
+    clips = [
+        {"name": "a", "person": "one", "start": 0, "stop": 6},
+        {"name": "b", "person": "two", "start": 6, "stop": 12},
+    ]
+    (tmp_path / "clips.json").write_text(json.dumps(clips))
+    return tmp_path
+
+
+def test_keypoints_stay_on_what_they_mark(spots: Path) -> None:
+    sampler = FaceSampler([FaceSet(spots, 1.0)], batch_size=32, seed=0, side=SIDE)
+    batch = sampler.draw(0)
+    grid = torch.linspace(-1, 1, SIDE)
+    for images, points in (
+        (batch.source, batch.source_points),
+        (batch.driving, batch.driving_points),
+    ):
+        bright = (images.mean(1) > 0.5).float()
+        weight = bright.sum(dim=(1, 2))
+        x = (bright.sum(1) * grid).sum(1) / weight
+        y = (bright.sum(2) * grid).sum(1) / weight
+        centre = torch.stack([x, y], dim=1)
+        found = points[:, NOSE_TIP, :2]
+        assert float((centre - found).abs().max()) < 1.2 * 2 / (SIDE - 1)  # noise included
+
+
+def test_a_sample_depends_on_its_step_alone(spots: Path) -> None:
+    first = FaceSampler([FaceSet(spots, 1.0)], batch_size=4, seed=3, side=SIDE)
+    second = FaceSampler([FaceSet(spots, 1.0)], batch_size=4, seed=3, side=SIDE)
+    for step in range(3):
+        first.batch(step)
+    for mine, other in zip(first.batch(3), second.batch(3), strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_persons_that_are_left_out_are_never_drawn(spots: Path) -> None:
+    one = FaceSet(spots, 1.0, frozenset({"two"}))
+    random = np.random.default_rng(0)
+    assert all(max(one.draw(random)) < 6 for _ in range(50))

@@ -1,0 +1,1 @@
+"""Networks for faces: keypoints that mean the same on everybody, motion from geometry."""

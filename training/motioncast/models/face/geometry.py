@@ -1,0 +1,107 @@
+"""The motion that keypoints of a face tell by themselves, nothing learned.
+
+    head    s = A d + b             least squares over the points that sit on the skull
+    face    s = A d + b + r(d)      r: the residual displacements, interpolated over the face
+
+d is a place in the driving frame, s where it comes from in the source. r is a kernel regression
+(Nadaraya-Watson) in three steps from coarse to fine, each of what the steps before left over:
+
+    r(p) = sum over k of G(p - d_k) r_k / (sum over k of G(p - d_k) + floor)
+
+which fades to nothing where no point is near. Gaussians are products along x and y, so that each
+step is a few small matrix products. Shapes: N frames, A anchored keypoints, h x h places.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from motioncast.models.face.keypoints import ANCHORED, GROUPS
+from motioncast.models.geometry import full_precision, identity_grid, pixel_centres
+
+SPREADS = (0.22, 0.07, 0.03)  # of the kernels' Gaussians, in half sides of the image
+FLOOR = 0.05  # of the sum of the kernels: 2.4 spreads away from one point
+RIDGE = 1e-4  # keeps the affine fit defined when all points fall together
+
+
+class Affine(NamedTuple):
+    """s = scale (d - centre) + target."""
+
+    matrix: Tensor  # (N, 2, 2)
+    centre: Tensor  # (N, 1, 2) of the driving points
+    target: Tensor  # (N, 1, 2) of the source's
+
+    def __call__(self, places: Tensor) -> Tensor:
+        """Maps places (N, P, 2) of the driving frame into the source."""
+        return (places - self.centre) @ self.matrix.transpose(1, 2) + self.target
+
+
+class FaceGeometry(nn.Module):
+    """Displacements (N, 2, h, h) from driving frame to source: of the head, and of the face."""
+
+    rigidity: Tensor
+    centres: Tensor
+    identity: Tensor
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        rigidity = [group.rigidity for group in GROUPS for _ in range(group.size)]
+        self.register_buffer("rigidity", torch.tensor(rigidity).view(1, -1, 1), persistent=False)
+        self.register_buffer("centres", pixel_centres(side), persistent=False)
+        self.register_buffer("identity", identity_grid(side, side), persistent=False)
+
+    def forward(self, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
+        """Takes keypoints (N, K, 3); where either frame shows no face nothing moves."""
+        with full_precision(source):
+            return self._displacements(source.float(), driving.float())
+
+    def _displacements(self, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
+        s, d = source[:, :ANCHORED, :2], driving[:, :ANCHORED, :2]
+        seen = source[:, :ANCHORED, 2].mean(1) * driving[:, :ANCHORED, 2].mean(1)  # (N,)
+        seen = seen.view(-1, 1, 1, 1)
+        affine = fit_affine(s, d, self.rigidity)
+        side = self.centres.shape[0]
+        places = self.identity.flatten(1).t().expand(s.shape[0], -1, -1)  # (N, h * h, 2)
+        head = affine(places).transpose(1, 2).reshape(-1, 2, side, side) - self.identity
+        left = s - affine(d)  # (N, A, 2)
+        face = head
+        for spread in SPREADS:
+            face = face + self._on_grid(d, left, spread)
+            left = left - _at_points(d, left, spread)
+        return seen * head, seen * face
+
+    def _on_grid(self, points: Tensor, values: Tensor, spread: float) -> Tensor:
+        along = _kernel(points.unsqueeze(-1), self.centres, spread)  # (N, A, 2, h)
+        along_x, along_y = along.unbind(2)
+        weighted = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)  # (N, A, 3)
+        rows = along_y.transpose(1, 2).unsqueeze(1)  # (N, 1, h, A)
+        sums = (rows * weighted.transpose(1, 2).unsqueeze(2)) @ along_x.unsqueeze(1)
+        return sums[:, :2] / (sums[:, 2:] + FLOOR)
+
+
+def fit_affine(source: Tensor, driving: Tensor, weights: Tensor) -> Affine:
+    """Returns the affine map from driving to source points (N, A, 2), least squares, weighted."""
+    weights = weights / weights.sum(1, keepdim=True)
+    centre = (weights * driving).sum(1, keepdim=True)
+    target = (weights * source).sum(1, keepdim=True)
+    d, s = driving - centre, source - target
+    crossed = (weights * s).transpose(1, 2) @ d  # (N, 2, 2)
+    spread = (weights * d).transpose(1, 2) @ d
+    a, b = spread[:, 0, 0] + RIDGE, spread[:, 0, 1]
+    c = spread[:, 1, 1] + RIDGE
+    inverse = torch.stack([c, -b, -b, a], dim=-1) / (a * c - b * b).unsqueeze(-1)
+    ridge = RIDGE * torch.eye(2, device=source.device)
+    return Affine((crossed + ridge) @ inverse.view(-1, 2, 2), centre, target)
+
+
+def _kernel(points: Tensor, places: Tensor, spread: float) -> Tensor:
+    # As in gaussian_profiles: products of smaller heights would be subnormal, and slow.
+    return torch.exp(((places - points).square() * (-0.5 / spread**2)).clamp(min=-30.0))
+
+
+def _at_points(points: Tensor, values: Tensor, spread: float) -> Tensor:
+    apart = points.unsqueeze(2) - points.unsqueeze(1)  # (N, A, A, 2)
+    weights = torch.exp(apart.square().sum(-1) * (-0.5 / spread**2))
+    interpolated: Tensor = weights @ values / (weights.sum(-1, keepdim=True) + FLOOR)
+    return interpolated

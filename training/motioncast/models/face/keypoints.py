@@ -1,0 +1,94 @@
+"""The keypoints of a face: which points of the face mesh they are, and what belongs together.
+
+The first 70 are anchored, points of MediaPipe's mesh of 478; the rest are unsupervised, as in the
+paper, for hair, shoulders and hands. Left and right are those of the image.
+"""
+
+from typing import NamedTuple
+
+OUTER_LIPS = (61, 91, 181, 17, 405, 321, 291, 270, 267, 0, 37, 40)
+INNER_LIPS = (78, 88, 87, 14, 317, 318, 308, 310, 312, 13, 82, 80)
+LEFT_EYE = (33, 163, 145, 154, 133, 158, 159, 161)
+RIGHT_EYE = (263, 390, 374, 381, 362, 385, 386, 388)
+LEFT_BROW = (70, 63, 105, 107)
+RIGHT_BROW = (300, 293, 334, 336)
+NOSE = (168, 195, 4, 2, 98, 327)
+CHEEKS = (50, 280)
+OVAL = (10, 297, 389, 454, 361, 397, 152, 172, 132, 234, 162, 67)
+PUPILS = (468, 473)
+
+MESH = (
+    *OUTER_LIPS,
+    *INNER_LIPS,
+    *LEFT_EYE,
+    *RIGHT_EYE,
+    *LEFT_BROW,
+    *RIGHT_BROW,
+    *NOSE,
+    *CHEEKS,
+    *OVAL,
+    *PUPILS,
+)
+ANCHORED = len(MESH)  # 70
+
+# What a mirror exchanges; every other point of the mesh above is its own image.
+_MIRRORED = (
+    (61, 291),
+    (91, 321),
+    (181, 405),
+    (270, 40),
+    (267, 37),
+    (78, 308),
+    (88, 318),
+    (87, 317),
+    (310, 80),
+    (312, 82),
+    *zip(LEFT_EYE, RIGHT_EYE, strict=True),
+    *zip(LEFT_BROW, RIGHT_BROW, strict=True),
+    (98, 327),
+    (50, 280),
+    (297, 67),
+    (389, 162),
+    (454, 234),
+    (361, 132),
+    (397, 172),
+    PUPILS,
+)
+
+
+class Group(NamedTuple):
+    """Anchored keypoints that are drawn as one map, and how firmly they sit on the skull."""
+
+    name: str
+    first: int
+    size: int
+    rigidity: float  # 0 to 1: their weight in the head's affine motion
+
+
+def _groups() -> tuple[Group, ...]:
+    parts = (
+        ("outer lips", OUTER_LIPS, 0.05),
+        ("inner lips", INNER_LIPS, 0.0),
+        ("left eye", LEFT_EYE, 0.5),
+        ("right eye", RIGHT_EYE, 0.5),
+        ("left brow", LEFT_BROW, 0.2),
+        ("right brow", RIGHT_BROW, 0.2),
+        ("nose", NOSE, 1.0),
+        ("cheeks", CHEEKS, 1.0),
+        ("oval", OVAL, 0.5),
+        ("pupils", PUPILS, 0.0),
+    )
+    groups, first = [], 0
+    for name, points, rigidity in parts:
+        groups.append(Group(name, first, len(points), rigidity))
+        first += len(points)
+    return tuple(groups)
+
+
+GROUPS = _groups()
+
+
+def mirror_order() -> list[int]:
+    """Returns, for each anchored keypoint, which one takes its place in a mirrored image."""
+    other = {a: b for pair in _MIRRORED for a, b in (pair, pair[::-1])}
+    return [MESH.index(other.get(point, point)) for point in MESH]

@@ -1,0 +1,115 @@
+"""Training of the networks of faces: a frame from another one and the keypoints of both.
+
+The anchored keypoints are given with the frames; the unsupervised ones are found, and learn where
+to be from what is rebuilt with them.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from motioncast.data.augmentation import random_affine, transform
+from motioncast.data.faces import FaceBatch
+from motioncast.models import losses
+from motioncast.models.face.keypoints import ANCHORED, GROUPS
+from motioncast.models.geometry import gaussians, pixel_centres
+from motioncast.train.lite_adversarial import LiteAdversarialTraining
+from motioncast.train.reconstruction import (
+    LARGEST_SCALING,
+    Reconstruction,
+    ReconstructionTraining,
+)
+from motioncast.train.settings import FaceAdversarialSettings, FaceSettings
+from motioncast.train.state import channels_last
+
+LOOKED_AT = {"outer lips", "inner lips", "left eye", "right eye", "left brow", "right brow"}
+REGION_SPREAD = 0.07  # of the Gaussians that make lips and eyes count more, in half sides
+
+
+class FaceTraining(ReconstructionTraining):
+    """Minimises pixel, gradient and keypoint losses on pairs of frames with anchored keypoints."""
+
+    settings: FaceSettings | FaceAdversarialSettings  # type: ignore[assignment]
+
+    def reconstruct(self, batch: FaceBatch) -> Reconstruction:  # type: ignore[override]
+        """Rebuilds the driving frames from the source frames and the keypoints of both."""
+        settings = self.settings
+        source, driving = channels_last(batch.source), channels_last(batch.driving)
+        terms: dict[str, Tensor] = {}
+        random = np.random.default_rng([settings.seed, self.step, 1 + self.processes.rank])
+        with self.stepper.autocast():
+            unsupervised = self._unsupervised(source, driving, batch.driving_points, random, terms)
+            of_source, of_driving = (
+                torch.cat([anchored, found.float()], dim=1)
+                for anchored, found in zip(
+                    (batch.source_points, batch.driving_points), unsupervised, strict=True
+                )
+            )
+            synthesis = self.model.synthesis
+            output = synthesis.decode(synthesis.encode(source), of_source, of_driving.unsqueeze(1))
+        image, warped = output.image.float(), output.warped.float()
+        weights = 1 + settings.region_emphasis * looked_at(batch.driving_points, driving.shape[-1])
+        terms["pixels"] = settings.pixel_weight * losses.weighted_l1(image, driving, weights)
+        terms["decibels"] = settings.decibel_weight * losses.decibels(image, driving, weights)
+        terms["gradient"] = settings.gradient_weight * weighted_gradient(image, driving, weights)
+        terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
+        return Reconstruction(image, of_driving, weights, terms)
+
+    def _unsupervised(
+        self,
+        source: Tensor,
+        driving: Tensor,
+        points: Tensor,
+        random: np.random.Generator,
+        terms: dict[str, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the unsupervised keypoints of both frames and adds their losses."""
+        settings, count = self.settings, len(driving)
+        detect = self.model.detector.unsupervised
+        if self.frozen:
+            with torch.no_grad():
+                first, second = detect(torch.cat([source, driving])).chunk(2)
+            return first, second
+        some = (count + 1) // 2
+        affine = random_affine(some, random, scale=LARGEST_SCALING).to(driving.device)
+        moved = channels_last(transform(driving[:some], affine))
+        found = detect(torch.cat([source, driving, moved])).float()
+        first, second, again = found.split([count, count, some])
+        terms["equivariance"] = settings.equivariance_weight * losses.equivariance(
+            second[:some].detach(), again, affine
+        )
+        terms["separation"] = settings.separation_weight * losses.separation(second)
+        motion = losses.motion_weights(driving, source, settings.motion_emphasis)
+        motion = 1 + (motion - 1) * (1 - looked_at(points, driving.shape[-1], everything=True))
+        centres = pixel_centres(32).to(driving.device)
+        heatmaps = gaussians(second, centres, self.model.configuration.gaussian_variance)
+        terms["coverage"] = settings.coverage_weight * losses.coverage(heatmaps, motion)
+        return first, second
+
+
+class FaceAdversarialTraining(LiteAdversarialTraining, FaceTraining):
+    """The same against a discriminator of close-ups, of lips or of eyes."""
+
+    settings: FaceAdversarialSettings  # type: ignore[assignment]
+
+
+def looked_at(points: Tensor, side: int, everything: bool = False) -> Tensor:
+    """Returns maps (N, 1, S, S) from 0 to 1, high at lips, lids and brows, or at all of a face."""
+    spread = 2.5 * REGION_SPREAD if everything else REGION_SPREAD
+    names = {group.name for group in GROUPS} if everything else LOOKED_AT
+    chosen = [i for g in GROUPS if g.name in names for i in range(g.first, g.first + g.size)]
+    assert max(chosen) < ANCHORED
+    centres = pixel_centres(32).to(points.device)
+    maps = gaussians(points[:, chosen], centres, spread**2) * points[:, chosen, 2, None, None]
+    return functional.interpolate(
+        maps.amax(1, keepdim=True), (side, side), mode="bilinear", align_corners=True
+    )
+
+
+def weighted_gradient(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Returns the L1 error of horizontal plus vertical differences, pixels weighted."""
+    error = output - target
+    across = (weights[..., 1:] * (error[..., 1:] - error[..., :-1]).abs()).mean()
+    down = (weights[..., 1:, :] * (error[..., 1:, :] - error[..., :-1, :]).abs()).mean()
+    return across + down
