@@ -32,9 +32,10 @@ def test_info_tells_what_is_served(run: Run, served: dict[str, str], tmp_path: P
     result = run("info", "--target", served["orchestrator"], "--json", wanted)
     assert result.code == 0, result.err
     assert "toy" in result.out
-    assert json.loads(wanted.read_text())["models"] == [
-        {"name": "toy", "height": 16, "width": 16, "keypoints": 2}
-    ]
+    told = json.loads(wanted.read_text())
+    size = {"height": 16, "width": 16, "keypoints": 2}
+    assert told["models"] == [{"name": "toy", **size, "framing": "off", "source_weights": []}]
+    assert told["max_sources"] == 4
 
 
 def _serve(*arguments: str) -> subprocess.Popen[str]:
