@@ -26,9 +26,10 @@ from motioncast.framing import (
     Framed,
     Framer,
     FramingMode,
-    found,
     letterboxed,
+    looks,
     portrait,
+    seen,
     size_problem,
 )
 
@@ -59,8 +60,11 @@ class FaceFinder:
             InvalidRequestError: It is none, or too small or too large.
         """
         square, letterbox = letterboxed(_checked(picture))
-        (candidates,) = self._session.run(["faces"], {"image": square[np.newaxis]})
-        return [letterbox.back(face) for face in found(candidates[0])]
+        for image, look in looks(square):
+            (candidates,) = self._session.run(["faces"], {"image": image[np.newaxis]})
+            if faces := seen(candidates[0], look):
+                return [letterbox.back(face) for face in faces]
+        return []
 
 
 class DeviceFraming:

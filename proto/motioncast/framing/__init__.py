@@ -22,8 +22,9 @@ from motioncast.framing.faces import (
     FINDER_SIZE,
     Face,
     Letterbox,
-    found,
     letterboxed,
+    looks,
+    seen,
     without_doubles,
 )
 from motioncast.framing.framer import (
@@ -59,10 +60,11 @@ __all__ = [
     "centre_square",
     "cut",
     "foremost",
-    "found",
     "letterboxed",
+    "looks",
     "portrait",
     "put_back",
+    "seen",
     "size_problem",
     "without_doubles",
 ]

@@ -1,7 +1,7 @@
 """From what the face finder says of a small picture to faces in the full one.
 
-    picture -> letterboxed to the finder's size -> boxes and scores -> one box for each face
-            -> back in the picture
+    picture -> letterboxed to the finder's size -> a look, at half the size if the first finds none
+            -> boxes and scores -> one box for each face -> back in the picture
 
 The model `face_finder` takes a batch of such squares, (B, 192, 192, 3) uint8, and gives candidates
 for each, (B, 64, 9), surest first: score, centre x and y, width and height, then the eyes, in units
@@ -114,10 +114,31 @@ def letterboxed(picture: Picture, size: int = FINDER_SIZE) -> tuple[Picture, Let
     return square, Letterbox(scale, left, top)
 
 
+def looks(square: Picture) -> list[tuple[Picture, Letterbox]]:
+    """Returns what the finder is shown of a letterboxed picture, one after the other until it finds
+    a face: all of the square, then the same at half its size, for a face that fills a picture."""
+    half = FINDER_SIZE // 2
+    margin = half // 2
+    smaller = np.zeros_like(square)
+    image = PIL.Image.fromarray(square).resize((half, half), PIL.Image.Resampling.BILINEAR)
+    smaller[margin : margin + half, margin : margin + half] = np.asarray(image)
+    return [(square, Letterbox(1.0, 0, 0)), (smaller, Letterbox(0.5, margin, margin))]
+
+
+def seen(candidates: NDArray[np.float32], look: Letterbox) -> list[Face]:
+    """Returns the faces that the finder saw in a look, in pixels of the letterboxed picture.
+
+    The values are numbers of 32 bits, so that they travel without loss.
+    """
+    faces = [look.back(face) for face in found(candidates)]
+    rows = [(one.left, one.top, one.right, one.bottom, one.score) for one in faces]
+    return [Face(*row) for row in np.array(rows, np.float32).tolist()]
+
+
 def found(candidates: NDArray[np.float32]) -> list[Face]:
     """Returns the faces among the finder's candidates (N, 9), in pixels of its square.
 
-    The surest comes first. The values are numbers of 32 bits, so that they travel without loss.
+    The surest comes first.
     """
     sure = candidates[np.isfinite(candidates).all(axis=1) & (candidates[:, 0] >= MIN_SCORE)]
     score, x, y, width, height, *eyes = without_doubles(sure.astype(np.float64)).T
@@ -129,7 +150,7 @@ def found(candidates: NDArray[np.float32]) -> list[Face]:
     y = y + Y_OF_EYES * ((eyes[1] + eyes[3]) / 2 - y) + Y_OF_BOX * box
     across, up = FACE_WIDTH * side / 2, HEIGHT_OF_BOX * box / 2
     edges = FINDER_SIZE * np.stack([x - across, y - up, x + across, y + up], axis=1)
-    values = np.column_stack([edges, score]).astype(np.float32)
+    values = np.column_stack([edges, score])
     return [face for face in (Face(*one) for one in values.tolist()) if face.area > 0]
 
 

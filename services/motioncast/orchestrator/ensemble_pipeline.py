@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from motioncast.framing import FINDER, Face, found
+from motioncast.framing import FINDER, Face, looks, seen
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet, finds_faces
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.ensemble_session import EnsembleSession, Made
@@ -77,8 +77,11 @@ class EnsemblePipeline:
         """Returns the faces in a letterboxed picture."""
         if not finds_faces(self._engine):
             raise UnknownModelError(f"model: no {FINDER} is served")
-        answer = await self._calls.run(FINDER, {"image": square[np.newaxis]}, deadline)
-        return found(answer.response["faces"][0])
+        for image, look in looks(square):
+            answer = await self._calls.run(FINDER, {"image": image[np.newaxis]}, deadline)
+            if faces := seen(answer.response["faces"][0], look):
+                return faces
+        return []
 
     async def cast(
         self,

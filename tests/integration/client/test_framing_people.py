@@ -79,6 +79,18 @@ def test_the_crop_moves_with_the_face(
     assert crop.top + 0.555 * crop.side == pytest.approx(top + FACE[1], abs=TOLERANCE)
 
 
+async def test_a_face_that_fills_a_square_picture_is_found_at_a_second_look(
+    clip: NDArray[np.uint8], finder: FaceFinder, service: Service
+) -> None:
+    left, top, side = 19, 41, 66
+    tight = clip[0, top : top + side, left : left + side]
+    crop = DeviceFraming(finder, "fixed", SIZE).begin(tight).crop
+    assert crop.side == pytest.approx(SIZE, rel=0.08)
+    assert crop.centre[0] == pytest.approx(FACE[0] - left, abs=TOLERANCE)
+    assert crop.top + 0.555 * crop.side == pytest.approx(FACE[1] - top, abs=TOLERANCE)
+    assert crops(await streamed(service, [tight], "fixed")) == [crop]
+
+
 async def test_server_and_device_frame_alike(
     clip: NDArray[np.uint8], finder: FaceFinder, service: Service
 ) -> None:

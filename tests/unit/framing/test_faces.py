@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motioncast.framing import FINDER_SIZE, Face, found, letterboxed, without_doubles
+from motioncast.framing import FINDER_SIZE, Face, letterboxed, looks, seen, without_doubles
+from motioncast.framing.faces import found
 
 
 def face(left: float, top: float, right: float, bottom: float, score: float = 0.9) -> Face:
@@ -118,10 +119,21 @@ def test_candidates_that_are_not_sure_or_no_numbers_are_no_faces() -> None:
     assert [one.score for one in found(candidates)] == [pytest.approx(0.95)]
 
 
-def test_the_values_of_faces_found_travel_in_32_bits() -> None:
+def test_the_second_look_shows_the_same_at_half_its_size() -> None:
+    square = np.full((FINDER_SIZE, FINDER_SIZE, 3), 200, np.uint8)
+    (first, all_of_it), (second, half) = looks(square)
+    np.testing.assert_array_equal(first, square)
+    assert (second[48:144, 48:144] == 200).all()
+    assert second.sum() == 200 * 3 * 96 * 96
+    assert all_of_it.back(face(3, 4, 5, 6)) == face(3, 4, 5, 6)
+    assert half.back(face(48, 48, 144, 96)) == face(0, 0, 192, 96)
+
+
+def test_the_values_of_faces_seen_travel_in_32_bits() -> None:
     rng = np.random.default_rng(0)
     candidates = rng.uniform(0.6, 1, (64, 9)).astype(np.float32)
-    assert found(candidates)
-    for one in found(candidates):
-        for value in (one.left, one.top, one.right, one.bottom, one.score):
-            assert float(np.float32(value)) == value
+    for _, look in looks(np.zeros((FINDER_SIZE, FINDER_SIZE, 3), np.uint8)):
+        assert seen(candidates, look)
+        for one in seen(candidates, look):
+            for value in (one.left, one.top, one.right, one.bottom, one.score):
+                assert float(np.float32(value)) == value
