@@ -11,9 +11,11 @@ from motioncast.export.specification import (
     synthesis_specification,
 )
 from motioncast.export.triton import print_config, print_gpu_config
-from motioncast.models.configurations import PAPER64
+from motioncast.models.configurations import FACE256, PAPER64
 from motioncast.models.predictor import PredictorSizes
+from motioncast.models.source_weights import source_weights
 from motioncast.models.vrnn import VRNN
+from motioncast.sources import parse_weights
 
 
 def parsed(specification: ModelSpecification) -> triton.ModelConfig:
@@ -61,7 +63,7 @@ def test_a_model_runs_once_on_the_cpu_in_onnx_runtime() -> None:
     config = parsed(synthesis_specification(PAPER64))
     assert (config.name, config.backend) == ("paper64_synthesis", "onnxruntime")
     (group,) = config.instance_group
-    assert (group.count, group.kind) == (1, triton.ModelInstanceGroup.KIND_CPU)
+    assert (group.size, group.kind) == (1, triton.ModelInstanceGroup.KIND_CPU)
     assert config.version_policy.latest.num_versions == 1
 
 
@@ -105,7 +107,7 @@ def test_gpus_serve_the_same_tensors(specification: ModelSpecification) -> None:
         assert getattr(gpu, field) == getattr(cpu, field)
     (group,) = gpu.instance_group
     assert group.kind == triton.ModelInstanceGroup.KIND_GPU
-    assert group.count >= 1
+    assert group.size >= 1
     preferred = gpu.dynamic_batching.preferred_batch_size
     assert preferred
     assert max(preferred) <= gpu.max_batch_size
@@ -135,3 +137,10 @@ def test_threads_are_named_as_tritons_backend_names_them() -> None:
         "inter_op_thread_count": "1",
         "execution_mode": "0",  # sequential
     }
+
+
+def test_the_weights_of_a_face_s_keypoints_go_with_its_synthesis() -> None:
+    config = parsed(synthesis_specification(FACE256))
+    weights = parse_weights(config.parameters["source_weights"].string_value, 80)
+    assert weights == source_weights(FACE256)
+    assert "source_weights" not in parsed(synthesis_specification(PAPER64)).parameters
