@@ -20,10 +20,11 @@ def stream_tables(report: Report) -> RenderableType:
 def info_table(info: ServerInfo, target: str) -> RenderableType:
     """Returns what a server serves."""
     table = Table(title=f"motioncast {info.version} at {target}", title_justify="left")
-    for column in ("model", "pixels", "keypoints"):
+    for column in ("model", "pixels", "keypoints", "framing"):
         table.add_column(column)
     for model in info.models:
-        table.add_row(model.name, f"{model.width} x {model.height}", str(model.keypoints))
+        pixels = f"{model.width} x {model.height}"
+        table.add_row(model.name, pixels, str(model.keypoints), model.framing)
     limits = Table.grid(padding=(0, 2))
     limits.add_row("largest group", f"{info.max_group_frames} observed, as many predicted")
     limits.add_row("largest message", f"{info.max_message_bytes:,} bytes")
