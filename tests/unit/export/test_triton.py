@@ -63,7 +63,7 @@ def test_a_model_runs_once_on_the_cpu_in_onnx_runtime() -> None:
     config = parsed(synthesis_specification(PAPER64))
     assert (config.name, config.backend) == ("paper64_synthesis", "onnxruntime")
     (group,) = config.instance_group
-    assert (group.size, group.kind) == (1, triton.ModelInstanceGroup.KIND_CPU)
+    assert (group.count, group.kind) == (1, triton.ModelInstanceGroup.KIND_CPU)
     assert config.version_policy.latest.num_versions == 1
 
 
@@ -107,7 +107,7 @@ def test_gpus_serve_the_same_tensors(specification: ModelSpecification) -> None:
         assert getattr(gpu, field) == getattr(cpu, field)
     (group,) = gpu.instance_group
     assert group.kind == triton.ModelInstanceGroup.KIND_GPU
-    assert group.size >= 1
+    assert group.count >= 1
     preferred = gpu.dynamic_batching.preferred_batch_size
     assert preferred
     assert max(preferred) <= gpu.max_batch_size
