@@ -16,7 +16,7 @@ from motioncast.export.joining import joined, write_joined
 from motioncast.export.parity import compare
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.triton import print_config, print_gpu_config
-from motioncast.framing import FramingMode
+from motioncast.framing import FINDER, FramingMode
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
@@ -41,11 +41,11 @@ def shipped() -> dict[str, tuple[Exportable, Path]]:
     return {one.specification.name: (one, path) for one, path in found}
 
 
-def test_the_networks_and_what_joins_them_are_shipped_and_nothing_else(
+def test_the_networks_what_joins_them_and_the_finder_are_shipped_and_nothing_else(
     shipped: dict[str, tuple[Exportable, Path]],
 ) -> None:
     assert sorted(shipped) == MODELS
-    expected = set(MODELS)
+    expected = {FINDER, *MODELS}
     for name in CONFIGURATIONS:
         rest = joined(name, REPOSITORY, [])
         expected |= {joint.specification.name for joint in rest.joints} | set(rest.ensembles)
