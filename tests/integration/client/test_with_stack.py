@@ -87,6 +87,7 @@ async def test_the_report_counts_what_was_sent(cast: Cast, target: str) -> None:
         "synthesis",
         "ensemble",
         "total",
+        "framing",
     }
     assert 0 < report.saved_against_raw_frames < 1
 

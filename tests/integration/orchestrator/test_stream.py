@@ -111,6 +111,7 @@ async def test_defaults_are_filled_in(target: str) -> None:
         height=16,
         width=16,
         keypoints=2,
+        frame=common_pb2.FRAMING_MODE_OFF,
     )
 
 
@@ -128,6 +129,7 @@ async def test_what_was_asked_for_is_echoed(target: str) -> None:
         height=16,
         width=16,
         keypoints=2,
+        frame=common_pb2.FRAMING_MODE_OFF,
     )
     requests = [config(), source(SOURCE), frame(0, image(0))]
     requests[0].config.CopyFrom(wanted)
