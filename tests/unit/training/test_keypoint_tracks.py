@@ -20,9 +20,11 @@ from motioncast.data.keypoints import (
     every_window,
     load_tracks,
     main,
+    motion_basis,
     motion_statistics,
     random_windows,
     save_tracks,
+    shares_by_person,
 )
 from motioncast.data.video_folder import read_clip
 from motioncast.models.checkpoint import load_motion_transfer, save_motion_transfer
@@ -235,3 +237,42 @@ def write_noise_video(path: Path, frames: int) -> None:
         for image in generator.integers(0, 256, (frames, 128, 128, 3), dtype=np.uint8):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
+
+
+def test_people_are_named_before_the_slash_and_a_clip_without_one_is_its_own() -> None:
+    tracks = replace(two_clips(), names=("ada/a.mp4", "b.mp4"))
+    assert tracks.people("all") == ["ada", "b.mp4"]
+    assert tracks.people("validation") == ["b.mp4"]
+
+
+def test_a_person_is_drawn_by_the_root_of_the_frames_whatever_the_number_of_clips() -> None:
+    clips = [ramp(50), ramp(50), ramp(25)]
+    shares = shares_by_person(clips, ["ada", "ada", "bob"])
+    assert_close(shares, torch.tensor([5.0, 5.0, 5.0], dtype=torch.float64))
+    drawn = random_windows(
+        [ramp(50), ramp(50), ramp(25, start=1000.0)],
+        2,
+        3000,
+        torch.Generator().manual_seed(0),
+        people=["ada", "ada", "bob"],
+    )
+    bobs = (drawn[:, 0, 0, 0] >= 1000).float().mean()
+    assert abs(bobs - 1 / 3) < 4 * (2 / 9 / 3000) ** 0.5
+
+
+def test_the_basis_is_the_directions_in_which_keypoints_move_together() -> None:
+    # Two directions of motion, one of them three times as strong, and nothing else.
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.zeros(2, 2, 3)
+    directions[0, :, 0] = 0.5**0.5  # both to the right
+    directions[1, 0, 1] = 1.0  # the first one down
+    steps = torch.randn(4000, 2, generator=generator) * torch.tensor([3.0, 1.0])
+    clip = torch.einsum("tc,ckd->tkd", steps.cumsum(dim=0), directions)
+    basis, energy = motion_basis([clip], torch.ones(2, 3), 2)
+    assert_close((basis.T @ directions.flatten(1).T).abs(), torch.eye(2), atol=0.05, rtol=0)
+    assert_close(basis.T @ basis, torch.eye(2), atol=1e-5, rtol=0)
+    assert_close(
+        energy, torch.tensor([36.0, 4.0]), atol=0, rtol=0.2
+    )  # four frames of a random walk
+    with pytest.raises(ValueError, match="components: 7 of 6"):
+        motion_basis([clip], torch.ones(2, 3), 7)

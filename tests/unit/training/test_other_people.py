@@ -62,3 +62,18 @@ def test_half_of_the_windows_are_shaken_by_up_to_three_units() -> None:
     shaken = noise.flatten(1).abs().amax(dim=1) > 1e-5
     assert abs(shaken.float().mean() - 0.5) < 0.05
     assert 1e-3 < noise.std(dim=1).amax() < 6e-3
+
+
+def test_anchored_keypoints_move_in_their_own_company() -> None:
+    # Keypoints of which the second moves twice as far as the first and the third against it do so
+    # in every face that is made of theirs.
+    together = windows()[:, :, :1] - windows()[:, :, :1].mean(dim=1, keepdim=True)
+    face = 0.3 + together * torch.tensor([1.0, 2.0, -1.0])[:, None]
+    generator = torch.Generator().manual_seed(1)
+    made_of = as_other_people(face, 0 * UNIT, 1.0, generator, anchored=True)
+    motion = (made_of - made_of.mean(dim=1, keepdim=True))[..., :2]
+    assert_close(motion[:, :, 1], 2 * motion[:, :, 0], atol=1e-6, rtol=1e-4)
+    assert_close(motion[:, :, 2], -motion[:, :, 0], atol=1e-6, rtol=1e-4)
+    assert ((motion[:, -1, 0] - together[:, -1, 0, :2]).abs() > 1e-3).any(
+        dim=-1
+    ).float().mean() > 0.9

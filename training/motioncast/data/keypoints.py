@@ -33,6 +33,7 @@ from motioncast.models.predictor import MotionStatistics
 
 ARRAYS = ("names", "starts", "keypoints", "validation")
 TRACKS_FORMAT = 1  # to be raised when the same checkpoint would give other keypoints
+BASIS_LAGS = (1, 4, 8)  # frames over which motion shows its directions
 MINIMUM_SCALE = 1e-4  # of a coordinate that never moves: a hundredth of a pixel at 256
 
 
@@ -55,8 +56,15 @@ class Tracks:
 
     def subset(self, part: Literal["training", "validation", "all"]) -> list[Tensor]:
         """Returns the clips (T, K, 3) of one part of the folder."""
+        return [self.clip(i) for i in self._indices(part)]
+
+    def people(self, part: Literal["training", "validation", "all"]) -> list[str]:
+        """Returns who is seen in every clip of a part: PERSON of PERSON/CLIP, or its name."""
+        return [self.names[i].partition("/")[0] for i in self._indices(part)]
+
+    def _indices(self, part: Literal["training", "validation", "all"]) -> list[int]:
         wanted = {"training": (False,), "validation": (True,), "all": (False, True)}[part]
-        return [self.clip(i) for i, held in enumerate(self.validation) if held in wanted]
+        return [i for i, held in enumerate(self.validation) if held in wanted]
 
 
 def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> Tracks:
@@ -136,15 +144,45 @@ def load_tracks(path: Path) -> Tracks:
     )
 
 
-def motion_statistics(clips: Sequence[Tensor]) -> MotionStatistics:
-    """Measures position and frame-to-frame displacement of clips (T, K, 3), T >= 2 each."""
+def motion_statistics(clips: Sequence[Tensor], components: int = 0) -> MotionStatistics:
+    """Measures position and frame-to-frame displacement of clips (T, K, 3), T >= 2 each.
+
+    With C components also the directions in which the keypoints move together: the principal ones
+    of the displacements over 1, 4 and 8 frames, each divided by the root of that number as if the
+    keypoints walked at random; intensities, which say little of motion, count a tenth.
+    """
     positions = torch.cat(list(clips))
     displacements = torch.cat([clip.diff(dim=0) for clip in clips])
+    unit = displacements.square().mean(dim=0).sqrt().clamp(min=MINIMUM_SCALE)
+    basis, energy = motion_basis(clips, unit, components) if components else (None, None)
     return MotionStatistics(
         mean=positions.mean(dim=0),
         std=positions.std(dim=0).clamp(min=MINIMUM_SCALE),
-        unit=displacements.square().mean(dim=0).sqrt().clamp(min=MINIMUM_SCALE),
+        unit=unit,
+        basis=basis,
+        energy=energy,
     )
+
+
+def motion_basis(clips: Sequence[Tensor], unit: Tensor, components: int) -> tuple[Tensor, Tensor]:
+    """Returns orthonormal directions (3K, C) of motion in units, and its energy (C) along them.
+
+    The energy is the mean square of the displacement over four frames. Raises ValueError unless C
+    is at most 3K.
+    """
+    if components > unit.numel():
+        raise ValueError(f"components: {components} of {unit.numel()} coordinates")
+    moved = {
+        lag: torch.cat([(clip[lag:] - clip[:-lag]) / unit for clip in clips if len(clip) > lag])
+        for lag in BASIS_LAGS
+        if any(len(clip) > lag for clip in clips)
+    }
+    weight = unit.new_tensor([1.0, 1.0, 0.1])
+    scaled = torch.cat([motion * weight / lag**0.5 for lag, motion in moved.items()]).flatten(1)
+    _, directions = torch.linalg.eigh(scaled.double().mT @ scaled.double())
+    basis = directions.flip(1)[:, :components].float()
+    over_four = moved.get(4, moved[1]).flatten(1) @ basis
+    return basis, over_four.square().mean(dim=0)
 
 
 def every_window(clips: Sequence[Tensor], length: int, stride: int) -> Tensor:
@@ -168,22 +206,42 @@ def random_windows(
     count: int,
     generator: torch.Generator,
     time_flip: bool = True,
+    people: Sequence[str] | None = None,
 ) -> Tensor:
     """Draws windows (B, T, K, 3) from clips that are long enough.
 
     With `time_flip` half of them are played backwards: right for faces, not for a robot that
-    pushes things.
+    pushes things. With `people`, who is seen in every clip, a person is drawn in proportion to the
+    square root of the frames of him or her, else every clip is as likely.
     """
-    usable = [clip for clip in clips if len(clip) >= length]
+    long_enough = [index for index, clip in enumerate(clips) if len(clip) >= length]
+    usable = [clips[index] for index in long_enough]
     if not usable:
         raise ValueError(f"clips: none has {length} frames")
+    shares = torch.ones(len(usable), dtype=torch.float64)
+    if people is not None:
+        shares = shares_by_person(usable, [people[index] for index in long_enough])
+    bounds = (shares / shares.sum()).cumsum(dim=0)
     windows = []
     for draw in torch.rand(count, 3, generator=generator).tolist():
-        clip = usable[int(draw[0] * len(usable))]
+        chosen = int(torch.searchsorted(bounds, draw[0], right=True))
+        clip = usable[min(chosen, len(usable) - 1)]
         start = int(draw[1] * (len(clip) - length + 1))
         window = clip[start : start + length]
         windows.append(window.flip(0) if time_flip and draw[2] < 0.5 else window)
     return torch.stack(windows)
+
+
+def shares_by_person(clips: Sequence[Tensor], people: Sequence[str]) -> Tensor:
+    """Returns how often each clip is drawn (N,), up to a factor.
+
+    A person's share is the square root of his or her frames, divided among the clips by length.
+    """
+    frames: dict[str, int] = {}
+    for clip, person in zip(clips, people, strict=True):
+        frames[person] = frames.get(person, 0) + len(clip)
+    shares = [len(clip) / frames[who] ** 0.5 for clip, who in zip(clips, people, strict=True)]
+    return torch.tensor(shares, dtype=torch.float64)
 
 
 def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -11,6 +11,10 @@ share of the windows all of this is changed:
     accuracy    in half of the windows, white noise shakes every keypoint, mostly by little, but up
                 to three times as far as it moves between two frames
 
+Keypoints that are anchored to the same points of every face keep their own directions and their
+company there: only the face as a whole is turned and stretched. (Mirrored, the left corner of a
+mouth that widens would move to the right.)
+
 Shapes: B windows, T frames, K keypoints (x, y, intensity).
 """
 
@@ -31,18 +35,26 @@ LARGEST_NOISE = 3.0  # standard deviation, in units
 
 
 def as_other_people(
-    windows: Tensor, unit: Tensor, share: float, generator: torch.Generator
+    windows: Tensor,
+    unit: Tensor,
+    share: float,
+    generator: torch.Generator,
+    anchored: bool = False,
 ) -> Tensor:
     """Returns windows (B, T, K, 3), a share of them as if of other people, in the same places.
 
-    unit: (K, 3), standard deviation of the displacement from frame to frame.
+    unit: (K, 3), standard deviation of the displacement from frame to frame; anchored: whether the
+    keypoints are the same points of every face.
     """
     batch, _, keypoints, _ = windows.shape
     centre = windows.mean(dim=1, keepdim=True)
-    motion = _in_other_company(windows - centre, generator)
-    turned = torch.einsum(
-        "bkij,btkj->btki", _own_maps(batch, keypoints, generator), motion[..., :2]
-    )
+    motion = windows - centre
+    if not anchored:
+        motion = _in_other_company(motion, generator)
+    maps = _whole_maps(batch, generator, mirror=not anchored)
+    if not anchored:
+        maps = _own_maps(batch, keypoints, generator) @ maps
+    turned = torch.einsum("bkij,btkj->btki", maps.expand(-1, keypoints, -1, -1), motion[..., :2])
     gain = _log_uniform(LEAST_GAIN, GREATEST_GAIN, batch, generator)[:, None, None, None]
     moved = torch.cat([gain * turned, motion[..., 2:]], dim=-1)
     noise = unit * _noise(moved.shape, generator)
@@ -59,15 +71,21 @@ def _in_other_company(motion: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(leaving & _half(batch, generator)[:, None, None, None], others, motion)
 
 
-def _own_maps(batch: int, keypoints: int, generator: torch.Generator) -> Tensor:
-    """Draws linear maps of motion (B, K, 2, 2): one of the whole face, then each keypoint's own."""
+def _whole_maps(batch: int, generator: torch.Generator, mirror: bool) -> Tensor:
+    """Draws linear maps of the whole face's motion (B, 1, 2, 2): turned, stretched, mirrored."""
     turn = _rotation(TURN_RADIANS * torch.randn(batch, 1, generator=generator))
     axes = torch.exp(STRETCH * torch.randn(batch, 1, 2, generator=generator))
-    mirror = torch.where(_half(batch, generator), -1.0, 1.0)[:, None]
-    axes = axes * torch.stack([mirror, torch.ones_like(mirror)], dim=-1)  # x, y
+    if mirror:
+        left = torch.where(_half(batch, generator), -1.0, 1.0)[:, None]
+        axes = axes * torch.stack([left, torch.ones_like(left)], dim=-1)  # x, y
+    return turn * axes[..., None, :]
+
+
+def _own_maps(batch: int, keypoints: int, generator: torch.Generator) -> Tensor:
+    """Draws linear maps of each keypoint's own motion (B, K, 2, 2): turned and scaled."""
     own_turn = _rotation(OWN_TURN_RADIANS * torch.randn(batch, keypoints, generator=generator))
     own_gain = torch.exp(OWN_GAIN * torch.randn(batch, keypoints, 1, 1, generator=generator))
-    return own_gain * own_turn @ (turn * axes[..., None, :])
+    return own_gain * own_turn
 
 
 def _noise(shape: torch.Size, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ from motioncast.models.checkpoint_predictor import load_forecaster, predictor_fi
 from motioncast.models.predictors import SIMPLE, Predictor
 
 # In the order of tables and figures; kinds unknown here come last.
-ORDER = ("vrnn", "rnn", "gru", "var", "damped", "hold", "linear")
+ORDER = ("vrnn", "simlpe", "rnn", "gru", "var", "damped", "hold", "linear")
 
 
 class EntrantsError(ValueError):

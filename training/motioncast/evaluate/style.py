@@ -24,6 +24,7 @@ class Look:
 
 LOOKS = {
     "vrnn": Look("VRNN", "#0072B2"),
+    "simlpe": Look("siMLPe", "#882255"),
     "rnn": Look("RNN", "#D55E00"),
     "gru": Look("GRU", "#009E73"),
     "var": Look("VAR", "#CC79A7"),

@@ -13,6 +13,7 @@ from torch import Tensor
 from motioncast.models.gru import GRU, MonkeyNetGRU
 from motioncast.models.predictor import MotionStatistics, PredictorSizes, RecurrentPredictor
 from motioncast.models.predictors import Predictor, free_running
+from motioncast.models.simlpe import SiMLPe
 from motioncast.models.var import DirectMap, Pattern, VectorAutoregression
 from motioncast.models.vrnn import VRNN
 
@@ -21,6 +22,7 @@ VERSION = 1
 PREDICTORS: dict[str, type[RecurrentPredictor]] = {
     "vrnn": VRNN,
     "gru": GRU,
+    "simlpe": SiMLPe,
     "rnn": MonkeyNetGRU,
 }
 VAR = "var"

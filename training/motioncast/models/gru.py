@@ -31,16 +31,15 @@ class GRU(RecurrentPredictor):
 
     def __init__(self, sizes: PredictorSizes, statistics: MotionStatistics | None = None) -> None:
         super().__init__(sizes, statistics)
-        coordinates = 3 * sizes.keypoints
         self.psi_x = nn.Sequential(nn.Linear(self.description_size, sizes.features), nn.ReLU())
-        self.decoder = two_layers(sizes.hidden, sizes.features, coordinates)
+        self.decoder = two_layers(sizes.hidden, sizes.features, self.code_size)
         self.recurrence = GatedRecurrence(sizes.features, sizes.hidden)
 
     def advance(
         self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
     ) -> Advance:
         """Forecasts and takes up one frame (see RecurrentPredictor)."""
-        forecast = self.place(memory, self.decoder(memory.hidden))
+        forecast = self.place(memory, self.expand(self.decoder(memory.hidden)))
         current = take(observed, keypoints, forecast)  # (B, K, 3)
         x = self.psi_x(self.describe(memory, current, observed))
         hidden = self.recurrence(x, memory.hidden)

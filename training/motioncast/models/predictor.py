@@ -12,11 +12,19 @@ what a learnt slope, one per coordinate, leaves of the last displacement to expl
 
     forecast_t = clamp(x_{t-1} + unit * (slope * v_{t-1} + d_t)),   v_t = (x_t - x_{t-1}) / unit
 
+With `components` = C > 0 a network reads and forecasts displacements as C numbers, their code in
+the motion basis that comes with it: the leading principal directions, orthonormal in units, in
+which the keypoints of a training set move together. Landmarks of a face lie on a manifold, and what
+leaves it is mostly the detector's noise.
+
+    code = basis^T v,   displacement = basis code            basis (3K, C)
+
 The state is one vector per batch element, [hidden | keypoints of the frame before | their v |
 surprise | deviation of the path | frames since the last observed one | seen]; all zeros means that
 nothing has been seen yet. Intervals and sample paths are those of interval.py.
 
-Shapes: B batch, T time, K keypoints (x, y, intensity), Z latent, H hidden, S = H + 12K + 2 state.
+Shapes: B batch, T time, K keypoints (x, y, intensity), Z latent, H hidden, C code,
+S = H + 12K + 2 state.
 """
 
 from abc import ABC, abstractmethod
@@ -46,6 +54,10 @@ class PredictorSizes:
     latent: int = 16
     features: int = 128  # width of the feedforward networks
     inputs: Literal["positions", "displacements"] = "positions"
+    components: int = 0  # C, of the motion basis; 0: every coordinate by itself
+    window: int = 10  # siMLPe: the frames that it reads,
+    block: int = 12  # those that it forecasts at once,
+    layers: int = 6  # and its blocks
 
 
 LITE128 = PredictorSizes()
@@ -60,12 +72,20 @@ class MotionStatistics:
     mean: Tensor  # (K, 3)
     std: Tensor  # (K, 3), positive
     unit: Tensor  # (K, 3), positive: standard deviation of the displacement
+    basis: Tensor | None = None  # (3K, C), orthonormal columns: directions of motion, in units
+    energy: Tensor | None = None  # (C), mean square of the motion over four frames along them
 
     @classmethod
-    def neutral(cls, keypoints: int) -> "MotionStatistics":
+    def neutral(cls, keypoints: int, components: int = 0) -> "MotionStatistics":
         """Centres every keypoint at the origin with unit scales, before any data is known."""
         ones = torch.ones(keypoints, 3)
-        return cls(mean=torch.zeros(keypoints, 3), std=ones, unit=ones)
+        return cls(
+            mean=torch.zeros(keypoints, 3),
+            std=ones,
+            unit=ones,
+            basis=torch.eye(3 * keypoints)[:, :components] if components else None,
+            energy=torch.ones(components) if components else None,
+        )
 
 
 class Memory(NamedTuple):
@@ -103,23 +123,35 @@ class RecurrentPredictor(nn.Module, ABC):
     std: Tensor
     unit: Tensor
     factors: Tensor
+    basis: Tensor
+    energy: Tensor
 
     def __init__(self, sizes: PredictorSizes, statistics: MotionStatistics | None = None) -> None:
         super().__init__()
         self.sizes = sizes
-        statistics = statistics or MotionStatistics.neutral(sizes.keypoints)
+        statistics = statistics or MotionStatistics.neutral(sizes.keypoints, sizes.components)
         self.register_buffer("mean", statistics.mean.clone())
         self.register_buffer("std", statistics.std.clone())
         self.register_buffer("unit", statistics.unit.clone())
         self.register_buffer("factors", uncalibrated())
+        if sizes.components:
+            if statistics.basis is None or statistics.energy is None:
+                raise ValueError(f"components: {sizes.components}, but no motion basis is given")
+            self.register_buffer("basis", statistics.basis.clone())
+            self.register_buffer("energy", statistics.energy.clone())
         self.reads_positions = sizes.inputs == "positions"
         if not self.reads_positions:
             self.slope = nn.Parameter(torch.full((sizes.keypoints, 3), FIRST_SLOPE))
 
     @property
+    def hidden_size(self) -> int:
+        """H, the length of what a network keeps for itself."""
+        return self.sizes.hidden
+
+    @property
     def state_size(self) -> int:
         """S, the length of the state vector."""
-        return self.sizes.hidden + 12 * self.sizes.keypoints + 2
+        return self.hidden_size + 12 * self.sizes.keypoints + 2
 
     @property
     def noise_size(self) -> int:
@@ -196,7 +228,7 @@ class RecurrentPredictor(nn.Module, ABC):
 
     def recall(self, state: Tensor) -> Memory:
         """Takes states (..., S) apart."""
-        hidden, coordinates = self.sizes.hidden, 3 * self.sizes.keypoints
+        hidden, coordinates = self.hidden_size, 3 * self.sizes.keypoints
         parts = torch.split(state, [hidden, *[coordinates] * 4, 1, 1], dim=-1)
         previous, velocity, surprise, deviation = map(as_keypoints, parts[1:5])
         seen = parts[6]
@@ -220,7 +252,7 @@ class RecurrentPredictor(nn.Module, ABC):
     @property
     def description_size(self) -> int:
         """D, the length of what a network reads of a frame."""
-        return (6 if self.reads_positions else 3) * self.sizes.keypoints + 1
+        return (3 * self.sizes.keypoints if self.reads_positions else 0) + self.code_size + 1
 
     def describe(self, memory: Memory, keypoints: Tensor, observed: Tensor) -> Tensor:
         """Returns a frame's keypoints as a network reads them, (..., D).
@@ -228,7 +260,7 @@ class RecurrentPredictor(nn.Module, ABC):
         Normalised position, unless it reads displacements alone; displacement from the frame before
         in units (zero at the first observed frame, where it is unknown); whether it was observed.
         """
-        parts = [self.displacement(memory, keypoints).flatten(-2), observed[..., None]]
+        parts = [self.encode(self.displacement(memory, keypoints)), observed[..., None]]
         if self.reads_positions:
             parts = [((keypoints - self.mean) / self.std).flatten(-2), *parts]
         return torch.cat(parts, dim=-1)
@@ -236,6 +268,20 @@ class RecurrentPredictor(nn.Module, ABC):
     def displacement(self, memory: Memory, keypoints: Tensor) -> Tensor:
         """Returns keypoints minus those of the frame before, in units (..., K, 3)."""
         return (keypoints - memory.previous) / self.unit * memory.seen[..., None]
+
+    @property
+    def code_size(self) -> int:
+        """C, how many numbers a displacement of all keypoints is to a network."""
+        return self.sizes.components or 3 * self.sizes.keypoints
+
+    def encode(self, displacement: Tensor) -> Tensor:
+        """Returns the code (..., C) of a displacement (..., K, 3) in units."""
+        coordinates = displacement.flatten(-2)
+        return coordinates @ self.basis if self.sizes.components else coordinates
+
+    def expand(self, code: Tensor) -> Tensor:
+        """Returns the displacement (..., 3K) in units of a code (..., C)."""
+        return code @ self.basis.mT if self.sizes.components else code
 
     def _remember(
         self, memory: Memory, advance: Advance, deviation: Tensor, observed: Tensor

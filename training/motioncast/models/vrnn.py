@@ -89,7 +89,7 @@ class VRNN(RecurrentPredictor):
         self.psi_z = nn.Sequential(nn.Linear(latent, features), nn.ReLU())
         self.prior_network = two_layers(hidden, features, 2 * latent)
         self.posterior_network = two_layers(features + hidden, features, 2 * latent)
-        self.decoder_network = two_layers(features + hidden, features, 2 * coordinates)
+        self.decoder_network = two_layers(features + hidden, features, self.code_size + coordinates)
         self.recurrence = GatedRecurrence(2 * features, hidden)
         self.spread_network = two_layers(hidden + coordinates, features, coordinates)
 
@@ -104,8 +104,8 @@ class VRNN(RecurrentPredictor):
     def decoder(self, z: Tensor, hidden: Tensor) -> Laplace:
         """p(x_t | z_t, h_{t-1}) over the displacement in units, without its drift, (..., 3K)."""
         output = self.decoder_network(torch.cat([self.psi_z(z), hidden], dim=-1))
-        mean, scale = output.chunk(2, dim=-1)
-        return Laplace(mean, F.softplus(scale) + MINIMUM_SCALE)
+        mean, scale = output.split([self.code_size, 3 * self.sizes.keypoints], dim=-1)
+        return Laplace(self.expand(mean), F.softplus(scale) + MINIMUM_SCALE)
 
     def spread(self, memory: Memory) -> Tensor:
         """Returns the expected size of the forecast's error, in units (..., K, 3).

@@ -28,6 +28,8 @@ from motioncast.train.fields import ConfigurationError, as_table, choose, fill, 
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.settings import (
     AdversarialSettings,
+    FaceAdversarialSettings,
+    FaceSettings,
     LiteAdversarialSettings,
     Range,
     Schedule,
@@ -40,6 +42,8 @@ LENGTHS = ("steps", "minutes", "epochs")
 SETTINGS: Mapping[tuple[str, bool], SynthesisSettings] = {  # by architecture; adversarial or not
     ("lite", False): TrainingSettings(),
     ("lite", True): LiteAdversarialSettings(),
+    ("face", False): FaceSettings(),
+    ("face", True): FaceAdversarialSettings(),
     ("monkey_net", True): AdversarialSettings(),
 }
 
@@ -125,7 +129,7 @@ def _build(name: str, where: str, content: Mapping[str, Any]) -> TrainingConfigu
 def _synthesis(
     network: Configuration, section: object, where: str
 ) -> tuple[SynthesisSettings, Augmentation]:
-    lite = network.architecture == "lite"
+    lite = network.architecture != "monkey_net"
     table = dict(as_table(section, where, "synthesis"))
     preset = choose(
         table.pop("augmentation", "lite" if lite else "nemo"),
@@ -166,6 +170,12 @@ def _predictor(
         if plans[each].sizes.keypoints != network.keypoints:
             raise ConfigurationError(
                 f"{where}: predictor.sizes.keypoints is {plans[each].sizes.keypoints} "
+                f"(expected {network.keypoints}, as {network.name} has)"
+            )
+        weights = plans[each].loss.keypoints
+        if weights and len(weights) != network.keypoints:
+            raise ConfigurationError(
+                f"{where}: predictor.loss.keypoints has {len(weights)} weights "
                 f"(expected {network.keypoints}, as {network.name} has)"
             )
     return kind, plans

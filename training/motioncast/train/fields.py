@@ -1,7 +1,7 @@
 """Fills frozen dataclasses from tables of names and values, as TOML files and options give them.
 
 The field's type says what a value may be: a number with its `Range`, a word of a Literal, true or
-false, or a list of a fixed length.
+false, or a list, of a fixed length unless the type is `tuple[..., ...]` with an ellipsis.
 """
 
 from collections.abc import Mapping
@@ -79,8 +79,12 @@ def _checked(value: object, hint: Any, limits: Range, name: str) -> Any:
         return value
     if get_origin(hint) is tuple:
         of_each = get_args(hint)
+        any_length = of_each[-1] is Ellipsis
+        expected = "a list" if any_length else f"a list of {len(of_each)}"
+        if any_length and isinstance(value, list | tuple):
+            of_each = of_each[:1] * len(value)
         if not isinstance(value, list | tuple) or len(value) != len(of_each):
-            raise ConfigurationError(f"{name} is {value!r} (expected a list of {len(of_each)})")
+            raise ConfigurationError(f"{name} is {value!r} (expected {expected})")
         return tuple(
             _checked(one, each, limits, f"{name}[{index}]")
             for index, (one, each) in enumerate(zip(value, of_each, strict=True))

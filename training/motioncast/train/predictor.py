@@ -219,7 +219,13 @@ def _plan(options: argparse.Namespace, tracks: Tracks) -> tuple[str, PredictorPl
 
 def _train(kind: str, plan: PredictorPlan, tracks: Tracks, out: Path, processes: Processes) -> None:
     training = PredictorTraining(
-        kind, plan.sizes, tracks.subset("training"), plan.schedule, plan.loss, processes
+        kind,
+        plan.sizes,
+        tracks.subset("training"),
+        plan.schedule,
+        plan.loss,
+        processes,
+        tracks.people("training"),
     )
     best = train(training, tracks.subset("validation"), out)
     if processes.leads:

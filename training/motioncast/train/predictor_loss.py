@@ -7,6 +7,7 @@
                   ELBO_t = E_q[log p(x_t | z_<=t, x_<t)] - beta KL(q_t || p_t), summed over
                   coordinates, mean over steps
     rnn           Monkey-Net's own: mean over predicted steps of |forecast_t - x_t|
+    simlpe        free_running, of whole blocks after some of the observed frames (block_loss)
 
 The timeline of a training window alternates observed and predicted stretches, so the recurrence
 learns both to live on its own output and to take up the truth again. h is the number of frames
@@ -18,6 +19,7 @@ no gradient of it reaches the forecast or the recurrence.
 Shapes: B batch, T time, K keypoints, Z latent, S state (of `unroll`) or samples (of noise).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -25,13 +27,15 @@ import torch
 from torch import Tensor
 
 from motioncast.models.gru import MonkeyNetGRU
-from motioncast.models.predictor import RecurrentPredictor, Unrolled
+from motioncast.models.predictor import RecurrentPredictor, Unrolled, clamp_keypoints
+from motioncast.models.simlpe import SiMLPe
 from motioncast.models.vrnn import VRNN
 from motioncast.train.settings import Count, Share
 
 # Observed:predicted stretches: the paper's 1:1 and 5:27, the evaluation's 10:12, and others.
 PATTERNS = ((1, 1), (1, 3), (2, 3), (5, 5), (5, 27), (10, 12), (10, 22))
 INTENSITY_WEIGHT = 0.5  # against x and y
+STARTS = 4  # blocks that are forecast from a training window, at most
 FINAL_TRUE_INPUTS = (0.1, 0.5)  # of observed and predicted frames (Minderer et al. 2019)
 
 
@@ -45,6 +49,7 @@ class LossWeights:
     kl_annealing: Share = 0.0  # share of the training over which beta rises from 0
     scheduled_sampling: Share = 0.0  # share over which the true inputs grow fewer; 0 is never
     spread: float = 0.1  # of the likelihood of the forecast's error, beside either objective
+    keypoints: tuple[float, ...] = ()  # of each one's error against the others'; none: all alike
     best_of: Count = 1  # of that many sampled paths, the one with the least error is trained
 
 
@@ -90,17 +95,21 @@ def loss_terms(
         noise = path_noise = noise.flatten(0, 1)  # (S B, T, Z)
     else:
         paths, path_noise = 1, noise * fed[..., None]
+    nothing = keypoints.new_zeros(())
+    if isinstance(model, SiMLPe):
+        if draws is None:
+            raise ValueError("draws: a model of blocks needs them")
+        forecast = block_loss(model, keypoints, fed, draws, weights.keypoints)
+        return LossTerms(forecast, forecast.detach(), nothing, nothing)
     state = keypoints.new_zeros(len(keypoints), model.state_size)
     unrolled = model.unroll(keypoints, fed, path_noise, state)
-
-    nothing = keypoints.new_zeros(())
     if isinstance(model, MonkeyNetGRU):
         forecast = monkey_net_loss(unrolled, keypoints, fed)
         return LossTerms(forecast, forecast.detach(), nothing, nothing)
     if weights.objective == "elbo":
         forecast = total = nothing
     else:
-        forecast = total = forecast_loss(model, unrolled, keypoints, fed, paths)
+        forecast = total = forecast_loss(model, unrolled, keypoints, fed, paths, weights.keypoints)
     if not isinstance(model, VRNN):
         return LossTerms(total, forecast.detach(), nothing, nothing)
     elbo = model.elbo(keypoints, unrolled.states, noise)
@@ -124,17 +133,92 @@ def forecast_loss(
     keypoints: Tensor,
     observed: Tensor,
     paths: int = 1,
+    of_keypoints: Sequence[float] = (),
 ) -> Tensor:
     """Returns the weighted L1 error in units, averaged over all steps but the first.
 
-    With several paths, (paths * B, ...), every batch element counts with its best one.
+    With several paths, (paths * B, ...), every batch element counts with its best one. The weights
+    of keypoints (K) count by their ratios alone.
     """
     error = (unrolled.forecast - keypoints).abs() / model.unit  # (B, T, K, 3)
-    weight = error.new_tensor([1.0, 1.0, INTENSITY_WEIGHT])
+    weight = coordinate_weights(model, of_keypoints)
     per_step = (error * weight).mean(dim=(-2, -1)) * horizons(observed).float().rsqrt()
     if paths == 1:
         return per_step[:, 1:].mean()
     return per_step[:, 1:].mean(dim=1).reshape(paths, -1).amin(dim=0).mean()
+
+
+def block_loss(
+    model: SiMLPe,
+    keypoints: Tensor,
+    observed: Tensor,
+    draws: Tensor,
+    of_keypoints: Sequence[float] = (),
+) -> Tensor:
+    """Returns the weighted L1 error in units of blocks that begin at some of the observed frames.
+
+    Nothing is unrolled: where a window holds frames that were not observed, they are what the
+    network would have forecast from true ones. A window's frames before its first are as at the
+    start of a session, without motion. draws: (B, T), choose the frames.
+    """
+    with torch.no_grad():
+        known = own_output(model, keypoints, observed)
+    batch, frames = observed.shape
+    count = min(STARTS, frames - 1)
+    start = (observed[:, :-1] * (1 + draws[:, :-1])).topk(count, dim=1).indices.flatten()
+    element = torch.arange(batch, device=start.device).repeat_interleave(count)
+    windows, masks = windows_before(model, known, observed)
+    forecast = model.follow(windows[element, start], masks[element, start])  # (B S, N, K, 3)
+    ahead = start[:, None] + 1 + torch.arange(model.sizes.block, device=start.device)  # (B S, N)
+    truth = keypoints[element[:, None], ahead.clamp(max=frames - 1)]
+    error = ((forecast - truth).abs() / model.unit * coordinate_weights(model, of_keypoints)).mean(
+        dim=(-2, -1)
+    )
+    begins = observed[element, start][:, None]
+    counts = (ahead < frames).to(error) * begins * (ahead - start[:, None]).to(error).rsqrt()
+    return (error * counts).sum() / (counts > 0).sum().clamp(min=1)
+
+
+def own_output(model: SiMLPe, keypoints: Tensor, observed: Tensor) -> Tensor:
+    """Returns a timeline (B, T, K, 3) whose unobserved frames are forecast from true ones.
+
+    Past the end of a block its last frame is held.
+    """
+    batch, frames = observed.shape
+    windows, masks = windows_before(model, keypoints, torch.ones_like(observed))
+    gaps = (observed[:, :-1] > 0) & (observed[:, 1:] == 0)  # (B, T - 1), frames before one
+    if not bool(gaps.any()):
+        return keypoints
+    blocks = model.follow(windows[gaps], masks[gaps])  # (gaps, N, K, 3)
+    block = gaps.flatten().cumsum(dim=0).reshape(batch, -1) - 1  # the number of each gap's block
+    horizon = horizons(observed)[:, 1:]  # (B, T - 1)
+    last = torch.arange(frames - 1, device=horizon.device) + 1 - horizon
+    own = blocks[block.gather(1, last).clamp(min=0), (horizon - 1).clamp(max=model.sizes.block - 1)]
+    chosen = observed[:, 1:, None, None] > 0
+    later = torch.where(chosen, keypoints[:, 1:], clamp_keypoints(own))
+    return torch.cat([keypoints[:, :1], later], dim=1)
+
+
+def windows_before(model: SiMLPe, keypoints: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the n + 1 frames up to every frame but the last, and the mask of the newer n.
+
+    (B, T - 1, n + 1, K, 3) and (B, T - 1, n); before the first frame it is repeated, unobserved.
+    """
+    window = model.sizes.window
+    before = keypoints[:, :1].expand(-1, window, -1, -1)
+    padded = torch.cat([before, keypoints[:, :-1]], dim=1)
+    mask = torch.cat([observed.new_zeros(len(observed), window), observed[:, :-1]], dim=1)
+    frames = padded.unfold(1, window + 1, 1).movedim(-1, 2)  # (B, T - 1, n + 1, K, 3)
+    return frames, mask.unfold(1, window + 1, 1)[..., 1:]
+
+
+def coordinate_weights(model: RecurrentPredictor, of_keypoints: Sequence[float]) -> Tensor:
+    """Returns the weights of coordinates (K, 3), those of keypoints being 1 in the mean."""
+    weight = model.unit.new_tensor([1.0, 1.0, INTENSITY_WEIGHT]).expand_as(model.unit)
+    if not of_keypoints:
+        return weight
+    each = weight.new_tensor(of_keypoints)  # (K,)
+    return weight * (each / each.mean())[:, None]
 
 
 def spread_loss(model: VRNN, unrolled: Unrolled, keypoints: Tensor) -> Tensor:

@@ -34,16 +34,18 @@ class PredictorTraining:
         schedule: Schedule,
         weights: LossWeights,
         processes: Processes = ALONE,
+        people: Sequence[str] | None = None,
     ) -> None:
         torch.manual_seed(schedule.seed)
         self.schedule = schedule
         self.weights = weights
         self.clips = clips
+        self.people = people if schedule.by_person else None
         self.processes = processes
         # Tenths of a pixel matter, and the networks are small: 16 bits only when asked for.
         precision = "float32" if schedule.precision == "auto" else schedule.precision
         self.stepper = Stepper(precision, processes, on_cpu="float32")
-        self.statistics = motion_statistics(clips)
+        self.statistics = motion_statistics(clips, sizes.components)
         self.model = build_predictor(kind, sizes, self.statistics).to(processes.device)
         self.average = deepcopy(self.model).eval()
         self.optimizer = torch.optim.AdamW(
@@ -58,13 +60,17 @@ class PredictorTraining:
         schedule, part = self.schedule, self.processes.part
         generator = torch.Generator().manual_seed(schedule.seed * 1_000_003 + self.step)
         batch, frames = schedule.batch, schedule.window_frames
-        keypoints = random_windows(self.clips, frames, batch, generator, schedule.time_flip)
+        keypoints = random_windows(
+            self.clips, frames, batch, generator, schedule.time_flip, self.people
+        )
         observed = random_patterns(batch, frames, generator)
         noise = self._noise(generator)
         draws = torch.rand(batch, frames, generator=generator)
         if schedule.other_people > 0:
             unit = self.statistics.unit
-            keypoints = as_other_people(keypoints, unit, schedule.other_people, generator)
+            keypoints = as_other_people(
+                keypoints, unit, schedule.other_people, generator, schedule.anchored
+            )
 
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()

@@ -1,0 +1,167 @@
+"""A block of frames from the last ones by linear layers alone: siMLPe (Guo et al., WACV 2023).
+
+    path r_j = x_j - x_t, of the last n frames, in units       X = DCT over j of [r, observed]
+    Y        = W_in X;   Y = Y + LN(W_i Y + b_i), W_i over frequencies, for every block i
+    steps    = W_out W_time Y, of the next N frames
+
+As in the paper (arXiv 2207.01567) every layer mixes either frequencies or coordinates, never both,
+and there is no activation but the layer norm. Two things differ: W_time maps n frequencies to N
+frames in place of an inverse DCT, because N may exceed n, and what is put out are displacements
+from frame to frame, to which the learnt slope of `predictor.py` adds what goes on by itself.
+
+The window and the block that lies ahead are the network's hidden state. Every observed frame makes
+a new block; in a gap it is read frame by frame, and where it ends a new one is made from what was
+forecast. With `components`, all of this is in the code of the motion basis.
+
+Its interval follows the person: whoever has moved much of late will be harder to forecast.
+
+    spread = sqrt(0.3^2 + basis^2 e),   e_t = e_{t-1} + 0.15 ((x_t - x_{t-4})^2 - e_{t-1}) per code
+
+Shapes: B batch, n window, N block, C code (components or 3K), F features, K keypoints, S state.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from motioncast.models.predictor import (
+    Advance,
+    Memory,
+    MotionStatistics,
+    PredictorSizes,
+    RecurrentPredictor,
+    as_keypoints,
+    take,
+)
+
+REACH_FRAMES = 4  # over which motion is measured for the interval
+RESTLESSNESS_RATE = 0.15  # a memory of about seven frames
+LEAST_SPREAD = 0.3  # units; of somebody who sits still
+
+
+class Plan(NamedTuple):
+    """The hidden state taken apart."""
+
+    window: Tensor  # (..., n, C), displacements of the last frames, the newest last
+    observed: Tensor  # (..., n), 1 where the frame was observed
+    ahead: Tensor  # (..., N, C), displacements of the frames to come
+    restless: Tensor  # (..., C), motion of late beyond the usual one, squared
+
+
+class Block(nn.Module):
+    """Mixes the frequencies of (B, n, F) with a residual: y + LN(W y + b)."""
+
+    def __init__(self, window: int, features: int) -> None:
+        super().__init__()
+        self.over_frequencies = nn.Linear(window, window)
+        self.norm = nn.LayerNorm(features)
+        nn.init.xavier_uniform_(
+            self.over_frequencies.weight, gain=1e-2
+        )  # hardly anything, at first
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Maps (B, n, F) to (B, n, F)."""
+        mixed: Tensor = self.norm(self.over_frequencies(y.mT).mT)
+        return y + mixed
+
+
+class SiMLPe(RecurrentPredictor):
+    """Forecasts a block of frames from a window of the last ones; the noise is ignored."""
+
+    frequencies: Tensor
+
+    def __init__(self, sizes: PredictorSizes, statistics: MotionStatistics | None = None) -> None:
+        super().__init__(sizes, statistics)
+        if sizes.window < REACH_FRAMES:
+            raise ValueError(f"window: {sizes.window} frames (expected at least {REACH_FRAMES})")
+        # The path back from the newest frame is a sum of displacements: one matrix with the DCT.
+        back = -torch.ones(sizes.window, sizes.window).triu()
+        self.register_buffer("frequencies", dct(sizes.window) @ back, persistent=False)
+        self.enter = nn.Linear(self.code_size + 1, sizes.features)
+        self.blocks = nn.Sequential(
+            *(Block(sizes.window, sizes.features) for _ in range(sizes.layers))
+        )
+        self.over_time = nn.Linear(sizes.window, sizes.block)
+        self.leave = nn.Linear(sizes.features, self.code_size)
+        nn.init.zeros_(self.leave.weight)  # no motion, at first
+        nn.init.zeros_(self.leave.bias)
+
+    @property
+    def hidden_size(self) -> int:
+        """H, the length of window, mask, block and restlessness together."""
+        sizes = self.sizes
+        return (sizes.window + sizes.block + 1) * self.code_size + sizes.window
+
+    def advance(
+        self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
+    ) -> Advance:
+        """Forecasts and takes up one frame (see RecurrentPredictor)."""
+        plan = self.plan(memory.hidden)
+        forecast = self.place(memory, self.expand(plan.ahead[:, 0]))
+        current = take(observed, keypoints, forecast)  # (B, K, 3)
+        displacement = self.encode(self.displacement(memory, current))  # (B, C)
+        window = torch.cat([plan.window[:, 1:], displacement[:, None]], dim=1)
+        mask = torch.cat([plan.observed[:, 1:], observed[:, None]], dim=1)
+        later = torch.cat([plan.ahead[:, 1:], torch.zeros_like(plan.ahead[:, :1])], dim=1)
+        into_the_gap = (memory.elapsed[:, 0] + 1) / self.sizes.block
+        renewed = (observed > 0) | (into_the_gap == into_the_gap.floor())
+        ahead = torch.where(renewed[:, None, None], self.look_ahead(window, mask), later)
+        reach = window[:, -REACH_FRAMES:].sum(dim=1).square() - self.usual_motion
+        restless = plan.restless + RESTLESSNESS_RATE * (reach - plan.restless)
+        parts = (window.flatten(1), mask, ahead.flatten(1), restless)
+        return Advance(forecast, current, torch.cat(parts, dim=1))
+
+    def look_ahead(self, window: Tensor, observed: Tensor) -> Tensor:
+        """Returns the displacements (B, N, C) that follow those of a window (B, n, C), (B, n)."""
+        known = torch.cat([window, observed[..., None]], dim=-1)
+        y: Tensor = self.enter(self.frequencies @ known)  # (B, n, F)
+        y = self.over_time(self.blocks(y).mT).mT  # (B, N, F)
+        steps: Tensor = self.leave(y)
+        return steps
+
+    def follow(self, keypoints: Tensor, observed: Tensor) -> Tensor:
+        """Returns the blocks (B, N, K, 3) after the newest of frames (B, n + 1, K, 3), unbounded.
+
+        observed: (B, n), of all frames but the oldest. This is what n + 1 steps and then N without
+        an observed frame come to, at once.
+        """
+        velocity = keypoints.diff(dim=1) / self.unit  # (B, n, K, 3)
+        steps = as_keypoints(self.expand(self.look_ahead(self.encode(velocity), observed)))
+        last, path = velocity[:, -1], []
+        for step in steps.unbind(dim=1):
+            last = step + (0.0 if self.reads_positions else self.slope * last)
+            path.append(last)
+        return keypoints[:, -1:] + self.unit * torch.stack(path, dim=1).cumsum(dim=1)
+
+    def spread(self, memory: Memory) -> Tensor:
+        """Returns how far off the next forecast may be, in units (..., K, 3), up to a factor."""
+        motion = (self.plan(memory.hidden).restless.detach() + self.usual_motion).clamp(min=0.0)
+        if self.sizes.components:
+            motion = motion @ self.basis.square().mT  # (..., 3K)
+        return as_keypoints((motion + LEAST_SPREAD**2).sqrt())
+
+    @property
+    def usual_motion(self) -> Tensor:
+        """Mean square of the code of the motion over four frames in the training set, (C,)."""
+        return self.energy if self.sizes.components else self.unit.new_ones(())
+
+    def plan(self, hidden: Tensor) -> Plan:
+        """Takes the hidden state (..., H) apart."""
+        window, block, code = self.sizes.window, self.sizes.block, self.code_size
+        parts = torch.split(hidden, [window * code, window, block * code, code], dim=-1)
+        return Plan(
+            parts[0].unflatten(-1, (window, code)),
+            parts[1],
+            parts[2].unflatten(-1, (block, code)),
+            parts[3],
+        )
+
+
+def dct(length: int) -> Tensor:
+    """Returns the orthonormal discrete cosine transform of type II as a matrix (n, n)."""
+    frequency, frame = torch.arange(length)[:, None], torch.arange(length)
+    matrix = torch.cos(math.pi * frequency * (2 * frame + 1) / (2 * length))
+    matrix[0] /= math.sqrt(2)
+    return matrix * math.sqrt(2 / length)
