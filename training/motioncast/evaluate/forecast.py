@@ -6,10 +6,12 @@
                   the face's own motion since the last observed frame t
 
 A predictor is given the observed frames alone; past them it lives on its own output. Those that
-state a 90 % interval are also told how often it holds (coverage.py).
+state a 90 % interval are also told how often it holds (coverage.py), and with --gating what share
+of the frames a sender would send that knows the forecast (gating.py).
 
     python -m motioncast.evaluate.forecast --tracks TRACKS.npz [--predictors FOLDER]
-        [--checkpoint-vrnn FILE] [--checkpoint-gru FILE] [--json FILE]
+        [--checkpoint-vrnn FILE] [--checkpoint-gru FILE] [--checkpoint-simlpe FILE]
+        [--gating [--config NAME]] [--json FILE]
 
 Shapes: I initialisations, C clips, B windows, M observed frames, N horizon, K keypoints.
 """
@@ -25,9 +27,11 @@ from torch import Tensor
 
 from motioncast.data.keypoints import every_window, load_tracks
 from motioncast.evaluate.coverage import coverage_lines, coverage_rows
+from motioncast.evaluate.gating import gating_lines, gating_table
 from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
 from motioncast.models.checkpoint_predictor import load_forecaster, predictor_files
 from motioncast.models.predictors import SIMPLE, Predictor, continue_free, hold
+from motioncast.train.configuration import load_configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--predictors", type=Path, help="a folder of KIND_SEED.pt and var.pt")
     parser.add_argument("--checkpoint-gru", type=Path, help="adds a GRU")
     parser.add_argument("--checkpoint-vrnn", type=Path, help="adds a VRNN")
+    parser.add_argument("--checkpoint-simlpe", type=Path, help="adds a siMLPe")
+    parser.add_argument("--gating", action="store_true", help="also what gating with each sends")
+    parser.add_argument("--config", help="whose weights of keypoints count in gating")
     parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
     parser.add_argument("--json", type=Path, help="writes the errors to this file")
     options = parser.parse_args(arguments)
 
     files = predictor_files(options.predictors) if options.predictors is not None else {}
-    for kind, path in (("gru", options.checkpoint_gru), ("vrnn", options.checkpoint_vrnn)):
+    for kind in ("gru", "vrnn", "simlpe"):
+        path = getattr(options, f"checkpoint_{kind}")
         if path is not None:
             files[kind] = [*files.get(kind, []), path]
     predictors: dict[str, list[Predictor]] = {
@@ -142,6 +150,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if intervals:
         print("\nTrue x and y within the 90 % interval, and its width in pixels at 256:\n")
         print(as_table(coverage_rows(intervals)))
+    gated = []
+    if options.gating:
+        weights: Sequence[float] = ()
+        if options.config is not None:
+            configuration = load_configuration(options.config)
+            weights = configuration.plans[configuration.kind].loss.keypoints
+        gated = gating_lines(files, clips, weights=weights)
+        print("\nShare of frames sent, by the weighted bound in pixels at 256:\n")
+        print(gating_table(gated))
     if options.json is not None:
         report = {
             "setting": asdict(setting),
@@ -150,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "error_pixels": {name: error.tolist() for name, error in means.items()},
             "error_relative_to_motion": relative,
             "intervals": [asdict(line) for line in intervals],
+            "gating": [asdict(line) for line in gated],
             "error_pixels_by_initialisation_and_clip": {
                 name: error.tolist() for name, error in errors.items()
             },
