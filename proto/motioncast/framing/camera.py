@@ -124,7 +124,8 @@ class Camera:
         return self._view.crop().rounded()
 
     def after(self, seconds: float) -> Camera:
-        """Returns the camera some time later."""
+        """Returns the camera some time later; none passes where the clock goes back."""
+        seconds = max(0.0, seconds)
         if self.mode is not FramingMode.AUTO:
             return self
         settings, middle, view = self.settings, self._middle, self._view

@@ -250,6 +250,17 @@ async def test_what_cannot_be_framed_is_refused(target: str, name: str) -> None:
     assert sentence in (error.details() or "")
 
 
+async def test_an_index_that_goes_back_is_refused_as_ever(target: str) -> None:
+    sent = [frame(2**62, moved(0)), frame(0, moved(0))]
+    requests = [config(frame=AUTO), source(moved(0)), frame(3, moved(0)), sent[1]]
+    with pytest.raises(grpc.RpcError) as caught:
+        await cast(target, requests)
+    assert caught.value.code() is StatusCode.FAILED_PRECONDITION
+    with pytest.raises(grpc.RpcError) as caught:
+        await cast(target, [config(frame=AUTO), source(moved(0)), *sent])
+    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
+
+
 @pytest.mark.parametrize("pipeline", ["services", "ensemble"])
 async def test_without_a_face_finder_there_is_no_framing(tmp_path: Path, pipeline: str) -> None:
     root = build_joined_repository(tmp_path)

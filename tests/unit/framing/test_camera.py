@@ -118,6 +118,12 @@ def test_whatever_the_face_does_the_crop_stays_within_what_was_wanted(
             assert min(centres) - 0.1 <= crop.centre[axis] <= max(centres) + 0.1
 
 
+def test_a_clock_that_goes_back_moves_nothing() -> None:
+    camera = Camera.start(AUTO, WIDTH, HEIGHT, [face_at(300, 200)]).seeing([face_at(360, 200)])
+    assert camera.after(-1e18).crop == camera.crop
+    assert camera.after(1e300).crop.left == pytest.approx(260, abs=0.1)
+
+
 def test_with_no_face_in_sight_the_camera_stays() -> None:
     camera = Camera.start(AUTO, WIDTH, HEIGHT, [face_at(300, 200)])
     later = camera
