@@ -14,6 +14,7 @@ from support.videos import write_video
 from motioncast.client.framing import DeviceFraming, FaceFinder
 from motioncast.data.arguments import add_data_arguments, data_source
 from motioncast.data.framing import ClipFraming
+from motioncast.data.own_videos import Division, open_own_videos
 from motioncast.data.sources import DataSource, open_clips
 from motioncast.data.video_folder import DamagedVideoError, read_clip
 
@@ -81,6 +82,17 @@ def test_framed_clips_have_a_cache_entry_of_their_own(
     other = tmp_path / "other.onnx"
     other.write_bytes((repository / "toy_keypoint" / "1" / "model.onnx").read_bytes())
     assert ClipFraming(other).options != framing.options
+
+
+def test_own_videos_are_framed_as_clips_are(tmp_path: Path, framing: ClipFraming) -> None:
+    video = tmp_path / "walk.mkv"
+    write_video(video, np.concatenate([walk(5)] * 16))
+    plain, framed = (
+        open_own_videos([video], SIZE, Division(), tmp_path / "cache", chosen).whole
+        for chosen in (None, framing)
+    )
+    assert plain.fingerprint != framed.fingerprint
+    np.testing.assert_array_equal(framed.clip(0), read_clip(video, SIZE, framing))
 
 
 def test_what_is_no_finder_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
     | learned from                    | held out | not looked at |
     0                            use * (1 - h)  use           the end
 
-The frames are those that `motioncast stream` would send: the same file, the same centre square.
+The frames are those that `motioncast stream` would send: the same file, the same centre square or,
+with a framing, the same crop where the first frame has the face.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 
 from motioncast.client.video import read_video
 from motioncast.data.clip_cache import DEFAULT_CACHE, ClipCache, cached_clips
+from motioncast.data.framing import ClipFraming
 from motioncast.data.video_folder import Clip
 
 LEARNED_FRAMES: Final = 48  # of every video, at least: the predictor learns from 32 in a row
@@ -79,13 +81,14 @@ def open_own_videos(
     size: int,
     division: Division,
     cache: Path = DEFAULT_CACHE,
+    framing: ClipFraming | None = None,
 ) -> OwnVideos:
     """Reads videos at size x size, or finds them in the cache of decoded clips.
 
     Raises MediaError for a file that cannot be read to its end, OwnVideosError for one that is too
     short; both name it.
     """
-    whole = cached_clips(_Files(tuple(videos), division.use), size, cache)
+    whole = cached_clips(_Files(tuple(videos), division.use, framing), size, cache)
     needed = LEARNED_FRAMES + HELD_OUT_FRAMES
     starts = [0]
     for name, (start, end) in zip(whole.names, pairwise(whole.starts), strict=True):
@@ -107,6 +110,7 @@ class _Files:
 
     videos: tuple[Path, ...]
     use: float
+    framing: ClipFraming | None = None
 
     @property
     def root(self) -> Path:
@@ -115,7 +119,8 @@ class _Files:
 
     @property
     def options(self) -> str:
-        return f"own videos, the first {self.use!r}"
+        framed = "" if self.framing is None else f", {self.framing.options}"
+        return f"own videos, the first {self.use!r}{framed}"
 
     def paths(self) -> list[Path]:
         for video in self.videos:
@@ -124,6 +129,7 @@ class _Files:
         return list(self.videos)
 
     def read(self, path: Path, size: int) -> Iterator[tuple[str, Clip]]:
-        with read_video(path, size) as video:
-            frames = list(video.frames)
+        with read_video(path, size if self.framing is None else None) as video:
+            framing = self.framing
+            frames = list(video.frames) if framing is None else framing.cut(video.frames, size)
         yield path.name, np.stack(frames[: Division(self.use).used(len(frames))])

@@ -24,11 +24,13 @@ import torch
 
 from motioncast.client.errors import MotioncastError
 from motioncast.data.clip_cache import DEFAULT_CACHE
+from motioncast.data.framing import FRAMES, ClipFraming
 from motioncast.data.keypoints import extract_tracks
 from motioncast.data.own_videos import Division, OwnVideosError, open_own_videos
 from motioncast.export.__main__ import describe
 from motioncast.export.exporter import ExportError, export_models, fingerprint
 from motioncast.export.parity import ParityError
+from motioncast.framing import FramingMode
 from motioncast.inference.repository import default_repository
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.checkpoint_predictor import (
@@ -116,7 +118,8 @@ def _run(options: argparse.Namespace) -> None:
             f" {start} has {config.keypoints}"
         )
     division = Division(options.use_until, options.held_out)
-    videos = open_own_videos(options.videos, config.image_size, division, options.cache)
+    framing = ClipFraming.shipped() if options.frame == "fixed" else None
+    videos = open_own_videos(options.videos, config.image_size, division, options.cache, framing)
     _claim(
         out / RECORD,
         {
@@ -152,6 +155,7 @@ def _run(options: argparse.Namespace) -> None:
         synthesis=tuned,
         predictor=out / "predictor.pt",
         name=name,
+        framing=FramingMode(options.frame),
     )
     for model in models:
         print(describe(model))
@@ -207,6 +211,13 @@ def _parser() -> argparse.ArgumentParser:
         default=0.1,
         metavar="SHARE",
         help="of the used frames of every video, at its end (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--frame",
+        choices=FRAMES,
+        default="off",
+        help="fixed: the face that every video's first frame shows, in training and from then on;"
+        " off (the default): the centre square",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
