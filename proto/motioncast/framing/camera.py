@@ -66,6 +66,15 @@ class _View:
         side = math.exp(self.zoom)
         return Crop(self.x - side / 2, self.y - side / 2, side)
 
+    def has_in_place(self, wanted: _View, settings: CameraSettings) -> bool:
+        """Tells whether the middle of another view lies in the dead zone about this one's."""
+        reach = settings.dead_zone * math.exp(self.zoom)
+        return math.hypot(wanted.x - self.x, wanted.y - self.y) <= reach
+
+    def has_in_size(self, wanted: _View, settings: CameraSettings) -> bool:
+        """Tells whether another view is about as large."""
+        return abs(wanted.zoom - self.zoom) <= math.log1p(settings.dead_zoom)
+
     def towards(self, goal: _View, position: float, zoom: float) -> _View:
         """Returns the view after a share of the way to another, for position and for scale."""
         return _View(
@@ -106,7 +115,7 @@ class Camera:
         faces: Sequence[Face],
         settings: CameraSettings = DEFAULT_SETTINGS,
     ) -> Camera:
-        """Returns the camera at the first picture: at its foremost face, else the centre square.
+        """Returns the camera at the first picture; see `first_crop`.
 
         Args:
             mode: AUTO or FIXED.
@@ -115,7 +124,7 @@ class Camera:
             settings: How it follows.
         """
         face = foremost(faces, width, height)
-        view = _View.of(centre_square(width, height) if face is None else face.crop())
+        view = _View.of(first_crop(faces, width, height, settings))
         return cls(mode, width, height, settings, face, 0.0, view, view, view)
 
     @property
@@ -169,12 +178,27 @@ class Camera:
     def _aim(self, wanted: _View) -> _View:
         """Returns the target; it changes where the wanted view has left the dead zone about it."""
         target, settings = self._target, self.settings
-        reach = settings.dead_zone * math.exp(target.zoom)
-        if math.hypot(wanted.x - target.x, wanted.y - target.y) > reach:
+        if not target.has_in_place(wanted, settings):
             target = replace(target, x=wanted.x, y=wanted.y)
-        if abs(wanted.zoom - target.zoom) > math.log1p(settings.dead_zoom):
+        if not target.has_in_size(wanted, settings):
             target = replace(target, zoom=wanted.zoom)
         return target
+
+
+def first_crop(
+    faces: Sequence[Face], width: int, height: int, settings: CameraSettings = DEFAULT_SETTINGS
+) -> Crop:
+    """Returns what is shown of a picture by itself: the framing rule's crop of its foremost face.
+
+    It is the centre square where there is no face, and where that has the face in the dead zone of
+    its place and size: a picture that is framed already is not cut again.
+    """
+    square, face = centre_square(width, height), foremost(faces, width, height)
+    if face is None:
+        return square
+    shown, wanted = _View.of(square), _View.of(face.crop())
+    framed = shown.has_in_place(wanted, settings) and shown.has_in_size(wanted, settings)
+    return square if framed else face.crop()
 
 
 def foremost(faces: Sequence[Face], width: int, height: int) -> Face | None:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from motioncast.framing.camera import Camera, FramingMode, foremost
-from motioncast.framing.crop import Crop, centre_square
+from motioncast.framing.camera import Camera, FramingMode, first_crop
+from motioncast.framing.crop import Crop
 from motioncast.framing.faces import Face
 from motioncast.framing.pixels import Picture, cut
 
@@ -51,10 +51,9 @@ def size_problem(width: int, height: int) -> str | None:
 
 
 def portrait(picture: Picture, faces: Sequence[Face], size: int) -> Framed:
-    """Returns a picture by itself: its foremost face, else the centre square."""
+    """Returns a picture by itself; see `first_crop`."""
     height, width, _ = picture.shape
-    face = foremost(faces, width, height)
-    crop = centre_square(width, height) if face is None else face.crop().rounded()
+    crop = first_crop(faces, width, height).rounded()
     return Framed(cut(picture, crop, size), crop, len(faces))
 
 

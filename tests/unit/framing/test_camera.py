@@ -41,6 +41,26 @@ def test_with_a_face_the_camera_starts_at_its_crop(mode: FramingMode) -> None:
     assert crop == Crop(200, 89, 200)
 
 
+@pytest.mark.parametrize("mode", [AUTO, FIXED])
+@pytest.mark.parametrize(
+    ("x", "y", "height", "framed"),
+    [
+        (320, 266, 288, True),  # 0.6 of the square, its middle at 0.555 of it
+        (320 + 47, 266, 288, True),  # a tenth of the side is 48
+        (320 + 49, 266, 288, False),
+        (320, 266, 288 * 1.19, True),
+        (320, 266, 288 * 1.21, False),
+        (320, 266, 288 / 1.21, False),
+    ],
+)
+def test_a_picture_that_is_framed_already_is_taken_as_it_is(
+    mode: FramingMode, x: float, y: float, height: float, framed: bool
+) -> None:
+    face = face_at(x, y, height)
+    crop = Camera.start(mode, WIDTH, HEIGHT, [face]).crop
+    assert crop == (Crop(80, 0, 480) if framed else face.crop().rounded())
+
+
 def test_a_fixed_camera_never_moves() -> None:
     camera = Camera.start(FIXED, WIDTH, HEIGHT, [face_at(300, 200)])
     assert set(followed(camera, face_at(500, 300), 100)) == {camera.crop}

@@ -21,7 +21,7 @@ from motioncast.inference.repository import default_repository, find_models
 
 Frame = Literal["off", "fixed"]
 FRAMES: tuple[Frame, ...] = ("off", "fixed")
-RULE: Final = 1  # to be raised when the same pictures would be cut otherwise
+RULE: Final = 2  # to be raised when the same pictures would be cut otherwise
 
 
 @dataclass(frozen=True)
