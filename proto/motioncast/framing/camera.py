@@ -39,7 +39,7 @@ class FramingMode(StrEnum):
 class CameraSettings:
     """How the camera follows."""
 
-    dead_zone: float = 0.10  # of the side: a face this far off its place moves nothing
+    dead_zone: float = 0.12  # of the side: that far off its place a face is still seen whole
     dead_zoom: float = 0.20  # a face this much larger or smaller changes nothing
     follow_seconds: float = 0.4  # time constant of position, each of two
     zoom_seconds: float = 0.8  # of scale

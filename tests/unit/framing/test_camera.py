@@ -46,8 +46,8 @@ def test_with_a_face_the_camera_starts_at_its_crop(mode: FramingMode) -> None:
     ("x", "y", "height", "framed"),
     [
         (320, 266, 288, True),  # 0.6 of the square, its middle at 0.555 of it
-        (320 + 47, 266, 288, True),  # a tenth of the side is 48
-        (320 + 49, 266, 288, False),
+        (320 + 57, 266, 288, True),  # 0.12 of the side is 57.6
+        (320 + 58, 266, 288, False),
         (320, 266, 288 * 1.19, True),
         (320, 266, 288 * 1.21, False),
         (320, 266, 288 / 1.21, False),
