@@ -34,7 +34,8 @@ from motioncast.models.predictor import MotionStatistics
 ARRAYS = ("names", "starts", "keypoints", "validation")
 TRACKS_FORMAT = 1  # to be raised when the same checkpoint would give other keypoints
 BASIS_LAGS = (1, 4, 8)  # frames over which motion shows its directions
-MINIMUM_SCALE = 1e-4  # of a coordinate that never moves: a hundredth of a pixel at 256
+# Of a coordinate that never moves: a hundredth of a pixel at 256, a thousandth of intensity.
+MINIMUM_SCALES = (1e-4, 1e-4, 1e-3)
 
 
 class TracksError(ValueError):
@@ -153,11 +154,12 @@ def motion_statistics(clips: Sequence[Tensor], components: int = 0) -> MotionSta
     """
     positions = torch.cat(list(clips))
     displacements = torch.cat([clip.diff(dim=0) for clip in clips])
-    unit = displacements.square().mean(dim=0).sqrt().clamp(min=MINIMUM_SCALE)
+    least = positions.new_tensor(MINIMUM_SCALES)
+    unit = displacements.square().mean(dim=0).sqrt().maximum(least)
     basis, energy = motion_basis(clips, unit, components) if components else (None, None)
     return MotionStatistics(
         mean=positions.mean(dim=0),
-        std=positions.std(dim=0).clamp(min=MINIMUM_SCALE),
+        std=positions.std(dim=0).maximum(least),
         unit=unit,
         basis=basis,
         energy=energy,

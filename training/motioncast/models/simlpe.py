@@ -15,7 +15,8 @@ forecast. With `components`, all of this is in the code of the motion basis.
 
 Its interval follows the person: whoever has moved much of late will be harder to forecast.
 
-    spread = sqrt(0.3^2 + basis^2 e),   e_t = e_{t-1} + 0.15 ((x_t - x_{t-4})^2 - e_{t-1}) per code
+    spread = sqrt(0.3^2 + basis^2 (u e))           u usual square of the code of x_t - x_{t-4}
+    e_t    = e_{t-1} + 0.15 (min(100, code(x_t - x_{t-4})^2 / u) - e_{t-1}),   e = 1 at first
 
 Shapes: B batch, n window, N block, C code (components or 3K), F features, K keypoints, S state.
 """
@@ -39,6 +40,7 @@ from motioncast.models.predictor import (
 REACH_FRAMES = 4  # over which motion is measured for the interval
 RESTLESSNESS_RATE = 0.15  # a memory of about seven frames
 LEAST_SPREAD = 0.3  # units; of somebody who sits still
+LARGEST_MOTION = 100.0  # over the usual one, squared: a detector may jump
 
 
 class Plan(NamedTuple):
@@ -47,7 +49,7 @@ class Plan(NamedTuple):
     window: Tensor  # (..., n, C), displacements of the last frames, the newest last
     observed: Tensor  # (..., n), 1 where the frame was observed
     ahead: Tensor  # (..., N, C), displacements of the frames to come
-    restless: Tensor  # (..., C), motion of late beyond the usual one, squared
+    restless: Tensor  # (..., C), motion of late over the usual one, squared, less 1
 
 
 class Block(nn.Module):
@@ -108,8 +110,9 @@ class SiMLPe(RecurrentPredictor):
         into_the_gap = (memory.elapsed[:, 0] + 1) / self.sizes.block
         renewed = (observed > 0) | (into_the_gap == into_the_gap.floor())
         ahead = torch.where(renewed[:, None, None], self.look_ahead(window, mask), later)
-        reach = window[:, -REACH_FRAMES:].sum(dim=1).square() - self.usual_motion
-        restless = plan.restless + RESTLESSNESS_RATE * (reach - plan.restless)
+        moved = window[:, -REACH_FRAMES:].sum(dim=1).square() / self.usual_motion
+        beyond = moved.clamp(max=LARGEST_MOTION) - 1
+        restless = plan.restless + RESTLESSNESS_RATE * (beyond - plan.restless)
         parts = (window.flatten(1), mask, ahead.flatten(1), restless)
         return Advance(forecast, current, torch.cat(parts, dim=1))
 
@@ -137,7 +140,7 @@ class SiMLPe(RecurrentPredictor):
 
     def spread(self, memory: Memory) -> Tensor:
         """Returns how far off the next forecast may be, in units (..., K, 3), up to a factor."""
-        motion = (self.plan(memory.hidden).restless.detach() + self.usual_motion).clamp(min=0.0)
+        motion = (self.plan(memory.hidden).restless.detach() + 1).clamp(min=0.0) * self.usual_motion
         if self.sizes.components:
             motion = motion @ self.basis.square().mT  # (..., 3K)
         return as_keypoints((motion + LEAST_SPREAD**2).sqrt())
@@ -152,9 +155,9 @@ class SiMLPe(RecurrentPredictor):
         window, block, code = self.sizes.window, self.sizes.block, self.code_size
         parts = torch.split(hidden, [window * code, window, block * code, code], dim=-1)
         return Plan(
-            parts[0].unflatten(-1, (window, code)),
+            parts[0].reshape(*parts[0].shape[:-1], window, code),
             parts[1],
-            parts[2].unflatten(-1, (block, code)),
+            parts[2].reshape(*parts[2].shape[:-1], block, code),
             parts[3],
         )
 
