@@ -50,7 +50,7 @@ bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this ma
 
 dashboard-check: $(VENV)/.dev ## run every query of the dashboard once against a real Prometheus
 	promtool check config deploy/prometheus/prometheus.yml
-	$(BIN)/python deploy/check_dashboard.py clients/motioncast/cli/assets/grid_sbwu5s.mp4
+	$(BIN)/python deploy/check_dashboard.py clients/motioncast/cli/assets/interview.mp4
 
 clean: ## remove what was built, environment included
 	rm -rf $(VENV) $(TRITON_VENV) node_modules out .mypy_cache .pytest_cache .ruff_cache

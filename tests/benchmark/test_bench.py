@@ -80,4 +80,4 @@ def test_the_raw_calls_are_those_of_the_groups(toy_repository: Path) -> None:
 
 
 def bundled_clip() -> Path:
-    return Path(str(resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")))
+    return Path(str(resources.files("motioncast.cli").joinpath("assets/interview.mp4")))

@@ -259,7 +259,7 @@ def percentiles(values: list[float]) -> Percentiles:
 
 def bundled_clip() -> Path:
     """Returns the file of the clip that comes with motioncast."""
-    return Path(str(resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")))
+    return Path(str(resources.files("motioncast.cli").joinpath("assets/interview.mp4")))
 
 
 def machine_here() -> Machine:

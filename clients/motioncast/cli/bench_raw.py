@@ -23,7 +23,7 @@ class RawModels:
 
     Args:
         repository: Folder of models.
-        configuration: For example "lite128".
+        configuration: For example "face256".
         settings: The engine's.
         clip: Frames to run them on, (H, W, 3) each.
     """

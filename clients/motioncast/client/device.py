@@ -1,6 +1,6 @@
 """Keypoints detected on the sender's machine, with the ONNX model that the server uses.
 
-    detector = KeypointDetector("model_repository/lite128_keypoint/1/model.onnx")
+    detector = KeypointDetector("model_repository/face256_keypoint/1/model.onnx")
     keypoints = detector.observed(frames, observed=5, predicted=5)
     async for frame in service.stream_keypoints(keypoints, source=frames[0]): ...
 

@@ -33,7 +33,7 @@ class StreamOptions(TypedDict, total=False):
 
     observed: int  # M, frames sent in each group of M + N: 1 to 256, default 5
     predicted: int  # N, frames forecast in each group: 0 to 256, default 5; 0 sends every frame
-    model: str | None  # model configuration, for example "lite128"; default: the server's
+    model: str | None  # model configuration, for example "face256"; default: the server's
     relative_motion: bool  # transfer only: the video's motion since its first frame; default False
     frame_rate: float  # frames per second of the video: above 0 and up to 240, default 25
     frame_count: int | None  # frames of the whole video; default: its len(), unknown without one

@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--clips", type=int, default=CLIPS, help=f"at most (default: {CLIPS})")
     two.set_defaults(run=compare)
     for command in (one, two):
-        command.add_argument("--config", default="lite128", help="name of the models")
+        command.add_argument("--config", default="face256", help="name of the models")
         command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     return parser
 

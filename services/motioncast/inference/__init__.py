@@ -1,7 +1,7 @@
 """The engines that run models, behind one small protocol, and what the services ask of them.
 
 async with OnnxRuntimeEngine(default_repository()) as engine:
-    run = await engine.infer("lite128_keypoint", {"image": images})
+    run = await engine.infer("face256_keypoint", {"image": images})
     run["keypoints"], run.seconds
 """
 

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, toy_repository: Path) -> Path:
         for t in range(30):
             clip.write(image_with_points((t // 2, 3), (3, t // 2)))
     PIL.Image.fromarray(image_with_points((5, 5), None)).save(tmp_path / "face.png")
-    model = tmp_path / "model_repository" / "lite128_keypoint" / "1" / "model.onnx"
+    model = tmp_path / "model_repository" / "face256_keypoint" / "1" / "model.onnx"
     model.parent.mkdir(parents=True)
     shutil.copy(toy_repository / "toy_keypoint" / "1" / "model.onnx", model)
     return tmp_path

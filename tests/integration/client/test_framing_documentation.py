@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with every file that the programs name."""
     repository = build_toy_repository(tmp_path / "model_repository")
     write_toy_finder(repository)
-    shutil.copytree(repository / "toy_keypoint", repository / "lite128_keypoint")
+    shutil.copytree(repository / "toy_keypoint", repository / "face256_keypoint")
     with write_video(tmp_path / "talk.mp4", 25) as video:
         for t in range(30):
             video.write(picture_with_faces(160, 120, (40 + t, 30, 64 + t, 60)))

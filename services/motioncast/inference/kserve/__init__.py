@@ -1,7 +1,7 @@
 """Models served elsewhere, reached over the published KServe v2 gRPC protocol.
 
 async with KServeEngine(KServeSettings("localhost:8001")) as engine:
-    run = await engine.infer("lite128_keypoint", {"image": images})
+    run = await engine.infer("face256_keypoint", {"image": images})
 
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
 """
