@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 _PARTS: Final = ("keypoint", "predictor", "synthesis")
 _COORDINATES: Final = 3  # x, y, intensity
-SHIPPED: Final = "lite128"  # the configuration that comes with motioncast
+SHIPPED: Final = "face256"  # the configuration that comes with motioncast
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ModelSet:
     """One configuration: the names of its models and the sizes that they share.
 
     Attributes:
-        name: For example "lite128".
+        name: For example "face256".
         height, width: Of its images, in pixels.
         keypoints: K, per image.
         noise_size: Noise values per step of the predictor.

@@ -59,7 +59,8 @@ async def streamed(
     mode: Literal["auto", "fixed"],
     **options: Any,
 ) -> list[Frame]:
-    return [frame async for frame in service.stream(pictures, frame=mode, **options)]
+    stream = service.stream(pictures, model="lite128", frame=mode, **options)
+    return [frame async for frame in stream]
 
 
 def crops(frames: list[Frame]) -> list[Crop]:
@@ -100,7 +101,9 @@ async def test_server_and_device_frame_alike(
     framing = DeviceFraming(finder, "auto", SIZE)
     source = framing.begin(pictures[0])
     found = KeypointDetector(model, threads=1).observed(pictures, 3, 1, framing)
-    stream = service.stream_keypoints(found, source=source.image, observed=3, predicted=1)
+    stream = service.stream_keypoints(
+        found, model="lite128", source=source.image, observed=3, predicted=1
+    )
     own = [frame async for frame in stream]
     assert crops(own) == crops(served)
     assert len(set(crops(own))) > 1

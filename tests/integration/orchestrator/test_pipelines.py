@@ -171,7 +171,7 @@ async def test_the_shipped_models_give_the_same_images_to_the_declared_tolerance
     with read_video(clip, 128) as video:
         sent = list(islice(video.frames, 12))
     requests = [
-        config(observed_frames=3, predicted_frames=3),
+        config(model="lite128", observed_frames=3, predicted_frames=3),
         source(sent[0]),
         *(frame(index, sent[index]) for index in (0, 1, 2, 6, 7, 8)),
     ]

@@ -42,9 +42,10 @@ async def test_the_first_of_the_alphabet_is_the_default_unless_another_is_named(
 
 
 async def test_a_model_added_beside_the_shipped_one_is_not_the_default(tmp_path: Path) -> None:
-    build_toy_repository(tmp_path, "lite128")
-    build_toy_repository(tmp_path, "akiyo")
-    assert [models.name for models in (await catalogue(tmp_path)).all()] == ["lite128", "akiyo"]
+    for name in ("lite128", "face256", "akiyo"):
+        build_toy_repository(tmp_path, name)
+    served = [models.name for models in (await catalogue(tmp_path)).all()]
+    assert served == ["face256", "akiyo", "lite128"]
 
 
 async def test_an_unknown_configuration_is_told_with_those_that_are_served(

@@ -1,4 +1,4 @@
-"""`motioncast demo`: the bundled talking head, half of its frames forecast."""
+"""`motioncast demo`: the bundled interview, half of its frames forecast."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def demo(
 ) -> None:
     """Reconstruct a bundled clip from its keypoints, every second frame forecast.
 
-    The clip was held out from training and is sent in real time. All four services run in this
+    The models have never seen the person, who is framed first. All four services run in this
     process and talk over gRPC.
     """
     from importlib import resources
@@ -28,9 +28,9 @@ def demo(
     from motioncast.cli.cast import CastOptions
     from motioncast.cli.streaming import StreamJob
 
-    clip = resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")
+    clip = resources.files("motioncast.cli").joinpath("assets/interview.mp4")
     with resources.as_file(clip) as video:
-        job = StreamJob(video, out, CastOptions(1, 1, real_time=True), send=send.value)
+        job = StreamJob(video, out, CastOptions(1, 1), send=send.value)
         run_job(job, json=json, quiet=quiet)
     if send is Send.FRAMES and not quiet:
         typer.echo("\nFar fewer bytes, the same video: motioncast demo --send keypoints")
