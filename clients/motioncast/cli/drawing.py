@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from motioncast.cli.colours import keypoint_colour
 
 BACKGROUND_BRIGHTNESS: Final = 0.35  # of the frame behind the keypoints, so that they stand out
+FEW: Final = 16  # keypoints that are drawn at full size
 SUPERSAMPLING: Final = 2  # Pillow draws without antialiasing; drawn larger, then reduced
 
 
@@ -38,6 +39,7 @@ def draw_keypoints(
     canvas = dimmed.resize((width * SUPERSAMPLING, height * SUPERSAMPLING))
     draw = ImageDraw.Draw(canvas)
     unit = SUPERSAMPLING * height / 128  # one pixel of a 128-pixel frame
+    unit *= min(1.0, (FEW / len(trail[-1])) ** 0.5)  # many discs cover no more of it than few
     for index, (_, _, intensity) in enumerate(trail[-1]):
         # The centre of pixel 0 lies half a pixel inside the canvas.
         positions = [
