@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--freeze-detector", type=float, default=0.4)
     parser.add_argument("--freeze-statistics", type=float, default=1.0)
     parser.add_argument("--equivariance", type=float, default=1.0)
+    parser.add_argument("--texture", type=float, default=0.0)
     parser.add_argument("--adversarial", action="store_true", help="fine-tune --from CHECKPOINT")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT")
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         final_learning_rate=options.final_learning_rate,
         freeze_detector=options.freeze_detector,
         freeze_statistics=options.freeze_statistics,
+        texture_weight=options.texture,
         equivariance_weight=options.equivariance,
         seed=options.seed,
     )

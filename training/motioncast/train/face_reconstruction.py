@@ -24,6 +24,7 @@ from motioncast.train.settings import FaceAdversarialSettings, FaceSettings
 from motioncast.train.state import channels_last
 
 LOOKED_AT = {"outer lips", "inner lips", "left eye", "right eye", "left brow", "right brow"}
+TEXTURE_PIXELS = 8
 REGION_SPREAD = 0.07  # of the Gaussians that make lips and eyes count more, in half sides
 
 
@@ -54,6 +55,9 @@ class FaceTraining(ReconstructionTraining):
         terms["decibels"] = settings.decibel_weight * losses.decibels(image, driving, weights)
         terms["gradient"] = settings.gradient_weight * weighted_gradient(image, driving, weights)
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
+        if settings.texture_weight:
+            texture = texture_l1(image, driving, weights)
+            terms["texture"] = settings.texture_weight * texture
         return Reconstruction(image, of_driving, weights, terms)
 
     def _unsupervised(
@@ -105,6 +109,24 @@ def looked_at(points: Tensor, side: int, everything: bool = False) -> Tensor:
     return functional.interpolate(
         maps.amax(1, keepdim=True), (side, side), mode="bilinear", align_corners=True
     )
+
+
+def texture_l1(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Returns how far the mean gradient of neighbourhoods of 8 x 8 pixels is off, pixels weighted.
+
+    What is unsure is painted as its mean, which is smooth: no loss that compares pixel by pixel
+    minds. This one does, and leaves open where the detail lies.
+    """
+    wanted, made = _texture(target), _texture(output)
+    near = functional.avg_pool2d(weights, TEXTURE_PIXELS, TEXTURE_PIXELS // 2)
+    return (near * (wanted - made).abs()).mean()
+
+
+def _texture(images: Tensor) -> Tensor:
+    across = (images[..., 1:] - images[..., :-1]).abs()
+    down = (images[..., 1:, :] - images[..., :-1, :]).abs()
+    both = functional.pad(across, (0, 1)) + functional.pad(down, (0, 0, 0, 1))
+    return functional.avg_pool2d(both, TEXTURE_PIXELS, TEXTURE_PIXELS // 2)
 
 
 def weighted_gradient(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
