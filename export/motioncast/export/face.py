@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from motioncast.export.anchored import ServedAnchored
 from motioncast.export.folding import fold_batch_norms
 from motioncast.export.lite.bilinear import locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE, ServedLiteDetector
@@ -18,6 +19,7 @@ from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
 from motioncast.models.face.synthesis import FaceSynthesis
+from motioncast.models.face_detector import reduced
 from motioncast.models.synthesis import repeat_frames
 
 
@@ -26,14 +28,13 @@ class ServedFaceDetector(nn.Module):
 
     def __init__(self, detector: FaceDetector) -> None:
         super().__init__()
-        self.anchored = detector.anchored
-        self.reduce = detector.unsupervised.reduce
+        self.anchored = ServedAnchored(detector.anchored)
         self.unsupervised = ServedLiteDetector(detector.unsupervised.detector)
 
     def forward(self, image: Tensor) -> Tensor:
-        levels = image.permute(0, 3, 1, 2).float()
-        small = functional.avg_pool2d(levels, self.reduce).permute(0, 2, 3, 1)
-        return torch.cat([self.anchored(levels * (1 / 255)), self.unsupervised(small)], dim=1)
+        at128 = reduced(image.permute(0, 3, 1, 2).float())
+        at64 = functional.avg_pool2d(at128, 2).permute(0, 2, 3, 1)
+        return torch.cat([self.anchored(image, at128), self.unsupervised(at64)], dim=1)
 
 
 class ServedFaceSynthesis(nn.Module):

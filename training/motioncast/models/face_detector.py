@@ -1,6 +1,6 @@
 """The anchored keypoints of a face: points of MediaPipe's face mesh, which mean the same on all.
 
-    image -> near finder: box and eyes -> region, its eyes level, 192 x 192 -> face mesh -> 70 points
+    image -> near finder: box, eyes -> region, its eyes level, 192 x 192 -> face mesh -> 70 points
 
 That is how MediaPipe itself looks at a picture by itself. Shapes: N images, S image side, P points.
 """
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from motioncast.models.face.keypoints import MESH
 from motioncast.models.geometry import full_precision
-from motioncast.models.mediapipe.mesh import CROP, FaceMesh
+from motioncast.models.mediapipe.mesh import CROP, FaceMesh, Mesh
 from motioncast.models.mediapipe.near_finder import PICTURE, FoundFace, NearFinder
 
 _MARGIN = 1.5  # side of the region over that of the box
@@ -43,14 +43,19 @@ class AnchoredDetector(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         with torch.no_grad(), full_precision(images):
             images = images.float()
-            region = FaceRegion.around(self.finder(_reduced(images)))
-            mesh = self.mesh(region.cut(images))
-            chosen = mesh.points.index_select(1, self.indices)
-            places = region.place(chosen)  # (N, 70, 2), from 0 to 1, edge to edge
-            size = images.shape[-1]
-            keypoints = (places * size - 0.5) * (2 / (size - 1)) - 1
-            presence = mesh.presence.sigmoid()[:, None, None].expand(-1, len(MESH), 1)
-            return torch.cat([keypoints, presence], dim=-1)
+            region = FaceRegion.around(self.finder(reduced(images)))
+            return self.keypoints(self.mesh(region.cut(images)), region, images.shape[-1])
+
+    def keypoints(self, mesh: Mesh, region: "FaceRegion", size: int) -> Tensor:
+        """Returns the anchored keypoints (N, 70, 3) of meshes found in regions of images.
+
+        What lies beyond the edge of an image stands on it, as the contract has it.
+        """
+        chosen = mesh.points.index_select(1, self.indices)
+        places = region.place(chosen)  # (N, 70, 2), from 0 to 1, edge to edge
+        corner_aligned = ((places * size - 0.5) * (2 / (size - 1)) - 1).clamp(-1.0, 1.0)
+        presence = mesh.presence.sigmoid()[:, None, None].expand(-1, len(MESH), 1)
+        return torch.cat([corner_aligned, presence], dim=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +82,27 @@ class FaceRegion:
 
     def cut(self, images: Tensor) -> Tensor:
         """Returns the regions of images (N, 3, S, S), (N, 3, 192, 192); borders go on outside."""
-        steps = (torch.arange(CROP, device=images.device) + 0.5) / CROP - 0.5
-        across = steps[:, None] * self.across[:, None]  # (N, 192, 2)
-        down = steps[:, None] * self.down[:, None]
-        places = across[:, None] + down[:, :, None] + self.centre[:, None, None]
         size = images.shape[-1]
-        grid = (places * size - 0.5) * (2 / (size - 1)) - 1  # (N, 192, 192, 2)
+        grid = (self.places().permute(0, 2, 3, 1) * size - 0.5) * (2 / (size - 1)) - 1
         return functional.grid_sample(
             images, grid, mode="bilinear", padding_mode="border", align_corners=True
         )
 
+    def places(self) -> Tensor:
+        """Returns where the centres of the region's pixels are in the image, (N, 2, 192, 192)."""
+        steps = (torch.arange(CROP, device=self.centre.device) + 0.5) / CROP - 0.5
+        across = self.across[:, :, None] * steps  # (N, 2, 192)
+        down = self.down[:, :, None] * steps + self.centre[:, :, None]
+        return across.unsqueeze(2) + down.unsqueeze(3)
+
     def place(self, points: Tensor) -> Tensor:
         """Returns points (N, P, 2) in pixels of the region where they are in the image."""
-        x, y = (points / CROP - 0.5).split(1, dim=-1)
-        return x * self.across[:, None] + y * self.down[:, None] + self.centre[:, None]
+        inside = points / CROP - 0.5
+        across = inside[..., :1] * self.across[:, None]
+        return across + inside[..., 1:] * self.down[:, None] + self.centre[:, None]
 
 
-def _reduced(images: Tensor) -> Tensor:
+def reduced(images: Tensor) -> Tensor:
     """Returns images at the finder's size: means of squares of their pixels."""
     factor = images.shape[-1] // PICTURE
     return functional.avg_pool2d(images, factor) if factor > 1 else images
