@@ -1,0 +1,41 @@
+"""face128, untrained, as it is served and exported: the values of the trained networks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support.random_networks import randomise
+from torch.testing import assert_close
+
+from motioncast.export.exporter import Exportable, build, motion_transfer_exportables
+from motioncast.export.parity import Case
+from motioncast.models.configurations import FACE128
+from motioncast.models.motion_transfer import MotionTransfer
+
+
+@pytest.fixture(scope="module")
+def exportables() -> tuple[Exportable, Exportable]:
+    torch.manual_seed(0)
+    networks = MotionTransfer(FACE128).eval()
+    randomise(networks.synthesis)
+    return motion_transfer_exportables(networks)
+
+
+def test_the_served_detector_finds_what_the_trained_one_does(
+    exportables: tuple[Exportable, Exportable],
+) -> None:
+    """Without weights of a face: 80 keypoints, and none beyond the picture's edges."""
+    image = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = exportables[0].reference(image)
+        found = exportables[0].served(image)
+    assert found.shape == (2, 80, 3)
+    assert_close(found, expected, atol=1e-3, rtol=0)
+    assert found[..., :2].abs().max() <= 1
+
+
+def test_the_synthesis_agrees_with_pytorch_whatever_its_weights(
+    exportables: tuple[Exportable, Exportable],
+) -> None:
+    _, agreement = build(exportables[1], {"config": "face128"}, (Case(2, 2, 1),))
+    assert agreement["image"].largest <= 1  # of 255
