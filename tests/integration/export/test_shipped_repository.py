@@ -21,22 +21,32 @@ from motioncast.framing import FINDER, FramingMode
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
 CHECKPOINTS = ROOT / "training" / "checkpoints"
-CONFIGURATIONS = ("lite128", "lite128_bridge")
-FRAMING = {"lite128": FramingMode.AUTO}  # a robot arm has no face
+NETWORKS = {"face256": "face256", "lite128": "lite128", "lite128_bridge": "lite128"}
+CONFIGURATIONS = tuple(NETWORKS)
+FRAMING = {"lite128_bridge": FramingMode.OFF}  # a robot arm has no face
 MODELS = sorted(f"{name}_{part}" for name in CONFIGURATIONS for part in PARTS)  # the networks
+# Activations that follow no convolution alone. lite128's synthesis: two follow sums of branches,
+# two the residual blocks on such a sum. face256's detector: a score, presence and a slope.
+IN_THE_OPEN = {
+    "lite128_synthesis": 4,
+    "lite128_bridge_synthesis": 4,
+    "face256_synthesis": 2,
+    "face256_keypoint": 3,
+}
+OF_ONE_NUMBER = {"face256_keypoint": 1}  # the presence of a face: not worth a fusion
 DATA_TYPES = {"tensor(uint8)": triton.TYPE_UINT8, "tensor(float)": triton.TYPE_FP32}
 
 
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, tuple[Exportable, Path]]:
     found = []
-    for name in CONFIGURATIONS:
+    for name, network in NETWORKS.items():
         found += read_checkpoints(
-            "lite128",
+            network,
             synthesis=CHECKPOINTS / f"{name}_synthesis.pt",
             predictor=CHECKPOINTS / f"{name}_predictor.pt",
             name=name,
-            framing=FRAMING.get(name, FramingMode.OFF),
+            framing=FRAMING.get(name, FramingMode.AUTO),
         )
     return {one.specification.name: (one, path) for one, path in found}
 
@@ -70,7 +80,7 @@ def test_what_joins_the_shipped_networks_is_what_an_export_would_write(
 @pytest.mark.parametrize("name", MODELS)
 def test_a_shipped_model_is_small_and_standard(name: str) -> None:
     path = REPOSITORY / name / "1" / "model.onnx"
-    assert path.stat().st_size < 8 * 2**20
+    assert path.stat().st_size < 16 * 2**20
     check(onnx.load(path))
 
 
@@ -79,11 +89,10 @@ def test_every_norm_and_activation_of_a_shipped_model_is_part_of_its_convolution
     model = onnx.load(REPOSITORY / name / "1" / "model.onnx")
     assert leftovers(model) == []
     loaded = optimised(model)
-    assert unfused(loaded) == []
+    assert len(unfused(loaded)) == OF_ONE_NUMBER.get(name, 0)
     kinds = operators(model) if operators(model).get("Conv") else {}
     activations = kinds.get("Relu", 0) + kinds.get("Sigmoid", 0)
-    # The synthesis: two follow sums of branches, and two the residual blocks on such a sum.
-    assert activations - fused(loaded) == (4 if name.endswith("synthesis") else 0)
+    assert activations - fused(loaded) == IN_THE_OPEN.get(name, 0)
 
 
 @pytest.mark.parametrize("name", MODELS)

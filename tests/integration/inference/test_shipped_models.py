@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from motioncast.framing import FramingMode
 from motioncast.inference import Catalogue, ModelSet, OnnxRuntimeEngine, default_repository
 
 _SEED = 0
@@ -20,9 +21,9 @@ async def engine(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OnnxRuntimeEn
         yield engine
 
 
-@pytest.fixture
-def models(engine: OnnxRuntimeEngine) -> ModelSet:
-    return Catalogue(engine).resolve("lite128")
+@pytest.fixture(params=["face256", "lite128"])
+def models(engine: OnnxRuntimeEngine, request: pytest.FixtureRequest) -> ModelSet:
+    return Catalogue(engine).resolve(request.param)
 
 
 def test_the_repository_of_the_checkout_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +31,17 @@ def test_the_repository_of_the_checkout_is_the_default(monkeypatch: pytest.Monke
     assert default_repository() == Path(__file__).parents[3] / "model_repository"
 
 
-async def test_lite128_has_the_sizes_that_its_name_tells(models: ModelSet) -> None:
+async def test_face256_is_the_default_and_has_the_sizes_that_its_name_tells(
+    engine: OnnxRuntimeEngine,
+) -> None:
+    models = Catalogue(engine).default
+    assert (models.name, models.height, models.width) == ("face256", 256, 256)
+    assert models.keypoints == len(models.source_weights) == 70 + 10
+    assert models.framing is FramingMode.AUTO
+
+
+async def test_lite128_has_the_sizes_that_its_name_tells(engine: OnnxRuntimeEngine) -> None:
+    models = Catalogue(engine).resolve("lite128")
     assert (models.height, models.width) == (128, 128)
     assert (models.keypoints, models.noise_size) == (16, 16 + 3 * 16)
 
