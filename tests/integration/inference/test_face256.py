@@ -56,15 +56,15 @@ def found(detector: KeypointDetector, frames: NDArray[np.uint8]) -> NDArray[np.f
     return detector.detect(frames)  # (T, 80, 3)
 
 
-def points(found: NDArray[np.float32], mesh: tuple[int, ...]) -> NDArray[np.float32]:
+def points(found: NDArray[np.float32], mesh: tuple[int, ...]) -> NDArray[np.float64]:
     """Returns some points of the mesh, (T, P, 2), in pixels."""
     which = [MESH.index(one) for one in mesh]
-    return (found[:, which, :2] + 1) / 2 * (SIZE - 1)
+    return (found[:, which, :2].astype(np.float64) + 1) / 2 * (SIZE - 1)
 
 
-def middle(found: NDArray[np.float32], mesh: tuple[int, ...]) -> NDArray[np.float32]:
+def middle(found: NDArray[np.float32], mesh: tuple[int, ...]) -> NDArray[np.float64]:
     """Returns the middle of some points of the mesh, (T, 2), in pixels."""
-    return points(found, mesh).mean(axis=1)
+    return np.asarray(points(found, mesh).mean(axis=1))
 
 
 def test_brows_eyes_nose_lips_and_chin_are_below_one_another(found: NDArray[np.float32]) -> None:
