@@ -39,7 +39,10 @@ class Pipeline(Protocol):
     size: int  # S
     files: tuple[Path, ...]  # that the networks were read from
     forecasts: bool  # whether there is a predictor
-    source_weights: Sequence[float]  # of the keypoints, where a source is chosen; empty: even
+
+    @property
+    def source_weights(self) -> Sequence[float]:
+        """Of the keypoints, where a source is chosen; empty when all weigh the same."""
 
     def detect(self, frames: Frames) -> Tensor:
         """Returns the keypoints (T, K, 3) of frames (T, S, S, 3)."""

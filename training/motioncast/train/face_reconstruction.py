@@ -4,9 +4,11 @@ The anchored keypoints are given with the frames; the unsupervised ones are foun
 to be from what is rebuilt with them.
 """
 
+from typing import cast
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from motioncast.data.augmentation import random_affine, transform
@@ -31,7 +33,7 @@ REGION_SPREAD = 0.07  # of the Gaussians that make lips and eyes count more, in 
 class FaceTraining(ReconstructionTraining):
     """Minimises pixel, gradient and keypoint losses on pairs of frames with anchored keypoints."""
 
-    settings: FaceSettings | FaceAdversarialSettings  # type: ignore[assignment]
+    settings: FaceSettings | FaceAdversarialSettings
 
     def reconstruct(self, batch: FaceBatch) -> Reconstruction:  # type: ignore[override]
         """Rebuilds the driving frames from the source frames and the keypoints of both."""
@@ -70,7 +72,7 @@ class FaceTraining(ReconstructionTraining):
     ) -> tuple[Tensor, Tensor]:
         """Returns the unsupervised keypoints of both frames and adds their losses."""
         settings, count = self.settings, len(driving)
-        detect = self.model.detector.unsupervised
+        detect = cast(nn.Module, self.model.detector.unsupervised)
         if self.frozen:
             with torch.no_grad():
                 first, second = detect(torch.cat([source, driving])).chunk(2)
@@ -95,7 +97,7 @@ class FaceTraining(ReconstructionTraining):
 class FaceAdversarialTraining(LiteAdversarialTraining, FaceTraining):
     """The same against a discriminator of close-ups, of lips or of eyes."""
 
-    settings: FaceAdversarialSettings  # type: ignore[assignment]
+    settings: FaceAdversarialSettings
 
 
 def looked_at(points: Tensor, side: int, everything: bool = False) -> Tensor:
