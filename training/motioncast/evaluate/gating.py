@@ -22,7 +22,7 @@ from motioncast.models.checkpoint_predictor import VAR, load_predictor
 from motioncast.models.predictor import RecurrentPredictor
 from motioncast.models.predictors import SIMPLE, Predictor
 
-BOUNDS_PIXELS = (1.0, 2.0, 4.0)  # at 256, of the weighted distance
+BOUNDS_PIXELS = (2.0, 4.0, 8.0)  # at 256, of the weighted distance
 LONGEST_GAP = 32  # frames; after that one is sent anyway
 HISTORY = 2  # frames that a simple predictor looks back at
 
