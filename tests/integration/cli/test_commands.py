@@ -130,7 +130,7 @@ def test_the_demo_streams_a_clip_that_it_brings(run: Run, tmp_path: Path) -> Non
     result = run("demo", "--out", tmp_path, "--quiet")
     assert result.code == 0, result.err
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["frames"] == {"total": 75, "observed": 38, "predicted": 37, "concealed": 0}
+    assert report["frames"] == {"total": 117, "observed": 59, "predicted": 58, "concealed": 0}
 
 
 @pytest.mark.parametrize(
