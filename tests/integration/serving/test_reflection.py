@@ -44,7 +44,7 @@ async def test_the_methods_of_a_service_are_described() -> None:
     methods = {
         method.name for file in files for service in file.service for method in service.method
     }
-    assert methods == {"Detect", "ListModels"}
+    assert methods == {"Detect", "FindFaces", "ListModels"}
 
 
 async def test_an_open_reflection_call_does_not_hold_the_drain() -> None:
