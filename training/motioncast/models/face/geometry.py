@@ -18,7 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from motioncast.models.face.keypoints import ANCHORED, GROUPS
-from motioncast.models.geometry import full_precision, identity_grid, pixel_centres
+from motioncast.models.geometry import (
+    full_precision,
+    gaussian_profiles,
+    identity_grid,
+    pixel_centres,
+)
 
 SPREADS = (0.22, 0.07, 0.03)  # of the kernels' Gaussians, in half sides of the image
 FLOOR = 0.05  # of the sum of the kernels: 2.4 spreads away from one point
@@ -72,8 +77,7 @@ class FaceGeometry(nn.Module):
         return seen * head, seen * face
 
     def _on_grid(self, points: Tensor, values: Tensor, spread: float) -> Tensor:
-        along = _kernel(points.unsqueeze(-1), self.centres, spread)  # (N, A, 2, h)
-        along_x, along_y = along.unbind(2)
+        along_x, along_y = gaussian_profiles(points, self.centres, spread**2)  # (N, A, h)
         weighted = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)  # (N, A, 3)
         rows = along_y.transpose(1, 2).unsqueeze(1)  # (N, 1, h, A)
         sums = (rows * weighted.transpose(1, 2).unsqueeze(2)) @ along_x.unsqueeze(1)
@@ -93,11 +97,6 @@ def fit_affine(source: Tensor, driving: Tensor, weights: Tensor) -> Affine:
     inverse = torch.stack([c, -b, -b, a], dim=-1) / (a * c - b * b).unsqueeze(-1)
     ridge = RIDGE * torch.eye(2, device=source.device)
     return Affine((crossed + ridge) @ inverse.view(-1, 2, 2), centre, target)
-
-
-def _kernel(points: Tensor, places: Tensor, spread: float) -> Tensor:
-    # As in gaussian_profiles: products of smaller heights would be subnormal, and slow.
-    return torch.exp(((places - points).square() * (-0.5 / spread**2)).clamp(min=-30.0))
 
 
 def _at_points(points: Tensor, values: Tensor, spread: float) -> Tensor:

@@ -20,6 +20,8 @@ from motioncast.models.face.keypoints import ANCHORED, GROUPS
 from motioncast.models.geometry import (
     Resample,
     full_precision,
+    gaussian_profiles,
+    gaussians,
     identity_grid,
     pixel_centres,
     warp,
@@ -57,9 +59,7 @@ class Maps(nn.Module):
 
     def _draw(self, keypoints: Tensor) -> Tensor:
         points = keypoints[:, :ANCHORED]
-        apart = self.centres - points[..., :2].unsqueeze(-1)
-        along = torch.exp((apart.square() * (-0.5 / self.spread**2)).clamp(min=-30.0))
-        along_x, along_y = along.unbind(2)  # (N, A, h)
+        along_x, along_y = gaussian_profiles(points, self.centres, self.spread**2)  # (N, A, h)
         along_y = along_y * points[..., 2:]
         maps = []
         for group in GROUPS:
@@ -132,8 +132,4 @@ class FaceMotion(nn.Module):
     def blobs(self, keypoints: Tensor) -> Tensor:
         """Returns a wide Gaussian per unsupervised keypoint, as high as it is intense."""
         points = keypoints[:, ANCHORED:]
-        apart = self.centres - points[..., :2].unsqueeze(-1)
-        along = torch.exp((apart.square() * (-0.5 / WIDE**2)).clamp(min=-30.0))
-        along_x, along_y = along.unbind(2)
-        height = points[..., 2, None, None]
-        return height * along_y.unsqueeze(-1) * along_x.unsqueeze(-2)
+        return gaussians(points, self.centres, WIDE**2) * points[..., 2, None, None]
