@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from motioncast.models.face.geometry import FaceGeometry, fit_affine
+from motioncast.models.face.geometry import EYES, FaceGeometry, fit_affine
 from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH, mirror_order
 from motioncast.models.geometry import identity_grid
 
@@ -83,3 +83,28 @@ def test_seventy_points_of_the_mesh_are_anchored_each_once() -> None:
 def test_a_mirrored_mirror_image_is_the_image() -> None:
     order = mirror_order()
     assert [order[i] for i in order] == list(range(ANCHORED))
+
+
+def test_a_lid_that_closes_takes_the_skin_above_it_along() -> None:
+    """Half-way between upper and lower lid's motion the picture would show half an eye."""
+    driving = face()
+    driving[..., :2] *= 0.2  # the rest of the face away from this eye
+    driving[..., 0] -= 0.6
+    corners, upper, lower = EYES[1]
+    width, spots = 0.2, torch.linspace(0.3, 0.7, 3)
+    for point, x in ((corners[0], 0.0), (corners[1], 1.0)):
+        driving[0, MESH.index(point), :2] = torch.tensor([0.5 + width * x, 0.0])
+    source = driving.clone()
+    opened = 0.3 * width
+    for lids, sign in ((upper, -1), (lower, 0)):
+        for point, x in zip(lids, spots, strict=True):
+            driving[0, MESH.index(point), :2] = torch.tensor([0.5 + width * float(x), 0.0])
+            source[0, MESH.index(point), :2] = driving[0, MESH.index(point), :2]
+            source[0, MESH.index(point), 1] += sign * opened
+    side = 161  # a step is 1/16 of the eye's width
+    head, whole = FaceGeometry(side)(source, driving)
+    column, row = round((0.6 + 1) / 2 * (side - 1)), (side - 1) // 2
+    above, below = (float(at(whole - head, row + step, column)[1]) for step in (-3, 3))
+    # The lids' mean, without points of the skin, is at most half of it on both sides alike.
+    assert above < -0.6 * opened
+    assert below > -0.2 * opened

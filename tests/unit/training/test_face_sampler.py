@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
-from motioncast.data.faces import FaceSampler, FaceSet
-from motioncast.models.face.keypoints import ANCHORED, GROUPS
+from motioncast.data.faces import FaceSampler, FaceSet, openings
+from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH
 
 SIDE = 64
 NOSE_TIP = GROUPS[6].first + 2  # on the axis of a face: its own mirror image
@@ -65,3 +66,24 @@ def test_persons_that_are_left_out_are_never_drawn(spots: Path) -> None:
     one = FaceSet(spots, 1.0, frozenset({"two"}))
     random = np.random.default_rng(0)
     assert all(max(one.draw(random)) < 6 for _ in range(50))
+
+
+def test_pairs_for_expression_differ_more_in_it_than_others(spots: Path) -> None:
+    points = np.load(spots / "points.npy")
+    eyes, lids = [MESH.index(p) for p in (33, 263)], [MESH.index(p) for p in (159, 386)]
+    mouth = MESH.index(13)
+    opened = np.linspace(0, 0.1, 12, dtype=np.float32)
+    points[:, eyes[0], 0] -= 0.1
+    points[:, eyes[1], 0] += 0.1  # 0.2 apart
+    points[:, lids, 1] -= opened[:, None]
+    points[:, mouth, 1] -= opened
+    np.save(spots / "points.npy", points)
+    assert_allclose(openings(points), np.stack([opened, opened], axis=1) / 0.2, atol=1e-5)
+    drawn, random = FaceSet(spots, 1.0), np.random.default_rng(0)
+    apart = {
+        share: np.mean([abs(np.diff(drawn.draw(random, share))) for _ in range(200)])
+        for share in (0.0, 1.0)
+    }
+    # Of 6 frames a step apart: any two are 7/3 apart on average, the farthest of 8 nearly 5.
+    assert apart[0.0] == pytest.approx(7 / 3, abs=0.3)
+    assert apart[1.0] > 4

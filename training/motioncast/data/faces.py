@@ -7,7 +7,8 @@ A set of faces is a folder:
     clips.json   [{"name": ..., "person": ..., "start": ..., "stop": ...}, ...]
 
 Sample i of step s depends on (seed, s, i) alone, so that a resumed training sees what it would have
-seen. Persons are drawn first, then one of their clips: who has many clips counts no more.
+seen. Persons are drawn first, then one of their clips: who has many clips counts no more. Some
+pairs are drawn because they differ in expression: blinks and wide mouths are rare, and looked at.
 """
 
 import json
@@ -24,10 +25,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from motioncast.models.face.keypoints import mirror_order
+from motioncast.models.face.keypoints import MESH, mirror_order
 
 MIRROR = mirror_order()
 BORDER = 0.125  # of the side that is repeated around a frame before it is moved
+CANDIDATES = 8  # frames of which a pair with another expression is the farthest two
 NOISE = 0.004  # spread of what is added to keypoints, in half sides: half a pixel of 256
 
 
@@ -58,6 +60,7 @@ class FaceSet:
     without: frozenset[str] = frozenset()  # persons that are left out
     frames: npt.NDArray[np.uint8] = field(init=False, repr=False)
     points: npt.NDArray[np.float32] = field(init=False, repr=False)
+    openings: npt.NDArray[np.float32] = field(init=False, repr=False)  # (N, 2) of mouth and lids
     persons: Sequence[Sequence[Clip]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -68,23 +71,57 @@ class FaceSet:
                 by_person[clip.person].append(clip)
         object.__setattr__(self, "frames", np.load(self.folder / "frames.npy", mmap_mode="r"))
         object.__setattr__(self, "points", np.load(self.folder / "points.npy"))
+        object.__setattr__(self, "openings", openings(self.points))
         object.__setattr__(self, "persons", tuple(by_person.values()))
 
-    def draw(self, random: np.random.Generator) -> tuple[int, int]:
-        """Returns two frames of one clip."""
+    def draw(self, random: np.random.Generator, expressive: float = 0.0) -> tuple[int, int]:
+        """Returns two frames of one clip.
+
+        A share of the pairs, from 0 to 1, differs most in the mouth's or the lids' opening among a
+        few frames.
+        """
         clips = self.persons[int(random.integers(len(self.persons)))]
         clip = clips[int(random.integers(len(clips)))]
+        if random.random() < expressive:
+            some = clip.start + random.integers(clip.stop - clip.start, size=CANDIDATES)
+            order = np.argsort(self.openings[some, int(random.integers(2))])
+            least, most = int(some[order[0]]), int(some[order[-1]])
+            if least != most:
+                return (least, most) if random.random() < 0.5 else (most, least)
         first, second = random.choice(clip.stop - clip.start, 2, replace=False)
         return clip.start + int(first), clip.start + int(second)
+
+
+def openings(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Returns openings of mouth and lids over the distance between the eyes, (N, 2).
+
+    Points are anchored keypoints (N, 70, 2).
+    """
+
+    def apart(first: int, second: int) -> npt.NDArray[np.float32]:
+        between = points[:, MESH.index(first)] - points[:, MESH.index(second)]
+        length: npt.NDArray[np.float32] = np.linalg.norm(between, axis=-1)
+        return length
+
+    lids = (apart(159, 145) + apart(386, 374)) / 2
+    eyes = np.maximum(apart(33, 263), 1e-6)
+    return np.stack([apart(13, 14) / eyes, lids / eyes], axis=1).astype(np.float32)
 
 
 class FaceSampler:
     """Draws batches of pairs from sets of faces; the next batch is drawn while one is learnt."""
 
     def __init__(
-        self, sets: Sequence[FaceSet], batch_size: int, seed: int, side: int, workers: int = 1
+        self,
+        sets: Sequence[FaceSet],
+        batch_size: int,
+        seed: int,
+        side: int,
+        expressive: float = 0.0,
+        workers: int = 1,
     ) -> None:
         self.sets, self.batch_size, self.seed, self.side = sets, batch_size, seed, side
+        self.expressive = expressive  # share of the pairs that differ most in expression
         shares = np.array([one.share for one in sets])
         self._shares = shares / shares.sum()
         self._pool = ThreadPoolExecutor(workers)
@@ -105,7 +142,7 @@ class FaceSampler:
     def _sample(self, step: int, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         random = np.random.default_rng([self.seed, step, index])
         one = self.sets[int(random.choice(len(self.sets), p=self._shares))]
-        rows = one.draw(random)
+        rows = one.draw(random, self.expressive)
         mirrored = random.random() < 0.5
         view = _view(random, 0.12, 0.08, 0.06) if random.random() < 0.5 else np.eye(2, 3)
         views = [view, view]

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--freeze-statistics", type=float, default=1.0)
     parser.add_argument("--equivariance", type=float, default=1.0)
     parser.add_argument("--texture", type=float, default=0.0)
+    parser.add_argument("--landmarks", type=float, default=0.0, metavar="WEIGHT")
+    parser.add_argument("--expressive", type=float, default=0.3, metavar="SHARE")
     parser.add_argument("--adversarial", action="store_true", help="fine-tune --from CHECKPOINT")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT")
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         freeze_detector=options.freeze_detector,
         freeze_statistics=options.freeze_statistics,
         texture_weight=options.texture,
+        landmark_weight=options.landmarks,
         equivariance_weight=options.equivariance,
         seed=options.seed,
     )
@@ -74,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         FaceSet(Path(folder), float(share), frozenset(options.without))
         for folder, share in options.sets
     ]
-    sampler = FaceSampler(sets, settings.batch_size, settings.seed, network.image_size)
+    sampler = FaceSampler(
+        sets, settings.batch_size, settings.seed, network.image_size, options.expressive
+    )
     train(training, sampler, options.out)  # type: ignore[arg-type]
 
 

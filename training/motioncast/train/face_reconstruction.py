@@ -4,6 +4,8 @@ The anchored keypoints are given with the frames; the unsupervised ones are foun
 to be from what is rebuilt with them.
 """
 
+import copy
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -16,6 +18,7 @@ from motioncast.data.faces import FaceBatch
 from motioncast.models import losses
 from motioncast.models.face.keypoints import ANCHORED, GROUPS
 from motioncast.models.geometry import gaussians, pixel_centres
+from motioncast.train.face_landmarks import LandmarkLoss
 from motioncast.train.lite_adversarial import LiteAdversarialTraining
 from motioncast.train.reconstruction import (
     LARGEST_SCALING,
@@ -34,6 +37,11 @@ class FaceTraining(ReconstructionTraining):
     """Minimises pixel, gradient and keypoint losses on pairs of frames with anchored keypoints."""
 
     settings: FaceSettings | FaceAdversarialSettings
+
+    @cached_property
+    def landmarks(self) -> LandmarkLoss:
+        """The landmark loss, with the frozen mesh of the model's own detector."""
+        return LandmarkLoss(copy.deepcopy(self.model.detector.anchored.mesh))
 
     def reconstruct(self, batch: FaceBatch) -> Reconstruction:  # type: ignore[override]
         """Rebuilds the driving frames from the source frames and the keypoints of both."""
@@ -60,6 +68,9 @@ class FaceTraining(ReconstructionTraining):
         if settings.texture_weight:
             texture = texture_l1(image, driving, weights)
             terms["texture"] = settings.texture_weight * texture
+        if settings.landmark_weight:
+            apart = self.landmarks(image, driving, batch.driving_points)
+            terms["landmarks"] = settings.landmark_weight * apart
         return Reconstruction(image, of_driving, weights, terms)
 
     def _unsupervised(

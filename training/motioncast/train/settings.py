@@ -69,6 +69,7 @@ class FaceSettings(TrainingSettings):
     freeze_detector: Share = 0.4
     region_emphasis: float = 2.0  # weight of lips, lids and brows beyond the 1 of the rest
     texture_weight: float = 0.0  # of how much detail there is, wherever exactly it lies
+    landmark_weight: float = 0.0  # of where the face mesh finds lids, lips and the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class FaceAdversarialSettings(LiteAdversarialSettings):
 
     region_emphasis: float = 2.0
     texture_weight: float = 0.0
+    landmark_weight: float = 0.0
     close_up_pixels: Count = 96
 
 

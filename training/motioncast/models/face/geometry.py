@@ -4,12 +4,14 @@
     face    s = A d + b + r(d)      r: the residual displacements, interpolated over the face
 
 d is a place in the driving frame, s where it comes from in the source. r is a kernel regression
-(Nadaraya-Watson) in three steps from coarse to fine, each of what the steps before left over:
+(Nadaraya-Watson) in four steps from coarse to fine, each of what the steps before left over:
 
     r(p) = sum over k of G(p - d_k) r_k / (sum over k of G(p - d_k) + floor)
 
-which fades to nothing where no point is near. Gaussians are products along x and y, so that each
-step is a few small matrix products. Shapes: N frames, A anchored keypoints, h x h places.
+which fades to nothing where no point is near. When an eye closes its lids meet, and their mean
+would show half an eye: points of the skin above and below move with their lid. Gaussians are
+products along x and y, so that each step is a few small matrix products.
+Shapes: N frames, A anchored keypoints, h x h places.
 """
 
 from typing import NamedTuple
@@ -17,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from motioncast.models.face.keypoints import ANCHORED, GROUPS
+from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH
 from motioncast.models.geometry import (
     full_precision,
     gaussian_profiles,
@@ -25,8 +27,14 @@ from motioncast.models.geometry import (
     pixel_centres,
 )
 
-SPREADS = (0.22, 0.07, 0.03)  # of the kernels' Gaussians, in half sides of the image
+SPREADS = (0.22, 0.07, 0.03, 0.015)  # of the kernels' Gaussians, in half sides of the image
 FLOOR = 0.05  # of the sum of the kernels: 2.4 spreads away from one point
+# Corners of an eye, left to right, and the points of its lids between them.
+EYES = (
+    ((33, 133), (159, 158, 161), (163, 145, 154)),
+    ((362, 263), (386, 385, 388), (390, 374, 381)),
+)
+SKIN = 0.1  # of an eye's width, from a lid's point to the skin that moves with it
 RIDGE = 1e-4  # keeps the affine fit defined when all points fall together
 
 
@@ -48,11 +56,14 @@ class FaceGeometry(nn.Module):
     rigidity: Tensor
     centres: Tensor
     identity: Tensor
+    lids: Tensor
 
     def __init__(self, side: int) -> None:
         super().__init__()
         rigidity = [group.rigidity for group in GROUPS for _ in range(group.size)]
         self.register_buffer("rigidity", torch.tensor(rigidity).view(1, -1, 1), persistent=False)
+        lids = [MESH.index(point) for _, upper, lower in EYES for point in (*upper, *lower)]
+        self.register_buffer("lids", torch.tensor(lids), persistent=False)
         self.register_buffer("centres", pixel_centres(side), persistent=False)
         self.register_buffer("identity", identity_grid(side, side), persistent=False)
 
@@ -70,10 +81,12 @@ class FaceGeometry(nn.Module):
         places = self.identity.flatten(1).t().expand(s.shape[0], -1, -1)  # (N, h * h, 2)
         head = affine(places).transpose(1, 2).reshape(-1, 2, side, side) - self.identity
         left = s - affine(d)  # (N, A, 2)
+        left = torch.cat([left, left.index_select(1, self.lids)], dim=1)
+        d = torch.cat([d, d.index_select(1, self.lids) + skin(d)], dim=1)  # (N, A + 12, 2)
         face = head
         for spread in SPREADS:
             face = face + self._on_grid(d, left, spread)
-            left = left - _at_points(d, left, spread)
+            left = left - at_places(d, d, left, spread)
         return seen * head, seen * face
 
     def _on_grid(self, points: Tensor, values: Tensor, spread: float) -> Tensor:
@@ -99,8 +112,19 @@ def fit_affine(source: Tensor, driving: Tensor, weights: Tensor) -> Affine:
     return Affine((crossed + ridge) @ inverse.view(-1, 2, 2), centre, target)
 
 
-def _at_points(points: Tensor, values: Tensor, spread: float) -> Tensor:
-    apart = points.unsqueeze(2) - points.unsqueeze(1)  # (N, A, A, 2)
+def skin(points: Tensor) -> Tensor:
+    """Returns the way from the lids of points (N, A, 2) to the skin beside them, (N, 12, 2)."""
+    offsets = []
+    for (first, second), upper, lower in EYES:
+        across = points[:, MESH.index(second)] - points[:, MESH.index(first)]  # (N, 2)
+        up = SKIN * torch.stack([across[:, 1], -across[:, 0]], dim=-1).unsqueeze(1)
+        offsets += [up.expand(-1, len(upper), -1), (-up).expand(-1, len(lower), -1)]
+    return torch.cat(offsets, dim=1)
+
+
+def at_places(places: Tensor, points: Tensor, values: Tensor, spread: float) -> Tensor:
+    """Returns one step of the kernel regression of values at points (N, A, 2), at (N, P, 2)."""
+    apart = places.unsqueeze(2) - points.unsqueeze(1)  # (N, P, A, 2)
     weights = torch.exp(apart.square().sum(-1) * (-0.5 / spread**2))
     interpolated: Tensor = weights @ values / (weights.sum(-1, keepdim=True) + FLOOR)
     return interpolated

@@ -1,0 +1,65 @@
+"""The landmark loss, with the mesh that is shipped and a real face."""
+
+from pathlib import Path
+
+import av
+import pytest
+import torch
+from torch import Tensor
+
+from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.face.keypoints import MESH
+from motioncast.models.face_detector import AnchoredDetector
+from motioncast.train.face_landmarks import LandmarkLoss
+
+ROOT = Path(__file__).parents[3]
+CLIP = ROOT / "clients/motioncast/cli/assets/interview.mp4"
+CHECKPOINT = ROOT / "training/checkpoints/face256_synthesis.pt"
+
+
+@pytest.fixture(scope="module")
+def detector() -> AnchoredDetector:
+    found = load_motion_transfer(CHECKPOINT).detector.anchored
+    assert isinstance(found, AnchoredDetector)
+    return found
+
+
+@pytest.fixture(scope="module")
+def frame() -> Tensor:
+    """The first frame's middle, (1, 3, 256, 256)."""
+    with av.open(str(CLIP)) as video:
+        first = next(video.decode(video=0)).to_image()
+    side = min(first.size)
+    left, top = (first.width - side) // 2, (first.height - side) // 2
+    square = first.crop((left, top, left + side, top + side)).resize((256, 256))
+    levels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
+    return levels.view(1, 256, 256, 3).permute(0, 3, 1, 2).float() / 255
+
+
+def test_a_face_that_is_rebuilt_costs_nothing(detector: AnchoredDetector, frame: Tensor) -> None:
+    loss = LandmarkLoss(detector.mesh)
+    assert float(loss(frame, frame, detector(frame))) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_face_beside_its_place_costs_how_far_it_is(
+    detector: AnchoredDetector, frame: Tensor
+) -> None:
+    keypoints = detector(frame)
+    left, right = (keypoints[0, MESH.index(corner), :2] for corner in (33, 263))
+    eyes = float((left - right).norm()) * 127.5  # pixels
+    moved = frame.roll(3, dims=-1)
+    expected = 3 / eyes  # every point by three pixels, the weights adding up to 1
+    loss = float(LandmarkLoss(detector.mesh)(moved, frame, keypoints))
+    assert loss == pytest.approx(expected, rel=0.35)
+    assert float(LandmarkLoss(detector.mesh)(moved, frame, keypoints * 0)) == 0
+
+
+def test_the_picture_learns_and_the_mesh_does_not(
+    detector: AnchoredDetector, frame: Tensor
+) -> None:
+    moved = frame.roll(2, dims=-2).requires_grad_(True)
+    loss = LandmarkLoss(detector.mesh)
+    loss(moved, frame, detector(frame)).backward()
+    assert moved.grad is not None
+    assert float(moved.grad.abs().sum()) > 0
+    assert all(parameter.grad is None for parameter in loss.parameters())

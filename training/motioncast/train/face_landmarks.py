@@ -1,0 +1,63 @@
+"""The landmark loss: the face in a rebuilt frame should do what the face in the original does.
+
+    loss = sum over points of weight |p - p*| / the distance between the eyes
+
+p and p* are what the frozen face mesh (`models.mediapipe`) finds in the rebuilt and in the true
+frame, in the same region. A blink is a few pixels of a picture, which no loss over pixels minds;
+a mesh does. As a perceptual loss does, it uses a network that has learnt from other data.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from motioncast.models.face.keypoints import GROUPS, MESH
+from motioncast.models.face_detector import FaceRegion
+from motioncast.models.geometry import full_precision
+from motioncast.models.mediapipe.mesh import FaceMesh, Mesh
+from motioncast.models.mediapipe.near_finder import FoundFace
+from motioncast.train.state import channels_last
+
+WEIGHTS = {"left eye": 4.0, "right eye": 4.0, "inner lips": 3.0, "outer lips": 2.0, "pupils": 2.0}
+EYES = (33, 263)  # the outer corners
+
+
+class LandmarkLoss(nn.Module):
+    """How far the face mesh of rebuilt frames is from that of the originals."""
+
+    weights: Tensor
+    indices: Tensor
+
+    def __init__(self, mesh: FaceMesh) -> None:
+        super().__init__()
+        weights = [WEIGHTS.get(group.name, 1.0) for group in GROUPS for _ in range(group.size)]
+        normalised = torch.tensor(weights) / sum(weights)
+        self.register_buffer("weights", normalised, persistent=False)
+        self.register_buffer("indices", torch.tensor(MESH), persistent=False)
+        self.mesh = mesh.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor, originals: Tensor, keypoints: Tensor) -> Tensor:
+        """Takes frames (N, 3, S, S) in [0, 1] and the originals' anchored keypoints (N, 70, 3).
+
+        Frames that show no face, says the keypoints' intensity, do not count.
+        """
+        with full_precision(images):
+            region = region_of(keypoints[..., :2])
+            with torch.no_grad():
+                wanted = self._points(region.cut(originals))
+            found = self._points(region.cut(images))
+            first, second = (MESH.index(corner) for corner in EYES)
+            eyes = (wanted[:, first] - wanted[:, second]).norm(dim=-1).clamp(min=1.0)  # (N,)
+            apart: Tensor = (found - wanted).abs().sum(dim=-1) @ self.weights / eyes
+            return (apart * keypoints[..., 2].mean(dim=1)).mean()
+
+    def _points(self, crops: Tensor) -> Tensor:
+        mesh: Mesh = self.mesh(channels_last(crops))
+        return mesh.points.index_select(1, self.indices)
+
+
+def region_of(points: Tensor) -> FaceRegion:
+    """Returns the mesh's region around anchored keypoints (N, 70, 2) in [-1, 1]."""
+    places = (points + 1) / 2
+    low, high = places.amin(dim=1), places.amax(dim=1)
+    eyes = torch.stack([places[:, MESH.index(corner)] for corner in EYES], dim=1)
+    return FaceRegion.around(FoundFace(torch.cat([(low + high) / 2, high - low], dim=-1), eyes))
