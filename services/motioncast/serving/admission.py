@@ -9,9 +9,11 @@ from collections.abc import Callable
 from motioncast.serving.call import Call, Proceed
 from motioncast.serving.deadline import Deadline
 from motioncast.serving.metrics import Metrics
+from motioncast.serving.places import Places
 from motioncast.wire.errors import DeadlineError, DomainError, ExhaustedError, UnavailableError
 
 RETRY_AFTER_SECONDS = 1.0
+MAX_WATCHES = 1024  # of health and reflection together, a quarter of them for one peer
 
 
 class Admission:
@@ -22,6 +24,7 @@ class Admission:
         max_queued_calls: Calls waiting for one of those to end.
         is_unlimited: Tells of a service and a method whether it is always admitted.
         metrics: Where calls in flight, queued and rejected are counted.
+        watches: Places of those always admitted that last: they cost little, but not nothing.
     """
 
     def __init__(
@@ -30,7 +33,9 @@ class Admission:
         max_queued_calls: int,
         is_unlimited: Callable[[str, str], bool],
         metrics: Metrics,
+        watches: Places | None = None,
     ) -> None:
+        self._watches = watches or Places("watches", MAX_WATCHES)
         self._max_running = max_concurrent_calls
         self._max_waiting = max_queued_calls
         self._is_unlimited = is_unlimited
@@ -45,12 +50,16 @@ class Admission:
         """Lets the call proceed when its turn has come.
 
         Raises:
-            ExhaustedError: When the queue is full.
+            ExhaustedError: When the queue is full, or there are too many watches.
             DeadlineError: When the caller's deadline passes in the queue.
             UnavailableError: When draining has begun.
         """
         if self._is_unlimited(call.service, call.method):
-            await proceed(call)
+            if call.kind == "unary":
+                await proceed(call)
+                return
+            with self._watches.one_for(call.peer):
+                await proceed(call)
             return
         await self._enter(Deadline.of(call.context))
         try:

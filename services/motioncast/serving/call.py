@@ -28,6 +28,7 @@ class Call:
         kind: `unary`, `client_stream`, `server_stream` or `bidi_stream`.
         receive: Returns the next message, None when the client has sent its last.
         send: Sends a message.
+        peer: Who calls, in gRPC's words; the context forgets it when the caller leaves.
     """
 
     service: str
@@ -36,6 +37,7 @@ class Call:
     context: Context
     receive: Callable[[], Awaitable[bytes | None]]
     send: Callable[[bytes], Awaitable[None]]
+    peer: str = ""
 
 
 Proceed = Callable[[Call], Awaitable[None]]

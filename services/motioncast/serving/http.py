@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
+import socket
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -11,8 +14,12 @@ from prometheus_client.exposition import choose_encoder
 
 from motioncast.serving.readiness import Readiness
 
+_log = logging.getLogger(__name__)
+
 _MAX_HEAD_BYTES = 16 * 1024
-_HEAD_SECONDS = 5.0  # a client that has not sent its request by then is hung up on
+_SECONDS = 5.0  # a client that has not asked and listened by then is hung up on
+_RETRY_SECONDS = 1.0  # after which another connection is tried to be accepted
+_TELL_SECONDS = 60.0  # at most once in so long
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -30,38 +37,80 @@ class HttpEndpoint:
     Args:
         registry: What /metrics shows, in the text or the OpenMetrics format as Accept asks for.
         readiness: /ready is 503 unless everything is ready; /live is 200 while anybody answers.
+        max_connections: At once; one more takes the place of the one that has been there longest.
     """
 
-    def __init__(self, registry: CollectorRegistry, readiness: Readiness) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, readiness: Readiness, max_connections: int
+    ) -> None:
         self._registry = registry
         self._readiness = readiness
-        self._server: asyncio.Server | None = None
+        self._max_connections = max_connections
+        self._socket: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._open: dict[asyncio.Task[None], None] = {}  # in the order they came
 
     async def bind(self, host: str, port: int) -> int:
         """Takes the port; returns it, which was chosen when 0 was asked for."""
-        self._server = await asyncio.start_server(
-            self._serve, host, port, limit=_MAX_HEAD_BYTES, start_serving=False
-        )
-        return int(self._server.sockets[0].getsockname()[1])
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        dual = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
+        self._socket = socket.create_server(address[:2], family=family, dualstack_ipv6=dual)
+        self._socket.setblocking(False)
+        return int(self._socket.getsockname()[1])
 
     async def start(self) -> None:
         """Listens, when a port was taken."""
-        if self._server is not None:
-            await self._server.start_serving()
+        if self._socket is not None:
+            self._accepting = asyncio.create_task(self._accept(self._socket))
 
     async def stop(self) -> None:
-        """Listens no more."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        """Listens no more, and hangs up."""
+        tasks = [*self._open, *([self._accepting] if self._accepting else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._socket is not None:
+            self._socket.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, listening: socket.socket) -> None:
+        """Accepts connections; when the process has no file left for one, waits and goes on.
+
+        asyncio's own server logs a hundred lines at each attempt then.
+        """
+        loop = asyncio.get_running_loop()
+        told = -math.inf
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except (ConnectionAbortedError, InterruptedError):
+                continue
+            except OSError as error:
+                if loop.time() - told > _TELL_SECONDS:
+                    told = loop.time()
+                    _log.error("no connection can be accepted: %s", error.strerror)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            if len(self._open) >= self._max_connections:
+                next(iter(self._open)).cancel()
+            task = asyncio.create_task(self._serve(connection))
+            self._open[task] = None
+            task.add_done_callback(self._open.pop)
+
+    async def _serve(self, connection: socket.socket) -> None:
         try:
-            async with asyncio.timeout(_HEAD_SECONDS):
+            reader, writer = await asyncio.open_connection(sock=connection, limit=_MAX_HEAD_BYTES)
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            async with asyncio.timeout(_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-            await self._answer(head.decode("latin-1"), writer)
+                await self._answer(head.decode("latin-1"), writer)
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client left or said nothing
+            pass  # the client left, said nothing, or does not listen
         except asyncio.LimitOverrunError:
             _write(writer, "GET", _plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
         finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from motioncast.serving.call import Call, Proceed
 from motioncast.wire.errors import ExhaustedError
@@ -10,9 +11,15 @@ from motioncast.wire.errors import ExhaustedError
 
 @dataclass(frozen=True, slots=True)
 class MessageLimit:
-    """Refuses messages over the limit with a sentence; grpc's own limit would give none."""
+    """Refuses messages over the limit with a sentence; grpc's own limit would give none.
+
+    Attributes:
+        max_message_bytes: Of one message, either way.
+        max_request_bytes: Of the requests of some methods, by service and method, where less.
+    """
 
     max_message_bytes: int
+    max_request_bytes: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     async def enforce(self, call: Call, proceed: Proceed) -> None:
         """Lets the call proceed with messages within the limit.
@@ -20,22 +27,24 @@ class MessageLimit:
         Raises:
             ExhaustedError: When a message, received or to be sent, is over it.
         """
+        own = self.max_request_bytes.get((call.service, call.method), self.max_message_bytes)
+        limit = min(own, self.max_message_bytes)
 
         async def receive() -> bytes | None:
             message = await call.receive()
             if message is not None:
-                self._check(message)
+                _check(message, limit)
             return message
 
         async def send(message: bytes) -> None:
-            self._check(message)
+            _check(message, self.max_message_bytes)
             await call.send(message)
 
         await proceed(replace(call, receive=receive, send=send))
 
-    def _check(self, message: bytes) -> None:
-        if len(message) > self.max_message_bytes:
-            raise ExhaustedError(
-                f"message: {len(message)} bytes exceed the limit of {self.max_message_bytes}",
-                field="message",
-            )
+
+def _check(message: bytes, limit: int) -> None:
+    if len(message) > limit:
+        raise ExhaustedError(
+            f"message: {len(message)} bytes exceed the limit of {limit}", field="message"
+        )

@@ -5,16 +5,38 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from motioncast.serving.call import Call, Proceed, outcome
+from motioncast.serving.sessions import SessionFilter
+from motioncast.wire.sessions import SESSION
 
 _log: Final = logging.getLogger("motioncast.access")
 
 
-async def log_access(call: Call, proceed: Proceed) -> None:
-    """Logs how one call went when it has ended."""
+class AccessLog:
+    """Logs how each call went when it has ended.
+
+    Args:
+        levels: By service; INFO where it is none of these, DEBUG for those of gRPC itself, since
+            probes come every second and nobody wants to read them.
+    """
+
+    def __init__(self, levels: Mapping[str, int]) -> None:
+        self._levels = levels
+
+    def _level(self, service: str) -> int:
+        grpcs = logging.DEBUG if service.startswith("grpc.") else logging.INFO
+        return self._levels.get(service, grpcs)
+
+    async def log(self, call: Call, proceed: Proceed) -> None:
+        """Lets the call proceed and logs one line."""
+        await _log_call(call, proceed, self._level(call.service))
+
+
+async def _log_call(call: Call, proceed: Proceed, level: int) -> None:
     received = sent = 0
 
     async def receive() -> bytes | None:
@@ -39,19 +61,36 @@ async def log_access(call: Call, proceed: Proceed) -> None:
             "method": f"{call.service}/{call.method}",
             "code": outcome(call.context, error).name,
             "seconds": round(time.perf_counter() - started, 6),
-            "peer": call.context.peer(),
+            "peer": call.peer,
             "received_bytes": received,
             "sent_bytes": sent,
         }
-        # Probes come every second; nobody wants to read them.
-        level = logging.DEBUG if call.service.startswith("grpc.") else logging.INFO
-        _log.log(level, " ".join(f"{name}={value}" for name, value in fields.items()), extra=fields)
+        line = " ".join(f"{name}={value}" for name, value in fields.items())
+        session = SESSION.get()
+        _log.log(level, line, extra={**fields, "session": session} if session else fields)
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record as one line, with the session that it was made for."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(where)s%(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        session = getattr(record, "session", "")
+        record.where = f"session={session} " if session else ""
+        return super().format(record)
 
 
 class JsonFormatter(logging.Formatter):
     """Formats a record as one line of JSON, with the fields that came as `extra`."""
 
-    _standard = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+    _standard = frozenset(vars(logging.makeLogRecord({}))) | {
+        "message",
+        "asctime",
+        "taskName",
+        "where",
+    }
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -70,9 +109,6 @@ class JsonFormatter(logging.Formatter):
 def configure_logging(*, as_json: bool = False, level: str = "INFO") -> None:
     """Sends every log record to standard error, as text or as one line of JSON each."""
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        JsonFormatter()
-        if as_json
-        else logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
-    )
+    handler.addFilter(SessionFilter())
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

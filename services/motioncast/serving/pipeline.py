@@ -13,6 +13,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from motioncast.serving.call import Call, Context, Layer, Proceed
+from motioncast.serving.elements import Fields, check_elements, request_fields
 from motioncast.wire.errors import InvalidInputError
 
 _KINDS = {
@@ -65,13 +66,14 @@ def _raw_handler(handler: Handler, new_call: Callable[..., Call], proceed: Proce
         async def send(message: bytes) -> None:
             responses.append(message)
 
-        await proceed(new_call(context, receiver(request, context), send))
+        await proceed(new_call(context, receiver(request, context), send, context.peer()))
         return responses[0]
 
     # A coroutine that writes, not a generator: when the client leaves, the cancellation then
     # surfaces inside the layers and the servicer, and not in whatever iterates over them.
     async def respond_stream(request: Any, context: Context) -> None:
-        await proceed(new_call(context, receiver(request, context), partial(_write, context)))
+        send = partial(_write, context)
+        await proceed(new_call(context, receiver(request, context), send, context.peer()))
 
     make: Any = {
         "unary": grpc.unary_unary_rpc_method_handler,
@@ -113,7 +115,7 @@ async def _serve(handler: Handler, call: Call) -> None:
     behaviour: Any = (
         handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     )
-    requests = _Requests(call, handler)
+    requests = _Requests(call, handler, request_fields(call.service, call.method))
     request = requests if handler.request_streaming else await anext(requests)
     if not handler.response_streaming:
         await call.send(serialise(await behaviour(request, call.context)))
@@ -126,14 +128,17 @@ async def _serve(handler: Handler, call: Call) -> None:
 class _Requests(AsyncIterator[Any]):
     """The messages of a call, deserialised as they come."""
 
-    def __init__(self, call: Call, handler: Handler) -> None:
+    def __init__(self, call: Call, handler: Handler, fields: Fields | None) -> None:
         self._call = call
+        self._fields = fields
         self._deserialise: Any = handler.request_deserializer
 
     async def __anext__(self) -> Any:
         data = await self._call.receive()
         if data is None:
             raise StopAsyncIteration
+        if self._fields is not None:
+            check_elements(data, self._fields)
         try:
             return self._deserialise(data)
         except DecodeError:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 import grpc.aio
 
@@ -31,6 +32,9 @@ class Registration:
         ready: Tells whether the service could serve a call now. Asked by health and readiness.
         unlimited_methods: Short names of methods that cost nothing and are always admitted.
         on_drain: Called when draining begins, for services that tell of readiness themselves.
+        max_request_bytes: Largest request of a method, by its short name, where that is less than
+            the server's largest message.
+        log_level: Of the line that the access log has for each call.
     """
 
     name: str
@@ -38,3 +42,5 @@ class Registration:
     ready: Callable[[], Awaitable[bool]] = always_ready
     unlimited_methods: frozenset[str] = frozenset()
     on_drain: Callable[[], None] = no_matter
+    max_request_bytes: Mapping[str, int] = field(default_factory=dict)
+    log_level: int = logging.INFO

@@ -5,25 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 
 from motioncast.serving import health, reflection
 from motioncast.serving.admission import Admission
+from motioncast.serving.connections import connections_within_limit
 from motioncast.serving.errors import answer_errors
 from motioncast.serving.health import HealthServicer
 from motioncast.serving.http import HttpEndpoint
 from motioncast.serving.limits import MessageLimit
-from motioncast.serving.logs import log_access
+from motioncast.serving.logs import AccessLog
 from motioncast.serving.metrics import Metrics
 from motioncast.serving.pipeline import Pipeline
 from motioncast.serving.readiness import Readiness
 from motioncast.serving.registration import Registration
+from motioncast.serving.sessions import name_session
 from motioncast.serving.settings import ServerSettings
 from motioncast.serving.termination import wait_for_signal
+from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import UnavailableError
+
+_MAX_PROBE_BYTES: Final = 16 * 1024  # a question of health or reflection
+_PROBES: Final = (
+    (health.SERVICE_NAME, "Check"),
+    (health.SERVICE_NAME, "Watch"),
+    (reflection.SERVICE_NAME, "ServerReflectionInfo"),
+)
+_HANDSHAKE_MILLISECONDS: Final = 10_000
 
 
 class Server:
@@ -48,7 +59,11 @@ class Server:
         self.metrics = metrics or Metrics()
         self._registrations = tuple(registrations)
         self._readiness = Readiness(self._registrations, settings.readiness_timeout_seconds)
-        self._http = HttpEndpoint(self.metrics.registry, self._readiness)
+        self._http = HttpEndpoint(
+            self.metrics.registry,
+            self._readiness,
+            connections_within_limit(settings.max_http_connections),
+        )
         unlimited = {
             (registration.name, method)
             for registration in self._registrations
@@ -77,7 +92,7 @@ class Server:
     @property
     def address(self) -> str:
         """What a client connects to, host:port."""
-        return _join(self.settings.host, self._port)
+        return join_address(self.settings.host, self._port)
 
     async def __aenter__(self) -> Self:
         """Starts to listen.
@@ -86,7 +101,7 @@ class Server:
             UnavailableError: When a port cannot be listened on.
         """
         self._grpc = grpc.aio.server(
-            interceptors=[self._pipeline()], options=_options(self.settings.max_message_bytes)
+            interceptors=[self._pipeline()], options=_options(self.settings)
         )
         self._add_services()
         if self.settings.http_port is not None:
@@ -97,7 +112,8 @@ class Server:
                     "http_port", self.settings.host, self.settings.http_port
                 ) from None
         try:
-            self._port = self._grpc.add_insecure_port(_join(self.settings.host, self.settings.port))
+            address = join_address(self.settings.host, self.settings.port)
+            self._port = self._grpc.add_insecure_port(address)
         except RuntimeError:
             await self._http.stop()
             raise _unavailable("port", self.settings.host, self.settings.port) from None
@@ -129,9 +145,24 @@ class Server:
         await self._http.stop()
 
     def _pipeline(self) -> Pipeline:
-        limit = MessageLimit(self.settings.max_message_bytes)
+        services = self._registrations
+        requests = {
+            (service.name, method): size
+            for service in services
+            for method, size in service.max_request_bytes.items()
+        }
+        probes = dict.fromkeys(_PROBES, _MAX_PROBE_BYTES)
+        limit = MessageLimit(self.settings.max_message_bytes, probes | requests)
+        access = AccessLog({service.name: service.log_level for service in services})
         return Pipeline(
-            (self.metrics.count, log_access, answer_errors, self._admission.admit, limit.enforce)
+            (
+                name_session,
+                self.metrics.count,
+                access.log,
+                answer_errors,
+                self._admission.admit,
+                limit.enforce,
+            )
         )
 
     def _add_services(self) -> None:
@@ -144,13 +175,26 @@ class Server:
         reflection.add_reflection(self._grpc, names, self._readiness.draining)
 
 
-def _options(max_message_bytes: int) -> list[tuple[str, int]]:
+def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     return [
         # Twice the limit: up to there the caller gets a sentence with both numbers (MessageLimit),
         # past it grpc's own error.
-        ("grpc.max_receive_message_length", min(2 * max_message_bytes, 2**31 - 1)),
+        ("grpc.max_receive_message_length", min(2 * settings.max_message_bytes, 2**31 - 1)),
         ("grpc.max_send_message_length", -1),
+        # No compression, either way: what is inflated could be a thousand times what was sent.
+        # Images and keypoints are compressed already where that is worth it.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
         ("grpc.so_reuseport", 0),  # a port that is taken is an error, not shared
+        # So many connections, and calls on each; those that say nothing at first are hung up on.
+        (
+            "grpc.max_allowed_incoming_connections",
+            connections_within_limit(settings.max_connections),
+        ),
+        ("grpc.max_concurrent_streams", settings.max_calls_per_connection),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MILLISECONDS),
+        # Connections end now and then, their calls excepted: whoever connects anew asks the name
+        # service anew, and finds replicas that have come since.
+        ("grpc.max_connection_age_ms", round(1000 * settings.max_connection_age_seconds)),
         # A client whose network is gone does not hold its place for ever.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
@@ -161,11 +205,8 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
     ]
 
 
-def _join(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _unavailable(field: str, host: str, port: int) -> UnavailableError:
     return UnavailableError(
-        f"{field}: cannot listen on {_join(host, port)}; is another server there?", field=field
+        f"{field}: cannot listen on {join_address(host, port)}; is another server there?",
+        field=field,
     )

@@ -21,6 +21,10 @@ class ServerSettings:
     max_concurrent_calls: int = 16
     max_queued_calls: int = 64  # waiting for one of those to end
     max_message_bytes: int = 8 * 1024 * 1024  # of one message, either way
+    max_connections: int = 1024  # of gRPC; fewer where the process may open fewer files
+    max_http_connections: int = 64  # likewise
+    max_calls_per_connection: int = 1024  # at once
+    max_connection_age_seconds: float = 60.0  # then clients connect anew; calls that run go on
     drain_grace_seconds: float = 5.0
     readiness_poll_seconds: float = 1.0  # how often a health watch looks for a change
     readiness_timeout_seconds: float = 2.0  # a service that takes longer to answer is not ready
@@ -34,11 +38,18 @@ class ServerSettings:
             ("max_concurrent_calls", 1),
             ("max_queued_calls", 0),
             ("max_message_bytes", 1),
+            ("max_connections", 1),
+            ("max_http_connections", 1),
+            ("max_calls_per_connection", 1),
             ("drain_grace_seconds", 0),
         ):
             value = getattr(self, field)
             if not value >= least:
                 raise InvalidInputError.of(field, f"{value} is less than {least}")
-        for field in ("readiness_poll_seconds", "readiness_timeout_seconds"):
+        for field in (
+            "max_connection_age_seconds",
+            "readiness_poll_seconds",
+            "readiness_timeout_seconds",
+        ):
             if not getattr(self, field) > 0:
                 raise InvalidInputError.of(field, f"{getattr(self, field)} is not above 0")

@@ -1,0 +1,52 @@
+"""Addresses of servers: how host and port are written together, and which are this machine's own.
+
+host:port    [2001:db8::1]:port    dns:///name:port    ipv4:127.0.0.1:port    unix:/path
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+from urllib.parse import unquote
+
+_NO_PROXY: Final = (("grpc.enable_http_proxy", 0),)
+_HOST_AND_PORT: Final = ("ipv4:", "ipv6:", "dns:")
+
+
+def join_address(host: str, port: int) -> str:
+    """Returns host and port as one; an IPv6 address gets its brackets, as URLs want them too."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def host_of(target: str) -> str:
+    """Returns the host of a gRPC target or of a peer; "" for a socket of the file system."""
+    target = unquote(target)  # gRPC writes the brackets of a peer as %5B and %5D
+    if target.startswith(("unix:", "unix-abstract:")):
+        return ""
+    for scheme in _HOST_AND_PORT:
+        if target.startswith(scheme):
+            target = target.removeprefix(scheme)
+            break
+    target = target.rpartition("/")[2]  # dns://resolver/host:port
+    if target.startswith("["):
+        return target[1:].partition("]")[0]
+    return target if target.count(":") > 1 else target.rpartition(":")[0] or target
+
+
+def is_loopback(target: str) -> bool:
+    """Tells whether a gRPC target is on this machine by its name alone; asks no name service."""
+    host = host_of(target).rstrip(".").lower()
+    if host in ("", "localhost") or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback or address.is_unspecified
+
+
+def proxy_options(target: str) -> tuple[tuple[str, int], ...]:
+    """Returns the channel options with which no proxy of the environment is asked for loopback."""
+    return _NO_PROXY if is_loopback(target) else ()

@@ -1,0 +1,77 @@
+"""Places for calls that last: so many in all, and no more than a share of them for one peer."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from motioncast.wire.addresses import host_of
+from motioncast.wire.errors import ExhaustedError
+
+RETRY_AFTER_SECONDS: Final = 1.0
+SHARE: Final = 4  # one peer gets a quarter of the places
+_NETWORK_BITS: Final = 64  # of an IPv6 address: who has one has them all
+
+
+def peer_name(peer: str) -> str:
+    """Returns whom a gRPC peer counts as: its address without the port, of IPv6 the network."""
+    host = host_of(peer)
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host  # a socket of the file system
+    if address.version == 4 or address.is_loopback:
+        return str(address)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, _NETWORK_BITS), strict=False))
+
+
+class Places:
+    """So many places, at most a share of them for one peer.
+
+    Args:
+        what: They are for, as a sentence opens: `sessions`.
+        most: In all.
+        most_per_peer: For one peer; None for a quarter of all, at least one.
+    """
+
+    def __init__(self, what: str, most: int, most_per_peer: int | None = None) -> None:
+        self._what = what
+        self._most = most
+        self._most_per_peer = max(1, most // SHARE) if most_per_peer is None else most_per_peer
+        self._taken: Counter[str] = Counter()
+
+    @property
+    def taken(self) -> int:
+        """Places taken now."""
+        return self._taken.total()
+
+    @contextmanager
+    def one_for(self, peer: str) -> Iterator[None]:
+        """Takes a place for a peer from entering the block to leaving it.
+
+        Raises:
+            ExhaustedError: All are taken, or all that one peer may have.
+        """
+        name = peer_name(peer)
+        if self.taken >= self._most:
+            raise self._full(f"{self.taken} are served now, the limit is {self._most}")
+        if self._taken[name] >= self._most_per_peer:
+            raise self._full(
+                f"{self._taken[name]} are served for you now, the limit for one peer is"
+                f" {self._most_per_peer}"
+            )
+        self._taken[name] += 1
+        try:
+            yield
+        finally:
+            self._taken[name] -= 1
+            if not self._taken[name]:
+                del self._taken[name]
+
+    def _full(self, problem: str) -> ExhaustedError:
+        return ExhaustedError(f"{self._what}: {problem}", retry_after_seconds=RETRY_AFTER_SECONDS)

@@ -1,0 +1,32 @@
+"""The layer that gives a call the session it belongs to, so that every line of its log tells it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from motioncast.serving.call import Call, Proceed
+from motioncast.wire.sessions import SESSION, session_of
+
+
+async def name_session(call: Call, proceed: Proceed) -> None:
+    """Takes the session that the caller names; a call of many messages is one by itself."""
+    session = session_of(call.context.invocation_metadata() or ())
+    if not session and call.kind == "bidi_stream" and not call.service.startswith("grpc."):
+        session = secrets.token_hex(4)
+    token = SESSION.set(session)
+    try:
+        await proceed(call)
+    finally:
+        SESSION.reset(token)
+
+
+class SessionFilter(logging.Filter):
+    """Gives every record made for a session its name, as the attribute `session`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every record pass."""
+        session = SESSION.get()
+        if session:
+            record.session = session
+        return True
