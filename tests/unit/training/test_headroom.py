@@ -20,7 +20,7 @@ def clip() -> np.ndarray:
 
 
 def test_fitted_keypoints_are_never_worse_and_one_step_is_none(clip: np.ndarray) -> None:
-    model = load_motion_transfer(shipped_checkpoint("synthesis"))
+    model = load_motion_transfer(shipped_checkpoint("synthesis", "lite128"))
 
     start = headroom(model, "a", clip, frames=2, steps=1, rate=0.01)
     fitted = headroom(model, "a", clip, frames=2, steps=12, rate=0.01)
@@ -40,7 +40,10 @@ def test_fitted_keypoints_are_never_worse_and_one_step_is_none(clip: np.ndarray)
     ("further", "sentence"),
     [
         (["--checkpoint", "absent.pt"], "absent.pt: no such checkpoint"),
-        (["--checkpoint", str(shipped_checkpoint("synthesis"))], "absent is not a folder"),
+        (
+            ["--checkpoint", str(shipped_checkpoint("synthesis", "lite128"))],
+            "absent is not a folder",
+        ),
         (["--checkpoint", "x", "--steps", "0"], "steps: 0 is less than 1"),
     ],
 )

@@ -22,7 +22,7 @@ from motioncast.models.predictors import continue_free, free_running
 from motioncast.models.shipped import shipped_checkpoint
 from motioncast.models.vrnn import VRNN
 from motioncast.train.journal import read_log
-from motioncast.train.personal import PersonalError, check_name
+from motioncast.train.personal import SHIPPED, PersonalError, check_name
 from motioncast.train.personal_predictor import SCHEDULE, SETTING, choose_predictor, holding
 from motioncast.train.personal_synthesis import SETTINGS, Stopping, Tails, fine_tune
 
@@ -114,10 +114,12 @@ def test_the_shipped_name_and_a_taken_one_are_refused(tmp_path: Path) -> None:
     check_name("ada_2", tmp_path, replace_models=False)
 
 
-def test_the_shipped_checkpoints_fit_one_another() -> None:
-    networks = load_motion_transfer(shipped_checkpoint("synthesis"))
-    predictor = load_predictor(shipped_checkpoint("predictor"))
+@pytest.mark.parametrize("configuration", SHIPPED)
+def test_the_shipped_checkpoints_fit_one_another(configuration: str) -> None:
+    networks = load_motion_transfer(shipped_checkpoint("synthesis", configuration))
+    predictor = load_predictor(shipped_checkpoint("predictor", configuration))
     assert isinstance(predictor, VRNN)
+    assert networks.configuration.name == configuration
     assert networks.configuration.keypoints == predictor.sizes.keypoints
-    with pytest.raises(FileNotFoundError, match=r"lite128_voice\.pt: this installation has no"):
-        shipped_checkpoint("voice")
+    with pytest.raises(FileNotFoundError, match=rf"{configuration}_voice\.pt: this installation"):
+        shipped_checkpoint("voice", configuration)

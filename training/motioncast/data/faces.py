@@ -108,6 +108,20 @@ def openings(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.stack([apart(13, 14) / eyes, lids / eyes], axis=1).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """How samples are varied: shares of the samples, and how strongly colours change."""
+
+    mirrored: float = 0.5
+    moved: float = 0.5  # both frames alike
+    followed: float = 0.1  # by a camera that is held, or follows: one frame moves against the other
+    unseen: float = 0.02  # as if there were no face: the unsupervised keypoints have to do
+    colours: float = 1.0
+
+
+ANYBODY = Variation()
+
+
 class FaceSampler:
     """Draws batches of pairs from sets of faces; the next batch is drawn while one is learnt."""
 
@@ -118,10 +132,12 @@ class FaceSampler:
         seed: int,
         side: int,
         expressive: float = 0.0,
+        variation: Variation = ANYBODY,
         workers: int = 1,
     ) -> None:
         self.sets, self.batch_size, self.seed, self.side = sets, batch_size, seed, side
         self.expressive = expressive  # share of the pairs that differ most in expression
+        self.variation = variation
         shares = np.array([one.share for one in sets])
         self._shares = shares / shares.sum()
         self._pool = ThreadPoolExecutor(workers)
@@ -143,12 +159,14 @@ class FaceSampler:
         random = np.random.default_rng([self.seed, step, index])
         one = self.sets[int(random.choice(len(self.sets), p=self._shares))]
         rows = one.draw(random, self.expressive)
-        mirrored = random.random() < 0.5
-        view = _view(random, 0.12, 0.08, 0.06) if random.random() < 0.5 else np.eye(2, 3)
+        variation = self.variation
+        mirrored = random.random() < variation.mirrored
+        moved = random.random() < variation.moved
+        view = _view(random, 0.12, 0.08, 0.06) if moved else np.eye(2, 3)
         views = [view, view]
-        if random.random() < 0.1:  # a camera that is held, or follows
+        if random.random() < variation.followed:
             views[1] = view + _view(random, 0.02, 0.01, 0.03) - np.eye(2, 3)
-        colours = _colours(random)
+        colours = _colours(random, variation.colours)
         images, points = [], []
         for row, where in zip(rows, views, strict=True):
             image, place = one.frames[row], one.points[row].copy()
@@ -156,7 +174,7 @@ class FaceSampler:
                 image, place = image[:, ::-1], place[MIRROR] * np.array([-1, 1], np.float32)
             images.append(_recoloured(_moved(image, where, self.side), colours))
             points.append(_with_presence(_back(place, where), random))
-        if random.random() < 0.02:  # nobody is seen: the unsupervised keypoints have to do
+        if random.random() < variation.unseen:
             points = [part * torch.tensor([1.0, 1.0, 0.0]) for part in points]
         return images[0], images[1], points[0], points[1]
 
@@ -202,9 +220,11 @@ def _with_presence(points: npt.NDArray[np.float64], random: np.random.Generator)
     return torch.from_numpy(np.c_[noisy, np.ones(len(noisy))]).float()
 
 
-def _colours(random: np.random.Generator) -> tuple[npt.NDArray[np.float64], float, float]:
+def _colours(
+    random: np.random.Generator, strength: float
+) -> tuple[npt.NDArray[np.float64], float, float]:
     """Draws a gain per channel, a brightness and a gamma."""
-    strong = 2.0 if random.random() < 0.3 else 1.0
+    strong = strength * (2.0 if random.random() < 0.3 else 1.0)
     gain = np.exp(strong * random.uniform(-0.1, 0.1, 3))
     return gain, strong * random.uniform(-0.06, 0.06), np.exp(strong * random.uniform(-0.15, 0.15))
 

@@ -5,15 +5,15 @@ from typing import Final
 
 import motioncast
 
-CONFIGURATION: Final = "lite128"
+CONFIGURATION: Final = "face256"
 
 
-def shipped_checkpoint(part: str) -> Path:
-    """Returns the file of the shipped `synthesis` (with its detector) or `predictor`.
+def shipped_checkpoint(part: str, configuration: str = CONFIGURATION) -> Path:
+    """Returns the file of a shipped configuration's `synthesis` (with its detector) or `predictor`.
 
     Raises FileNotFoundError when the installation has none.
     """
-    name = f"{CONFIGURATION}_{part}.pt"
+    name = f"{configuration}_{part}.pt"
     checkout = Path(__file__).resolve().parents[2]
     for root in (checkout, *map(Path, motioncast.__path__)):
         if (root / "checkpoints" / name).is_file():

@@ -39,18 +39,19 @@ from motioncast.models.checkpoint_predictor import (
     save_predictor,
 )
 from motioncast.models.configurations import CONFIGURATIONS
-from motioncast.models.shipped import shipped_checkpoint
+from motioncast.models.shipped import CONFIGURATION, shipped_checkpoint
 from motioncast.models.vrnn import VRNN
 from motioncast.train.configuration import override
 from motioncast.train.fields import ConfigurationError
 from motioncast.train.personal_predictor import SCHEDULE, choose_predictor
-from motioncast.train.personal_synthesis import SETTINGS, Tails, fine_tune
+from motioncast.train.personal_synthesis import SETTINGS, Tails, default_settings, fine_tune
 from motioncast.train.settings import TrainingSettings
 from motioncast.wire.errors import DomainError
 
 NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 PARTS = ("keypoint", "predictor", "synthesis")
 RECORD = "personal.json"
+SHIPPED = (CONFIGURATION, "lite128")
 
 
 class PersonalError(Exception):
@@ -105,20 +106,21 @@ def _run(options: argparse.Namespace) -> None:
     repository = options.repository or default_repository()
     out, name = options.out, options.name or options.out.absolute().name
     check_name(name, repository, options.replace)
-    lengths = {"steps": options.steps, "minutes": options.minutes, "seed": options.seed}
-    settings = override(SETTINGS, lengths)
-    assert isinstance(settings, TrainingSettings)
-    start = options.start or shipped_checkpoint("synthesis")
-    predictor = options.predictor or shipped_checkpoint("predictor")
+    start = options.start or shipped_checkpoint("synthesis", options.config)
+    predictor = options.predictor or shipped_checkpoint("predictor", options.config)
     networks, shipped = load_motion_transfer(start), _vrnn(predictor)
     config = networks.configuration
+    lengths = {"steps": options.steps, "minutes": options.minutes, "seed": options.seed}
+    settings = override(default_settings(networks), lengths)
+    assert isinstance(settings, TrainingSettings)
     if shipped.sizes.keypoints != config.keypoints:
         raise PersonalError(
             f"{predictor}: forecasts {shipped.sizes.keypoints} keypoints,"
             f" {start} has {config.keypoints}"
         )
     division = Division(options.use_until, options.held_out)
-    framing = ClipFraming.shipped() if options.frame == "fixed" else None
+    frame = options.frame or ("fixed" if config.architecture == "face" else "off")
+    framing = ClipFraming.shipped() if frame == "fixed" else None
     videos = open_own_videos(options.videos, config.image_size, division, options.cache, framing)
     _claim(
         out / RECORD,
@@ -155,7 +157,7 @@ def _run(options: argparse.Namespace) -> None:
         synthesis=tuned,
         predictor=out / "predictor.pt",
         name=name,
-        framing=FramingMode(options.frame),
+        framing=FramingMode(frame),
     )
     for model in models:
         print(describe(model))
@@ -215,9 +217,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--frame",
         choices=FRAMES,
-        default="off",
-        help="fixed: the face that every video's first frame shows, in training and from then on;"
-        " off (the default): the centre square",
+        help="fixed (the default of face configurations): the face that every video's first frame"
+        " shows, in training and from then on; off: the centre square",
+    )
+    parser.add_argument(
+        "--config",
+        choices=SHIPPED,
+        default=CONFIGURATION,
+        help="of the shipped networks to begin with (default: %(default)s)",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(

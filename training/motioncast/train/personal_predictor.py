@@ -1,7 +1,8 @@
 """The predictor of one person: the best of four on what the detector sees in the held-out tails.
 
 shipped      as it is
-adapted      with the positions and the speed of this person's keypoints
+adapted      with the positions and the speed of this person's keypoints; a network that forecasts
+             in a motion basis keeps the basis that its weights were learnt in, and all with it
 fine-tuned   adapted, then trained on
 holding      adapted, and silenced: it repeats the frame before, so nothing is worse than that
 """
@@ -88,13 +89,16 @@ def holding(model: nn.Module) -> VRNN:
     assert isinstance(last, nn.Linear)
     with torch.no_grad():
         for parameter in (last.weight, last.bias):
-            parameter[: 3 * still.sizes.keypoints] = 0.0
+            parameter[: still.code_size] = 0.0
         if not still.reads_positions:
             still.slope.zero_()
     return still.eval()
 
 
-def _take_weights(model: nn.Module, of: nn.Module) -> None:
-    """Copies the weights, and not the statistics of the motion, which are buffers."""
+def _take_weights(model: nn.Module, of: VRNN) -> None:
+    """Copies the weights; the statistics of the motion, which are buffers, only with a basis."""
+    if of.sizes.components:
+        model.load_state_dict(of.state_dict())
+        return
     weights: Sequence[tuple[str, Tensor]] = list(of.named_parameters())
     model.load_state_dict(dict(weights), strict=False)

@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.augmentation import Augmentation
+from motioncast.data.faces import FaceSampler
 from motioncast.data.own_videos import OwnVideos
 from motioncast.data.pairs import PairSampler, Pool
 from motioncast.data.video_folder import Clip
@@ -22,9 +23,11 @@ from motioncast.evaluate.judge import ROUNDING_PSNR_DB
 from motioncast.evaluate.metrics.pixels import psnr
 from motioncast.models.checkpoint import save_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.train.face_reconstruction import FaceTraining
 from motioncast.train.journal import Journal, read_log
+from motioncast.train.personal_faces import FACE_SETTINGS, own_faces
 from motioncast.train.reconstruction import ReconstructionTraining
-from motioncast.train.settings import TrainingSettings
+from motioncast.train.settings import FaceSettings, TrainingSettings
 
 # Little: it is this person, in this light and before this wall, that comes again.
 AUGMENTATION = Augmentation(flip_probability=0.0, zoom=0.1, colour=0.05, brightness=0.05)
@@ -51,6 +54,11 @@ class Stopping:
 
 
 DEFAULT_STOPPING = Stopping()
+
+
+def default_settings(networks: MotionTransfer) -> TrainingSettings:
+    """Returns the settings that fine-tune networks of this kind."""
+    return FACE_SETTINGS if networks.configuration.architecture == "face" else SETTINGS
 
 
 class Tails:
@@ -101,16 +109,14 @@ def fine_tune(
 ) -> list[float]:
     """Trains from `start`, or goes on where it was interrupted in `out`.
 
-    Leaves the best networks in `out`/model.pt and returns the PSNR of the tails at every look, the
-    first being that of `start`.
+    The settings are those of `default_settings`, or varied ones of that kind. Leaves the best
+    networks in `out`/model.pt and returns the PSNR of the tails at every look, the first being that
+    of `start`.
     """
-    training = ReconstructionTraining(start.requires_grad_(True), settings)
+    training, sampler = _begun(start, videos, out, settings)
     checkpoint = out / "training.pt"
     if checkpoint.is_file():
         training.resume(checkpoint)
-    sampler = PairSampler(
-        [Pool(videos.parts, videos.learned)], settings.batch_size, settings.seed, AUGMENTATION
-    )
     with (
         Journal(out, training.step) as journal,
         tqdm(
@@ -126,7 +132,7 @@ def fine_tune(
             seen.append(_look(training, tails, journal))
             save_motion_transfer(training.average, out / "model.pt")
         while training.progress() < 1 and len(seen) - 1 - _best(seen) < stopping.patience:
-            training.learn(sampler.batch(training.step))
+            training.learn(sampler.batch(training.step))  # type: ignore[arg-type]
             bar.update()
             if training.step % stopping.every_steps and training.progress() < 1:
                 continue
@@ -136,6 +142,18 @@ def fine_tune(
             training.save(checkpoint)
             bar.set_postfix(held_out=f"{seen[-1]:.2f} dB", before=f"{seen[0]:.2f} dB")
     return seen
+
+
+def _begun(
+    start: MotionTransfer, videos: OwnVideos, out: Path, settings: TrainingSettings
+) -> tuple[ReconstructionTraining, PairSampler | FaceSampler]:
+    """Returns the training of networks of this kind, and what draws its samples."""
+    start.requires_grad_(True)
+    if isinstance(settings, FaceSettings):
+        return FaceTraining(start, settings), own_faces(start, videos, out / "faces", settings)
+    pool = Pool(videos.parts, videos.learned)
+    sampler = PairSampler([pool], settings.batch_size, settings.seed, AUGMENTATION)
+    return ReconstructionTraining(start, settings), sampler
 
 
 def _look(training: ReconstructionTraining, tails: Tails, journal: Journal) -> float:
