@@ -5,9 +5,12 @@ async with Server(ServerSettings(port=50051), [registration]) as server:
 """
 
 from motioncast.serving.call import Context
+from motioncast.serving.connections import raise_file_limit
 from motioncast.serving.deadline import Deadline
 from motioncast.serving.logs import configure_logging
 from motioncast.serving.metrics import Metrics
+from motioncast.serving.patience import patience
+from motioncast.serving.places import Places
 from motioncast.serving.registration import Registration
 from motioncast.serving.server import Server
 from motioncast.serving.settings import ServerSettings
@@ -17,9 +20,12 @@ __all__ = [
     "Context",
     "Deadline",
     "Metrics",
+    "Places",
     "Registration",
     "Server",
     "ServerSettings",
     "configure_logging",
+    "patience",
+    "raise_file_limit",
     "wait_for_signal",
 ]

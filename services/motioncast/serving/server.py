@@ -19,6 +19,7 @@ from motioncast.serving.http import HttpEndpoint
 from motioncast.serving.limits import MessageLimit
 from motioncast.serving.logs import AccessLog
 from motioncast.serving.metrics import Metrics
+from motioncast.serving.patience import PatienceLayer
 from motioncast.serving.pipeline import Pipeline
 from motioncast.serving.readiness import Readiness
 from motioncast.serving.registration import Registration
@@ -154,6 +155,7 @@ class Server:
         probes = dict.fromkeys(_PROBES, _MAX_PROBE_BYTES)
         limit = MessageLimit(self.settings.max_message_bytes, probes | requests)
         access = AccessLog({service.name: service.log_level for service in services})
+        quiet = PatienceLayer(self.settings.silence_seconds, self.settings.stall_seconds)
         return Pipeline(
             (
                 name_session,
@@ -161,6 +163,7 @@ class Server:
                 access.log,
                 answer_errors,
                 self._admission.admit,
+                quiet.keep,
                 limit.enforce,
             )
         )

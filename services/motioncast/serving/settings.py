@@ -25,6 +25,8 @@ class ServerSettings:
     max_http_connections: int = 64  # likewise
     max_calls_per_connection: int = 1024  # at once
     max_connection_age_seconds: float = 60.0  # then clients connect anew; calls that run go on
+    silence_seconds: float = 10.0  # after which a stream ends whose client says nothing
+    stall_seconds: float = 60.0  # after which one ends whose client takes nothing
     drain_grace_seconds: float = 5.0
     readiness_poll_seconds: float = 1.0  # how often a health watch looks for a change
     readiness_timeout_seconds: float = 2.0  # a service that takes longer to answer is not ready
@@ -48,6 +50,8 @@ class ServerSettings:
                 raise InvalidInputError.of(field, f"{value} is less than {least}")
         for field in (
             "max_connection_age_seconds",
+            "silence_seconds",
+            "stall_seconds",
             "readiness_poll_seconds",
             "readiness_timeout_seconds",
         ):

@@ -1,0 +1,115 @@
+"""The layer that ends streams on which nothing goes on: their places are for others.
+
+the server owes nothing     the client has to say something within `silence_seconds`
+the server owes messages    it makes them; the client has to take one within `stall_seconds`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Final
+
+from motioncast.serving.call import Call, Proceed
+from motioncast.wire.errors import DeadlineError
+
+_MOST_ADDED_SECONDS: Final = 60.0
+_STREAMS: Final = ("bidi_stream", "client_stream")
+
+
+class Patience:
+    """How long one stream may be quiet; whoever serves it tells what it owes.
+
+    Args:
+        silence_seconds: That the client may say nothing while nothing is owed to it.
+        stall_seconds: That nothing may go on while something is.
+    """
+
+    def __init__(self, silence_seconds: float, stall_seconds: float) -> None:
+        self._silence_seconds = silence_seconds
+        self._stall_seconds = stall_seconds
+        self._owed = 0
+        self._limit: asyncio.Timeout | None = None  # while the stream is served
+
+    def owe(self, messages: int) -> None:
+        """Notes that the server is about to make so many messages."""
+        self._owed += messages
+        self.progress()
+
+    def settle(self, messages: int) -> None:
+        """Notes that so many of those that it owed have been made."""
+        self._owed -= messages
+        self.progress()
+
+    def wait_longer(self, seconds: float) -> None:
+        """Lets the client be silent for longer, which it said it would be; up to a minute."""
+        self._silence_seconds += min(max(0.0, seconds), _MOST_ADDED_SECONDS)
+        self.progress()
+
+    def progress(self) -> None:
+        """Notes that something went on."""
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+    async def keep(self, call: Call, proceed: Proceed) -> None:
+        """Lets the call proceed for as long as something goes on.
+
+        Raises:
+            DeadlineError: Nothing did.
+        """
+
+        async def receive() -> bytes | None:
+            message = await call.receive()
+            self.progress()
+            return message
+
+        async def send(message: bytes) -> None:
+            await call.send(message)
+            self.progress()
+
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                self._limit = limit
+                try:
+                    await proceed(replace(call, receive=receive, send=send))
+                finally:
+                    self._limit = None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            what = "took none of what is owed to it" if self._owed else "said nothing"
+            raise DeadlineError(f"stream: the client {what} for {self._seconds:g} s") from None
+
+    @property
+    def _seconds(self) -> float:
+        return self._stall_seconds if self._owed > 0 else self._silence_seconds
+
+
+_PATIENCE: Final[ContextVar[Patience | None]] = ContextVar("motioncast_patience", default=None)
+
+
+def patience() -> Patience:
+    """Returns that of the stream that is served now; one that nobody minds when none is."""
+    return _PATIENCE.get() or Patience(math.inf, math.inf)
+
+
+class PatienceLayer:
+    """Gives every stream a patience of its own; arguments as `Patience` takes them."""
+
+    def __init__(self, silence_seconds: float, stall_seconds: float) -> None:
+        self._silence_seconds = silence_seconds
+        self._stall_seconds = stall_seconds
+
+    async def keep(self, call: Call, proceed: Proceed) -> None:
+        """Lets the call proceed; streams of gRPC's own services may be as quiet as they like."""
+        if call.kind not in _STREAMS or call.service.startswith("grpc."):
+            await proceed(call)
+            return
+        own = Patience(self._silence_seconds, self._stall_seconds)
+        token = _PATIENCE.set(own)
+        try:
+            await own.keep(call, proceed)
+        finally:
+            _PATIENCE.reset(token)
