@@ -3,7 +3,8 @@
     python -m motioncast.models.mediapipe.conversion MODULES OUT
 
 MODULES is the folder mediapipe/modules of the wheel mediapipe 0.10.14; OUT gets face_mesh.pt,
-near_finder.pt and face_finder.pt, state dictionaries in float16, which is what the files hold.
+near_finder.pt, face_finder.pt and person_matte.pt, state dictionaries in float16, which is what the
+files hold.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from motioncast.models.mediapipe.finder import FaceFinder
+from motioncast.models.mediapipe.matte import PersonMatte
 from motioncast.models.mediapipe.mesh import FaceMesh
 from motioncast.models.mediapipe.near_finder import NearFinder
 from motioncast.models.mediapipe.tflite import Operation, TfliteError, TfliteNetwork, read_tflite
@@ -22,6 +24,9 @@ from motioncast.models.mediapipe.weights import save_weights
 MESH_FILE = "face_landmark/face_landmark_with_attention.tflite"
 NEAR_FINDER_FILE = "face_detection/face_detection_short_range.tflite"
 FINDER_FILE = "face_detection/face_detection_full_range_sparse.tflite"
+MATTE_FILE = "selfie_segmentation/selfie_segmentation.tflite"
+
+Layer = nn.Conv2d | nn.ConvTranspose2d | nn.PReLU
 
 
 class Weights:
@@ -94,9 +99,16 @@ def convert_finder(path: Path) -> FaceFinder:
     return finder.eval()
 
 
-def _layers(module: nn.Module) -> Iterator[nn.Conv2d | nn.PReLU]:
+def convert_matte(path: Path) -> PersonMatte:
+    """Reads selfie_segmentation.tflite; raises as `read_tflite`, and TfliteError."""
+    matte, weights = PersonMatte(), Weights(read_tflite(path))
+    weights.fill(matte, outputs=("activation_10",))
+    return matte.eval()
+
+
+def _layers(module: nn.Module) -> Iterator[Layer]:
     for part in module.modules():
-        if isinstance(part, nn.Conv2d | nn.PReLU):
+        if isinstance(part, Layer):
             yield part
 
 
@@ -115,12 +127,13 @@ def _slopes(weight: Tensor) -> Tensor:
 _LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
+    "Convolution2DTransposeBias": _depthwise,  # 1, height, width, in: one channel comes out
     "PRELU": _slopes,
 }
 
 
 @torch.no_grad()
-def _fill(layer: nn.Conv2d | nn.PReLU, operation: Operation) -> None:
+def _fill(layer: Layer, operation: Operation) -> None:
     found = [torch.from_numpy(constant.copy()).float() for constant in operation.constants]
     found[0] = _LAYOUTS[operation.kind](found[0])
     expected = list(layer.parameters())  # the weight, and the bias of a convolution
@@ -132,7 +145,7 @@ def _fill(layer: nn.Conv2d | nn.PReLU, operation: Operation) -> None:
 
 
 def main() -> None:
-    """Converts the three files."""
+    """Converts the four files."""
     parser = argparse.ArgumentParser(description="MediaPipe's TFLite files -> PyTorch weights")
     parser.add_argument("modules", type=Path, help="folder mediapipe/modules of the wheel")
     parser.add_argument("out", type=Path, help="folder to write to")
@@ -141,6 +154,7 @@ def main() -> None:
         ("face_mesh", convert_mesh, MESH_FILE),
         ("near_finder", convert_near_finder, NEAR_FINDER_FILE),
         ("face_finder", convert_finder, FINDER_FILE),
+        ("person_matte", convert_matte, MATTE_FILE),
     ):
         save_weights(convert(arguments.modules / file), arguments.out / f"{name}.pt")
 
