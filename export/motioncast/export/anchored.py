@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from motioncast.export.lite.bilinear import SampleFew, locate, neighbourhoods
 from motioncast.export.lite.layers import first_of
-from motioncast.models.face_detector import AnchoredDetector, FaceRegion
+from motioncast.models.face.anchored import AnchoredDetector, FaceRegion
 from motioncast.models.mediapipe.layers import Separable
 from motioncast.models.mediapipe.mesh import CROP
 

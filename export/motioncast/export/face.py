@@ -15,11 +15,11 @@ from motioncast.export.lite.bilinear import locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE, ServedLiteDetector
 from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
 from motioncast.export.lite.painting import Painting, Yuv420Painter
+from motioncast.models.face.anchored import reduced
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
 from motioncast.models.face.synthesis import FaceSynthesis
-from motioncast.models.face_detector import reduced
 from motioncast.models.synthesis import repeat_frames
 
 

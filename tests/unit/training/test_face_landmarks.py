@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.face.anchored import AnchoredDetector
 from motioncast.models.face.keypoints import MESH
-from motioncast.models.face_detector import AnchoredDetector
 from motioncast.train.face_landmarks import LandmarkLoss
 
 ROOT = Path(__file__).parents[3]

@@ -10,8 +10,8 @@ a mesh does. As a perceptual loss does, it uses a network that has learnt from o
 import torch
 from torch import Tensor, nn
 
+from motioncast.models.face.anchored import FaceRegion
 from motioncast.models.face.keypoints import GROUPS, MESH
-from motioncast.models.face_detector import FaceRegion
 from motioncast.models.geometry import full_precision
 from motioncast.models.mediapipe.mesh import FaceMesh, Mesh
 from motioncast.models.mediapipe.near_finder import FoundFace

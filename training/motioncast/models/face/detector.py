@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from motioncast.models.configurations import Configuration
+from motioncast.models.face.anchored import AnchoredDetector
 from motioncast.models.face.unsupervised import UnsupervisedDetector
-from motioncast.models.face_detector import AnchoredDetector
 
 
 class FaceDetector(nn.Module):

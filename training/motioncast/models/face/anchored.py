@@ -42,9 +42,16 @@ class AnchoredDetector(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.no_grad(), full_precision(images):
-            images = images.float()
-            region = FaceRegion.around(self.finder(reduced(images)))
-            return self.keypoints(self.mesh(region.cut(images)), region, images.shape[-1])
+            mesh, region = self._look(images.float())
+            return self.keypoints(mesh, region, images.shape[-1])
+
+    def whole(self, images: Tensor) -> Tensor:
+        """Returns all points of the mesh (N, 478, 3) as `forward` does the anchored ones, but those
+        beyond the edge of an image where they are."""
+        with torch.no_grad(), full_precision(images):
+            mesh, region = self._look(images.float())
+            places = _corner_aligned(region.place(mesh.points), images.shape[-1])
+            return _with_presence(places, mesh)
 
     def keypoints(self, mesh: Mesh, region: "FaceRegion", size: int) -> Tensor:
         """Returns the anchored keypoints (N, 70, 3) of meshes found in regions of images.
@@ -52,10 +59,11 @@ class AnchoredDetector(nn.Module):
         What lies beyond the edge of an image stands on it, as the contract has it.
         """
         chosen = mesh.points.index_select(1, self.indices)
-        places = region.place(chosen)  # (N, 70, 2), from 0 to 1, edge to edge
-        corner_aligned = ((places * size - 0.5) * (2 / (size - 1)) - 1).clamp(-1.0, 1.0)
-        presence = mesh.presence.sigmoid()[:, None, None].expand(-1, len(MESH), 1)
-        return torch.cat([corner_aligned, presence], dim=-1)
+        return _with_presence(_corner_aligned(region.place(chosen), size).clamp(-1.0, 1.0), mesh)
+
+    def _look(self, images: Tensor) -> tuple[Mesh, "FaceRegion"]:
+        region = FaceRegion.around(self.finder(reduced(images)))
+        return self.mesh(region.cut(images)), region
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,16 @@ class FaceRegion:
         inside = points / CROP - 0.5
         across = inside[..., :1] * self.across[:, None]
         return across + inside[..., 1:] * self.down[:, None] + self.centre[:, None]
+
+
+def _corner_aligned(places: Tensor, size: int) -> Tensor:
+    """Returns places from 0 to 1 of an image, edge to edge, in [-1, 1]."""
+    return (places * size - 0.5) * (2 / (size - 1)) - 1
+
+
+def _with_presence(places: Tensor, mesh: Mesh) -> Tensor:
+    presence = mesh.presence.sigmoid()[:, None, None].expand(-1, places.shape[1], 1)
+    return torch.cat([places, presence], dim=-1)
 
 
 def reduced(images: Tensor) -> Tensor:
