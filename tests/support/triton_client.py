@@ -62,6 +62,9 @@ class TritonClientEngine:
     def models(self) -> tuple[str, ...]:
         return self._models
 
+    def offered(self) -> tuple[str, ...]:
+        return self._models
+
     def metadata(self, model: str) -> ModelMetadata:
         raise NotImplementedError  # the tests of metadata are those of our own engines
 

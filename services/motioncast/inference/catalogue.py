@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 
 _PARTS: Final = ("keypoint", "predictor", "synthesis")
 _COORDINATES: Final = 3  # x, y, intensity
+_SPARE_BYTES: Final = 1024  # for what else a request says of each image, or set of keypoints
 SHIPPED: Final = "face256"  # the configuration that comes with motioncast
 
 
@@ -131,22 +132,26 @@ class Catalogue:
     """The configurations of an engine, one of which is the default.
 
     One that lacks a model, or whose models do not fit one another, is named in the log and passed
-    over; the others are served.
+    over; the others are served. Which one is the default is a matter of names, not of what could
+    be loaded: no other takes its place.
 
     Args:
         engine: An open engine.
         default_model: Name of the configuration for requests that name none. When None it is the
-            shipped one, which no model added beside it displaces, or the first of the alphabet.
+            shipped one where the engine offers it, which no model added beside it displaces, or
+            the first of the alphabet that it offers.
 
     Raises:
         InvalidInputError: There is no configuration, or none that is whole.
-        UnknownModelError: There is no whole configuration of the default's name.
+        UnknownModelError: The engine offers no configuration of the default's name.
     """
 
     def __init__(self, engine: Engine, default_model: str | None = None) -> None:
+        self._engine = engine
         self._sets: dict[str, ModelSet] = {}
         failures = []
-        for name in _names(engine.models()):
+        offered = _names(engine.offered())
+        for name in offered:
             try:
                 self._sets[name] = ModelSet.of(engine, name)
             except InvalidInputError as error:
@@ -158,14 +163,21 @@ class Catalogue:
             raise InvalidInputError.of(
                 "repository", f"no model is named <configuration>_{_PARTS[0]}"
             )
-        self.default = self._sets.get(SHIPPED) or next(iter(self._sets.values()))
-        if default_model is not None:
-            self.default = self.resolve(default_model)
+        if default_model is not None and default_model not in offered:
+            raise self._unknown(f"{default_model!r} is not served")
+        self.default_name = default_model or (SHIPPED if SHIPPED in offered else offered[0])
+        if self.default_name not in self._sets:
+            _log.error("the default, %s, is not served: not ready", self.default_name)
+
+    @property
+    def default(self) -> ModelSet:
+        """The configuration for requests that name none; UnknownModelError when it is not whole."""
+        return self.resolve(self.default_name)
 
     def all(self) -> tuple[ModelSet, ...]:
-        """Returns every configuration, the default first."""
-        others = (models for models in self._sets.values() if models != self.default)
-        return (self.default, *others)
+        """Returns every configuration that is served, the default first."""
+        names = sorted(self._sets, key=lambda name: (name != self.default_name, name))
+        return tuple(self._sets[name] for name in names)
 
     def resolve(self, name: str) -> ModelSet:
         """Returns the configuration of that name, the default for "".
@@ -173,14 +185,38 @@ class Catalogue:
         Raises:
             UnknownModelError: There is none.
         """
-        if not name:
-            return self.default
-        if name not in self._sets:
-            known = ", ".join(self._sets)
-            raise UnknownModelError(
-                f"model: {name!r} is not served; there are: {known}", field="model"
-            )
-        return self._sets[name]
+        wanted = name or self.default_name
+        if wanted not in self._sets:
+            problem = f"{wanted!r} is not served"
+            if wanted == self.default_name:
+                problem = f"{wanted!r}, the default, cannot be served, the log says why"
+            raise self._unknown(problem)
+        return self._sets[wanted]
+
+    @property
+    def largest_image_bytes(self) -> int:
+        """What an image of any configuration takes in a request, as raw RGB or as a file."""
+        sizes = (3 * models.height * models.width for models in self._sets.values())
+        return 2 * max(sizes) + _SPARE_BYTES  # a file of noise is larger than its pixels
+
+    @property
+    def largest_keypoints_bytes(self) -> int:
+        """What a set of keypoints of any configuration takes in a request."""
+        sizes = (3 * 5 * models.keypoints for models in self._sets.values())  # not even packed
+        return max(sizes) + _SPARE_BYTES
+
+    @property
+    def largest_state_bytes(self) -> int:
+        """What one vector of the predictor's state takes in a request."""
+        return max(4 * models.state for models in self._sets.values()) + _SPARE_BYTES
+
+    async def ready(self) -> bool:
+        """Tells whether a run could begin now, of the default too."""
+        return self.default_name in self._sets and await self._engine.ready()
+
+    def _unknown(self, problem: str) -> UnknownModelError:
+        known = ", ".join(self._sets)
+        return UnknownModelError(f"model: {problem}; there are: {known}", field="model")
 
 
 def finds_faces(engine: Engine) -> bool:

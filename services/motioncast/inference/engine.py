@@ -116,6 +116,10 @@ class Engine(Protocol):
         """Returns the names of the models that can run, in order of the alphabet."""
         ...
 
+    def offered(self) -> tuple[str, ...]:
+        """Returns the names of all models, those that cannot run too, likewise."""
+        ...
+
     def metadata(self, model: str) -> ModelMetadata:
         """Returns what a model takes and gives.
 

@@ -125,6 +125,10 @@ class OnnxRuntimeEngine:
         """Returns the names of the models, in order of the alphabet."""
         return tuple(sorted(self._models))
 
+    def offered(self) -> tuple[str, ...]:
+        """Returns the names of all models of the repository, those that cannot run too."""
+        return tuple(sorted({*self._models, *self._missing}))
+
     def states(self) -> tuple[ModelState, ...]:
         """Returns what became of every model of the repository, in order of the alphabet."""
         loaded = (ModelState(name, model.version, True) for name, model in self._models.items())

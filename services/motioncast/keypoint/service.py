@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -13,7 +14,7 @@ from motioncast.framing import Letterbox, letterboxed
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
 from motioncast.keypoint.detector import Detector
 from motioncast.keypoint.finder import Finder
-from motioncast.serving import Context, Deadline, Metrics, Registration
+from motioncast.serving import MAX_QUESTION_BYTES, Context, Deadline, Metrics, Registration
 from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
     DESCRIPTOR,
@@ -48,17 +49,24 @@ def registration(
         metrics: Where its inferences are timed.
 
     Raises:
-        InvalidInputError: The engine has no configuration, or one that lacks a model.
-        UnknownModelError: The engine has not the default.
+        InvalidInputError: The engine has no configuration, or none that is whole.
+        UnknownModelError: The engine offers nothing of the default's name. Where it cannot be
+            served, the service is not ready, and requests that name no model are refused.
     """
     measured = MeasuredEngine(engine, metrics.registry)
     finder = Finder(engine, measured)
-    servicer = KeypointServicer(Catalogue(engine, default_model), Detector(measured), finder)
+    catalogue = Catalogue(engine, default_model)
+    servicer = KeypointServicer(catalogue, Detector(measured), finder)
     return Registration(
         name=DESCRIPTOR.services_by_name["KeypointService"].full_name,
         add=partial(add_KeypointServiceServicer_to_server, servicer),
-        ready=engine.ready,
+        ready=catalogue.ready,
         unlimited_methods=frozenset({"ListModels"}),
+        max_request_bytes={
+            "ListModels": MAX_QUESTION_BYTES,
+            "Detect": MAX_IMAGES * catalogue.largest_image_bytes,
+        },
+        log_level=logging.DEBUG,
     )
 
 
@@ -100,7 +108,8 @@ class KeypointServicer(KeypointServiceServicer):
                     source_weights=models.source_weights,
                 )
                 for models in self._catalogue.all()
-            ]
+            ],
+            default_model=self._catalogue.default_name,
         )
 
 

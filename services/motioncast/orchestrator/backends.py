@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, cast
@@ -14,9 +16,10 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
+from motioncast.orchestrator.configuration import ServedModels
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.serving import Deadline
-from motioncast.v1.common_pb2 import Image, ModelInfo
+from motioncast.v1.common_pb2 import Image
 from motioncast.v1.keypoint_pb2 import (
     DetectRequest,
     DetectResponse,
@@ -29,7 +32,9 @@ from motioncast.v1.predictor_pb2 import PredictRequest, PredictResponse
 from motioncast.v1.predictor_pb2_grpc import PredictorServiceStub
 from motioncast.v1.synthesis_pb2 import SynthesizeRequest, SynthesizeResponse
 from motioncast.v1.synthesis_pb2_grpc import SynthesisServiceStub
-from motioncast.wire.errors import DeadlineError, UnavailableError
+from motioncast.wire.addresses import proxy_options
+from motioncast.wire.errors import DeadlineError, ExhaustedError, UnavailableError
+from motioncast.wire.sessions import session_metadata
 from motioncast.wire.status import decode_error
 
 Response = TypeVar("Response")
@@ -37,6 +42,8 @@ Method: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[Any, Response]"  # generic
 
 MAX_INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 RETRY_AFTER_SECONDS: Final = 1.0
+_FIRST_PAUSE_SECONDS: Final = 0.02  # where a service has no room
+_LONGEST_PAUSE_SECONDS: Final = 0.5
 
 # Every method behind the orchestrator is unary and a pure function of its request: to call it
 # again is safe. The time limit is set per call, not here, where it fires early (grpc#34547).
@@ -70,6 +77,10 @@ _OPTIONS: Final = (
 )
 
 
+class NoRoomError(UnavailableError):
+    """A service has as many calls as it takes; there will be room again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[Response]):
     """What a service answered, and how long the call took as seen from here."""
@@ -93,8 +104,9 @@ class Backends:
 
     async def __aenter__(self) -> Self:
         self._channels = {
-            name: grpc.aio.insecure_channel(getattr(self._addresses, name), options=_OPTIONS)
+            name: grpc.aio.insecure_channel(target, options=(*_OPTIONS, *proxy_options(target)))
             for name in ("keypoint", "predictor", "synthesis")
+            for target in (getattr(self._addresses, name),)
         }
         self._keypoint = KeypointServiceStub(self._channels["keypoint"])
         self._predictor = PredictorServiceStub(self._channels["predictor"])
@@ -110,11 +122,13 @@ class Backends:
         for channel in self._channels.values():
             await channel.close()
 
-    async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
-        """Returns the models that the keypoint service serves, the default first."""
+    async def list_models(self, deadline: Deadline) -> ServedModels:
+        """Returns the models that the keypoint service serves, and which is the default."""
         method = self._keypoint.ListModels
         answer = await self._call("keypoint", method, ListModelsRequest(), deadline)
-        return tuple(answer.response.models)
+        models = tuple(answer.response.models)
+        first = models[0].name if models else ""  # what a service of before meant by the order
+        return ServedModels(models, answer.response.default_model or first)
 
     async def detect(
         self, model: str, images: Sequence[Image], deadline: Deadline
@@ -153,22 +167,31 @@ class Backends:
     async def _call(
         self, name: str, method: Method[Response], request: Any, deadline: Deadline
     ) -> Answer[Response]:
-        remaining = deadline.remaining_seconds()
-        limit = self._call_timeout_seconds
         started = time.perf_counter()
-        try:
-            response = await method(
-                request, timeout=limit if remaining is None else min(limit, remaining)
-            )
-        except grpc.aio.AioRpcError as error:
-            raise self._translate(name, error, deadline) from error
-        return Answer(response, 1000 * (time.perf_counter() - started))
+        until = Deadline.after(self._call_timeout_seconds).earlier(deadline)
+        waits = pauses()
+        while True:
+            try:
+                response = await method(
+                    request, timeout=until.remaining_seconds(), metadata=session_metadata()
+                )
+            except grpc.aio.AioRpcError as error:
+                failure = self._translate(name, error, deadline)
+                if not isinstance(failure, NoRoomError):
+                    raise failure from error
+                # The session was let in: a frame of it waits for room, within its time.
+                pause = next(waits)
+                if pause >= (until.remaining_seconds() or 0.0):
+                    raise failure from error
+                await asyncio.sleep(pause)
+                continue
+            return Answer(response, 1000 * (time.perf_counter() - started))
 
     def _translate(self, name: str, error: grpc.aio.AioRpcError, deadline: Deadline) -> Exception:
         """Returns what to raise for a call that failed."""
         where = f"the {name} service at {getattr(self._addresses, name)}"
-        if error.code() == grpc.StatusCode.UNAVAILABLE:
-            return UnavailableError(
+        if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+            return UnavailableError(  # CANCELLED: by the service, that is, while it stops
                 f"{where} does not answer", retry_after_seconds=RETRY_AFTER_SECONDS
             )
         if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -180,9 +203,21 @@ class Backends:
             )
         status = rpc_status.from_call(cast(grpc.Call, error))
         refusal = decode_error(status) if status is not None else None
+        if isinstance(refusal, ExhaustedError) and refusal.retry_after_seconds is not None:
+            return NoRoomError(
+                f"{where} has no room: {refusal}", retry_after_seconds=refusal.retry_after_seconds
+            )
         if refusal is None:
             return RuntimeError(f"{where} failed: {error.code()} {error.details()}")
         # Its field is a field of our request to it, which says nothing to our client.
         return type(refusal)(
             f"{where} refused: {refusal}", retry_after_seconds=refusal.retry_after_seconds
         )
+
+
+def pauses() -> Iterator[float]:
+    """Yields seconds to wait before each new attempt: twice as long each time, and not in step."""
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        yield pause * random.uniform(0.5, 1.0)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

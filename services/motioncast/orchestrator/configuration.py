@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,9 +16,24 @@ from motioncast.wire.images import Encoding, effective_encoding
 from motioncast.wire.limits import check_range
 
 MAX_GROUP_FRAMES: Final = 256  # largest M and largest N
+MAX_FRAME_COUNT: Final = 2**24  # a week at 25 frames a second; longer ones declare no number
 _MAX_FRAME_RATE: Final = 240.0
 _RECONSTRUCTION: Final = motion_transfer_pb2.TRANSFER_MODE_RECONSTRUCTION
 _TRANSFER: Final = motion_transfer_pb2.TRANSFER_MODE_TRANSFER
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModels:
+    """The model configurations that sessions can have.
+
+    Attributes:
+        models: Those that are served, the default first.
+        default: Name of the one of sessions that name none; not among them when it cannot be
+            served, and then no other takes its place.
+    """
+
+    models: tuple[ModelInfo, ...]
+    default: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +51,19 @@ class SessionConfig:
     frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
 
 
-def decode_config(message: StreamConfig, models: Sequence[ModelInfo]) -> SessionConfig:
+def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
     """Returns the session's configuration.
 
     Args:
         message: What the client wants.
-        models: The models served, the default first.
+        served: The models, and which is the default.
 
     Raises:
         InvalidInputError: A field is out of range.
-        UnknownModelError: No model of that name is served.
+        UnknownModelError: No model of that name is served; or none is named, and not the default.
     """
     config = SessionConfig(
-        model=_model(message, models),
+        model=_model(message, served),
         pattern=Pattern(
             _count(message, "observed_frames", low=1, default=1),
             _count(message, "predicted_frames", low=0, default=0),
@@ -72,6 +86,8 @@ def decode_config(message: StreamConfig, models: Sequence[ModelInfo]) -> Session
         )
     if config.frame_count == 0:
         raise InvalidInputError.of("config.frame_count", "0 is less than 1; leave it out instead")
+    if config.frame_count is not None:
+        check_range("config.frame_count", config.frame_count, 1, MAX_FRAME_COUNT)
     return config
 
 
@@ -94,17 +110,16 @@ def encode_config(config: SessionConfig) -> StreamConfig:
     )
 
 
-def _model(message: StreamConfig, models: Sequence[ModelInfo]) -> ModelInfo:
-    if not message.model:
-        return models[0]
-    for model in models:
-        if model.name == message.model:
+def _model(message: StreamConfig, served: ServedModels) -> ModelInfo:
+    wanted = message.model or served.default
+    for model in served.models:
+        if model.name == wanted:
             return model
-    served = ", ".join(model.name for model in models)
-    raise UnknownModelError(
-        f"config.model: no model named {message.model} is served, only {served}",
-        field="config.model",
-    )
+    others = ", ".join(model.name for model in served.models)
+    problem = f"no model named {wanted} is served, only {others}"
+    if not message.model:
+        problem = f"the default, {wanted}, cannot be served; there are: {others}"
+    raise UnknownModelError(f"config.model: {problem}", field="config.model")
 
 
 def _count(message: StreamConfig, field: str, *, low: int, default: int) -> int:

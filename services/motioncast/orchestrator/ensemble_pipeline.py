@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from motioncast.framing import FINDER, Face, looks, seen
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet, finds_faces
-from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.ensemble_session import EnsembleSession, Made
 from motioncast.orchestrator.models import ModelCalls
 from motioncast.orchestrator.pipeline import Cast, milliseconds_since
@@ -35,7 +35,7 @@ class EnsemblePipeline:
 
     Raises:
         InvalidInputError: A configuration of the engine has not all ensembles.
-        UnknownModelError: The engine has not the default.
+        UnknownModelError: The engine offers nothing of the default's name.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class EnsemblePipeline:
         for models in self._catalogue.all():
             _check(models, engine)
 
-    async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
-        """Returns the configurations, the default first."""
-        return tuple(
+    async def list_models(self, deadline: Deadline) -> ServedModels:
+        """Returns the configurations, and which is the default."""
+        models = tuple(
             ModelInfo(
                 name=one.name,
                 height=one.height,
@@ -64,6 +64,7 @@ class EnsemblePipeline:
             )
             for one in self._catalogue.all()
         )
+        return ServedModels(models, self._catalogue.default_name)
 
     async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
         """Returns the keypoints of a source image."""
@@ -100,8 +101,8 @@ class EnsemblePipeline:
             yield _cast(stretch, made, images, timings)
 
     async def ready(self) -> bool:
-        """Returns whether the engine could run a model now."""
-        return await self._engine.ready()
+        """Returns whether the engine could run a model now, and the default."""
+        return await self._catalogue.ready()
 
 
 def _check(models: ModelSet, engine: Engine) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from time import perf_counter
 
 from motioncast.inference import Inference, MeasuredEngine
 from motioncast.inference.engine import Array
-from motioncast.orchestrator.backends import RETRY_AFTER_SECONDS, Answer
+from motioncast.orchestrator.backends import RETRY_AFTER_SECONDS, Answer, pauses
 from motioncast.orchestrator.pipeline import milliseconds_since
 from motioncast.serving import Deadline
 from motioncast.wire.errors import (
     DeadlineError,
+    ExhaustedError,
     InvalidInputError,
     UnavailableError,
     UnknownModelError,
@@ -35,12 +37,10 @@ class ModelCalls:
             DeadlineError: The deadline passed.
             InvalidInputError, UnknownModelError: The engine refused.
         """
-        remaining, limit = deadline.remaining_seconds(), self._call_timeout_seconds
-        started = perf_counter()
+        limit, started = self._call_timeout_seconds, perf_counter()
+        until = Deadline.after(limit).earlier(deadline)
         try:
-            inference = await self._engine.infer(
-                model, inputs, limit if remaining is None else min(limit, remaining)
-            )
+            inference = await self._infer(model, inputs, until)
         except DeadlineError:
             if deadline.remaining_seconds() == 0:
                 raise
@@ -52,3 +52,15 @@ class ModelCalls:
             # Its field is an input of the model, which says nothing to our client.
             raise type(error)(f"{model} was refused: {error}") from error
         return Answer(inference, milliseconds_since(started))
+
+    async def _infer(self, model: str, inputs: Mapping[str, Array], until: Deadline) -> Inference:
+        """Returns what a run gives; one for which there is no room is tried again in time."""
+        for pause in pauses():
+            try:
+                return await self._engine.infer(model, inputs, until.remaining_seconds())
+            except ExhaustedError as error:
+                left = until.remaining_seconds() or 0.0
+                if error.retry_after_seconds is None or pause >= left:
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from motioncast.framing import Face
-from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.stretch import Stretch
 from motioncast.orchestrator.timeline import Origin
 from motioncast.serving import Deadline
@@ -49,8 +49,8 @@ class Pipeline(Protocol):
         another DomainError: something behind it refused, in its words.
     """
 
-    async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
-        """Returns the model configurations that are served, the default first."""
+    async def list_models(self, deadline: Deadline) -> ServedModels:
+        """Returns the model configurations that are served, and which is the default."""
         ...
 
     async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from importlib.metadata import version
 
 from motioncast.inference import Engine
 from motioncast.orchestrator import door
 from motioncast.orchestrator.accounting import Accounting, VideoSize
-from motioncast.orchestrator.backends import RETRY_AFTER_SECONDS, Backends
+from motioncast.orchestrator.backends import Backends
 from motioncast.orchestrator.configuration import MAX_GROUP_FRAMES, decode_config, encode_config
 from motioncast.orchestrator.ensemble_pipeline import EnsemblePipeline
 from motioncast.orchestrator.metrics import OrchestratorMetrics
@@ -18,7 +18,15 @@ from motioncast.orchestrator.pipeline import Pipeline
 from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
 from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
-from motioncast.serving import Context, Deadline, Metrics, Registration
+from motioncast.serving import (
+    MAX_QUESTION_BYTES,
+    Context,
+    Deadline,
+    Metrics,
+    Places,
+    Registration,
+    patience,
+)
 from motioncast.sources import MAX_SOURCES
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.motion_transfer_pb2 import (
@@ -31,7 +39,6 @@ from motioncast.v1.motion_transfer_pb2_grpc import (
     MotionTransferServiceServicer,
     add_MotionTransferServiceServicer_to_server,
 )
-from motioncast.wire.errors import ExhaustedError
 
 
 @asynccontextmanager
@@ -56,7 +63,7 @@ async def registration(
 
     Raises:
         InvalidInputError: The engine has no configuration, or one that lacks an ensemble.
-        UnknownModelError: The engine has not the default.
+        UnknownModelError: The engine offers nothing of the default's name.
     """
     async with AsyncExitStack() as exits:
         pipeline: Pipeline
@@ -73,6 +80,7 @@ async def registration(
             add=partial(add_MotionTransferServiceServicer_to_server, servicer),
             ready=pipeline.ready,
             unlimited_methods=frozenset({"GetServerInfo"}),
+            max_request_bytes={"GetServerInfo": MAX_QUESTION_BYTES},
         )
 
 
@@ -85,41 +93,36 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         self._pipeline = pipeline
         self._settings = settings
         self._metrics = metrics
-        self._sessions = 0
+        self._places = Places("sessions", settings.max_sessions, settings.max_sessions_per_peer)
 
     async def Stream(
         self, request_iterator: AsyncIterator[StreamRequest], context: Context
     ) -> AsyncGenerator[StreamResponse, None]:
-        self._enter()
-        try:
+        with self._place(context.peer()):
             async with aclosing(self._serve(request_iterator, Deadline.of(context))) as responses:
                 async for response in responses:
                     yield response
-        finally:
-            self._sessions -= 1
-            self._metrics.sessions.set(self._sessions)
 
     async def GetServerInfo(
         self, request: GetServerInfoRequest, context: Context
     ) -> GetServerInfoResponse:
         return GetServerInfoResponse(
             version=version("motioncast"),
-            models=await self._pipeline.list_models(Deadline.of(context)),
+            models=(await self._pipeline.list_models(Deadline.of(context))).models,
             max_group_frames=MAX_GROUP_FRAMES,
             max_message_bytes=self._settings.max_message_bytes,
             max_sessions=self._settings.max_sessions,
             max_sources=MAX_SOURCES,
         )
 
-    def _enter(self) -> None:
-        if self._sessions >= self._settings.max_sessions:
-            raise ExhaustedError(
-                f"sessions: {self._sessions} are served now, the limit is"
-                f" {self._settings.max_sessions}",
-                retry_after_seconds=RETRY_AFTER_SECONDS,
-            )
-        self._sessions += 1
-        self._metrics.sessions.set(self._sessions)
+    @contextmanager
+    def _place(self, peer: str) -> Iterator[None]:
+        with self._places.one_for(peer):
+            self._metrics.sessions.set(self._places.taken)
+            try:
+                yield
+            finally:
+                self._metrics.sessions.dec()
 
     async def _serve(
         self, requests: AsyncIterator[StreamRequest], deadline: Deadline
@@ -127,6 +130,7 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         wanted = await door.read_config(requests)
         config = decode_config(wanted.config, await self._pipeline.list_models(deadline))
         model = config.model
+        patience().wait_longer(config.pattern.predicted / config.frame_rate)
         accounting = Accounting(
             VideoSize(model.height * model.width * 3, config.frame_rate), self._metrics
         )

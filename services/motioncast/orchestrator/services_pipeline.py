@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from motioncast.framing import Face
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.backends import Backends
-from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.gaps import GapFiller
 from motioncast.orchestrator.pipeline import Cast, milliseconds_since
 from motioncast.orchestrator.sources import SourceChooser, Sources
@@ -49,8 +49,8 @@ class ServicesPipeline:
     def __init__(self, backends: Backends) -> None:
         self._backends = backends
 
-    async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
-        """Returns the models that the keypoint service serves, the default first."""
+    async def list_models(self, deadline: Deadline) -> ServedModels:
+        """Returns the models that the keypoint service serves, and which is the default."""
         return await self._backends.list_models(deadline)
 
     async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:

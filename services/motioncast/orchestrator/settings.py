@@ -28,6 +28,7 @@ class OrchestratorSettings:
     """
 
     max_sessions: int = 64  # served at once
+    max_sessions_per_peer: int | None = None  # of one address; None: a quarter of all
     max_message_bytes: int = 8 * 1024 * 1024  # of one message at its door; told by GetServerInfo
     call_timeout_seconds: float = 30.0  # for one call of a service behind it
     merge_frames: int = 8  # short groups that wait are processed together up to so many frames
@@ -36,6 +37,10 @@ class OrchestratorSettings:
         for field in ("max_sessions", "max_message_bytes"):
             if not getattr(self, field) >= 1:
                 raise InvalidInputError.of(field, f"{getattr(self, field)} is less than 1")
+        if self.max_sessions_per_peer is not None and self.max_sessions_per_peer < 1:
+            raise InvalidInputError.of(
+                "max_sessions_per_peer", f"{self.max_sessions_per_peer} is less than 1"
+            )
         if not 1 <= self.merge_frames <= MAX_STRETCH_FRAMES:
             raise InvalidInputError.of(
                 "merge_frames", f"{self.merge_frames} is out of range [1, {MAX_STRETCH_FRAMES}]"

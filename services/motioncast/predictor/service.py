@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from functools import partial
 from typing import Final
@@ -36,11 +37,15 @@ def registration(
 ) -> Registration:
     """Returns the predictor service to register; arguments and errors as the keypoint service's."""
     predictor = Predictor(MeasuredEngine(engine, metrics.registry))
-    servicer = PredictorServicer(Catalogue(engine, default_model), predictor)
+    catalogue = Catalogue(engine, default_model)
+    servicer = PredictorServicer(catalogue, predictor)
+    observed = MAX_OBSERVED * catalogue.largest_keypoints_bytes
     return Registration(
         name=DESCRIPTOR.services_by_name["PredictorService"].full_name,
         add=partial(add_PredictorServiceServicer_to_server, servicer),
-        ready=engine.ready,
+        ready=catalogue.ready,
+        max_request_bytes={"Predict": observed + MAX_SAMPLES * catalogue.largest_state_bytes},
+        log_level=logging.DEBUG,
     )
 
 

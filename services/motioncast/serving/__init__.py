@@ -11,12 +11,13 @@ from motioncast.serving.logs import configure_logging
 from motioncast.serving.metrics import Metrics
 from motioncast.serving.patience import patience
 from motioncast.serving.places import Places
-from motioncast.serving.registration import Registration
+from motioncast.serving.registration import MAX_QUESTION_BYTES, Registration
 from motioncast.serving.server import Server
 from motioncast.serving.settings import ServerSettings
 from motioncast.serving.termination import wait_for_signal
 
 __all__ = [
+    "MAX_QUESTION_BYTES",
     "Context",
     "Deadline",
     "Metrics",

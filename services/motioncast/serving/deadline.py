@@ -25,6 +25,11 @@ class Deadline:
         """Returns the deadline that is so many seconds away; None has none."""
         return cls() if seconds is None else cls(time.monotonic() + seconds)
 
+    def earlier(self, other: Deadline) -> Deadline:
+        """Returns the one of the two that comes first."""
+        moments = [one.at for one in (self, other) if one.at is not None]
+        return Deadline(min(moments, default=None))
+
     def remaining_seconds(self) -> float | None:
         """Returns the seconds left, at least 0; None when there is no deadline."""
         return None if self.at is None else max(0.0, self.at - time.monotonic())

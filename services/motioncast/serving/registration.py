@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import grpc.aio
+
+MAX_QUESTION_BYTES: Final = 1024  # of a request that asks for nothing in particular
 
 
 async def always_ready() -> bool:

@@ -24,6 +24,7 @@ from motioncast.serving import Metrics, Registration, Server, ServerSettings, wa
 
 INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
 Pipeline: TypeAlias = Literal["services", "ensemble"]
+_CALLS_OF_A_SESSION: Final = 4  # two stages ahead of one another, a source, a face to be found
 _SPARE_CALLS: Final = 16  # a session too many reaches the orchestrator, which says so in words
 
 
@@ -49,6 +50,7 @@ class StackSettings:
     models_ports: Ports = Ports()  # of the model server, where the pipeline needs one
     pipeline: Pipeline = "services"  # how the orchestrator has groups processed
     drain_grace_seconds: float = 5.0
+    silence_seconds: float = 10.0  # after which a session ends whose client says nothing
     engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
     orchestrator: OrchestratorSettings = field(default_factory=OrchestratorSettings)
 
@@ -168,14 +170,18 @@ class Stack:
     def _server(
         self, registration: Registration, ports: Ports, max_message_bytes: int, metrics: Metrics
     ) -> Server:
+        sessions = self.settings.orchestrator.max_sessions
         return Server(
             ServerSettings(
                 host=self.settings.host,
                 port=ports.grpc,
                 http_port=ports.http,
-                # Every session has at most one call at each service behind the orchestrator.
-                max_concurrent_calls=self.settings.orchestrator.max_sessions + _SPARE_CALLS,
+                max_concurrent_calls=sessions + _SPARE_CALLS,
+                # Behind the orchestrator a session has at most so many calls at one service, and
+                # none of them is refused: who has been let in waits, but not at the door again.
+                max_queued_calls=_CALLS_OF_A_SESSION * sessions,
                 max_message_bytes=max_message_bytes,
+                silence_seconds=self.settings.silence_seconds,
                 drain_grace_seconds=self.settings.drain_grace_seconds,
             ),
             [registration],

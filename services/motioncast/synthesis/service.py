@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import Final
 
@@ -36,11 +37,15 @@ def registration(
 ) -> Registration:
     """Returns the synthesis service to register; arguments and errors as the keypoint service's."""
     synthesizer = Synthesizer(MeasuredEngine(engine, metrics.registry))
-    servicer = SynthesisServicer(Catalogue(engine, default_model), synthesizer)
+    catalogue = Catalogue(engine, default_model)
+    servicer = SynthesisServicer(catalogue, synthesizer)
+    images = MAX_SOURCES * catalogue.largest_image_bytes
     return Registration(
         name=DESCRIPTOR.services_by_name["SynthesisService"].full_name,
         add=partial(add_SynthesisServiceServicer_to_server, servicer),
-        ready=engine.ready,
+        ready=catalogue.ready,
+        max_request_bytes={"Synthesize": images + MAX_DRIVING * catalogue.largest_keypoints_bytes},
+        log_level=logging.DEBUG,
     )
 
 

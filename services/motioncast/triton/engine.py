@@ -57,6 +57,10 @@ class TritonEngine:
         """Returns the names of the models that can run, in order of the alphabet."""
         return self._open().models()
 
+    def offered(self) -> tuple[str, ...]:
+        """Returns the names of all models of the repository, those that cannot run too."""
+        return tuple(sorted({*self._open().offered(), *self.triton.broken}))
+
     def metadata(self, model: str) -> ModelMetadata:
         """Returns what a model takes and gives; see `Engine.metadata`."""
         return self._open().metadata(model)

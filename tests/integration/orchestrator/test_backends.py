@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ from motioncast.v1.keypoint_pb2_grpc import (
     add_KeypointServiceServicer_to_server,
 )
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
-from motioncast.wire.errors import InvalidInputError, UnavailableError
+from motioncast.wire.errors import ExhaustedError, InvalidInputError, UnavailableError
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
@@ -122,14 +123,19 @@ class Moody(KeypointServiceServicer):
 
 
 @asynccontextmanager
-async def detect_with(stack: Stack, servicer: Moody) -> AsyncIterator[str]:
+async def detect_with(
+    stack: Stack,
+    servicer: Moody,
+    server_settings: ServerSettings | None = None,
+    settings: OrchestratorSettings | None = None,
+) -> AsyncIterator[str]:
     """Serves an orchestrator whose keypoint service is another one."""
     registered = Registration(
         "motioncast.v1.KeypointService", partial(add_KeypointServiceServicer_to_server, servicer)
     )
     async with (
-        Server(ServerSettings(), [registered]) as server,
-        orchestrate(replace(stack.addresses, keypoint=server.address)) as (target, _),
+        Server(server_settings or ServerSettings(), [registered]) as server,
+        orchestrate(replace(stack.addresses, keypoint=server.address), settings) as (target, _),
     ):
         yield target
 
@@ -140,6 +146,41 @@ async def test_a_call_is_tried_again_while_a_service_restarts(stack: Stack) -> N
         session = await cast(target, [config(), source(IMAGE), packet(0, POINTS)])
     assert session.origins == "O"
     assert moody.calls == 3
+
+
+async def test_a_frame_of_a_session_waits_for_room_at_a_service(stack: Stack) -> None:
+    full = ExhaustedError("server: full", retry_after_seconds=1)
+    moody = Moody(full, full, full)
+    async with detect_with(stack, moody) as target:
+        session = await cast(target, [config(), source(IMAGE), packet(0, POINTS)])
+    assert session.origins == "O"
+    assert moody.calls == 4
+
+
+async def test_no_session_is_refused_by_a_service_that_takes_one_call(stack: Stack) -> None:
+    one = ServerSettings(max_concurrent_calls=1, max_queued_calls=0)
+    async with detect_with(stack, Moody(), one) as target:
+        requests = [config(), source(IMAGE), *(frame(t, IMAGE) for t in range(5))]
+        sessions = await asyncio.gather(*(cast(target, requests) for _ in range(8)))
+    assert [session.origins for session in sessions] == ["OOOOO"] * 8
+
+
+async def test_a_session_waits_for_room_until_its_time_is_over(stack: Stack) -> None:
+    full = ExhaustedError("server: full", retry_after_seconds=1)
+    async with detect_with(
+        stack, Moody(*[full] * 1000), settings=OrchestratorSettings(call_timeout_seconds=0.2)
+    ) as target:
+        with pytest.raises(grpc.RpcError, match="has no room: server: full") as failed:
+            await cast(target, [config(), source(IMAGE)])
+    assert failed.value.code() is StatusCode.UNAVAILABLE
+
+
+async def test_a_message_too_large_for_a_service_is_not_sent_again(stack: Stack) -> None:
+    moody = Moody(ExhaustedError("message: too large"))
+    async with detect_with(stack, moody) as target:
+        with pytest.raises(grpc.RpcError, match="refused: message: too large"):
+            await cast(target, [config(), source(IMAGE)])
+    assert moody.calls == 1
 
 
 async def test_a_refusal_of_a_service_is_passed_on_with_its_name(stack: Stack) -> None:

@@ -100,4 +100,5 @@ async def test_the_models_are_listed_with_their_geometry_the_default_first(
 
     async with serving_models(tmp_path, default_model="beta") as served:
         response = await served.keypoint.ListModels(ListModelsRequest())
-    assert response == ListModelsResponse(models=[info("beta"), info("alpha")])
+    models = [info("beta"), info("alpha")]
+    assert response == ListModelsResponse(models=models, default_model="beta")

@@ -114,5 +114,31 @@ async def test_a_configuration_that_is_not_whole_leaves_the_others(tmp_path: Pat
     build_toy_repository(tmp_path, "beta")
     shutil.rmtree(tmp_path / "alpha_synthesis")
     assert [models.name for models in (await catalogue(tmp_path)).all()] == ["beta"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "named"), [("face256", None), ("lite128", "lite128"), ("akiyo", "akiyo")]
+)
+async def test_no_other_takes_the_place_of_a_default_that_cannot_be_loaded(
+    tmp_path: Path, broken: str, named: str | None
+) -> None:
+    for name in ("akiyo", "face256", "lite128"):
+        build_toy_repository(tmp_path, name)
+    (tmp_path / f"{broken}_synthesis" / "1" / "model.onnx").write_bytes(b"torn")
+    async with OnnxRuntimeEngine(tmp_path) as engine:
+        served = Catalogue(engine, named)
+        assert not await served.ready()
+    with pytest.raises(UnknownModelError, match=f"^model: '{broken}', the default, cannot be ser"):
+        served.resolve("")
     with pytest.raises(UnknownModelError):
-        await catalogue(tmp_path, "alpha")
+        served.resolve(broken)
+    others = [name for name in ("akiyo", "face256", "lite128") if name != broken]
+    assert [models.name for models in served.all()] == others
+    assert [served.resolve(name).name for name in others] == others
+
+
+async def test_a_catalogue_is_ready_with_its_engine(toy_repository: Path) -> None:
+    async with OnnxRuntimeEngine(toy_repository) as engine:
+        served = Catalogue(engine)
+        assert await served.ready()
+    assert not await served.ready()

@@ -19,3 +19,10 @@ def test_what_is_left_shrinks() -> None:
 
 def test_nothing_is_left_of_a_deadline_that_has_passed() -> None:
     assert Deadline.after(-1).remaining_seconds() == 0
+
+
+def test_of_two_deadlines_the_earlier_one_holds() -> None:
+    soon, later, never = Deadline(1.0), Deadline(2.0), Deadline()
+    assert soon.earlier(later) == later.earlier(soon) == soon
+    assert soon.earlier(never) == never.earlier(soon) == soon
+    assert never.earlier(never) == never

@@ -52,6 +52,7 @@ class KServeEngine:
         self.settings = settings
         self._models: dict[str, RemoteModel] = {}  # that could run once
         self._ready: frozenset[str] = frozenset()  # when the server was last asked
+        self._offered: frozenset[str] = frozenset()  # likewise, those that cannot run too
         self._wanted: frozenset[str] = frozenset()  # what ran when the engine was opened
         self._channel: grpc.aio.Channel | None = None
         self._stub: Any = None
@@ -103,6 +104,10 @@ class KServeEngine:
         """Returns the names of the models that could run when the server was last asked."""
         return tuple(sorted(self._ready))
 
+    def offered(self) -> tuple[str, ...]:
+        """Returns the names of all models of the server, when it was last asked."""
+        return tuple(sorted(self._offered | self._ready))
+
     def metadata(self, model: str) -> ModelMetadata:
         """Returns what a model takes and gives; see `Engine.metadata`."""
         if model not in self._ready:
@@ -140,9 +145,9 @@ class KServeEngine:
 
     async def _index(self) -> frozenset[str]:
         """Returns the names of the models that can run."""
-        request = service_pb2.RepositoryIndexRequest(ready=True)
-        index = await self._ask(self._stub.RepositoryIndex, request)
-        return frozenset(model.name for model in index.models)
+        index = await self._ask(self._stub.RepositoryIndex, service_pb2.RepositoryIndexRequest())
+        self._offered = frozenset(model.name for model in index.models)
+        return frozenset(model.name for model in index.models if model.state == "READY")
 
     async def _learn(self, model: str) -> None:
         """Asks what a model takes and gives."""
