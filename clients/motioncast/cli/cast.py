@@ -26,6 +26,7 @@ from motioncast.client import (
 )
 from motioncast.framing import Framed
 from motioncast.sources import Gathering
+from motioncast.wire.patterns import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
 T = TypeVar("T")
 
@@ -34,8 +35,8 @@ T = TypeVar("T")
 class CastOptions:
     """How a video goes through the service."""
 
-    observed: int = 1  # M
-    predicted: int = 1  # N
+    observed: int = DEFAULT_OBSERVED  # M
+    predicted: int = DEFAULT_PREDICTED  # N
     model: str | None = None  # None: the server's default
     relative_motion: bool = False
     seed: int | None = None  # None: the mean path

@@ -25,6 +25,7 @@ from motioncast.client.errors import (
     UnknownModelError,
 )
 from motioncast.client.options import StreamOptions, is_observed
+from motioncast.client.pictures import Channels, fit
 from motioncast.client.stream import Stream
 from motioncast.client.sync import SyncService, SyncStream, connect_sync
 from motioncast.client.types import (
@@ -49,6 +50,7 @@ from motioncast.framing import Crop, FramingMode, put_back
 
 __all__ = [
     "ByteCounts",
+    "Channels",
     "ConnectError",
     "Crop",
     "DeadlineExceededError",
@@ -84,6 +86,7 @@ __all__ = [
     "UnknownModelError",
     "connect",
     "connect_sync",
+    "fit",
     "is_observed",
     "put_back",
 ]

@@ -16,11 +16,13 @@ from weakref import WeakSet
 import grpc
 
 from motioncast.client import channel
+from motioncast.client.awaited import Awaited
 from motioncast.client.decode import decode_server_info
+from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import from_rpc
 from motioncast.client.options import StreamOptions
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
-from motioncast.client.stream import Awaited, Stream
+from motioncast.client.stream import Stream
 from motioncast.client.sync import SyncStream
 from motioncast.client.types import (
     Encoding,
@@ -55,16 +57,19 @@ async def connect(
         keepalive_seconds: Silence during a call after which the server is asked for a sign of life.
 
     Raises:
-        ConnectError: Nobody answered.
+        ConnectError: Nobody answered; its `reason` says what is in the way.
     """
     with channel.opened(target, max_message_bytes, keepalive_seconds) as connection:
         stub = MotionTransferServiceStub(connection)
-        with channel.answering(target, timeout):
+        try:
             await _result(
                 stub.GetServerInfo.future(
                     GetServerInfoRequest(), timeout=timeout, wait_for_ready=True
                 )
             )
+        except grpc.RpcError as failure:
+            if channel.in_vain(failure):
+                raise await asyncio.to_thread(connect_error, target, timeout) from None
         service = Service(stub, target)
         try:
             yield service
@@ -95,6 +100,7 @@ class Service:
         *,
         source: Pixels | Sequence[Pixels] | None = None,
         encoding: Encoding = "rgb8",
+        latest_only: bool = False,
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> Stream:
@@ -109,6 +115,9 @@ class Service:
                 frame is made from the one that shows it best. None takes the first frame
                 (reconstruction). Further ones may come later, as elements of the video (`Source`).
             encoding: How images are sent.
+            latest_only: For a live source: frames are taken as they come, and where the server or
+                the caller does not keep up, only the newest is sent. Those left out are lost
+                frames, so that as many come back all the same.
             timeout: Seconds for the whole session; None for no limit.
             options: How the session runs, see `StreamOptions`.
 
@@ -117,7 +126,7 @@ class Service:
                 also when a frame is not.
         """
         session = FramesSession(frames, source, encoding, options)
-        return self._open(session, frames, timeout)
+        return self._open(session, frames, timeout, latest_only)
 
     def stream_keypoints(
         self,
@@ -127,6 +136,7 @@ class Service:
         source_keypoints: Keypoints | Sequence[Keypoints] | None = None,
         mode: Mode | None = None,
         encoding: Encoding = "rgb8",
+        latest_only: bool = False,
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> Stream:
@@ -143,6 +153,7 @@ class Service:
             mode: What the source is: the video's first frame (the default), or another image
                 (the default with `relative_motion`).
             encoding: How the source is sent.
+            latest_only: As for `stream`.
             timeout: Seconds for the whole session; None for no limit.
             options: How the session runs, see `StreamOptions`.
 
@@ -150,7 +161,7 @@ class Service:
             InvalidRequestError: As `stream` does.
         """
         session = KeypointsSession(keypoints, source, source_keypoints, mode, encoding, options)
-        return self._open(session, keypoints, timeout)
+        return self._open(session, keypoints, timeout, latest_only)
 
     async def aclose(self) -> None:
         """Ends the streams that are still running."""
@@ -158,12 +169,17 @@ class Service:
             await stream.aclose()
 
     def _open(
-        self, session: Session[E], elements: Elements[E | Source], timeout: float | None
+        self,
+        session: Session[E],
+        elements: Elements[E | Source],
+        timeout: float | None,
+        latest_only: bool,
     ) -> Stream:
         plain: Iterable[Any] = (
             Awaited(elements) if isinstance(elements, AsyncIterable) else elements
         )
-        stream = Stream(SyncStream(self._stub, self._target, timeout, session, plain), plain)
+        blocking = SyncStream(self._stub, self._target, timeout, session, plain, latest_only)
+        stream = Stream(blocking, plain)
         self._streams.add(stream)
         return stream
 

@@ -17,18 +17,20 @@ Every message is one sentence for the person who made the call.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from motioncast.media.errors import MediaError as MediaError
+from motioncast.media.errors import MotioncastError as MotioncastError
 from motioncast.wire import errors as wire
 from motioncast.wire.status import decode_error
 
-
-class MotioncastError(Exception):
-    """Whatever this package raises on purpose."""
+ConnectReason: TypeAlias = Literal[
+    "proxy", "name", "refused", "unreachable", "http", "tls", "silent"
+]
 
 
 class InvalidRequestError(MotioncastError, ValueError):
@@ -73,7 +75,18 @@ class UnavailableError(MotioncastError):
 
 
 class ConnectError(UnavailableError):
-    """Nobody answered while connecting."""
+    """Nobody answered while connecting.
+
+    Attributes:
+        reason: What is in the way: "proxy" (one that the environment names), "name" (it does not
+            resolve), "refused" (nothing listens on that port), "unreachable" (no connection),
+            "http" (the port speaks HTTP/1), "tls" (it speaks TLS), "silent" (nothing more is
+            known).
+    """
+
+    def __init__(self, message: str, *, reason: ConnectReason = "silent") -> None:
+        super().__init__(message)
+        self.reason: ConnectReason = reason
 
 
 class DeadlineExceededError(MotioncastError, TimeoutError):
@@ -91,10 +104,6 @@ class ServerError(MotioncastError):
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
         self.code = code
-
-
-class MediaError(MotioncastError):
-    """An image or video file cannot be read or written."""
 
 
 class MissingExtraError(MotioncastError, ImportError):

@@ -16,6 +16,7 @@ from motioncast.v1.motion_transfer_pb2 import (
 )
 from motioncast.wire import images
 from motioncast.wire.framing import encode_mode
+from motioncast.wire.patterns import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
 ENCODINGS: Final[dict[Encoding, images.Encoding]] = {
     "rgb8": images.RGB8,
@@ -31,8 +32,8 @@ MODES: Final = {
 class StreamOptions(TypedDict, total=False):
     """How a session runs; each of these may be left out."""
 
-    observed: int  # M, frames sent in each group of M + N: 1 to 256, default 5
-    predicted: int  # N, frames forecast in each group: 0 to 256, default 5; 0 sends every frame
+    observed: int  # M, frames sent in each group of M + N: 1 to 256, default 1
+    predicted: int  # N, frames forecast in each group: 0 to 256, default 0: every frame is sent
     model: str | None  # model configuration, for example "face256"; default: the server's
     relative_motion: bool  # transfer only: the video's motion since its first frame; default False
     frame_rate: float  # frames per second of the video: above 0 and up to 240, default 25
@@ -43,8 +44,8 @@ class StreamOptions(TypedDict, total=False):
 
 
 _DEFAULTS: Final = StreamOptions(
-    observed=5,
-    predicted=5,
+    observed=DEFAULT_OBSERVED,
+    predicted=DEFAULT_PREDICTED,
     model=None,
     relative_motion=False,
     frame_rate=25.0,

@@ -3,6 +3,7 @@
     element 0         ->  config, sources, element 0
     element t         ->  element t when t mod (M + N) < M, else nothing
     further source    ->  the source, which takes no t
+    the end           ->  how many elements there were, where the config did not say so
     config, report    ->  kept
     frame             ->  Frame
 
@@ -12,13 +13,16 @@ The asyncio transport and the blocking one share it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence, Sized
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from motioncast.client.decode import decode_config, decode_frame, decode_report
 from motioncast.client.errors import InvalidRequestError, ServerError, from_domain
+from motioncast.client.latest import Skipped
 from motioncast.client.options import StreamOptions, encode_config, encoding, is_observed
 from motioncast.client.sources import listed, message
 from motioncast.client.types import (
@@ -28,6 +32,7 @@ from motioncast.client.types import (
     FramedKeypoints,
     Keypoints,
     Mode,
+    Origin,
     Pixels,
     Report,
     Source,
@@ -36,6 +41,7 @@ from motioncast.v1.motion_transfer_pb2 import (
     DrivingFrame,
     KeypointPacket,
     SourceImage,
+    StreamEnd,
     StreamRequest,
     StreamResponse,
 )
@@ -64,6 +70,7 @@ class Session(ABC, Generic[E]):
         self._next_index = 0
         self._config: EffectiveConfig | None = None
         self._report: Report | None = None
+        self._given: Counter[Origin] = Counter()
 
     @property
     def config(self) -> EffectiveConfig:
@@ -77,9 +84,17 @@ class Session(ABC, Generic[E]):
         """The report; RuntimeError before the last frame has come."""
         if self._report is None:
             raise RuntimeError("the report comes after the last frame")
-        return self._report
+        if self.frame_count is not None:
+            return self._report
+        # The server may have forecast some frames more before it knew where the video ends.
+        return replace(
+            self._report,
+            observed_frames=self._given[Origin.OBSERVED],
+            predicted_frames=self._given[Origin.PREDICTED],
+            concealed_frames=self._given[Origin.CONCEALED],
+        )
 
-    def send(self, element: E | Source | None) -> list[StreamRequest]:
+    def send(self, element: E | Source | Skipped | None) -> list[StreamRequest]:
         """Returns the messages for the next element of the video, none for one that is not sent.
 
         Raises:
@@ -87,6 +102,9 @@ class Session(ABC, Generic[E]):
         """
         if isinstance(element, Source):
             return self._send_source(element)
+        if isinstance(element, Skipped):
+            self._next_index += element.count
+            return []
         index = self._next_index
         self._next_index += 1
         if element is None:
@@ -97,11 +115,13 @@ class Session(ABC, Generic[E]):
             sources = self._sources(index, element)
             messages += [StreamRequest(source=source) for source in sources]
             self._opened = True
-        if is_observed(index, self._opening.observed_frames, self._opening.predicted_frames):
+        if self.sends(index):
             messages.append(self._message(index, element))
         return messages
 
-    def send_next(self, elements: Iterator[E | Source | None]) -> list[StreamRequest] | None:
+    def send_next(
+        self, elements: Iterator[E | Source | Skipped | None]
+    ) -> list[StreamRequest] | None:
         """Returns what `send` makes of the next element, None after the last one."""
         try:
             return self.send(next(elements))
@@ -109,14 +129,40 @@ class Session(ABC, Generic[E]):
             return None
 
     @property
+    def frames_read(self) -> int:
+        """Elements of the video that `send` was given, sources left out."""
+        return self._next_index
+
+    @property
+    def frame_count(self) -> int | None:
+        """Frames of the whole video; None when only its end tells."""
+        return self._opening.frame_count or None
+
+    @property
+    def observed(self) -> int:
+        """M of the pattern."""
+        return self._opening.observed_frames
+
+    def sends(self, index: int) -> bool:
+        """Tells whether the pattern sends a frame."""
+        return is_observed(index, self.observed, self._opening.predicted_frames)
+
+    @property
     def complete(self) -> bool:
         """Whether `frame_count` elements have been sent: there is nothing more to read."""
         return 0 < self._opening.frame_count <= self._next_index
 
-    def end(self) -> None:
-        """Notes that the video has ended; InvalidRequestError when nothing of it was there."""
+    def end(self) -> list[StreamRequest]:
+        """Returns the messages for the end of the video.
+
+        Raises:
+            InvalidRequestError: Nothing of it was there.
+        """
         if not self._opened:
             raise InvalidRequestError("the video is empty")
+        if self._opening.frame_count:
+            return []
+        return [StreamRequest(end=StreamEnd(frame_count=self._next_index))]
 
     def receive(self, response: StreamResponse) -> Frame | None:
         """Returns the frame of a message, None for the configuration and the report."""
@@ -130,6 +176,10 @@ class Session(ABC, Generic[E]):
             case kind:
                 raise ServerError(f"the server sent {kind or 'nothing'} where it may not")
         return None
+
+    def give(self, frame: Frame) -> None:
+        """Notes that a frame goes to the caller."""
+        self._given[frame.origin] += 1
 
     def finish(self) -> None:
         """Notes that the server has closed the stream; ServerError when its report is missing."""

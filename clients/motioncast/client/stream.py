@@ -7,12 +7,12 @@ loses its status there (grpc#36066), and with it the sentence that says what was
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Lock
 from typing import Any, TypeVar
 
+from motioncast.client.awaited import Awaited
 from motioncast.client.sync import SyncStream
 from motioncast.client.types import EffectiveConfig, Frame, Report
 
@@ -71,6 +71,7 @@ class Stream:
     async def _run(self, work: Callable[[], T]) -> T:
         """Returns work() from the thread; when cancelled, cuts it short and waits for its end."""
         future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        future.add_done_callback(_look_at)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -84,32 +85,7 @@ class Stream:
             self._elements.interrupt()
 
 
-class Awaited(Iterator[Any]):
-    """The elements of an async iterable, for a thread that is not the loop's."""
-
-    def __init__(self, elements: AsyncIterable[Any]) -> None:
-        self._iterator = aiter(elements)
-        self._loop = asyncio.get_running_loop()
-        self._next: Future[Any] | None = None
-        self._interrupted = False
-        self._lock = Lock()  # no element is begun after the interruption
-
-    def __next__(self) -> Any:
-        with self._lock:
-            if self._interrupted:
-                raise StopIteration
-            self._next = asyncio.run_coroutine_threadsafe(self._advance(), self._loop)
-        try:
-            return self._next.result()
-        except StopAsyncIteration:
-            raise StopIteration from None
-
-    def interrupt(self) -> None:
-        """Ends the iteration; an element that is being waited for is given up."""
-        with self._lock:
-            self._interrupted = True
-            if self._next is not None:
-                self._next.cancel()
-
-    async def _advance(self) -> Any:
-        return await anext(self._iterator)
+def _look_at(future: asyncio.Future[Any]) -> None:
+    # A failure that is nobody's any more, because the waiting was cancelled, is not logged.
+    if not future.cancelled():
+        future.exception()

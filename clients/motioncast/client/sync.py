@@ -8,6 +8,7 @@ with connect_sync("localhost:50050") as service:
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Unpack
@@ -17,7 +18,10 @@ import grpc
 
 from motioncast.client import channel
 from motioncast.client.decode import decode_server_info
+from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import from_rpc
+from motioncast.client.flow import WINDOW, Flow
+from motioncast.client.latest import Latest
 from motioncast.client.options import StreamOptions
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
 from motioncast.client.types import (
@@ -47,8 +51,11 @@ def connect_sync(
     """Connects to an orchestrator, as `connect` does."""
     with channel.opened(target, max_message_bytes, keepalive_seconds) as connection:
         stub = MotionTransferServiceStub(connection)
-        with channel.answering(target, timeout):
+        try:
             stub.GetServerInfo(GetServerInfoRequest(), timeout=timeout, wait_for_ready=True)
+        except grpc.RpcError as failure:
+            if channel.in_vain(failure):
+                raise connect_error(target, timeout) from None
         service = SyncService(stub, target)
         try:
             yield service
@@ -78,12 +85,13 @@ class SyncService:
         *,
         source: Pixels | Sequence[Pixels] | None = None,
         encoding: Encoding = "rgb8",
+        latest_only: bool = False,
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> SyncStream:
         """Returns the session of a video of frames, as `Service.stream` does."""
         session = FramesSession(frames, source, encoding, options)
-        return self._open(session, frames, timeout)
+        return self._open(session, frames, timeout, latest_only)
 
     def stream_keypoints(
         self,
@@ -93,12 +101,13 @@ class SyncService:
         source_keypoints: Keypoints | Sequence[Keypoints] | None = None,
         mode: Mode | None = None,
         encoding: Encoding = "rgb8",
+        latest_only: bool = False,
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> SyncStream:
         """Returns the session of a video of keypoints, as `Service.stream_keypoints` does."""
         session = KeypointsSession(keypoints, source, source_keypoints, mode, encoding, options)
-        return self._open(session, keypoints, timeout)
+        return self._open(session, keypoints, timeout, latest_only)
 
     def close(self) -> None:
         """Ends the streams that are still running."""
@@ -106,9 +115,13 @@ class SyncService:
             stream.close()
 
     def _open(
-        self, session: Session[E], elements: Iterable[E | Source | None], timeout: float | None
+        self,
+        session: Session[E],
+        elements: Iterable[E | Source | None],
+        timeout: float | None,
+        latest_only: bool,
     ) -> SyncStream:
-        stream = SyncStream(self._stub, self._target, timeout, session, elements)
+        stream = SyncStream(self._stub, self._target, timeout, session, elements, latest_only)
         self._streams.add(stream)
         return stream
 
@@ -126,12 +139,16 @@ class SyncStream:
         timeout: float | None,
         session: Session[Any],
         elements: Iterable[Any],
+        latest_only: bool = False,
     ) -> None:
         self._stub = stub
         self._target = target
         self._timeout = timeout
         self._session = session
-        self._elements = elements
+        self._elements = Latest(elements, session.sends) if latest_only else elements
+        # Live: a group that is made and one on its way, or what is sent would wait in line.
+        window = 2 * min(session.observed, WINDOW // 2) if latest_only else WINDOW
+        self._flow = Flow(window, session.frame_count)
         self._call: Any = None  # both a grpc.Call and an iterator, which its stubs do not say
         self._called = threading.Event()
         self._reading = threading.Lock()  # held while an element of the video is read
@@ -152,12 +169,20 @@ class SyncStream:
             raise RuntimeError("a stream can be read once")
         messages = self._messages(iter(self._elements))
         self._call = self._stub.Stream(messages, timeout=self._timeout)
+        if not self._call.add_callback(self._flow.stop):
+            self._flow.stop()
         self._called.set()
         try:
+            waiting: deque[Frame] = deque()  # for the video to get to them
             for response in self._call:
                 frame = self._session.receive(response)
                 if frame is not None:
-                    yield frame
+                    waiting.append(frame)
+                while waiting and self._flow.reached(waiting[0].index):
+                    yield self._given(waiting.popleft())
+            self._flow.stop()
+            while waiting and self._flow.reached(waiting[0].index):
+                yield self._given(waiting.popleft())
             self._session.finish()
         except grpc.RpcError as failure:
             raise self._failure or from_rpc(failure, self._target, self._timeout) from failure
@@ -169,29 +194,58 @@ class SyncStream:
         self.cancel()
         with self._reading:
             pass
+        if isinstance(self._elements, Latest):
+            self._elements.join()
 
     def cancel(self) -> None:
         """Ends the session without waiting for anything."""
         self._failure = self._failure or RuntimeError("the stream was closed")
+        if isinstance(self._elements, Latest):
+            self._elements.stop()
+        self._flow.stop()
         if self._call is not None:
             self._call.cancel()
+
+    def _given(self, frame: Frame) -> Frame:
+        self._flow.give(frame.index)
+        self._session.give(frame)
+        return frame
 
     def _messages(self, elements: Iterator[Any]) -> Iterator[StreamRequest]:
         self._called.wait()
         while (messages := self._next(elements)) is not None:
-            yield from messages
+            for message in messages:
+                self._flow.write(begins=True)
+                yield message
+                self._flow.write(begins=False)
+            if messages and messages[-1].HasField("end"):
+                return
 
     def _next(self, elements: Iterator[Any]) -> list[StreamRequest] | None:
+        self._flow.wait_for_room()
         with self._reading:
             try:
-                if self._failure is not None:
+                if self._failure is not None or self._flow.over:
                     return None
                 if not self._session.complete:
                     messages = self._session.send_next(elements)
                     if messages is not None:
+                        self._flow.read(self._session.frames_read, _index(messages))
                         return messages
-                self._session.end()
+                messages = self._session.end()
+                self._flow.end()
+                return messages or None
             except Exception as error:
                 self._failure = self._failure or error
                 self._call.cancel()
             return None
+
+
+def _index(messages: list[StreamRequest]) -> int | None:
+    """Returns the index of the frame that is among messages; None when there is none."""
+    for message in messages:
+        if message.HasField("frame"):
+            return message.frame.index
+        if message.HasField("keypoints"):
+            return message.keypoints.index
+    return None

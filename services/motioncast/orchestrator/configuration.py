@@ -14,6 +14,7 @@ from motioncast.wire.errors import InvalidInputError, UnknownModelError
 from motioncast.wire.framing import decode_mode, encode_mode
 from motioncast.wire.images import Encoding, effective_encoding
 from motioncast.wire.limits import check_range
+from motioncast.wire.patterns import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
 MAX_GROUP_FRAMES: Final = 256  # largest M and largest N
 MAX_FRAME_COUNT: Final = 2**24  # a week at 25 frames a second; longer ones declare no number
@@ -65,8 +66,8 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
     config = SessionConfig(
         model=_model(message, served),
         pattern=Pattern(
-            _count(message, "observed_frames", low=1, default=1),
-            _count(message, "predicted_frames", low=0, default=0),
+            _count(message, "observed_frames", low=1, default=DEFAULT_OBSERVED),
+            _count(message, "predicted_frames", low=0, default=DEFAULT_PREDICTED),
         ),
         mode=message.mode or _RECONSTRUCTION,
         relative_motion=message.relative_motion,

@@ -1,6 +1,6 @@
 """The door of a session: what a client sends, in which order, checked before anything works on it.
 
-StreamRequest: config, then source 0, then frames, keypoint packets and sources in any mix
+StreamRequest: config, then source 0, then frames, keypoint packets and sources in any mix; the end
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _MESSAGES: Final[dict[str, tuple[str, Kind]]] = {
     "source": ("the source image", "source"),
     "frame": ("a frame", "frames"),
     "keypoints": ("a keypoint packet", "keypoints"),
+    "end": ("the end", "config"),
 }
 
 
@@ -96,10 +97,19 @@ async def read_arrival(
     raise _out_of_order(kind, "came twice")
 
 
+async def read_nothing(requests: AsyncIterator[StreamRequest]) -> None:
+    """Reads what follows the end; raises OutOfOrderError when there is anything."""
+    request = await anext(requests, None)
+    if request is not None:
+        raise _out_of_order(_kind(request), "came after the end")
+
+
 def _kind(request: StreamRequest) -> str:
     kind = request.WhichOneof("message")
     if kind is None:
-        raise InvalidInputError.of("message", "has neither config, source, frame nor keypoints")
+        raise InvalidInputError.of(
+            "message", "has neither config, source, frame, keypoints nor end"
+        )
     return kind
 
 

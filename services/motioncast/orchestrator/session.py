@@ -30,6 +30,7 @@ from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     ResultFrame,
     SourceImage,
+    StreamEnd,
     StreamRequest,
     StreamResponse,
 )
@@ -106,8 +107,13 @@ class Session:
 
     async def _arrivals(
         self, requests: AsyncIterator[StreamRequest]
-    ) -> AsyncGenerator[tuple[int, Arrival] | SourceImage, None]:
+    ) -> AsyncGenerator[tuple[int, Arrival] | SourceImage | StreamEnd, None]:
         async for request in requests:
+            if request.HasField("end"):
+                self._accounting.count_received("config", request.ByteSize())
+                yield request.end
+                await door.read_nothing(requests)
+                return
             if request.HasField("source"):
                 source = await door.checked_source(
                     request.source, self._config.model, self._framing, first=False

@@ -12,7 +12,7 @@ from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.orchestrator.sources import Sources
 from motioncast.orchestrator.timeline import Origin, Pattern, Slot, Timeline
 from motioncast.v1.common_pb2 import Image, KeypointSet
-from motioncast.v1.motion_transfer_pb2 import SourceImage
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamEnd
 
 Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
 
@@ -58,7 +58,7 @@ def stretch_end(pattern: Pattern, index: int) -> int:
 
 
 async def cut_stretches(
-    arrivals: AsyncIterator[tuple[int, Arrival] | SourceImage],
+    arrivals: AsyncIterator[tuple[int, Arrival] | SourceImage | StreamEnd],
     pattern: Pattern,
     frame_count: int | None,
     sources: Sources,
@@ -66,7 +66,7 @@ async def cut_stretches(
     """Yields the timeline's stretches, each as soon as all of its frames are due.
 
     A source that comes in between ends the stretch: the frames that are due are made without it.
-    Raises as `Timeline.arrive` does.
+    Raises as `Timeline.arrive` and `Timeline.end` do.
     """
     timeline = Timeline(pattern, frame_count)
     frames: list[Frame] = []
@@ -89,6 +89,9 @@ async def cut_stretches(
                 yield cut()
             sources = sources.joined(arrived)
             continue
+        if isinstance(arrived, StreamEnd):
+            timeline.end(arrived.frame_count)
+            continue
         index, arrival = arrived
         for slot in timeline.arrive(index):
             if stretch := completes(slot, arrival if slot.index == index else None):
@@ -96,6 +99,8 @@ async def cut_stretches(
     for slot in timeline.close():
         if stretch := completes(slot, None):
             yield stretch
+    if frames:  # the timeline ends within a group
+        yield cut()
 
 
 async def merge_stretches(

@@ -90,11 +90,41 @@ class Timeline:
         self._next_due = self._cut(self._pattern.next_expected(index + 1))
         return self._slots(start, self._next_due, arrived=index, nothing_seen=first)
 
+    def end(self, frame_count: int) -> None:
+        """Says how many frames the timeline has, where that was unknown.
+
+        Raises:
+            InvalidInputError: It was known, or the number is none that can follow what arrived.
+        """
+        problem = None
+        if self._frame_count is not None:
+            problem = f"{frame_count} of them, but the configuration has frame_count already"
+        elif frame_count <= self._last_arrived:
+            problem = f"{frame_count} of them, but index {self._last_arrived} was sent"
+        elif frame_count - 1 - self._last_arrived > MAX_GAP_FRAMES:
+            problem = (
+                f"{frame_count} of them leave out {frame_count - 1 - self._last_arrived} frames,"
+                f" the limit is {MAX_GAP_FRAMES}"
+            )
+        if problem is not None:
+            raise InvalidInputError.of("end.frame_count", problem)
+        self._frame_count = frame_count
+
     def close(self) -> Iterator[Slot]:
-        """Returns the frames that are still due when nothing more will arrive."""
+        """Returns the frames that are still due when nothing more will arrive.
+
+        Raises:
+            InvalidInputError: More were declared than can have been lost.
+        """
         start, end = self._next_due, self._next_due
         if self._frame_count is not None:
             end = self._frame_count
+            if (owed := end - 1 - self._last_arrived) > MAX_GAP_FRAMES:
+                raise InvalidInputError.of(
+                    "config.frame_count",
+                    f"{end} frames were declared, but the last {owed} never came;"
+                    f" the limit is {MAX_GAP_FRAMES}",
+                )
         elif self._last_arrived >= 0:
             end = self._pattern.group_end(self._last_arrived)
         self._next_due = end

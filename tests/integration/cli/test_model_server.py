@@ -46,7 +46,8 @@ def test_all_services_run_on_a_model_server(
     run: Run, clip: Path, model_server: str, tmp_path: Path
 ) -> None:
     with serving("--triton-url", model_server) as target:
-        result = run("stream", clip, "--target", target, "--out", tmp_path, "--quiet")
+        options = ("--target", target, "--predicted", 1, "--out", tmp_path, "--quiet")
+        result = run("stream", clip, *options)
     assert result.code == 0, result.err
     frames = json.loads((tmp_path / "report.json").read_text())["frames"]
     assert (frames["observed"], frames["predicted"]) == (5, 5)

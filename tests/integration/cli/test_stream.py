@@ -61,7 +61,7 @@ def test_every_frame_is_reported_with_its_origin_and_its_quality(
 
 
 def test_counts_and_bytes_are_those_of_what_was_sent(run: Run, clip: Path, tmp_path: Path) -> None:
-    assert run("stream", clip, "--out", tmp_path).code == 0
+    assert run("stream", clip, "--predicted", 1, "--out", tmp_path).code == 0
     report = _report(tmp_path)
     assert report["frames"] == {"total": 10, "observed": 5, "predicted": 5, "concealed": 0}
     raw = FRAMES * HEIGHT * WIDTH * 3
@@ -91,7 +91,7 @@ def test_all_files_are_there_and_show_every_frame(run: Run, clip: Path, tmp_path
 
 
 def test_the_border_in_the_video_tells_the_origin(run: Run, clip: Path, tmp_path: Path) -> None:
-    run("stream", clip, "--out", tmp_path)
+    run("stream", clip, "--predicted", 1, "--out", tmp_path)
     with av.open(tmp_path / "comparison.mp4") as container:
         for index, frame in enumerate(container.decode(video=0)):
             picture = frame.to_ndarray(format="rgb24").astype(int)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +87,41 @@ async def test_cancelling_the_reader_cancels_the_session() -> None:
         with pytest.raises(asyncio.CancelledError):
             await reader
         await asyncio.wait_for(held.left.wait(), 10)
+
+
+@pytest.mark.parametrize("cancels", ["wait_for", "cancel", "twice"])
+async def test_a_cancellation_leaves_nothing_to_complain_about(cancels: str) -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def ending() -> AsyncIterator[Pixels]:
+        yield FRAME
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return  # a StopAsyncIteration that nobody waits for any more
+
+    held = Held()
+    async with serving(stream=held.stream) as served, connect(served.server.address) as service:
+        for video in (Counted(FRAME), ending()):
+            frames = aiter(service.stream(video, predicted=0))
+            await anext(frames)
+            await held.entered.wait()
+            if cancels == "wait_for":
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(anext(frames), 0.05)
+                continue
+            reader = asyncio.ensure_future(anext(frames))
+            await service.server_info()
+            reader.cancel()
+            if cancels == "twice":
+                await asyncio.sleep(0)
+                reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
 
 
 async def test_after_the_loop_nobody_reads_the_video_any_more() -> None:
@@ -182,6 +219,30 @@ async def test_a_reader_that_does_not_read_holds_back_both_sides() -> None:
         await anext(frames)
         await quiet(served)
     assert video.read < 50
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_small_frames_do_not_run_ahead_either(reads: bool) -> None:
+    """What the network buffers is much more than a frame of six pixels."""
+    entered = asyncio.Event()
+
+    async def deaf(
+        requests: AsyncIterator[StreamRequest], context: Context
+    ) -> AsyncIterator[StreamResponse]:
+        entered.set()
+        await asyncio.Event().wait()
+        yield StreamResponse()
+
+    video = Counted(FRAME)
+    stream = mirror if reads else deaf
+    async with serving(stream=stream) as served, connect(served.server.address) as service:
+        frames = aiter(service.stream(video, predicted=0))
+        first = asyncio.ensure_future(anext(frames))
+        await (first if reads else entered.wait())
+        await quiet(served)
+        first.cancel()
+        await asyncio.wait([first])
+    assert 60 < video.read <= 65
 
 
 async def test_a_stream_is_read_once() -> None:

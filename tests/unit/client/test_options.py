@@ -19,12 +19,12 @@ from motioncast.v1.motion_transfer_pb2 import (
 )
 
 
-def test_without_options_half_of_every_ten_frames_is_forecast_at_25_per_second() -> None:
+def test_without_options_every_frame_is_sent_at_25_per_second() -> None:
     assert encode_config({}, Mode.RECONSTRUCTION) == StreamConfig(
         mode=TRANSFER_MODE_RECONSTRUCTION,
         relative_motion=False,
-        observed_frames=5,
-        predicted_frames=5,
+        observed_frames=1,
+        predicted_frames=0,
         frame_rate=25.0,
         output_encoding=IMAGE_ENCODING_RGB8,
     )

@@ -21,21 +21,23 @@ from motioncast.orchestrator.stretch import (
 )
 from motioncast.orchestrator.timeline import Origin, Pattern
 from motioncast.v1.common_pb2 import KeypointSet
-from motioncast.v1.motion_transfer_pb2 import SourceImage
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamEnd
 
 FIRST = SourceImage(keypoints=KeypointSet(x=[-1]))
 SECOND = SourceImage(keypoints=KeypointSet(x=[-2]), index=1)
 
 
 async def packets(
-    indices: list[int | SourceImage],
-) -> AsyncGenerator[tuple[int, Arrival] | SourceImage, None]:
+    indices: list[int | SourceImage | StreamEnd],
+) -> AsyncGenerator[tuple[int, Arrival] | SourceImage | StreamEnd, None]:
     for index in indices:
-        yield index if isinstance(index, SourceImage) else (index, KeypointSet(x=[index]))
+        yield (index, KeypointSet(x=[index])) if isinstance(index, int) else index
 
 
 async def cut(
-    pattern: Pattern, indices: list[int | SourceImage], frame_count: int | None = None
+    pattern: Pattern,
+    indices: list[int | SourceImage | StreamEnd],
+    frame_count: int | None = None,
 ) -> list[Stretch]:
     arrivals, sources = packets(indices), Sources.of(FIRST)
     return [one async for one in cut_stretches(arrivals, pattern, frame_count, sources)]
@@ -64,6 +66,15 @@ async def test_a_group_is_a_stretch() -> None:
 
 async def test_the_paper_s_five_to_twenty_seven_is_one_stretch() -> None:
     assert frames_of(await cut(Pattern(5, 27), list(range(5)))) == [32]
+
+
+async def test_an_end_within_a_group_cuts_the_last_stretch() -> None:
+    end = StreamEnd(frame_count=13)
+    assert frames_of(await cut(Pattern(5, 5), [*range(5), 10, 11, end])) == [10, 3]
+    end = StreamEnd(frame_count=12)
+    assert frames_of(await cut(Pattern(5, 5), [*range(5), 10, 11, end])) == [10, 2]
+    end = StreamEnd(frame_count=7)  # what is forecast already stays
+    assert frames_of(await cut(Pattern(5, 5), [*range(5), end])) == [10]
 
 
 async def test_a_long_group_is_cut() -> None:

@@ -112,6 +112,41 @@ def test_the_declared_number_of_frames_cuts_the_last_group() -> None:
     assert letters(play(Pattern(5, 5), [0, 1], frame_count=4)) == "OOCC"
 
 
+@given(sessions())
+def test_a_timeline_that_is_told_its_end_late_has_as_many_frames(
+    session: tuple[Pattern, list[int], int | None],
+) -> None:
+    pattern, arrivals, _ = session
+    count = (arrivals[-1] if arrivals else 0) + 5
+    timeline = Timeline(pattern)
+    slots = [slot for index in arrivals for slot in timeline.arrive(index)]
+    due = len(slots)
+    timeline.end(count)
+    slots += timeline.close()
+    assert [slot.index for slot in slots] == list(range(max(count, due)))
+    assert slots[:count] == play(pattern, arrivals, count)
+
+
+@pytest.mark.parametrize(
+    ("count", "problem"),
+    [
+        (3, "end.frame_count: 3 of them, but index 3 was sent"),
+        (1029, "end.frame_count: 1029 of them leave out 1025 frames, the limit is 1024"),
+    ],
+)
+def test_an_end_that_cannot_follow_is_refused(count: int, problem: str) -> None:
+    timeline = Timeline(Pattern(1, 0))
+    timeline.arrive(3)
+    with pytest.raises(InvalidInputError, match=f"^{problem}$"):
+        timeline.end(count)
+    timeline.end(1028)
+
+
+def test_an_end_is_told_once() -> None:
+    with pytest.raises(InvalidInputError, match="has frame_count already"):
+        Timeline(Pattern(1, 0), 7).end(7)
+
+
 def test_an_unknown_number_of_frames_ends_with_the_group() -> None:
     assert letters(play(Pattern(5, 5), [0, 1])) == "OOCCCPPPPP"
 

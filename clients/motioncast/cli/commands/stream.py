@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from motioncast.wire.patterns import DEFAULT_OBSERVED, DEFAULT_PREDICTED
+
 if TYPE_CHECKING:
     from motioncast.cli.streaming import StreamJob
 
@@ -53,8 +55,10 @@ def stream(
     relative: Annotated[
         bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")
     ] = False,
-    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 1,
-    predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 1,
+    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = DEFAULT_OBSERVED,
+    predicted: Annotated[
+        int, typer.Option(help="Frames forecast in each group; 0 sends every frame.")
+    ] = DEFAULT_PREDICTED,
     send: Annotated[
         Send, typer.Option(help="Send frames, or keypoints detected here.")
     ] = Send.FRAMES,
@@ -98,6 +102,7 @@ def stream(
     """Send a video through the service and see what comes back.
 
     Only the observed frames of each group are sent; the predicted ones are forecast by the service.
+    Unless told otherwise every frame is sent; --predicted 1 has every second one forecast.
     """
     from motioncast.cli.cast import CastOptions
     from motioncast.cli.streaming import StreamJob

@@ -1,0 +1,145 @@
+"""Why nobody answers at an address: asked with plain sockets once connecting has been in vain.
+
+proxy -> name -> connection -> what speaks there
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from motioncast.client.errors import ConnectError, ConnectReason
+from motioncast.wire.addresses import host_of, is_loopback
+
+_PROBE_SECONDS: Final = 2.0  # for each question
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_HEAD: Final = b"HEAD / HTTP/1.1\r\nHost: motioncast\r\nConnection: close\r\n\r\n"
+_HTTP2_SETTINGS: Final = 4  # the type of the first frame of whoever speaks HTTP/2
+_TLS_ALERT: Final = 0x15
+_DEFAULT_PORT: Final = 443  # gRPC's own
+_PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")  # in gRPC's order
+_EXCEPTIONS: Final = ("no_grpc_proxy", "no_proxy")
+
+
+def connect_error(target: str, waited_seconds: float) -> ConnectError:
+    """Returns why nobody answers; it takes some seconds at most.
+
+    Args:
+        target: Where to, as it was given to gRPC.
+        waited_seconds: How long it was tried.
+    """
+    reason, why = _cause(target)
+    sentence = f"nobody answers at {target} (waited {waited_seconds:g} s): {why}"
+    return ConnectError(sentence, reason=reason)
+
+
+def proxy_of(target: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """Returns the proxy that gRPC goes through to an address, and the variable that says so."""
+    for name in _PROXIES:
+        if environment.get(name):
+            break
+    else:
+        return None
+    host = host_of(target)
+    exceptions = next((environment[n] for n in _EXCEPTIONS if environment.get(n)), "")
+    if any(_excepts(entry.strip(), host) for entry in exceptions.split(",")):
+        return None
+    return environment[name], name
+
+
+def _cause(target: str) -> tuple[ConnectReason, str]:
+    if target.startswith(("unix:", "unix-abstract:", "vsock:")):
+        return "silent", "no server is at that socket"
+    if target.startswith(("http://", "https://")):
+        plain = target.partition("//")[2].rstrip("/")
+        return "name", f"an address is HOST:PORT, without http://, so {plain}"
+    if not is_loopback(target) and (proxy := proxy_of(target, os.environ)):
+        return "proxy", _ask_proxy(target, *proxy)
+    host, port = host_of(target), _port_of(target)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return "name", f"the name {host!r} does not resolve"
+    refused = False
+    for family, _, _, _, address in found:
+        try:
+            said = [_asked(family, address, question) for question in (_PREFACE, _HEAD)]
+        except ConnectionRefusedError:
+            refused = True
+        except OSError:
+            continue
+        else:
+            return _speaks(*said)
+    if refused:
+        return "refused", f"the connection is refused, nothing listens on port {port} there"
+    return "unreachable", "no connection comes about: a firewall, or the machine is not there"
+
+
+def _speaks(to_preface: bytes, to_head: bytes) -> tuple[ConnectReason, str]:
+    """Tells what speaks at a port by what it says to HTTP/2's preface and to a HEAD of HTTP/1."""
+    if to_preface[:1] == bytes([_TLS_ALERT]):
+        return "tls", "the port speaks TLS, this connection does not"
+    if len(to_preface) >= 4 and to_preface[3] == _HTTP2_SETTINGS:
+        return "silent", "a server speaks HTTP/2 there, but does not answer calls in time"
+    if to_head.startswith(b"HTTP/"):
+        version = to_head[:8].decode("ascii", "replace")
+        why = f"the port speaks {version}, not gRPC; the orchestrator's gRPC port is 50050"
+        return "http", f"{why} unless told otherwise"
+    return "silent", "the connection is accepted, but nothing that speaks gRPC answers"
+
+
+def _asked(family: int, address: Any, question: bytes) -> bytes:
+    """Returns what is said to a question on a connection of its own; OSError without one."""
+    with socket.socket(family, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_PROBE_SECONDS)
+        connection.connect(address)
+        return _answer(connection, question, 9)
+
+
+def _ask_proxy(target: str, proxy: str, variable: str) -> str:
+    """Tells what the proxy says to the request that gRPC makes of it."""
+    at = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+    shown = f"{at.hostname}:{at.port or 80}"
+    way = f"the way there goes through the proxy {shown} ({variable})"
+    past = f"no_proxy={host_of(target)} goes past it"
+    try:
+        with socket.create_connection(
+            (unquote(at.hostname or ""), at.port or 80), _PROBE_SECONDS
+        ) as connection:
+            request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
+            line = _answer(connection, request.encode(), 256).partition(b"\r\n")[0]
+    except (OSError, ValueError):
+        return f"{way}, which does not answer; {past}"
+    said = line.decode("ascii", "replace").partition(" ")[2]
+    if said.startswith("200"):
+        return f"{way}, which lets it through, but nothing that speaks gRPC answers; {past}"
+    return f"{way}, which says {said or 'nothing'!r}; {past}"
+
+
+def _answer(connection: socket.socket, question: bytes, size: int) -> bytes:
+    """Returns the first bytes that the other side says, at most `size` or a little more."""
+    answer = b""
+    with contextlib.suppress(OSError):
+        connection.settimeout(_PROBE_SECONDS)
+        connection.sendall(question)
+        while len(answer) < size and (part := connection.recv(256)):
+            answer += part
+    return answer
+
+
+def _port_of(target: str) -> int:
+    port = target.rpartition(":")[2]
+    return int(port) if port.isdecimal() and int(port) < 65536 else _DEFAULT_PORT
+
+
+def _excepts(entry: str, host: str) -> bool:
+    if not entry:
+        return False
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    return host.lower().endswith(entry.lower().lstrip("*"))
