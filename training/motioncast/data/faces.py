@@ -4,6 +4,7 @@ A set of faces is a folder:
 
     frames.npy   (N, S, S, 3) uint8, one clip after another
     points.npy   (N, 70, 2) float32, the anchored keypoints in [-1, 1]
+    mattes.npy   (N, h, h) uint8, the share of the person in each pixel of 255; may be missing
     clips.json   [{"name": ..., "person": ..., "start": ..., "stop": ...}, ...]
 
 Sample i of step s depends on (seed, s, i) alone, so that a resumed training sees what it would have
@@ -22,13 +23,19 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
-from motioncast.models.face.keypoints import MESH, mirror_order
+from motioncast.data.face_variation import (
+    ANYBODY,
+    Variation,
+    before,
+    draw_change,
+    draw_room,
+    varied,
+    varied_points,
+)
+from motioncast.models.face.keypoints import MESH
 
-MIRROR = mirror_order()
-BORDER = 0.125  # of the side that is repeated around a frame before it is moved
 CANDIDATES = 8  # frames of which a pair with another expression is the farthest two
 NOISE = 0.004  # spread of what is added to keypoints, in half sides: half a pixel of 256
 
@@ -60,6 +67,7 @@ class FaceSet:
     without: frozenset[str] = frozenset()  # persons that are left out
     frames: npt.NDArray[np.uint8] = field(init=False, repr=False)
     points: npt.NDArray[np.float32] = field(init=False, repr=False)
+    mattes: npt.NDArray[np.uint8] | None = field(init=False, repr=False)
     openings: npt.NDArray[np.float32] = field(init=False, repr=False)  # (N, 2) of mouth and lids
     persons: Sequence[Sequence[Clip]] = field(init=False, repr=False)
 
@@ -71,6 +79,9 @@ class FaceSet:
                 by_person[clip.person].append(clip)
         object.__setattr__(self, "frames", np.load(self.folder / "frames.npy", mmap_mode="r"))
         object.__setattr__(self, "points", np.load(self.folder / "points.npy"))
+        mattes = self.folder / "mattes.npy"
+        cut = np.load(mattes, mmap_mode="r") if mattes.is_file() else None
+        object.__setattr__(self, "mattes", cut)
         object.__setattr__(self, "openings", openings(self.points))
         object.__setattr__(self, "persons", tuple(by_person.values()))
 
@@ -108,22 +119,11 @@ def openings(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.stack([apart(13, 14) / eyes, lids / eyes], axis=1).astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Variation:
-    """How samples are varied: shares of the samples, and how strongly colours change."""
-
-    mirrored: float = 0.5
-    moved: float = 0.5  # both frames alike
-    followed: float = 0.1  # by a camera that is held, or follows: one frame moves against the other
-    unseen: float = 0.02  # as if there were no face: the unsupervised keypoints have to do
-    colours: float = 1.0
-
-
-ANYBODY = Variation()
-
-
 class FaceSampler:
-    """Draws batches of pairs from sets of faces; the next batch is drawn while one is learnt."""
+    """Draws batches of pairs from sets of faces; the next batch is drawn while one is learnt.
+
+    Some of the people who have mattes are put before one of the rooms (R, h, h, 3).
+    """
 
     def __init__(
         self,
@@ -133,11 +133,12 @@ class FaceSampler:
         side: int,
         expressive: float = 0.0,
         variation: Variation = ANYBODY,
+        rooms: npt.NDArray[np.uint8] | None = None,
         workers: int = 1,
     ) -> None:
         self.sets, self.batch_size, self.seed, self.side = sets, batch_size, seed, side
         self.expressive = expressive  # share of the pairs that differ most in expression
-        self.variation = variation
+        self.variation, self.rooms = variation, rooms
         shares = np.array([one.share for one in sets])
         self._shares = shares / shares.sum()
         self._pool = ThreadPoolExecutor(workers)
@@ -159,81 +160,21 @@ class FaceSampler:
         random = np.random.default_rng([self.seed, step, index])
         one = self.sets[int(random.choice(len(self.sets), p=self._shares))]
         rows = one.draw(random, self.expressive)
-        variation = self.variation
-        mirrored = random.random() < variation.mirrored
-        moved = random.random() < variation.moved
-        view = _view(random, 0.12, 0.08, 0.06) if moved else np.eye(2, 3)
-        views = [view, view]
-        if random.random() < variation.followed:
-            views[1] = view + _view(random, 0.02, 0.01, 0.03) - np.eye(2, 3)
-        colours = _colours(random, variation.colours)
-        images, points = [], []
-        for row, where in zip(rows, views, strict=True):
-            image, place = one.frames[row], one.points[row].copy()
-            if mirrored:
-                image, place = image[:, ::-1], place[MIRROR] * np.array([-1, 1], np.float32)
-            images.append(_recoloured(_moved(image, where, self.side), colours))
-            points.append(_with_presence(_back(place, where), random))
-        if random.random() < variation.unseen:
+        frames, points = [one.frames[row] for row in rows], []
+        elsewhere = random.random() < self.variation.elsewhere
+        if elsewhere and one.mattes is not None and self.rooms is not None:
+            room = draw_room(self.rooms, frames[0].shape[0], random)
+            mattes = [one.mattes[row] for row in rows]
+            frames = [before(*pair, room) for pair in zip(frames, mattes, strict=True)]
+        change, images = draw_change(random, self.variation), []
+        for row, frame, view in zip(rows, frames, change.views, strict=True):
+            images.append(varied(frame, change, view, self.side))
+            points.append(_with_presence(varied_points(one.points[row], change, view), random))
+        if random.random() < self.variation.unseen:
             points = [part * torch.tensor([1.0, 1.0, 0.0]) for part in points]
         return images[0], images[1], points[0], points[1]
-
-
-def _view(random: np.random.Generator, size: float, angle: float, shift: float) -> np.ndarray:
-    """Returns an affine map (2, 3) from a varied picture's [-1, 1] to the frame's."""
-    scale, turn = np.exp(random.uniform(-size, size)), random.uniform(-angle, angle)
-    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
-    x, y = random.uniform(-shift, shift, 2)
-    return np.array([[cos, -sin, x], [sin, cos, y]])
-
-
-def _moved(image: npt.NDArray[np.uint8], view: np.ndarray, side: int) -> Image.Image:
-    """Returns what the view shows of a frame, at a side; the border is repeated beyond it."""
-    own = image.shape[0]
-    if np.array_equal(view, np.eye(2, 3)):
-        picture = Image.fromarray(np.ascontiguousarray(image))
-        if own == side:
-            return picture
-        return picture.resize((side, side), Image.Resampling.LANCZOS)
-    pad = int(BORDER * own)
-    wide = Image.fromarray(np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge"))
-    # Pillow maps centres of pixels x + 0.5; corner-aligned [-1, 1] maps to 0 .. own - 1.
-    step = (own - 1) / (side - 1)
-    linear, half = view[:, :2], (own - 1) / 2
-    offset = half * (linear @ np.array([-1.0, -1.0]) + view[:, 2]) + half + pad + 0.5
-    matrix = linear * step
-    offset = offset - matrix @ np.array([0.5, 0.5])
-    rows = np.concatenate([np.c_[matrix[0][None], offset[0]], np.c_[matrix[1][None], offset[1]]])
-    return wide.transform(
-        (side, side), Image.Transform.AFFINE, tuple(rows.ravel()), Image.Resampling.BICUBIC
-    )
-
-
-def _back(points: npt.NDArray[np.float32], view: np.ndarray) -> npt.NDArray[np.float64]:
-    """Returns where points of the frame lie in the varied picture."""
-    placed: npt.NDArray[np.float64] = (points - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
-    return placed
 
 
 def _with_presence(points: npt.NDArray[np.float64], random: np.random.Generator) -> Tensor:
     noisy = points + random.normal(0, NOISE, points.shape) * (random.random() < 0.5)
     return torch.from_numpy(np.c_[noisy, np.ones(len(noisy))]).float()
-
-
-def _colours(
-    random: np.random.Generator, strength: float
-) -> tuple[npt.NDArray[np.float64], float, float]:
-    """Draws a gain per channel, a brightness and a gamma."""
-    strong = strength * (2.0 if random.random() < 0.3 else 1.0)
-    gain = np.exp(strong * random.uniform(-0.1, 0.1, 3))
-    return gain, strong * random.uniform(-0.06, 0.06), np.exp(strong * random.uniform(-0.15, 0.15))
-
-
-def _recoloured(
-    picture: Image.Image, colours: tuple[npt.NDArray[np.float64], float, float]
-) -> Tensor:
-    gain, brightness, gamma = colours
-    levels = (np.arange(256) / 255) ** gamma
-    table = np.concatenate([np.clip(levels * g + brightness, 0, 1) * 255 for g in gain])
-    recoloured = picture.point(table.round().astype(int).tolist())
-    return torch.from_numpy(np.array(recoloured)).permute(2, 0, 1).float() / 255

@@ -10,15 +10,20 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from motioncast.data.faces import FaceSampler, FaceSet
+from motioncast.data.sources import DataSource, open_clips
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.configurations import configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.face_reconstruction import FaceAdversarialTraining, FaceTraining
 from motioncast.train.settings import FaceAdversarialSettings, FaceSettings
 from motioncast.train.synthesis import train
+
+ROOM_SIDE = 128  # of the pictures of rooms, which are out of focus
+ROOM_EVERY = 25  # frames of their videos
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--texture", type=float, default=0.0)
     parser.add_argument("--landmarks", type=float, default=0.0, metavar="WEIGHT")
     parser.add_argument("--expressive", type=float, default=0.3, metavar="SHARE")
+    parser.add_argument("--rooms", type=Path, metavar="FOLDER", help="videos or photographs")
     parser.add_argument("--adversarial", action="store_true", help="fine-tune --from CHECKPOINT")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT")
@@ -77,8 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         FaceSet(Path(folder), float(share), frozenset(options.without))
         for folder, share in options.sets
     ]
+    rooms = None
+    if options.rooms is not None:
+        clips = open_clips(DataSource(options.rooms), ROOM_SIDE)
+        rooms = np.asarray(clips.frames[::ROOM_EVERY])
     sampler = FaceSampler(
-        sets, settings.batch_size, settings.seed, network.image_size, options.expressive
+        sets,
+        settings.batch_size,
+        settings.seed,
+        network.image_size,
+        options.expressive,
+        rooms=rooms,
     )
     train(training, sampler, options.out)  # type: ignore[arg-type]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from motioncast.data.faces import FaceSampler, FaceSet, Variation
+from motioncast.data.face_variation import Variation
+from motioncast.data.faces import FaceSampler, FaceSet
 from motioncast.data.own_videos import OwnVideos
 from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.motion_transfer import MotionTransfer
@@ -21,7 +22,9 @@ FRAMES_PER_CALL = 8
 EXPRESSIVE = 0.3  # share of the pairs
 
 # Little: it is this person, in this light and before this room, that comes again.
-VARIATION = Variation(mirrored=0.0, followed=0.0, unseen=0.0, colours=0.3)
+VARIATION = Variation(
+    mirrored=0.0, followed=0.0, unseen=0.0, elsewhere=0.0, colours=0.3, squeeze=0.03, shear=0.02
+)
 
 FACE_SETTINGS = FaceSettings(
     steps=1000,

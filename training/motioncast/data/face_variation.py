@@ -1,0 +1,171 @@
+"""Variation of pairs of faces: both frames change alike, and their keypoints with them.
+
+A few dozen people are few: what is narrower, of other colours and in another room is, for a
+network, somebody else somewhere else.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from motioncast.data.rooms import made_up_wall
+from motioncast.models.face.keypoints import mirror_order
+
+Frame = npt.NDArray[np.uint8]
+
+MIRROR = mirror_order()
+BORDER = 0.25  # of the side that is repeated around a frame before it is moved
+GREY = np.array([0.299, 0.587, 0.114])  # BT.601
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """How samples are varied: shares of the samples, and how strongly they change."""
+
+    mirrored: float = 0.5
+    moved: float = 0.5  # both frames alike
+    followed: float = 0.1  # by a camera that is held, or follows: one frame moves against the other
+    unseen: float = 0.02  # as if there were no face: the unsupervised keypoints have to do
+    elsewhere: float = 0.3  # of those that have a matte: put before another room
+    colours: float = 1.0
+    squeeze: float = 0.12  # logarithm of the largest change of width over height, halved
+    shear: float = 0.1
+
+
+ANYBODY = Variation()
+
+
+class Change(NamedTuple):
+    """One sample's variation: the views of its frames, and what colours become."""
+
+    mirrored: bool
+    views: tuple[np.ndarray, np.ndarray]  # (2, 3) each, see `draw_view`
+    table: list[int]  # 3 x 256 levels
+    mixture: npt.NDArray[np.float32]  # (3, 3) of colours
+
+
+def draw_change(random: np.random.Generator, variation: Variation) -> Change:
+    """Draws how one sample is varied."""
+    mirrored = random.random() < variation.mirrored
+    view: np.ndarray = np.eye(2, 3)
+    if random.random() < variation.moved:
+        view = draw_view(random, 0.12, 0.08, 0.06)
+        wider, aslant = (
+            random.uniform(-most, most) for most in (variation.squeeze, variation.shear)
+        )
+        squeezed = np.array([[np.exp(wider), aslant], [0.0, np.exp(-wider)]])
+        view = np.c_[view[:, :2] @ squeezed, view[:, 2]]
+    second = view
+    if random.random() < variation.followed:
+        second = view + draw_view(random, 0.02, 0.01, 0.03) - np.eye(2, 3)
+    return Change(
+        mirrored,
+        (view, second),
+        _levels(random, variation.colours),
+        _mixture(random, variation.colours),
+    )
+
+
+def draw_view(random: np.random.Generator, size: float, angle: float, shift: float) -> np.ndarray:
+    """Draws a similarity (2, 3) from a varied picture's [-1, 1] to the frame's."""
+    scale, turn = np.exp(random.uniform(-size, size)), random.uniform(-angle, angle)
+    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
+    x, y = random.uniform(-shift, shift, 2)
+    return np.array([[cos, -sin, x], [sin, cos, y]])
+
+
+def varied(image: Frame, change: Change, view: np.ndarray, side: int) -> Tensor:
+    """Returns a frame (S, S, 3) as a change has it, (3, side, side) in [0, 1]."""
+    picture = _moved(image[:, ::-1] if change.mirrored else image, view, side)
+    recoloured = np.asarray(picture.point(change.table), np.float32)
+    mixed = (recoloured / 255) @ change.mixture.T
+    return torch.from_numpy(mixed.clip(0, 1)).permute(2, 0, 1).contiguous()
+
+
+def varied_points(
+    points: npt.NDArray[np.float32], change: Change, view: np.ndarray
+) -> npt.NDArray[np.float64]:
+    """Returns where anchored keypoints (70, 2) lie in the varied picture."""
+    if change.mirrored:
+        points = points[MIRROR] * np.array([-1, 1], np.float32)
+    placed: npt.NDArray[np.float64] = (points - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
+    return placed
+
+
+def before(image: Frame, matte: Frame, room: Frame) -> Frame:
+    """Puts the person of a frame (S, S, 3), whom a matte (h, h) cuts out, before a room."""
+    side = image.shape[0]
+    person = Image.fromarray(matte).resize((side, side), Image.Resampling.BICUBIC)
+    composed = Image.composite(Image.fromarray(image), Image.fromarray(room), person)
+    return np.asarray(composed)
+
+
+def draw_room(rooms: Frame, side: int, random: np.random.Generator) -> Frame:
+    """Draws a room (side, side, 3): a part of one of (R, h, h, 3), or a made-up wall."""
+    if random.random() < 0.4:
+        wall = made_up_wall(random, side).permute(1, 2, 0).mul(255).round()
+        return wall.to(torch.uint8).numpy()
+    room = rooms[int(random.integers(len(rooms)))]
+    whole = room.shape[0]
+    part = int(whole * random.uniform(0.4, 1.0))
+    left, top = random.integers(whole - part + 1, size=2)
+    picture = Image.fromarray(room[top : top + part, left : left + part])
+    if random.random() < 0.5:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    light = random.uniform(0.4, 1.2)
+    picture = picture.point([min(255, round(light * level)) for level in range(256)] * 3)
+    return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _moved(image: Frame, view: np.ndarray, side: int) -> Image.Image:
+    """Returns what the view shows of a frame, at a side; the border is repeated beyond it."""
+    own = image.shape[0]
+    if np.array_equal(view, np.eye(2, 3)):
+        picture = Image.fromarray(np.ascontiguousarray(image))
+        if own == side:
+            return picture
+        return picture.resize((side, side), Image.Resampling.LANCZOS)
+    pad = int(BORDER * own)
+    wide = Image.fromarray(np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge"))
+    # Pillow maps centres of pixels x + 0.5; corner-aligned [-1, 1] maps to 0 .. own - 1.
+    step = (own - 1) / (side - 1)
+    linear, half = view[:, :2], (own - 1) / 2
+    offset = half * (linear @ np.array([-1.0, -1.0]) + view[:, 2]) + half + pad + 0.5
+    matrix = linear * step
+    offset = offset - matrix @ np.array([0.5, 0.5])
+    rows = np.concatenate([np.c_[matrix[0][None], offset[0]], np.c_[matrix[1][None], offset[1]]])
+    return wide.transform(
+        (side, side), Image.Transform.AFFINE, tuple(rows.ravel()), Image.Resampling.BICUBIC
+    )
+
+
+def _levels(random: np.random.Generator, strength: float) -> list[int]:
+    """Draws a gain per channel, a brightness and a gamma, as a table of 3 x 256 levels."""
+    strong = strength * (2.0 if random.random() < 0.3 else 1.0)
+    gain = np.exp(strong * random.uniform(-0.1, 0.1, 3))
+    brightness = strong * random.uniform(-0.06, 0.06)
+    gamma = np.exp(strong * random.uniform(-0.15, 0.15))
+    levels = (np.arange(256) / 255) ** gamma
+    table = np.concatenate([np.clip(levels * g + brightness, 0, 1) * 255 for g in gain])
+    changed: list[int] = table.round().astype(int).tolist()
+    return changed
+
+
+def _mixture(random: np.random.Generator, strength: float) -> npt.NDArray[np.float32]:
+    """Draws a turn of hues about grey and a saturation, a matrix (3, 3) that keeps grey."""
+    strong = strength * (3.0 if random.random() < 0.3 else 1.0)
+    angle, saturation = strong * random.uniform(-0.15, 0.15), np.exp(strong * random.normal(0, 0.1))
+    axis = np.ones(3) / np.sqrt(3)
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    turn = (
+        np.cos(angle) * np.eye(3)
+        + np.sin(angle) * cross
+        + (1 - np.cos(angle)) * np.outer(axis, axis)
+    )
+    grey = np.tile(GREY, (3, 1))
+    return (grey + saturation * (turn - grey)).astype(np.float32)
