@@ -5,7 +5,7 @@ devices run too.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from motioncast.client.errors import MediaError
 from motioncast.client.framing import FaceFinder
-from motioncast.framing import FINDER, cut, portrait
+from motioncast.framing import FINDER, Crop, cut
+from motioncast.framing.camera import first_crop
 from motioncast.inference.repository import default_repository, find_models
 
 Frame = Literal["off", "fixed"]
@@ -50,16 +51,20 @@ class ClipFraming:
 
     def cut(self, pictures: Iterable[npt.NDArray[np.uint8]], size: int) -> list[np.ndarray]:
         """Returns the pictures (H, W, 3) of a clip as frames (size, size, 3), all of one crop."""
-        frames: list[np.ndarray] = []
+        return list(self.frames(pictures, size))
+
+    def frames(self, pictures: Iterable[npt.NDArray[np.uint8]], size: int) -> Iterator[np.ndarray]:
+        """Yields what `cut` returns, one after the other."""
         crop = None
         for picture in pictures:
             if crop is None:
-                framed = portrait(picture, self._faces.find(picture), size)
-                crop = framed.crop
-                frames.append(framed.image)
-            else:
-                frames.append(cut(picture, crop, size))
-        return frames
+                crop = self.crop(picture)
+            yield cut(picture, crop, size)
+
+    def crop(self, picture: npt.NDArray[np.uint8]) -> Crop:
+        """Returns what the product shows of a picture (H, W, 3) by itself."""
+        height, width, _ = picture.shape
+        return first_crop(self._faces.find(picture), width, height).rounded()
 
     @cached_property
     def _faces(self) -> FaceFinder:

@@ -1,0 +1,231 @@
+"""Sets of faces made from videos and photographs, with the networks that the product serves."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.videos import write_png, write_video
+
+from motioncast.data.face_files import FaceFilesError, face_files
+from motioncast.data.face_set_writer import FaceSetError, FaceSetWriter
+from motioncast.data.face_sets import main
+from motioncast.data.faces import FaceSampler, FaceSet
+from motioncast.data.found_faces import FoundFaces
+from motioncast.data.framing import ClipFraming
+from motioncast.models.face.keypoints import MESH
+
+ASSETS = Path(__file__).parents[3] / "clients" / "motioncast" / "cli" / "assets"
+SIDE = 128
+Frames = NDArray[np.uint8]
+
+
+def frames_of(name: str, count: int) -> Frames:
+    with av.open(str(ASSETS / name)) as video:
+        frames = islice(video.decode(video=0), count)
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+
+
+def points_of(frame: Frames) -> NDArray[np.float32]:
+    """Returns anchored keypoints of nobody, for what only stores them."""
+    return np.zeros((len(frame), len(MESH), 2), np.float32)
+
+
+@pytest.fixture(scope="module")
+def interview() -> Frames:
+    return frames_of("interview.mp4", 10)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, interview: Frames) -> Path:
+    """A clip of a man, one in which he is seen half of the time, and photographs of another."""
+    folder = tmp_path_factory.mktemp("people")
+    wide = np.pad(interview, ((0, 0), (20, 40), (90, 30), (0, 0)), mode="edge")
+    nobody = np.full_like(wide[:1], 100)
+    write_video(folder / "wide.mkv", np.concatenate([wide[:8], nobody]))
+    write_video(folder / "half.mkv", np.concatenate([wide[:3], nobody, nobody, nobody]))
+    for number, frame in enumerate(frames_of("grid_sbwu5s.mp4", 2)):
+        write_png(folder / f"photograph_{number}.png", frame)
+    (folder / "persons.csv").write_text(
+        "file,person_id\n"
+        "elsewhere/people/wide.mkv,man\nphotograph_0.png,other\nphotograph_1.png,other\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
+    out = tmp_path_factory.mktemp("sets") / "people"
+    persons = str(folder / "persons.csv")
+    main([str(folder), "--out", str(out), "--side", str(SIDE), "--persons", persons, "--matte"])
+    return out
+
+
+def test_clips_are_whole_videos_and_one_persons_photographs(made: Path) -> None:
+    clips = json.loads((made / "clips.json").read_text())
+    assert clips == [
+        {"name": "wide", "person": "man", "start": 0, "stop": 8},
+        {"name": "other_photographs", "person": "other", "start": 8, "stop": 10},
+    ]
+
+
+def test_frames_are_framed_as_the_product_frames_them(
+    made: Path, folder: Path, interview: Frames
+) -> None:
+    wide = np.pad(interview[:8], ((0, 0), (20, 40), (90, 30), (0, 0)), mode="edge")
+    expected = ClipFraming.shipped().cut(wide, SIDE)
+    frames = np.load(made / "frames.npy", mmap_mode="r")
+    assert frames.shape == (10, SIDE, SIDE, 3)
+    np.testing.assert_array_equal(frames[:8], expected)
+
+
+def test_keypoints_are_where_mediapipe_sees_them(made: Path) -> None:
+    # Recorded once, of the GRID clip's first frame; from 0 to 1, see test_face_networks. That
+    # picture is framed already, so that its places are the frame's.
+    places = {61: (0.3447, 0.7269), 291: (0.5140, 0.7231), 33: (0.2742, 0.4690)}
+    points = np.load(made / "points.npy")
+    for point, place in places.items():
+        found = (points[8, MESH.index(point)] + 1) / 2 * (SIDE - 1) / SIDE + 0.5 / SIDE
+        assert found == pytest.approx(place, abs=0.012)  # 4 % of the distance between the eyes
+
+
+def test_mattes_hold_the_person(made: Path) -> None:
+    mattes = np.load(made / "mattes.npy", mmap_mode="r")
+    assert mattes.shape == (10, SIDE // 2, SIDE // 2)
+    assert mattes.dtype == np.uint8
+    # The man of GRID before his wall: nose and collar, then the corners above him.
+    assert mattes[8, 38, 28] > 250
+    assert mattes[8, 62, 32] > 250
+    assert mattes[8, 1, [1, -2]].max() < 5
+
+
+def test_a_training_draws_from_the_set(made: Path) -> None:
+    faces = FaceSet(made, 1.0)
+    assert [len(clips) for clips in faces.persons] == [1, 1]
+    batch = FaceSampler([faces], 2, seed=0, side=SIDE).draw(0)
+    assert batch.source.shape == (2, 3, SIDE, SIDE)
+
+
+def test_what_is_left_out_is_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = [str(folder / name) for name in ("wide.mkv", "half.mkv", "photograph_0.png")]
+    main([*sources, "--out", str(tmp_path / "set"), "--side", str(SIDE)])
+    assert capsys.readouterr().out.splitlines() == [
+        "left out: half: 3 of 6 frames show a face",
+        "left out: photograph_0_photographs: 1 of 1 frame show a face",
+        f"{tmp_path / 'set'}: 1 clips of 1 people, 8 frames",
+    ]
+
+
+def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Returns the sentence with which the command line is refused."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1].partition("error: ")[2]
+
+
+def test_refusals_are_sentences_and_leave_nothing_behind(
+    tmp_path: Path, made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    out = ["--out", str(work / "set"), "--side", str(SIDE)]
+    clip = str(ASSETS / "interview.mp4")
+    nobody = tmp_path / "nobody.mkv"
+    write_video(nobody, np.full((3, 64, 64, 3), 100, np.uint8))
+    cut_off = tmp_path / "cut_off.mp4"
+    cut_off.write_bytes((ASSETS / "interview.mp4").read_bytes()[:20_000])
+
+    assert "nowhere: no such file or folder" in refusal(["nowhere", *out], capsys)
+    assert "no video and no photograph" in refusal([str(work), *out], capsys)
+    assert "no clip shows a face" in refusal([str(nobody), *out], capsys)
+    assert "cut_off.mp4" in refusal([str(cut_off), *out], capsys)
+    assert "no such list" in refusal([clip, "--persons", "none.csv", *out], capsys)
+    assert "no such checkpoint" in refusal([clip, "--checkpoint", "none.pt", *out], capsys)
+    assert "multiple of 128" in refusal([clip, *out[:2], "--side", "200"], capsys)
+    assert "no number from 1 on" in refusal([clip, *out, "--threads", "0"], capsys)
+    assert "is there already" in refusal([clip, "--out", str(made)], capsys)
+    assert list(work.iterdir()) == []
+
+
+def test_a_damaged_file_is_left_out_when_that_is_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = tmp_path / "damaged.mkv"
+    damaged.write_bytes((folder / "wide.mkv").read_bytes()[:-40_000])
+    arguments = [str(damaged), str(folder / "wide.mkv"), "--out", str(tmp_path / "set")]
+    main([*arguments, "--side", str(SIDE), "--skip-damaged"])
+    assert "left out: " in capsys.readouterr().out
+    clips = json.loads((tmp_path / "set" / "clips.json").read_text())
+    assert [(clip["name"], clip["start"], clip["stop"]) for clip in clips] == [("wide", 0, 8)]
+    assert len(np.load(tmp_path / "set" / "frames.npy", mmap_mode="r")) == 8
+
+
+def found(levels: list[int], present: list[bool]) -> FoundFaces:
+    frames = np.stack([np.full((4, 4, 3), level, np.uint8) for level in levels])
+    return FoundFaces(frames, points_of(frames), np.array(present))
+
+
+def test_only_frames_with_a_face_are_written(tmp_path: Path) -> None:
+    with FaceSetWriter(tmp_path / "set", 4) as writer:
+        few = writer.write("few", "a", [found([1, 2], [True, False])])
+        many = writer.write("many", "a", [found([3, 4], [True, False]), found([5], [True])])
+        share = writer.write("share", "b", [found([6, 7, 8], [True, True, False])], 0.8)
+    assert few == (0, 1, 2)
+    assert many == (2, 2, 3)
+    assert share == (0, 2, 3)
+    frames = np.load(tmp_path / "set" / "frames.npy", mmap_mode="r")
+    assert frames[:, 0, 0, 0].tolist() == [3, 5]
+    assert len(np.load(tmp_path / "set" / "points.npy")) == 2
+
+
+def test_a_set_is_replaced_by_a_whole_one_alone(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    with FaceSetWriter(out, 4) as writer:
+        writer.write("first", "a", [found([1, 2], [True, True])])
+    with pytest.raises(FaceSetError, match="already"):
+        FaceSetWriter(out, 4)
+
+    def interrupted() -> None:
+        with FaceSetWriter(out, 4, force=True) as writer:
+            writer.write("second", "a", [found([3, 4], [True, True])])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert json.loads((out / "clips.json").read_text())[0]["name"] == "first"
+    with FaceSetWriter(out, 4, force=True) as writer:
+        writer.write("second", "a", [found([3, 4], [True, True])])
+    assert json.loads((out / "clips.json").read_text())[0]["name"] == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    (tmp_path / "papers").mkdir()
+    with pytest.raises(FaceSetError, match="no set of faces, and stays"):
+        FaceSetWriter(tmp_path / "papers", 4, force=True)
+
+
+def test_a_file_is_the_person_of_the_row_that_ends_most_like_its_path(tmp_path: Path) -> None:
+    for name in ("london", "canada"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "01.jpg").touch()
+    persons = tmp_path / "persons.csv"
+    persons.write_text("file,licence,person_id\nset/london/01.jpg,CC,l1\ncanada/01.jpg,CC,c1\n")
+    folders = [tmp_path / "london", tmp_path / "canada"]
+    assert [file.person for file in face_files(folders, persons)] == ["l1", "c1"]
+    with pytest.raises(FaceFilesError, match="have one name"):
+        face_files(folders)
+    persons.write_text("file,person_id\n01.jpg,l1\n01.jpg,c1\n")
+    with pytest.raises(FaceFilesError, match="could be of c1 or l1"):
+        face_files(folders, persons)
+    persons.write_text("name,person_id\n01.jpg,l1\n")
+    with pytest.raises(FaceFilesError, match="no column 'file'"):
+        face_files(folders, persons)
+    persons.write_text("file,person_id\nelsewhere.jpg,l1\n")
+    (named,) = face_files([tmp_path / "london" / "01.jpg"], persons)
+    assert named.person == "01"

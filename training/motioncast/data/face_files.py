@@ -1,0 +1,128 @@
+"""Videos and photographs of people, and whose face each of them shows."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path, PurePath
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from motioncast.client.errors import MotioncastError
+from motioncast.client.video import read_image, read_video
+
+VIDEOS: Final = frozenset({".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"})
+PHOTOGRAPHS: Final = frozenset({".avif", ".heic", ".jpeg", ".jpg", ".png", ".webp"})
+
+Picture = npt.NDArray[np.uint8]  # (H, W, 3), RGB
+
+
+class FaceFilesError(ValueError):
+    """Files or the list of whom they show cannot be used; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFile:
+    """A video or a photograph of one person."""
+
+    path: Path
+    person: str
+
+    @property
+    def is_photograph(self) -> bool:
+        """The name's ending decides; a PNG is a photograph here."""
+        return self.path.suffix.lower() in PHOTOGRAPHS
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yields the full pictures, upright, one after the other.
+
+        Raises FaceFilesError, also midway, when the file cannot be read to its end.
+        """
+        try:
+            if self.is_photograph:
+                yield read_image(self.path, None)
+            else:
+                with read_video(self.path, None) as video:
+                    yield from video.frames
+        except MotioncastError as error:
+            raise FaceFilesError(f"{self.path}: {error}") from error
+
+
+def face_files(sources: Sequence[Path], persons: Path | None = None) -> list[FaceFile]:
+    """Returns the videos and photographs that are named, and those directly below named folders.
+
+    Args:
+        sources: Files and folders; a folder's files are taken in order of their names.
+        persons: A CSV list with the columns file and person_id. A row is of the file whose path
+            ends most like its own; a file without a row is of a person that is called as it is,
+            like every file when there is no list.
+
+    Raises:
+        FaceFilesError: A source is not there, is no video or photograph or holds none; two files
+            of one name could be of anybody; or the list cannot be read.
+    """
+    paths = list(dict.fromkeys(path for source in sources for path in _files_of(source)))
+    if persons is None:
+        named: dict[str, Path] = {}
+        for path in paths:
+            if (other := named.setdefault(path.stem, path)) != path:
+                raise FaceFilesError(
+                    f"{path} and {other} have one name: whom they show must be said in a list"
+                )
+        return [FaceFile(path, path.stem) for path in paths]
+    rows = _rows(persons)
+    return [FaceFile(path, _person(path, rows, persons)) for path in paths]
+
+
+def _files_of(source: Path) -> list[Path]:
+    known = VIDEOS | PHOTOGRAPHS
+    if source.is_dir():
+        found = sorted(path for path in source.iterdir() if path.suffix.lower() in known)
+        if not found:
+            raise FaceFilesError(f"{source}: the folder holds no video and no photograph")
+        return found
+    if not source.is_file():
+        raise FaceFilesError(f"{source}: no such file or folder")
+    if source.suffix.lower() not in known:
+        raise FaceFilesError(f"{source}: is no video or photograph ({', '.join(sorted(known))})")
+    return [source]
+
+
+def _rows(persons: Path) -> dict[str, list[tuple[PurePath, str]]]:
+    """Returns the files and persons of a list by the files' names."""
+    if not persons.is_file():
+        raise FaceFilesError(f"{persons}: no such list of persons")
+    rows: dict[str, list[tuple[PurePath, str]]] = {}
+    try:
+        with persons.open(newline="", encoding="utf-8-sig") as file:
+            for row in csv.DictReader(file):
+                name, person = row["file"], row["person_id"]
+                if not name or not person:
+                    raise FaceFilesError(f"{persons}: a row lacks its file or its person_id")
+                path = PurePath(name)
+                rows.setdefault(path.name, []).append((path, person))
+    except KeyError as error:
+        raise FaceFilesError(f"{persons}: has no column {error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FaceFilesError(f"{persons}: is no CSV list in UTF-8 ({error})") from error
+    return rows
+
+
+def _person(path: Path, rows: dict[str, list[tuple[PurePath, str]]], persons: Path) -> str:
+    candidates = rows.get(path.name)
+    if candidates is None:
+        return path.stem
+    whole = path.absolute()
+    most = max(_alike(whole, row) for row, _ in candidates)
+    people = {person for row, person in candidates if _alike(whole, row) == most}
+    if len(people) > 1:
+        raise FaceFilesError(f"{persons}: {path} could be of {' or '.join(sorted(people))}")
+    return people.pop()
+
+
+def _alike(first: PurePath, second: PurePath) -> int:
+    """Counts the parts in which the ends of two paths agree."""
+    pairs = zip(reversed(first.parts), reversed(second.parts), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))

@@ -1,0 +1,66 @@
+"""What the programs that write sets of faces have in common: options, refusals and the report."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from motioncast.client.errors import MotioncastError
+from motioncast.data.face_files import FaceFilesError
+from motioncast.data.face_set_writer import FaceSetError, FaceSetWriter
+from motioncast.data.found_faces import SIDE_STEP
+from motioncast.models.checkpoint import CheckpointError
+from motioncast.wire.errors import DomainError
+
+MOST_SIDE: Final = 1024  # pixels
+REFUSALS: Final = (  # what a user is told in a sentence
+    OSError,
+    CheckpointError,
+    FaceFilesError,
+    FaceSetError,
+    MotioncastError,
+    DomainError,
+)
+
+
+def add_set_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --out, --side, --persons, --checkpoint, --threads and --force."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="to be written")
+    parser.add_argument("--side", type=side_of, default=256, help="of the frames (default: 256)")
+    parser.add_argument(
+        "--persons", type=Path, metavar="LIST.csv", help="whom files show: file, person_id"
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, help="whose detector finds the keypoints (default: face256's)"
+    )
+    parser.add_argument("--threads", type=count_of, default=torch.get_num_threads())
+    parser.add_argument("--force", action="store_true", help="replace the set that is there")
+
+
+def side_of(text: str) -> int:
+    """Reads the side of a set's frames; argparse's error unless a detector takes such pictures."""
+    side = int(text) if text.isdecimal() else 0
+    if not SIDE_STEP <= side <= MOST_SIDE or side % SIDE_STEP:
+        allowed = f"a multiple of {SIDE_STEP} up to {MOST_SIDE}"
+        raise argparse.ArgumentTypeError(f"{text} is not {allowed}")
+    return side
+
+
+def count_of(text: str) -> int:
+    """Reads a number from 1 on; argparse's error for another."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return int(text)
+
+
+def report(out: Path, writer: FaceSetWriter, left_out: Sequence[str]) -> None:
+    """Prints what is in a set, and what is not and why."""
+    for line in left_out:
+        print(f"left out: {line}")
+    people = {clip["person"] for clip in writer.clips}
+    print(
+        f"{out}: {len(writer.clips)} clips of {len(people)} people,"
+        f" {writer.clips[-1]['stop']} frames"
+    )

@@ -1,0 +1,121 @@
+"""Videos and photographs of people -> a set of faces (`data.faces`), for `train.face`.
+
+    python -m motioncast.data.face_sets VIDEOS_OR_PHOTOGRAPHS... --out FOLDER [--side 256]
+        [--persons LIST.csv] [--matte] [--skip-damaged] [--force]
+
+Clips are framed as the product frames them, each with the one crop that its first frame asks for,
+and the anchored keypoints are those that the product's own detector finds in the framed pictures.
+Frames without a face are left out, and videos with one in less than 80 % of their frames.
+Photographs are framed one by one; those of one person become one clip.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from motioncast.client.errors import MotioncastError
+from motioncast.data.face_files import FaceFile, FaceFilesError, face_files
+from motioncast.data.face_set_arguments import REFUSALS, add_set_arguments, report
+from motioncast.data.face_set_writer import LEAST_SHARE, FaceSetWriter, Written
+from motioncast.data.found_faces import Finder, load_detector, load_matte
+from motioncast.data.framing import ClipFraming
+from motioncast.framing import cut
+
+
+def write_face_set(
+    writer: FaceSetWriter,
+    files: Sequence[FaceFile],
+    side: int,
+    framing: ClipFraming,
+    finder: Finder,
+    skip_damaged: bool = False,
+) -> list[str]:
+    """Adds videos and photographs to a set, and returns a line for each that is left out.
+
+    Raises FaceFilesError for a file that cannot be read to its end, unless those are to be skipped.
+    """
+    left_out = []
+    for name, person, clip in tqdm(_clips(files), desc="finding faces", unit="clip", leave=False):
+        video = not clip[0].is_photograph
+        frames = (
+            framing.frames(clip[0].pictures(), side) if video else _portraits(clip, side, framing)
+        )
+        try:
+            share = LEAST_SHARE if video else 0.0
+            written = writer.write(name, person, finder.find(frames), share)
+        except (FaceFilesError, MotioncastError) as error:
+            if not skip_damaged:
+                raise
+            left_out.append(str(error))
+            continue
+        if not written.frames:
+            left_out.append(_too_little(name, written))
+    return left_out
+
+
+def _clips(files: Sequence[FaceFile]) -> list[tuple[str, str, list[FaceFile]]]:
+    """Returns name, person and files of every clip: a video, or one person's photographs."""
+    albums: dict[str, list[FaceFile]] = defaultdict(list)
+    clips: list[tuple[str, str, list[FaceFile]]] = []
+    for file in files:
+        if file.is_photograph:
+            albums[file.person].append(file)
+        else:
+            clips.append((file.path.stem, file.person, [file]))
+    return clips + [(f"{person}_photographs", person, album) for person, album in albums.items()]
+
+
+def _portraits(
+    photographs: Sequence[FaceFile], side: int, framing: ClipFraming
+) -> Iterator[np.ndarray]:
+    """Yields photographs as frames (side, side, 3), each framed by itself."""
+    for photograph in photographs:
+        for picture in photograph.pictures():
+            yield cut(picture, framing.crop(picture), side)
+
+
+def _too_little(name: str, written: Written) -> str:
+    frames = "frame" if written.seen == 1 else "frames"
+    return f"{name}: {written.faces} of {written.seen} {frames} show a face"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes the set of faces that the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m motioncast.data.face_sets",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "sources", type=Path, nargs="+", metavar="VIDEOS_OR_PHOTOGRAPHS", help="files and folders"
+    )
+    add_set_arguments(parser)
+    parser.add_argument("--matte", action="store_true", help="mattes.npy too: where the person is")
+    parser.add_argument(
+        "--skip-damaged", action="store_true", help="leave damaged files out instead of stopping"
+    )
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    try:
+        files = face_files(options.sources, options.persons)
+        finder = Finder(load_detector(options.checkpoint), load_matte() if options.matte else None)
+        framing = ClipFraming.shipped()
+        with FaceSetWriter(options.out, options.side, options.force, options.matte) as writer:
+            left_out = write_face_set(
+                writer, files, options.side, framing, finder, options.skip_damaged
+            )
+            if not writer.clips:
+                print("\n".join(left_out[:10]), file=sys.stderr)
+    except REFUSALS as error:
+        parser.error(str(error))
+    report(options.out, writer, left_out)
+
+
+if __name__ == "__main__":
+    main()
