@@ -148,7 +148,7 @@ def test_a_frame_that_the_decoder_would_conceal_is_damage(tmp_path: Path) -> Non
     content[middle : middle + 64] = bytes(byte ^ 0xFF for byte in content[middle : middle + 64])
     path.write_bytes(content)
 
-    with pytest.raises(DamagedVideoError, match=r"a\.avi: .*frame \d+ is damaged"):
+    with pytest.raises(DamagedVideoError, match=r"a\.avi: .*damaged"):
         read_clip(path, 32)
 
 

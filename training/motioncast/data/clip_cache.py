@@ -18,7 +18,7 @@ from motioncast.data.video_folder import Clip, DamagedVideoError, VideoFolder
 
 DEFAULT_CACHE = Path.home() / ".cache" / "motioncast"
 VALIDATION_PERCENT = 5  # of the clips, unless another share is asked for
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2  # to be raised when the same files would be read otherwise
 
 OnDamage = Literal["refuse", "skip"]
 

@@ -15,10 +15,10 @@ from typing import Final
 
 import numpy as np
 
-from motioncast.client.video import read_video
 from motioncast.data.clip_cache import DEFAULT_CACHE, ClipCache, cached_clips
 from motioncast.data.framing import ClipFraming
 from motioncast.data.video_folder import Clip
+from motioncast.media import read_video
 
 LEARNED_FRAMES: Final = 48  # of every video, at least: the predictor learns from 32 in a row
 HELD_OUT_FRAMES: Final = 12  # of every video, at least: the longest horizon that is judged

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from motioncast.data.folder import data_files
 from motioncast.data.framing import ClipFraming
-from motioncast.data.movie import movie_frames
+from motioncast.media import MediaError, read_video, read_whole_image
 
-MOVIE_SUFFIXES = frozenset({".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"})
+MOVIE_SUFFIXES = frozenset({".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm", ".webp"})
 STRIP_SUFFIXES = frozenset({".png"})
 VIDEO_SUFFIXES = MOVIE_SUFFIXES | STRIP_SUFFIXES
 PHOTOGRAPH_SUFFIXES = frozenset({".jpeg", ".jpg"})
@@ -62,17 +62,13 @@ def read_clip(path: Path, size: int, framing: ClipFraming | None = None) -> Clip
     The crop is the centre square, or with a framing the face's. Raises DamagedVideoError when the
     file cannot be decoded, ends early or holds no frame, or is too large or small to be framed.
     """
-    strip = path.suffix.lower() in STRIP_SUFFIXES
     try:
-        found = _strip_frames(path) if strip else movie_frames(path)
         if framing is None:
-            frames = [_square(frame, size) for frame in found]
+            frames = [_square(picture, size) for picture in _pictures(path)]
         else:
-            frames = framing.cut(map(_pixels, found), size)
-    except (av.FFmpegError, ValueError) as error:
+            frames = framing.cut(_pictures(path), size)
+    except (MediaError, ValueError) as error:
         raise DamagedVideoError(f"{path}: cannot be decoded as a video ({error})") from error
-    if not frames:
-        raise DamagedVideoError(f"{path}: holds no video frame")
     return np.stack(frames)
 
 
@@ -80,33 +76,34 @@ def scaled(clip: Clip, size: int) -> Clip:
     """Returns square frames (T, S, S, 3) as (T, size, size, 3)."""
     if clip.shape[1] == size:
         return clip
-    frames = [av.VideoFrame.from_ndarray(frame, format="rgb24") for frame in clip]
-    return np.stack([_square(frame, size) for frame in frames])
+    return np.stack([_square(frame, size) for frame in clip])
 
 
-def _strip_frames(path: Path) -> Iterator[av.VideoFrame]:
+def _pictures(path: Path) -> Iterator[Clip]:
+    """Yields the full pictures (H, W, 3) of a video, of a strip or of a photograph."""
+    if path.suffix.lower() in STRIP_SUFFIXES:
+        yield from _strip_frames(path)
+        return
+    with read_video(path, None) as video:
+        yield from video.frames
+
+
+def _strip_frames(path: Path) -> Iterator[Clip]:
     """Cuts a PNG strip of square frames side by side, left to right."""
-    for image in movie_frames(path):
-        strip = _pixels(image)  # (S, T*S, 3)
-        side, width = strip.shape[:2]
-        if width % side:
-            raise ValueError(f"a strip {width} wide is no whole number of frames {side} wide")
-        for left in range(0, width, side):
-            frame = np.ascontiguousarray(strip[:, left : left + side])
-            yield av.VideoFrame.from_ndarray(frame, format="rgb24")
+    strip = read_whole_image(path)  # (S, T*S, 3)
+    side, width = strip.shape[:2]
+    if width % side:
+        raise ValueError(f"a strip {width} wide is no whole number of frames {side} wide")
+    for left in range(0, width, side):
+        yield strip[:, left : left + side]
 
 
-def _square(frame: av.VideoFrame, size: int) -> Clip:
+def _square(picture: Clip, size: int) -> Clip:
     """Crops the largest centred square and scales it to (size, size, 3)."""
-    if frame.width != frame.height:
-        pixels = _pixels(frame)
-        side = min(frame.width, frame.height)
-        top, left = (frame.height - side) // 2, (frame.width - side) // 2
-        cropped = np.ascontiguousarray(pixels[top : top + side, left : left + side])
-        frame = av.VideoFrame.from_ndarray(cropped, format="rgb24")
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = np.ascontiguousarray(picture[top : top + side, left : left + side])
+    frame = av.VideoFrame.from_ndarray(square, format="rgb24")
     scaled = frame.reformat(width=size, height=size, format="rgb24", interpolation="AREA")
-    return _pixels(scaled)
-
-
-def _pixels(frame: av.VideoFrame) -> Clip:
-    return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    return np.asarray(scaled.to_ndarray(), dtype=np.uint8)

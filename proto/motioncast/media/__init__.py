@@ -1,0 +1,40 @@
+"""Media in files: the one place that opens videos and stills, and writes videos.
+
+    container    a file, and which of its tracks is the video
+    clock        frames by their timestamps, on a steady rate
+    colour       decoded frames as RGB; `tone`: HDR; `orientation`: turned and mirrored
+    stills       photographs: `grey` of any depth, `heif`; `animation`: pictures that move
+    reading      all of that, as `read_video`
+    writing      videos, with their `sound`; `unfinished`: whole or not at all
+
+numpy, Pillow and PyAV alone. Pictures are (H, W, 3) uint8 RGB.
+"""
+
+from motioncast.media.colour import BACKGROUND
+from motioncast.media.errors import MediaError, MotioncastError
+from motioncast.media.names import File, existing, shown
+from motioncast.media.reading import Video, read_video
+from motioncast.media.sound import Sound, open_sound
+from motioncast.media.stills import MAX_STILL_PIXELS, read_image, read_whole_image
+from motioncast.media.unfinished import unfinished_file, unfinished_folder
+from motioncast.media.writing import VideoWriter, write_video
+
+__all__ = [
+    "BACKGROUND",
+    "MAX_STILL_PIXELS",
+    "File",
+    "MediaError",
+    "MotioncastError",
+    "Sound",
+    "Video",
+    "VideoWriter",
+    "existing",
+    "open_sound",
+    "read_image",
+    "read_video",
+    "read_whole_image",
+    "shown",
+    "unfinished_file",
+    "unfinished_folder",
+    "write_video",
+]

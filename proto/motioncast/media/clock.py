@@ -1,0 +1,141 @@
+"""Frames that come when they like, put on a clock: repeated or dropped by their timestamps.
+
+Frame n of a session is shown at n / rate. A camera's frames come a little early or late, a
+screen's only when something moves, a browser's when it finds the time. Each is put where it
+belongs, counted from the first, never more than EARLY of an interval before its time or LATE after
+it: what is held is repeated, what comes too thick is dropped. Errors do not add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final, Generic, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+EARLY: Final = 0.75  # of an interval, before the frame before is repeated instead
+LATE: Final = 0.5  # likewise, before it is dropped; both together leave room for jitter
+LONGEST_HOLD: Final = 3600.0  # seconds; a longer one is a broken timestamp
+HIGHEST_RATE: Final = Fraction(240)  # frames per second of a session
+_WHOLE_RATES: Final = (1, 2, 5, 6, 8, 10, 12, 15, 16, 20, 24, 25, 30, 40, 48, 50, 60, 72, 75, 90)
+_RATES: Final = (
+    *_WHOLE_RATES,
+    100,
+    120,
+    144,
+    240,
+    "25/2",
+    "24000/1001",
+    "30000/1001",
+    "60000/1001",
+)
+STANDARD_RATES: Final = tuple(Fraction(rate) for rate in _RATES)
+_ON_GRID: Final = 0.1  # of an interval
+
+
+class HoldError(ValueError):
+    """A frame is held longer than a session could be; the message says how long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed(Generic[T]):
+    """A frame, when it is shown and for how long, in seconds; None where the file does not say."""
+
+    frame: T
+    seconds: float | None
+    duration: float | None = None
+
+
+class Clock:
+    """Puts frames on a rate.
+
+    Attributes:
+        repeated: Frames put in so far because the one before was held.
+        dropped: Frames left out so far because they came too thick.
+    """
+
+    def __init__(self, rate: Fraction) -> None:
+        self._rate = float(rate)
+        self.repeated = 0
+        self.dropped = 0
+
+    def spread(self, frames: Iterable[Timed[T]], end: float | None = None) -> Iterator[T]:
+        """Yields a frame for every tick, the same object as often as it is held.
+
+        Args:
+            frames: In the order of showing. One without a time follows the one before by an
+                interval, and so does one whose time does not come after it.
+            end: When the last frame ends, in seconds, if the file says so elsewhere.
+
+        Raises:
+            HoldError: A frame is held for more than LONGEST_HOLD.
+        """
+        tick, origin, position = 0, None, -1.0  # of the next frame; of the one before
+        current: Timed[T] | None = None
+        for timed in frames:
+            place = position + 1
+            if timed.seconds is not None:
+                if origin is not None:
+                    place = (timed.seconds - origin) * self._rate
+                if origin is None or place <= position:
+                    place = position + 1
+                    origin = timed.seconds - place / self._rate
+            if current is not None:
+                for _ in range(self._held(place - tick)):
+                    yield current.frame
+                    tick += 1
+            if place - tick <= -LATE:
+                self.dropped += 1
+            else:
+                yield timed.frame
+                tick += 1
+            current, position = timed, place
+        if current is None or position == 0:  # a single one is a picture, however long it is shown
+            return
+        last = position + (current.duration or 1 / self._rate) * self._rate
+        if end is not None and origin is not None:
+            last = max(last, (end - origin) * self._rate)
+        for _ in range(self._held(last - tick)):
+            yield current.frame
+
+    def _held(self, ticks: float) -> int:
+        """Returns how many ticks are filled with the frame before, and counts them."""
+        if ticks <= EARLY:
+            return 0
+        if ticks > LONGEST_HOLD * self._rate:
+            raise HoldError(f"a frame is held for {ticks / self._rate:.0f} seconds")
+        self.repeated += round(ticks)
+        return round(ticks)
+
+
+def session_rate(seconds: Sequence[float], declared: Sequence[Fraction | None]) -> Fraction | None:
+    """Returns the rate that frames shown at these times are put on, in frames per second.
+
+    What the file declares, where the frames keep to it; else the standard rate nearest to the
+    usual interval between neighbours. None where neither is known.
+
+    Args:
+        seconds: When frames are shown, in any order.
+        declared: Rates that the file gives, the likeliest first.
+    """
+    rates = [rate for rate in declared if rate]
+    times = np.unique(np.asarray(seconds, np.float64))
+    if len(times) < 2:
+        return min(rates[0], HIGHEST_RATE) if rates else None
+    intervals = np.diff(times)
+    usual = float(np.quantile(intervals, 0.25))  # what is held longer says nothing of the rate
+    for rate in rates:
+        places = (times - times[0]) * float(rate)
+        on_grid = np.abs(places - places.round()) < _ON_GRID
+        if 0.8 < float(rate) * usual < 1.25 and on_grid.mean() > 0.9:
+            return min(rate, HIGHEST_RATE)
+    near = intervals[(intervals > 0.6 * usual) & (intervals < 1.6 * usual)]
+    found = 1 / float(near.mean())
+    nearest = min(STANDARD_RATES, key=lambda rate: abs(float(rate) / found - 1))
+    if abs(float(nearest) / found - 1) < 0.04:
+        return nearest
+    return min(Fraction(found).limit_denominator(1000), HIGHEST_RATE)

@@ -1,0 +1,85 @@
+"""From a decoder's frame to RGB: the right matrix, the right range, no transparency, no HDR.
+
+    Y'CbCr -> R'G'B'     by the matrix and range that the frame says: BT.601, BT.709, BT.2020
+    transparency         composited on BACKGROUND
+    HLG and PQ           tone-mapped to what a BT.709 video of the scene would hold (`tone`)
+
+Where a frame says no matrix, it is BT.709 for high definition and BT.601 below, as players have it.
+The primaries of a video that is not HDR are left as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from numpy.typing import NDArray
+
+from motioncast.framing import Picture
+from motioncast.media.errors import MediaError
+from motioncast.media.tone import TRANSFERS, tone_mapped
+
+BACKGROUND: Final = (255, 255, 255)  # of what is transparent
+
+# ISO/IEC 23091-2 (H.273), table 4: the number of the matrix -> its name in FFmpeg's scaler.
+_MATRICES: Final = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+}
+_NOT_SAID: Final = {0, 2, 3}
+_HIGH_DEFINITION: Final = (1280, 577)  # width or height from which BT.709 is meant
+# The chroma of a square is that of its four pixels, and the matrix is rounded once.
+_EXACT: Final = Interpolation.POINT | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+def rgb(frame: av.VideoFrame) -> Picture:
+    """Returns a decoded frame as (H, W, 3) uint8 RGB.
+
+    Raises:
+        MediaError: Its colours are of a kind that is not known here; the message is the problem
+            alone, without the file.
+    """
+    if any(component.is_alpha for component in frame.format.components) or frame.format.has_palette:
+        return composited(_converted(frame, "rgba"))
+    if frame.color_trc in TRANSFERS:
+        return tone_mapped(_converted(frame, "rgb48le"), frame.color_trc)
+    return _converted(frame, "rgb24")
+
+
+def composited(picture: NDArray[np.uint8]) -> Picture:
+    """Returns a picture (H, W, 4), RGB and opacity, on BACKGROUND: hidden colours are not seen."""
+    opacity = picture[..., 3:].astype(np.uint16)
+    shown = picture[..., :3] * opacity + np.array(BACKGROUND, np.uint16) * (255 - opacity)
+    return ((shown + 127) // 255).astype(np.uint8)
+
+
+def _converted(frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
+    if frame.format.is_rgb or frame.format.has_palette:
+        return np.asarray(frame.to_ndarray(format=pixels))
+    matrix = _matrix(frame)
+    full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+    converted = frame.reformat(
+        format=pixels,
+        src_colorspace=matrix,
+        dst_colorspace=matrix,
+        src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=_EXACT,
+    )
+    return np.asarray(converted.to_ndarray())
+
+
+def _matrix(frame: av.VideoFrame) -> Colorspace:
+    if frame.colorspace in _NOT_SAID:
+        width, height = _HIGH_DEFINITION
+        high = frame.width >= width or frame.height >= height
+        return Colorspace.ITU709 if high else Colorspace.ITU601
+    if frame.colorspace not in _MATRICES:
+        raise MediaError(f"its colours (matrix {frame.colorspace} of H.273) cannot be converted")
+    return _MATRICES[frame.colorspace]

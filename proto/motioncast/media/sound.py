@@ -1,0 +1,124 @@
+"""The sound beside a picture: decoded, resampled and cut so that both begin at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from numpy.typing import NDArray
+
+from motioncast.media.container import open_container
+from motioncast.media.names import File, existing
+
+Samples: TypeAlias = NDArray[np.float32]  # (channels, samples), -1 to 1
+
+_RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # AAC's
+_USUAL_RATE: Final = 48000
+_JITTER: Final = 0.05  # seconds that a sound's timestamps may be off before it is moved
+_FORMAT: Final = "fltp"
+
+
+@dataclass(frozen=True, slots=True)
+class SoundOf:
+    """Which sound: the file's, from a moment on."""
+
+    path: Path
+    start: float = 0.0  # seconds on the file's clock at which the first frame is shown
+
+
+class Sound:
+    """An open sound, made by `open_sound`.
+
+    Attributes:
+        rate: Samples per second.
+        layout: "mono" or "stereo".
+        problem: Why it is not whole; None as long as it is.
+    """
+
+    def __init__(self, path: Path, start: float) -> None:
+        self._container = open_container(path)
+        found = self._container.streams.best("audio")
+        if not isinstance(found, AudioStream):
+            self._container.close()
+            raise LookupError("no sound")
+        self._stream = found
+        self.rate = found.rate if found.rate in _RATES else _USUAL_RATE
+        self.layout = "mono" if found.channels == 1 else "stereo"
+        self.problem: str | None = None
+        self._start = start
+        self._pieces = self._decoded()
+        self._rest: Samples = np.zeros((1 if self.layout == "mono" else 2, 0), np.float32)
+
+    def read(self, count: int) -> Samples:
+        """Returns the next samples (channels, count); silence once the sound has ended."""
+        parts, have = [self._rest], self._rest.shape[1]
+        while have < count:
+            piece = next(self._pieces, None)
+            if piece is None:
+                piece = np.zeros((self._rest.shape[0], count - have), np.float32)
+            parts.append(piece)
+            have += piece.shape[1]
+        joined = np.concatenate(parts, axis=1)
+        self._rest = joined[:, count:]
+        return joined[:, :count]
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._container.close()
+
+    def _decoded(self) -> Iterator[Samples]:
+        """Yields samples without a gap, from the start on: gaps are silent, overlaps cut."""
+        position = 0  # samples given out
+        try:
+            for moment, piece in self._resampled():
+                if moment is not None:
+                    place = round((moment - self._start) * self.rate)
+                    if place - position > _JITTER * self.rate or (position == 0 and place > 0):
+                        for step in range(position, place, self.rate):  # a second at a time
+                            silent = min(self.rate, place - step)
+                            yield np.zeros((piece.shape[0], silent), np.float32)
+                        position = place
+                    elif position - place > _JITTER * self.rate or position == 0:
+                        piece = piece[:, position - place :]
+                if piece.shape[1]:
+                    yield piece
+                    position += piece.shape[1]
+        except (av.FFmpegError, OSError, ValueError) as error:
+            at = position / self.rate
+            self.problem = f"damaged after {at:.1f} s ({type(error).__name__})"
+
+    def _resampled(self) -> Iterator[tuple[float | None, Samples]]:
+        resampler = av.AudioResampler(format=_FORMAT, layout=self.layout, rate=self.rate)
+        for frame in self._container.decode(self._stream):
+            for piece in resampler.resample(frame):
+                yield _moment(piece), np.asarray(piece.to_ndarray(), np.float32)
+        for piece in resampler.resample(None):
+            yield None, np.asarray(piece.to_ndarray(), np.float32)
+
+
+def open_sound(path: File, start: float = 0.0) -> Sound | None:
+    """Opens the sound of a video from a moment on; None where it has none.
+
+    Args:
+        path: The video.
+        start: Seconds on the file's own clock (`Video.start`) at which it begins.
+
+    Raises:
+        MediaError: The file is not there.
+        av.FFmpegError, OSError, ValueError: The sound cannot be decoded.
+    """
+    try:
+        return Sound(existing(path), start)
+    except LookupError:
+        return None
+
+
+def _moment(piece: av.AudioFrame) -> float | None:
+    if piece.pts is None or piece.time_base is None:
+        return None
+    return float(piece.pts * piece.time_base)

@@ -1,0 +1,164 @@
+"""Photographs and drawings in files: whatever Pillow reads, and HEIC and AVIF by FFmpeg.
+
+    file -> header -> reduced while it is decoded, where it is large -> eight bits a colour
+         -> on one background -> upright -> centre square, or the whole picture
+
+Whatever a decoder raises becomes one sentence; what is damaged beside the picture loses nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+import PIL.Image
+from PIL import JpegImagePlugin
+
+from motioncast.framing import MAX_PIXELS, MAX_SIDE, Picture
+from motioncast.media import heif
+from motioncast.media.colour import composited
+from motioncast.media.errors import MediaError
+from motioncast.media.grey import BANDS, DEEP, Grey, bands
+from motioncast.media.names import File, existing, shown
+from motioncast.media.orientation import UPRIGHT, Orientation, of_exif
+from motioncast.media.scaling import bounded_size, centre_square, scaled
+
+MAX_STILL_PIXELS: Final = 2**28  # of a file; a phone's 200 megapixels are fewer
+LARGE: Final = 3 * 2**23  # pixels from which a picture is reduced while it is decoded
+SPARE: Final = 2  # pixels left by that, along a side, for one of a square that is wanted
+_ORIENTATION: Final = 0x0112
+_RUNS_A_PROGRAM: Final = frozenset({"EPS"})  # Ghostscript
+_PILLOW: Final = threading.Lock()  # warnings are muted for the whole process
+
+
+def read_image(path: File, size: int | None, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Returns an image's centre square, scaled to (size, size, 3) uint8 RGB.
+
+    Args:
+        path: A file in any format that Pillow reads, HEIC or AVIF. Its orientation is respected,
+            grey of any depth is scaled to what it means, transparency is shown on white
+            (`colour.BACKGROUND`). Of an animation the first frame is read.
+        size: Height and width in pixels; None for the full picture, to be framed.
+        max_pixels: A full picture that has more is scaled down.
+
+    Raises:
+        MediaError: The file is not there, is no image that can be read, or has more than
+            MAX_STILL_PIXELS.
+    """
+    path = existing(path)
+    with still_errors(path), path.open("rb") as file:
+        if heif.is_heif(file):
+            width, height = heif.size(path)
+            picture = heif.picture(path, _factor(width, height, size, max_pixels))
+        else:
+            picture = _pillow(file, size, max_pixels)
+        if size is not None:
+            return centre_square(picture, size)
+        return scaled(picture, bounded_size(picture.shape[1], picture.shape[0], max_pixels))
+
+
+def read_whole_image(path: File) -> Picture:
+    """Returns an image as it is, (H, W, 3), likewise but neither cropped nor scaled.
+
+    Raises:
+        MediaError: The file is not there, is no image that can be read, or has more than
+            MAX_STILL_PIXELS.
+    """
+    path = existing(path)
+    with still_errors(path), path.open("rb") as file:
+        if heif.is_heif(file):
+            return heif.picture(path)
+        image = opened(file)
+        _factor(*image.size, None, image.width * image.height)
+        image.load()
+        return _orientation(image).upright(rgb(image))
+
+
+@contextmanager
+def still_errors(path: Path) -> Iterator[None]:
+    """Turns whatever a decoder raises into one sentence, and keeps its warnings to itself."""
+    try:
+        with _PILLOW, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except MediaError as error:
+        name = shown(path.name)
+        if str(error).startswith(name):
+            raise
+        raise MediaError(f"{name}: {error}") from error
+    except Exception as error:  # struct.error, TypeError, MemoryError ... were all seen
+        raise MediaError(f"{shown(path.name)}: not a readable image") from error
+
+
+def opened(file: BinaryIO) -> PIL.Image.Image:
+    """Returns what Pillow makes of a file, whatever its size; an error where it makes nothing.
+
+    Image.open would warn of 90 megapixels and refuse 180, before they could be reduced.
+    """
+    PIL.Image.init()
+    head = file.read(16)
+    for name in PIL.Image.ID:
+        factory, accepts = PIL.Image.OPEN[name]
+        if name in _RUNS_A_PROGRAM or (accepts is not None and accepts(head) is not True):
+            continue
+        for make in (factory, JpegImagePlugin.JpegImageFile) if name == "JPEG" else (factory,):
+            file.seek(0)
+            try:
+                return make(file, "")
+            except Exception:  # another format; or what is beside a JPEG's picture is damaged
+                continue
+    raise ValueError("no format that is known")
+
+
+def rgb(image: PIL.Image.Image, factor: int = 1) -> Picture:
+    """Returns a decoded image as (H, W, 3), each `factor` x `factor` pixels as their mean."""
+    grey = Grey(image) if image.mode in DEEP else None
+    rows = max(BANDS // factor, 1) * factor if factor > 1 else image.height
+    parts = []
+    for band in bands(image, rows):
+        if grey is not None:
+            part = np.repeat(grey.eight_bits(band)[..., None], 3, axis=2)
+        elif band.has_transparency_data:
+            part = composited(np.asarray(band.convert("RGBA")))
+        else:
+            part = np.array(band.convert("RGB"))
+        if factor > 1:
+            part = np.asarray(PIL.Image.fromarray(part).reduce(factor))
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _pillow(file: BinaryIO, size: int | None, max_pixels: int) -> Picture:
+    image = opened(file)
+    factor = _factor(*image.size, size, max_pixels)
+    if factor > 1:
+        stored = prod(image.size)
+        image.draft(image.mode, (image.width // factor, image.height // factor))  # JPEG alone
+        factor = max(1, round(factor * (prod(image.size) / stored) ** 0.5))
+    image.load()
+    return _orientation(image).upright(rgb(image, factor))
+
+
+def _factor(width: int, height: int, size: int | None, max_pixels: int) -> int:
+    """Returns by how much a large picture may be reduced and still be larger than wanted."""
+    pixels = width * height
+    if pixels > MAX_STILL_PIXELS:
+        raise MediaError(f"{width} x {height} pixels exceed the limit of {MAX_STILL_PIXELS}")
+    if pixels <= LARGE:
+        return 1
+    if size is not None:
+        return max(1, min(width, height) // (SPARE * size))
+    return max(1, int(max(max(width, height) / MAX_SIDE, (pixels / max_pixels) ** 0.5)))
+
+
+def _orientation(image: PIL.Image.Image) -> Orientation:
+    try:
+        return of_exif(image.getexif().get(_ORIENTATION))
+    except Exception:  # damaged Exif: the picture is as it is stored
+        return UPRIGHT

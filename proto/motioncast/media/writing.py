@@ -1,0 +1,168 @@
+"""Videos written to files, whole or not at all, with the sound of another file beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+
+from motioncast.framing import Picture
+from motioncast.media.errors import MediaError
+from motioncast.media.names import File, for_ffmpeg, shown
+from motioncast.media.reading import media_errors
+from motioncast.media.sound import Sound
+from motioncast.media.unfinished import unfinished_file
+
+_LOSSY: Final = ("libx264", {"crf": "16"}, "yuv420p")
+_LOSSLESS: Final = ("libx264rgb", {"qp": "0"}, "rgb24")
+_BT709: Final = 1  # primaries, transfer and matrix alike, ISO/IEC 23091-2
+_BLOCK: Final = 1024  # samples that AAC codes at once
+
+
+class VideoWriter:
+    """A video file being written, made by `write_video`."""
+
+    def __init__(
+        self,
+        path: Path,
+        container: OutputContainer,
+        rate: Fraction,
+        lossless: bool,
+        sound: Sound | None,
+    ) -> None:
+        self._path = path
+        self._container = container
+        self._rate = rate
+        self._lossless = lossless
+        codec, quality, pixels = _LOSSLESS if lossless else _LOSSY
+        with media_errors(path, "cannot be written"):
+            stream = container.add_stream(codec, rate, options=quality)
+        assert isinstance(stream, VideoStream)
+        stream.pix_fmt = pixels
+        if not lossless:  # said, so that every player shows them alike
+            context = stream.codec_context
+            context.color_primaries = context.color_trc = context.colorspace = _BT709
+            context.color_range = ColorRange.MPEG
+        self._stream = stream
+        self._shape: tuple[int, ...] | None = None
+        self._frames = 0
+        self._sound = None if sound is None else _SoundTrack(container, sound)
+
+    def write(self, image: Picture) -> None:
+        """Appends a frame (H, W, 3) uint8 RGB; odd sizes are made even by repeating the edge.
+
+        Raises:
+            MediaError: The frame has another size than the first, or the disk is full.
+        """
+        if self._shape is None:
+            self._shape = image.shape
+            self._stream.height, self._stream.width = (n + n % 2 for n in image.shape[:2])
+        if image.shape != self._shape:
+            raise MediaError(
+                f"{shown(self._path.name)}: a frame of shape {image.shape},"
+                f" the first was {self._shape}"
+            )
+        even = np.pad(image, [(0, n % 2) for n in image.shape[:2]] + [(0, 0)], mode="edge")
+        with media_errors(self._path, "cannot be written"):
+            self._container.mux(self._stream.encode(self._frame(even)))
+            self._frames += 1
+            if self._sound is not None:
+                self._sound.write_until(self._frames / self._rate)
+
+    def finish(self) -> None:
+        """Completes the file; MediaError when no frame was written or the disk is full."""
+        if self._shape is None:
+            raise MediaError(f"{shown(self._path.name)}: no frame was written")
+        with media_errors(self._path, "cannot be written"):
+            self._container.mux(self._stream.encode(None))
+            if self._sound is not None:
+                self._sound.finish(self._frames / self._rate)
+            self._container.close()
+
+    def _frame(self, image: Picture) -> av.VideoFrame:
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        if self._lossless:
+            return frame
+        return frame.reformat(
+            format="yuv420p",
+            src_color_range=ColorRange.JPEG,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+        )
+
+
+@contextmanager
+def write_video(
+    path: File, frame_rate: float, *, lossless: bool = False, sound: Sound | None = None
+) -> Iterator[VideoWriter]:
+    """Opens a video for writing; the file is there only once the block ends without an error.
+
+    Args:
+        path: Where to; the suffix chooses the container, for example `.mp4`. An existing file is
+            replaced.
+        frame_rate: Frames per second.
+        lossless: Keep every pixel (H.264 RGB, which few players show) instead of H.264 4:2:0 in
+            BT.709.
+        sound: What is heard beside the frames, from the first on (AAC), as `open_sound` gives it;
+            it ends with them. None for a silent video.
+
+    Raises:
+        MediaError: The file cannot be written, or no frame was.
+    """
+    path = Path(path)
+    rate = Fraction(frame_rate).limit_denominator(2**16)  # 29.97... is 30000/1001 again
+    streamable = {"movflags": "faststart"} if path.suffix in (".mp4", ".mov", ".m4v") else {}
+    with ExitStack() as stack:
+        with media_errors(path, "cannot be written"):
+            aside = unfinished_file(path.parent, f".{path.stem}-", path.suffix)
+            part = stack.enter_context(aside)
+            container = av.open(for_ffmpeg(part), "w", options=streamable)
+        stack.callback(container.close)
+        writer = VideoWriter(path, container, rate, lossless, sound)
+        yield writer
+        writer.finish()
+        with media_errors(path, "cannot be written"):
+            part.replace(path)
+
+
+class _SoundTrack:
+    """The sound of a video that is being written."""
+
+    def __init__(self, container: OutputContainer, sound: Sound) -> None:
+        self._container = container
+        self._sound = sound
+        stream: Any = container.add_stream("aac", rate=sound.rate, layout=sound.layout)
+        assert isinstance(stream, AudioStream)
+        self._stream = stream
+        self._position = 0
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Writes whole blocks, so that sound and frames lie beside each other in the file."""
+        while self._position + _BLOCK <= int(seconds * self._sound.rate):
+            self._write(_BLOCK)
+
+    def finish(self, seconds: Fraction) -> None:
+        """Writes what is left until a moment, and completes the track."""
+        self.write_until(seconds)
+        left = int(seconds * self._sound.rate) - self._position
+        if left > 0:
+            self._write(left)
+        self._container.mux(self._stream.encode(None))
+
+    def _write(self, count: int) -> None:
+        samples = np.ascontiguousarray(self._sound.read(count))
+        frame = av.AudioFrame.from_ndarray(samples, "fltp", self._sound.layout)
+        frame.sample_rate = self._sound.rate
+        frame.time_base = Fraction(1, self._sound.rate)
+        frame.pts = self._position
+        self._position += count
+        self._container.mux(self._stream.encode(frame))

@@ -1,0 +1,145 @@
+"""Which track of a file is shown, and files whose names and tags are not plain."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import av
+import pytest
+from av.stream import Disposition
+from support.movies import Frame, shade, shades, values, video_stream, write_movie
+
+from motioncast.media import MediaError, read_video, shown
+
+
+def read(path: Path) -> list[Frame]:
+    with read_video(path, 16) as video:
+        return list(video.frames)
+
+
+def two_tracks(path: Path, first: list[Frame], second: list[Frame], default: int | None) -> None:
+    """Writes two video tracks, one of them the default one."""
+    with av.open(str(path), "w") as container:
+        streams = [
+            video_stream(container, "libx264", (16, 16), "yuv444p", qp="0", bf="0")
+            for _ in range(2)
+        ]
+        for number, stream in enumerate(streams):
+            stream.disposition = Disposition.default if number == default else Disposition(0)
+        packets = []
+        for stream, frames in zip(streams, (first, second), strict=True):
+            for index, image in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts = index
+                packets += stream.encode(frame)
+            packets += stream.encode(None)
+        for packet in sorted(packets, key=lambda packet: (packet.pts or 0) * packet.time_base):
+            container.mux(packet)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize("default", [0, 1])
+def test_a_track_of_one_frame_gives_way_to_one_that_moves(
+    tmp_path: Path, suffix: str, default: int
+) -> None:
+    two_tracks(tmp_path / f"a{suffix}", [shade(200)], shades(8), default)
+    assert values(read(tmp_path / f"a{suffix}")) == list(range(8))
+
+
+def test_the_default_track_is_shown(tmp_path: Path) -> None:
+    two_tracks(tmp_path / "a.mkv", [shade(200)] * 8, shades(8), 1)
+    assert values(read(tmp_path / "a.mkv")) == list(range(8))
+
+
+def test_a_title_of_any_encoding_does_no_harm(tmp_path: Path) -> None:
+    path = write_movie(tmp_path / "a.avi", shades(4), codec="mjpeg", pixels="yuvj444p")
+    title = "日本語".encode("shift-jis")
+    data = path.read_bytes()
+    at = data.index(b"ISFT")  # the program that wrote it; its text is replaced
+    (length,) = struct.unpack("<I", data[at + 4 : at + 8])
+    text = title.ljust(length, b"\0")[:length]
+    path.write_bytes(data[:at] + b"INAM" + data[at + 4 : at + 8] + text + data[at + 8 + length :])
+    assert values(read(path)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["10:30 call.mp4", "-clip.mp4", "100%03d.mp4", "a'b?.mp4"])
+def test_any_name_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_movie(tmp_path / "plain.mp4", shades(4)).rename(tmp_path / name)
+    assert values(read(Path(name))) == [0, 1, 2, 3]
+
+
+def test_a_name_of_undecodable_bytes_is_read_and_can_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "bad\udcff.mp4"
+    try:
+        write_movie(tmp_path / "plain.mp4", shades(4)).rename(path)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    assert values(read(path)) == [0, 1, 2, 3]
+    assert shown(path.name) == "bad\ufffd.mp4"
+    path.write_bytes(b"nothing")
+    with pytest.raises(MediaError, match=r"^bad\ufffd\.mp4: not a readable video$"):
+        read(path)
+
+
+def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
+    write_movie(tmp_path / "a.mp4", shades(4))
+    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile a.mp4\n")
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\na.mp4\n#EXT-X-ENDLIST\n")
+    for name in ("list.ffconcat", "list.m3u8"):
+        with pytest.raises(MediaError, match="not a readable video"):
+            read(tmp_path / name)
+
+
+def drop(path: Path, numbers: set[int]) -> None:
+    """Empties frames of an AVI: chunks of no bytes, and an index that says so."""
+    data = path.read_bytes()
+    movi = data.index(b"movi")
+    chunks, at = [], movi + 4
+    while data[at : at + 4] == b"00dc":
+        (length,) = struct.unpack("<I", data[at + 4 : at + 8])
+        chunks.append(data[at + 8 : at + 8 + length])
+        at += 8 + length + length % 2
+    chunks = [b"" if i in numbers else chunk for i, chunk in enumerate(chunks)]
+    body, index = b"movi", b""
+    for chunk in chunks:
+        index += struct.pack("<4sIII", b"00dc", 16 if chunk else 0, len(body), len(chunk))
+        body += struct.pack("<4sI", b"00dc", len(chunk)) + chunk + b"\0" * (len(chunk) % 2)
+    head = data[12 : movi - 8]
+    whole = head + struct.pack("<4sI", b"LIST", len(body)) + body
+    whole += struct.pack("<4sI", b"idx1", len(index)) + index
+    path.write_bytes(struct.pack("<4sI4s", b"RIFF", len(whole) + 4, b"AVI ") + whole)
+
+
+@pytest.mark.parametrize("dropped", [{3, 7, 11}, {2, 3, 4}, {10, 11}])
+def test_frames_without_bytes_repeat_the_one_before(tmp_path: Path, dropped: set[int]) -> None:
+    path = write_movie(tmp_path / "a.avi", shades(12), codec="mjpeg", pixels="yuvj444p")
+    drop(path, dropped)
+    expected: list[int] = []
+    for number in range(12):
+        expected.append(expected[-1] if number in dropped else number)
+    with read_video(path, 16) as video:
+        assert values(video.frames) == expected
+        assert video.repeated == len(dropped)
+
+
+def test_held_frames_of_a_whole_file_are_not_missing(tmp_path: Path) -> None:
+    times = [0.0, 0.04, 0.08, 3.0]  # the last of Matroska has no duration of its own
+    for name in ("a.mkv", "a.mp4"):
+        path = write_movie(tmp_path / name, shades(4), times)
+        with read_video(path, 16) as video:
+            assert values(video.frames) == [0, 1, *[2] * 73, 3]
+            assert (video.frame_rate, video.repeated) == (25, 72)
+
+
+def test_a_browsers_recording_keeps_its_duration(tmp_path: Path) -> None:
+    noise = [0, 3, -4, 2, -1, 4, -3, 0, 1, -2]
+    times = [(33.3333 * i + noise[i % 10]) / 1000 for i in range(60)]
+    del times[20:30]  # nothing moved for a third of a second
+    path = tmp_path / "a.webm"
+    write_movie(path, [shade(4 * i) for i in range(50)], times, codec="libvpx", pixels="yuv420p")
+    with read_video(path, 16) as video:
+        assert video.frame_rate == pytest.approx(30)
+        assert len(list(video.frames)) == 60
+        assert video.repeated == 10
