@@ -15,6 +15,7 @@ from motioncast.orchestrator.ensemble_session import EnsembleSession, Made
 from motioncast.orchestrator.models import ModelCalls
 from motioncast.orchestrator.pipeline import Cast, milliseconds_since
 from motioncast.orchestrator.stretch import Stretch
+from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
@@ -46,6 +47,7 @@ class EnsemblePipeline:
         registry: CollectorRegistry,
     ) -> None:
         self._engine = engine
+        self._turns = Turns()
         self._catalogue = Catalogue(engine, default_model)
         self._calls = ModelCalls(MeasuredEngine(engine, registry), call_timeout_seconds)
         for models in self._catalogue.all():
@@ -95,7 +97,8 @@ class EnsemblePipeline:
         session = EnsembleSession(models, self._calls, config, deadline)
         async for stretch in stretches:
             timings = StageTimings()
-            made = await session.make(stretch, timings)
+            async with self._turns.turn([frame.origin for frame in stretch.frames]):
+                made = await session.make(stretch, timings)
             images = await _encode_images(made.images, config.output_encoding)
             timings.total_ms = milliseconds_since(stretch.complete_at)
             yield _cast(stretch, made, images, timings)

@@ -20,6 +20,7 @@ from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch
 from motioncast.orchestrator.timeline import Origin
 from motioncast.orchestrator.transfer import RelativeMotion
+from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
@@ -48,6 +49,7 @@ class ServicesPipeline:
 
     def __init__(self, backends: Backends) -> None:
         self._backends = backends
+        self._turns = Turns()
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
         """Returns the models that the keypoint service serves, and which is the default."""
@@ -74,7 +76,9 @@ class ServicesPipeline:
             motion = RelativeMotion() if config.relative_motion else None
             chooser = SourceChooser(config.model.source_weights)
             async for one in driven:
-                yield await self._synthesise(one, config, motion, chooser, deadline)
+                async with self._turns.turn(one.origins):
+                    cast = await self._synthesise(one, config, motion, chooser, deadline)
+                yield cast
 
     async def ready(self) -> bool:
         """Returns whether all three services are serving."""

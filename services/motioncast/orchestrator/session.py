@@ -10,6 +10,7 @@ too slowly is not worked for.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from motioncast.orchestrator import door
 from motioncast.orchestrator.accounting import Accounting
@@ -20,12 +21,13 @@ from motioncast.orchestrator.pipeline import Cast, Pipeline
 from motioncast.orchestrator.sources import Sources
 from motioncast.orchestrator.stretch import (
     Arrival,
+    Stretch,
     cut_stretches,
     merge_stretches,
     stretch_end,
 )
 from motioncast.orchestrator.timeline import Origin
-from motioncast.serving import Deadline
+from motioncast.serving import Deadline, patience
 from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     ResultFrame,
@@ -67,6 +69,7 @@ class Session:
         self._deadline = deadline
         self._merge_frames = merge_frames
         self._accounting = accounting
+        self._patience = patience()
         self._framing = SessionFraming(
             config, lambda square: pipeline.find_faces(square, deadline), accounting.count_framing
         )
@@ -85,8 +88,8 @@ class Session:
         source, size = await door.read_source(requests, config.model, self._framing)
         accounting.count_received("source", size)
         sources = Sources.of(await self._with_keypoints(source))
-        arrivals = cut_stretches(
-            self._arrivals(requests), config.pattern, config.frame_count, sources
+        arrivals = self._owed(
+            cut_stretches(self._arrivals(requests), config.pattern, config.frame_count, sources)
         )
         group = stretch_end(config.pattern, 0)
         async with Ahead(arrivals, max(1, self._merge_frames // group)) as stretches:
@@ -103,7 +106,17 @@ class Session:
                     accounting.count_results(cast.origins, size, cast.sources)
                     for response in responses:
                         yield response
+                        self._patience.settle(1)
         yield StreamResponse(report=accounting.report())
+
+    async def _owed(
+        self, stretches: AsyncGenerator[Stretch, None]
+    ) -> AsyncGenerator[Stretch, None]:
+        """Yields the stretches; from then on their frames are owed to the client."""
+        async with aclosing(stretches):
+            async for stretch in stretches:
+                self._patience.owe(len(stretch.frames))
+                yield stretch
 
     async def _arrivals(
         self, requests: AsyncIterator[StreamRequest]

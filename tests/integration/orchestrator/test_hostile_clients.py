@@ -1,0 +1,180 @@
+"""Sessions that mean harm meet a bound, and whoever is beside them does not notice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from grpc import StatusCode
+from support.casting import Stub, broken_field, cast, config, frame, open_stub, packet, source
+from support.http import get
+from support.toy_ensembles import build_joined_repository
+from support.toy_models import build_toy_repository
+
+from motioncast.orchestrator import OrchestratorSettings
+from motioncast.stack import Ports, Stack, StackSettings
+from motioncast.v1.motion_transfer_pb2 import StreamRequest
+
+IMAGE = np.full((16, 16, 3), 100, np.uint8)
+POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
+GOOD = [config(), source(IMAGE), *(frame(t, IMAGE) for t in range(10))]
+
+
+async def test_more_frames_than_a_week_has_are_not_declared(target: str) -> None:
+    with pytest.raises(grpc.RpcError, match="18446744073709551615 exceeds the limit of") as refused:
+        await cast(target, [config(frame_count=2**64 - 1), source(IMAGE), packet(0, POINTS)])
+    assert refused.value.code() is StatusCode.INVALID_ARGUMENT
+    assert broken_field(refused.value) == "config.frame_count"
+
+
+async def test_frames_that_were_declared_and_never_came_are_not_made_for_ever(target: str) -> None:
+    requests = [config(frame_count=2000), source(IMAGE), packet(0, POINTS)]
+    with pytest.raises(grpc.RpcError, match="the last 1999 never came; the limit is 10") as refused:
+        await cast(target, requests)
+    assert refused.value.code() is StatusCode.INVALID_ARGUMENT
+    assert broken_field(refused.value) == "config.frame_count"
+
+
+async def test_as_many_as_can_have_been_lost_are_concealed(target: str) -> None:
+    requests = [config(frame_count=1025), source(IMAGE), packet(0, POINTS)]
+    assert (await cast(target, requests)).origins == "O" + "C" * 1024
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[], [config()], [config(), source(IMAGE)], [config(), source(IMAGE), packet(0, POINTS)]],
+    ids=["nothing", "a configuration", "a source", "a frame"],
+)
+async def test_a_session_that_falls_silent_ends_in_words(
+    toy_repository: Path, said: list[StreamRequest]
+) -> None:
+    settings = StackSettings(repository=toy_repository, silence_seconds=0.2)
+    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+        call = stub.Stream()
+        for request in said:
+            await call.write(request)
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            [response async for response in call]
+        assert ended.value.code() is StatusCode.DEADLINE_EXCEEDED
+        assert ended.value.details() == "stream: the client said nothing for 0.2 s"
+        assert (await cast(stack.target, GOOD)).origins == "O" * 10
+
+
+async def silent_sessions(stub: Stub, count: int) -> tuple[list[object], list[str]]:
+    """Begins sessions that say no more than a configuration.
+
+    Returns:
+        Those that began, and what the others were told.
+    """
+    began, told = list[object](), list[str]()
+    for _ in range(count):
+        call = stub.Stream()
+        try:
+            await call.write(config())
+            await anext(aiter(call))
+            began.append(call)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            told.append(await call.details() or "")
+    return began, told
+
+
+async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path) -> None:
+    settings = StackSettings(
+        repository=toy_repository, orchestrator=OrchestratorSettings(max_sessions=12)
+    )
+    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+        began, told = await silent_sessions(stub, 12)
+    assert len(began) == 3
+    assert told == ["sessions: 3 are served for you now, the limit for one peer is 3"] * 9
+
+
+async def test_a_peer_may_be_given_more_places(toy_repository: Path) -> None:
+    limits = OrchestratorSettings(max_sessions=4, max_sessions_per_peer=3)
+    settings = StackSettings(repository=toy_repository, orchestrator=limits)
+    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+        began, told = await silent_sessions(stub, 4)
+    assert (len(began), len(told)) == (3, 1)
+
+
+@pytest.mark.parametrize("pipeline", ["services", "ensemble"])
+async def test_no_other_model_takes_the_place_of_a_default_that_is_corrupt(
+    tmp_path: Path, pipeline: str
+) -> None:
+    build_joined_repository(tmp_path)
+    build_toy_repository(tmp_path, "face256")
+    (tmp_path / "face256_keypoint" / "1" / "model.onnx").write_bytes(b"torn")
+    settings = StackSettings(
+        repository=tmp_path,
+        orchestrator_ports=Ports(0, 0),
+        pipeline=pipeline,  # type: ignore[arg-type]
+    )
+    async with Stack(settings) as stack:
+        with pytest.raises(grpc.RpcError, match="the default, face256, cannot be served") as failed:
+            await cast(stack.target, GOOD)
+        assert failed.value.code() is StatusCode.NOT_FOUND
+        named = await cast(stack.target, [config(model="toy"), *GOOD[1:]])
+        ready = await get(stack.servers["orchestrator"], "/ready")
+    assert named.origins == "O" * 10
+    assert ready.status == 503
+
+
+async def test_a_session_beside_the_attacks_is_what_it_is_alone(
+    toy_repository: Path, target: str
+) -> None:
+    alone = await cast(target, GOOD)
+
+    async def attack(*requests: StreamRequest) -> str:
+        try:
+            await cast(target, requests)
+        except grpc.RpcError as error:
+            return str(error)
+        return ""
+
+    empty = StreamRequest.FromString(b"")
+    beside, *_ = await asyncio.gather(
+        cast(target, GOOD),
+        *(attack(config(frame_count=2**64 - 1), source(IMAGE)) for _ in range(4)),
+        *(attack(config(frame_count=3000), source(IMAGE), packet(0, POINTS)) for _ in range(4)),
+        *(attack(config(), empty) for _ in range(4)),
+    )
+    assert [one.image for one in beside.frames] == [one.image for one in alone.frames]
+
+
+async def test_every_line_of_a_session_tells_it_and_internal_calls_are_quiet(
+    target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="motioncast.access")
+    await cast(target, GOOD)
+    lines = [record for record in caplog.records if record.name == "motioncast.access"]
+    (own,) = (line for line in lines if "MotionTransferService/Stream" in line.getMessage())
+    inner = [line for line in lines if "/Detect" in line.getMessage()]
+    inner += [line for line in lines if "/Synthesize" in line.getMessage()]
+    assert own.levelno == logging.INFO
+    assert inner
+    assert {line.levelno for line in inner} == {logging.DEBUG}
+    session = vars(own)["session"]
+    assert len(session) == 8
+    assert {vars(line)["session"] for line in inner} == {session}
+
+
+async def test_a_client_may_name_its_session_but_not_write_into_the_log(
+    stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="motioncast.access")
+
+    async def nothing() -> AsyncIterator[StreamRequest]:
+        return
+        yield
+
+    for name in ("call-17", "two words"):
+        call = stub.Stream(nothing(), metadata=(("motioncast-session", name),))
+        assert await call.code() is StatusCode.FAILED_PRECONDITION
+    lines = [record for record in caplog.records if record.name == "motioncast.access"]
+    first, second = (vars(line)["session"] for line in lines)
+    assert first == "call-17"
+    assert len(second) == 8
