@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from motioncast.client import (
     Crop,
     EffectiveConfig,
+    Encoding,
     FramedKeypoints,
     FramingMode,
     Mode,
@@ -43,6 +44,7 @@ class CastOptions:
     timeout: float | None = None  # seconds for the whole video
     real_time: bool = False  # frames are sent when a camera would have them, else at once
     frame: FramingMode = FramingMode.OFF  # how pictures are framed
+    encoding: Encoding = "rgb8"  # how images are sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,9 @@ def _open(
     interval = 1 / frame_rate if options.real_time else 0.0
     if detector is None:
         frames = _Feed(len(video), lambda index: [video[index]], interval)
-        stream = service.stream(frames, source=source, timeout=options.timeout, **config)
+        stream = service.stream(
+            frames, source=source, encoding=options.encoding, timeout=options.timeout, **config
+        )
         return stream, frames.taken
 
     def detect(index: int) -> list[NDArray[np.float32] | FramedKeypoints | Source | None]:
@@ -214,6 +218,7 @@ def _open(
         source=images,
         source_keypoints=points,
         mode=Mode.RECONSTRUCTION if source is None else Mode.TRANSFER,
+        encoding=options.encoding,
         timeout=options.timeout,
         **config,
     )

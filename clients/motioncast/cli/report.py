@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from motioncast.cli.quality import Quality
+from motioncast.cli.rivals import Rival
 from motioncast.client import ByteCounts, Crop, LatencySummary, Origin
 
-SCHEMA_VERSION: Final = "1.1"  # major: a field changed or went; minor: one came
+SCHEMA_VERSION: Final = "1.2"  # major: a field changed or went; minor: one came
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Configuration:
     observed: int  # M
     predicted: int  # N
     sent_as: str  # "frames" or "keypoints"
+    image_encoding: str  # of the images that were sent: "rgb8", "jpeg" or "png"
     pace: str  # "as fast as possible" or "real time"
     frame_rate: float  # frames per second
     width: int
@@ -147,6 +149,8 @@ class Report:
     frames_per_second: float
     latency: tuple[LatencySummary, ...]  # stages per group, and end_to_end per frame
     quality: QualityReport
+    advice: tuple[str, ...]  # where it is hardly better than copying the source: what helps
+    rivals: tuple[Rival, ...]  # video codecs at the nearest quality, where they were measured
     timeline: tuple[FrameRecord, ...]
 
     def as_json(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from PIL import Image
 from motioncast.cli.charts import Series, line_chart
 from motioncast.cli.colours import ORIGIN_COLOURS, css
 from motioncast.cli.report import FrameRecord, QualityReport, Report
+from motioncast.cli.traffic import came_back_sentence, compared, note, sent_sentence
 
 MAX_EMBEDDED_VIDEO_BYTES: Final = 8 * 2**20
 MAX_STRIP_PIXELS: Final = 1800  # across: two for each of the page's
@@ -60,6 +61,10 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
         quality_charts=[] if report.quality.reason else _quality_charts(frames),
         baseline_colour=_BASELINE_COLOUR,
         byte_bars=_byte_bars(report),
+        sent_sentence=sent_sentence(report),
+        came_back_sentence=came_back_sentence(report),
+        compared=[(one, bit_rate(one.bits_per_second)) for one in compared(report)],
+        note=note(report),
         latency_chart=line_chart(
             [Series("end to end", [frame.end_to_end_ms for frame in frames], _RESULT_COLOUR)],
             x_label="frame",

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from PIL import Image
 
+from motioncast.cli.advice import advice
 from motioncast.cli.cast import Cast, CastOptions, Detector, Framing, Images, cast
 from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
@@ -31,6 +32,7 @@ from motioncast.cli.report import (
     latency_of,
 )
 from motioncast.cli.report_page import render_page
+from motioncast.cli.rivals import measure_rivals
 from motioncast.cli.spool import Spool
 from motioncast.cli.stoppable import run_stoppable
 from motioncast.client import FramingMode, Model, Pixels, ServerInfo, Service, connect
@@ -60,6 +62,7 @@ class StreamJob:
     models: Path | None = None  # model repository of this process; None: the one installed
     frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
     full_picture: bool = False  # also write the results put back into the full pictures
+    rivals: bool = False  # also measure what video codecs need for the same frames
 
 
 def stream_video(job: StreamJob, stages: Stages) -> Report:
@@ -78,6 +81,15 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
         advance = stages("rendering", len(passed.cast.frames))
         rendering = render(folder, passed.originals, passed.results, passed.cast, advance)
         report = _report(job, passed, rendering, size)
+        if job.rivals and report.quality.all is not None:
+            advance = stages("x264 and AV1", None)
+            measured = measure_rivals(
+                passed.originals,
+                report.configuration.frame_rate,
+                report.quality.all.psnr_db,
+                advance,
+            )
+            report = replace(report, rivals=measured)
         Image.fromarray(rendering.strip).save(folder / "comparison.png")
         write_json(folder / "report.json", report.as_json())
         page = render_page(report, rendering.strip, folder / "comparison.mp4")
@@ -262,29 +274,32 @@ def _report(
 ) -> Report:
     config, server, frames = passed.cast.config, passed.cast.report, passed.cast.frames
     end_to_end = latency_of("end_to_end", [frame.end_to_end_ms for frame in frames])
+    configuration = Configuration(
+        video=job.video.name,
+        source=", ".join(path.name for path in job.sources) or "first frame",
+        model=config.model,
+        mode=config.mode,
+        relative_motion=config.relative_motion,
+        observed=config.observed,
+        predicted=config.predicted,
+        sent_as=job.send,
+        image_encoding=job.options.encoding,
+        pace="real time" if job.options.real_time else "as fast as possible",
+        frame_rate=config.frame_rate,
+        width=config.width,
+        height=config.height,
+        keypoints=config.keypoints,
+        seed=config.seed,
+        frame=passed.framing.value,
+        picture_width=picture_size[0],
+        picture_height=picture_size[1],
+        target=job.target or IN_PROCESS,
+    )
+    quality = QualityReport.of(rendering.frames)
     return Report(
         schema_version=SCHEMA_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        configuration=Configuration(
-            video=job.video.name,
-            source=", ".join(path.name for path in job.sources) or "first frame",
-            model=config.model,
-            mode=config.mode,
-            relative_motion=config.relative_motion,
-            observed=config.observed,
-            predicted=config.predicted,
-            sent_as=job.send,
-            pace="real time" if job.options.real_time else "as fast as possible",
-            frame_rate=config.frame_rate,
-            width=config.width,
-            height=config.height,
-            keypoints=config.keypoints,
-            seed=config.seed,
-            frame=passed.framing.value,
-            picture_width=picture_size[0],
-            picture_height=picture_size[1],
-            target=job.target or IN_PROCESS,
-        ),
+        configuration=configuration,
         versions=Versions.here(passed.server),
         frames=FrameCounts(
             len(frames), server.observed_frames, server.predicted_frames, server.concealed_frames
@@ -299,6 +314,13 @@ def _report(
         wall_seconds=passed.cast.wall_seconds,
         frames_per_second=len(frames) / passed.cast.wall_seconds,
         latency=(*server.latency, end_to_end),
-        quality=QualityReport.of(rendering.frames),
+        quality=quality,
+        advice=tuple(advice(configuration, quality, _faces_seen(job, passed))),
+        rivals=(),
         timeline=rendering.frames,
     )
+
+
+def _faces_seen(job: StreamJob, passed: _Passed) -> bool:
+    # Who frames here and sends keypoints tells the server nothing of faces.
+    return job.send == "keypoints" or any(frame.faces for frame in passed.cast.frames)

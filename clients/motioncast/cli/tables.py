@@ -6,15 +6,22 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from motioncast.cli.report import MeanQuality, Report
 from motioncast.cli.report_page import bit_rate
+from motioncast.cli.traffic import came_back_sentence, compared, note, sent_sentence
 from motioncast.client import ServerInfo
 
 
 def stream_tables(report: Report) -> RenderableType:
     """Returns quality by origin, bandwidth and latency."""
-    return Group(_quality(report), _facts(report), _latency(report))
+    parts = [_quality(report), _facts(report)]
+    if report.rivals:
+        parts.append(_rivals(report))
+    parts.append(_latency(report))
+    parts += [Text(sentence, style="yellow") for sentence in report.advice]
+    return Group(*parts)
 
 
 def info_table(info: ServerInfo, target: str) -> RenderableType:
@@ -71,8 +78,8 @@ def _measures(quality: MeanQuality | None) -> tuple[str, ...]:
 
 def _facts(report: Report) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    sent = report.bytes.source + report.bytes.frames + report.bytes.keypoints
-    table.add_row("sent", f"{sent:,} bytes ({report.configuration.sent_as} and the source image)")
+    table.add_row("sent", sent_sentence(report))
+    table.add_row("came back", came_back_sentence(report))
     if len(report.source_frames) > 1:
         table.add_row("frames by source", ", ".join(map(str, report.source_frames)))
     table.add_row("raw video", f"{report.raw_frame_bytes:,} bytes")
@@ -84,6 +91,20 @@ def _facts(report: Report) -> RenderableType:
     if report.quality.reason is not None:
         table.add_row("quality", report.quality.reason)
     return table
+
+
+def _rivals(report: Report) -> RenderableType:
+    table = Table(
+        title="Bytes sent, beside video codecs at the nearest quality", title_justify="left"
+    )
+    table.add_column("the same frames by")
+    for column in ("bytes", "bit rate", "PSNR"):
+        table.add_column(column, justify="right")
+    for row in compared(report):
+        table.add_row(
+            row.name, f"{row.bytes:,}", bit_rate(row.bits_per_second), f"{row.psnr_db:.2f} dB"
+        )
+    return Group(table, Text(note(report), style="dim"))
 
 
 def _latency(report: Report) -> RenderableType:

@@ -132,6 +132,12 @@ def test_the_demo_streams_a_clip_that_it_brings(run: Run, tmp_path: Path) -> Non
     assert result.code == 0, result.err
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["frames"] == {"total": 117, "observed": 59, "predicted": 58, "concealed": 0}
+    assert report["bytes"]["frames"] == 0
+    assert 0 < report["bytes"]["source"] < 256 * 256 * 3 / 4  # compressed
+    assert {rival["codec"].split()[0] for rival in report["rivals"]} == {"x264", "AV1"}
+    page = (tmp_path / "report.html").read_text()
+    assert f"{report['bytes']['results']:,} bytes" in page
+    assert f"{report['rivals'][0]['bytes']:,}" in page
 
 
 @pytest.mark.parametrize(

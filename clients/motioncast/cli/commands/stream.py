@@ -29,6 +29,14 @@ class Send(StrEnum):
     KEYPOINTS = "keypoints"
 
 
+class ImageEncoding(StrEnum):
+    """How images travel."""
+
+    RGB8 = "rgb8"
+    JPEG = "jpeg"
+    PNG = "png"
+
+
 class Framing(StrEnum):
     """What of each picture the model sees."""
 
@@ -90,6 +98,13 @@ def stream(
     full_picture: Annotated[
         bool, typer.Option("--full-picture", help="Put the results back into the full pictures.")
     ] = False,
+    encoding: Annotated[
+        ImageEncoding, typer.Option(help="How images are sent, the source image too.")
+    ] = ImageEncoding.RGB8,
+    rivals: Annotated[
+        bool,
+        typer.Option("--rivals", help="Measure what x264 and AV1 need for the same frames too."),
+    ] = False,
     real_time: Annotated[
         bool, typer.Option("--real-time", help="Send at the video's frame rate, as a camera would.")
     ] = False,
@@ -108,7 +123,16 @@ def stream(
     from motioncast.cli.streaming import StreamJob
     from motioncast.framing import FramingMode
 
-    options = CastOptions(observed, predicted, model, relative, seed, timeout, real_time)
+    options = CastOptions(
+        observed,
+        predicted,
+        model,
+        relative,
+        seed,
+        timeout,
+        real_time,
+        encoding=encoding.value,
+    )
     job = StreamJob(
         video,
         out,
@@ -122,6 +146,7 @@ def stream(
         models,
         frame=None if frame is None else FramingMode(frame.value),
         full_picture=full_picture,
+        rivals=rivals,
     )
     run_job(job, json=json, quiet=quiet)
 

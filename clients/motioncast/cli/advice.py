@@ -1,0 +1,58 @@
+"""Where a result is hardly better than copying the source: that it is, and what helps."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from motioncast.cli.report import Configuration, MeanQuality, QualityReport
+
+HARDLY_DB: Final = 1.0  # above copying the source: less is hardly seen
+_FEW: Final = 4
+
+
+def advice(configuration: Configuration, quality: QualityReport, faces_seen: bool) -> list[str]:
+    """Returns sentences for the person who looks at a result; none where it is good.
+
+    Args:
+        configuration: What was asked for.
+        quality: What came of it.
+        faces_seen: Whether a face was found in any picture that was looked at.
+    """
+    if quality.all is None or quality.all.frames < _FEW or _gain(quality.all) >= HARDLY_DB:
+        return []
+    return [
+        f"The result is hardly better than copying the source: {_gain(quality.all):+.1f} dB.",
+        *_remedies(configuration, quality, faces_seen),
+    ]
+
+
+def _remedies(configuration: Configuration, quality: QualityReport, faces_seen: bool) -> list[str]:
+    remedies = []
+    if configuration.frame == "off":
+        remedies.append("The picture was not framed: --frame auto shows the model the face alone.")
+    elif not faces_seen:
+        remedies.append(
+            "No face was seen: the model is one of talking heads, which should look at the camera,"
+            " in light, not too small."
+        )
+    observed, predicted = quality.observed, quality.predicted
+    if (
+        observed is not None
+        and predicted is not None
+        and _gain(observed) >= HARDLY_DB > _gain(predicted)
+    ):
+        remedies.append("The forecast frames are what is weak: --predicted 0 sends every frame.")
+    if configuration.source == "first frame" and configuration.sent_as == "keypoints":
+        remedies.append("Further sources show what the first frame hides: --sources 4.")
+    else:
+        remedies.append(
+            "Further sources show what the first frame hides: --send keypoints --sources 4."
+        )
+    remedies.append(
+        "A model of this person: motioncast train personal VIDEO (docs/tutorial_personal.md)."
+    )
+    return remedies
+
+
+def _gain(quality: MeanQuality) -> float:
+    return quality.psnr_db - quality.copied_source_psnr_db

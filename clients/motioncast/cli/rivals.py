@@ -1,0 +1,157 @@
+"""What video codecs need for the same frames at the nearest quality, measured beside a run.
+
+    frames -> x264 and AV1, in real time: no frame waits for a later one -> bytes, PSNR
+
+The quality is searched for by bisection: the constant rate factor whose mean PSNR is nearest. Bytes
+are those of the whole stream, its headers and first picture included, without a container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+import av
+import av.codec
+import numpy as np
+
+from motioncast.cli.cast import Images
+from motioncast.cli.quality import psnr
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A video codec at the quality that is nearest to the result's."""
+
+    codec: str  # with its settings
+    rate_factor: int  # the higher, the smaller and the worse
+    bytes: int
+    bits_per_second: float
+    psnr_db: float  # mean over frames, the first one left out as in the report
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    codec: str  # in what reports say
+    name: str  # FFmpeg's
+    decoder: str
+    best: int  # rate factor
+    worst: int
+    options: Mapping[str, str]
+
+
+_X264: Final = _Encoder(
+    "x264 (veryfast, zerolatency)",
+    "libx264",
+    "h264",
+    10,
+    51,
+    {"preset": "veryfast", "tune": "zerolatency"},
+)
+_AV1: Final = (  # the first one that PyAV brings
+    _Encoder(
+        "AV1 (SVT, preset 10, low delay)",
+        "libsvtav1",
+        "libdav1d",
+        10,
+        63,
+        {"preset": "10", "svtav1-params": "pred-struct=1"},
+    ),
+    _Encoder(
+        "AV1 (libaom, realtime, cpu-used 8)",
+        "libaom-av1",
+        "libdav1d",
+        10,
+        63,
+        {"usage": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
+    ),
+)
+_NO_KEY_FRAMES: Final = 1 << 20  # but the first
+
+
+def measure_rivals(
+    frames: Images,
+    frame_rate: float,
+    psnr_db: float,
+    on_try: Callable[[], object] = lambda: None,
+) -> tuple[Rival, ...]:
+    """Returns x264 and AV1 at the PSNR nearest to the given one; those that PyAV brings.
+
+    Args:
+        frames: (H, W, 3) uint8 each, of even sides; two at least.
+        frame_rate: Frames per second.
+        psnr_db: What the result reached, the first frame left out.
+        on_try: Called after every encoding.
+    """
+    os.environ.setdefault("SVT_LOG", "1")  # its errors alone
+    there = av.codec.codecs_available
+    wanted = (_X264, next((one for one in _AV1 if one.name in there), None))
+    rivals = []
+    for encoder in wanted:
+        if encoder is not None and {encoder.name, encoder.decoder} <= there:
+            with contextlib.suppress(av.FFmpegError):  # pictures too small for it
+                rivals.append(_nearest(encoder, frames, frame_rate, psnr_db, on_try))
+    return tuple(rivals)
+
+
+def _nearest(
+    encoder: _Encoder,
+    frames: Images,
+    frame_rate: float,
+    psnr_db: float,
+    on_try: Callable[[], object],
+) -> Rival:
+    tried: dict[int, tuple[float, int]] = {}
+
+    def quality(factor: int) -> float:
+        if factor not in tried:
+            packets = _encoded(encoder, frames, frame_rate, factor)
+            decoded = _psnr(encoder, packets, frames)
+            tried[factor] = decoded, sum(len(packet) for packet in packets)
+            on_try()
+        return tried[factor][0]
+
+    low, high = encoder.best, encoder.worst
+    while high - low > 1:
+        middle = (low + high) // 2
+        if quality(middle) > psnr_db:
+            low = middle
+        else:
+            high = middle
+    factor = min((low, high), key=lambda one: abs(quality(one) - psnr_db))
+    reached, size = tried[factor]
+    bits_per_second = 8 * size * frame_rate / len(frames)
+    return Rival(encoder.codec, factor, size, bits_per_second, reached)
+
+
+def _encoded(encoder: _Encoder, frames: Images, frame_rate: float, factor: int) -> list[bytes]:
+    """Returns the packets; the headers stand in them."""
+    context: Any = av.CodecContext.create(encoder.name, "w")
+    context.height, context.width, _ = frames[0].shape
+    context.pix_fmt = "yuv420p"
+    rate = Fraction(frame_rate).limit_denominator(2**16)
+    context.framerate, context.time_base = rate, 1 / rate
+    context.gop_size = _NO_KEY_FRAMES
+    context.options = {**encoder.options, "crf": str(factor)}
+    packets = []
+    for index in range(len(frames)):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frames[index]), format="rgb24")
+        frame = frame.reformat(format="yuv420p")
+        frame.pts, frame.time_base = index, context.time_base
+        packets += [bytes(packet) for packet in context.encode(frame)]
+    return packets + [bytes(packet) for packet in context.encode(None)]
+
+
+def _psnr(encoder: _Encoder, packets: list[bytes], frames: Images) -> float:
+    """Returns the mean PSNR of what is decoded, the first frame left out."""
+    context: Any = av.CodecContext.create(encoder.decoder, "r")
+    values: list[float] = []
+    for packet in (*(av.Packet(data) for data in packets), None):
+        for decoded in context.decode(packet):
+            values.append(psnr(decoded.to_ndarray(format="rgb24"), frames[len(values)]))
+    assert len(values) == len(frames)
+    return float(np.mean(values[1:]))
