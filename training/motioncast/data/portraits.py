@@ -21,8 +21,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional
 
-from motioncast.models.face.geometry import FLOOR, fit_affine
-from motioncast.models.geometry import identity_grid
+from motioncast.models.face.geometry import at_places, fit_affine, on_grid
+from motioncast.models.geometry import identity_grid, pixel_centres
 
 Points = npt.NDArray[np.float32]
 
@@ -166,31 +166,25 @@ def _places(
     weights = torch.zeros(1, portrait.shape[0], 1)
     weights[:, list(RIGID)] = 1.0
     affine = fit_affine(source, target, weights)
-    grid = view * identity_grid(WARP_SIDE, WARP_SIDE)
+    grid = view * identity_grid(WARP_SIDE, WARP_SIDE)  # (2, h, h)
     places = grid.flatten(1).t().expand(len(points), -1, -1)  # (T, h * h, 2)
-    head = affine(places) - places
+    head = affine(places).transpose(1, 2).reshape(-1, *grid.shape) - grid  # (T, 2, h, h)
     face, left = head, source - affine(target)
+    centres = view * pixel_centres(WARP_SIDE)
     for spread in SPREADS:
-        face = face + _interpolated(places, target, left, spread)
-        left = left - _interpolated(target, target, left, spread)
-    low, high = target.amin(1, keepdim=True), target.amax(1, keepdim=True)
-    distance = ((places - (low + high) / 2) / ((high - low) / 2)).norm(dim=-1, keepdim=True)
+        face = face + on_grid(centres, target, left, spread)
+        left = left - at_places(target, target, left, spread)
+    low, high = (
+        edge.transpose(1, 2).unsqueeze(-1)  # (T, 2, 1, 1)
+        for edge in (target.amin(1, keepdim=True), target.amax(1, keepdim=True))
+    )
+    distance = ((grid - (low + high) / 2) / ((high - low) / 2)).norm(dim=1, keepdim=True)
     end = random.uniform(1.9, 3.0)
     near = ((end - distance) / (end - 1.4)).clamp(0, 1)
     near = near * near * (3 - 2 * near)
     moved = near * face + ((1 - near) * 0.5 * head if whole else 0)
-    fine = functional.interpolate(
-        moved.transpose(1, 2).reshape(-1, 2, WARP_SIDE, WARP_SIDE),
-        (side, side),
-        mode="bicubic",
-        align_corners=True,
-    )
+    fine = functional.interpolate(moved, (side, side), mode="bicubic", align_corners=True)
     return (fine + view * identity_grid(side, side)).permute(0, 2, 3, 1)
-
-
-def _interpolated(places: Tensor, points: Tensor, values: Tensor, spread: float) -> Tensor:
-    weights = torch.exp(torch.cdist(places, points).square() * (-0.5 / spread**2))
-    return weights @ values / (weights.sum(-1, keepdim=True) + FLOOR)
 
 
 def _with_mouths(frames: Tensor, points: Points, portrait: Face, drivers: Sequence[Face]) -> Tensor:

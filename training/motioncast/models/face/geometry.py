@@ -85,16 +85,9 @@ class FaceGeometry(nn.Module):
         d = torch.cat([d, d.index_select(1, self.lids) + skin(d)], dim=1)  # (N, A + 12, 2)
         face = head
         for spread in SPREADS:
-            face = face + self._on_grid(d, left, spread)
+            face = face + on_grid(self.centres, d, left, spread)
             left = left - at_places(d, d, left, spread)
         return seen * head, seen * face
-
-    def _on_grid(self, points: Tensor, values: Tensor, spread: float) -> Tensor:
-        along_x, along_y = gaussian_profiles(points, self.centres, spread**2)  # (N, A, h)
-        weighted = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)  # (N, A, 3)
-        rows = along_y.transpose(1, 2).unsqueeze(1)  # (N, 1, h, A)
-        sums = (rows * weighted.transpose(1, 2).unsqueeze(2)) @ along_x.unsqueeze(1)
-        return sums[:, :2] / (sums[:, 2:] + FLOOR)
 
 
 def fit_affine(source: Tensor, driving: Tensor, weights: Tensor) -> Affine:
@@ -122,8 +115,20 @@ def skin(points: Tensor) -> Tensor:
     return torch.cat(offsets, dim=1)
 
 
+def on_grid(centres: Tensor, points: Tensor, values: Tensor, spread: float) -> Tensor:
+    """Returns one step of the kernel regression of values at points (N, A, 2), (N, 2, h, h).
+
+    Its places are a grid: x and y are each the centres (h,).
+    """
+    along_x, along_y = gaussian_profiles(points, centres, spread**2)  # (N, A, h)
+    weighted = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)  # (N, A, 3)
+    rows = along_y.transpose(1, 2).unsqueeze(1)  # (N, 1, h, A)
+    sums = (rows * weighted.transpose(1, 2).unsqueeze(2)) @ along_x.unsqueeze(1)
+    return sums[:, :2] / (sums[:, 2:] + FLOOR)
+
+
 def at_places(places: Tensor, points: Tensor, values: Tensor, spread: float) -> Tensor:
-    """Returns one step of the kernel regression of values at points (N, A, 2), at (N, P, 2)."""
+    """Returns the same at any places (N, P, 2), (N, P, 2)."""
     apart = places.unsqueeze(2) - points.unsqueeze(1)  # (N, P, A, 2)
     weights = torch.exp(apart.square().sum(-1) * (-0.5 / spread**2))
     interpolated: Tensor = weights @ values / (weights.sum(-1, keepdim=True) + FLOOR)
