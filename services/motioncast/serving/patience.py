@@ -31,6 +31,7 @@ class Patience:
         self._silence_seconds = silence_seconds
         self._stall_seconds = stall_seconds
         self._owed = 0
+        self._listens = False
         self._limit: asyncio.Timeout | None = None  # while the stream is served
 
     def owe(self, messages: int) -> None:
@@ -61,7 +62,10 @@ class Patience:
         """
 
         async def receive() -> bytes | None:
+            self._listens = True
+            self.progress()
             message = await call.receive()
+            self._listens = False
             self.progress()
             return message
 
@@ -84,7 +88,8 @@ class Patience:
 
     @property
     def _seconds(self) -> float:
-        return self._stall_seconds if self._owed > 0 else self._silence_seconds
+        waits = self._listens and self._owed <= 0
+        return self._silence_seconds if waits else self._stall_seconds
 
 
 _PATIENCE: Final[ContextVar[Patience | None]] = ContextVar("motioncast_patience", default=None)
