@@ -1,7 +1,8 @@
 """The layer that ends streams on which nothing goes on: their places are for others.
 
-the server owes nothing     the client has to say something within `silence_seconds`
-the server owes messages    it makes them; the client has to take one within `stall_seconds`
+it listens and owes nothing    the client has to say something within `silence_seconds`
+it works, or owes messages     something has to go on within `stall_seconds`: the client takes
+                               a message, at the least
 """
 
 from __future__ import annotations
@@ -83,13 +84,17 @@ class Patience:
         except TimeoutError:
             if not limit.expired():
                 raise
-            what = "took none of what is owed to it" if self._owed else "said nothing"
+            what = "said nothing" if self._waits else "took none of what is owed to it"
             raise DeadlineError(f"stream: the client {what} for {self._seconds:g} s") from None
 
     @property
     def _seconds(self) -> float:
-        waits = self._listens and self._owed <= 0
-        return self._silence_seconds if waits else self._stall_seconds
+        return self._silence_seconds if self._waits else self._stall_seconds
+
+    @property
+    def _waits(self) -> bool:
+        """Whether it is for the client to go on."""
+        return self._listens and self._owed <= 0
 
 
 _PATIENCE: Final[ContextVar[Patience | None]] = ContextVar("motioncast_patience", default=None)

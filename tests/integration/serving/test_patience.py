@@ -105,3 +105,24 @@ async def test_a_client_may_be_silent_for_as_long_as_it_said() -> None:
         assert not call.done()
         await call.done_writing()
         assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_client_whose_messages_are_not_read_is_not_silent() -> None:
+    going_on = asyncio.Event()
+
+    async def busy(
+        requests: AsyncIterator[StreamRequest], context: Context
+    ) -> AsyncIterator[StreamResponse]:
+        async for request in requests:
+            await going_on.wait()
+            yield StreamResponse(config=request.config)
+
+    settings = ServerSettings(silence_seconds=0.05, stall_seconds=60)
+    async with serving(stream=busy, settings=settings) as served:
+        call = served.motion.Stream()
+        await call.write(HELLO)
+        await call.write(HELLO)
+        await call.done_writing()
+        assert await served.motion.Stream().code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        going_on.set()
+        assert [one.config.model async for one in call] == ["m", "m"]
