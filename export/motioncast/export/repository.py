@@ -3,6 +3,7 @@
 <repository>/<model>/config.pbtxt        on CPUs, and what ONNX Runtime in the process goes by
 <repository>/<model>/configs/gpu.pbtxt   on GPUs
 <repository>/<model>/1/model.onnx        ensembles have none
+<repository>/<model>/SHA256SUMS          of that file; verified when it is loaded
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from motioncast.export.triton import (
     print_gpu_config,
     print_message,
 )
+from motioncast.inference.checksums import write_checksums
 
 CONFIG_FILE: Final = "config.pbtxt"
 # Triton asks for a version of an ensemble as well, and version control keeps no empty folders.
@@ -42,6 +44,7 @@ def write_model(repository: Path, specification: ModelSpecification, model: Mode
         (folder / str(VERSION) / "model.onnx").write_bytes(
             model.SerializeToString(deterministic=True)
         )
+        write_checksums(folder)
         _write_text(folder / CONFIG_FILE, print_config(specification))
         if specification.gpu is not None:
             gpu_config = folder / "configs" / f"{GPU_CONFIG_NAME}.pbtxt"

@@ -16,6 +16,8 @@ from typing import Any, Final, Self
 import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
+from motioncast.inference.checksums import FILE_NAME as CHECKSUMS
+from motioncast.inference.checksums import verify
 from motioncast.inference.engine import (
     Array,
     Inference,
@@ -62,7 +64,8 @@ class OnnxRuntimeSettings:
 class OnnxRuntimeEngine:
     """Serves every model of a repository, in its highest version, by ONNX Runtime.
 
-    A model that cannot be read is named in the log and by `states`; the others are served. An
+    A model that cannot be read, or is not what its checksum says (`checksums`), is named in the log
+    and by `states`; the others are served. An
     ensemble runs its models one after the other; it is a model like any other to the caller.
 
     Args:
@@ -197,6 +200,14 @@ class OnnxRuntimeEngine:
                 self._miss(name, file, error)
         if not self._models:
             raise failures[0]
+        loaded = (one for one in self._models.values() if isinstance(one, _Model))
+        if unverified := sum(not one.verified for one in loaded):
+            _log.warning(
+                "%d models of %s have no %s: served unverified",
+                unverified,
+                self.repository,
+                CHECKSUMS,
+            )
         for name in ensembles:
             try:
                 self._models[name] = self._ensemble(name)
@@ -257,6 +268,7 @@ class _Model:
 
     def __init__(self, name: str, file: Path, settings: OnnxRuntimeSettings) -> None:
         options, provider = session_options(settings), settings.provider
+        self.verified = verify(file)
         try:
             self._session = onnxruntime.InferenceSession(
                 file, options, providers=provider.as_onnxruntime()

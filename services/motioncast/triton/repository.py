@@ -9,6 +9,7 @@ from typing import Final
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from motioncast.inference.checksums import verify
 from motioncast.wire.errors import InvalidInputError
 
 _CONFIG: Final = "config.pbtxt"
@@ -40,7 +41,7 @@ class Offer:
 
 
 def read_offer(repository: Path) -> Offer:
-    """Reads the configs of a repository.
+    """Reads the configs of a repository, and compares its models with their checksums.
 
     Raises:
         InvalidInputError: There is no such folder, or no model in it.
@@ -59,6 +60,12 @@ def read_offer(repository: Path) -> Offer:
             config = text_format.Parse((folder / _CONFIG).read_text(), ModelConfig())
         except (text_format.ParseError, UnicodeDecodeError) as error:
             broken[folder.name] = f"its {_CONFIG} cannot be read: {error}"
+            continue
+        try:
+            for file in folder.glob("*/model.onnx"):
+                verify(file)
+        except InvalidInputError as error:
+            broken[folder.name] = str(error)
             continue
         is_ensemble = config.platform == "ensemble" or config.HasField("ensemble_scheduling")
         (ensembles if is_ensemble else models).append(folder.name)

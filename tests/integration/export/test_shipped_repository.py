@@ -17,6 +17,8 @@ from motioncast.export.parity import compare
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.triton import print_config, print_gpu_config
 from motioncast.framing import FINDER, FramingMode
+from motioncast.inference.checksums import FILE_NAME as CHECKSUMS
+from motioncast.inference.checksums import verify
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
@@ -67,7 +69,9 @@ def test_what_joins_the_shipped_networks_is_what_an_export_would_write(
     name: str, tmp_path: Path
 ) -> None:
     write_joined(tmp_path, joined(name, REPOSITORY, []))
-    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    written_files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    # Checksums are of the whole file, the version of motioncast in it too.
+    files = [path.relative_to(tmp_path) for path in written_files if path.name != CHECKSUMS]
     assert len(files) == 12  # a configuration and a version of each of six
     for file in files:
         shipped, written = REPOSITORY / file, tmp_path / file
@@ -75,6 +79,12 @@ def test_what_joins_the_shipped_networks_is_what_an_export_would_write(
             assert onnx.load(shipped).graph == onnx.load(written).graph
         else:
             assert shipped.read_bytes() == written.read_bytes()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_shipped_model_is_what_its_checksum_says(name: str) -> None:
+    path = REPOSITORY / name / "1" / "model.onnx"
+    assert verify(path) == (REPOSITORY / name / CHECKSUMS).exists()
 
 
 @pytest.mark.parametrize("name", MODELS)

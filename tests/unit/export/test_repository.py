@@ -1,5 +1,6 @@
 """A model is in the repository whole, or not at all."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,8 +50,12 @@ def test_a_model_is_where_triton_looks_for_it(tmp_path: Path) -> None:
         "same",
         "same/1",
         "same/1/model.onnx",
+        "same/SHA256SUMS",
         "same/config.pbtxt",
     ]
+    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums = tmp_path / "models/same/SHA256SUMS"
+    assert sums.read_text() == f"{checksum}  1/model.onnx\n"
 
 
 def test_a_gpus_configuration_lies_beside_the_cpus(tmp_path: Path) -> None:

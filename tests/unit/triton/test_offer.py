@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from motioncast.inference import default_repository
+from motioncast.inference.checksums import write_checksums
 from motioncast.triton.control import smallest_request
 from motioncast.triton.repository import read_offer
 from motioncast.wire.errors import InvalidInputError
@@ -79,3 +80,15 @@ def test_the_smallest_request_of_a_model_without_batches_has_its_dims_alone() ->
     )
     [tensor] = smallest_request(config).inputs
     assert list(tensor.shape) == [1]
+
+
+def test_a_model_that_is_not_what_was_exported_is_not_offered(tmp_path: Path) -> None:
+    for name in ("whole", "torn", "unverified"):
+        _write(tmp_path, name, 'backend: "onnxruntime"')
+        (tmp_path / name / "1" / "model.onnx").write_bytes(b"weights")
+    for name in ("whole", "torn"):
+        write_checksums(tmp_path / name)
+    (tmp_path / "torn" / "1" / "model.onnx").write_bytes(b"Weights")
+    offer = read_offer(tmp_path)
+    assert offer.models == ("unverified", "whole")
+    assert "its checksum differs" in offer.broken["torn"]

@@ -1,0 +1,101 @@
+"""The checksums of models: what was exported is what is served, or it is not served.
+
+<model>/SHA256SUMS    `<sha256>  <version>/model.onnx`, one line for each version
+
+That is what `sha256sum --check SHA256SUMS` reads, in the model's folder. A model whose folder has
+no such file is served, unverified, and the log says so; in a folder that has one, a file that
+differs from it or is not in it is not served.
+
+    python -m motioncast.inference.checksums model_repository            writes them anew
+    python -m motioncast.inference.checksums model_repository --check    compares
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from motioncast.inference.repository import FILE_NAME as MODEL_FILE
+from motioncast.inference.repository import find_models
+from motioncast.wire.errors import InvalidInputError
+
+FILE_NAME: Final = "SHA256SUMS"
+_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
+
+
+def write_checksums(folder: Path) -> Path:
+    """Writes the checksums of every version in a model's folder; returns the file."""
+    lines = [
+        f"{_sha256(file)}  {file.relative_to(folder).as_posix()}\n"
+        for file in sorted(folder.glob(f"*/{MODEL_FILE}"))
+    ]
+    manifest = folder / FILE_NAME
+    manifest.write_text("".join(lines), encoding="ascii")
+    return manifest
+
+
+def verify(file: Path) -> bool:
+    """Compares a model's file with its checksum; returns False when its folder has none.
+
+    Args:
+        file: `<model>/<version>/model.onnx`.
+
+    Raises:
+        InvalidInputError: It differs, is not among the checksums, or they cannot be read.
+    """
+    folder, name = file.parents[1], f"{file.parent.name}/{file.name}"
+    try:
+        text = (folder / FILE_NAME).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError.of("repository", f"{folder / FILE_NAME}: {error}") from None
+    found = [_LINE.fullmatch(line) for line in text.splitlines()]
+    checksums = {line[2]: line[1] for line in found if line}
+    if name not in checksums:
+        raise InvalidInputError.of("repository", f"{file} is not in the {FILE_NAME} of its folder")
+    if _sha256(file) != checksums[name]:
+        raise InvalidInputError.of(
+            "repository", f"{file} is not what was exported: its checksum differs"
+        )
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes or compares the checksums of a repository; returns the exit code, 1 for a problem."""
+    parser = argparse.ArgumentParser(prog="python -m motioncast.inference.checksums")
+    parser.add_argument("repository", type=Path, help="folder of models")
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    options = parser.parse_args(arguments)
+    try:
+        models = find_models(options.repository)
+    except InvalidInputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    problems = 0
+    for name, file in models.items():
+        if not options.check:
+            write_checksums(options.repository / name)
+            continue
+        try:
+            print(f"{name}: {'as exported' if verify(file) else f'has no {FILE_NAME}'}")
+        except InvalidInputError as error:
+            print(error, file=sys.stderr)
+            problems += 1
+    if not options.check:
+        print(f"{options.repository}: {len(models)} models have their {FILE_NAME}")
+    return int(problems > 0)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

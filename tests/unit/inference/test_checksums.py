@@ -1,0 +1,113 @@
+"""A model is what was exported, or it is not served."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.toy_models import build_toy_repository
+
+from motioncast.inference import OnnxRuntimeEngine
+from motioncast.inference.checksums import FILE_NAME, main, verify, write_checksums
+from motioncast.wire.errors import InvalidInputError, UnavailableError
+
+CORRUPTION = 100  # a byte of the file, which stays a file that ONNX Runtime may well read
+
+
+def put(root: Path, name: str, content: bytes) -> Path:
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return file
+
+
+def test_the_checksums_are_those_of_sha256_as_its_own_program_reads_them(tmp_path: Path) -> None:
+    put(tmp_path, "m/1/model.onnx", b"abc")
+    put(tmp_path, "m/2/model.onnx", b"")
+    sums = write_checksums(tmp_path / "m").read_text()
+    # FIPS 180-4's example, and the hash of nothing
+    assert sums == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  1/model.onnx\n"
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  2/model.onnx\n"
+    )
+    if program := shutil.which("sha256sum"):
+        command = [program, "--check", "--strict", "--quiet", FILE_NAME]
+        subprocess.run(command, cwd=tmp_path / "m", check=True)
+
+
+def test_a_file_is_verified_where_its_folder_has_checksums(tmp_path: Path) -> None:
+    file = put(tmp_path, "m/1/model.onnx", b"abc")
+    assert not verify(file)
+    write_checksums(tmp_path / "m")
+    assert verify(file)
+
+
+def test_a_file_that_differs_is_refused(tmp_path: Path) -> None:
+    file = put(tmp_path, "m/1/model.onnx", b"abc")
+    write_checksums(tmp_path / "m")
+    file.write_bytes(b"abd")
+    with pytest.raises(InvalidInputError, match="is not what was exported: its checksum differs"):
+        verify(file)
+
+
+@pytest.mark.parametrize("sums", [b"", b"nonsense\n", hashlib.sha256(b"abc").digest()])
+def test_a_file_that_the_checksums_do_not_name_is_refused(tmp_path: Path, sums: bytes) -> None:
+    file = put(tmp_path, "m/1/model.onnx", b"abc")
+    put(tmp_path, f"m/{FILE_NAME}", sums)
+    with pytest.raises(InvalidInputError, match=FILE_NAME):
+        verify(file)
+
+
+async def test_an_engine_serves_the_others_of_a_corrupt_model(tmp_path: Path) -> None:
+    build_toy_repository(tmp_path)
+    for name in ("toy_keypoint", "toy_predictor", "toy_synthesis"):
+        write_checksums(tmp_path / name)
+    file = tmp_path / "toy_predictor" / "1" / "model.onnx"
+    content = bytearray(file.read_bytes())
+    content[CORRUPTION] ^= 1
+    file.write_bytes(content)
+    async with OnnxRuntimeEngine(tmp_path) as engine:
+        assert engine.models() == ("toy_keypoint", "toy_synthesis")
+        assert engine.offered() == ("toy_keypoint", "toy_predictor", "toy_synthesis")
+        with pytest.raises(UnavailableError):
+            await engine.infer("toy_predictor", {})
+        with pytest.raises(InvalidInputError, match="its checksum differs"):
+            await engine.load("toy_predictor")
+
+
+async def test_models_without_checksums_are_served_and_counted_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_toy_repository(tmp_path)
+    write_checksums(tmp_path / "toy_keypoint")
+    async with OnnxRuntimeEngine(tmp_path) as engine:
+        assert len(engine.models()) == 3
+    warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert warnings == [f"2 models of {tmp_path} have no {FILE_NAME}: served unverified"]
+
+
+def test_the_tool_writes_checksums_and_compares(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path, "a/1/model.onnx", b"abc")
+    put(tmp_path, "b/1/model.onnx", b"def")
+    assert main([str(tmp_path)]) == 0
+    assert "2 models have their SHA256SUMS" in capsys.readouterr().out
+    assert main([str(tmp_path), "--check"]) == 0
+    put(tmp_path, "b/1/model.onnx", b"deg")
+    capsys.readouterr()
+    assert main([str(tmp_path), "--check"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "a: as exported\n"
+    assert "b/1/model.onnx is not what was exported" in said.err
+
+
+def test_the_tool_says_where_there_is_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path)]) == 1
+    assert "has no model" in capsys.readouterr().err
