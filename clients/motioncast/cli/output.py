@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from motioncast.media import unfinished_folder
+
+UNFINISHED: Final = ".partial-"  # how the names of folders begin that become part of another
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder whose files move into `folder` when the block ends well.
+    """Gives an unfinished folder whose files move into `folder` when the block ends well.
 
     Files of the same name are replaced, one atomic rename each; other files in `folder` stay. When
     the block raises, nothing of it is left behind, not even `folder` if it was not there before.
-    The temporary folder lies inside `folder`, because a rename must not cross file systems and the
-    parent of a mounted volume need not be writable.
+    The unfinished folder lies inside `folder`, because a rename must not cross file systems and the
+    parent of a mounted volume need not be writable; those that killed runs left there are removed.
 
     Raises:
         NotADirectoryError: `folder` or one of its parents is a file.
@@ -30,13 +32,12 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(f"{folder}: is a file, not a folder") from error
-    temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     try:
-        yield temporary
-        for file in sorted(temporary.iterdir()):
-            os.replace(file, folder / file.name)
+        with unfinished_folder(folder, UNFINISHED) as temporary:
+            yield temporary
+            for file in sorted(temporary.iterdir()):
+                os.replace(file, folder / file.name)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
         for path in missing:
             with contextlib.suppress(OSError):  # not empty: the block ended well
                 path.rmdir()

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from motioncast.data.video_folder import Clip, DamagedVideoError, VideoFolder
+from motioncast.media import unfinished_folder
 
 DEFAULT_CACHE = Path.home() / ".cache" / "motioncast"
 VALIDATION_PERCENT = 5  # of the clips, unless another share is asked for
@@ -125,8 +124,7 @@ def _build(
 ) -> None:
     """Decodes into a folder beside the entry and renames it, so an entry is always whole."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
-    try:
+    with unfinished_folder(entry.parent, f".{entry.name}-") as unfinished:
         names: list[str] = []
         starts, skipped = [0], []
         with (unfinished / "frames.npy").open("wb") as file:
@@ -149,8 +147,6 @@ def _build(
         index = {"names": names, "starts": starts, "skipped": skipped}
         (unfinished / "index.json").write_text(json.dumps(index))
         _publish(unfinished, entry)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_header(file: BinaryIO, frames: int, size: int) -> None:

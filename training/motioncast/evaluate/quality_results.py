@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from motioncast.data.clip_cache import ClipCache
 from motioncast.evaluate.pipelines import Pipeline, add_pipeline_arguments
 from motioncast.evaluate.provenance import provenance, sha256
 from motioncast.evaluate.tables import results_folder, write_json, write_records
+from motioncast.media import unfinished_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ def digests(pipelines: Sequence[Pipeline]) -> dict[str, dict[str, str]]:
 def whole_file(path: Path) -> Iterator[Path]:
     """Yields a path that becomes `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as unfinished:
-        aside = Path(unfinished) / path.name
+    with unfinished_folder(path.parent, f".{path.name}-") as unfinished:
+        aside = unfinished / path.name
         yield aside
         os.replace(aside, path)
 

@@ -8,7 +8,6 @@ import csv
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from motioncast.evaluate.summary import Scope, Section
+from motioncast.media import unfinished_folder
 
 SCHEMA = "motioncast.evaluation/1"
 RESULTS = "results.json"
@@ -34,15 +34,12 @@ def results_folder(folder: Path, force: bool) -> Iterator[Path]:
     """
     check_replaceable(folder, force)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with unfinished_folder(folder.parent, f".{folder.name}-") as unfinished:
         yield unfinished
         unfinished.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def check_replaceable(folder: Path, force: bool) -> None:
