@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from support.videos import write_png, write_video
 
 from motioncast.data.face_files import FaceFilesError, face_files
-from motioncast.data.face_set_writer import FaceSetError, FaceSetWriter
+from motioncast.data.face_set_writer import FaceSetWriter
 from motioncast.data.face_sets import main
-from motioncast.data.faces import FaceSampler, FaceSet
+from motioncast.data.faces import FaceSampler, FaceSet, FaceSetError
 from motioncast.data.found_faces import FoundFaces
 from motioncast.data.framing import ClipFraming
 from motioncast.models.face.keypoints import MESH
@@ -109,6 +109,16 @@ def test_a_training_draws_from_the_set(made: Path) -> None:
     assert [len(clips) for clips in faces.persons] == [1, 1]
     batch = FaceSampler([faces], 2, seed=0, side=SIDE).draw(0)
     assert batch.source.shape == (2, 3, SIDE, SIDE)
+
+
+def test_what_is_no_set_is_named(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(FaceSetError, match=r"is no set of faces .*clips\.json"):
+        FaceSet(tmp_path, 1.0)
+    (tmp_path / "clips.json").write_text('[{"clip": "a"}]')
+    with pytest.raises(FaceSetError, match="is no set of faces"):
+        FaceSet(tmp_path, 1.0)
+    with pytest.raises(FaceSetError, match="nobody is left who has two frames"):
+        FaceSet(made, 1.0, frozenset({"man", "other"}))
 
 
 def test_what_is_left_out_is_said(

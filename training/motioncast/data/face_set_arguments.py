@@ -9,7 +9,8 @@ import torch
 
 from motioncast.client.errors import MotioncastError
 from motioncast.data.face_files import FaceFilesError
-from motioncast.data.face_set_writer import FaceSetError, FaceSetWriter
+from motioncast.data.face_set_writer import FaceSetWriter
+from motioncast.data.faces import FaceSetError
 from motioncast.data.found_faces import SIDE_STEP
 from motioncast.models.checkpoint import CheckpointError
 from motioncast.wire.errors import DomainError

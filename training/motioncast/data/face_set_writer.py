@@ -19,14 +19,11 @@ from typing import BinaryIO, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from motioncast.data.faces import FaceSetError
 from motioncast.data.found_faces import FoundFaces
 
 LEAST_FRAMES: Final = 2  # of a clip: a sample is a pair
 LEAST_SHARE: Final = 0.8  # of a video's frames that must show a face
-
-
-class FaceSetError(ValueError):
-    """A set of faces cannot be written where it should be; the message says why."""
 
 
 class Written(NamedTuple):

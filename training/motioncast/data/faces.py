@@ -40,6 +40,10 @@ CANDIDATES = 8  # frames of which a pair with another expression is the farthest
 NOISE = 0.004  # spread of what is added to keypoints, in half sides: half a pixel of 256
 
 
+class FaceSetError(ValueError):
+    """A folder is no set of faces, or cannot become one; the message says which and why."""
+
+
 class FaceBatch(NamedTuple):
     """Frames (B, 3, S, S) in [0, 1] and anchored keypoints (B, 70, 3), varied alike."""
 
@@ -60,7 +64,10 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class FaceSet:
-    """A folder of faces, and how often it is drawn from."""
+    """A folder of faces, and how often it is drawn from.
+
+    Raises FaceSetError where the folder is none, or has two frames of nobody but who is left out.
+    """
 
     folder: Path
     share: float  # of the samples, relative to the other sets'
@@ -72,6 +79,14 @@ class FaceSet:
     persons: Sequence[Sequence[Clip]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        try:
+            self._open()
+        except (OSError, ValueError, TypeError) as error:  # what json, numpy and Clip refuse
+            raise FaceSetError(f"{self.folder}: is no set of faces ({error})") from error
+        if not self.persons:
+            raise FaceSetError(f"{self.folder}: nobody is left who has two frames")
+
+    def _open(self) -> None:
         clips = [Clip(**entry) for entry in json.loads((self.folder / "clips.json").read_text())]
         by_person: dict[str, list[Clip]] = defaultdict(list)
         for clip in clips:

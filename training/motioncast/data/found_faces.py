@@ -62,7 +62,7 @@ class Finder:
 
 def as_images(frames: Frames) -> Tensor:
     """Returns frames (N, S, S, 3) as images (N, 3, S, S) in [0, 1]."""
-    images = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+    images = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2)
     return (images.float() / 255).contiguous(memory_format=torch.channels_last)
 
 

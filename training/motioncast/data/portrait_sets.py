@@ -1,0 +1,219 @@
+"""Photographs, and sets of faces that move -> a set of photographs that talk (`data.portraits`).
+
+    python -m motioncast.data.portrait_sets PHOTOGRAPHS... --motion SET... --out FOLDER [--side 256]
+        [--rounds 2] [--rooms FOLDER] [--persons LIST.csv] [--without PERSON...] [--force]
+
+Every round gives each photograph the motion of seven frames of somebody in the sets, who is drawn
+by person; half of the people are put before another room. The anchored keypoints are those that
+the product's own detector finds in the pictures that come out, so that they say what is shown.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from motioncast.data.face_files import FaceFile, FaceFilesError, face_files
+from motioncast.data.face_set_arguments import REFUSALS, add_set_arguments, count_of, report
+from motioncast.data.face_set_writer import LEAST_SHARE, FaceSetWriter
+from motioncast.data.face_variation import draw_room
+from motioncast.data.faces import Clip, FaceSet, openings
+from motioncast.data.found_faces import (
+    LEAST_PRESENCE,
+    SIDE_STEP,
+    Finder,
+    Frames,
+    as_images,
+    load_detector,
+    load_matte,
+    person,
+)
+from motioncast.data.framing import ClipFraming
+from motioncast.data.portraits import Face, animate
+from motioncast.data.rooms import made_up_wall
+from motioncast.data.sources import DataSource, open_clips
+from motioncast.framing import Crop, cut
+from motioncast.models.face.anchored import AnchoredDetector
+from motioncast.models.face.keypoints import MESH
+from motioncast.models.mediapipe.matte import PersonMatte
+
+FRAMES: Final = 7  # of a clip, the first of them the photograph as it is
+LEAST_MOTION: Final = 13  # frames of a clip that gives motion
+MARGIN: Final = 1.25  # side of what is kept of a photograph over the product's framing
+ELSEWHERE: Final = 0.5  # share of the clips that are put before another room
+WIDEST: Final = 0.5  # share of the clips that show their driver's mouth at its widest
+LIKENESS: Final = np.array([1.0, 2.0])  # weights of mouth and lids
+DRAWS: Final = 4  # of drivers, until all their frames show a face
+ROOM_SIDE: Final = 128  # of the pictures of rooms, which are out of focus
+ROOM_EVERY: Final = 25  # frames of their videos
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """What photographs are made to talk with; portraits come out at a side of `side` pixels."""
+
+    side: int
+    framing: ClipFraming
+    detector: AnchoredDetector
+    matte: PersonMatte
+    drivers: Sequence[tuple[FaceSet, Sequence[Clip]]]  # the clips of each person
+    rooms: Frames | None = None  # (R, h, h, 3); without them rooms are made up
+
+    def photograph(self, file: FaceFile) -> Face | None:
+        """Returns a photograph, framed with a margin, and its mesh; None where it has no face.
+
+        Raises FaceFilesError when it cannot be read.
+        """
+        (picture,) = file.pictures()
+        side = SIDE_STEP * -(-int(MARGIN * self.side) // SIDE_STEP)
+        frame = cut(picture, _wider(self.framing.crop(picture)), side)
+        faces = self._faces(frame[np.newaxis])
+        if faces is None:
+            return None
+        return Face(faces[0].image, faces[0].points, person(self.matte, as_images(frame[None]))[0])
+
+    def talk(self, portrait: Face, random: np.random.Generator) -> Frames | None:
+        """Returns a photograph in motion (T, S, S, 3), the first frame as it is.
+
+        None when nobody's face was found in the frames that were drawn.
+        """
+        own = openings(portrait.points[np.newaxis, list(MESH)])[0]
+        for _ in range(DRAWS):
+            drivers = self._faces(self._draw(own, random))
+            if drivers is not None:
+                break
+        else:
+            return None
+        room = self._room(random) if random.random() < ELSEWHERE else None
+        frames, _ = animate(portrait, drivers, self.side, random, room)
+        levels = (frames.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
+        return levels.numpy()
+
+    def _draw(self, own: npt.NDArray[np.float32], random: np.random.Generator) -> Frames:
+        """Draws frames of one person, the first of them with an expression like one's own."""
+        faces, clips = self.drivers[int(random.integers(len(self.drivers)))]
+        clip = clips[int(random.integers(len(clips)))]
+        expressions = faces.openings[clip.start : clip.stop]
+        others = random.choice(len(expressions), FRAMES - 1, replace=False)
+        if random.random() < WIDEST:
+            others[0] = expressions[:, 0].argmax()
+        like = (np.abs(expressions - own) @ LIKENESS).argmin()
+        return np.stack([faces.frames[clip.start + int(row)] for row in (like, *others)])
+
+    def _faces(self, frames: Frames) -> list[Face] | None:
+        """Returns the meshes of frames (N, S, S, 3); None unless all of them have one."""
+        images = as_images(frames)
+        mesh = self.detector.whole(images).numpy()
+        if (mesh[:, 0, 2] < LEAST_PRESENCE).any():
+            return None
+        return [Face(image, points[:, :2]) for image, points in zip(images, mesh, strict=True)]
+
+    def _room(self, random: np.random.Generator) -> Tensor:
+        if self.rooms is None:
+            return made_up_wall(random, self.side)
+        return as_images(draw_room(self.rooms, self.side, random)[np.newaxis])[0]
+
+
+def write_portraits(
+    writer: FaceSetWriter, photographs: Sequence[FaceFile], studio: Studio, rounds: int, seed: int
+) -> list[str]:
+    """Adds the photographs to a set, each once in every round, and returns a line for each clip
+    that is left out.
+
+    Raises FaceFilesError for one that cannot be read.
+    """
+    finder, left_out = Finder(studio.detector), []
+    for number, file in enumerate(tqdm(photographs, unit="photograph", leave=False)):
+        portrait = studio.photograph(file)
+        if portrait is None:
+            left_out.append(f"{file.path.name}: no face")
+            continue
+        for turn in range(rounds):
+            frames = studio.talk(portrait, np.random.default_rng([seed, turn, number]))
+            name = f"{file.path.stem}_{turn}"
+            found = [] if frames is None else [finder.look(frames)]
+            if not writer.write(name, file.person, found, LEAST_SHARE).frames:
+                left_out.append(f"{name}: faces were lost on the way")
+    return left_out
+
+
+def open_drivers(
+    folders: Sequence[Path], without: Sequence[str] = ()
+) -> list[tuple[FaceSet, Sequence[Clip]]]:
+    """Returns the clips of every person in sets of faces that are long enough to give motion.
+
+    Raises FaceFilesError when there is none, FaceSetError when a folder is no set of faces.
+    """
+    drivers: list[tuple[FaceSet, Sequence[Clip]]] = []
+    for folder in folders:
+        faces = FaceSet(folder, 1.0, frozenset(without))
+        for clips in faces.persons:
+            long = [clip for clip in clips if clip.stop - clip.start >= LEAST_MOTION]
+            if long:
+                drivers.append((faces, long))
+    if not drivers:
+        raise FaceFilesError(f"--motion: no clip has {LEAST_MOTION} frames")
+    return drivers
+
+
+def open_rooms(folder: Path) -> Frames:
+    """Returns pictures (R, 128, 128, 3) of a folder's photographs or videos, one a second of these.
+
+    Raises FileNotFoundError or DamagedVideoError.
+    """
+    return np.asarray(open_clips(DataSource(folder), ROOM_SIDE).frames[::ROOM_EVERY])
+
+
+def _wider(crop: Crop) -> Crop:
+    margin = (MARGIN - 1) / 2 * crop.side
+    return Crop(crop.left - margin, crop.top - margin, MARGIN * crop.side).rounded()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes the set of portraits that the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m motioncast.data.portrait_sets",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "sources", type=Path, nargs="+", metavar="PHOTOGRAPHS", help="files and folders"
+    )
+    parser.add_argument("--motion", type=Path, nargs="+", required=True, metavar="SET")
+    add_set_arguments(parser)
+    parser.add_argument("--rounds", type=count_of, default=2, help="of all photographs (default 2)")
+    parser.add_argument("--rooms", type=Path, metavar="FOLDER", help="photographs or videos")
+    parser.add_argument(
+        "--without", nargs="*", default=[], metavar="PERSON", help="who gives no motion"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    try:
+        files = face_files(options.sources, options.persons)
+        if films := [file.path for file in files if not file.is_photograph]:
+            raise FaceFilesError(f"{films[0]}: is no photograph")
+        studio = Studio(
+            options.side,
+            ClipFraming.shipped(),
+            load_detector(options.checkpoint),
+            load_matte(),
+            open_drivers(options.motion, options.without),
+            None if options.rooms is None else open_rooms(options.rooms),
+        )
+        with FaceSetWriter(options.out, options.side, options.force) as writer:
+            left_out = write_portraits(writer, files, studio, options.rounds, options.seed)
+    except REFUSALS as error:
+        parser.error(str(error))
+    report(options.out, writer, left_out)
+
+
+if __name__ == "__main__":
+    main()
