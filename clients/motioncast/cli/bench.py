@@ -157,7 +157,9 @@ async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
         default_model=settings.model,
         engine=settings.engine,
         # Some more than streams: a session is counted until its server side has ended too.
-        orchestrator=OrchestratorSettings(max_sessions=max(settings.streams) + 16),
+        orchestrator=OrchestratorSettings(
+            max_sessions=(most := max(settings.streams) + 16), max_sessions_per_peer=most
+        ),
     )
     async with Stack(stack_settings) as stack:
         async with connect(stack.target) as service:

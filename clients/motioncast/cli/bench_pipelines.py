@@ -135,7 +135,8 @@ def _engine(name: EngineName, settings: PipelinesSettings) -> Engine:
 
 def _stack_settings(settings: PipelinesSettings, pipeline: Pipeline) -> StackSettings:
     # Some more than streams: a session is counted until its server side has ended too.
-    limits = OrchestratorSettings(max_sessions=max(settings.streams) + 16)
+    most = max(settings.streams) + 16
+    limits = OrchestratorSettings(max_sessions=most, max_sessions_per_peer=most)
     return StackSettings(default_model=settings.model, pipeline=pipeline, orchestrator=limits)
 
 

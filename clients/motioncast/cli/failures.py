@@ -16,6 +16,25 @@ _EXTRAS: Final = {
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
     "tritonclient": "serve",
 }
+# parts of motioncast that are distributions of their own -> the extra that brings them
+_PARTS: Final = {
+    **dict.fromkeys(
+        (
+            "inference",
+            "keypoint",
+            "kserve",
+            "orchestrator",
+            "predictor",
+            "serving",
+            "stack",
+            "synthesis",
+            "triton",
+        ),
+        "serve",
+    ),
+    **dict.fromkeys(("data", "evaluate", "models", "train"), "train"),
+    "export": "export",
+}
 
 
 class CommandError(Exception):
@@ -25,8 +44,10 @@ class CommandError(Exception):
 def explain(error: Exception) -> str | None:
     """Returns the sentence for a failure that was foreseen, None for a bug."""
     if isinstance(error, ModuleNotFoundError):
-        package = (error.name or "").partition(".")[0]
+        package, _, inside = (error.name or "").partition(".")
         extra = _EXTRAS.get(package)
+        if package == "motioncast" and (extra := _PARTS.get(inside.partition(".")[0])):
+            package = f"motioncast.{inside.partition('.')[0]}"
         return extra and f"this needs {package}: pip install 'motioncast[{extra}]'"
     if isinstance(error, OSError):
         if error.filename and error.strerror:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from motioncast.cli.cast import Cast, CastFrame, Images
+from motioncast.cli.soundtrack import Soundtrack
 from motioncast.cli.spool import Spool
 from motioncast.client import Crop, Pixels
 from motioncast.client.video import write_video
@@ -19,6 +20,7 @@ def cut_originals(
     cast: Cast,
     originals: Spool,
     full: Path | None,
+    sound: Soundtrack,
     on_frame: Callable[[], object],
 ) -> None:
     """Cuts what each frame shows out of its picture, as the result was.
@@ -29,12 +31,14 @@ def cut_originals(
         cast: What else came back.
         originals: Takes what was cut.
         full: A video to write, of the pictures with the results put back; None for none.
+        sound: What is heard beside that video.
         on_frame: Called after each frame.
     """
     with ExitStack() as stack:
         writer = None
         if full is not None:
-            writer = stack.enter_context(write_video(full, cast.config.frame_rate))
+            heard = stack.enter_context(sound.opened())
+            writer = stack.enter_context(write_video(full, cast.config.frame_rate, sound=heard))
         for frame in cast.frames:
             picture = pictures[frame.index]
             originals.append(original_of(picture, frame, cast.config.height))

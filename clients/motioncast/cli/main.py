@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 from motioncast.cli.failures import explain
@@ -15,6 +16,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     # gRPC's core would print its own lines beside the sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    empty = empty_argument(sys.argv[1:])
+    if empty is not None:
+        print(f"motioncast: {empty}: is empty", file=sys.stderr)
+        sys.exit(2)
     try:
         from motioncast.cli.app import app  # typer is an extra: its absence has a sentence too
 
@@ -25,6 +30,20 @@ def main() -> None:
             raise
         print(f"motioncast: {sentence}", file=sys.stderr)
         sys.exit(1)
+
+
+def empty_argument(arguments: Sequence[str]) -> str | None:
+    """Returns the name of an option or argument that is given as nothing, None if there is none.
+
+    No command means anything by it, and as a path it would be the current folder.
+    """
+    for number, argument in enumerate(arguments):
+        if not argument:
+            before = arguments[number - 1] if number else ""
+            return before if before.startswith("-") else f"argument {number + 1}"
+        if argument.startswith("--") and argument.endswith("="):
+            return argument[:-1]
+    return None
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

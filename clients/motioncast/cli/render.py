@@ -15,6 +15,7 @@ from motioncast.cli.cast import Cast, CastFrame, Images
 from motioncast.cli.comparison import TRAIL_FRAMES, Sample, compose_frame, compose_strip
 from motioncast.cli.quality import compare
 from motioncast.cli.report import FrameRecord
+from motioncast.cli.soundtrack import Soundtrack
 from motioncast.client import Mode, Origin
 from motioncast.client.video import write_video
 
@@ -30,7 +31,12 @@ class Rendering:
 
 
 def render(
-    folder: Path, originals: Images, results: Images, cast: Cast, on_frame: Callable[[], object]
+    folder: Path,
+    originals: Images,
+    results: Images,
+    cast: Cast,
+    sound: Soundtrack,
+    on_frame: Callable[[], object],
 ) -> Rendering:
     """Writes comparison.mp4 and result.mp4 into a folder.
 
@@ -39,6 +45,7 @@ def render(
         originals: The frames of the video, cropped and scaled.
         results: The frames that came back, as many.
         cast: What else came back.
+        sound: What is heard beside them.
         on_frame: Called after each frame.
     """
     config = cast.config
@@ -47,8 +54,14 @@ def render(
     note = f"{config.observed} observed : {config.predicted} predicted"
     records = []
     with ExitStack() as stack:
-        comparison = stack.enter_context(write_video(folder / "comparison.mp4", config.frame_rate))
-        result = stack.enter_context(write_video(folder / "result.mp4", config.frame_rate))
+        comparison, result = (
+            stack.enter_context(
+                write_video(
+                    folder / name, config.frame_rate, sound=stack.enter_context(sound.opened())
+                )
+            )
+            for name in ("comparison.mp4", "result.mp4")
+        )
         for frame in cast.frames:
             sample = _sample(frame, originals, results, cast.frames)
             comparison.write(compose_frame(sample, original_title=title, note=note))

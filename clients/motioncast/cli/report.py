@@ -68,6 +68,24 @@ class FrameCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockCounts:
+    """What it took to put the video's frames on a steady rate."""
+
+    repeated: int  # frames put in because the one before was held
+    dropped: int  # frames left out because they came too thick
+
+    @property
+    def sentence(self) -> str:
+        """Says it; "" where the video kept to its rate."""
+        if not self.repeated and not self.dropped:
+            return ""
+        return (
+            "the video has no steady frame rate: by its timestamps"
+            f" {self.repeated} frames were repeated and {self.dropped} dropped"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Savings:
     """Shares of bytes saved, 0 to 1."""
 
@@ -138,6 +156,8 @@ class Report:
     configuration: Configuration
     versions: Versions
     frames: FrameCounts
+    clock: ClockCounts
+    sound: str  # "kept", or why not
     source_frames: tuple[int, ...]  # made from each source
     bytes: ByteCounts
     raw_frame_bytes: int  # what every frame of the timeline takes as raw RGB

@@ -24,6 +24,7 @@ from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
 from motioncast.stack import Pipeline, Ports, Stack, StackSettings
 from motioncast.stack.stack import INTERNAL_MESSAGE_BYTES
+from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -71,12 +72,16 @@ class Limits:
     max_concurrent_calls: int
     max_queued_calls: int
     drain_grace_seconds: float
+    max_sessions_per_peer: int | None = None  # None: a quarter of all
+    silence_seconds: float = 10.0  # after which a session ends whose client says nothing
 
     @property
     def orchestrator(self) -> OrchestratorSettings:
         """The orchestrator's part of them."""
         return OrchestratorSettings(
-            max_sessions=self.max_sessions, max_message_bytes=self.max_message_bytes
+            max_sessions=self.max_sessions,
+            max_sessions_per_peer=self.max_sessions_per_peer,
+            max_message_bytes=self.max_message_bytes,
         )
 
 
@@ -175,6 +180,7 @@ async def serve_all(
         models_ports=ports["models"],
         pipeline=pipeline,
         drain_grace_seconds=limits.drain_grace_seconds,
+        silence_seconds=limits.silence_seconds,
         orchestrator=limits.orchestrator,
     )
     engine = models.runner(limits.drain_grace_seconds)
@@ -232,6 +238,7 @@ async def serve_one(
             max_message_bytes=(
                 limits.max_message_bytes if service == "orchestrator" else INTERNAL_MESSAGE_BYTES
             ),
+            silence_seconds=limits.silence_seconds,
             drain_grace_seconds=limits.drain_grace_seconds,
         )
         server = await exits.enter_async_context(Server(settings, [registration], metrics))
@@ -246,7 +253,7 @@ async def serve_triton(listen: Listen, models: Models, limits: Limits) -> signal
     ports = listen.of_one("models")
     settings = models.triton(limits.drain_grace_seconds, listen.host, ports)
     async with EmbeddedTriton(settings) as triton:
-        http = f"http://{listen.host}:{triton.metrics_port}/metrics"
+        http = f"http://{join_address(listen.host, triton.metrics_port)}/metrics"
         _tell(f"  {'triton':<13} {triton.address:<22} {http}")
         return await wait_for_signal()
 
@@ -254,7 +261,7 @@ async def serve_triton(listen: Listen, models: Models, limits: Limits) -> signal
 def _announce(servers: dict[str, Server]) -> None:
     lines = []
     for name, server in servers.items():
-        http = f"http://{server.settings.host}:{server.http_port}/metrics"
+        http = f"http://{join_address(server.settings.host, server.http_port or 0)}/metrics"
         lines.append(f"  {name:<13} {server.address:<22} {http}")
     _tell(*lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Final, Literal
 from PIL import Image
 
 from motioncast.cli.advice import advice
+from motioncast.cli.before import check_options, check_replaceable, check_sources
 from motioncast.cli.cast import Cast, CastOptions, Detector, Framing, Images, cast
 from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
@@ -23,6 +23,7 @@ from motioncast.cli.progress import Stages
 from motioncast.cli.render import Rendering, render
 from motioncast.cli.report import (
     SCHEMA_VERSION,
+    ClockCounts,
     Configuration,
     FrameCounts,
     QualityReport,
@@ -33,11 +34,14 @@ from motioncast.cli.report import (
 )
 from motioncast.cli.report_page import render_page
 from motioncast.cli.rivals import measure_rivals
+from motioncast.cli.soundtrack import Soundtrack
 from motioncast.cli.spool import Spool
 from motioncast.cli.stoppable import run_stoppable
+from motioncast.cli.watching import Part, Watched, watch
 from motioncast.client import FramingMode, Model, Pixels, ServerInfo, Service, connect
-from motioncast.client.video import read_image, read_video
+from motioncast.client.video import read_image
 from motioncast.framing import FINDER
+from motioncast.media import existing, shown
 from motioncast.sources import Gathering, GatherSettings
 
 CONNECT_SECONDS: Final = 5.0
@@ -63,6 +67,12 @@ class StreamJob:
     frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
     full_picture: bool = False  # also write the results put back into the full pictures
     rivals: bool = False  # also measure what video codecs need for the same frames
+    force: bool = False  # replace results that are there already
+
+    @property
+    def part(self) -> Part:
+        """The frames that are taken."""
+        return Part(self.video, self.skip, self.limit)
 
 
 def stream_video(job: StreamJob, stages: Stages) -> Report:
@@ -75,12 +85,17 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
     Raises:
         CommandError, MotioncastError, DomainError, OSError: It did not work; the text says why.
     """
+    check_options(job.options, transfer=bool(job.sources), limit=job.limit)
+    check_sources(len(job.sources), job.gather, job.send)
+    existing(job.video)
+    check_replaceable(job.out, force=job.force)
     with whole_folder(job.out) as folder, TemporaryDirectory(dir=folder) as spools:
         passed = run_stoppable(_through_services(job, Path(spools), stages))
-        size = _cut(job, passed, folder, stages)
+        sound = Soundtrack(job.video, passed.watched.start)
+        size = _cut(job, passed, folder, sound, stages)
         advance = stages("rendering", len(passed.cast.frames))
-        rendering = render(folder, passed.originals, passed.results, passed.cast, advance)
-        report = _report(job, passed, rendering, size)
+        rendering = render(folder, passed.originals, passed.results, passed.cast, sound, advance)
+        report = _report(job, passed, rendering, size, sound)
         if job.rivals and report.quality.all is not None:
             advance = stages("x264 and AV1", None)
             measured = measure_rivals(
@@ -125,6 +140,7 @@ class _Passed:
     cast: Cast
     server: str  # its version
     framing: FramingMode
+    watched: Watched
     pictures: Pictures | None  # in full, where they were framed; originals are then yet to be cut
 
 
@@ -139,6 +155,7 @@ async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Pa
         max_pixels = most_pixels(info)
         _check_sources(job, info)
         size = None if framed else model.height
+        device = _device(job, model, mode)
         source = [read_image(path, size, max_pixels=max_pixels) for path in job.sources]
         gathering = None
         if job.gather > 1:
@@ -148,11 +165,10 @@ async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Pa
         video: Images = originals
         pictures = None
         if framed:
-            frame_rate, count = await _through(job, None, stages, lambda picture: None)
-            video = pictures = Pictures(job.video, job.skip, count, max_pixels)
+            watched = await watch(job.part, None, stages, lambda picture: None)
+            video = pictures = Pictures(job.video, job.skip, watched.frames, max_pixels)
         else:
-            frame_rate = await _read(job, model, originals, stages)
-        detector, framing = _device(job, model, mode, frame_rate)
+            watched = await watch(job.part, model.height, stages, originals.append)
         advance = stages("through the services", len(video))
 
         def keep(image: Pixels) -> None:
@@ -165,32 +181,39 @@ async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Pa
             passed = await cast(
                 service,
                 video,
-                frame_rate,
+                watched.frame_rate,
                 replace(job.options, frame=mode),
                 keep,
                 source=source or None,
-                detector=detector,
-                framing=framing,
+                detector=device.detector,
+                framing=device.framing(watched.frame_rate),
                 gathering=gathering,
             )
-    return _Passed(originals, results, passed, info.version, mode, pictures)
+    return _Passed(originals, results, passed, info.version, mode, watched, pictures)
 
 
-def _device(
-    job: StreamJob, model: Model, mode: FramingMode, frame_rate: float
-) -> tuple[Detector | None, Framing | None]:
-    """Returns what detects keypoints here, and what frames here, where that is asked for."""
+@dataclass(frozen=True, slots=True)
+class _Device:
+    """What detects keypoints here, and what frames here at a frame rate."""
+
+    detector: Detector | None
+    framing: Callable[[float], Framing | None]
+
+
+def _device(job: StreamJob, model: Model, mode: FramingMode) -> _Device:
     if job.send != "keypoints":
-        return None, None
+        return _Device(None, lambda frame_rate: None)
     from motioncast.client.device import KeypointDetector
 
     detector = KeypointDetector(_model_file(job.models, f"{model.name}_keypoint"))
     if mode is FramingMode.OFF:
-        return detector, None
+        return _Device(detector, lambda frame_rate: None)
     from motioncast.client.framing import DeviceFraming, FaceFinder
 
     finder = FaceFinder(_model_file(job.models, FINDER))
-    return detector, DeviceFraming(finder, mode, model.height, frame_rate=frame_rate)
+    return _Device(
+        detector, lambda rate: DeviceFraming(finder, mode, model.height, frame_rate=rate)
+    )
 
 
 def _check_sources(job: StreamJob, info: ServerInfo) -> None:
@@ -199,12 +222,6 @@ def _check_sources(job: StreamJob, info: ServerInfo) -> None:
             raise CommandError(
                 f"{option}: {count} of them, but a session has at most {info.max_sources}"
             )
-    if job.gather > 1 and job.sources:
-        raise CommandError("sources: frames of the video are no sources where --source is one")
-    if job.gather > 1 and job.send != "keypoints":
-        raise CommandError(
-            "sources: frames are picked by their keypoints, which --send keypoints detects here"
-        )
 
 
 def _model(info: ServerInfo, name: str | None) -> Model:
@@ -230,33 +247,9 @@ def _model_file(models: Path | None, name: str) -> Path:
     return file
 
 
-async def _read(job: StreamJob, model: Model, originals: Spool, stages: Stages) -> float:
-    """Reads the video into a spool and returns its frames per second."""
-    return (await _through(job, model.height, stages, originals.append))[0]
-
-
-async def _through(
-    job: StreamJob, size: int | None, stages: Stages, take: Callable[[Pixels], None]
-) -> tuple[float, int]:
-    """Reads what is wanted of the video; returns its frames per second and their number."""
-    end = None if job.limit is None else job.skip + job.limit
-    with read_video(job.video, size, limit=end) as video:
-        advance = stages("reading", end)
-        frames = 0
-        for image in video.frames:
-            if frames >= job.skip:
-                take(image)
-            frames += 1
-            advance()
-            await asyncio.sleep(0)  # lets Ctrl-C and SIGTERM through
-        if frames <= job.skip:
-            raise CommandError(
-                f"skip: {job.video.name} has {frames} frames, none is left after {job.skip}"
-            )
-        return video.frame_rate, frames - job.skip
-
-
-def _cut(job: StreamJob, passed: _Passed, folder: Path, stages: Stages) -> tuple[int, int]:
+def _cut(
+    job: StreamJob, passed: _Passed, folder: Path, sound: Soundtrack, stages: Stages
+) -> tuple[int, int]:
     """Cuts the originals out of what was framed; returns width and height of the pictures."""
     config = passed.cast.config
     if passed.pictures is None:
@@ -264,19 +257,23 @@ def _cut(job: StreamJob, passed: _Passed, folder: Path, stages: Stages) -> tuple
     full = folder / FULL_PICTURE if job.full_picture else None
     advance = stages("cutting", len(passed.pictures))
     with passed.pictures as pictures:
-        cut_originals(pictures, passed.results, passed.cast, passed.originals, full, advance)
+        cut_originals(pictures, passed.results, passed.cast, passed.originals, full, sound, advance)
         height, width, _ = pictures[0].shape
     return width, height
 
 
 def _report(
-    job: StreamJob, passed: _Passed, rendering: Rendering, picture_size: tuple[int, int]
+    job: StreamJob,
+    passed: _Passed,
+    rendering: Rendering,
+    picture_size: tuple[int, int],
+    sound: Soundtrack,
 ) -> Report:
     config, server, frames = passed.cast.config, passed.cast.report, passed.cast.frames
     end_to_end = latency_of("end_to_end", [frame.end_to_end_ms for frame in frames])
     configuration = Configuration(
-        video=job.video.name,
-        source=", ".join(path.name for path in job.sources) or "first frame",
+        video=shown(job.video.name),
+        source=", ".join(shown(path.name) for path in job.sources) or "first frame",
         model=config.model,
         mode=config.mode,
         relative_motion=config.relative_motion,
@@ -304,6 +301,8 @@ def _report(
         frames=FrameCounts(
             len(frames), server.observed_frames, server.predicted_frames, server.concealed_frames
         ),
+        clock=ClockCounts(passed.watched.repeated, passed.watched.dropped),
+        sound=sound.outcome,
         source_frames=server.source_frames,
         bytes=server.bytes,
         raw_frame_bytes=len(frames) * picture_size[0] * picture_size[1] * 3,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +13,7 @@ from motioncast.cli.report import MeanQuality, Report
 from motioncast.cli.report_page import bit_rate
 from motioncast.cli.traffic import came_back_sentence, compared, note, sent_sentence
 from motioncast.client import ServerInfo
+from motioncast.media import shown
 
 
 def stream_tables(report: Report) -> RenderableType:
@@ -44,7 +46,8 @@ def show_paths(console: Console, folder: Path, names: dict[str, str]) -> None:
     """Prints where to look: file names with what they are."""
     for name, what in names.items():
         # Never wrapped: a path must stay one that can be copied.
-        console.print(f"  {folder / name}  [dim]{what}[/]", soft_wrap=True, highlight=False)
+        path = escape(shown(folder / name))
+        console.print(f"  {path}  [dim]{what}[/]", soft_wrap=True, highlight=False)
 
 
 def _quality(report: Report) -> RenderableType:
@@ -88,6 +91,9 @@ def _facts(report: Report) -> RenderableType:
     table.add_row("saved", f"{report.saved.against_raw_frames:.1%} against raw frames")
     table.add_row("", f"{report.saved.against_all_keypoints:.1%} against all keypoints")
     table.add_row("throughput", f"{report.frames_per_second:.1f} frames/s")
+    if report.clock.sentence:
+        table.add_row("clock", report.clock.sentence)
+    table.add_row("sound", Text(report.sound))
     if report.quality.reason is not None:
         table.add_row("quality", report.quality.reason)
     return table

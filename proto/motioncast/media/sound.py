@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -12,8 +11,10 @@ import numpy as np
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
+from motioncast.media.animation import is_picture
 from motioncast.media.container import open_container
-from motioncast.media.names import File, existing
+from motioncast.media.errors import MediaError
+from motioncast.media.names import File, existing, shown
 
 Samples: TypeAlias = NDArray[np.float32]  # (channels, samples), -1 to 1
 
@@ -21,14 +22,6 @@ _RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  
 _USUAL_RATE: Final = 48000
 _JITTER: Final = 0.05  # seconds that a sound's timestamps may be off before it is moved
 _FORMAT: Final = "fltp"
-
-
-@dataclass(frozen=True, slots=True)
-class SoundOf:
-    """Which sound: the file's, from a moment on."""
-
-    path: Path
-    start: float = 0.0  # seconds on the file's clock at which the first frame is shown
 
 
 class Sound:
@@ -46,6 +39,9 @@ class Sound:
         if not isinstance(found, AudioStream):
             self._container.close()
             raise LookupError("no sound")
+        if found.codec_context is None or not found.rate or not found.channels:
+            self._container.close()
+            raise ValueError("no decoder")
         self._stream = found
         self.rate = found.rate if found.rate in _RATES else _USUAL_RATE
         self.layout = "mono" if found.channels == 1 else "stereo"
@@ -109,13 +105,17 @@ def open_sound(path: File, start: float = 0.0) -> Sound | None:
         start: Seconds on the file's own clock (`Video.start`) at which it begins.
 
     Raises:
-        MediaError: The file is not there.
-        av.FFmpegError, OSError, ValueError: The sound cannot be decoded.
+        MediaError: The file is not there, or its sound cannot be decoded.
     """
+    path = existing(path)
+    if is_picture(path):
+        return None
     try:
-        return Sound(existing(path), start)
+        return Sound(path, start)
     except LookupError:
         return None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"{shown(path.name)}: its sound cannot be decoded") from error
 
 
 def _moment(piece: av.AudioFrame) -> float | None:

@@ -23,7 +23,6 @@ PNG: Final = common_pb2.IMAGE_ENCODING_PNG
 JPEG_QUALITY: Final = 95
 
 _FORMATS: Final = {JPEG: "JPEG", PNG: "PNG"}
-_BOMBS: Final = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 
 def takes_codec(encoding: Encoding) -> bool:
@@ -103,7 +102,7 @@ def _file_size(message: Image, field: str) -> tuple[int, int]:
     try:
         with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
             return image.height, image.width
-    except (OSError, ValueError, SyntaxError, *_BOMBS) as error:
+    except Exception as error:  # decoders of broken files raise whatever they like
         raise InvalidInputError.of(f"{field}.data", f"not a readable {name} image") from error
 
 
@@ -115,7 +114,9 @@ def _decode_file(message: Image, height: int, width: int, field: str) -> Pixels:
             _check_size(image.height, image.width, height, width, field)
             _check_size(message.height or height, message.width or width, height, width, field)
             return np.array(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, *_BOMBS) as error:
+    except InvalidInputError:
+        raise
+    except Exception as error:
         raise InvalidInputError.of(f"{field}.data", f"not a readable {name} image") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -42,7 +43,7 @@ def write_talk(
         video = video_stream(container, picture_codec, (16, 16), pixels)
         audio = container.add_stream(codec, rate=RATE, layout=layout)
         assert isinstance(audio, AudioStream)
-        packets = []
+        packets: list[Any] = []
         for index in range(frames):
             frame = av.VideoFrame.from_ndarray(shades(20)[index % 20], format="rgb24")
             frame.pts = index + round(25 * picture_from)
@@ -70,7 +71,8 @@ def heard(path: Path) -> tuple[float, float]:
         resampler = av.AudioResampler(format="fltp", layout="mono", rate=stream.rate)
         start, parts = None, []
         for frame in container.decode(stream):
-            start = float(frame.pts * frame.time_base) if start is None else start
+            if start is None and frame.time is not None:
+                start = frame.time
             parts += [piece.to_ndarray()[0] for piece in resampler.resample(frame)]
     wave = np.concatenate(parts)
     assert start is not None

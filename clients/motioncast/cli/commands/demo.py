@@ -15,6 +15,9 @@ def demo(
     send: Annotated[
         Send, typer.Option(help="Send frames, or keypoints detected here.")
     ] = Send.KEYPOINTS,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace results of another video, too.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write report.json here too.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -26,12 +29,18 @@ def demo(
     """
     from importlib import resources
 
+    from motioncast.cli.before import holds_results_of
     from motioncast.cli.cast import CastOptions
     from motioncast.cli.streaming import StreamJob
 
     clip = resources.files("motioncast.cli").joinpath("assets/interview.mp4")
     with resources.as_file(clip) as video:
         job = StreamJob(
-            video, out, CastOptions(1, 1, encoding="jpeg"), send=send.value, rivals=True
+            video,
+            out,
+            CastOptions(1, 1, encoding="jpeg"),
+            send=send.value,
+            rivals=True,
+            force=force or holds_results_of(out, video.name),
         )
         run_job(job, json=json, quiet=quiet)

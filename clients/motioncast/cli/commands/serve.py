@@ -83,10 +83,10 @@ def serve(
         str | None, typer.Option(help="Model for calls that name none. Default: the first.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of one inference. Default: one per core.")
+        int | None, typer.Option(help="Threads of one inference. Default: one per core, or less where a cgroup has a quota.")
     ] = None,
     max_runs: Annotated[
-        int | None, typer.Option(help="Inferences at once. Default: one per core.")
+        int | None, typer.Option(help="Inferences at once. Default: likewise.")
     ] = None,
     provider: Annotated[
         ProviderName | None,
@@ -131,6 +131,20 @@ def serve(
         ),
     ] = PipelineName.SERVICES,
     max_sessions: Annotated[int, typer.Option(help="orchestrator: sessions served at once.")] = 64,
+    max_sessions_per_peer: Annotated[
+        int | None,
+        typer.Option(
+            help="orchestrator: sessions of one address at once. Default: a quarter of all; behind "
+            "a proxy that is one address for everybody, so name as many as --max-sessions."
+        ),
+    ] = None,
+    silence: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="orchestrator: a session ends whose client says nothing for so long.",
+        ),
+    ] = 10.0,
     max_message_bytes: Annotated[
         int, typer.Option(help="orchestrator: largest message accepted.")
     ] = 8 * 2**20,
@@ -153,14 +167,21 @@ def serve(
     from motioncast.cli.serving import Limits, Listen, Models, serve_all, serve_one, serve_triton
     from motioncast.inference import Provider
     from motioncast.orchestrator import ServiceAddresses
-    from motioncast.serving import configure_logging
+    from motioncast.serving import configure_logging, raise_file_limit
 
     if log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise typer.BadParameter(f"{log_level!r} is no level", param_hint="'--log-level'")
     configure_logging(as_json=log_json, level=log_level.upper())
     limits = Limits(
-        max_sessions, max_message_bytes, max_concurrent_calls, max_queued_calls, drain_grace
+        max_sessions,
+        max_message_bytes,
+        max_concurrent_calls,
+        max_queued_calls,
+        drain_grace,
+        max_sessions_per_peer,
+        silence,
     )
+    raise_file_limit()
     listen = Listen(host, port, http_port)
     server = None
     if triton_url is not None:

@@ -108,6 +108,9 @@ def stream(
     real_time: Annotated[
         bool, typer.Option("--real-time", help="Send at the video's frame rate, as a camera would.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace results that are there already.")
+    ] = False,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds for the whole video. Default: no limit.")
     ] = None,
@@ -147,6 +150,7 @@ def stream(
         frame=None if frame is None else FramingMode(frame.value),
         full_picture=full_picture,
         rivals=rivals,
+        force=force,
     )
     run_job(job, json=json, quiet=quiet)
 
@@ -155,11 +159,13 @@ def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
     """Runs a job and prints what came of it."""
     from rich.console import Console
 
+    from motioncast.cli.before import check_json
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.streaming import FULL_PICTURE, stream_video
     from motioncast.cli.tables import show_paths, stream_tables
 
+    check_json(json)
     with progress_bars(quiet=quiet) as stages:
         report = stream_video(job, stages)
     if json is not None:

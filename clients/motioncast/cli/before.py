@@ -1,0 +1,70 @@
+"""What is refused before a service starts or a frame is decoded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from motioncast.cli.cast import CastOptions
+from motioncast.cli.failures import CommandError
+from motioncast.client import Mode
+from motioncast.client.options import StreamOptions, encode_config
+from motioncast.media import shown
+
+RESULTS: Final = (
+    "comparison.mp4",
+    "comparison.png",
+    "full_picture.mp4",
+    "report.html",
+    "report.json",
+    "result.mp4",
+)
+
+
+def check_options(options: CastOptions, *, transfer: bool, limit: int | None) -> None:
+    """Raises InvalidRequestError or CommandError for an option that no session could have."""
+    wanted = StreamOptions(
+        observed=options.observed,
+        predicted=options.predicted,
+        model=options.model,
+        relative_motion=options.relative_motion,
+        seed=options.seed,
+        frame=options.frame.value,
+    )
+    encode_config(wanted, Mode.TRANSFER if transfer else Mode.RECONSTRUCTION)
+    if limit is not None and limit < 1:
+        raise CommandError(f"limit: {limit} is below 1")
+    if options.timeout is not None and not options.timeout > 0:
+        raise CommandError(f"timeout: {options.timeout:g} s leave no time")
+
+
+def check_sources(given: int, gathered: int, send: str) -> None:
+    """Raises CommandError where frames of the video cannot be sources."""
+    if gathered > 1 and given:
+        raise CommandError("sources: frames of the video are no sources where --source is one")
+    if gathered > 1 and send != "keypoints":
+        raise CommandError(
+            "sources: frames are picked by their keypoints, which --send keypoints detects here"
+        )
+
+
+def check_json(path: Path | None) -> None:
+    """Raises CommandError where no file can be written."""
+    if path is not None and path.is_dir():
+        raise CommandError(f"json: {shown(path)} is a folder, not a file")
+
+
+def holds_results_of(folder: Path, video: str) -> bool:
+    """Tells whether a folder holds the results of a video, or none at all."""
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        return bool(report["configuration"]["video"] == video)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def check_replaceable(folder: Path, *, force: bool) -> None:
+    """Raises CommandError where a folder holds results that were not to be replaced."""
+    if not force and any((folder / name).exists() for name in RESULTS):
+        raise CommandError(f"out: {shown(folder)} holds results already (--force replaces them)")

@@ -1,0 +1,48 @@
+"""The sound of the video that is streamed, beside every video that is written of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from motioncast.client.video import Sound, open_sound
+from motioncast.media import MediaError
+
+KEPT: Final = "kept"
+NONE: Final = "none: the video is silent"
+
+
+class Soundtrack:
+    """Opens the sound anew for each video written, and knows what became of it.
+
+    Args:
+        video: The file.
+        start: Seconds on its clock at which the first frame that was taken is shown.
+
+    Attributes:
+        outcome: A word or a sentence for people, once something was written.
+    """
+
+    def __init__(self, video: Path, start: float) -> None:
+        self._video = video
+        self._start = start
+        self.outcome = NONE
+
+    @contextmanager
+    def opened(self) -> Iterator[Sound | None]:
+        """Gives the sound from its start; None where there is none that can be heard."""
+        try:
+            sound = open_sound(self._video, self._start)
+        except MediaError as error:
+            self.outcome = f"left out: {error}"
+            sound = None
+        if sound is None:
+            yield None
+            return
+        try:
+            yield sound
+        finally:
+            self.outcome = KEPT if sound.problem is None else f"{KEPT}, but {sound.problem}"
+            sound.close()
