@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
-import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +18,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from motioncast.inference.checksums import FILE_NAME as CHECKSUMS
 from motioncast.inference.checksums import verify
+from motioncast.inference.cores import usable_cores
 from motioncast.inference.engine import (
     Array,
     Inference,
@@ -38,10 +39,6 @@ _ERRORS_ONLY: Final = 3
 _FATAL_ONLY: Final = 4
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @dataclass(frozen=True, slots=True)
 class OnnxRuntimeSettings:
     """What computes the models, and how runs share the machine.
@@ -50,8 +47,8 @@ class OnnxRuntimeSettings:
         InvalidInputError: When a value is less than 1.
     """
 
-    intra_op_threads: int = field(default_factory=_cores)  # of one run
-    max_concurrent_runs: int = field(default_factory=_cores)  # the others wait for their turn
+    intra_op_threads: int = field(default_factory=usable_cores)  # of one run
+    max_concurrent_runs: int = field(default_factory=usable_cores)  # the others wait for their turn
     allow_spinning: bool = False  # idle threads that spin answer sooner and burn a core each
     provider: Provider = field(default_factory=Provider)
 
@@ -114,8 +111,9 @@ class OnnxRuntimeEngine:
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL_ONLY  # errors are raised, to log them is ours
         try:
+            context = contextvars.copy_context()  # whose session its log tells of
             return await asyncio.get_running_loop().run_in_executor(
-                self._threads, loaded.run, inputs, options
+                self._threads, context.run, loaded.run, inputs, options
             )
         except asyncio.CancelledError:
             options.terminate = True  # between two operators, if the run has begun

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import motioncast
+from motioncast.inference.own_models import joined
 from motioncast.wire.errors import InvalidInputError
 
 ENVIRONMENT_VARIABLE: Final = "MOTIONCAST_MODEL_REPOSITORY"
@@ -18,14 +19,18 @@ def default_repository() -> Path:
     """Returns the repository to serve when none is named.
 
     It is the one that MOTIONCAST_MODEL_REPOSITORY names, else the one of the checkout that the
-    code runs from, else the one inside the installed package.
+    code runs from, else the one inside the installed package; the latter two joined with the
+    user's own models (`own_models`).
 
     Raises:
         InvalidInputError: There is none.
     """
     named = os.environ.get(ENVIRONMENT_VARIABLE)
-    if named:
-        return Path(named)
+    return Path(named) if named else joined(shipped_repository())
+
+
+def shipped_repository() -> Path:
+    """Returns the repository that came with the code; InvalidInputError where there is none."""
     checkout = Path(__file__).resolve().parents[3]
     for root in (checkout, *map(Path, motioncast.__path__)):
         if (root / FOLDER_NAME).is_dir():

@@ -15,6 +15,7 @@ from motioncast.triton.process import ServerProcess
 from motioncast.triton.repository import read_offer
 from motioncast.triton.settings import TritonSettings
 from motioncast.triton.supervisor import Supervisor
+from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import DomainError, InvalidInputError, UnavailableError
 
 _log = logging.getLogger(__name__)
@@ -41,8 +42,7 @@ class EmbeddedTriton:
     @property
     def address(self) -> str:
         """What a client connects to, host:port."""
-        host, port = self.settings.host, self._ports["port"]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return join_address(self.settings.host, self._ports["port"])
 
     @property
     def metrics_port(self) -> int:

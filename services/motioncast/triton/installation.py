@@ -14,6 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from motioncast.inference.cores import usable_cores
+from motioncast.triton.backend.session import CORES_VARIABLE
 from motioncast.wire.errors import UnavailableError
 
 _PACKAGE: Final = "pytriton"
@@ -106,6 +108,7 @@ class Installation:
         programs = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         return {
             **os.environ,
+            CORES_VARIABLE: str(usable_cores()),
             "LD_LIBRARY_PATH": os.pathsep.join(libraries),
             "PATH": os.pathsep.join(programs),
         }

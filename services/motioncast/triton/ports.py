@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
+from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import UnavailableError
 
 
@@ -30,7 +31,8 @@ def _take(host: str, port: int, name: str, sockets: ExitStack) -> int:
         held.listen()
     except OSError as error:
         raise UnavailableError(
-            f"{name}: cannot listen on {host}:{port} ({error.strerror}); is another server there?",
+            f"{name}: cannot listen on {join_address(host, port)} ({error.strerror}); is another "
+            "server there?",
             field=name,
         ) from None
     taken: int = held.getsockname()[1]

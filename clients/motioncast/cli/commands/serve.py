@@ -83,7 +83,10 @@ def serve(
         str | None, typer.Option(help="Model for calls that name none. Default: the first.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of one inference. Default: one per core, or less where a cgroup has a quota.")
+        int | None,
+        typer.Option(
+            help="Threads of one inference. Default: one per core, by the cgroup's quota."
+        ),
     ] = None,
     max_runs: Annotated[
         int | None, typer.Option(help="Inferences at once. Default: likewise.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
+from motioncast.wire.addresses import is_loopback, proxy_options
 from motioncast.wire.errors import InvalidInputError
 
 
@@ -58,8 +59,7 @@ class KServeSettings:
     @property
     def is_local(self) -> bool:
         """Whether the address is one of this machine's own."""
-        host = self.address.rpartition(":")[0]
-        return host in ("localhost", "[::1]") or host.startswith("127.")
+        return is_loopback(self.address)
 
 
 def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
@@ -81,6 +81,7 @@ def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.use_local_subchannel_pool", 1),  # engines of one process share no connection
+        *proxy_options(settings.address),
     )
     if not settings.is_secure:
         return grpc.aio.insecure_channel(settings.address, options=options)

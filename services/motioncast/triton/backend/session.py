@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 Config: TypeAlias = Mapping[str, Any]  # config.pbtxt as Triton hands it over
+
+# Threads of a run where the config says nothing: as many as whoever started Triton may use.
+CORES_VARIABLE: Final = "MOTIONCAST_CORES"
 
 _TYPES: Final = {
     "TYPE_BOOL": "tensor(bool)",
@@ -99,7 +103,8 @@ def session_options(config: Config) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        options.intra_op_num_threads = int(given.get("intra_op_thread_count", 0))
+        threads = given.get("intra_op_thread_count", os.environ.get(CORES_VARIABLE, 0))
+        options.intra_op_num_threads = int(threads)
         options.inter_op_num_threads = int(given.get("inter_op_thread_count", 0))
         if int(given.get("execution_mode", 0)):
             options.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL

@@ -1,0 +1,70 @@
+"""Models of one's own: in a folder of the user's, served beside the shipped ones.
+
+    user_models()     where they are written: ~/.local/share/motioncast/models on Linux
+    joined(shipped)   one folder of links to both, which every engine reads as a repository
+
+An installed package is never written to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+from motioncast.wire.errors import InvalidInputError
+
+USER_VARIABLE: Final = "MOTIONCAST_USER_MODELS"
+_CONFIG: Final = "config.pbtxt"
+
+
+def user_models() -> Path:
+    """Returns the folder of the user's own models; it need not be there.
+
+    It is the one that MOTIONCAST_USER_MODELS names, else the one that the system has for such data.
+    """
+    named = os.environ.get(USER_VARIABLE)
+    if named:
+        return Path(named)
+    from platformdirs import user_data_path
+
+    return user_data_path("motioncast", appauthor=False) / "models"
+
+
+def joined(shipped: Path) -> Path:
+    """Returns a repository with the shipped models and the user's own; `shipped` without those.
+
+    The folder lies in the user's cache and holds links alone. It is brought up to date by every
+    call, so that a server that runs may load a model that was made meanwhile. Where two models have
+    one name it is the shipped one.
+
+    Raises:
+        InvalidInputError: The system makes no links there.
+    """
+    own = _models(user_models())
+    if not own:
+        return shipped
+    from platformdirs import user_cache_path
+
+    models = own | _models(shipped)
+    key = hashlib.sha256(f"{shipped}\n{user_models()}".encode()).hexdigest()[:16]
+    view = user_cache_path("motioncast", appauthor=False) / "repositories" / key
+    try:
+        view.mkdir(parents=True, exist_ok=True)
+        for link in view.iterdir():
+            if link.name not in models or link.resolve() != models[link.name].resolve():
+                link.unlink(missing_ok=True)
+        for name, folder in models.items():
+            with contextlib.suppress(FileExistsError):  # also where somebody else was quicker
+                (view / name).symlink_to(folder.resolve(), target_is_directory=True)
+    except OSError as error:
+        problem = f"models of your own cannot be joined with the shipped ones in {view}: "
+        raise InvalidInputError.of("repository", f"{problem}{error.strerror}") from error
+    return view
+
+
+def _models(folder: Path) -> dict[str, Path]:
+    """Returns the folders of models by name."""
+    return {config.parent.name: config.parent for config in folder.glob(f"*/{_CONFIG}")}
