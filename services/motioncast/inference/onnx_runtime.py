@@ -200,7 +200,7 @@ class OnnxRuntimeEngine:
             raise failures[0]
         loaded = (one for one in self._models.values() if isinstance(one, _Model))
         if unverified := sum(not one.verified for one in loaded):
-            _log.warning(
+            _log.info(
                 "%d models of %s have no %s: served unverified",
                 unverified,
                 self.repository,

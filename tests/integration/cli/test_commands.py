@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from support.command_line import Run
 from support.toy_ensembles import build_joined_repository
+from support.toy_models import build_toy_repository
+
+from motioncast.inference.checksums import write_checksums
 
 
 def test_all_services_run_in_one_process_and_a_stream_goes_through(
@@ -107,11 +110,14 @@ def test_a_service_that_is_down_is_named(run: Run, clip: Path, tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
-def test_a_port_that_is_taken_is_named(toy_repository: Path) -> None:
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    build_toy_repository(tmp_path)
+    for model in tmp_path.iterdir():
+        write_checksums(model)  # without them the log has a line about that
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         _refused(
-            ["keypoint", "--port", port, "--http-port", "0", "--models", str(toy_repository)],
+            ["keypoint", "--port", port, "--http-port", "0", "--models", str(tmp_path)],
             f"port: cannot listen on 127.0.0.1:{port}; is another server there?",
         )
 

@@ -84,9 +84,7 @@ def serve(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(
-            help="Threads of one inference. Default: one per core, by the cgroup's quota."
-        ),
+        typer.Option(help="Threads of one inference. Default: one per core that is ours."),
     ] = None,
     max_runs: Annotated[
         int | None, typer.Option(help="Inferences at once. Default: likewise.")
