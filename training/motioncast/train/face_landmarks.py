@@ -17,7 +17,7 @@ from motioncast.models.mediapipe.mesh import FaceMesh, Mesh
 from motioncast.models.mediapipe.near_finder import FoundFace
 from motioncast.train.state import channels_last
 
-WEIGHTS = {"left eye": 4.0, "right eye": 4.0, "inner lips": 3.0, "outer lips": 2.0, "pupils": 2.0}
+WEIGHTS = {"left eye": 6.0, "right eye": 6.0, "inner lips": 3.0, "outer lips": 2.0, "pupils": 2.0}
 EYES = (33, 263)  # the outer corners
 
 
