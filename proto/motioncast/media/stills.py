@@ -8,6 +8,8 @@ Whatever a decoder raises becomes one sentence; what is damaged beside the pictu
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -76,7 +78,7 @@ def read_whole_image(path: File) -> Picture:
             return heif.picture(path)
         image = opened(file)
         _factor(*image.size, None, image.width * image.height)
-        image.load()
+        _load(image)
         return _orientation(image).upright(rgb(image))
 
 
@@ -141,8 +143,24 @@ def _pillow(file: BinaryIO, size: int | None, max_pixels: int) -> Picture:
         stored = prod(image.size)
         image.draft(image.mode, (image.width // factor, image.height // factor))  # JPEG alone
         factor = max(1, round(factor * (prod(image.size) / stored) ** 0.5))
-    image.load()
+    _load(image)
     return _orientation(image).upright(rgb(image, factor))
+
+
+def _load(image: PIL.Image.Image) -> None:
+    """Decodes a picture; libtiff's own lines, which it writes past Python, are not shown."""
+    if image.format != "TIFF":
+        image.load()
+        return
+    sys.stderr.flush()
+    with open(os.devnull, "wb") as nowhere:
+        shown = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            image.load()
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
 
 
 def _factor(width: int, height: int, size: int | None, max_pixels: int) -> int:
