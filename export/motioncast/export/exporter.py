@@ -36,7 +36,7 @@ from motioncast.export.wrappers import (
     ServedSynthesis,
 )
 from motioncast.framing import FramingMode
-from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.checkpoint import CheckpointError, load_motion_transfer, resized
 from motioncast.models.checkpoint_predictor import load_predictor
 from motioncast.models.configurations import configuration
 from motioncast.models.motion_transfer import MotionTransfer
@@ -145,10 +145,11 @@ def read_checkpoints(
     found: list[tuple[Exportable, Path]] = []
     if synthesis is not None:
         networks = load_motion_transfer(synthesis)
-        if networks.configuration.name != config:
-            raise ExportError(
-                f"synthesis: {synthesis} is of {networks.configuration.name!r}, not {config!r}"
-            )
+        if networks.configuration != expected:
+            try:
+                networks = resized(networks, expected)
+            except CheckpointError as error:
+                raise ExportError(f"synthesis: {synthesis} {error}") from None
         found += [(one, synthesis) for one in motion_transfer_exportables(networks, name, framing)]
     if predictor is not None:
         network = load_predictor(predictor)

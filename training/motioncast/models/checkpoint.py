@@ -1,13 +1,14 @@
 """Checkpoints of detector and synthesis: float16 weights, a format version and a configuration."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from motioncast.models.configurations import configuration
+from motioncast.models.configurations import Configuration, configuration
 from motioncast.models.lite_blocks import Residual
 from motioncast.models.motion_transfer import MotionTransfer
 
@@ -51,6 +52,20 @@ def load_motion_transfer(path: Path) -> MotionTransfer:
         _load_weights(model, payload["weights"])
     except (KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: {error}") from error
+    return model.eval()
+
+
+def resized(networks: MotionTransfer, wanted: Configuration) -> MotionTransfer:
+    """Returns networks of faces as those of another image size: the same weights serve both.
+
+    Raises CheckpointError where the configurations differ in more than name and size.
+    """
+    own = networks.configuration
+    alike = replace(own, name=wanted.name, image_size=wanted.image_size)
+    if own.architecture != "face" or alike != wanted:
+        raise CheckpointError(f"is of {own.name!r}, not {wanted.name!r}")
+    model = MotionTransfer(wanted)
+    model.load_state_dict(networks.state_dict())
     return model.eval()
 
 
