@@ -62,3 +62,10 @@ def open_data(options: argparse.Namespace, size: int) -> ClipCache:
     for name in clips.skipped:
         print(f"left out, damaged: {name}")
     return clips
+
+
+def count_of(text: str) -> int:
+    """Reads a number from 1 on; argparse's error for anything else."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return int(text)

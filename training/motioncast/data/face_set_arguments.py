@@ -8,10 +8,12 @@ from typing import Final
 import torch
 
 from motioncast.client.errors import MotioncastError
+from motioncast.data.arguments import count_of
 from motioncast.data.face_files import FaceFilesError
 from motioncast.data.face_set_writer import FaceSetWriter
 from motioncast.data.faces import FaceSetError
 from motioncast.data.found_faces import SIDE_STEP
+from motioncast.data.video_folder import DamagedVideoError
 from motioncast.models.checkpoint import CheckpointError
 from motioncast.wire.errors import DomainError
 
@@ -19,6 +21,7 @@ MOST_SIDE: Final = 1024  # pixels
 REFUSALS: Final = (  # what a user is told in a sentence
     OSError,
     CheckpointError,
+    DamagedVideoError,
     FaceFilesError,
     FaceSetError,
     MotioncastError,
@@ -47,13 +50,6 @@ def side_of(text: str) -> int:
         allowed = f"a multiple of {SIDE_STEP} up to {MOST_SIDE}"
         raise argparse.ArgumentTypeError(f"{text} is not {allowed}")
     return side
-
-
-def count_of(text: str) -> int:
-    """Reads a number from 1 on; argparse's error for another."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
-    return int(text)
 
 
 def report(out: Path, writer: FaceSetWriter, left_out: Sequence[str]) -> None:

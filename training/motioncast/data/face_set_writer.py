@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from motioncast.data.faces import FaceSetError
 from motioncast.data.found_faces import FoundFaces
+from motioncast.media.unfinished import unfinished_folder
 
 LEAST_FRAMES: Final = 2  # of a clip: a sample is a pair
 LEAST_SHARE: Final = 0.8  # of a video's frames that must show a face
@@ -54,8 +55,8 @@ class FaceSetWriter:
         self._out = out.absolute()
         self._open = ExitStack()
         self._out.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=self._out.parent))
-        self._open.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        aside = unfinished_folder(self._out.parent, f".{out.name}-")
+        self._folder = self._open.enter_context(aside)
         self._frames = self._array("frames.npy", side, side, 3)
         self._mattes = self._array("mattes.npy", side // 2, side // 2) if mattes else None
         self._points: list[npt.NDArray[np.float32]] = []
@@ -107,7 +108,7 @@ class FaceSetWriter:
         np.save(self._folder / "points.npy", np.concatenate(self._points))
         text = ",\n ".join(json.dumps(clip) for clip in self.clips)
         (self._folder / "clips.json").write_text(f"[{text}]\n", encoding="utf-8")
-        self._folder.chmod(0o755)  # what mkdtemp makes is for its owner alone
+        self._folder.chmod(0o755)  # until now it was for its owner alone
         if self._out.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{self._out.name}-", dir=self._out.parent))
             os.replace(self._out, old)

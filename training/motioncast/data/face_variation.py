@@ -5,6 +5,7 @@ network, somebody else somewhere else.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from motioncast.data.rooms import made_up_wall
+from motioncast.data.sources import DataSource, open_clips
 from motioncast.models.face.keypoints import mirror_order
 
 Frame = npt.NDArray[np.uint8]
@@ -21,6 +23,8 @@ Frame = npt.NDArray[np.uint8]
 MIRROR = mirror_order()
 BORDER = 0.25  # of the side that is repeated around a frame before it is moved
 GREY = np.array([0.299, 0.587, 0.114])  # BT.601
+ROOM_SIDE = 128  # of the pictures of rooms, which are out of focus
+ROOM_EVERY = 25  # frames of their videos
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,18 @@ def before(image: Frame, matte: Frame, room: Frame) -> Frame:
     person = Image.fromarray(matte).resize((side, side), Image.Resampling.BICUBIC)
     composed = Image.composite(Image.fromarray(image), Image.fromarray(room), person)
     return np.asarray(composed)
+
+
+def open_rooms(folder: Path) -> Frame:
+    """Returns pictures (R, 128, 128, 3) of a folder of videos, or of photographs.
+
+    Raises FileNotFoundError or DamagedVideoError.
+    """
+    clips = open_clips(DataSource(folder), ROOM_SIDE)
+    rows = np.concatenate(
+        [np.arange(*pair, ROOM_EVERY) for pair in zip(clips.starts, clips.starts[1:], strict=False)]
+    )
+    return np.asarray(clips.frames[rows])
 
 
 def draw_room(rooms: Frame, side: int, random: np.random.Generator) -> Frame:

@@ -14,7 +14,7 @@ pairs are drawn because they differ in expression: blinks and wide mouths are ra
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +77,7 @@ class FaceSet:
     mattes: npt.NDArray[np.uint8] | None = field(init=False, repr=False)
     openings: npt.NDArray[np.float32] = field(init=False, repr=False)  # (N, 2) of mouth and lids
     persons: Sequence[Sequence[Clip]] = field(init=False, repr=False)
+    people: frozenset[str] = field(init=False, repr=False)  # all in the folder
 
     def __post_init__(self) -> None:
         try:
@@ -99,6 +100,7 @@ class FaceSet:
         object.__setattr__(self, "mattes", cut)
         object.__setattr__(self, "openings", openings(self.points))
         object.__setattr__(self, "persons", tuple(by_person.values()))
+        object.__setattr__(self, "people", frozenset(clip.person for clip in clips))
 
     def draw(self, random: np.random.Generator, expressive: float = 0.0) -> tuple[int, int]:
         """Returns two frames of one clip.
@@ -116,6 +118,13 @@ class FaceSet:
                 return (least, most) if random.random() < 0.5 else (most, least)
         first, second = random.choice(clip.stop - clip.start, 2, replace=False)
         return clip.start + int(first), clip.start + int(second)
+
+
+def refuse_unknown_people(sets: Sequence[FaceSet], people: Collection[str]) -> None:
+    """Raises FaceSetError for people to be left out who are in no set: a slip of the pen would let
+    a training see them."""
+    if unknown := sorted(set(people).difference(*(one.people for one in sets))):
+        raise FaceSetError(f"--without: nobody is called {', '.join(unknown)}")
 
 
 def openings(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

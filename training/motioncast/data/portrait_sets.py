@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from motioncast.data.arguments import count_of
 from motioncast.data.face_files import FaceFile, FaceFilesError, face_files
-from motioncast.data.face_set_arguments import REFUSALS, add_set_arguments, count_of, report
+from motioncast.data.face_set_arguments import REFUSALS, add_set_arguments, report
 from motioncast.data.face_set_writer import LEAST_SHARE, FaceSetWriter
-from motioncast.data.face_variation import draw_room
-from motioncast.data.faces import Clip, FaceSet, openings
+from motioncast.data.face_variation import draw_room, open_rooms
+from motioncast.data.faces import Clip, FaceSet, openings, refuse_unknown_people
 from motioncast.data.found_faces import (
     LEAST_PRESENCE,
     SIDE_STEP,
@@ -38,7 +39,6 @@ from motioncast.data.found_faces import (
 from motioncast.data.framing import ClipFraming
 from motioncast.data.portraits import Face, animate
 from motioncast.data.rooms import made_up_wall
-from motioncast.data.sources import DataSource, open_clips
 from motioncast.framing import Crop, cut
 from motioncast.models.face.anchored import AnchoredDetector
 from motioncast.models.face.keypoints import MESH
@@ -51,8 +51,6 @@ ELSEWHERE: Final = 0.5  # share of the clips that are put before another room
 WIDEST: Final = 0.5  # share of the clips that show their driver's mouth at its widest
 LIKENESS: Final = np.array([1.0, 2.0])  # weights of mouth and lids
 DRAWS: Final = 4  # of drivers, until all their frames show a face
-ROOM_SIDE: Final = 128  # of the pictures of rooms, which are out of focus
-ROOM_EVERY: Final = 25  # frames of their videos
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +147,13 @@ def open_drivers(
 ) -> list[tuple[FaceSet, Sequence[Clip]]]:
     """Returns the clips of every person in sets of faces that are long enough to give motion.
 
-    Raises FaceFilesError when there is none, FaceSetError when a folder is no set of faces.
+    Raises FaceFilesError when there is none, FaceSetError when a folder is no set of faces, or
+    somebody to be left out is in none.
     """
+    sets = [FaceSet(folder, 1.0, frozenset(without)) for folder in folders]
+    refuse_unknown_people(sets, without)
     drivers: list[tuple[FaceSet, Sequence[Clip]]] = []
-    for folder in folders:
-        faces = FaceSet(folder, 1.0, frozenset(without))
+    for faces in sets:
         for clips in faces.persons:
             long = [clip for clip in clips if clip.stop - clip.start >= LEAST_MOTION]
             if long:
@@ -161,14 +161,6 @@ def open_drivers(
     if not drivers:
         raise FaceFilesError(f"--motion: no clip has {LEAST_MOTION} frames")
     return drivers
-
-
-def open_rooms(folder: Path) -> Frames:
-    """Returns pictures (R, 128, 128, 3) of a folder's photographs or videos, one a second of these.
-
-    Raises FileNotFoundError or DamagedVideoError.
-    """
-    return np.asarray(open_clips(DataSource(folder), ROOM_SIDE).frames[::ROOM_EVERY])
 
 
 def _wider(crop: Crop) -> Crop:
