@@ -136,12 +136,17 @@ async def test_a_session_beside_the_attacks_is_what_it_is_alone(
         return ""
 
     empty = StreamRequest.FromString(b"")
-    beside, *_ = await asyncio.gather(
-        cast(target, GOOD),
-        *(attack(config(frame_count=2**64 - 1), source(IMAGE)) for _ in range(4)),
-        *(attack(config(frame_count=3000), source(IMAGE), packet(0, POINTS)) for _ in range(4)),
-        *(attack(config(), empty) for _ in range(4)),
-    )
+    attacks = [
+        asyncio.create_task(attack(*requests))
+        for requests in (
+            [config(frame_count=2**64 - 1), source(IMAGE)],
+            [config(frame_count=3000), source(IMAGE), packet(0, POINTS)],
+            [config(), empty],
+        )
+        for _ in range(4)
+    ]
+    beside = await cast(target, GOOD)
+    await asyncio.gather(*attacks)
     assert [one.image for one in beside.frames] == [one.image for one in alone.frames]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -97,6 +98,7 @@ def test_grpc_would_ask_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         listening.listen()
         channel = grpc.insecure_channel(f"127.0.0.1:{listening.getsockname()[1]}")
         listening.settimeout(10)
-        call = channel.unary_unary("/a.B/C").future(b"", timeout=10)
+        method: Any = channel.unary_unary("/a.B/C")
+        call = method.future(b"", timeout=10)
         assert call.code() is grpc.StatusCode.UNAVAILABLE  # it went to the proxy
         channel.close()

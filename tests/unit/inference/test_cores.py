@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,6 @@ def test_the_quota_is_the_smallest_of_all_groups_around(tmp_path: Path, name: st
 def test_threads_are_the_whole_cores_of_the_quota_at_least_one(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, expected: int
 ) -> None:
-    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
     monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
     assert usable_cores() == expected
