@@ -10,7 +10,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # There the real Triton can be embedded, in an environment of its own: it needs numpy 1.26.
 TRITON_HERE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 
-.PHONY: help demo test test-triton check format lint types imports proto-lint bench dashboard-check clean
+DISTRIBUTIONS := pyproject.toml services/pyproject.toml training/pyproject.toml
+
+.PHONY: help demo test test-triton check format lint types imports proto-lint wheels wheels-client wheels-serve \
+	wheels-train bench dashboard-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -45,6 +48,12 @@ imports: $(VENV)/.dev ## import-linter
 proto-lint: node_modules/.bin/buf ## buf lint
 	node_modules/.bin/buf lint
 
+wheels: $(VENV)/.dev ## build the wheels and try them in empty environments, all extras
+	$(BIN)/python .ci/wheels.py
+
+wheels-client wheels-serve wheels-train: wheels-%: $(VENV)/.dev
+	$(BIN)/python .ci/wheels.py $*
+
 bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this machine
 	$(BIN)/motioncast bench
 
@@ -53,28 +62,28 @@ dashboard-check: $(VENV)/.dev ## run every query of the dashboard once against a
 	$(BIN)/python deploy/check_dashboard.py clients/motioncast/cli/assets/interview.mp4
 
 clean: ## remove what was built, environment included
-	rm -rf $(VENV) $(TRITON_VENV) node_modules out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TRITON_VENV) node_modules dist out .mypy_cache .pytest_cache .ruff_cache
 	find proto \( -name '*_pb2*.py' -o -name '*_pb2*.pyi' \) -delete
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=24'
 
-$(VENV)/.demo: pyproject.toml constraints.txt $(wildcard proto/motioncast/v1/*.proto) | $(BIN)/python
-	$(PIP) --editable '.[cli,device,serve]'
+$(VENV)/.demo: $(DISTRIBUTIONS) constraints.txt $(wildcard proto/motioncast/v1/*.proto) | $(BIN)/python
+	$(PIP) --editable '.[cli,device,serve]' --editable services
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt $(wildcard proto/motioncast/v1/*.proto) | $(BIN)/python
-	$(PIP) --editable '.[dev]'
+$(VENV)/.dev: $(DISTRIBUTIONS) constraints.txt $(wildcard proto/motioncast/v1/*.proto) | $(BIN)/python
+	$(PIP) --editable '.[dev]' --editable services --editable training
 	@touch $@ $(VENV)/.demo
 
-$(TRITON_VENV)/.dev: pyproject.toml constraints.txt $(wildcard proto/motioncast/v1/*.proto)
+$(TRITON_VENV)/.dev: $(DISTRIBUTIONS) constraints.txt $(wildcard proto/motioncast/v1/*.proto)
 	$(PYTHON) -m venv $(TRITON_VENV)
 	$(TRITON_VENV)/bin/python -m pip install --quiet --upgrade 'pip>=24'
 	sed 's/^numpy==.*/numpy==1.26.4/' constraints.txt > $(TRITON_VENV)/constraints.txt
 	$(TRITON_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint $(TRITON_VENV)/constraints.txt \
-		--editable '.[cli,triton]' hypothesis onnx pytest pytest-asyncio
+		--editable '.[cli,triton]' --editable services hypothesis onnx pytest pytest-asyncio
 	@touch $@
 
 node_modules/.bin/buf: package.json package-lock.json

@@ -26,6 +26,14 @@ def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_toy_repository(tmp_path_factory.mktemp("toy_repository"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_models_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What whoever runs the tests has trained is not served to them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTIONCAST_USER_MODELS", str(tmp_path_factory.mktemp("user") / "models"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
     """Takes back where a test's `motioncast serve` sent the log: standard error of that test."""

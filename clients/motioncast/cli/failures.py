@@ -8,7 +8,8 @@ from typing import Final
 _EXTRAS: Final = {
     **dict.fromkeys(("jinja2", "rich", "skimage", "typer"), "cli"),
     **dict.fromkeys(
-        ("grpc_health", "grpc_reflection", "onnxruntime", "prometheus_client"), "serve"
+        ("grpc_health", "grpc_reflection", "onnxruntime", "platformdirs", "prometheus_client"),
+        "serve",
     ),
     **dict.fromkeys(
         ("google_crc32c", "matplotlib", "scipy", "sklearn", "tensorboard", "torch", "tqdm"), "train"

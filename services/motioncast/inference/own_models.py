@@ -43,11 +43,13 @@ def joined(shipped: Path) -> Path:
     Raises:
         InvalidInputError: The system makes no links there.
     """
-    own = _models(user_models())
-    if not own:
+    try:
+        own = _models(user_models())
+        if not own:
+            return shipped
+        from platformdirs import user_cache_path
+    except ModuleNotFoundError:  # a checkout's environment that is older than this dependency
         return shipped
-    from platformdirs import user_cache_path
-
     models = own | _models(shipped)
     key = hashlib.sha256(f"{shipped}\n{user_models()}".encode()).hexdigest()[:16]
     view = user_cache_path("motioncast", appauthor=False) / "repositories" / key

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import motioncast
-from motioncast.inference.own_models import joined
+from motioncast.inference.own_models import joined, user_models
 from motioncast.wire.errors import InvalidInputError
 
 ENVIRONMENT_VARIABLE: Final = "MOTIONCAST_MODEL_REPOSITORY"
@@ -27,6 +27,12 @@ def default_repository() -> Path:
     """
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     return Path(named) if named else joined(shipped_repository())
+
+
+def own_repository() -> Path:
+    """Returns where a model of one's own is written, so that `default_repository` has it."""
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    return Path(named) if named else user_models()
 
 
 def shipped_repository() -> Path:

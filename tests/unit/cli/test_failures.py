@@ -27,7 +27,15 @@ def test_what_was_foreseen_says_its_own_sentence(error: Exception) -> None:
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [("onnxruntime.capi", "serve"), ("typer", "cli"), ("torch", "train"), ("onnx", "export")],
+    [
+        ("onnxruntime.capi", "serve"),
+        ("typer", "cli"),
+        ("torch", "train"),
+        ("onnx", "export"),
+        ("motioncast.stack", "serve"),
+        ("motioncast.train.personal", "train"),
+        ("motioncast.export", "export"),
+    ],
 )
 def test_a_module_that_is_missing_names_the_extra_that_brings_it(module: str, extra: str) -> None:
     sentence = explain(ModuleNotFoundError("No module", name=module))

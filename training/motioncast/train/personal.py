@@ -5,7 +5,7 @@
 
     videos -> detector and synthesis, fine-tuned   FOLDER/synthesis/model.pt
            -> keypoints -> predictor               FOLDER/predictor.pt
-           -> three models in the repository       NAME_keypoint, NAME_synthesis, NAME_predictor
+           -> three models in a folder of yours    NAME_keypoint, NAME_synthesis, NAME_predictor
 
 The end of every video is held out to choose by. Started again on the same folder, it goes on where
 it was interrupted.
@@ -31,7 +31,11 @@ from motioncast.export.__main__ import describe
 from motioncast.export.exporter import ExportError, export_models, fingerprint
 from motioncast.export.parity import ParityError
 from motioncast.framing import FramingMode
-from motioncast.inference.repository import default_repository
+from motioncast.inference.repository import (
+    default_repository,
+    own_repository,
+    shipped_repository,
+)
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.checkpoint_predictor import (
     PredictorCheckpointError,
@@ -103,9 +107,11 @@ def check_name(name: str, repository: Path, replace_models: bool) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    repository = options.repository or default_repository()
+    repository = options.repository or own_repository()
     out, name = options.out, options.name or options.out.absolute().name
     check_name(name, repository, options.replace)
+    if options.repository is None:
+        check_name(name, shipped_repository(), replace_models=False)
     start = options.start or shipped_checkpoint("synthesis", options.config)
     predictor = options.predictor or shipped_checkpoint("predictor", options.config)
     networks, shipped = load_motion_transfer(start), _vrnn(predictor)
@@ -161,6 +167,9 @@ def _run(options: argparse.Namespace) -> None:
     )
     for model in models:
         print(describe(model))
+    if options.repository is None:
+        print(f"models: {repository}")
+        default_repository()  # a server that runs may load them now
     models_option = f" --models {options.repository}" if options.repository else ""
     print(f"motioncast stream VIDEO --model {name}{models_option} --out FOLDER")
 
@@ -197,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and log; resumed")
     parser.add_argument("--name", help="of the models (default: that of the --out folder)")
     parser.add_argument(
-        "--repository", type=Path, help="folder for the models (default: what is served)"
+        "--repository", type=Path, help="folder for the models (default: one of yours)"
     )
     parser.add_argument("--replace", action="store_true", help="models of that name")
     parser.add_argument(

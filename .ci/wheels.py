@@ -1,0 +1,119 @@
+"""Builds the wheels, makes a local index of all they need, installs them where nothing is.
+
+    python .ci/wheels.py [client] [serve] [train]      without one: all
+
+Each job: an empty environment outside the checkout, wheels from the local index alone, then the
+program of that name in tests/packaging. What was fetched stays in dist/index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DISTRIBUTIONS = {
+    "motioncast": ROOT,
+    "motioncast_server": ROOT / "services",
+    "motioncast_train": ROOT / "training",
+}
+INDEX = ROOT / "dist" / "index"
+JOBS = {  # what is installed
+    "client": "motioncast",
+    "serve": "motioncast[cli,serve]",
+    "train": "motioncast[train,export]",
+}
+
+
+def main(jobs: Sequence[str]) -> None:
+    build()
+    for job in jobs:
+        gather(JOBS[job])
+        check(job)
+
+
+def check(job: str) -> None:
+    """Runs a job's program where nothing but its wheels is installed."""
+    with tempfile.TemporaryDirectory(prefix=f"motioncast-{job}-") as folder:
+        python = environment(Path(folder) / "environment", JOBS[job])
+        program = Path(folder) / f"{job}.py"
+        shutil.copy(ROOT / "tests" / "packaging" / f"{job}.py", program)
+        run(python, "-I", program, cwd=folder)
+
+
+def build() -> None:
+    """Builds our wheels into the index, in the place of older ones."""
+    INDEX.mkdir(parents=True, exist_ok=True)
+    for name, folder in DISTRIBUTIONS.items():
+        for old in INDEX.glob(f"{name}-*.whl"):
+            old.unlink()
+        run(sys.executable, "-m", "build", "--wheel", "--outdir", INDEX, folder, quiet=True)
+
+
+def gather(wanted: str) -> None:
+    """Fetches what the wheels need into the index, unless it would bring CUDA."""
+    options = ["--find-links", INDEX, "--constraint", ROOT / "constraints.txt"]
+    report = run(
+        sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet",
+        "--report", "-", *options, wanted, quiet=True,
+    )  # fmt: skip
+    names = [one["metadata"]["name"] for one in json.loads(report)["install"]]
+    if cuda := [
+        name for name in names if name.startswith(("nvidia-", "triton")) and name != "tritonclient"
+    ]:
+        sys.exit(
+            f"torch would bring {', '.join(cuda[:3])} ...: name an index with torch for CPUs in"
+            " PIP_EXTRA_INDEX_URL"
+        )
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--dest",
+        INDEX,
+        *options,
+        wanted,
+        quiet=True,
+    )
+
+
+def environment(folder: Path, wanted: str) -> Path:
+    """Makes an empty environment and installs from the index alone; returns its Python."""
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", INDEX, wanted)
+    return python
+
+
+def run(*command: object, cwd: str | None = None, quiet: bool = False) -> str:
+    """Runs a command and returns what it prints; ends the program where it fails."""
+    words = [str(word) for word in command]
+    print("+", *words, flush=True)
+    # Nothing of the checkout and of whoever calls is to be seen in there.
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "MOTIONCAST"))
+    }
+    ended = subprocess.run(
+        words, cwd=cwd, env=clean, text=True, stdout=subprocess.PIPE if quiet else None
+    )
+    if ended.returncode:
+        print(ended.stdout or "", file=sys.stderr)
+        sys.exit(f"failed: {' '.join(words)}")
+    return ended.stdout or ""
+
+
+if __name__ == "__main__":
+    if not set(sys.argv[1:]) <= set(JOBS):
+        sys.exit(f"usage: {sys.argv[0]} {' '.join(f'[{job}]' for job in JOBS)}")
+    main(sys.argv[1:] or list(JOBS))
