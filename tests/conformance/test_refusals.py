@@ -132,7 +132,7 @@ async def test_messages_over_the_limit_are_refused_in_words(
         "source_keypoints": np.zeros((1, 2, 3), np.float32),
         "driving_keypoints": np.zeros((1, frames, 2, 3), np.float32),
     }
-    settings = KServeSettings(subject.address, max_message_bytes=limit)
+    settings = KServeSettings(subject.address, max_message_bytes=limit, secret=subject.secret)
     async with KServeEngine(settings) as engine:
         with pytest.raises(ExhaustedError, match=rf"^message: .* exceed the limit of {limit}$"):
             await engine.infer("toy_synthesis", inputs)

@@ -36,16 +36,17 @@ async def registered(subject: Subject) -> int:
     """Returns how many regions the server has mapped."""
     assert subject.address is not None
     async with InferenceServerClient(subject.address) as client:
-        status = await client.get_system_shared_memory_status()
+        status = await client.get_system_shared_memory_status(headers=subject.headers)
     return len(status.regions)
 
 
-async def unregister_all(address: str) -> None:
+async def unregister_all(subject: Subject) -> None:
     """Takes all regions from a server; Triton keeps one until its run has ended."""
-    async with asyncio.timeout(60), InferenceServerClient(address) as client:
+    assert subject.address is not None
+    async with asyncio.timeout(60), InferenceServerClient(subject.address) as client:
         while True:
             try:
-                await client.unregister_system_shared_memory()
+                await client.unregister_system_shared_memory(headers=subject.headers)
                 return
             except InferenceServerException:
                 await asyncio.sleep(0.01)
@@ -55,7 +56,9 @@ async def unregister_all(address: str) -> None:
 async def sharing(subject: Subject) -> AsyncIterator[KServeEngine]:
     """Yields an engine all of whose runs go through shared memory where they can."""
     assert subject.address is not None
-    settings = KServeSettings(subject.address, shared_memory_bytes=0, retry_seconds=60)
+    settings = KServeSettings(
+        subject.address, shared_memory_bytes=0, retry_seconds=60, secret=subject.secret
+    )
     async with KServeEngine(settings) as engine:
         yield engine
         assert names() == set()  # not even while it is in use
@@ -135,4 +138,4 @@ async def test_a_run_goes_on_without_memory_that_the_server_has_forgotten(
             run = await engine.infer("double", {"x": np.full((1, 3), n, np.float32)})
             assert run["y"].tolist() == [[2 * n] * 3]
             if n == 1:
-                await unregister_all(subject.address)
+                await unregister_all(subject)

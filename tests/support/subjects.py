@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ class Subject:
     address: str | None = None
     triton: EmbeddedTriton | None = None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a client of the server sends to control it."""
+        return self.triton.headers if self.triton else {}
+
+    @property
+    def secret(self) -> str:
+        """What an engine tells the server to control it."""
+        return self.triton.secret if self.triton else ""
+
     def write_version(self, model: str, version: int) -> None:
         """Writes a version of a model that multiplies by its number."""
         text = f"""times (float[B, N] x) => (float[B, N] y)
@@ -129,13 +140,14 @@ async def opened(kind: str, repository: Path) -> AsyncIterator[Subject]:
                 serving_kserve(repository, engine_settings=ONE_RUN)
             )
             address = served.server.address
+        headers, secret = (triton.headers, triton.secret) if triton else ({}, "")
         caller: Engine = (
-            TritonClientEngine(address)
+            TritonClientEngine(address, headers)
             if kind.endswith("_client")
-            else KServeEngine(KServeSettings(address, retry_seconds=60))
+            else KServeEngine(KServeSettings(address, retry_seconds=60, secret=secret))
         )
         await exits.enter_async_context(caller)
         control = await exits.enter_async_context(InferenceServerClient(address))
-        yield Subject(
-            kind, caller, repository, control.load_model, control.unload_model, address, triton
-        )
+        load = partial(control.load_model, headers=headers)
+        unload = partial(control.unload_model, headers=headers)
+        yield Subject(kind, caller, repository, load, unload, address, triton)

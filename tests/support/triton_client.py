@@ -27,12 +27,13 @@ _ERRORS: Final = {
 class TritonClientEngine:
     """Runs the models of a server by tritonclient."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, headers: Mapping[str, str]) -> None:
         self._address = address
+        self._headers = dict(headers)
 
     async def __aenter__(self) -> Self:
         self._client = InferenceServerClient(self._address)
-        index = await self._client.get_model_repository_index()
+        index = await self._client.get_model_repository_index(headers=self._headers)
         self._models = tuple(sorted(each.name for each in index.models if each.state == "READY"))
         return self
 

@@ -78,10 +78,10 @@ async def bench_transport(engine: str, sizes: Sequence[int], calls: int) -> Tran
     with tempfile.TemporaryDirectory() as folder:
         _write_model(Path(folder))
         async with AsyncExitStack() as exits:
-            address = await exits.enter_async_context(_serving(engine, Path(folder)))
+            address, secret = await exits.enter_async_context(_serving(engine, Path(folder)))
             message, shared = [
                 await exits.enter_async_context(
-                    KServeEngine(KServeSettings(address, shared_memory_bytes=least))
+                    KServeEngine(KServeSettings(address, shared_memory_bytes=least, secret=secret))
                 )
                 for least in (None, 0)
             ]
@@ -118,13 +118,13 @@ def _write_model(repository: Path) -> None:
 
 
 @asynccontextmanager
-async def _serving(engine: str, repository: Path) -> AsyncIterator[str]:
-    """Serves the repository; yields the address."""
+async def _serving(engine: str, repository: Path) -> AsyncIterator[tuple[str, str]]:
+    """Serves the repository; yields the address, and the secret of who may share memory."""
     if engine == "triton":
         from motioncast.triton import EmbeddedTriton, TritonSettings
 
         async with EmbeddedTriton(TritonSettings(repository)) as triton:
-            yield triton.address
+            yield triton.address, triton.secret
         return
     command = (sys.executable, "-m", "motioncast.cli.main", "serve", "models")
     options = ("--models", str(repository), "--port", "0", "--http-port", "0")
@@ -134,7 +134,7 @@ async def _serving(engine: str, repository: Path) -> AsyncIterator[str]:
     assert process.stdout is not None
     try:
         await process.stdout.readline()
-        yield (await process.stdout.readline()).split()[1].decode()
+        yield (await process.stdout.readline()).split()[1].decode(), ""
     finally:
         process.terminate()
         await process.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ class Models:
             host=host,
             port=ports.grpc,
             metrics_port=ports.http or 0,
+            secret=os.environ.get("MOTIONCAST_TRITON_SECRET") or None,
             drain_seconds=drain_seconds,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -10,6 +11,7 @@ import grpc.aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
+from motioncast.wire.addresses import proxy_options
 from motioncast.wire.errors import DomainError, UnavailableError
 
 _SECONDS: Final = 10.0  # for calls that only look
@@ -29,10 +31,15 @@ class Control:
     """A connection to the server, from entering the block to leaving it.
 
     Every call raises `UnavailableError` when the server does not answer.
+
+    Args:
+        address: Of the server.
+        headers: Sent with every call.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, headers: Mapping[str, str]) -> None:
         self._address = address
+        self._metadata = tuple(headers.items())
 
     async def __aenter__(self) -> Self:
         # A server that starts anew is found again soon.
@@ -40,6 +47,7 @@ class Control:
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
+            *proxy_options(self._address),
         ]
         self._channel = grpc.aio.insecure_channel(self._address, options=options)
         self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
@@ -66,7 +74,9 @@ class Control:
         """
         request = service_pb2.RepositoryModelLoadRequest(model_name=model)
         try:
-            await self._stub.RepositoryModelLoad(request, timeout=timeout_seconds)
+            await self._stub.RepositoryModelLoad(
+                request, timeout=timeout_seconds, metadata=self._metadata
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
                 raise _unavailable(error) from None
@@ -124,7 +134,9 @@ class Control:
         self, method: Any, request: Any, timeout_seconds: float, **options: bool
     ) -> Any:
         try:
-            return await method(request, timeout=timeout_seconds, **options)
+            return await method(
+                request, timeout=timeout_seconds, metadata=self._metadata, **options
+            )
         except grpc.aio.AioRpcError as error:
             raise _unavailable(error) from None
 

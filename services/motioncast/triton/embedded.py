@@ -8,11 +8,13 @@ import logging
 from types import TracebackType
 from typing import Final, Self
 
+from motioncast.inference.kserve.settings import SECRET_HEADER
 from motioncast.triton.control import Control
 from motioncast.triton.installation import Installation
 from motioncast.triton.ports import take_ports
 from motioncast.triton.process import ServerProcess
 from motioncast.triton.repository import read_offer
+from motioncast.triton.secret import new_secret
 from motioncast.triton.settings import TritonSettings
 from motioncast.triton.supervisor import Supervisor
 from motioncast.wire.addresses import join_address
@@ -34,6 +36,7 @@ class EmbeddedTriton:
 
     def __init__(self, settings: TritonSettings) -> None:
         self.settings = settings
+        self.secret = settings.secret or new_secret()  # the same for a server that is started anew
         self._ports: dict[str, int] = {}
         self._process: ServerProcess | None = None
         self._supervisor: Supervisor | None = None  # None while there is no server
@@ -43,6 +46,11 @@ class EmbeddedTriton:
     def address(self) -> str:
         """What a client connects to, host:port."""
         return join_address(self.settings.host, self._ports["port"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a client has to send as metadata to load models and to share memory."""
+        return {SECRET_HEADER: self.secret}
 
     @property
     def metrics_port(self) -> int:
@@ -76,7 +84,7 @@ class EmbeddedTriton:
             self.settings.host, port=self.settings.port, metrics_port=self.settings.metrics_port
         )
         async with contextlib.AsyncExitStack() as exits:
-            self._control = await exits.enter_async_context(Control(self.address))
+            self._control = await exits.enter_async_context(Control(self.address, self.headers))
             exits.push_async_callback(self._stop)
             await self._start()
             if set(self._offer.names) <= self._broken.keys():
@@ -103,7 +111,7 @@ class EmbeddedTriton:
         """Starts the server and loads the models."""
         offer = read_offer(self.settings.repository)  # models may have come since the last start
         self._process = process = await ServerProcess.start(
-            self._installation, self.settings, self._ports, offer.loadable
+            self._installation, self.settings, self._ports, offer.loadable, self.secret
         )
         supervisor = Supervisor(self._control, process.pid, offer, self.settings)
         ended = asyncio.create_task(process.wait())

@@ -35,7 +35,9 @@ class TritonEngine:
         """Starts the server; see `EmbeddedTriton`."""
         async with AsyncExitStack() as exits:
             await exits.enter_async_context(self.triton)
-            settings = KServeSettings(self.triton.address, retry_seconds=_RETRY_SECONDS)
+            settings = KServeSettings(
+                self.triton.address, retry_seconds=_RETRY_SECONDS, secret=self.triton.secret
+            )
             self._kserve = await exits.enter_async_context(KServeEngine(settings))
             self._exits = exits.pop_all()
         return self

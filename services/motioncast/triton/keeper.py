@@ -13,9 +13,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -23,13 +25,30 @@ from pathlib import Path
 from typing import Final
 
 SHARED_MEMORY: Final = Path("/dev/shm")
+SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # of our environment, which others cannot read
+SECRET_PLACEHOLDER: Final = "{secret}"  # in the command, which they can
+_UMASK: Final = 0o077  # files and shared memory are for this user alone
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_SECCOMP: Final = 22
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_SECCOMP_MODE_FILTER: Final = 2
+# struct sock_filter: what to do, where to go on (yes, no), a number. On x86_64:
+_NO_FCHMOD: Final = (
+    (0x20, 0, 0, 4),  # load seccomp_data.arch
+    (0x15, 0, 3, 0xC000003E),  # AUDIT_ARCH_X86_64, else allow
+    (0x20, 0, 0, 0),  # load seccomp_data.nr
+    (0x15, 0, 1, 91),  # fchmod, else allow
+    (0x06, 0, 0, 0x00050000),  # SECCOMP_RET_ERRNO of 0: as if it had been done
+    (0x06, 0, 0, 0x7FFF0000),  # SECCOMP_RET_ALLOW
+)
 _GONE_SECONDS: Final = 5.0  # orphans whom nobody buries stay in their group
 
 
 def main() -> None:
     """Runs the command until it ends or standard input closes."""
     drain_seconds, folder, prefix, *command = sys.argv[1:]
+    secret = os.environ.pop(SECRET_VARIABLE, "")
+    command = [part.replace(SECRET_PLACEHOLDER, secret) for part in command]
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what ends us is standard input
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -52,8 +71,9 @@ def _run(command: list[str], drain_seconds: float) -> int:
         command,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
+        umask=_UMASK,
         process_group=0,  # with the backends' processes, so that all can be killed
-        preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
+        preexec_fn=lambda: _prepare(libc),
     )
     try:
         _tell(f"started {server.pid}")
@@ -67,6 +87,22 @@ def _run(command: list[str], drain_seconds: float) -> int:
         return server.wait()
     finally:
         _kill_group(server)
+
+
+def _prepare(libc: ctypes.CDLL) -> None:
+    """Ties this process, about to become the server, to ours, and its files to its user.
+
+    Whoever made Triton's shared memory gives it to everybody to read once it is there, past the
+    umask (fchmod). In this process that call does nothing; where the kernel cannot be told so, the
+    supervisor takes the permission back.
+    """
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if platform.machine() == "x86_64":
+        program = b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_FCHMOD)
+        filters = ctypes.create_string_buffer(program, len(program))
+        header = struct.pack("HxxxxxxP", len(_NO_FCHMOD), ctypes.addressof(filters))
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header)
 
 
 def _kill_group(server: subprocess.Popen[bytes]) -> None:

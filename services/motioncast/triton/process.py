@@ -10,12 +10,13 @@ import sys
 import tempfile
 from asyncio import StreamReader
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from motioncast.triton import keeper
 from motioncast.triton.installation import Installation
+from motioncast.triton.secret import hide_secret, restriction
 from motioncast.triton.settings import TritonSettings
 from motioncast.wire.errors import UnavailableError
 
@@ -43,13 +44,20 @@ class ServerProcess:
         shared_memory: What the names of its regions in /dev/shm begin with.
     """
 
-    def __init__(self, process: Process, pid: int, folder: Path, shared_memory: str) -> None:
+    def __init__(
+        self, process: Process, pid: int, folder: Path, shared_memory: str, secret: str
+    ) -> None:
         self.pid = pid
         self.shared_memory = shared_memory
         self._process = process
         self._folder = folder
         assert process.stderr is not None  # it is a pipe
-        self._relay = asyncio.create_task(relay(process.stderr))
+
+        def first_line_came() -> None:  # by then it has read its command line
+            if not hide_secret(pid, secret):
+                _log.warning("the command line of tritonserver shows its secret to everybody here")
+
+        self._relay = asyncio.create_task(relay(process.stderr, first_line_came))
 
     @classmethod
     async def start(
@@ -58,6 +66,7 @@ class ServerProcess:
         settings: TritonSettings,
         ports: Mapping[str, int],
         models: Sequence[str],
+        secret: str,
     ) -> Self:
         """Starts the server; it loads the models before it answers anybody.
 
@@ -66,6 +75,7 @@ class ServerProcess:
             settings: What it serves, and how.
             ports: `port` and `metrics_port`, which are free.
             models: Those to load.
+            secret: That a client has to tell to control it.
 
         Raises:
             UnavailableError: It could not be started.
@@ -86,7 +96,7 @@ class ServerProcess:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                env=installation.environment(),
+                env={**installation.environment(), keeper.SECRET_VARIABLE: secret},
                 start_new_session=True,  # Ctrl-C is for us; the server ends after the services
                 limit=_LONGEST_LINE,
             )
@@ -104,7 +114,7 @@ class ServerProcess:
         if word != "started":
             await process.wait()
             raise UnavailableError("engine: tritonserver could not be started; the log tells why")
-        return cls(process, int(pid), folder, prefix)
+        return cls(process, int(pid), folder, prefix, secret)
 
     async def wait(self) -> None:
         """Returns when the server has ended and nothing of it is left."""
@@ -135,6 +145,7 @@ def _command(
         "--exit-on-error=false",
         f"--exit-timeout-secs={max(1, round(settings.drain_seconds))}",
         "--allow-http=false",
+        restriction(),
         f"--grpc-address={settings.host}",
         f"--grpc-port={ports['port']}",
         f"--metrics-address={settings.host}",
@@ -142,10 +153,13 @@ def _command(
     ]
 
 
-async def relay(lines: StreamReader) -> None:
+async def relay(lines: StreamReader, first_line_came: Callable[[], None] | None = None) -> None:
     """Logs what the server tells, until it has ended."""
     try:
         async for line in lines:
+            if first_line_came is not None:
+                first_line_came()
+                first_line_came = None
             text = line.decode(errors="replace").rstrip()
             found = _LINE.match(text)
             if found:

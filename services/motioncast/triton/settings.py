@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from motioncast.wire.errors import InvalidInputError
+
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,8 @@ class TritonSettings:
     """
 
     repository: Path
+    # Asked of who loads models or shares memory; None makes one up. Not shown with the settings.
+    secret: str | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
     port: int = 0  # gRPC, KServe v2; 0 takes a free one
     metrics_port: int = 0  # Prometheus; 0 takes a free one
@@ -27,18 +33,20 @@ class TritonSettings:
     canary_limit_seconds: float = 10.0  # one that takes longer, and ends nothing, hangs
 
     def __post_init__(self) -> None:
-        for field in ("port", "metrics_port"):
-            if not 0 <= getattr(self, field) <= 65535:
-                raise InvalidInputError.of(
-                    field, f"{getattr(self, field)} is not within 0 to 65535"
-                )
-        for field in (
+        if self.secret is not None and not _SECRET.fullmatch(self.secret):
+            raise InvalidInputError.of(
+                "secret", "has to be 16 to 256 letters, digits, hyphens and underscores"
+            )
+        for name in ("port", "metrics_port"):
+            if not 0 <= getattr(self, name) <= 65535:
+                raise InvalidInputError.of(name, f"{getattr(self, name)} is not within 0 to 65535")
+        for name in (
             "start_seconds",
             "load_seconds",
             "canary_seconds",
             "canary_limit_seconds",
         ):
-            if not getattr(self, field) > 0:
-                raise InvalidInputError.of(field, f"{getattr(self, field)} is not above 0")
+            if not getattr(self, name) > 0:
+                raise InvalidInputError.of(name, f"{getattr(self, name)} is not above 0")
         if not self.drain_seconds >= 0:
             raise InvalidInputError.of("drain_seconds", f"{self.drain_seconds} is less than 0")

@@ -15,11 +15,12 @@ import time
 from contextlib import suppress
 from typing import Final
 
+from motioncast.inference.checksums import verify
 from motioncast.triton.control import Control, ModelError
 from motioncast.triton.repository import Offer
 from motioncast.triton.settings import TritonSettings
 from motioncast.triton.stubs import Stub, find_stubs
-from motioncast.wire.errors import UnavailableError
+from motioncast.wire.errors import InvalidInputError, UnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ class Supervisor:
             await asyncio.sleep(_SCAN_SECONDS)
 
     def _watch(self, stub: Stub) -> None:
+        with suppress(FileNotFoundError):
+            stub.region.chmod(0o600)  # where the keeper could not see to it from the start
         try:
             descriptor = os.pidfd_open(stub.pid)
         except ProcessLookupError:
@@ -154,6 +157,11 @@ class Supervisor:
 
     async def _load(self, model: str) -> None:
         """Loads a model; ends the server when it waits for a process that has died, for ever."""
+        try:
+            for file in (self._settings.repository / model).glob("*/model.onnx"):
+                await asyncio.to_thread(verify, file)
+        except InvalidInputError as error:
+            raise ModelError(str(error)) from None
         before = await self._processes()
         loading = asyncio.create_task(self._control.load(model, self._settings.load_seconds))
         going_on = time.monotonic()  # when a process was last there that loads something

@@ -81,10 +81,13 @@ async def test_all_services_run_on_triton_and_nothing_is_left_of_it(
     assert folders(tmp_path) == []
 
 
-async def test_bare_models_are_served_by_triton_itself(repository: Path) -> None:
+async def test_bare_models_are_served_by_triton_itself(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTIONCAST_TRITON_SECRET", "known-to-both-of-us")
     async with (
         _serving(repository, "models") as (address, _),
-        KServeEngine(KServeSettings(address)) as engine,
+        KServeEngine(KServeSettings(address, secret="known-to-both-of-us")) as engine,
     ):
         assert engine.models() == ("toy_keypoint", "toy_predictor", "toy_synthesis")
 

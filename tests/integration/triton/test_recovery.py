@@ -60,6 +60,11 @@ async def client(triton: EmbeddedTriton) -> AsyncIterator[InferenceServerClient]
         yield client
 
 
+@pytest.fixture(scope="module")
+def headers(triton: EmbeddedTriton) -> dict[str, str]:
+    return triton.headers
+
+
 async def test_a_killed_process_is_replaced_under_load(
     triton: EmbeddedTriton, client: InferenceServerClient
 ) -> None:
@@ -101,7 +106,7 @@ async def test_an_ensemble_is_served_again_with_the_model_that_it_runs(
 async def test_no_run_of_an_ensemble_fails_when_a_model_that_it_runs_is_killed(
     triton: EmbeddedTriton,
 ) -> None:
-    settings = KServeSettings(triton.address, retry_seconds=30)
+    settings = KServeSettings(triton.address, retry_seconds=30, secret=triton.secret)
     async with KServeEngine(settings) as engine:
 
         async def ask_often(number: int) -> None:
@@ -129,14 +134,14 @@ async def test_a_process_that_hangs_is_replaced(
 
 
 async def test_a_new_version_is_swapped_in_without_a_failed_request(
-    triton: EmbeddedTriton, client: InferenceServerClient
+    triton: EmbeddedTriton, client: InferenceServerClient, headers: dict[str, str]
 ) -> None:
     root = triton.settings.repository
     with _load(client, "growing", clients=6, factors=(2, 4)) as answers:
         await answers.wait_for(20)
         for version, text in ((2, _TIMES_FOUR), (3, _TIMES_TWO), (4, _TIMES_FOUR)):
             write_model(root, "growing", text, version)
-            await client.load_model("growing")
+            await client.load_model("growing", headers=headers)
             await answers.wait_for(20)
     assert answers.failures == set()
     assert answers.wrong == 0
@@ -145,23 +150,23 @@ async def test_a_new_version_is_swapped_in_without_a_failed_request(
 
 
 async def test_the_version_before_stays_when_a_new_one_cannot_be_loaded(
-    triton: EmbeddedTriton, client: InferenceServerClient
+    triton: EmbeddedTriton, client: InferenceServerClient, headers: dict[str, str]
 ) -> None:
     broken = triton.settings.repository / "growing" / "5"
     broken.mkdir()
     (broken / "model.onnx").write_bytes(b"no model")
     with pytest.raises(InferenceServerException, match=r"load failed for model .growing."):
-        await client.load_model("growing")
+        await client.load_model("growing", headers=headers)
     answer = await ask(client, "growing", x=np.ones((1, 1), np.float32))
     assert answer.as_numpy("y") == [[4]]
     shutil.rmtree(broken)
 
 
 async def test_a_model_that_a_client_unloads_stays_unloaded(
-    triton: EmbeddedTriton, client: InferenceServerClient
+    triton: EmbeddedTriton, client: InferenceServerClient, headers: dict[str, str]
 ) -> None:
     process = _process(triton, "growing")
-    await client.unload_model("growing")
+    await client.unload_model("growing", headers=headers)
     while is_alive(process.pid):
         await client.is_server_live()
     # What ends next is tended next: by then the supervisor has judged the one before.
@@ -170,7 +175,7 @@ async def test_a_model_that_a_client_unloads_stays_unloaded(
     await _until_replaced(triton, killed)
     assert not await client.is_model_ready("growing")
     assert triton.ready
-    await client.load_model("growing")
+    await client.load_model("growing", headers=headers)
 
 
 @pytest.mark.parametrize("victim", ["server", "keeper"])

@@ -163,6 +163,7 @@ def serve(
 ) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C); running calls then have a while to end."""
     import asyncio
+    import os
     import signal
 
     from motioncast.cli.serving import Limits, Listen, Models, serve_all, serve_one, serve_triton
@@ -194,6 +195,7 @@ def serve(
             root_certificates=triton_root_certificates,
             client_certificate=triton_client_certificate,
             client_key=triton_client_key,
+            secret=os.environ.get("MOTIONCAST_TRITON_SECRET", ""),
         )
     elif triton_tls or triton_root_certificates or triton_client_certificate or triton_client_key:
         raise typer.BadParameter("is missing for the other options", param_hint="'--triton-url'")

@@ -27,6 +27,7 @@ from motioncast.wire.errors import (
     UnavailableError,
     UnknownModelError,
 )
+from motioncast.wire.sessions import session_metadata
 
 Result = TypeVar("Result")
 
@@ -68,7 +69,9 @@ class KServeEngine:
         self._channel = open_channel(self.settings)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         if self.settings.shared_memory_bytes is not None and self.settings.is_local:
-            self._memory = SharedMemory(self._stub, self.settings.shared_memory_bytes)
+            self._memory = SharedMemory(
+                self._stub, self.settings.shared_memory_bytes, self.settings.metadata
+            )
         try:
             await self._persist(self._begin, "", self.settings.connect_seconds)
         except BaseException:
@@ -192,7 +195,7 @@ class KServeEngine:
             model_name=model, inputs=described, raw_input_contents=raw
         )
         self._check_size(f"the inputs of {model}", request)
-        response = await self._stub.ModelInfer(request)
+        response = await self._stub.ModelInfer(request, metadata=session_metadata())
         self._check_size(f"the outputs of {model}", response)
         try:
             outputs = decode_tensors(response.outputs, response.raw_output_contents)
@@ -203,7 +206,8 @@ class KServeEngine:
         return outputs, response
 
     async def _ask(self, method: Callable[..., Awaitable[Any]], request: Any) -> Any:
-        return await method(request, timeout=_QUESTION_SECONDS)
+        metadata = self.settings.metadata
+        return await method(request, timeout=_QUESTION_SECONDS, metadata=metadata)
 
     async def _persist(
         self, attempt: Callable[[], Awaitable[Result]], model: str, seconds: float

@@ -25,6 +25,8 @@ from motioncast.wire.errors import (
 from motioncast.wire.status import ERROR_DOMAIN, decode_error
 
 RETRY_AFTER_SECONDS: Final = 1.0
+SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # of the environment, for command lines
+_RESTRICTED: Final = "this protocol is restricted"  # Triton's words
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,11 @@ def translate(
         return ours
     code, server = error.code(), f"the model server at {address}"
     _log.debug("%s answered %s for %s: %s", server, code.name, model, error.details())
+    if _RESTRICTED in (error.details() or "").lower():
+        return UnknownModelError(
+            f"{server} tells and does some things for those alone who know its secret"
+            f" ({SECRET_VARIABLE})"
+        )
     if _is_passing(error):
         problem = "does not answer" + (f" or cannot run {model} now" if model else "")
         return UnavailableError(f"{server} {problem}", retry_after_seconds=RETRY_AFTER_SECONDS)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import grpc
 import grpc.aio
 
 from motioncast.wire.addresses import is_loopback, proxy_options
 from motioncast.wire.errors import InvalidInputError
+
+# Triton's prefix, and the key that our embedded server asks for (--grpc-restricted-protocol).
+SECRET_HEADER: Final = "triton-grpc-protocol-motioncast-secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class KServeSettings:
     # this machine; None: no run. `motioncast bench-transport` finds where that is quicker.
     shared_memory_bytes: int | None = 256 * 1024
     keepalive_seconds: float = 30.0  # a server that vanished is noticed about then
+    secret: str = field(default="", repr=False)  # of a Triton that restricts who controls it
 
     def __post_init__(self) -> None:
         host, _, port = self.address.rpartition(":")
@@ -50,6 +55,11 @@ class KServeSettings:
             raise InvalidInputError.of(
                 "keepalive_seconds", f"{self.keepalive_seconds} is not above 0"
             )
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What is sent along with questions about models and memory."""
+        return ((SECRET_HEADER, self.secret),) if self.secret else ()
 
     @property
     def is_secure(self) -> bool:

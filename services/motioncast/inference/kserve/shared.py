@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import grpc.aio
@@ -46,9 +46,13 @@ class SharedMemory:
     Args:
         stub: Of the server.
         least_bytes: Runs with fewer bytes of inputs and outputs are none of its business.
+        metadata: Sent along when regions are registered and unregistered.
     """
 
-    def __init__(self, stub: Any, least_bytes: int) -> None:
+    def __init__(
+        self, stub: Any, least_bytes: int, metadata: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        self._metadata = tuple(metadata)
         self._stub = stub
         self._least_bytes = least_bytes
         self._idle: list[Region] = []
@@ -168,6 +172,7 @@ class SharedMemory:
                     name=name, key=region.key, byte_size=region.size
                 ),
                 timeout=_QUESTION_SECONDS,
+                metadata=self._metadata,
             )
         except grpc.aio.AioRpcError as error:
             _log.info("the server shares no memory with us: %s", error.details())
@@ -190,7 +195,9 @@ class SharedMemory:
         """Takes a region from the server; tells whether the server uses it no longer."""
         request = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
         try:
-            await self._stub.SystemSharedMemoryUnregister(request, timeout=_QUESTION_SECONDS)
+            await self._stub.SystemSharedMemoryUnregister(
+                request, timeout=_QUESTION_SECONDS, metadata=self._metadata
+            )
         except grpc.aio.AioRpcError as error:
             _log.debug("region %s was not unregistered: %s", name, error.details())
             # Without a server there is no mapping either.
