@@ -18,7 +18,7 @@ from motioncast.client.video import read_video, write_video
 from motioncast.stack import Stack, StackSettings
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "sdk.md"
-FILE, BLOCKING, DEVICE, SOURCES, ERRORS = re.findall(
+FILE, BLOCKING, FIT, DEVICE, SOURCES, ERRORS = re.findall(
     r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE
 )
 
@@ -65,6 +65,14 @@ async def test_a_video_file_goes_through(folder: Path, toy_repository: Path) -> 
 async def test_the_blocking_program_runs(folder: Path, toy_repository: Path) -> None:
     output = await printed(BLOCKING, folder, toy_repository)
     assert re.fullmatch(r"mean error of the predicted frames: \d+\.\d of 255\n", output)
+
+
+async def test_another_library_s_pictures_are_taken(folder: Path, toy_repository: Path) -> None:
+    camera = "import numpy as np\nframe = np.zeros((480, 640, 3), np.uint8)\n"
+    output = await printed(
+        f"{camera}{FIT}print(picture.shape, square.shape)", folder, toy_repository
+    )
+    assert output == "(480, 640, 3) (256, 256, 3)\n"
 
 
 async def test_the_program_with_keypoints_runs(folder: Path, toy_repository: Path) -> None:
