@@ -15,6 +15,7 @@ from motioncast.orchestrator.configuration import MAX_GROUP_FRAMES, decode_confi
 from motioncast.orchestrator.ensemble_pipeline import EnsemblePipeline
 from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.orchestrator.pipeline import Pipeline
+from motioncast.orchestrator.seats import Seat, Seats
 from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
 from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
@@ -23,7 +24,6 @@ from motioncast.serving import (
     Context,
     Deadline,
     Metrics,
-    Places,
     Registration,
     patience,
 )
@@ -93,13 +93,14 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         self._pipeline = pipeline
         self._settings = settings
         self._metrics = metrics
-        self._places = Places("sessions", settings.max_sessions, settings.max_sessions_per_peer)
+        self._seats = Seats(settings)
 
     async def Stream(
         self, request_iterator: AsyncIterator[StreamRequest], context: Context
     ) -> AsyncGenerator[StreamResponse, None]:
-        with self._place(context.peer()):
-            async with aclosing(self._serve(request_iterator, Deadline.of(context))) as responses:
+        with self._seat(context.peer()) as seat:
+            serving = self._serve(request_iterator, Deadline.of(context), seat)
+            async with aclosing(serving) as responses:
                 async for response in responses:
                     yield response
 
@@ -116,16 +117,16 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         )
 
     @contextmanager
-    def _place(self, peer: str) -> Iterator[None]:
-        with self._places.one_for(peer):
-            self._metrics.sessions.set(self._places.taken)
+    def _seat(self, peer: str) -> Iterator[Seat]:
+        with self._seats.seat(peer) as seat:
+            self._metrics.sessions.inc()
             try:
-                yield
+                yield seat
             finally:
                 self._metrics.sessions.dec()
 
     async def _serve(
-        self, requests: AsyncIterator[StreamRequest], deadline: Deadline
+        self, requests: AsyncIterator[StreamRequest], deadline: Deadline, seat: Seat
     ) -> AsyncGenerator[StreamResponse, None]:
         wanted = await door.read_config(requests)
         config = decode_config(wanted.config, await self._pipeline.list_models(deadline))
@@ -136,7 +137,9 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         )
         accounting.count_received("config", wanted.ByteSize())
         yield StreamResponse(config=encode_config(config))
-        session = Session(config, self._pipeline, deadline, self._settings.merge_frames, accounting)
+        session = Session(
+            config, self._pipeline, deadline, self._settings.merge_frames, accounting, seat
+        )
         async with aclosing(session.run(requests)) as responses:
             async for response in responses:
                 yield response

@@ -18,6 +18,7 @@ from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.framing import SessionFraming
 from motioncast.orchestrator.pipeline import Cast, Pipeline
+from motioncast.orchestrator.seats import Seat
 from motioncast.orchestrator.sources import Sources
 from motioncast.orchestrator.stretch import (
     Arrival,
@@ -54,6 +55,7 @@ class Session:
         deadline: Of the whole session.
         merge_frames: Groups that wait are processed together up to so many frames.
         accounting: Where everything is counted.
+        seat: Is told when the session has begun in earnest.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class Session:
         deadline: Deadline,
         merge_frames: int,
         accounting: Accounting,
+        seat: Seat | None = None,
     ) -> None:
         self._config = config
         self._pipeline = pipeline
         self._deadline = deadline
         self._merge_frames = merge_frames
         self._accounting = accounting
+        self._seat = seat
         self._patience = patience()
         self._framing = SessionFraming(
             config, lambda square: pipeline.find_faces(square, deadline), accounting.count_framing
@@ -86,6 +90,8 @@ class Session:
         """
         config, accounting = self._config, self._accounting
         source, size = await door.read_source(requests, config.model, self._framing)
+        if self._seat is not None:
+            self._seat.began = True
         accounting.count_received("source", size)
         sources = Sources.of(await self._with_keypoints(source))
         arrivals = self._owed(

@@ -9,8 +9,8 @@ from motioncast.serving.connections import raise_file_limit
 from motioncast.serving.deadline import Deadline
 from motioncast.serving.logs import configure_logging
 from motioncast.serving.metrics import Metrics
-from motioncast.serving.patience import patience
-from motioncast.serving.places import Places
+from motioncast.serving.patience import Patience, patience
+from motioncast.serving.places import RETRY_AFTER_SECONDS, peer_name
 from motioncast.serving.registration import MAX_QUESTION_BYTES, Registration
 from motioncast.serving.server import Server
 from motioncast.serving.settings import ServerSettings
@@ -18,15 +18,17 @@ from motioncast.serving.termination import wait_for_signal
 
 __all__ = [
     "MAX_QUESTION_BYTES",
+    "RETRY_AFTER_SECONDS",
     "Context",
     "Deadline",
     "Metrics",
-    "Places",
+    "Patience",
     "Registration",
     "Server",
     "ServerSettings",
     "configure_logging",
     "patience",
+    "peer_name",
     "raise_file_limit",
     "wait_for_signal",
 ]

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Final
 
 from motioncast.serving.call import Call, Proceed
-from motioncast.wire.errors import DeadlineError
+from motioncast.serving.places import RETRY_AFTER_SECONDS
+from motioncast.wire.errors import DeadlineError, ExhaustedError
 
 _MOST_ADDED_SECONDS: Final = 60.0
 _STREAMS: Final = ("bidi_stream", "client_stream")
@@ -33,6 +34,8 @@ class Patience:
         self._stall_seconds = stall_seconds
         self._owed = 0
         self._listens = False
+        self._gives_way = False
+        self._moved = 0.0  # when something went on
         self._limit: asyncio.Timeout | None = None  # while the stream is served
 
     def owe(self, messages: int) -> None:
@@ -50,16 +53,29 @@ class Patience:
         self._silence_seconds += min(max(0.0, seconds), _MOST_ADDED_SECONDS)
         self.progress()
 
+    @property
+    def silent_since(self) -> float | None:
+        """When it began to wait for the client, on the loop's clock; None while it does not."""
+        return self._moved if self._waits else None
+
+    def give_way(self) -> None:
+        """Ends the stream, for others who have more to say."""
+        self._gives_way = True
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
     def progress(self) -> None:
         """Notes that something went on."""
-        if self._limit is not None and not self._limit.expired():
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        if self._limit is not None and not self._limit.expired() and not self._gives_way:
+            self._moved = asyncio.get_running_loop().time()
+            self._limit.reschedule(self._moved + self._seconds)
 
     async def keep(self, call: Call, proceed: Proceed) -> None:
         """Lets the call proceed for as long as something goes on.
 
         Raises:
             DeadlineError: Nothing did.
+            ExhaustedError: It had to give way.
         """
 
         async def receive() -> bytes | None:
@@ -84,6 +100,11 @@ class Patience:
         except TimeoutError:
             if not limit.expired():
                 raise
+            if self._gives_way:
+                raise ExhaustedError(
+                    "stream: the client was silent, and made way for another",
+                    retry_after_seconds=RETRY_AFTER_SECONDS,
+                ) from None
             what = "said nothing" if self._waits else "took none of what is owed to it"
             raise DeadlineError(f"stream: the client {what} for {self._seconds:g} s") from None
 

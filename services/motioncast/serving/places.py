@@ -17,16 +17,22 @@ _NETWORK_BITS: Final = 64  # of an IPv6 address: who has one has them all
 
 
 def peer_name(peer: str) -> str:
-    """Returns whom a gRPC peer counts as: its address without the port, of IPv6 the network."""
+    """Returns whom a gRPC peer counts as: its address without the port, of IPv6 the network.
+
+    On this machine everybody has one address, a proxy that serves others too: there each
+    connection is a peer.
+    """
     host = host_of(peer)
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host  # a socket of the file system
-    if address.version == 4 or address.is_loopback:
-        return str(address)
+        return peer  # a socket of the file system
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
+        address = address.ipv4_mapped
+    if address.is_loopback:
+        return peer
+    if address.version == 4:
+        return str(address)
     return str(ipaddress.ip_network((address, _NETWORK_BITS), strict=False))
 
 

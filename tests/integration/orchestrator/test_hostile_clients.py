@@ -65,22 +65,21 @@ async def test_a_session_that_falls_silent_ends_in_words(
         assert (await cast(stack.target, GOOD)).origins == "O" * 10
 
 
-async def silent_sessions(stub: Stub, count: int) -> tuple[list[object], list[str]]:
-    """Begins sessions that say no more than a configuration.
-
-    Returns:
-        Those that began, and what the others were told.
-    """
-    began, told = list[object](), list[str]()
+async def begun(stub: Stub, count: int) -> list[str]:
+    """Begins sessions that have a frame made and then say nothing; returns how each begin went."""
+    told = []
     for _ in range(count):
         call = stub.Stream()
         try:
-            await call.write(config())
-            await anext(aiter(call))
-            began.append(call)
+            for request in (config(), source(IMAGE), packet(0, POINTS)):
+                await call.write(request)
+            responses = aiter(call)
+            assert (await anext(responses)).HasField("config")
+            assert (await anext(responses)).HasField("frame")
+            told.append("began")
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             told.append(await call.details() or "")
-    return began, told
+    return told
 
 
 async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path) -> None:
@@ -88,17 +87,41 @@ async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path) -> Non
         repository=toy_repository, orchestrator=OrchestratorSettings(max_sessions=12)
     )
     async with Stack(settings) as stack, open_stub(stack.target) as stub:
-        began, told = await silent_sessions(stub, 12)
-    assert len(began) == 3
-    assert told == ["sessions: 3 are served for you now, the limit for one peer is 3"] * 9
+        told = await begun(stub, 5)
+        assert (await cast(stack.target, GOOD)).origins == "O" * 10  # another connection
+    refused = "sessions: 3 are served for you now, the limit for one peer is 3"
+    assert told == ["began"] * 3 + [refused] * 2
 
 
 async def test_a_peer_may_be_given_more_places(toy_repository: Path) -> None:
     limits = OrchestratorSettings(max_sessions=4, max_sessions_per_peer=3)
     settings = StackSettings(repository=toy_repository, orchestrator=limits)
     async with Stack(settings) as stack, open_stub(stack.target) as stub:
-        began, told = await silent_sessions(stub, 4)
-    assert (len(began), len(told)) == (3, 1)
+        told = await begun(stub, 4)
+    assert told.count("began") == 3
+
+
+@pytest.mark.parametrize("said", [[], [config()]], ids=["nothing", "a configuration"])
+async def test_those_who_say_nothing_make_way(
+    toy_repository: Path, said: list[StreamRequest]
+) -> None:
+    settings = StackSettings(
+        repository=toy_repository,
+        orchestrator=OrchestratorSettings(max_sessions=4, max_sessions_per_peer=4),
+    )
+    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+        silent = []
+        for _ in range(20):
+            silent.append(stub.Stream())
+            for request in said:
+                await silent[-1].write(request)
+                assert (await anext(aiter(silent[-1]))).HasField("config")
+        # More than there are places for, and whoever has something to say comes in.
+        assert (await cast(stack.target, GOOD)).origins == "O" * 10
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            [response async for response in silent[0]]
+    assert ended.value.code() is StatusCode.RESOURCE_EXHAUSTED
+    assert ended.value.details() == "stream: the client was silent, and made way for another"
 
 
 @pytest.mark.parametrize("pipeline", ["services", "ensemble"])

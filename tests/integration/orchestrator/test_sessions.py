@@ -153,10 +153,12 @@ async def test_a_session_too_many_is_refused_in_words(toy_repository: Path) -> N
         await alone.write(config())
         responses = aiter(alone)
         assert (await anext(responses)).HasField("config")
+        await alone.write(source(IMAGE))
+        await alone.write(packet(0, POINTS))
+        assert (await anext(responses)).HasField("frame")
         with pytest.raises(grpc.RpcError, match="the limit is 1") as refused:
             await cast(stack.target, [config(), source(IMAGE)])
         assert refused.value.code() is StatusCode.RESOURCE_EXHAUSTED
-        await alone.write(source(IMAGE))
         await alone.done_writing()
         assert (await anext(responses)).HasField("report")
         await until(lambda: sessions_now(stack) == 0)
