@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,10 +26,11 @@ DISTRIBUTIONS = {
     "motioncast_train": ROOT / "training",
 }
 INDEX = ROOT / "dist" / "index"
-JOBS = {  # what is installed
-    "client": "motioncast",
-    "serve": "motioncast[cli,serve]",
-    "train": "motioncast[train,export]",
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+JOBS = {  # what is installed: ours, and nobody else's of that name
+    "client": f"motioncast=={VERSION}",
+    "serve": f"motioncast[cli,serve]=={VERSION}",
+    "train": f"motioncast[train,export]=={VERSION}",
 }
 
 
