@@ -92,7 +92,8 @@ def environment(folder: Path, wanted: str) -> Path:
     """Makes an empty environment and installs from the index alone; returns its Python."""
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", INDEX, wanted)
+    options = ["--no-index", "--find-links", INDEX, "--constraint", ROOT / "constraints.txt"]
+    run(python, "-m", "pip", "install", "--quiet", *options, wanted)
     return python
 
 
