@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from typing import Any
 
@@ -36,7 +37,7 @@ class Room:
         waiting: Any = Waiting(since)
         self._monkeypatch.setattr(seats, "patience", lambda: waiting)
         clock: Any = type("Clock", (), {"time": lambda _: 100.0})()
-        self._monkeypatch.setattr(seats.asyncio, "get_running_loop", lambda: clock)
+        self._monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
         seat: Seat = self._exits.enter_context(self._seats.seat(peer))
         seat.began = began
         taken: Waiting = waiting
