@@ -72,7 +72,17 @@ def _converted(frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
         dst_color_range=ColorRange.JPEG,
         interpolation=_EXACT,
     )
-    return np.asarray(converted.to_ndarray())
+    array: NDArray[np.uint8] = np.asarray(converted.to_ndarray())  # uint16 for rgb48le
+    if len(frame.format.components) == 1 and frame.color_range == ColorRange.MPEG:
+        return _expanded(array)  # grey alone is always taken for full range
+    return array
+
+
+def _expanded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns grey of 16 to 235 as 0 to 255, or likewise with 16 bits."""
+    top = np.iinfo(picture.dtype).max
+    share = (picture / top * 255 - 16) / 219
+    return np.asarray(np.rint(np.clip(share, 0, 1) * top), picture.dtype)
 
 
 def _matrix(frame: av.VideoFrame) -> Colorspace:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 _SEGMENT: Final = b"\x18\x53\x80\x67"
+_RIFF_SLACK: Final = 16  # bytes: some writers count the header, and leave out the last padding
 _GIF_TRAILER: Final = b";"
 
 
@@ -35,7 +36,7 @@ def is_cut_off(path: Path, container: str) -> bool:
         if "matroska" in names:
             return _segment_end(file) > size
         if "avi" in names:
-            return _chunks_end(file, size) > size + 1  # the padding of an odd one may be missing
+            return _chunks_end(file, size) > size + _RIFF_SLACK
         if "gif" in names:
             file.seek(max(0, size - 64))
             return not file.read().rstrip(b"\0").endswith(_GIF_TRAILER)

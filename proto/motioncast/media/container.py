@@ -59,7 +59,7 @@ def find_video(path: Path, container: InputContainer) -> Track:
         MediaError: There is none, or it does not tell its rate.
     """
     found = [track for track in container.streams.video if track.codec_context is not None]
-    tracks = [track for track in found if not track.disposition & _PICTURES] or found
+    tracks = [track for track in found if not track.disposition & _PICTURES]
     if not tracks:
         raise MediaError(f"{shown(path.name)}: holds no video")
     times = _times(container, tracks)

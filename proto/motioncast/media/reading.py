@@ -30,6 +30,7 @@ from motioncast.media.orientation import UPRIGHT, Orientation, of_matrix
 from motioncast.media.scaling import bounded_size, centre_square, scaled
 
 STILL_RATE: Final = Fraction(25)  # of a single picture
+_WITH_OPACITY: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 class Video:
@@ -230,8 +231,9 @@ class _Movie:
         self._container: InputContainer = open_container(path)
         stream = self._container.streams[self._track.index]
         assert isinstance(stream, VideoStream)
+        self._decoder = _decoder(stream)
         # Damage is to raise an error, not to be painted over.
-        stream.codec_context.options = {"err_detect": "explode"}
+        self._decoder.options = {"err_detect": "explode"}
         self._stream = stream
         self._aspect = float(stream.sample_aspect_ratio or 1)  # 0 and None: not told
         self.end = self._avi_end()
@@ -244,11 +246,12 @@ class _Movie:
             begun = begun or packet.is_keyframe or packet.size == 0 or not self._cut_anywhere()
             if not begun:
                 continue  # a broadcast was joined in the middle of a group
-            for frame in packet.decode():
-                assert isinstance(frame, av.VideoFrame)
+            for frame in self._decoder.decode(packet if packet.size else None):
                 if frame.is_corrupt:
                     raise MediaError("damaged")
-                yield Timed(frame, _seconds(frame, frame.pts), _seconds(frame, frame.duration))
+                # AVI counts frames as they are stored; what is made of that for B-frames is wrong.
+                ticks = frame.dts if self._container.format.name == "avi" else frame.pts
+                yield Timed(frame, _seconds(frame, ticks), _seconds(frame, frame.duration))
         if is_cut_off(self._path, self._container.format.name):
             raise MediaError("truncated")
 
@@ -270,6 +273,18 @@ class _Movie:
         if self._container.format.name != "avi" or not stream.duration or not stream.time_base:
             return None
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+
+
+def _decoder(stream: VideoStream) -> av.VideoCodecContext:
+    """Returns what decodes a track; FFmpeg's own decoders of VP8 and VP9 leave opacity out."""
+    own = stream.codec_context
+    name = _WITH_OPACITY.get(own.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return own
+    other = av.CodecContext.create(name, "r")
+    assert isinstance(other, av.VideoCodecContext)
+    other.extradata = own.extradata
+    return other
 
 
 def _seconds(frame: av.VideoFrame, ticks: int | None) -> float | None:

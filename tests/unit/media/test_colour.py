@@ -121,6 +121,20 @@ def test_what_says_no_matrix_is_taken_as_players_take_it(
     assert np.abs(picture[0, 0].astype(float) - colour).max() <= 3
 
 
+def test_grey_of_limited_range_is_black_to_white(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream = video_stream(container, "ffv1", (SIDE, 2 * SIDE), "gray")
+        stream.codec_context.color_range = 1
+        grey = np.full((SIDE, 2 * SIDE), 16, np.uint8)
+        grey[:, SIDE:] = 235
+        frame = av.VideoFrame.from_ndarray(grey, format="gray")
+        frame.color_range = 1
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert read_patches(path) == [[0, 0, 0], [255, 255, 255]]
+
+
 def test_a_matrix_that_is_not_known_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
     write_patches(path, [(100, 128, 128)], "ffv1", "yuv444p", colorspace=8, color_range=1)  # YCgCo
@@ -191,6 +205,26 @@ def test_transparent_parts_are_the_background(tmp_path: Path) -> None:
         (shown,) = video.frames
     assert (shown[:, :7] == BACKGROUND).all()
     assert (shown[:, 9:] == (10, 20, 30)).all()
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_opacity_beside_the_picture_of_webm_is_minded(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "clip.webm"
+    picture = np.zeros((64, 64, 4), np.uint8)
+    picture[...] = (255, 0, 255, 0)
+    picture[:, 32:] = (10, 200, 30, 255)
+    with av.open(str(path), "w") as container:
+        options = {"auto-alt-ref": "0", "crf": "4", "b": "2M"}
+        stream = video_stream(container, codec, (64, 64), "yuva420p", **options)
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgba")
+            container.mux(stream.encode(frame.reformat(format="yuva420p")))
+        container.mux(stream.encode(None))
+    with read_video(path, 64) as video:
+        frames = list(video.frames)
+    assert len(frames) == 3
+    assert np.abs(frames[0][:, :28].astype(int) - BACKGROUND).max() <= 3
+    assert np.abs(frames[0][:, 36:].astype(int) - (10, 200, 30)).max() <= 8
 
 
 def test_what_is_written_says_its_colours_and_comes_back(tmp_path: Path) -> None:

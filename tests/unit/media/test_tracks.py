@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from av.stream import Disposition
 from support.movies import Frame, shade, shades, values, video_stream, write_movie
@@ -50,6 +51,51 @@ def test_a_track_of_one_frame_gives_way_to_one_that_moves(
 def test_the_default_track_is_shown(tmp_path: Path) -> None:
     two_tracks(tmp_path / "a.mkv", [shade(200)] * 8, shades(8), 1)
     assert values(read(tmp_path / "a.mkv")) == list(range(8))
+
+
+def test_a_cover_alone_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp3"), "w") as container:
+        sound = container.add_stream("mp3", rate=44_100, layout="mono")
+        cover = video_stream(container, "png", (16, 16), "rgb24")
+        cover.disposition = Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(shade(90), format="rgb24")
+        packets = [*cover.encode(frame), *cover.encode(None)]
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.float32), "fltp", "mono")
+        samples.sample_rate = 44_100
+        container.mux(packets)
+        container.mux([*sound.encode(samples), *sound.encode(None)])
+    with pytest.raises(MediaError, match=r"^a\.mp3: holds no video$"):
+        read(tmp_path / "a.mp3")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.mp4", "libx264"),
+        ("a.mkv", "libx264"),
+        ("a.avi", "libx264"),
+        ("a.avi", "mpeg4"),
+        ("a.ts", "mpeg2video"),
+        ("a.flv", "libx264"),
+        ("a.webm", "libvpx-vp9"),
+        ("a.mpg", "mpeg2video"),
+    ],
+)
+def test_frames_that_are_stored_in_another_order_stay_as_many(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    with av.open(str(tmp_path / name), "w") as container:
+        frames_between = {} if "vp9" in codec else {"bf": "2"}
+        stream = video_stream(container, codec, (64, 64), "yuv420p", **frames_between)
+        for image in shades(24):
+            wide = np.ascontiguousarray(image.repeat(4, axis=0).repeat(4, axis=1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(wide, format="rgb24")))
+        container.mux(stream.encode(None))
+    with read_video(tmp_path / name, 16) as video:
+        found = np.array(values(video.frames))
+        assert (video.frame_rate, video.repeated, video.dropped) == (25, 0, 0)
+    assert np.abs(found - np.arange(24)).max() <= 1  # the coder's loss
+    assert (np.diff(found) >= 0).all()
 
 
 def test_a_title_of_any_encoding_does_no_harm(tmp_path: Path) -> None:
