@@ -12,6 +12,8 @@ import typer.main
 import yaml
 
 from motioncast.cli.app import app
+from motioncast.inference.kserve.errors import SECRET_VARIABLE
+from motioncast.inference.kserve.settings import SECRET_HEADER
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -67,6 +69,18 @@ def test_triton_finds_the_repository_its_gpu_configs_and_their_cache() -> None:
     assert configs
     cached = {path for file in configs for path in re.findall(r'value: "(/.*)"', file.read_text())}
     assert cached <= {mounts["tensorrt"]}
+
+
+def test_triton_asks_for_the_secret_that_the_services_send() -> None:
+    services = read("compose.triton.yaml")["services"]
+    key = SECRET_HEADER.removeprefix("triton-grpc-protocol-")
+    restricted = [it for it in services["triton"]["command"] if "-restricted-" in it]
+    assert len(restricted) == 2  # gRPC and HTTP
+    for option in restricted:
+        assert "model-repository,shared-memory" in option
+        assert f":{key}=${{{SECRET_VARIABLE}:?" in option  # compose refuses to start without
+    for name in ("keypoint", "predictor", "synthesis"):
+        assert services[name]["environment"] == {SECRET_VARIABLE: f"${{{SECRET_VARIABLE}}}"}
 
 
 def test_prometheus_scrapes_every_service_at_its_http_port() -> None:
