@@ -86,7 +86,7 @@ def _facts(report: Report) -> RenderableType:
     if len(report.source_frames) > 1:
         table.add_row("frames by source", ", ".join(map(str, report.source_frames)))
     table.add_row("raw video", f"{report.raw_frame_bytes:,} bytes")
-    table.add_row("bit rate", bit_rate(report.bits_per_second))
+    table.add_row("bit rate", f"{bit_rate(report.bits_per_second)} without the source image")
     table.add_row("per frame sent", f"{report.bits_per_sent_frame:,.0f} bits")
     table.add_row("saved", f"{report.saved.against_raw_frames:.1%} against raw frames")
     table.add_row("", f"{report.saved.against_all_keypoints:.1%} against all keypoints")
