@@ -61,8 +61,8 @@ def compared(report: Report) -> list[Compared]:
 def note(report: Report) -> str:
     """Says what the bytes of `compared` are, and what the comparison comes to."""
     counted = (
-        "All messages sent, the source among them; whole streams of the codecs, the first picture and"
-        " the headers among them. HTTP/2 and TCP/IP come on top of either."
+        "All messages sent, the source among them; whole streams of the codecs, the first picture"
+        " and the headers among them. HTTP/2 and TCP/IP come on top of either."
     )
     rows = compared(report)
     if not rows or rows[0].bytes < min(row.bytes for row in rows[1:]):
