@@ -30,6 +30,7 @@ from motioncast.media.orientation import UPRIGHT, Orientation, of_matrix
 from motioncast.media.scaling import bounded_size, centre_square, scaled
 
 STILL_RATE: Final = Fraction(25)  # of a single picture
+MAX_FRAME_PIXELS: Final = 2**26  # of a video; 8K has half of them
 _WITH_OPACITY: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
@@ -232,8 +233,13 @@ class _Movie:
         stream = self._container.streams[self._track.index]
         assert isinstance(stream, VideoStream)
         self._decoder = _decoder(stream)
+        pixels = (stream.width or 0) * (stream.height or 0)
+        if pixels > MAX_FRAME_PIXELS:
+            self._container.close()
+            size = f"{stream.width} x {stream.height}"
+            raise MediaError(f"{size} pixels exceed the limit of {MAX_FRAME_PIXELS}")
         # Damage is to raise an error, not to be painted over.
-        self._decoder.options = {"err_detect": "explode"}
+        self._decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_FRAME_PIXELS)}
         self._stream = stream
         self._aspect = float(stream.sample_aspect_ratio or 1)  # 0 and None: not told
         self.end = self._avi_end()

@@ -98,6 +98,16 @@ def test_frames_that_are_stored_in_another_order_stay_as_many(
     assert (np.diff(found) >= 0).all()
 
 
+def test_a_vast_video_is_refused_unread(tmp_path: Path) -> None:
+    path = write_movie(tmp_path / "a.avi", shades(2), codec="mjpeg", pixels="yuvj444p")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"strf") + 8  # BITMAPINFOHEADER: its width and height
+    data[at + 4 : at + 12] = struct.pack("<II", 16_000, 16_000)
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match=r"^a\.avi: (16000 x 16000 pixels exceed|damaged)"):
+        read(path)
+
+
 def test_a_title_of_any_encoding_does_no_harm(tmp_path: Path) -> None:
     path = write_movie(tmp_path / "a.avi", shades(4), codec="mjpeg", pixels="yuvj444p")
     title = "日本語".encode("shift-jis")
