@@ -94,10 +94,13 @@ class HttpEndpoint:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             if len(self._open) >= self._max_connections:
-                next(iter(self._open)).cancel()
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                oldest.cancel()
             task = asyncio.create_task(self._serve(connection))
             self._open[task] = None
-            task.add_done_callback(self._open.pop)
+            task.add_done_callback(lambda ended: self._open.pop(ended, None))
+            await asyncio.sleep(0)  # it begins, so that it closes the connection when cancelled
 
     async def _serve(self, connection: socket.socket) -> None:
         try:
