@@ -41,13 +41,14 @@ async def serving_kserve(
     repository: Path,
     settings: ServerSettings | None = None,
     engine_settings: OnnxRuntimeSettings | None = None,
+    secret: str = "",
 ) -> AsyncIterator[KServeServed]:
     """Serves the models of a repository."""
     metrics = Metrics()
     settings = settings or ServerSettings(max_message_bytes=64 * 1024 * 1024, max_queued_calls=200)
     options = [("grpc.max_receive_message_length", -1)]
     async with OnnxRuntimeEngine(repository, engine_settings) as engine:
-        registrations = [kserve.registration(engine, metrics)]
+        registrations = [kserve.registration(engine, metrics, secret)]
         async with (
             Server(settings, registrations, metrics) as server,
             grpc.aio.insecure_channel(server.address, options=options) as channel,

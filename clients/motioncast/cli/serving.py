@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from motioncast.triton import TritonSettings
 
 LOCAL: Final = "127.0.0.1"
+SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # of those who control bare models
 SERVICES: Final = ("orchestrator", "keypoint", "predictor", "synthesis")
 _IN_ORDER_OF_PORTS: Final = (*SERVICES, "models")
 FIRST_PORT: Final = 50050
@@ -136,7 +137,7 @@ class Models:
             host=host,
             port=ports.grpc,
             metrics_port=ports.http or 0,
-            secret=os.environ.get("MOTIONCAST_TRITON_SECRET") or None,
+            secret=os.environ.get(SECRET_VARIABLE) or None,
             drain_seconds=drain_seconds,
         )
 
@@ -225,7 +226,8 @@ async def serve_one(
             )
         elif service == "models":
             local = await exits.enter_async_context(models.local_runner())
-            registration = import_module("motioncast.kserve").registration(local, metrics)
+            kserve = import_module("motioncast.kserve")
+            registration = kserve.registration(local, metrics, os.environ.get(SECRET_VARIABLE, ""))
         else:
             engine = await exits.enter_async_context(models.runner(limits.drain_grace_seconds))
             registration = import_module(f"motioncast.{service}").registration(

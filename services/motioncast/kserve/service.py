@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 from functools import partial
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import Any, Final
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from motioncast.inference import MeasuredEngine, RepositoryEngine
+from motioncast.inference.kserve.settings import SECRET_HEADER
 from motioncast.kserve.models import ServedModels
 from motioncast.kserve.runs import Runner
 from motioncast.kserve.shared_memory import SharedMemory
@@ -41,30 +43,37 @@ _FREE: Final = frozenset(
         "SystemSharedMemoryUnregister",
     }
 )
+_CONTROL: Final = ("RepositoryModelLoad", "RepositoryModelUnload")
+_MAX_QUESTION_BYTES: Final = 64 * 1024
 
 
-def registration(engine: RepositoryEngine, metrics: Metrics) -> Registration:
+def registration(engine: RepositoryEngine, metrics: Metrics, secret: str = "") -> Registration:
     """Returns the KServe v2 service to register.
 
     Args:
         engine: An open engine; may be shared.
         metrics: Where its inferences are timed.
+        secret: What a caller has to send to load and unload models and to share memory, as the
+            metadata that our embedded Triton asks for; "" lets everybody.
     """
-    servicer = KServeServicer(engine, metrics)
+    servicer = KServeServicer(engine, metrics, secret)
     return Registration(
         name=service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
         add=partial(service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server, servicer),
         ready=engine.ready,
         unlimited_methods=_FREE,
         on_drain=servicer.drain,
+        max_request_bytes=dict.fromkeys((*_FREE, *_CONTROL), _MAX_QUESTION_BYTES),
+        log_level=logging.DEBUG,
     )
 
 
 class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """Answers the protocol's questions, runs models, loads and unloads them."""
 
-    def __init__(self, engine: RepositoryEngine, metrics: Metrics) -> None:
+    def __init__(self, engine: RepositoryEngine, metrics: Metrics, secret: str = "") -> None:
         self._engine = engine
+        self._secret = secret
         self._models = ServedModels(engine)
         self._statistics = Statistics()
         measured = MeasuredEngine(engine, metrics.registry)
@@ -131,6 +140,7 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         )
 
     async def RepositoryModelLoad(self, request: Any, context: Context) -> Any:
+        self._check_secret(context)
         _check_repository(request)
         if request.parameters:
             raise InvalidInputError.of(
@@ -148,18 +158,22 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         return service_pb2.RepositoryModelLoadResponse()
 
     async def RepositoryModelUnload(self, request: Any, context: Context) -> Any:
+        self._check_secret(context)
         _check_repository(request)
         await self._engine.unload(request.model_name)
         return service_pb2.RepositoryModelUnloadResponse()
 
     async def SystemSharedMemoryStatus(self, request: Any, context: Context) -> Any:
+        self._check_secret(context)
         return self._memory.status(request.name)
 
     async def SystemSharedMemoryRegister(self, request: Any, context: Context) -> Any:
+        self._check_secret(context)
         self._memory.register(request, context)
         return service_pb2.SystemSharedMemoryRegisterResponse()
 
     async def SystemSharedMemoryUnregister(self, request: Any, context: Context) -> Any:
+        self._check_secret(context)
         self._memory.unregister(request.name)
         return service_pb2.SystemSharedMemoryUnregisterResponse()
 
@@ -170,6 +184,13 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
 
     async def CudaSharedMemoryUnregister(self, request: Any, context: Context) -> Any:
         return service_pb2.CudaSharedMemoryUnregisterResponse()
+
+    def _check_secret(self, context: Context) -> None:
+        sent = dict(context.invocation_metadata() or ()).get(SECRET_HEADER, "")
+        if self._secret and not hmac.compare_digest(str(sent).encode(), self._secret.encode()):
+            raise InvalidInputError.of(
+                SECRET_HEADER, "this protocol is restricted to those who send the server's secret"
+            )
 
 
 def _check_repository(request: Any) -> None:

@@ -6,6 +6,7 @@ pipeline "ensemble"   orchestrator -> model server -> engine, a group in one cal
 
 from __future__ import annotations
 
+import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,11 +161,12 @@ class Stack:
         from motioncast.inference.kserve import KServeEngine, KServeSettings
 
         metrics = Metrics()
-        registered = kserve.registration(engine, metrics)
+        secret = secrets.token_urlsafe(32)  # nobody else controls what the sessions run on
+        registered = kserve.registration(engine, metrics, secret)
         ports = self.settings.models_ports
         server = self._server(registered, ports, INTERNAL_MESSAGE_BYTES, metrics)
         self.servers["models"] = await exits.enter_async_context(server)
-        remote = KServeEngine(KServeSettings(server.address))
+        remote = KServeEngine(KServeSettings(server.address, secret=secret))
         return await exits.enter_async_context(remote)
 
     def _server(

@@ -21,6 +21,7 @@ from support.toy_models import image_with_points, keypoints_of_points, write_mod
 from tritonclient.grpc import model_config_pb2, service_pb2
 
 from motioncast.inference import OnnxRuntimeSettings
+from motioncast.inference.kserve.settings import SECRET_HEADER
 from motioncast.serving import ServerSettings
 
 IMAGE = image_with_points((3, 4), (5, 6))[np.newaxis]
@@ -442,3 +443,25 @@ async def test_draining_is_told_and_refuses_runs_with_a_hint(tmp_path: Path) -> 
         assert retry.retry_delay.ToSeconds() == 1
         running.cancel()
         await draining
+
+
+async def test_a_secret_is_asked_of_who_loads_models_or_shares_memory(tmp_path: Path) -> None:
+    write_model(tmp_path, "sum", SUM)
+    load = service_pb2.RepositoryModelLoadRequest(model_name="sum")
+    unload = service_pb2.RepositoryModelUnloadRequest(model_name="sum")
+    everything = service_pb2.SystemSharedMemoryUnregisterRequest()
+    status = service_pb2.SystemSharedMemoryStatusRequest()
+    async with serving_kserve(tmp_path, secret="known-to-some-of-us") as served:
+        stub = served.stub
+        for method, request in (
+            (stub.RepositoryModelLoad, load),
+            (stub.RepositoryModelUnload, unload),
+            (stub.SystemSharedMemoryUnregister, everything),
+            (stub.SystemSharedMemoryStatus, status),
+        ):
+            for secret in (None, "known-to-others"):
+                metadata = ((SECRET_HEADER, secret),) if secret else ()
+                code, told = await refusal(method(request, metadata=metadata))
+                assert code == grpc.StatusCode.INVALID_ARGUMENT
+                assert "this protocol is restricted" in told
+            await method(request, metadata=((SECRET_HEADER, "known-to-some-of-us"),))
