@@ -104,6 +104,10 @@ def local_config(config: dict[str, Any], ports: dict[str, Ports]) -> dict[str, A
     return {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
 
 
+# What is on this machine no proxy need or can reach.
+_HERE: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -114,7 +118,7 @@ async def fetch(url: str) -> bytes:
     """Returns the body that an address answers with; raises OSError when it does not, or 4xx."""
 
     def read() -> bytes:
-        with urllib.request.urlopen(url, timeout=5) as response:
+        with _HERE.open(url, timeout=5) as response:
             return bytes(response.read())
 
     return await asyncio.to_thread(read)

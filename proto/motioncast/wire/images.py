@@ -113,7 +113,8 @@ def _decode_file(message: Image, height: int, width: int, field: str) -> Pixels:
         with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
             _check_size(image.height, image.width, height, width, field)
             _check_size(message.height or height, message.width or width, height, width, field)
-            return np.array(image.convert("RGB"))
+            # Of a large picture no more copies than it takes: the decoder's, and its bytes.
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except InvalidInputError:
         raise
     except Exception as error:
