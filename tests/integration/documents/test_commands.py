@@ -1,0 +1,170 @@
+"""Every command that a document prints is understood, and those that need no more than a video run.
+
+Long ones run with their shortest options, in the order of their page, on pieces of the bundled
+interview; what is left out has its reason in `LEFT_OUT`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module, resources
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+
+import PIL.Image
+import pytest
+import typer.main
+from support.documents import PAGES, ROOT, Command, commands
+
+from motioncast.cli.app import app
+from motioncast.client.video import read_video, write_video
+
+EVERY: Final = list(chain.from_iterable(map(commands, PAGES)))
+RUN: Final = ("README.md", "docs/cli.md", "docs/framing.md", "docs/training.md")
+
+# What the pages in RUN print and no test runs, and why.
+LEFT_OUT: Final = {
+    r"serve .*(triton|gpu)": "needs the real Triton, or a machine with a GPU",
+    r"serve models$": "serves until it is stopped: integration/cli/test_model_server.py",
+    r"serve (--pipeline|orchestrator|keypoint)": "integration/cli/test_commands.py",
+    r"serve --models": "serves until it is stopped: as `motioncast serve` does, which runs",
+    r"evaluate m1 ": "takes videos of 64 frames and five trained predictors: the paper's",
+    r"--also photographs|lite128_adversarial": "needs photographs and other videos than the clip",
+    r"train predictor .*--seeds": "five trainings of what one of the same page is",
+    r"face_tracks|config face256 ": "needs sets of faces that are not in the repository",
+    r"paper64|UvA": "needs UvA-NEMO, which is not in the repository",
+    r"^torchrun": "needs several processors",
+}
+SHORTEST: Final = {
+    "stream": ["--limit", "4", "--quiet"],
+    "bench": ["--streams", "1", "--frames", "20", "--rounds", "1", "--quiet"],
+    "train synthesis": ["--steps", "1", "--batch-size", "2"],
+    "train predictor": ["--steps", "1", "--batch-size", "2"],
+    "train personal": ["--steps", "1"],
+    "evaluate synthesis": ["--clips", "1"],
+}
+
+
+class Understood(Exception):  # noqa: N818  # it is no error
+    """The options were read without an error."""
+
+
+@pytest.fixture
+def reading_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs end as soon as they have read their options."""
+    read = argparse.ArgumentParser.parse_args
+
+    def parse_args(self: Any, *arguments: Any) -> None:
+        read(self, *arguments)
+        raise Understood
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
+
+
+def test_there_are_commands() -> None:
+    assert len(EVERY) > 80
+    assert {command.page for command in EVERY} >= {*RUN, "docs/export.md", "docs/triton.md"}
+
+
+@pytest.mark.parametrize("command", EVERY, ids=str)
+def test_a_command_is_understood(command: Command, reading_only: None) -> None:
+    words = command.words
+    if words[0] == "motioncast":
+        _understand(words[1:])
+        return
+    module = words[words.index("-m") + 1]  # python -m, and torchrun ... -m
+    with pytest.raises(Understood):
+        import_module(module).main(words[words.index(module) + 1 :])
+
+
+def _understand(words: Sequence[str]) -> None:
+    """Reads a command's options, as typer or the program behind it does."""
+    command: Any = typer.main.get_command(app)
+    rest = list(words)
+    while hasattr(command, "commands") and not rest[0].startswith("-"):
+        command = command.commands[rest.pop(0)]
+    if hasattr(command, "commands"):  # options of `motioncast` itself
+        with pytest.raises(typer.Exit):
+            command.make_context(command.name, rest)
+        return
+    context = command.make_context(command.name, rest)
+    if context.ignore_unknown_options:  # all of them are the program's behind it
+        with pytest.raises(Understood):
+            command.invoke(context)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the pages name: talks, faces, folders of videos."""
+    folder = tmp_path_factory.mktemp("workspace")
+    asset = resources.files("motioncast.cli").joinpath("assets/interview.mp4")
+    with resources.as_file(asset) as clip:
+        shutil.copy(clip, folder / "me.mp4")
+        with read_video(clip, None) as video:
+            pictures = list(islice(video.frames, 40))
+    for name in ("talk.mp4", *(f"{part}/{n}.mp4" for part in SETS for n in range(3))):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with write_video(folder / name, 25) as writer:
+            for picture in pictures[::2] if name == "talk.mp4" else pictures:
+                writer.write(picture)
+    for name in ("face", "portrait", "calm", "laughing", "aside"):
+        PIL.Image.fromarray(pictures[0]).save(folder / f"{name}.png")
+    return folder
+
+
+SETS: Final = ("videos/train", "videos/test", "grid/train", "grid/test")
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[str]:
+    """The address of what `motioncast serve` starts, on ports of its own."""
+    command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
+    command += ["--http-port", "0", "--log-level", "WARNING"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = None
+        while found is None:
+            line = process.stdout.readline()
+            assert line, "motioncast serve has ended"
+            found = re.search(r"orchestrator\D*(127\.0\.0\.1:\d+)", line)
+        yield found[1]
+        process.terminate()
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_commands_of_a_page_run(page: str, workspace: Path, target: str) -> None:
+    ran = 0
+    for command in commands(ROOT / page):
+        if command.text == "motioncast serve" or _reason(command):
+            continue
+        words = [sys.executable, "-m", "motioncast.cli.main", *_shortened(command)[1:]]
+        words = [re.sub(r"^(localhost|server):50050$", target, word) for word in words]
+        ended = subprocess.run(
+            words, cwd=workspace, capture_output=True, text=True, check=False, timeout=600
+        )
+        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+        ran += 1
+    assert ran
+
+
+def _reason(command: Command) -> str | None:
+    """Returns why a command is not run; None where it is."""
+    text = command.text.removeprefix("motioncast ")
+    return next((why for what, why in LEFT_OUT.items() if re.search(what, text)), None)
+
+
+def _shortened(command: Command) -> list[str]:
+    words = command.words
+    for name, options in SHORTEST.items():
+        if words[1 : 1 + len(name.split())] == name.split():
+            words = [
+                word for word in words if not (name == "evaluate synthesis" and word == "--all")
+            ]
+            return [*words, *options]
+    return words
