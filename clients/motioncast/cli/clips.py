@@ -23,8 +23,9 @@ from motioncast.cli.quality import Quality, compare
 from motioncast.cli.streaming import ANSWER_SECONDS, open_service
 from motioncast.client import FramingMode, Origin, Pixels, Service
 from motioncast.client.video import read_video
+from motioncast.media import shown
 
-SUFFIXES: Final = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".mpg", ".webm"}
+SUFFIXES: Final = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".mpg", ".webm", ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def clips_table(rows: Sequence[ClipsQuality]) -> Table:
 
 def as_json(folder: Path, rows: Sequence[ClipsQuality]) -> dict[str, Any]:
     """Returns the rows for --json."""
-    return {"folder": folder.name, "quality": [asdict(row) for row in rows]}
+    return {"folder": shown(folder.name), "quality": [asdict(row) for row in rows]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 from support.movies import shades, video_stream
 
-from motioncast.media import open_sound, read_video, write_video
+from motioncast.media import MediaError, open_sound, read_video, write_video
 
 RATE = 44_100
 
@@ -140,6 +140,22 @@ def test_a_video_without_sound_has_none(tmp_path: Path) -> None:
     with write_video(tmp_path / "a.mp4", 25) as video:
         video.write(shades(2)[1])
     assert open_sound(tmp_path / "a.mp4") is None
+
+
+def test_sound_without_a_decoder_is_a_sentence_and_costs_no_picture(tmp_path: Path) -> None:
+    talk = write_talk(tmp_path / "a.avi", tone(1, begins=0), frames=25, codec="mp3")
+    with read_video(talk, 16) as video:
+        whole = list(video.frames)
+    data = bytearray(talk.read_bytes())
+    header = data.index(b"auds")
+    data[header + 4 : header + 8] = bytes(4)
+    at = data.index(b"strf", header) + 8  # WAVEFORMATEX: what the sound is coded with
+    data[at : at + 2] = b"\x34\x12"
+    talk.write_bytes(data)
+    with pytest.raises(MediaError, match=r"^a\.avi: its sound cannot be decoded$"):
+        open_sound(talk)
+    with read_video(talk, 16) as video:
+        np.testing.assert_array_equal(list(video.frames), whole)
 
 
 def test_damaged_sound_is_as_long_as_it_should_be(tmp_path: Path) -> None:
