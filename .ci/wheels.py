@@ -3,7 +3,7 @@
     python .ci/wheels.py [client] [serve] [train]      without one: all
 
 Each job: an empty environment outside the checkout, wheels from the local index alone, then the
-program of that name in tests/packaging. What was fetched stays in dist/index.
+program of that name in tests/installed. What was fetched stays in dist/index.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def check(job: str) -> None:
     with tempfile.TemporaryDirectory(prefix=f"motioncast-{job}-") as folder:
         python = environment(Path(folder) / "environment", JOBS[job])
         program = Path(folder) / f"{job}.py"
-        shutil.copy(ROOT / "tests" / "packaging" / f"{job}.py", program)
+        shutil.copy(ROOT / "tests" / "installed" / f"{job}.py", program)
         run(python, "-I", program, cwd=folder)
 
 

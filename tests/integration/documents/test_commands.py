@@ -46,7 +46,7 @@ SHORTEST: Final = {
     "bench": ["--streams", "1", "--frames", "20", "--rounds", "1", "--quiet"],
     "train synthesis": ["--steps", "1", "--batch-size", "2"],
     "train predictor": ["--steps", "1", "--batch-size", "2"],
-    "train personal": ["--steps", "1"],
+    "train personal": ["--steps", "1", "--config", "lite128"],
     "evaluate synthesis": ["--clips", "1"],
 }
 
