@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 EARLY: Final = 0.75  # of an interval, before the frame before is repeated instead
 LATE: Final = 0.5  # likewise, before it is dropped; both together leave room for jitter
-LONGEST_HOLD: Final = 3600.0  # seconds; a longer one is a broken timestamp
+LONGEST_HOLD: Final = 3600.0  # seconds; what comes later is a clock that was set anew
 HIGHEST_RATE: Final = Fraction(240)  # frames per second of a session
 _WHOLE_RATES: Final = (1, 2, 5, 6, 8, 10, 12, 15, 16, 20, 24, 25, 30, 40, 48, 50, 60, 72, 75, 90)
 _RATES: Final = (
@@ -37,10 +37,6 @@ STANDARD_RATES: Final = tuple(Fraction(rate) for rate in _RATES)
 _ON_GRID: Final = 0.1  # of an interval
 
 
-class HoldError(ValueError):
-    """A frame is held longer than a session could be; the message says how long."""
-
-
 @dataclass(frozen=True, slots=True)
 class Timed(Generic[T]):
     """A frame, when it is shown and for how long, in seconds; None where the file does not say."""
@@ -53,13 +49,19 @@ class Timed(Generic[T]):
 class Clock:
     """Puts frames on a rate.
 
+    Args:
+        rate: Frames per second.
+        longest_hold: Seconds that a frame may be held; where the next is later the file's clock was
+            set anew, as where broadcasts are joined, and goes on from there.
+
     Attributes:
         repeated: Frames put in so far because the one before was held.
         dropped: Frames left out so far because they came too thick.
     """
 
-    def __init__(self, rate: Fraction) -> None:
+    def __init__(self, rate: Fraction, longest_hold: float = LONGEST_HOLD) -> None:
         self._rate = float(rate)
+        self._longest = longest_hold * self._rate  # in ticks
         self.repeated = 0
         self.dropped = 0
 
@@ -70,9 +72,6 @@ class Clock:
             frames: In the order of showing. One without a time follows the one before by an
                 interval, and so does one whose time does not come after it.
             end: When the last frame ends, in seconds, if the file says so elsewhere.
-
-        Raises:
-            HoldError: A frame is held for more than LONGEST_HOLD.
         """
         tick, origin, position = 0, None, -1.0  # of the next frame; of the one before
         current: Timed[T] | None = None
@@ -81,7 +80,7 @@ class Clock:
             if timed.seconds is not None:
                 if origin is not None:
                     place = (timed.seconds - origin) * self._rate
-                if origin is None or place <= position:
+                if origin is None or not 0 < place - position <= max(self._longest, 1):
                     place = position + 1
                     origin = timed.seconds - place / self._rate
             if current is not None:
@@ -104,10 +103,8 @@ class Clock:
 
     def _held(self, ticks: float) -> int:
         """Returns how many ticks are filled with the frame before, and counts them."""
-        if ticks <= EARLY:
+        if not EARLY < ticks <= self._longest:
             return 0
-        if ticks > LONGEST_HOLD * self._rate:
-            raise HoldError(f"a frame is held for {ticks / self._rate:.0f} seconds")
         self.repeated += round(ticks)
         return round(ticks)
 

@@ -14,9 +14,12 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from motioncast.media.clock import session_rate
+from motioncast.media.clock import LONGEST_HOLD, session_rate
 from motioncast.media.errors import MediaError
 from motioncast.media.names import for_ffmpeg, shown
+
+BROADCAST: Final = frozenset({"mpeg", "mpegts"})  # may begin, end and be joined anywhere
+BROADCAST_HOLD: Final = 10.0  # seconds
 
 _PICTURES: Final = Disposition.attached_pic | Disposition.timed_thumbnails
 _IMPAIRED: Final = Disposition.hearing_impaired | Disposition.visual_impaired
@@ -47,6 +50,11 @@ def open_container(path: Path) -> InputContainer:
         container.close()
         raise ValueError(f"a {container.format.name} file holds no pictures of its own")
     return container
+
+
+def longest_hold(container: InputContainer) -> float:
+    """Returns the gap between timestamps, in seconds, beyond which the clock was set anew."""
+    return BROADCAST_HOLD if container.format.name in BROADCAST else LONGEST_HOLD
 
 
 def find_video(path: Path, container: InputContainer) -> Track:

@@ -21,9 +21,9 @@ from av.video.stream import VideoStream
 
 from motioncast.framing import MAX_PIXELS, Picture
 from motioncast.media import animation, colour
-from motioncast.media.clock import Clock, HoldError, Timed, session_rate
+from motioncast.media.clock import LONGEST_HOLD, Clock, Timed, session_rate
 from motioncast.media.complete import is_cut_off
-from motioncast.media.container import find_video, open_container
+from motioncast.media.container import BROADCAST, find_video, longest_hold, open_container
 from motioncast.media.errors import MediaError
 from motioncast.media.names import File, existing, shown
 from motioncast.media.orientation import UPRIGHT, Orientation, of_matrix
@@ -57,7 +57,7 @@ class Video:
         self._source = _source(path, max_pixels)
         try:
             self.frame_rate = float(self._source.rate)
-            self._clock = Clock(self._source.rate)
+            self._clock = Clock(self._source.rate, self._source.longest_hold)
             frames = islice(self._shown(), limit)
             first = next(frames, None)  # what cannot be read says so here, not within a session
             if first is None:
@@ -163,8 +163,6 @@ def media_errors(path: Path, problem: str) -> Iterator[None]:
         if str(error).startswith(name):
             raise
         raise MediaError(f"{name}: {error}") from error
-    except HoldError as error:
-        raise MediaError(f"{name}: {error}") from error
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         raise MediaError(f"{name}: {problem}") from error
 
@@ -182,6 +180,7 @@ class _Source(Protocol):
 
     rate: Fraction
     end: float | None  # when the last frame ends, in seconds, where the file says so
+    longest_hold: float  # seconds after which the file's clock must have been set anew
 
     def frames(self) -> Iterator[Timed[object]]:
         """Yields the frames in the order of showing, as they are decoded."""
@@ -201,6 +200,7 @@ class _Pictures:
     """Frames that Pillow reads."""
 
     end: float | None = None
+    longest_hold = LONGEST_HOLD
 
     def __init__(self, path: Path, max_pixels: int) -> None:
         self._path = path
@@ -243,6 +243,7 @@ class _Movie:
         self._stream = stream
         self._aspect = float(stream.sample_aspect_ratio or 1)  # 0 and None: not told
         self.end = self._avi_end()
+        self.longest_hold = longest_hold(self._container)
 
     def frames(self) -> Iterator[Timed[object]]:
         begun = False
@@ -271,7 +272,7 @@ class _Movie:
         self._container.close()
 
     def _cut_anywhere(self) -> bool:
-        return bool({"mpegts", "mpeg"} & set(self._container.format.name.split(",")))
+        return self._container.format.name in BROADCAST
 
     def _avi_end(self) -> float | None:
         """Returns when an AVI ends: frames without data may be its last."""

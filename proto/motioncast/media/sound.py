@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from motioncast.media.animation import is_picture
-from motioncast.media.container import open_container
+from motioncast.media.container import longest_hold, open_container
 from motioncast.media.errors import MediaError
 from motioncast.media.names import File, existing, shown
 
@@ -47,6 +47,7 @@ class Sound:
         self.layout = "mono" if found.channels == 1 else "stereo"
         self.problem: str | None = None
         self._start = start
+        self._longest = longest_hold(self._container) * self.rate
         self._pieces = self._decoded()
         self._rest: Samples = np.zeros((1 if self.layout == "mono" else 2, 0), np.float32)
 
@@ -74,6 +75,9 @@ class Sound:
             for moment, piece in self._resampled():
                 if moment is not None:
                     place = round((moment - self._start) * self.rate)
+                    if position and not -self.rate < place - position < self._longest:
+                        self._start += (place - position) / self.rate  # the clock was set anew
+                        place = position
                     if place - position > _JITTER * self.rate or (position == 0 and place > 0):
                         for step in range(position, place, self.rate):  # a second at a time
                             silent = min(self.rate, place - step)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motioncast.media.clock import EARLY, LATE, Clock, HoldError, Timed, session_rate
+from motioncast.media.clock import EARLY, LATE, Clock, Timed, session_rate
 
 
 def spread(rate: int, times: list[float | None], end: float | None = None) -> list[int]:
@@ -54,9 +54,10 @@ def test_a_time_that_goes_back_goes_on_from_there() -> None:
     assert spread(25, [0.0, 0.04, 0.08, 0.0, 0.04, 0.08]) == list(range(6))
 
 
-def test_a_hold_of_hours_is_refused() -> None:
-    with pytest.raises(HoldError, match="a frame is held for 7200 seconds"):
-        spread(25, [0.0, 7200.0])
+def test_a_jump_of_hours_is_a_clock_that_was_set_anew() -> None:
+    assert spread(25, [0.0, 0.04, 7200.0, 7200.04, 7200.12]) == [0, 1, 2, 3, 3, 4]
+    assert len(spread(25, [0.0, 3599.0])) == 3599 * 25 + 1
+    assert spread(25, [0.0, 0.04], end=1e9) == [0, 1]
 
 
 @settings(max_examples=60, deadline=None)

@@ -189,6 +189,21 @@ def test_held_frames_of_a_whole_file_are_not_missing(tmp_path: Path) -> None:
             assert (video.frame_rate, video.repeated) == (25, 72)
 
 
+def test_broadcasts_that_were_joined_play_one_after_the_other(tmp_path: Path) -> None:
+    for name, start in (("a.ts", 0.0), ("b.ts", 500.0), ("c.ts", 20.0)):
+        times = [start + index / 25 for index in range(10)]
+        frames = [
+            np.ascontiguousarray(image.repeat(4, axis=0).repeat(4, axis=1)) for image in shades(10)
+        ]
+        write_movie(tmp_path / name, frames, times, pixels="yuv420p")
+    joined = b"".join((tmp_path / f"{letter}.ts").read_bytes() for letter in "abc")
+    (tmp_path / "joined.ts").write_bytes(joined)
+    with read_video(tmp_path / "joined.ts", 16) as video:
+        found = values(video.frames)
+        assert video.frame_rate == 25
+    assert found == [*range(10)] * 3
+
+
 def test_a_browsers_recording_keeps_its_duration(tmp_path: Path) -> None:
     noise = [0, 3, -4, 2, -1, 4, -3, 0, 1, -2]
     times = [(33.3333 * i + noise[i % 10]) / 1000 for i in range(60)]
