@@ -154,7 +154,7 @@ class _Reading:
         ) as video:
             if self.mode is FramingMode.OFF:
                 return list(video.frames), video.frame_rate
-            count = sum(1 for _ in video.frames)
+            count = sum(1 for _ in video.count())
             return Pictures(clip, 0, count, self.max_pixels), video.frame_rate
 
 

@@ -165,7 +165,7 @@ async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Pa
         video: Images = originals
         pictures = None
         if framed:
-            watched = await watch(job.part, None, stages, lambda picture: None)
+            watched = await watch(job.part, None, stages, None)
             video = pictures = Pictures(job.video, job.skip, watched.frames, max_pixels)
         else:
             watched = await watch(job.part, model.height, stages, originals.append)

@@ -35,7 +35,7 @@ class Watched:
 
 
 async def watch(
-    part: Part, size: int | None, stages: Stages, take: Callable[[Pixels], None]
+    part: Part, size: int | None, stages: Stages, take: Callable[[Pixels], None] | None
 ) -> Watched:
     """Reads what is wanted of a video.
 
@@ -43,7 +43,7 @@ async def watch(
         part: The file and its frames.
         size: Side of the squares to read; None for full pictures.
         stages: Shows progress.
-        take: Called with every frame.
+        take: Called with every frame; None to count them only.
 
     Raises:
         MediaError: The file cannot be read.
@@ -53,9 +53,10 @@ async def watch(
     with read_video(part.video, size, limit=end) as video:
         advance = stages("reading", end)
         frames = repeated = dropped = 0
-        for image in video.frames:
+        for image in video.frames if take is not None else video.count():
             if frames >= part.skip:
-                take(image)
+                if take is not None and not isinstance(image, int):
+                    take(image)
             else:
                 repeated, dropped = video.repeated, video.dropped
             frames += 1

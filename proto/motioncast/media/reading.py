@@ -31,6 +31,7 @@ from motioncast.media.scaling import bounded_size, centre_square, scaled
 
 STILL_RATE: Final = Fraction(25)  # of a single picture
 MAX_FRAME_PIXELS: Final = 2**26  # of a video; 8K has half of them
+_UNSEEN: Final = np.zeros((0, 0, 3), np.uint8)
 _WITH_OPACITY: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
@@ -52,6 +53,7 @@ class Video:
         self._size = size
         self._max_pixels = max_pixels
         self._closed = False
+        self._unseen = False  # frames are counted, not looked at
         self._full_size: tuple[int, int] | None = None
         self.start = 0.0
         self._source = _source(path, max_pixels)
@@ -76,6 +78,15 @@ class Video:
     def dropped(self) -> int:
         """Frames left out so far because they came too thick."""
         return self._clock.dropped
+
+    def count(self) -> Iterator[int]:
+        """Yields 1, 2, 3 ... for the frames that are left, which are decoded and not converted.
+
+        Raises MediaError as `frames` does, which has none left then.
+        """
+        self._unseen = True
+        for number, _ in enumerate(self.frames, 1):
+            yield number
 
     def close(self) -> None:
         """Closes the file; reading on raises MediaError."""
@@ -107,6 +118,9 @@ class Video:
         latest, picture = None, None
         with media_errors(self._path, "damaged"):
             for frame in self._clock.spread(self._timed(), self._source.end):
+                if self._unseen:
+                    yield _UNSEEN
+                    continue
                 if frame is latest and picture is not None:
                     yield picture.copy()
                     continue

@@ -214,3 +214,11 @@ def test_a_browsers_recording_keeps_its_duration(tmp_path: Path) -> None:
         assert video.frame_rate == pytest.approx(30)
         assert len(list(video.frames)) == 60
         assert video.repeated == 10
+
+
+def test_frames_are_counted_without_being_looked_at(tmp_path: Path) -> None:
+    path = write_movie(tmp_path / "a.mkv", shades(4), [0.0, 0.04, 0.08, 0.2])
+    with read_video(path, 16) as video:
+        assert list(video.count()) == [1, 2, 3, 4, 5, 6]
+        assert video.repeated == 2
+        assert list(video.frames) == []
