@@ -31,13 +31,20 @@ _MAX_META: Final = 2**24  # bytes
 _ALPHA: Final = b"alpha"
 
 
-def is_heif(file: BinaryIO) -> bool:
-    """Tells whether a file holds such pictures; leaves it at its beginning."""
+def is_heif(file: BinaryIO, *, moving: bool = False) -> bool:
+    """Tells whether a file holds such pictures; leaves it at its beginning.
+
+    Args:
+        file: The file.
+        moving: Take a sequence too, whose main picture stands for it.
+    """
     head = file.read(64)
     file.seek(0)
     length = int.from_bytes(head[:4], "big")
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, min(length, 64), 4))}
-    return head[4:8] == b"ftyp" and bool(brands & _BRANDS) and head[8:12] not in _SEQUENCES
+    if head[4:8] != b"ftyp" or not brands & _BRANDS:
+        return False
+    return moving or head[8:12] not in _SEQUENCES
 
 
 def size(path: Path) -> tuple[int, int]:

@@ -55,7 +55,7 @@ def read_image(path: File, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
     """
     path = existing(path)
     with still_errors(path), path.open("rb") as file:
-        if heif.is_heif(file):
+        if heif.is_heif(file, moving=True):
             width, height = heif.size(path)
             picture = heif.picture(path, _factor(width, height, size, max_pixels))
         else:
@@ -74,7 +74,7 @@ def read_whole_image(path: File) -> Picture:
     """
     path = existing(path)
     with still_errors(path), path.open("rb") as file:
-        if heif.is_heif(file):
+        if heif.is_heif(file, moving=True):
             return heif.picture(path)
         image = opened(file)
         _factor(*image.size, None, image.width * image.height)

@@ -86,6 +86,17 @@ def test_avif_is_read_with_its_opacity(tmp_path: Path) -> None:
     assert np.abs(shown[:, 36:] - (40, 90, 140)).max() <= 4
 
 
+@pytest.mark.skipif(not PIL.features.check("avif"), reason="Pillow writes no AVIF here")
+def test_moving_avif_is_a_video_and_its_first_frame_a_still(tmp_path: Path) -> None:
+    images = [PIL.Image.new("RGB", (64, 64), (40 * i, 40 * i, 40 * i)) for i in range(1, 5)]
+    path = tmp_path / "a.avif"
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100, quality=100)
+    assert abs(int(read_image(path, None)[0, 0, 0]) - 40) <= 3
+    with read_video(path, 64) as video:
+        assert video.frame_rate == 10
+        assert [round(float(frame.mean()) / 40) for frame in video.frames] == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_is_broken_is_one_sentence(tmp_path: Path, seed: int) -> None:
     whole = write_heic(tmp_path / "a.heic", coded(tmp_path / "a.mp4", picture(64, 64)))
