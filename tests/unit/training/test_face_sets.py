@@ -18,6 +18,7 @@ from motioncast.data.face_sets import main
 from motioncast.data.faces import FaceSampler, FaceSet, FaceSetError
 from motioncast.data.found_faces import FoundFaces
 from motioncast.data.framing import ClipFraming
+from motioncast.framing import cut
 from motioncast.models.face.keypoints import MESH
 
 ASSETS = Path(__file__).parents[3] / "clients" / "motioncast" / "cli" / "assets"
@@ -74,14 +75,31 @@ def test_clips_are_whole_videos_and_one_persons_photographs(made: Path) -> None:
     ]
 
 
-def test_frames_are_framed_as_the_product_frames_them(
+def test_videos_are_framed_by_the_products_rule(
     made: Path, folder: Path, interview: Frames
 ) -> None:
     wide = np.pad(interview[:8], ((0, 0), (20, 40), (90, 30), (0, 0)), mode="edge")
-    expected = ClipFraming.shipped().cut(wide, SIDE)
+    framing = ClipFraming.shipped()
+    # Of frames 0 and 5 that are looked at, one that shows nobody does not count.
+    crop = framing.steady_crop([wide[0]] * 5 + [np.full_like(wide[0], 100)] * 5)
+    assert crop == framing.crop(wide[0])
     frames = np.load(made / "frames.npy", mmap_mode="r")
     assert frames.shape == (10, SIDE, SIDE, 3)
-    np.testing.assert_array_equal(frames[:8], expected)
+    steady = framing.steady_crop(wide)
+    assert steady is not None
+    np.testing.assert_array_equal(frames[:8], [cut(picture, steady, SIDE) for picture in wide])
+
+
+def test_a_crop_is_of_the_median_of_the_faces() -> None:
+    wide = np.pad(frames_of("interview.mp4", 1)[0], ((80, 80), (200, 200), (0, 0)), mode="edge")
+    moved = [np.roll(wide, 40 * step, axis=1) for step in (0, 1, 3)]  # pixels to the right
+    framing = ClipFraming.shipped()
+    crop = framing.steady_crop([picture for picture in moved for _ in range(5)])
+    assert crop is not None
+    middle = framing.crop(moved[1])
+    assert (crop.left, crop.top, crop.side) == pytest.approx(
+        (middle.left, middle.top, middle.side), abs=0.02 * middle.side
+    )
 
 
 def test_keypoints_are_where_mediapipe_sees_them(made: Path) -> None:

@@ -3,7 +3,7 @@
     python -m motioncast.data.face_sets VIDEOS_OR_PHOTOGRAPHS... --out FOLDER [--side 256]
         [--persons LIST.csv] [--matte] [--skip-damaged] [--force]
 
-Clips are framed as the product frames them, each with the one crop that its first frame asks for,
+Videos are framed by the product's rule, each with one crop, for the median of the faces seen in it,
 and the anchored keypoints are those that the product's own detector finds in the framed pictures.
 Frames without a face are left out, and videos with one in less than 80 % of their frames.
 Photographs are framed one by one; those of one person become one clip.
@@ -43,9 +43,7 @@ def write_face_set(
     left_out = []
     for name, person, clip in tqdm(_clips(files), desc="finding faces", unit="clip", leave=False):
         video = not clip[0].is_photograph
-        frames = (
-            framing.frames(clip[0].pictures(), side) if video else _portraits(clip, side, framing)
-        )
+        frames = _video(clip[0], side, framing) if video else _portraits(clip, side, framing)
         try:
             share = LEAST_SHARE if video else 0.0
             written = writer.write(name, person, finder.find(frames), share)
@@ -71,6 +69,14 @@ def _clips(files: Sequence[FaceFile]) -> list[tuple[str, str, list[FaceFile]]]:
     return clips + [(f"{person}_photographs", person, album) for person, album in albums.items()]
 
 
+def _video(file: FaceFile, side: int, framing: ClipFraming) -> Iterator[np.ndarray]:
+    """Yields the frames (side, side, 3) of a video in which a face is seen somewhere."""
+    crop = framing.steady_crop(file.pictures())
+    if crop is not None:
+        for picture in file.pictures():
+            yield cut(picture, crop, side)
+
+
 def _portraits(
     photographs: Sequence[FaceFile], side: int, framing: ClipFraming
 ) -> Iterator[np.ndarray]:
@@ -81,6 +87,8 @@ def _portraits(
 
 
 def _too_little(name: str, written: Written) -> str:
+    if not written.seen:
+        return f"{name}: no face"
     frames = "frame" if written.seen == 1 else "frames"
     return f"{name}: {written.faces} of {written.seen} {frames} show a face"
 

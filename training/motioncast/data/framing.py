@@ -5,9 +5,10 @@ devices run too.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from motioncast.client.errors import MediaError
 from motioncast.client.framing import FaceFinder
-from motioncast.framing import FINDER, Crop, cut
+from motioncast.framing import FINDER, LOOK_EVERY, Crop, Face, cut, foremost
 from motioncast.framing.camera import first_crop
 from motioncast.inference.repository import default_repository, find_models
 
@@ -51,15 +52,28 @@ class ClipFraming:
 
     def cut(self, pictures: Iterable[npt.NDArray[np.uint8]], size: int) -> list[np.ndarray]:
         """Returns the pictures (H, W, 3) of a clip as frames (size, size, 3), all of one crop."""
-        return list(self.frames(pictures, size))
-
-    def frames(self, pictures: Iterable[npt.NDArray[np.uint8]], size: int) -> Iterator[np.ndarray]:
-        """Yields what `cut` returns, one after the other."""
-        crop = None
+        crop, frames = None, []
         for picture in pictures:
-            if crop is None:
-                crop = self.crop(picture)
-            yield cut(picture, crop, size)
+            crop = crop or self.crop(picture)
+            frames.append(cut(picture, crop, size))
+        return frames
+
+    def steady_crop(self, pictures: Iterable[npt.NDArray[np.uint8]]) -> Crop | None:
+        """Returns what the product shows of a picture with the median of the faces in a clip, which
+        are looked for every five frames; None where no face is seen.
+
+        It is for clips that are at hand as a whole: a first frame may be unlike the others.
+        """
+        boxes = []
+        for picture in islice(pictures, 0, None, LOOK_EVERY):
+            height, width, _ = picture.shape
+            face = foremost(self._faces.find(picture), width, height)
+            if face is not None:
+                boxes.append(astuple(face))
+        if not boxes:
+            return None
+        median = Face(*np.median(boxes, axis=0).tolist())
+        return first_crop([median], width, height).rounded()
 
     def crop(self, picture: npt.NDArray[np.uint8]) -> Crop:
         """Returns what the product shows of a picture (H, W, 3) by itself."""
