@@ -168,7 +168,7 @@ def test_more_pixels_than_the_limit_are_refused_unread(tmp_path: Path) -> None:
         read_image(tmp_path / "a.pgm", 64)
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
 def test_damaged_exif_alone_loses_no_picture(tmp_path: Path, suffix: str) -> None:
     random = np.random.default_rng(0)
     stored = np.full((32, 32, 3), 90, np.uint8)
@@ -183,8 +183,6 @@ def test_damaged_exif_alone_loses_no_picture(tmp_path: Path, suffix: str) -> Non
     PIL.Image.fromarray(stored).save(tmp_path / f"a{suffix}", exif=exif)
     whole = (tmp_path / f"a{suffix}").read_bytes()
     block = exif.tobytes()[6:]
-    if block not in whole:
-        pytest.skip("stored otherwise")
     at = whole.index(block)
     for _ in range(60):
         data = bytearray(whole)
