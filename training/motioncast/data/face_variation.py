@@ -184,4 +184,5 @@ def _mixture(random: np.random.Generator, strength: float) -> npt.NDArray[np.flo
         + (1 - np.cos(angle)) * np.outer(axis, axis)
     )
     grey = np.tile(GREY, (3, 1))
-    return (grey + saturation * (turn - grey)).astype(np.float32)
+    mixture: npt.NDArray[np.float32] = (grey + saturation * (turn - grey)).astype(np.float32)
+    return mixture
