@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from support.videos import write_png
+from support.videos import write_png, write_video
 
 from motioncast.data.face_set_writer import FaceSetWriter
 from motioncast.data.face_sets import main as write_faces
+from motioncast.data.face_variation import open_rooms
 from motioncast.data.found_faces import FoundFaces, as_images, load_detector
 from motioncast.data.portrait_sets import FRAMES, main
 from motioncast.models.face.keypoints import MESH
@@ -46,9 +47,19 @@ def made(tmp_path_factory: pytest.TempPathFactory, motion: Path, photograph: Pat
     folder = tmp_path_factory.mktemp("rooms")
     write_png(folder / "room.png", np.full((64, 64, 3), (250, 0, 250), np.uint8))
     out = tmp_path_factory.mktemp("portraits") / "set"
-    rooms = ["--rooms", str(folder), "--rounds", str(ROUNDS)]
+    rooms = ["--rooms", str(folder), "--rounds", str(ROUNDS), "--cache", str(folder / "cache")]
     main([str(photograph), "--motion", str(motion), "--out", str(out), "--side", str(SIDE), *rooms])
     return out
+
+
+def test_rooms_are_a_frame_a_second_of_every_video(tmp_path: Path) -> None:
+    levels = np.arange(30, dtype=np.uint8).reshape(-1, 1, 1, 1) * 8
+    frames = np.broadcast_to(levels, (30, 48, 64, 3))
+    write_video(tmp_path / "long.mkv", frames)
+    write_video(tmp_path / "short.mkv", frames[3:4])
+    rooms = open_rooms(tmp_path, tmp_path / "cache")
+    assert rooms.shape == (3, 128, 128, 3)
+    assert rooms[:, 64, 64, 0].tolist() == pytest.approx([0, 25 * 8, 3 * 8], abs=2)
 
 
 def clips_of(folder: Path) -> list[dict[str, str | int]]:

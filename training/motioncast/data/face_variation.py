@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from motioncast.data.clip_cache import DEFAULT_CACHE
 from motioncast.data.rooms import made_up_wall
 from motioncast.data.sources import DataSource, open_clips
 from motioncast.models.face.keypoints import mirror_order
@@ -36,7 +37,7 @@ class Variation:
     followed: float = 0.1  # by a camera that is held, or follows: one frame moves against the other
     unseen: float = 0.02  # as if there were no face: the unsupervised keypoints have to do
     elsewhere: float = 0.3  # of those that have a matte: put before another room
-    colours: float = 0.5
+    colours: float = 1.0
     squeeze: float = 0.12  # logarithm of the largest change of width over height, halved
     shear: float = 0.1
 
@@ -109,12 +110,12 @@ def before(image: Frame, matte: Frame, room: Frame) -> Frame:
     return np.asarray(composed)
 
 
-def open_rooms(folder: Path) -> Frame:
+def open_rooms(folder: Path, cache: Path = DEFAULT_CACHE) -> Frame:
     """Returns pictures (R, 128, 128, 3) of a folder of videos, or of photographs.
 
     Raises FileNotFoundError or DamagedVideoError.
     """
-    clips = open_clips(DataSource(folder), ROOM_SIDE)
+    clips = open_clips(DataSource(folder), ROOM_SIDE, cache)
     rows = np.concatenate(
         [np.arange(*pair, ROOM_EVERY) for pair in zip(clips.starts, clips.starts[1:], strict=False)]
     )

@@ -21,6 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.arguments import count_of
+from motioncast.data.clip_cache import DEFAULT_CACHE
 from motioncast.data.face_files import FaceFile, FaceFilesError, face_files
 from motioncast.data.face_set_arguments import REFUSALS, add_set_arguments, report
 from motioncast.data.face_set_writer import LEAST_SHARE, FaceSetWriter
@@ -186,6 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--without", nargs="*", default=[], metavar="PERSON", help="who gives no motion"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--cache", type=Path, default=DEFAULT_CACHE, metavar="FOLDER", help="of decoded rooms"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
@@ -198,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             load_detector(options.checkpoint),
             load_matte(),
             open_drivers(options.motion, options.without),
-            None if options.rooms is None else open_rooms(options.rooms),
+            None if options.rooms is None else open_rooms(options.rooms, options.cache),
         )
         with FaceSetWriter(options.out, options.side, options.force) as writer:
             left_out = write_portraits(writer, files, studio, options.rounds, options.seed)

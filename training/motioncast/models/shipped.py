@@ -11,6 +11,7 @@ CONFIGURATION: Final = "face256"
 def shipped_checkpoint(part: str, configuration: str = CONFIGURATION) -> Path:
     """Returns the file of a shipped configuration's `synthesis` (with its detector) or `predictor`.
 
+    The person matte is the `matte` of `person`, which belongs to no configuration.
     Raises FileNotFoundError when the installation has none.
     """
     name = f"{configuration}_{part}.pt"

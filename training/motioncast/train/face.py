@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from motioncast.data.arguments import count_of
+from motioncast.data.clip_cache import DEFAULT_CACHE
 from motioncast.data.face_variation import open_rooms
 from motioncast.data.faces import FaceSampler, FaceSet, FaceSetError, refuse_unknown_people
 from motioncast.data.video_folder import DamagedVideoError
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         if (options.out / "training.pt").is_file():
             _resume(training, options.out / "training.pt")
-        rooms = None if options.rooms is None else open_rooms(options.rooms)
+        rooms = None if options.rooms is None else open_rooms(options.rooms, options.cache)
     except (
         CheckpointError,
         ConfigurationError,
@@ -92,6 +93,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--landmarks", type=float, default=0.0, metavar="WEIGHT")
     parser.add_argument("--expressive", type=_share, default=0.3, metavar="SHARE")
     parser.add_argument("--rooms", type=Path, metavar="FOLDER", help="videos or photographs")
+    parser.add_argument(
+        "--cache", type=Path, default=DEFAULT_CACHE, metavar="FOLDER", help="of decoded rooms"
+    )
     parser.add_argument("--adversarial", action="store_true", help="fine-tune --from CHECKPOINT")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT")
