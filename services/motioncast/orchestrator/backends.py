@@ -170,6 +170,7 @@ class Backends:
         started = time.perf_counter()
         until = Deadline.after(self._call_timeout_seconds).earlier(deadline)
         waits = pauses()
+        full: NoRoomError | None = None
         while True:
             try:
                 response = await method(
@@ -177,14 +178,15 @@ class Backends:
                 )
             except grpc.aio.AioRpcError as error:
                 failure = self._translate(name, error, deadline)
-                if not isinstance(failure, NoRoomError):
-                    raise failure from error
-                # The session was let in: a frame of it waits for room, within its time.
-                pause = next(waits)
-                if pause >= (until.remaining_seconds() or 0.0):
-                    raise failure from error
-                await asyncio.sleep(pause)
-                continue
+                if isinstance(failure, NoRoomError):
+                    # The session was let in: a frame of it waits for room, within its time.
+                    full, pause = failure, next(waits)
+                    if pause < (until.remaining_seconds() or 0.0):
+                        await asyncio.sleep(pause)
+                        continue
+                elif full is not None and until.remaining_seconds() == 0:
+                    failure = full  # which is why its time is over
+                raise failure from error
             return Answer(response, 1000 * (time.perf_counter() - started))
 
     def _translate(self, name: str, error: grpc.aio.AioRpcError, deadline: Deadline) -> Exception:

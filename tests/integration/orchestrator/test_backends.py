@@ -168,7 +168,7 @@ async def test_no_session_is_refused_by_a_service_that_takes_one_call(stack: Sta
 async def test_a_session_waits_for_room_until_its_time_is_over(stack: Stack) -> None:
     full = ExhaustedError("server: full", retry_after_seconds=1)
     async with detect_with(
-        stack, Moody(*[full] * 1000), settings=OrchestratorSettings(call_timeout_seconds=0.2)
+        stack, Moody(*[full] * 1000), settings=OrchestratorSettings(call_timeout_seconds=1)
     ) as target:
         with pytest.raises(grpc.RpcError, match="has no room: server: full") as failed:
             await cast(target, [config(), source(IMAGE)])

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from support.casting import Stub, cast, config, frame, open_stub, packet, source
 from support.endless_models import build_endless_repository
 
-from motioncast.orchestrator import OrchestratorSettings
+from motioncast.orchestrator import OrchestratorSettings, seats
 from motioncast.orchestrator.accounting import Accounting, VideoSize
 from motioncast.orchestrator.backends import Backends
 from motioncast.orchestrator.configuration import decode_config
@@ -144,7 +144,10 @@ async def test_a_client_that_falls_silent_holds_nobody_up(stack: Stack, stub: St
     await until(lambda: sessions_now(stack) == 0)
 
 
-async def test_a_session_too_many_is_refused_in_words(toy_repository: Path) -> None:
+async def test_a_session_too_many_is_refused_in_words(
+    toy_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seats, "_SILENT_SECONDS", 600.0)  # however slow this machine is
     settings = StackSettings(
         repository=toy_repository, orchestrator=OrchestratorSettings(max_sessions=1)
     )
