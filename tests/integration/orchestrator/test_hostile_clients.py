@@ -92,7 +92,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path, patient: None) -> None:
     settings = StackSettings(
-        repository=toy_repository, orchestrator=OrchestratorSettings(max_sessions=12)
+        repository=toy_repository,
+        silence_seconds=60,
+        orchestrator=OrchestratorSettings(max_sessions=12),
     )
     async with Stack(settings) as stack, open_stub(stack.target) as stub:
         await begin(stub, 3)
@@ -103,7 +105,7 @@ async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path, patien
 
 async def test_a_peer_may_be_given_more_places(toy_repository: Path, patient: None) -> None:
     limits = OrchestratorSettings(max_sessions=4, max_sessions_per_peer=3)
-    settings = StackSettings(repository=toy_repository, orchestrator=limits)
+    settings = StackSettings(repository=toy_repository, silence_seconds=60, orchestrator=limits)
     async with Stack(settings) as stack, open_stub(stack.target) as stub:
         await begin(stub, 3)
         assert "the limit for one peer is 3" in await refusal(stub)
