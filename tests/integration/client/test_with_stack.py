@@ -95,7 +95,7 @@ async def test_the_report_counts_what_was_sent(cast: Cast, target: str) -> None:
 async def test_the_effective_configuration_is_told(cast: Cast, target: str) -> None:
     config = (await cast(target, moving(3), predicted=1, seed=7, output="png")).config
     assert (config.model, config.mode) == ("toy", Mode.RECONSTRUCTION)
-    assert (config.observed, config.predicted, config.frame_rate) == (5, 1, 25.0)
+    assert (config.observed, config.predicted, config.frame_rate) == (1, 1, 25.0)
     assert (config.frame_count, config.output, config.seed) == (3, "png", 7)
     assert (config.height, config.width, config.keypoints) == (16, 16, 2)
 
