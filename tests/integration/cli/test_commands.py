@@ -64,8 +64,8 @@ def test_four_processes_make_one_system_and_end_when_told(
     options = [f"--{name}={address}" for name, address in zip(names, addresses, strict=True)]
     processes.append(_serve("orchestrator", *options))
     target, url = _announced(processes[-1])
-    options = ("--target", target, "--predicted", 1, "--out", tmp_path, "--quiet")
-    assert run("stream", clip, *options).code == 0
+    asked = ("--target", target, "--predicted", 1, "--out", tmp_path, "--quiet")
+    assert run("stream", clip, *asked).code == 0
     with urllib.request.urlopen(url) as answer:
         assert b'motioncast_frames_total{origin="predicted"} 5.0' in answer.read()
     for process, stop, code in zip(

@@ -5,6 +5,7 @@ from pathlib import Path
 import av
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from motioncast.models.checkpoint import load_motion_transfer
@@ -28,7 +29,7 @@ def detector() -> AnchoredDetector:
 def frame() -> Tensor:
     """The first frame's middle, (1, 3, 256, 256)."""
     with av.open(str(CLIP)) as video:
-        first = next(video.decode(video=0)).to_image()
+        first = Image.fromarray(next(video.decode(video=0)).to_ndarray(format="rgb24"))
     side = min(first.size)
     left, top = (first.width - side) // 2, (first.height - side) // 2
     square = first.crop((left, top, left + side, top + side)).resize((256, 256))

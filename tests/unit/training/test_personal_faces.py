@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 
 from motioncast.data.clip_cache import ClipCache
 from motioncast.data.own_videos import OwnVideos
@@ -28,7 +29,7 @@ def videos() -> OwnVideos:
     frames = []
     with av.open(str(CLIP)) as video:
         for frame in video.decode(video=0):
-            image = frame.to_image()
+            image = Image.fromarray(frame.to_ndarray(format="rgb24"))
             left = (image.width - image.height) // 2
             square = image.crop((left, 0, left + image.height, image.height))
             frames.append(np.asarray(square.resize((256, 256))))

@@ -16,6 +16,7 @@ from torch.nn import functional
 from motioncast.data.augmentation import random_affine, transform
 from motioncast.data.faces import FaceBatch
 from motioncast.models import losses
+from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED, GROUPS
 from motioncast.models.geometry import gaussians, pixel_centres
 from motioncast.train.face_landmarks import LandmarkLoss
@@ -41,7 +42,9 @@ class FaceTraining(ReconstructionTraining):
     @cached_property
     def landmarks(self) -> LandmarkLoss:
         """The landmark loss, with the frozen mesh of the model's own detector."""
-        return LandmarkLoss(copy.deepcopy(self.model.detector.anchored.mesh))
+        detector = self.model.detector
+        assert isinstance(detector, FaceDetector)
+        return LandmarkLoss(copy.deepcopy(detector.anchored.mesh))
 
     def reconstruct(self, batch: FaceBatch) -> Reconstruction:  # type: ignore[override]
         """Rebuilds the driving frames from the source frames and the keypoints of both."""
