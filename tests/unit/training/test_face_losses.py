@@ -4,7 +4,14 @@ import torch
 from torch.testing import assert_close
 
 from motioncast.models.face.keypoints import ANCHORED, GROUPS
-from motioncast.train.face_reconstruction import looked_at, texture_l1, weighted_gradient
+from motioncast.train.face_reconstruction import (
+    LOWER_LIP,
+    UPPER_LIP,
+    inside_mouth,
+    looked_at,
+    texture_l1,
+    weighted_gradient,
+)
 
 SIDE = 64
 
@@ -40,3 +47,20 @@ def test_a_mouth_is_looked_at_and_a_corner_is_not() -> None:
     seen = looked_at(points, SIDE)
     assert float(seen[0, 0, int(0.75 * SIDE), SIDE // 2]) > 0.7
     assert float(seen[0, 0, 0, 0]) < 1e-3
+
+
+def test_between_the_lips_no_texture_is_asked_for() -> None:
+    points = torch.zeros(1, ANCHORED, 3)
+    points[..., 1] = -0.8  # the rest of the face, far from the mouth
+    for x, lower, upper in zip(range(-2, 3), LOWER_LIP, UPPER_LIP, strict=True):
+        points[0, upper, :2] = torch.tensor([0.05 * x, 0.3])
+        points[0, lower, :2] = torch.tensor([0.05 * x, 0.45])
+    side = 65
+    inside = inside_mouth(points, side)[0, 0]
+
+    def at(x: float, y: float) -> float:
+        return float(inside[round((y + 1) / 2 * (side - 1)), round((x + 1) / 2 * (side - 1))])
+
+    assert at(0.0, 0.375) > 0.9
+    assert at(0.0, 0.75) < 0.01
+    assert at(0.0, -0.8) < 0.01

@@ -17,7 +17,7 @@ from motioncast.data.augmentation import random_affine, transform
 from motioncast.data.faces import FaceBatch
 from motioncast.models import losses
 from motioncast.models.face.detector import FaceDetector
-from motioncast.models.face.keypoints import ANCHORED, GROUPS
+from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH
 from motioncast.models.geometry import gaussians, pixel_centres
 from motioncast.train.face_landmarks import LandmarkLoss
 from motioncast.train.lite_adversarial import LiteAdversarialTraining
@@ -31,6 +31,9 @@ from motioncast.train.state import channels_last
 
 LOOKED_AT = {"outer lips", "inner lips", "left eye", "right eye", "left brow", "right brow"}
 TEXTURE_PIXELS = 8
+UPPER_LIP = [MESH.index(point) for point in (80, 82, 13, 312, 310)]
+LOWER_LIP = [MESH.index(point) for point in (88, 87, 14, 317, 318)]
+MOUTH_SPREAD = 0.07  # likewise, of those between the lips
 REGION_SPREAD = 0.07  # of the Gaussians that make lips and eyes count more, in half sides
 
 
@@ -69,7 +72,8 @@ class FaceTraining(ReconstructionTraining):
         terms["gradient"] = settings.gradient_weight * weighted_gradient(image, driving, weights)
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
         if settings.texture_weight:
-            texture = texture_l1(image, driving, weights)
+            smooth = 1 - inside_mouth(batch.driving_points, driving.shape[-1])
+            texture = texture_l1(image, driving, weights * smooth)
             terms["texture"] = settings.texture_weight * texture
         if settings.landmark_weight:
             apart = self.landmarks(image, driving, batch.driving_points)
@@ -125,6 +129,19 @@ def looked_at(points: Tensor, side: int, everything: bool = False) -> Tensor:
     return functional.interpolate(
         maps.amax(1, keepdim=True), (side, side), mode="bilinear", align_corners=True
     )
+
+
+def inside_mouth(points: Tensor, side: int) -> Tensor:
+    """Returns maps (N, 1, S, S) from 0 to 1, high between the lips.
+
+    What a shut mouth does not show is unknown in colour and form: asked for as much detail as there
+    is, a network paints a pattern of pixels.
+    """
+    upper, lower = (points[:, indices, :2] for indices in (UPPER_LIP, LOWER_LIP))
+    middle = torch.cat([(upper + lower) / 2, (upper + 2 * lower) / 3, (2 * upper + lower) / 3], 1)
+    centres = pixel_centres(64).to(points.device)
+    maps = gaussians(middle, centres, MOUTH_SPREAD**2).amax(1, keepdim=True)
+    return functional.interpolate(maps, (side, side), mode="bilinear", align_corners=True)
 
 
 def texture_l1(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
