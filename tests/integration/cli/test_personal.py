@@ -58,7 +58,7 @@ def test_a_model_is_trained_named_and_streamed_through(
     assert report["configuration"]["model"] == "ada"
     assert report["configuration"]["height"] == LITE64.image_size
 
-    unknown = run(*stream, "--model", "bob")
+    unknown = run(*stream, "--model", "bob", "--force")
     assert (unknown.code, unknown.err.splitlines()[-1]) == (
         1,
         "motioncast: model: 'bob' is not served, but ada",

@@ -7,6 +7,7 @@ interview; what is left out has its reason in `LEFT_OUT`.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -139,6 +140,9 @@ def target() -> Iterator[str]:
 
 @pytest.mark.parametrize("page", RUN)
 def test_the_commands_of_a_page_run(page: str, workspace: Path, target: str) -> None:
+    for left in ("out", "runs"):  # by the page before
+        shutil.rmtree(workspace / left, ignore_errors=True)
+    own_models = {**os.environ, "MOTIONCAST_USER_MODELS": str(workspace / "out" / "models")}
     ran = 0
     for command in commands(ROOT / page):
         if command.text == "motioncast serve" or _reason(command):
@@ -146,7 +150,13 @@ def test_the_commands_of_a_page_run(page: str, workspace: Path, target: str) -> 
         words = [sys.executable, "-m", "motioncast.cli.main", *_shortened(command)[1:]]
         words = [re.sub(r"^(localhost|server):50050$", target, word) for word in words]
         ended = subprocess.run(
-            words, cwd=workspace, capture_output=True, text=True, check=False, timeout=600
+            words,
+            cwd=workspace,
+            env=own_models,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
         )
         assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
         ran += 1

@@ -26,8 +26,11 @@ def models(engine: OnnxRuntimeEngine, request: pytest.FixtureRequest) -> ModelSe
     return Catalogue(engine).resolve(request.param)
 
 
-def test_the_repository_of_the_checkout_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_repository_of_the_checkout_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("MOTIONCAST_MODEL_REPOSITORY", raising=False)
+    monkeypatch.setenv("MOTIONCAST_USER_MODELS", str(tmp_path / "none"))
     assert default_repository() == Path(__file__).parents[3] / "model_repository"
 
 

@@ -65,8 +65,9 @@ async def test_a_session_that_falls_silent_ends_in_words(
         assert (await cast(stack.target, GOOD)).origins == "O" * 10
 
 
-async def begin(stub: Stub, count: int) -> None:
-    """Begins sessions that have a frame made and then say nothing."""
+async def begin(stub: Stub, count: int) -> list[object]:
+    """Begins sessions that have a frame made and then say nothing, as long as they are kept."""
+    kept: list[object] = []
     for _ in range(count):
         call = stub.Stream()
         for request in (config(), source(IMAGE), packet(0, POINTS)):
@@ -74,6 +75,8 @@ async def begin(stub: Stub, count: int) -> None:
         responses = aiter(call)
         assert (await anext(responses)).HasField("config")
         assert (await anext(responses)).HasField("frame")
+        kept += [call, responses]
+    return kept
 
 
 async def refusal(stub: Stub) -> str:
@@ -97,9 +100,10 @@ async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path, patien
         orchestrator=OrchestratorSettings(max_sessions=12),
     )
     async with Stack(settings) as stack, open_stub(stack.target) as stub:
-        await begin(stub, 3)
+        kept = await begin(stub, 3)
         told = await refusal(stub)
         assert (await cast(stack.target, GOOD)).origins == "O" * 10  # another connection
+    assert kept
     assert told == "sessions: 3 are served for you now, the limit for one peer is 3"
 
 
@@ -107,8 +111,9 @@ async def test_a_peer_may_be_given_more_places(toy_repository: Path, patient: No
     limits = OrchestratorSettings(max_sessions=4, max_sessions_per_peer=3)
     settings = StackSettings(repository=toy_repository, silence_seconds=60, orchestrator=limits)
     async with Stack(settings) as stack, open_stub(stack.target) as stub:
-        await begin(stub, 3)
+        kept = await begin(stub, 3)
         assert "the limit for one peer is 3" in await refusal(stub)
+        assert kept
 
 
 @pytest.mark.parametrize("said", [[], [config()]], ids=["nothing", "a configuration"])

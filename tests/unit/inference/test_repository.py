@@ -52,6 +52,7 @@ def test_an_installed_package_brings_its_models(
 ) -> None:
     packages = tmp_path / "lib" / "site-packages" / "motioncast"
     monkeypatch.delenv("MOTIONCAST_MODEL_REPOSITORY", raising=False)
+    monkeypatch.setenv("MOTIONCAST_USER_MODELS", str(tmp_path / "none"))
     monkeypatch.setattr(repository, "__file__", str(packages / "inference" / "repository.py"))
     monkeypatch.setattr(motioncast, "__path__", [str(packages)])
     with pytest.raises(InvalidInputError, match=r"name their folder in MOTIONCAST_MODEL_REPOSIT"):
