@@ -84,6 +84,7 @@ $(TRITON_VENV)/.dev: $(DISTRIBUTIONS) constraints.txt $(wildcard proto/motioncas
 	$(TRITON_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint $(TRITON_VENV)/constraints.txt \
 		--editable '.[cli,triton]' --editable services hypothesis onnx pytest pytest-asyncio
+	$(TRITON_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable training
 	@touch $@
 
 node_modules/.bin/buf: package.json package-lock.json
