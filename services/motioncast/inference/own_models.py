@@ -14,6 +14,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from platformdirs import user_cache_path, user_data_path
+
 from motioncast.wire.errors import InvalidInputError
 
 USER_VARIABLE: Final = "MOTIONCAST_USER_MODELS"
@@ -28,8 +30,6 @@ def user_models() -> Path:
     named = os.environ.get(USER_VARIABLE)
     if named:
         return Path(named)
-    from platformdirs import user_data_path
-
     return user_data_path("motioncast", appauthor=False) / "models"
 
 
@@ -43,12 +43,8 @@ def joined(shipped: Path) -> Path:
     Raises:
         InvalidInputError: The system makes no links there.
     """
-    try:
-        own = _models(user_models())
-        if not own:
-            return shipped
-        from platformdirs import user_cache_path
-    except ModuleNotFoundError:  # a checkout's environment that is older than this dependency
+    own = _models(user_models())
+    if not own:
         return shipped
     models = own | _models(shipped)
     key = hashlib.sha256(f"{shipped}\n{user_models()}".encode()).hexdigest()[:16]

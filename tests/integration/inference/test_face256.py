@@ -149,35 +149,38 @@ def test_keypoints_stay_in_the_picture_when_the_face_leaves_it(
     assert found[..., 2].max() <= 1
 
 
+@pytest.fixture(scope="module")
+def synthesis() -> onnxruntime.InferenceSession:
+    """The shipped synthesis by itself, without our engine."""
+    model = default_repository() / "face256_synthesis" / "1" / "model.onnx"
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
 def test_a_source_s_own_keypoints_give_the_source_back(
-    found: NDArray[np.float32], frames: NDArray[np.uint8]
+    found: NDArray[np.float32],
+    frames: NDArray[np.uint8],
+    synthesis: onnxruntime.InferenceSession,
 ) -> None:
-    session = onnxruntime.InferenceSession(
-        default_repository() / "face256_synthesis" / "1" / "model.onnx",
-        providers=["CPUExecutionProvider"],
-    )
     inputs = {
         "source_image": frames[:1],
         "source_keypoints": found[:1],
         "driving_keypoints": found[:1, None],
     }
-    (image,) = session.run(["image"], inputs)
+    (image,) = synthesis.run(["image"], inputs)
     assert psnr_db(image[0, 0], frames[0]) > 35
 
 
 def test_a_frame_is_nearer_to_the_truth_than_the_source_is(
-    found: NDArray[np.float32], frames: NDArray[np.uint8]
+    found: NDArray[np.float32],
+    frames: NDArray[np.uint8],
+    synthesis: onnxruntime.InferenceSession,
 ) -> None:
-    session = onnxruntime.InferenceSession(
-        default_repository() / "face256_synthesis" / "1" / "model.onnx",
-        providers=["CPUExecutionProvider"],
-    )
     inputs = {
         "source_image": frames[:1],
         "source_keypoints": found[:1],
         "driving_keypoints": found[None, 1:],
     }
-    (images,) = session.run(["image"], inputs)
+    (images,) = synthesis.run(["image"], inputs)
     gains = [
         psnr_db(made, frame) - psnr_db(frames[0], frame)
         for made, frame in zip(images[0], frames[1:], strict=True)
