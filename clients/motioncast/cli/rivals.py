@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
@@ -109,7 +110,8 @@ def _nearest(
 
     def quality(factor: int) -> float:
         if factor not in tried:
-            packets = _encoded(encoder, frames, frame_rate, factor)
+            with ThreadPoolExecutor(1) as own_thread:  # see _encoded
+                packets = own_thread.submit(_encoded, encoder, frames, frame_rate, factor).result()
             decoded = _psnr(encoder, packets, frames)
             tried[factor] = decoded, sum(len(packet) for packet in packets)
             on_try()
@@ -129,7 +131,11 @@ def _nearest(
 
 
 def _encoded(encoder: _Encoder, frames: Images, frame_rate: float, factor: int) -> list[bytes]:
-    """Returns the packets; the headers stand in them."""
+    """Returns the packets; the headers stand in them.
+
+    In a thread of its own: for root, SVT-AV1 gives the thread that opens it real-time priority for
+    good, and whatever that thread started later would inherit it and starve the rest.
+    """
     context: Any = av.CodecContext.create(encoder.name, "w")
     context.height, context.width, _ = frames[0].shape
     context.pix_fmt = "yuv420p"

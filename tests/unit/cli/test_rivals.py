@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import Any
 
 import av
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from motioncast.cli.rivals import Rival, measure_rivals
 
 FRAMES, SIZE, RATE = 12, 64, 25.0
+POLICY = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None  # before any test
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +77,9 @@ def test_av1_is_there_too(rivals: dict[str, Rival]) -> None:
 def test_pictures_too_small_for_a_codec_leave_it_out(frames: list[NDArray[np.uint8]]) -> None:
     small = [np.ascontiguousarray(frame[:16, :16]) for frame in frames]
     assert "x264" in {one.codec.split()[0] for one in measure_rivals(small, RATE, 33.0)}
+
+
+@pytest.mark.skipif(POLICY is None, reason="no scheduling policies here")
+def test_the_caller_keeps_its_scheduling_policy(rivals: dict[str, Rival]) -> None:
+    assert "AV1" in rivals
+    assert os.sched_getscheduler(0) == POLICY
