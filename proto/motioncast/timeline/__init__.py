@@ -1,0 +1,10 @@
+"""The timeline, the idea that both ends of a session share: numpy alone, and nothing above it.
+
+    pattern   M observed frames, then N predicted ones: what the sender means to supply
+    origin    OBSERVED, PREDICTED or CONCEALED: where a frame's keypoints come from
+    due       which frames are due when, from the indices that arrive
+    motion    relative motion: a source moves as the driving video does
+    ranges    what values keypoints may have
+
+Services, SDK, training and evaluation import these modules, so that none has rules of its own.
+"""

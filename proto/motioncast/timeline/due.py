@@ -1,0 +1,153 @@
+"""The timeline of a session: which frames are due, and where their keypoints come from.
+
+    index     0 1 2 3 4   5 6 7 8 9   10 ...
+    pattern   M = 3, N = 2: the sender supplies the first three of every five frames
+    arrived   0 1 2       5   7       10
+    origin    O O O P P   O C O P P   O    OBSERVED, PREDICTED, CONCEALED
+
+A frame is due as soon as it is here or sure not to come: a later one has arrived, or the pattern
+skips it and nothing that the pattern expects lies before it. Every frame is due once, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from motioncast.timeline.origin import Origin
+from motioncast.timeline.pattern import Pattern
+
+MAX_GAP_FRAMES: Final = 1024  # a jump further than two of the largest groups is a mistake, not loss
+
+
+class TimelineError(Exception):
+    """An index or a number of frames cannot be; the text is one sentence.
+
+    Args:
+        field: Path of the offending field in a session's messages, for example "index".
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+
+class TooLateError(TimelineError):
+    """A frame came after one that follows it, or after it was forecast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One frame of the timeline that is due."""
+
+    index: int
+    origin: Origin
+
+
+class Timeline:
+    """Turns the indices that arrive into the frames that are due, each exactly once and in order.
+
+    Args:
+        pattern: Which frames the sender means to supply.
+        frame_count: Frames of the whole timeline; None when unknown: it then ends with the group
+            of the last frame that arrived.
+    """
+
+    def __init__(self, pattern: Pattern, frame_count: int | None = None) -> None:
+        self._pattern = pattern
+        self._frame_count = frame_count
+        self._last_arrived = -1
+        self._next_due = 0
+
+    def arrive(self, index: int) -> Iterator[Slot]:
+        """Returns the frames that are due now that frame `index` is here; it is one of them.
+
+        Raises:
+            TooLateError: The index goes back, or the frame was due already.
+            TimelineError: The index lies past the end, or too far ahead.
+        """
+        self._check(index)
+        start, first = self._next_due, self._last_arrived < 0
+        self._last_arrived = index
+        self._next_due = self._cut(self._pattern.next_expected(index + 1))
+        return self._slots(start, self._next_due, arrived=index, nothing_seen=first)
+
+    def end(self, frame_count: int) -> None:
+        """Says how many frames the timeline has, where that was unknown.
+
+        Raises:
+            TimelineError: It was known, or the number is none that can follow what arrived.
+        """
+        problem = None
+        if self._frame_count is not None:
+            problem = f"{frame_count} of them, but the configuration has frame_count already"
+        elif frame_count <= self._last_arrived:
+            problem = f"{frame_count} of them, but index {self._last_arrived} was sent"
+        elif frame_count - 1 - self._last_arrived > MAX_GAP_FRAMES:
+            problem = (
+                f"{frame_count} of them leave out {frame_count - 1 - self._last_arrived} frames,"
+                f" the limit is {MAX_GAP_FRAMES}"
+            )
+        if problem is not None:
+            raise TimelineError("end.frame_count", problem)
+        self._frame_count = frame_count
+
+    def close(self) -> Iterator[Slot]:
+        """Returns the frames that are still due when nothing more will arrive.
+
+        Raises:
+            TimelineError: More were declared than can have been lost.
+        """
+        start, end = self._next_due, self._next_due
+        if self._frame_count is not None:
+            end = self._frame_count
+            if (owed := end - 1 - self._last_arrived) > MAX_GAP_FRAMES:
+                raise TimelineError(
+                    "config.frame_count",
+                    f"{end} frames were declared, but the last {owed} never came;"
+                    f" the limit is {MAX_GAP_FRAMES}",
+                )
+        elif self._last_arrived >= 0:
+            end = self._pattern.group_end(self._last_arrived)
+        self._next_due = end
+        return self._slots(start, end, arrived=end, nothing_seen=self._last_arrived < 0)
+
+    def _check(self, index: int) -> None:
+        expected = self._pattern.next_expected(self._next_due)
+        if index <= self._last_arrived:
+            raise TooLateError(
+                "index",
+                f"{index} goes back, {self._last_arrived} was sent before;"
+                f" expected {expected} or later",
+            )
+        if index < self._next_due:
+            raise TooLateError(
+                "index",
+                f"{index} comes too late, the pattern skips it and it is forecast already;"
+                f" expected {expected} or later",
+            )
+        if self._frame_count is not None and index >= self._frame_count:
+            raise TimelineError(
+                "index", f"{index} is past the end, frame_count is {self._frame_count}"
+            )
+        if index - self._last_arrived > MAX_GAP_FRAMES:
+            raise TimelineError(
+                "index",
+                f"{index} leaves out {index - self._last_arrived - 1} frames,"
+                f" the limit is {MAX_GAP_FRAMES - 1}",
+            )
+
+    def _cut(self, end: int) -> int:
+        return end if self._frame_count is None else min(end, self._frame_count)
+
+    def _slots(self, start: int, end: int, *, arrived: int, nothing_seen: bool) -> Iterator[Slot]:
+        for index in range(start, end):
+            if index == arrived:
+                yield Slot(index, Origin.OBSERVED)
+            elif index < arrived and (nothing_seen or self._pattern.expects(index)):
+                # Before the first frame nothing can be forecast, whatever the pattern says.
+                yield Slot(index, Origin.CONCEALED)
+            else:
+                yield Slot(index, Origin.PREDICTED)
