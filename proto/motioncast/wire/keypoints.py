@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from motioncast.timeline.ranges import INTENSITY, POSITION
 from motioncast.v1.common_pb2 import KeypointSet
 from motioncast.wire.errors import InvalidInputError
 
 Keypoints = NDArray[np.float32]
 
 _TOLERANCE: Final = 1e-3  # rounding of a sender's arithmetic is no reason to refuse a frame
-_RANGES: Final = (("x", -1.0, 1.0), ("y", -1.0, 1.0), ("intensity", 0.0, 1.0))
+_RANGES: Final = (("x", *POSITION), ("y", *POSITION), ("intensity", *INTENSITY))
 
 
 def encode_keypoints(keypoints: Keypoints) -> KeypointSet:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from motioncast.orchestrator.metrics import OrchestratorMetrics
-from motioncast.orchestrator.timeline import Origin
+from motioncast.timeline.origin import Origin
 from motioncast.v1.motion_transfer_pb2 import (
     ByteCounts,
     LatencySummary,

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from motioncast.framing import FramingMode
-from motioncast.orchestrator.timeline import Pattern
+from motioncast.timeline.pattern import (
+    DEFAULT_OBSERVED,
+    DEFAULT_PREDICTED,
+    MAX_GROUP_FRAMES,
+    Pattern,
+)
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.common_pb2 import ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, TransferMode
@@ -14,9 +19,7 @@ from motioncast.wire.errors import InvalidInputError, UnknownModelError
 from motioncast.wire.framing import decode_mode, encode_mode
 from motioncast.wire.images import Encoding, effective_encoding
 from motioncast.wire.limits import check_range
-from motioncast.wire.patterns import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
-MAX_GROUP_FRAMES: Final = 256  # largest M and largest N
 MAX_FRAME_COUNT: Final = 2**24  # a week at 25 frames a second; longer ones declare no number
 _MAX_FRAME_RATE: Final = 240.0
 _RECONSTRUCTION: Final = motion_transfer_pb2.TRANSFER_MODE_RECONSTRUCTION

@@ -27,18 +27,13 @@ from motioncast.orchestrator.models import ModelCalls
 from motioncast.orchestrator.recurrence import Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch
-from motioncast.orchestrator.transfer import RelativeMotion
 from motioncast.serving import Deadline
 from motioncast.sources import frames_by_source, in_order
+from motioncast.timeline.motion import RelativeMotion
 from motioncast.v1.common_pb2 import Image, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.images import Pixels, decode_image
-from motioncast.wire.keypoints import (
-    Keypoints,
-    decode_keypoint_sets,
-    decode_keypoints,
-    encode_keypoints,
-)
+from motioncast.wire.keypoints import Keypoints, decode_keypoint_sets, decode_keypoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +158,8 @@ class EnsembleSession:
         moved = driving
         if self._motion:
             origins = [frame.origin for frame in stretch.frames]
-            moving = stretch.sources.first.keypoints
-            sets = self._motion.move_all(moving, map(encode_keypoints, driving), origins)
-            moved = decode_keypoint_sets(sets, self._models.keypoints, "keypoints")
+            source = self._first["source_keypoints"][0]
+            moved = self._motion.move_all(source, driving, origins)
         chosen = self._choose(moved)
         frames = frames_by_source(chosen)
         images = [

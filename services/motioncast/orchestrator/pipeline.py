@@ -10,8 +10,8 @@ from typing import Protocol
 from motioncast.framing import Face
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.stretch import Stretch
-from motioncast.orchestrator.timeline import Origin
 from motioncast.serving import Deadline
+from motioncast.timeline.origin import Origin
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.images import Pixels

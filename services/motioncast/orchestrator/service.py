@@ -11,7 +11,7 @@ from motioncast.inference import Engine
 from motioncast.orchestrator import door
 from motioncast.orchestrator.accounting import Accounting, VideoSize
 from motioncast.orchestrator.backends import Backends
-from motioncast.orchestrator.configuration import MAX_GROUP_FRAMES, decode_config, encode_config
+from motioncast.orchestrator.configuration import decode_config, encode_config
 from motioncast.orchestrator.ensemble_pipeline import EnsemblePipeline
 from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.orchestrator.pipeline import Pipeline
@@ -28,6 +28,7 @@ from motioncast.serving import (
     patience,
 )
 from motioncast.sources import MAX_SOURCES
+from motioncast.timeline.pattern import MAX_GROUP_FRAMES
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     GetServerInfoRequest,

@@ -18,16 +18,16 @@ from motioncast.orchestrator.gaps import GapFiller
 from motioncast.orchestrator.pipeline import Cast, milliseconds_since
 from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch
-from motioncast.orchestrator.timeline import Origin
-from motioncast.orchestrator.transfer import RelativeMotion
 from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
+from motioncast.timeline.motion import RelativeMotion
+from motioncast.timeline.origin import Origin
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.v1.synthesis_pb2 import FurtherSource, SynthesizeRequest
 from motioncast.wire.framing import decode_faces
 from motioncast.wire.images import Pixels, encode_image
-from motioncast.wire.keypoints import decode_keypoint_sets
+from motioncast.wire.keypoints import decode_keypoint_sets, decode_keypoints, encode_keypoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,12 @@ class ServicesPipeline:
         chooser: SourceChooser,
         deadline: Deadline,
     ) -> Cast:
-        driving, sources = driven.keypoints, driven.sources
+        driving, sources, count = driven.keypoints, driven.sources, config.model.keypoints
+        points = decode_keypoint_sets(driving, count, "driving")
         if motion:
-            driving = motion.move_all(sources.first.keypoints, driving, driven.origins)
-        points = decode_keypoint_sets(driving, config.model.keypoints, "driving")
+            source = decode_keypoints(sources.first.keypoints, count, "source")
+            points = motion.move_all(source, points, driven.origins)
+            driving = [encode_keypoints(one) for one in points]
         chosen = chooser.choose(sources, points)
         request = _request(config, sources, chosen, driving)
         answer = await self._backends.synthesize(request, deadline)

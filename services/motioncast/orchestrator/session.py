@@ -27,8 +27,8 @@ from motioncast.orchestrator.stretch import (
     merge_stretches,
     stretch_end,
 )
-from motioncast.orchestrator.timeline import Origin
 from motioncast.serving import Deadline, patience
+from motioncast.timeline.origin import Origin
 from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     ResultFrame,

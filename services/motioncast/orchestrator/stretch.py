@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.orchestrator.sources import Sources
-from motioncast.orchestrator.timeline import Origin, Pattern, Slot, Timeline
+from motioncast.timeline.due import Slot, Timeline, TimelineError, TooLateError
+from motioncast.timeline.origin import Origin
+from motioncast.timeline.pattern import Pattern
 from motioncast.v1.common_pb2 import Image, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamEnd
+from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
 Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
 
@@ -66,7 +70,10 @@ async def cut_stretches(
     """Yields the timeline's stretches, each as soon as all of its frames are due.
 
     A source that comes in between ends the stretch: the frames that are due are made without it.
-    Raises as `Timeline.arrive` and `Timeline.end` do.
+
+    Raises:
+        OutOfOrderError: An index goes back, or its frame was due already.
+        InvalidInputError: An index or a number of frames cannot follow what came before.
     """
     timeline = Timeline(pattern, frame_count)
     frames: list[Frame] = []
@@ -90,13 +97,18 @@ async def cut_stretches(
             sources = sources.joined(arrived)
             continue
         if isinstance(arrived, StreamEnd):
-            timeline.end(arrived.frame_count)
+            with _in_the_words_of_the_wire():
+                timeline.end(arrived.frame_count)
             continue
         index, arrival = arrived
-        for slot in timeline.arrive(index):
+        with _in_the_words_of_the_wire():
+            due = timeline.arrive(index)
+        for slot in due:
             if stretch := completes(slot, arrival if slot.index == index else None):
                 yield stretch
-    for slot in timeline.close():
+    with _in_the_words_of_the_wire():
+        due = timeline.close()
+    for slot in due:
         if stretch := completes(slot, None):
             yield stretch
     if frames:  # the timeline ends within a group
@@ -120,3 +132,13 @@ async def merge_stretches(
             merged.append(stretches.take())
         frames = tuple(frame for one in merged for frame in one.frames)
         yield Stretch(stretch.start, frames, merged[-1].complete_at, stretch.sources)
+
+
+@contextmanager
+def _in_the_words_of_the_wire() -> Iterator[None]:
+    """Raises what the timeline refuses as the error that a client is told."""
+    try:
+        yield
+    except TimelineError as error:
+        kind = OutOfOrderError if isinstance(error, TooLateError) else InvalidInputError
+        raise kind(str(error), field=error.field) from None

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from motioncast.orchestrator.timeline import Origin
+from motioncast.timeline.origin import Origin
 
 
 class Turns:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from motioncast.orchestrator.accounting import PERCENTILE_WINDOW, Accounting, Latency, VideoSize
 from motioncast.orchestrator.metrics import OrchestratorMetrics
-from motioncast.orchestrator.timeline import Origin
+from motioncast.timeline.origin import Origin
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 
 RAW = 16 * 16 * 3

@@ -19,9 +19,11 @@ from motioncast.orchestrator.stretch import (
     merge_stretches,
     stretch_end,
 )
-from motioncast.orchestrator.timeline import Origin, Pattern
+from motioncast.timeline.origin import Origin
+from motioncast.timeline.pattern import Pattern
 from motioncast.v1.common_pb2 import KeypointSet
 from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamEnd
+from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
 FIRST = SourceImage(keypoints=KeypointSet(x=[-1]))
 SECOND = SourceImage(keypoints=KeypointSet(x=[-2]), index=1)
@@ -132,3 +134,17 @@ async def test_stretches_of_other_sources_are_not_merged() -> None:
         merged = [stretch async for stretch in merge_stretches(stretches, 8)]
     assert frames_of(merged) == [4, 4]
     assert [sorted(one.sources.by_index) for one in merged] == [[0], [0, 1]]
+
+
+async def test_what_the_timeline_refuses_is_an_error_of_the_wire() -> None:
+    with pytest.raises(OutOfOrderError, match=r"^index: 1 goes back, 1 was sent before") as late:
+        await cut(Pattern(3, 0), [0, 1, 1])
+    assert late.value.field == "index"
+    with pytest.raises(InvalidInputError, match=r"^index: 7 is past the end") as past:
+        await cut(Pattern(5, 5), [7], frame_count=7)
+    assert past.value.field == "index"
+    with pytest.raises(InvalidInputError, match=r"^end\.frame_count: 1 of them, but") as end:
+        await cut(Pattern(1, 0), [0, 1, StreamEnd(frame_count=1)])
+    assert end.value.field == "end.frame_count"
+    with pytest.raises(InvalidInputError, match=r"^config\.frame_count: 2000 frames were declared"):
+        await cut(Pattern(1, 0), [0], frame_count=2000)

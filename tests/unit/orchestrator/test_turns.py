@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from motioncast.orchestrator.timeline import Origin
 from motioncast.orchestrator.turns import Turns
+from motioncast.timeline.origin import Origin
 
 LOST = [Origin.CONCEALED, Origin.PREDICTED]
 

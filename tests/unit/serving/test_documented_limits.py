@@ -8,8 +8,7 @@ import pytest
 
 from motioncast.framing import size_problem
 from motioncast.orchestrator import OrchestratorSettings, seats
-from motioncast.orchestrator.configuration import MAX_FRAME_COUNT, MAX_GROUP_FRAMES
-from motioncast.orchestrator.timeline import MAX_GAP_FRAMES
+from motioncast.orchestrator.configuration import MAX_FRAME_COUNT
 from motioncast.serving import (
     MAX_QUESTION_BYTES,
     ServerSettings,
@@ -20,6 +19,8 @@ from motioncast.serving import (
     server,
 )
 from motioncast.stack.stack import INTERNAL_MESSAGE_BYTES
+from motioncast.timeline.due import MAX_GAP_FRAMES
+from motioncast.timeline.pattern import MAX_GROUP_FRAMES
 
 TABLE = [
     line
