@@ -39,6 +39,7 @@ from motioncast.framing import FramingMode
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer, resized
 from motioncast.models.checkpoint_predictor import load_predictor
 from motioncast.models.configurations import configuration
+from motioncast.models.face.detector import FaceDetector
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictor import RecurrentPredictor
 
@@ -55,6 +56,7 @@ class Exportable:
     reference: nn.Module  # what the ONNX file has to agree with
     served: nn.Module  # what is translated: the reference itself, folded, or one step of it
     rolled_out: bool  # whether `served` is one step
+    in_integers: bool = True  # whether INT8 serves it; else it stays in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def export_models(
         synthesis: checkpoint of keypoint detector and synthesis network, if they are wanted.
         predictor: checkpoint of the predictor, if it is wanted.
         name: what the models are called instead of `config`.
-        precision: of keypoint detector and synthesis network; the predictor stays in float32.
+        precision: of keypoint detector and synthesis network. The predictor stays in float32, and
+            for int8 so does the detector of faces, which reads coordinates off its convolutions.
         calibration: folder of training videos, from which int8 takes its ranges.
         framing: how pictures had better be framed for it; written into the keypoint model's
             config.pbtxt, and what `motioncast stream` then does by default.
@@ -117,7 +120,8 @@ def export_models(
     built = []
     for one, path in found:
         facts = {"config": config, "checkpoint_sha256": fingerprint(path)}
-        wanted = None if one.rolled_out else conversion(precision, one.specification, clips)
+        keeps = one.rolled_out or (precision == "int8" and not one.in_integers)
+        wanted = None if keeps else conversion(precision, one.specification, clips)
         if wanted is not None:
             facts["precision"] = precision
         if precision == "float16" and not one.rolled_out:
@@ -179,6 +183,7 @@ def motion_transfer_exportables(
             reference=detector,
             served=rearranged(detector),
             rolled_out=False,
+            in_integers=not isinstance(networks.detector, FaceDetector),
         ),
         Exportable(
             interface.synthesis_specification(named),

@@ -39,3 +39,10 @@ def test_the_synthesis_agrees_with_pytorch_whatever_its_weights(
 ) -> None:
     _, agreement = build(exportables[1], {"config": "face128"}, (Case(2, 2, 1),))
     assert agreement["image"].largest <= 1  # of 255
+
+
+def test_int8_leaves_the_detector_of_faces_alone(
+    exportables: tuple[Exportable, Exportable],
+) -> None:
+    """Its mesh writes coordinates of 192 pixels: a step of 256 levels would be most of a pixel."""
+    assert [one.in_integers for one in exportables] == [False, True]
