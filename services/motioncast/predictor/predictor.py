@@ -7,30 +7,27 @@ predicted t    x_t = forecast[t], the model's own: it runs free
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.inference import MeasuredEngine, ModelSet
 from motioncast.inference.forecast import forecast_errors, is_finite, noise, stated_interval
+from motioncast.predictor.span import Span
 from motioncast.predictor.state import State, initial_vectors
-from motioncast.predictor.stretch import Stretch
 from motioncast.serving import Deadline
+from motioncast.timeline.ranges import clip_keypoints
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.keypoints import Keypoints
-
-_LOWEST: Final = np.array([-1, -1, 0], np.float32)  # x, y, intensity
-_HIGHEST: Final = np.array([1, 1, 1], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was forecast over a stretch of T frames.
+    """What was forecast over a span of T frames.
 
     Attributes:
         forecast: (samples, T, K, 3), of every frame from those before it.
-        state: After the stretch.
+        state: After the span.
         seconds: That the model ran.
         half_width90: (T, K, 3), half the width of the 90 % interval around each coordinate of the
             forecast, mean over the sample paths; None when the model states none.
@@ -46,13 +43,13 @@ class Prediction:
         spread: Keypoints = self.forecast.std(axis=0)
         return spread
 
-    def errors(self, stretch: Stretch) -> NDArray[np.float32]:
+    def errors(self, span: Span) -> NDArray[np.float32]:
         """Returns how far each observed frame lay from its forecast, (M,).
 
         The mean distance of x and y over keypoints and sample paths.
         """
-        observed = stretch.observed
-        return forecast_errors(self.forecast[:, observed], stretch.keypoints[observed])
+        observed = span.observed
+        return forecast_errors(self.forecast[:, observed], span.keypoints[observed])
 
 
 class Predictor:
@@ -64,18 +61,18 @@ class Predictor:
     async def predict(
         self,
         models: ModelSet,
-        stretch: Stretch,
+        span: Span,
         state: State | None,
         samples: int,
         seed: int | None,
         deadline: Deadline,
     ) -> Prediction:
-        """Advances the recurrence over a stretch.
+        """Advances the recurrence over a span.
 
         Args:
             models: The configuration.
-            stretch: T frames, 0 or more.
-            state: From before the stretch; None where the timeline starts.
+            span: T frames, 0 or more.
+            state: From before the span; None where the timeline starts.
             samples: Paths, as many as the state has.
             seed: Of the noise; None for the mean path.
             deadline: The caller's.
@@ -85,17 +82,17 @@ class Predictor:
             DeadlineError: Time ran out.
         """
         vectors = initial_vectors(models, samples) if state is None else state.vectors
-        length = len(stretch.observed)
+        length = len(span.observed)
         if length == 0:
-            nothing = np.empty((samples, *stretch.keypoints.shape), np.float32)
-            return Prediction(nothing, State(stretch.start, vectors), 0.0)
-        paths = (samples, *stretch.keypoints.shape)
+            nothing = np.empty((samples, *span.keypoints.shape), np.float32)
+            return Prediction(nothing, State(span.start, vectors), 0.0)
+        paths = (samples, *span.keypoints.shape)
         run = await self._engine.infer(
             models.predictor_model,
             {
-                "keypoints": np.broadcast_to(stretch.keypoints, paths),
-                "observed": np.broadcast_to(stretch.observed.astype(np.float32), paths[:2]),
-                "noise": noise(seed, stretch.start, length, samples, models.noise_size),
+                "keypoints": np.broadcast_to(span.keypoints, paths),
+                "observed": np.broadcast_to(span.observed.astype(np.float32), paths[:2]),
+                "noise": noise(seed, span.start, length, samples, models.noise_size),
                 "state": vectors,
             },
             deadline.remaining_seconds(),
@@ -105,10 +102,9 @@ class Predictor:
             if state is None:
                 raise ArithmeticError(f"{models.predictor_model}: the forecast is not finite")
             raise InvalidInputError.of("state", "leads to a forecast that is not finite")
-        # Whoever forecasts motion overshoots; a keypoint past the border is not one.
         return Prediction(
-            np.clip(forecast, _LOWEST, _HIGHEST),
-            State(stretch.end, vectors),
+            clip_keypoints(forecast),
+            State(span.end, vectors),
             run.seconds,
             stated_interval(run.outputs.get("half_width90")),
         )

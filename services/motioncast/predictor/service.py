@@ -11,8 +11,8 @@ import numpy as np
 
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
 from motioncast.predictor.predictor import Prediction, Predictor
+from motioncast.predictor.span import Span, lay_out
 from motioncast.predictor.state import MAX_SAMPLES, State, decode_state, encode_state
-from motioncast.predictor.stretch import Stretch, lay_out
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.v1.predictor_pb2 import (
     DESCRIPTOR,
@@ -59,23 +59,23 @@ class PredictorServicer(PredictorServiceServicer):
     async def Predict(self, request: PredictRequest, context: Context) -> PredictResponse:
         models = self._catalogue.resolve(request.model)
         state = decode_state(request.state, models) if request.HasField("state") else None
-        stretch = _decode_stretch(request, models, state)
+        span = _decode_span(request, models, state)
         samples = _samples(request, state)
         seed = request.seed if request.HasField("seed") else None
         deadline = Deadline.of(context)
-        prediction = await self._predictor.predict(models, stretch, state, samples, seed, deadline)
-        errors = prediction.errors(stretch)
+        prediction = await self._predictor.predict(models, span, state, samples, seed, deadline)
+        errors = prediction.errors(span)
         if state is None:
             errors[0] = 0  # nothing forecasts the first frame of a timeline
         return PredictResponse(
-            predicted=_encode_predicted(prediction, stretch),
+            predicted=_encode_predicted(prediction, span),
             state=encode_state(prediction.state, models),
             observed_error=errors.tolist(),
             inference_ms=1000 * prediction.seconds,
         )
 
 
-def _decode_stretch(request: PredictRequest, models: ModelSet, state: State | None) -> Stretch:
+def _decode_span(request: PredictRequest, models: ModelSet, state: State | None) -> Span:
     check_range("observed", len(request.observed), 0, MAX_OBSERVED)
     check_range("horizon", request.horizon, 0, MAX_HORIZON)
     keypoints = np.empty((len(request.observed), models.keypoints, 3), np.float32)
@@ -98,11 +98,11 @@ def _samples(request: PredictRequest, state: State | None) -> int:
     return samples
 
 
-def _encode_predicted(prediction: Prediction, stretch: Stretch) -> Iterator[PredictedFrame]:
+def _encode_predicted(prediction: Prediction, span: Span) -> Iterator[PredictedFrame]:
     spread, half_width90 = prediction.spread(), prediction.half_width90
-    for t in np.flatnonzero(~stretch.observed).tolist():
+    for t in np.flatnonzero(~span.observed).tolist():
         yield PredictedFrame(
-            index=stretch.start + t,
+            index=span.start + t,
             samples=map(encode_keypoints, prediction.forecast[:, t]),
             spread=encode_keypoints(spread[t]),
             half_width90=None if half_width90 is None else encode_keypoints(half_width90[t]),

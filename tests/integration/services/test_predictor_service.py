@@ -269,12 +269,12 @@ def points(x: float) -> list[ObservedFrame]:
         (
             lambda: PredictRequest(observed=frames(10**9), state=state()),
             "observed[0].index",
-            "the stretch from 5 to 1000000000 has 999999996 frames, which exceeds the limit of 512",
+            "the span from 5 to 1000000000 has 999999996 frames, which exceeds the limit of 512",
         ),
         (
             lambda: PredictRequest(observed=frames(0, 400), horizon=200),
             "horizon",
-            "the stretch from 0 to 600 has 601 frames, which exceeds the limit of 512",
+            "the span from 0 to 600 has 601 frames, which exceeds the limit of 512",
         ),
         (
             lambda: PredictRequest(observed=frames(2**64 - 1)),
@@ -345,7 +345,7 @@ def points(x: float) -> list[ObservedFrame]:
         ),
     ],
 )
-async def test_what_makes_no_stretch_is_refused(
+async def test_what_makes_no_span_is_refused(
     served: ModelsServed, request_of: Callable[[], PredictRequest], field: str, problem: str
 ) -> None:
     error = await refusal(served.predictor.Predict(request_of()))

@@ -1,7 +1,7 @@
-"""A stretch of the timeline: which of its frames were observed, and their keypoints.
+"""A span of the timeline: which of its frames were observed, and their keypoints.
 
 next_index ... observed ... gap ... observed | horizon |
-|------------------------ stretch ---------------------|
+|------------------------ span ------------------------|
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.keypoints import Keypoints
 
-MAX_STRETCH_FRAMES: Final = 512  # the most observed frames of a call and the longest horizon
+MAX_SPAN_FRAMES: Final = 512  # the most observed frames of a call and the longest horizon
 _MAX_INDEX: Final = 2**64 - 1  # what the contract's type can tell
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Span:
     """T frames in a row.
 
     Attributes:
@@ -36,24 +36,24 @@ class Stretch:
 
     @property
     def end(self) -> int:
-        """Index of the first frame past the stretch."""
+        """Index of the first frame past the span."""
         return self.start + len(self.observed)
 
 
 def lay_out(
     indices: Sequence[int], keypoints: Keypoints, horizon: int, next_index: int | None
-) -> Stretch:
-    """Returns the stretch from `next_index` over the observed frames to the horizon's end.
+) -> Span:
+    """Returns the span from `next_index` over the observed frames to the horizon's end.
 
     Args:
         indices: Of the observed frames on the timeline.
         keypoints: (M, K, 3), of the observed frames.
         horizon: Frames past the last observed one.
-        next_index: Where the stretch starts; None lets the first observed frame start it.
+        next_index: Where the span starts; None lets the first observed frame start it.
 
     Raises:
         InvalidInputError: Indices do not increase or lie before the start, nothing tells where
-            the stretch starts, or it is longer than MAX_STRETCH_FRAMES.
+            the span starts, or it is longer than MAX_SPAN_FRAMES.
     """
     if next_index is None and not indices:
         raise InvalidInputError.of(
@@ -77,15 +77,15 @@ def lay_out(
     offsets = [index - start for index in indices]
     every[offsets] = keypoints
     observed[offsets] = True
-    return Stretch(start, every, observed)
+    return Span(start, every, observed)
 
 
 def _check_length(field: str, start: int, end: int) -> None:
-    if end - start > MAX_STRETCH_FRAMES:
+    if end - start > MAX_SPAN_FRAMES:
         raise InvalidInputError.of(
             field,
-            f"the stretch from {start} to {end - 1} has {end - start} frames, which exceeds the "
-            f"limit of {MAX_STRETCH_FRAMES}",
+            f"the span from {start} to {end - 1} has {end - start} frames, which exceeds the "
+            f"limit of {MAX_SPAN_FRAMES}",
         )
     if end > _MAX_INDEX:
         raise InvalidInputError.of(field, f"index {end} is beyond the end of every timeline")
