@@ -23,11 +23,10 @@ from motioncast.client import (
     Source,
     Stream,
     StreamOptions,
-    is_observed,
 )
 from motioncast.framing import Framed
 from motioncast.sources import Gathering
-from motioncast.wire.patterns import DEFAULT_OBSERVED, DEFAULT_PREDICTED
+from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED, Pattern
 
 T = TypeVar("T")
 
@@ -45,6 +44,11 @@ class CastOptions:
     real_time: bool = False  # frames are sent when a camera would have them, else at once
     frame: FramingMode = FramingMode.OFF  # how pictures are framed
     encoding: Encoding = "rgb8"  # how images are sent
+
+    @property
+    def pattern(self) -> Pattern:
+        """M:N."""
+        return Pattern(self.observed, self.predicted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ async def cast(
     async for frame in stream:
         arrived = time.perf_counter()
         keep(frame.image)
-        latest = latest_sent(frame.index, options.observed, options.predicted)
+        latest = options.pattern.latest_expected(frame.index)
         frames.append(
             CastFrame(
                 frame.index,
@@ -151,12 +155,6 @@ async def cast(
         )
     wall_seconds = time.perf_counter() - started
     return Cast(stream.config, stream.report, tuple(frames), wall_seconds)
-
-
-def latest_sent(index: int, observed: int, predicted: int) -> int:
-    """Returns the latest frame at or before `index` that the pattern sends."""
-    into_group = index % (observed + predicted)
-    return index - max(0, into_group - (observed - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +194,7 @@ def _open(
         return stream, frames.taken
 
     def detect(index: int) -> list[NDArray[np.float32] | FramedKeypoints | Source | None]:
-        if not is_observed(index, options.observed, options.predicted):
+        if not options.pattern.expects(index):
             return [None]
         framed = None if framing is None else framing.frame(index, video[index])
         image = video[index] if framed is None else framed.image

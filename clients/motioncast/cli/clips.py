@@ -24,27 +24,9 @@ from motioncast.cli.streaming import ANSWER_SECONDS, open_service
 from motioncast.client import FramingMode, Origin, Pixels, Service
 from motioncast.client.video import read_video
 from motioncast.media import shown
+from motioncast.timeline.pattern import Pattern
 
 SUFFIXES: Final = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".mpg", ".webm", ".webp"}
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """M observed frames, then N predicted ones; N = 0 sends every frame."""
-
-    observed: int
-    predicted: int
-
-    @classmethod
-    def parse(cls, text: str) -> Pattern:
-        """Returns the pattern written `M:N`; CommandError when it is not one."""
-        observed, _, predicted = text.partition(":")
-        if not (observed.isdecimal() and predicted.isdecimal() and int(observed)):
-            raise CommandError(f"--pattern: {text!r} is not M:N with M of 1 or more, as in 5:5")
-        return cls(int(observed), int(predicted))
-
-    def __str__(self) -> str:
-        return f"{self.observed}:{self.predicted}"
 
 
 @dataclass(frozen=True, slots=True)

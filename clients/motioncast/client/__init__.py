@@ -39,7 +39,6 @@ from motioncast.client.types import (
     LatencySummary,
     Mode,
     Model,
-    Origin,
     Pixels,
     Report,
     ServerInfo,
@@ -47,6 +46,7 @@ from motioncast.client.types import (
     StageTimings,
 )
 from motioncast.framing import Crop, FramingMode, put_back
+from motioncast.timeline.origin import Origin
 
 __all__ = [
     "ByteCounts",

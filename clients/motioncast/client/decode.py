@@ -13,12 +13,12 @@ from motioncast.client.types import (
     Frame,
     LatencySummary,
     Model,
-    Origin,
     Report,
     ServerInfo,
     StageTimings,
 )
 from motioncast.framing import FramingMode
+from motioncast.timeline.origin import Origin
 from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     GetServerInfoResponse,

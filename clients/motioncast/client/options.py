@@ -9,6 +9,12 @@ from typing import Final, TypedDict
 from motioncast.client.errors import InvalidRequestError
 from motioncast.client.types import Encoding, Framing, Mode
 from motioncast.framing import FramingMode
+from motioncast.timeline.pattern import (
+    DEFAULT_OBSERVED,
+    DEFAULT_PREDICTED,
+    MAX_GROUP_FRAMES,
+    Pattern,
+)
 from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_RECONSTRUCTION,
     TRANSFER_MODE_TRANSFER,
@@ -16,7 +22,6 @@ from motioncast.v1.motion_transfer_pb2 import (
 )
 from motioncast.wire import images
 from motioncast.wire.framing import encode_mode
-from motioncast.wire.patterns import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
 ENCODINGS: Final[dict[Encoding, images.Encoding]] = {
     "rgb8": images.RGB8,
@@ -72,8 +77,8 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
     config = StreamConfig(
         mode=MODES[mode],
         relative_motion=options["relative_motion"],
-        observed_frames=_whole("observed", options["observed"], 1, 256),
-        predicted_frames=_whole("predicted", options["predicted"], 0, 256),
+        observed_frames=_whole("observed", options["observed"], 1, MAX_GROUP_FRAMES),
+        predicted_frames=_whole("predicted", options["predicted"], 0, MAX_GROUP_FRAMES),
         frame_rate=_frame_rate(options["frame_rate"]),
         output_encoding=encoding("output", options["output"]),
     )
@@ -91,7 +96,7 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
 
 def is_observed(index: int, observed: int, predicted: int) -> bool:
     """Tells whether the pattern sends frame `index`: the first M of every M + N are sent."""
-    return index % (observed + predicted) < observed
+    return Pattern(observed, predicted).expects(index)
 
 
 def encoding(field: str, name: Encoding) -> images.Encoding:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.framing import Crop, FramingMode
+from motioncast.timeline.origin import Origin as Origin  # part of what a client gets back
 
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3), RGB
 Keypoints: TypeAlias = NDArray[np.float32]  # (K, 3): x, y in [-1, 1], intensity in [0, 1]
@@ -28,14 +29,6 @@ class Source:
     image: Pixels  # (H, W, 3)
     index: int  # 0 to 3
     keypoints: Keypoints | None = None  # (K, 3); None lets the server detect them
-
-
-class Origin(StrEnum):
-    """Where the keypoints of a frame came from."""
-
-    OBSERVED = "observed"  # the sender supplied them
-    PREDICTED = "predicted"  # the sender skipped the frame on purpose; a forecast
-    CONCEALED = "concealed"  # the frame was expected but did not come; a forecast
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motioncast.cli.cast import CastFrame, latest_sent
+from motioncast.cli.cast import CastFrame
 from motioncast.cli.render import choose
 from motioncast.client import Origin
 
@@ -30,10 +30,3 @@ def test_frames_shown_are_of_both_origins_in_equal_numbers(observed: int, predic
 
 def test_a_video_shorter_than_the_strip_shows_every_frame_once() -> None:
     assert [frame.index for frame in choose(_timeline(1, 1, 2), 6)] == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("index", "latest"), [(0, 0), (1, 1), (2, 2), (3, 2), (4, 2), (5, 5), (9, 7)]
-)
-def test_the_latest_frame_sent_under_3_observed_2_predicted(index: int, latest: int) -> None:
-    assert latest_sent(index, observed=3, predicted=2) == latest

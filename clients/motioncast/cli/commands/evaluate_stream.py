@@ -36,11 +36,12 @@ def evaluate_stream(
     """PSNR and SSIM of what comes back, on observed and on predicted frames."""
     from rich.console import Console
 
-    from motioncast.cli.clips import Pattern, as_json, clips_table, evaluate_clips, find_clips
+    from motioncast.cli.clips import as_json, clips_table, evaluate_clips, find_clips
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.stoppable import run_stoppable
     from motioncast.framing import FramingMode
+    from motioncast.timeline.pattern import Pattern
 
     patterns = [Pattern.parse(text) for text in pattern or ("1:0", "1:1", "5:5")]
     chosen = find_clips(folder, clips)

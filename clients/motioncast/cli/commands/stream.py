@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from motioncast.wire.patterns import DEFAULT_OBSERVED, DEFAULT_PREDICTED
+from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
 if TYPE_CHECKING:
     from motioncast.cli.streaming import StreamJob
