@@ -1,7 +1,7 @@
 """A build hook: what a wheel holds besides its own folder, and an editable install does not.
 
     [tool.hatch.build.targets.wheel.hooks.custom]
-    path = "../.ci/only_in_wheels.py"
+    path = "only_in_wheels.py"
     folders = { "../model_repository" = "motioncast/model_repository" }
 
 Hatch's own `force-include` copies folders into the environment of an editable install too, where
