@@ -92,6 +92,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texture", type=float, default=0.0)
     parser.add_argument("--landmarks", type=float, default=0.0, metavar="WEIGHT")
     parser.add_argument("--emphasis", type=float, metavar="WEIGHT", help="of lips, lids, brows")
+    parser.add_argument("--mouth", type=float, metavar="WEIGHT", help="of what is between the lips")
     parser.add_argument("--expressive", type=_share, default=0.3, metavar="SHARE")
     parser.add_argument("--rooms", type=Path, metavar="FOLDER", help="videos or photographs")
     parser.add_argument(
@@ -118,6 +119,7 @@ def _settings(options: argparse.Namespace) -> FaceSettings | FaceAdversarialSett
         "texture_weight": options.texture,
         "landmark_weight": options.landmarks,
         "region_emphasis": options.emphasis,
+        "mouth_emphasis": options.mouth,
         "equivariance_weight": options.equivariance,
         "seed": options.seed,
     }

@@ -66,14 +66,15 @@ class FaceTraining(ReconstructionTraining):
             synthesis = self.model.synthesis
             output = synthesis.decode(synthesis.encode(source), of_source, of_driving.unsqueeze(1))
         image, warped = output.image.float(), output.warped.float()
+        between = inside_mouth(batch.driving_points, driving.shape[-1])
         weights = 1 + settings.region_emphasis * looked_at(batch.driving_points, driving.shape[-1])
+        weights = weights + settings.mouth_emphasis * between
         terms["pixels"] = settings.pixel_weight * losses.weighted_l1(image, driving, weights)
         terms["decibels"] = settings.decibel_weight * losses.decibels(image, driving, weights)
         terms["gradient"] = settings.gradient_weight * weighted_gradient(image, driving, weights)
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
         if settings.texture_weight:
-            smooth = 1 - inside_mouth(batch.driving_points, driving.shape[-1])
-            texture = texture_l1(image, driving, weights * smooth)
+            texture = texture_l1(image, driving, weights * (1 - between))
             terms["texture"] = settings.texture_weight * texture
         if settings.landmark_weight:
             apart = self.landmarks(image, driving, batch.driving_points)

@@ -68,6 +68,7 @@ class FaceSettings(TrainingSettings):
 
     freeze_detector: Share = 0.4
     region_emphasis: float = 2.0  # weight of lips, lids and brows beyond the 1 of the rest
+    mouth_emphasis: float = 0.0  # likewise, of what is between the lips
     texture_weight: float = 0.0  # of how much detail there is, wherever exactly it lies
     landmark_weight: float = 0.0  # of where the face mesh finds lids, lips and the rest
 
@@ -91,6 +92,7 @@ class FaceAdversarialSettings(LiteAdversarialSettings):
     """Settings for fine-tuning trained networks of faces against a discriminator of close-ups."""
 
     region_emphasis: float = 2.0
+    mouth_emphasis: float = 0.0
     texture_weight: float = 0.0
     landmark_weight: float = 0.0
     close_up_pixels: Count = 96
