@@ -11,9 +11,10 @@ import pytest
 from motioncast.client import Frame, Origin, Pixels, connect
 from motioncast.client.video import read_video
 from motioncast.evaluate.pipelines import RepositoryPipeline
-from motioncast.evaluate.reconstruction import Original, Pattern, reconstruct
+from motioncast.evaluate.reconstruction import Original, reconstruct
 from motioncast.inference import default_repository
 from motioncast.stack import Stack, StackSettings
+from motioncast.timeline.pattern import Pattern
 
 CLIP = Path(__file__).parents[3] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
 

@@ -20,7 +20,7 @@ from motioncast.models.predictors import (
     linear,
     pattern,
 )
-from motioncast.models.var import Pattern
+from motioncast.models.var import Window
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.predictor_training import PredictorTraining
 from motioncast.train.settings import Schedule
@@ -104,7 +104,7 @@ def test_the_oscillations_have_the_amplitude_and_noise_they_were_asked_for() -> 
 def test_a_direct_vector_autoregression_comes_near_the_optimum_of_a_linear_system() -> None:
     system = LinearSystem(keypoints=2)
     clips = list(system.simulate(200, 40, seed=1))
-    fitted = fit_var(clips[20:], clips[:20], [Pattern(8, 8, 16)])
+    fitted = fit_var(clips[20:], clips[:20], [Window(8, 8, 16)])
     fresh = list(system.simulate(60, 40, seed=2))
     assert (over_optimum(fitted, system, fresh, SETTING) < 1.02).all()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from motioncast.evaluate.protocols import PROTOCOLS, relative_motion, transfer_sources
+from motioncast.timeline.motion import RelativeMotion
+from motioncast.timeline.origin import Origin
 
 
 def test_m1_observes_5_frames_and_predicts_27() -> None:
@@ -76,3 +79,12 @@ def test_relative_motion_adds_the_displacement_since_the_first_frame_to_the_sour
 
     assert_close(moved[:, 0, :2], torch.tensor([[0.5, -0.5], [0.6, -0.3], [1.0, -0.5]]))
     assert_close(moved[:, 0, 2], torch.tensor([0.6, 0.5, 0.6]))
+
+
+def test_relative_motion_is_that_of_a_session_bit_by_bit() -> None:
+    random = np.random.default_rng(4)
+    source = random.uniform(-1, 1, (10, 3)).astype(np.float32)
+    driving = random.uniform(-1, 1, (20, 10, 3)).astype(np.float32)
+    served = RelativeMotion().move_all(source, driving, [Origin.OBSERVED] * 20)
+    moved = relative_motion(torch.from_numpy(driving), torch.from_numpy(source))
+    np.testing.assert_array_equal(moved.numpy(), served)

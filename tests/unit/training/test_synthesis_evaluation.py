@@ -21,7 +21,6 @@ from motioncast.evaluate.reconstruction import (
     ALL_SENT,
     ClipQuality,
     Original,
-    Pattern,
     reconstruct,
     summaries,
 )
@@ -30,6 +29,7 @@ from motioncast.models.checkpoint_predictor import save_predictor
 from motioncast.models.configurations import LITE64
 from motioncast.models.predictor import PredictorSizes
 from motioncast.models.predictors import pattern as mask_of
+from motioncast.timeline.pattern import Pattern
 
 Frames = npt.NDArray[np.uint8]
 POINTS = [((3 + t, 12 - t // 2), (4, 11)) for t in range(8)]  # red moves, green rests
@@ -174,12 +174,6 @@ def test_the_summary_weighs_clips_alike_and_compares_with_the_first_networks() -
     assert [row.forecast_cost_db for row in rows] == [0.0, 1.0, 0.0]
     assert [row.cost_db for row in rows] == [0.0, 0.0, 0.5]
     assert [row.flicker_ratio for row in rows] == [0.5, 0.5, 0.5]
-
-
-@pytest.mark.parametrize("text", ["0:3", "5", "a:b", "-1:1"])
-def test_what_is_no_pattern_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not M:N"):
-        Pattern.parse(text)
 
 
 def test_a_clip_of_one_frame_has_nothing_to_reconstruct() -> None:

@@ -19,7 +19,7 @@ from motioncast.models.checkpoint_predictor import (
 )
 from motioncast.models.predictor import PredictorSizes
 from motioncast.models.predictors import continue_free, pattern
-from motioncast.models.var import Gap, Pattern, gaps
+from motioncast.models.var import Gap, Window, gaps
 from motioncast.train.var import PATTERNS, fit_var, horizons_by_offsets, ridge_regression
 
 REST = torch.tensor([0.1, -0.2, 0.5])
@@ -61,7 +61,7 @@ def test_the_gaps_of_a_timeline_know_which_frames_were_observed_before_them() ->
 
 
 def test_a_map_reaches_as_far_as_the_longest_gap_after_its_frames() -> None:
-    wanted = horizons_by_offsets([Pattern(5, 27, 32), Pattern(5, 25, 30), Pattern(5, 5, 20)], 6)
+    wanted = horizons_by_offsets([Window(5, 27, 32), Window(5, 25, 30), Window(5, 5, 20)], 6)
     assert wanted == {(0, -1, -2, -3, -4): 27, (0, -1, -2, -3, -4, -10): 5}
 
 
@@ -95,7 +95,7 @@ def test_features_that_never_vary_leave_the_regression_finite() -> None:
 
 def test_the_forecast_is_the_regression_on_raw_coordinates_of_the_lagged_frames() -> None:
     clips, _ = var2(clips=20, frames=24, seed=0)
-    fitted = fit_var(clips, [], [Pattern(3, 4, 7)], ridges=[0.0])
+    fitted = fit_var(clips, [], [Window(3, 4, 7)], ridges=[0.0])
     windows = torch.stack([clip[t : t + 3].flip(0) for clip in clips for t in range(24 - 6)])
     design = np.concatenate(
         [windows.flatten(1).double().numpy(), np.ones((len(windows), 1))], axis=1
@@ -110,7 +110,7 @@ def test_the_forecast_is_the_regression_on_raw_coordinates_of_the_lagged_frames(
 
 def test_a_var2_process_is_forecast_as_its_own_matrix_would() -> None:
     clips, companion = var2(clips=200, frames=60, seed=0)
-    fitted = fit_var(clips[:150], clips[150:], [Pattern(4, 8, 12)])
+    fitted = fit_var(clips[:150], clips[150:], [Window(4, 8, 12)])
     fresh, _ = var2(clips=100, frames=12, seed=1)
     windows = torch.stack(fresh)
     centred = (windows - REST).flatten(2)
@@ -136,7 +136,7 @@ def test_at_one_to_one_lines_are_continued_from_every_other_frame() -> None:
         for start in starts
         for velocity in velocities
     ]
-    fitted = fit_var(clips, [], [Pattern(1, 1, 6)], lags=2, ridges=[0.0])
+    fitted = fit_var(clips, [], [Window(1, 1, 6)], lags=2, ridges=[0.0])
     assert set(fitted.maps) == {(0,), (0, -2)}
     timeline = torch.full((1, 6, 1, 3), torch.nan)
     timeline[0, ::2] = clips[4][:6:2]
@@ -148,12 +148,12 @@ def test_the_validation_clips_choose_the_ridge() -> None:
     clips, _ = var2(clips=3, frames=30, seed=0)
     validation, _ = var2(clips=50, frames=30, seed=1)
     overfitted, ruled = 0.0, 0.03
-    chosen = fit_var(clips, validation, [Pattern(5, 3, 8)], ridges=[overfitted, ruled])
+    chosen = fit_var(clips, validation, [Window(5, 3, 8)], ridges=[overfitted, ruled])
     tested, _ = var2(clips=50, frames=8, seed=2)
     windows = torch.stack(tested)
 
     def error(ridge: float) -> float:
-        fitted = fit_var(clips, [], [Pattern(5, 3, 8)], ridges=[ridge])
+        fitted = fit_var(clips, [], [Window(5, 3, 8)], ridges=[ridge])
         miss = continue_free(fitted, windows[:, :5], 3) - windows[:, 5:]
         return float(torch.linalg.vector_norm(miss[..., :2], dim=-1).mean())
 
@@ -163,7 +163,7 @@ def test_the_validation_clips_choose_the_ridge() -> None:
 
 def test_forecasts_stay_within_the_range_of_keypoints_and_ignore_what_is_not_observed() -> None:
     clips, _ = var2(clips=10, frames=40, seed=0)
-    fitted = fit_var(clips, [], [Pattern(5, 5, 20)])
+    fitted = fit_var(clips, [], [Window(5, 5, 20)])
     keypoints, observed = 3 * torch.stack(clips)[:, :20], pattern(5, 5, 20)
     expected = fitted(keypoints, observed)
     assert_close(expected[:, observed], keypoints[:, observed], atol=0, rtol=0)
@@ -176,21 +176,21 @@ def test_forecasts_stay_within_the_range_of_keypoints_and_ignore_what_is_not_obs
 @pytest.mark.parametrize("mask", [pattern(2, 3, 5), pattern(5, 6, 11)])
 def test_a_pattern_it_was_not_fitted_for_is_refused_with_those_it_was(mask: Tensor) -> None:
     clips, _ = var2(clips=4, frames=20, seed=0)
-    fitted = fit_var(clips, [], [Pattern(5, 5, 10), Pattern(1, 1, 4)])
+    fitted = fit_var(clips, [], [Window(5, 5, 10), Window(1, 1, 4)])
     with pytest.raises(ValueError, match=r"5:5 over 10 frames, 1:1 over 4 frames"):
         fitted(torch.rand(1, len(mask), 2, 3), mask)
 
 
 def test_patterns_longer_than_every_clip_are_left_out_until_none_remains() -> None:
     clips, _ = var2(clips=4, frames=30, seed=0)
-    assert fit_var(clips, [], PATTERNS).patterns == (Pattern(5, 25, 30), Pattern(10, 12, 22))
+    assert fit_var(clips, [], PATTERNS).patterns == (Window(5, 25, 30), Window(10, 12, 22))
     with pytest.raises(ValueError, match="longest has 21 frames"):
         fit_var([clip[:21] for clip in clips], [], PATTERNS)
 
 
 def test_a_vector_autoregression_survives_the_disk_unchanged(tmp_path: Path) -> None:
     clips, _ = var2(clips=4, frames=20, seed=0)
-    fitted = fit_var(clips, clips, [Pattern(5, 5, 20)])
+    fitted = fit_var(clips, clips, [Window(5, 5, 20)])
     save_var(fitted, tmp_path / "var.pt")
     read = load_var(tmp_path / "var.pt")
     keypoints, observed = torch.stack(clips), pattern(5, 5, 20)
@@ -204,7 +204,7 @@ def test_a_vector_autoregression_survives_the_disk_unchanged(tmp_path: Path) -> 
 
 def test_each_loader_refuses_the_other_kind_of_predictor_by_name(tmp_path: Path) -> None:
     clips, _ = var2(clips=4, frames=20, seed=0)
-    save_var(fit_var(clips, [], [Pattern(1, 1, 4)]), tmp_path / "var.pt")
+    save_var(fit_var(clips, [], [Window(1, 1, 4)]), tmp_path / "var.pt")
     sizes = PredictorSizes(keypoints=2, hidden=8, latent=2, features=4)
     save_predictor(build_predictor("gru", sizes), tmp_path / "gru.pt")
     with pytest.raises(PredictorCheckpointError, match=r"gru\.pt: .*'gru'"):

@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from motioncast.models.predictor import clamp_keypoints
 from motioncast.models.predictors import pattern
+from motioncast.timeline.motion import relative_motion as moved_since
 
 Mode = Literal["reconstruction", "transfer"]
 MODES: tuple[Mode, ...] = ("reconstruction", "transfer")
@@ -85,7 +85,9 @@ def transfer_sources(videos: Sequence[Hashable], generator: torch.Generator) -> 
 
 def relative_motion(driving: Tensor, source: Tensor) -> Tensor:
     """Moves the source (K, 3) as driving (T, K, 3) moves away from its first frame: (T, K, 3)."""
-    return clamp_keypoints(source + driving - driving[:1])
+    start = driving[0].cpu().numpy()
+    moved = moved_since(source.cpu().numpy(), driving.cpu().numpy(), start)
+    return torch.from_numpy(moved).to(driving)
 
 
 def _draw_other(clip: int, videos: Sequence[Hashable], generator: torch.Generator) -> int:

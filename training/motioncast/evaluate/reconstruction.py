@@ -23,26 +23,9 @@ from motioncast.evaluate.metrics.pixels import psnr, ssim
 from motioncast.evaluate.metrics.sharpness import sharpness
 from motioncast.evaluate.pipelines import Pipeline
 from motioncast.models.predictors import pattern as mask_of
+from motioncast.timeline.pattern import Pattern
 
 FRAMES_PER_CALL = 8  # of double precision: more would leave the processor's cache
-
-
-class Pattern(NamedTuple):
-    """M observed frames, then N predicted ones, again and again; N = 0 sends every frame."""
-
-    observed: int
-    predicted: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Returns the pattern written `M:N`; ValueError when it is not one."""
-        observed, _, predicted = text.partition(":")
-        if not (observed.isdecimal() and predicted.isdecimal() and int(observed)):
-            raise ValueError(f"--pattern: {text!r} is not M:N with M of 1 or more, as in 5:5")
-        return cls(int(observed), int(predicted))
-
-    def __str__(self) -> str:
-        return f"{self.observed}:{self.predicted}"
 
 
 ALL_SENT = Pattern(1, 0)

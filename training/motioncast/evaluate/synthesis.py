@@ -32,13 +32,13 @@ from motioncast.evaluate.reconstruction import (
     PATTERNS,
     ClipQuality,
     Original,
-    Pattern,
     Quality,
     reconstruct,
     summaries,
 )
 from motioncast.evaluate.report import table
 from motioncast.evaluate.tables import check_replaceable
+from motioncast.timeline.pattern import Pattern
 from motioncast.wire.errors import DomainError
 
 

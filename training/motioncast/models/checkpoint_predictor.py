@@ -14,7 +14,7 @@ from motioncast.models.gru import GRU, MonkeyNetGRU
 from motioncast.models.predictor import MotionStatistics, PredictorSizes, RecurrentPredictor
 from motioncast.models.predictors import Predictor, free_running
 from motioncast.models.simlpe import SiMLPe
-from motioncast.models.var import DirectMap, Pattern, VectorAutoregression
+from motioncast.models.var import DirectMap, VectorAutoregression, Window
 from motioncast.models.vrnn import VRNN
 
 FORMAT = "motioncast.predictor"
@@ -142,7 +142,7 @@ def _autoregression(content: dict[str, Any], path: Path) -> VectorAutoregression
         return VectorAutoregression(
             statistics=MotionStatistics(**content["statistics"]),
             lags=content["lags"],
-            patterns=tuple(Pattern(*each) for each in content["patterns"]),
+            patterns=tuple(Window(*each) for each in content["patterns"]),
             maps={
                 tuple(each["offsets"]): DirectMap(each["weights"], tuple(each["ridges"]))
                 for each in content["maps"]

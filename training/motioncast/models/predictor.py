@@ -41,6 +41,7 @@ from motioncast.models.interval import (
     factor_at,
     uncalibrated,
 )
+from motioncast.timeline.ranges import INTENSITY, POSITION
 
 FIRST_SLOPE = 0.3  # before training
 
@@ -318,7 +319,7 @@ class GatedRecurrence(nn.Module):
 def clamp_keypoints(keypoints: Tensor) -> Tensor:
     """Bounds x and y to [-1, 1] and intensity to [0, 1] in (..., K, 3)."""
     position, intensity = keypoints[..., :2], keypoints[..., 2:]
-    return torch.cat([position.clamp(-1.0, 1.0), intensity.clamp(0.0, 1.0)], dim=-1)
+    return torch.cat([position.clamp(*POSITION), intensity.clamp(*INTENSITY)], dim=-1)
 
 
 def as_keypoints(coordinates: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from motioncast.models.predictor import RecurrentPredictor, clamp_keypoints
+from motioncast.timeline.pattern import Pattern
 
 DAMPED_SLOPE = 0.7
 
@@ -44,12 +45,9 @@ Sampler = Callable[[Tensor, Tensor], Tensor]  # (B, T, K, 3), (T,) -> (S, B, T, 
 
 def pattern(observed: int, predicted: int, frames: int) -> Tensor:
     """Returns a mask (T,) of M frames True, then N False, repeated and cut at `frames`."""
-    if observed < 1 or predicted < 0 or frames < 1:
-        raise ValueError(
-            f"pattern: {observed}:{predicted} over {frames} frames"
-            " (expected M of 1 or more, N of 0 or more, 1 frame or more)"
-        )
-    return torch.arange(frames) % (observed + predicted) < observed
+    if frames < 1:
+        raise ValueError(f"pattern: {frames} frames (expected 1 or more)")
+    return torch.tensor(Pattern(observed, predicted).mask(frames))
 
 
 def continue_free(predictor: Predictor, observed: Tensor, horizon: int) -> Tensor:

@@ -23,8 +23,8 @@ from motioncast.models.predictors import check_timeline, fill
 Offsets = tuple[int, ...]  # of the last observed frames from the newest: 0, -1, ...
 
 
-class Pattern(NamedTuple):
-    """M observed then N predicted frames, repeated over a number of frames."""
+class Window(NamedTuple):
+    """So many frames of a pattern: M observed, then N predicted ones, over and over."""
 
     observed: int
     predicted: int
@@ -35,7 +35,7 @@ class Pattern(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """A stretch of unobserved frames after frame `last`, and what has been observed by then."""
+    """Unobserved frames in a row after frame `last`, and what has been observed by then."""
 
     last: int
     length: int
@@ -55,7 +55,7 @@ class VectorAutoregression:
 
     statistics: MotionStatistics
     lags: int
-    patterns: tuple[Pattern, ...]  # those it was fitted for
+    patterns: tuple[Window, ...]  # those it was fitted for
     maps: Mapping[Offsets, DirectMap]
 
     def __call__(self, keypoints: Tensor, observed: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ from motioncast.models.predictors import pattern
 from motioncast.models.var import (
     DirectMap,
     Offsets,
-    Pattern,
     VectorAutoregression,
+    Window,
     describe,
     gaps,
 )
@@ -42,11 +42,11 @@ RIDGES = (
 
 # The paper's M1, M2 and BAIR, the comparison of forecast errors, and the stream's default.
 PATTERNS = (
-    Pattern(5, 27, 32),
-    Pattern(1, 1, 32),
-    Pattern(5, 25, 30),
-    Pattern(10, 12, 22),
-    Pattern(5, 5, 32),
+    Window(5, 27, 32),
+    Window(1, 1, 32),
+    Window(5, 25, 30),
+    Window(10, 12, 22),
+    Window(5, 5, 32),
 )
 
 
@@ -68,7 +68,7 @@ class Rows(NamedTuple):
 def fit_var(
     clips: Sequence[Tensor],
     validation: Sequence[Tensor],
-    patterns: Sequence[Pattern] = PATTERNS,
+    patterns: Sequence[Window] = PATTERNS,
     lags: int = LAGS,
     ridges: Sequence[float] = RIDGES,
 ) -> VectorAutoregression:
@@ -101,7 +101,7 @@ def fit_var(
     return VectorAutoregression(statistics, lags, fitted, maps)
 
 
-def horizons_by_offsets(patterns: Sequence[Pattern], lags: int) -> dict[Offsets, int]:
+def horizons_by_offsets(patterns: Sequence[Window], lags: int) -> dict[Offsets, int]:
     """Returns the longest gap of the patterns after every set of observed frames."""
     longest: dict[Offsets, int] = {}
     for observed, predicted, frames in patterns:
