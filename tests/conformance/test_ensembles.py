@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.subjects import Subject
-from support.toy_ensembles import toy_frames, toy_path
+from support.toy_ensembles import toy_frames
 from support.toy_models import (
     HEIGHT,
     KEYPOINTS,
@@ -18,6 +18,7 @@ from support.toy_models import (
     WIDTH,
     image_with_points,
     keypoints_of_points,
+    toy_path,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from support.toy_configs import build_configured_repository
-from support.toy_models import CONFIGURATION, toy_frame, toy_rollout
+from support.toy_models import CONFIGURATION, toy_frame
 
 from motioncast.export.joining import joined, write_joined
 
@@ -17,18 +17,6 @@ def build_joined_repository(root: Path) -> Path:
     build_configured_repository(root)
     write_joined(root, joined(CONFIGURATION, root, []))
     return root
-
-
-def toy_path(keypoints: NDArray[np.float32], observed: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Returns the keypoints (T, K, 3) of every frame: observed, or else the toy's forecast.
-
-    Args:
-        keypoints: (T, K, 3); ignored where not observed.
-        observed: (T,); the first is True.
-    """
-    forecast = toy_rollout(keypoints, observed)
-    path: NDArray[np.float32] = np.where(observed[:, None, None], keypoints, forecast)
-    return path
 
 
 def toy_frames(path: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """A model repository "toy" in closed form, so that expected values come from mathematics.
 
     keypoint    keypoint k = centroid of colour channel k (0 red, 1 green), intensity = mean / 255
-    predictor   x_t = x_{t-1} + (x_{t-1} - x_{t-2}) + 0.01 noise, clamped; 0 at first, then hold
+    predictor   x_t = x_{t-1} + (x_{t-1} - x_{t-2}) + 0.01 noise; 0 at first, then hold
+                told as it is, past the border too; clamped where it goes on from it
                 half_width90_t = |x_{t-1} - x_{t-2}|, at most 1
     synthesis   every pixel = round(255 * ((x+1)/2, (y+1)/2, intensity)) of driving keypoint 0
 
@@ -74,7 +75,7 @@ def keypoints_of_points(
 
 
 def toy_rollout(keypoints: NDArray[np.float32], observed: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Returns the mean path's forecast (T, K, 3) of each step, from a timeline's start.
+    """Returns the mean path's forecast (T, K, 3) of each step, from a timeline's start, not cut.
 
     Args:
         keypoints: (T, K, 3); ignored where not observed.
@@ -86,9 +87,21 @@ def toy_rollout(keypoints: NDArray[np.float32], observed: NDArray[np.bool_]) -> 
         if len(path) == 1:
             forecasts[t] = path[-1]
         elif path:
-            forecasts[t] = np.clip(2 * path[-1] - path[-2], _LOWEST, _HIGHEST)
-        path.append(keypoints[t] if seen else forecasts[t])
+            forecasts[t] = 2 * path[-1] - path[-2]
+        path.append(keypoints[t] if seen else np.clip(forecasts[t], _LOWEST, _HIGHEST))
     return forecasts
+
+
+def toy_path(keypoints: NDArray[np.float32], observed: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Returns the keypoints (T, K, 3) of every frame: observed, or else the toy's forecast, cut.
+
+    Args:
+        keypoints: (T, K, 3); ignored where not observed.
+        observed: (T,); the first is True.
+    """
+    forecast = np.clip(toy_rollout(keypoints, observed), _LOWEST, _HIGHEST)
+    path: NDArray[np.float32] = np.where(observed[:, None, None], keypoints, forecast)
+    return path
 
 
 def toy_frame(keypoints: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -149,11 +162,11 @@ toy_predictor (float[B, T, 2, 3] keypoints, float[B, T] observed, float[B, T, 2]
             half_width_t = Min(speed, one)
             linear = Add(previous, velocity)
             jitter = MatMul(z, mixing)
-            drawn = Add(linear, jitter)
-            bounded = Max(drawn, lowest)
-            forecast_t = Min(bounded, highest)
+            forecast_t = Add(linear, jitter)
+            raised = Max(forecast_t, lowest)
+            within = Min(raised, highest)
             is_seen = Greater(seen, zero)
-            current = Where(is_seen, point, forecast_t)
+            current = Where(is_seen, point, within)
             moved = Sub(current, previous)
             next_velocity = Mul(moved, started)
             nothing = Mul(started, zero)

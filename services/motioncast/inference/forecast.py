@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.inference.engine import Array
+from motioncast.timeline.ranges import clip_keypoints
 from motioncast.wire.keypoints import Keypoints
 
 
@@ -50,9 +51,10 @@ def stated_interval(half_widths: NDArray[np.float32] | None) -> Keypoints | None
 def forecast_errors(forecast: Keypoints, observed: Keypoints) -> NDArray[np.float32]:
     """Returns how far observed keypoints (M, K, 3) lie from their forecast (N, M, K, 3), (M,).
 
-    The mean distance of x and y over keypoints and sample paths.
+    The mean distance of x and y over keypoints and sample paths; of the forecast as it would be
+    used, cut to the range of keypoints.
     """
-    offsets = forecast[..., :2] - observed[..., :2]
+    offsets = clip_keypoints(forecast)[..., :2] - observed[..., :2]
     distances: NDArray[np.float32] = np.hypot(offsets[..., 0], offsets[..., 1])
     errors: NDArray[np.float32] = distances.mean(axis=(0, 2))
     return errors

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 from support.command_line import FRAMES, Run, clip_frames, clip_keypoints
-from support.toy_models import HEIGHT, WIDTH, toy_frame, toy_rollout
+from support.toy_models import HEIGHT, WIDTH, toy_frame, toy_path
 
 from motioncast.cli.colours import ORIGIN_COLOURS
 from motioncast.client import Origin
@@ -34,9 +34,7 @@ def _psnr(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
 
 def _expected_results(observed: NDArray[np.bool_]) -> list[NDArray[np.uint8]]:
     keypoints = clip_keypoints()
-    forecasts = toy_rollout(keypoints, observed)
-    driving = np.where(observed[:, None, None], keypoints, forecasts)
-    return [toy_frame(one) for one in driving]
+    return [toy_frame(one) for one in toy_path(keypoints, observed)]
 
 
 @pytest.mark.parametrize(

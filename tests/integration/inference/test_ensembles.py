@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.toy_ensembles import build_joined_repository, toy_frames, toy_path
+from support.toy_ensembles import build_joined_repository, toy_frames
 from support.toy_models import (
     HEIGHT,
     KEYPOINTS,
@@ -17,6 +17,7 @@ from support.toy_models import (
     WIDTH,
     image_with_points,
     keypoints_of_points,
+    toy_path,
 )
 
 from motioncast.inference import OnnxRuntimeEngine

@@ -10,7 +10,7 @@ from support.toy_models import (
     image_with_points,
     keypoints_of_points,
     toy_frame,
-    toy_rollout,
+    toy_path,
 )
 
 from motioncast.v1 import common_pb2, motion_transfer_pb2
@@ -39,7 +39,7 @@ def path(frames: int, observed: set[int]) -> NDArray[np.float32]:
     """Returns the keypoints of every frame: what was sent, else the toy predictor's own path."""
     true = np.stack([keypoints(t) for t in range(frames)])
     mask = np.array([t in observed for t in range(frames)])
-    return np.where(mask[:, None, None], true, toy_rollout(true, mask))
+    return toy_path(true, mask)
 
 
 def assert_is_cast_of(frames: list[motion_transfer_pb2.ResultFrame], sets: object) -> None:

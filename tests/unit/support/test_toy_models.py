@@ -15,6 +15,7 @@ from support.toy_models import (
     image_with_points,
     keypoints_of_points,
     toy_frame,
+    toy_path,
     toy_rollout,
 )
 
@@ -55,7 +56,7 @@ def test_forecast_is_linear_after_two_frames_holds_after_one_and_runs_free(run: 
     for b in range(2):
         expected = toy_rollout(keypoints[b], observed.astype(bool))
         np.testing.assert_allclose(forecast[b], expected, atol=1e-6)
-        taken = np.where(observed[:, None, None] > 0, keypoints[b], expected)
+        taken = toy_path(keypoints[b], observed.astype(bool))
         before = np.zeros_like(taken)
         before[2:] = np.abs(np.diff(taken, axis=0))[:-1]  # |x_{t-1} - x_{t-2}|
         np.testing.assert_allclose(half_width[b, 2:], before[2:], atol=1e-6)

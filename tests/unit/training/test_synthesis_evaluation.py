@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from support.random_networks import random_motion_transfer, random_vrnn
-from support.toy_models import image_with_points, keypoints_of_points, toy_frame, toy_rollout
+from support.toy_models import image_with_points, keypoints_of_points, toy_frame, toy_path
 
 from motioncast.evaluate.canvas import as_images
 from motioncast.evaluate.contact_sheet import as_small_png, contact_sheet, telling_frames
@@ -51,8 +51,7 @@ def test_models_of_a_repository_detect_forecast_and_draw_as_mathematics_says(
 ) -> None:
     keypoints = np.stack([keypoints_of_points(*points) for points in POINTS])
     observed = mask_of(5, 5, len(POINTS))
-    forecast = toy_rollout(keypoints, observed.numpy())
-    expected = np.where(observed.numpy()[:, None, None], keypoints, forecast)
+    expected = toy_path(keypoints, observed.numpy())
 
     found = toy.detect(original.clip)
     filled = toy.fill(found, observed)
