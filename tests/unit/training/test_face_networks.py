@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from motioncast.models.checkpoint import CheckpointError, resized
 from motioncast.models.configurations import FACE128, FACE256, LITE128, Configuration, configuration
 from motioncast.models.face.synthesis import FaceSynthesis
+from motioncast.models.lite_colours import to_planes, to_rgb
 from motioncast.models.motion_transfer import MotionTransfer
 
 MOST_PARAMETERS = 6_000_000
@@ -27,6 +28,20 @@ def test_untrained_a_source_is_warped_onto_itself(faces: Configuration) -> None:
     with torch.no_grad():
         made = synthesis.decode(synthesis.encode(source), keypoints, keypoints.unsqueeze(1))
     assert_close(made.warped, source, atol=1e-3, rtol=0)
+
+
+def test_where_the_mask_is_nought_the_image_is_what_was_painted() -> None:
+    torch.manual_seed(0)
+    synthesis = FaceSynthesis(FACE128).eval()
+    last = synthesis.to_rgb_and_mask
+    assert last.bias is not None
+    with torch.no_grad():
+        last.weight[12:], last.bias[12:] = 0, -30
+        source, keypoints = torch.rand(1, 3, 128, 128), torch.rand(2, 80, 3) - 0.5
+        encoded = synthesis.encode(source)
+        made = synthesis.decode(encoded, keypoints[:1], keypoints[1:].unsqueeze(0))
+    assert made.painted is not None
+    assert_close(made.image, to_rgb(to_planes(made.painted)).clamp(0, 1), atol=1e-5, rtol=0)
 
 
 def test_detector_and_synthesis_have_at_most_six_million_parameters(faces: Configuration) -> None:

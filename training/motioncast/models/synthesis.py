@@ -12,6 +12,7 @@ class Synthesis(NamedTuple):
     image: Tensor  # (N, 3, S, S) in [0, 1]
     warped: Tensor  # (N, 3, S, S)
     flow: Tensor  # (N, 2, h, w) where in the source each pixel comes from, in [-1, 1]
+    painted: Tensor | None = None  # (N, 3, S, S) before it is laid under what was warped
 
 
 class SynthesisNetwork(nn.Module, ABC):

@@ -73,6 +73,10 @@ class FaceTraining(ReconstructionTraining):
         terms["decibels"] = settings.decibel_weight * losses.decibels(image, driving, weights)
         terms["gradient"] = settings.gradient_weight * weighted_gradient(image, driving, weights)
         terms["warped"] = settings.warped_weight * losses.weighted_l1(warped, driving, weights)
+        if settings.mouth_emphasis and output.painted is not None:
+            emphasis = settings.mouth_emphasis * between
+            painted = losses.weighted_l1(output.painted.float(), driving, emphasis)
+            terms["painted"] = settings.pixel_weight * painted
         if settings.texture_weight:
             texture = texture_l1(image, driving, weights * (1 - between))
             terms["texture"] = settings.texture_weight * texture

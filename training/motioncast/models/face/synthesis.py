@@ -87,7 +87,7 @@ class FaceSynthesis(SynthesisNetwork):
         painted = functional.pixel_shuffle(painted, 2)  # (N, 4, S, S)
         decoded, mask = painted[:, :3], painted[:, 3:]
         image = self.colours.blend(decoded, mask, warped)
-        return Synthesis(image, warped.image + warped.detail, motion.flow)
+        return Synthesis(image, warped.image + warped.detail, motion.flow, decoded)
 
     def _small(self, flow: Tensor) -> Tensor:
         """Returns the flow (N, 2, S / 2, S / 2) at a quarter of the side."""
