@@ -110,7 +110,8 @@ class Service:
             frames: Every frame of the video, (H, W, 3) uint8 RGB of the model's size, or of any one
                 size with `frame="auto"` or `"fixed"`: the server then frames them. Those that the
                 pattern forecasts are read but not sent. None stands for a frame that is lost.
-                A plain iterable is read in a worker thread.
+                A plain iterable is read in a worker thread. The call begins with the first frame
+                that is there, so that a camera may take its time to start.
             source: Another image to animate (transfer), or up to four that show the same: each
                 frame is made from the one that shows it best. None takes the first frame
                 (reconstruction). Further ones may come later, as elements of the video (`Source`).
@@ -118,7 +119,7 @@ class Service:
             latest_only: For a live source: frames are taken as they come, and where the server or
                 the caller does not keep up, only the newest is sent. Those left out are lost
                 frames, so that as many come back all the same.
-            timeout: Seconds for the whole session; None for no limit.
+            timeout: Seconds for the whole session, from its first frame on; None for no limit.
             options: How the session runs, see `StreamOptions`.
 
         Raises:
@@ -154,7 +155,7 @@ class Service:
                 (the default with `relative_motion`).
             encoding: How the source is sent.
             latest_only: As for `stream`.
-            timeout: Seconds for the whole session; None for no limit.
+            timeout: Seconds for the whole session, from its first frame on; None for no limit.
             options: How the session runs, see `StreamOptions`.
 
         Raises:

@@ -19,7 +19,7 @@ import grpc
 from motioncast.client import channel
 from motioncast.client.decode import decode_server_info
 from motioncast.client.diagnosis import connect_error
-from motioncast.client.errors import from_rpc
+from motioncast.client.errors import InvalidRequestError, from_rpc
 from motioncast.client.flow import WINDOW, Flow
 from motioncast.client.latest import Latest
 from motioncast.client.options import StreamOptions
@@ -129,7 +129,9 @@ class SyncService:
 class SyncStream:
     """The frames of a session, to be read once: `for frame in stream`. As `Stream` otherwise.
 
-    The video is read in a thread of gRPC's.
+    The video is read up to its first frame before the call is opened, where the frames are asked
+    for: a camera may take longer to start than a server waits. From then on a thread of gRPC's
+    reads it.
     """
 
     def __init__(
@@ -150,6 +152,7 @@ class SyncStream:
         window = 2 * min(session.observed, WINDOW // 2) if latest_only else WINDOW
         self._flow = Flow(window, session.frame_count)
         self._call: Any = None  # both a grpc.Call and an iterator, which its stubs do not say
+        self._begun = False
         self._called = threading.Event()
         self._reading = threading.Lock()  # held while an element of the video is read
         self._failure: Exception | None = None  # on this side; it explains why the call ended
@@ -165,14 +168,18 @@ class SyncStream:
         return self._session.report
 
     def __iter__(self) -> Generator[Frame]:
-        if self._call is not None or self._failure is not None:
+        if self._begun or self._failure is not None:
             raise RuntimeError("a stream can be read once")
-        messages = self._messages(iter(self._elements))
-        self._call = self._stub.Stream(messages, timeout=self._timeout)
-        if not self._call.add_callback(self._flow.stop):
-            self._flow.stop()
-        self._called.set()
+        self._begun = True
         try:
+            elements = iter(self._elements)
+            first = self._first(elements)
+            self._call = self._stub.Stream(self._messages(first, elements), timeout=self._timeout)
+            if self._failure is not None:  # closed before there was a call to cancel
+                self._call.cancel()
+            if not self._call.add_callback(self._flow.stop):
+                self._flow.stop()
+            self._called.set()
             waiting: deque[Frame] = deque()  # for the video to get to them
             for response in self._call:
                 frame = self._session.receive(response)
@@ -211,15 +218,26 @@ class SyncStream:
         self._session.give(frame)
         return frame
 
-    def _messages(self, elements: Iterator[Any]) -> Iterator[StreamRequest]:
-        self._called.wait()
+    def _first(self, elements: Iterator[Any]) -> list[StreamRequest]:
+        """Returns the first messages; raises what the video raises, also when it is empty."""
         while (messages := self._next(elements)) is not None:
+            if messages:
+                return messages
+        raise self._failure or InvalidRequestError("the video is empty")
+
+    def _messages(
+        self, first: list[StreamRequest], elements: Iterator[Any]
+    ) -> Iterator[StreamRequest]:
+        self._called.wait()
+        messages: list[StreamRequest] | None = first
+        while messages is not None:
             for message in messages:
                 self._flow.write(begins=True)
                 yield message
                 self._flow.write(begins=False)
             if messages and messages[-1].HasField("end"):
                 return
+            messages = self._next(elements)
 
     def _next(self, elements: Iterator[Any]) -> list[StreamRequest] | None:
         self._flow.wait_for_room()
@@ -237,7 +255,8 @@ class SyncStream:
                 return messages or None
             except Exception as error:
                 self._failure = self._failure or error
-                self._call.cancel()
+                if self._call is not None:
+                    self._call.cancel()
             return None
 
 
