@@ -8,6 +8,9 @@ Hatch's own `force-include` copies folders into the environment of an editable i
 the copy hides the checkout's: code and models that are changed there would seem not to be.
 """
 
+# mypy: ignore-errors
+# hatchling is in the environments that build wheels, and in no other.
+
 from __future__ import annotations
 
 from typing import Any
