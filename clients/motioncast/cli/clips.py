@@ -19,11 +19,11 @@ from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import original_of
 from motioncast.cli.pictures import Pictures, most_pixels
 from motioncast.cli.progress import Stages
-from motioncast.cli.quality import Quality, compare
 from motioncast.cli.streaming import ANSWER_SECONDS, open_service
 from motioncast.client import FramingMode, Origin, Pixels, Service
 from motioncast.client.video import read_video
 from motioncast.media import shown
+from motioncast.quality.pixels import Quality, compare
 from motioncast.timeline.pattern import Pattern
 
 SUFFIXES: Final = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".mpg", ".webm", ".webp"}

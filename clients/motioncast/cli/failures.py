@@ -6,7 +6,7 @@ from typing import Final
 
 # the module that is missing -> the extra that brings it
 _EXTRAS: Final = {
-    **dict.fromkeys(("jinja2", "rich", "skimage", "typer"), "cli"),
+    **dict.fromkeys(("jinja2", "rich", "typer"), "cli"),
     **dict.fromkeys(
         ("grpc_health", "grpc_reflection", "onnxruntime", "platformdirs", "prometheus_client"),
         "serve",

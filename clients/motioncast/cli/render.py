@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from motioncast.cli.cast import Cast, CastFrame, Images
 from motioncast.cli.comparison import TRAIL_FRAMES, Sample, compose_frame, compose_strip
-from motioncast.cli.quality import compare
 from motioncast.cli.report import FrameRecord
 from motioncast.cli.soundtrack import Soundtrack
 from motioncast.client import Mode, Origin
 from motioncast.client.video import write_video
+from motioncast.quality.pixels import compare
 
 STRIP_FRAMES: Final = 6
 

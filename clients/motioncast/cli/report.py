@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from motioncast.cli.quality import Quality
 from motioncast.cli.rivals import Rival
 from motioncast.client import ByteCounts, Crop, LatencySummary, Origin
+from motioncast.quality.pixels import Quality
 
 SCHEMA_VERSION: Final = "1.2"  # major: a field changed or went; minor: one came
 

@@ -21,7 +21,7 @@ import av.codec
 import numpy as np
 
 from motioncast.cli.cast import Images
-from motioncast.cli.quality import psnr
+from motioncast.quality.pixels import image_psnr
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,6 @@ def _psnr(encoder: _Encoder, packets: list[bytes], frames: Images) -> float:
     values: list[float] = []
     for packet in (*(av.Packet(data) for data in packets), None):
         for decoded in context.decode(packet):
-            values.append(psnr(decoded.to_ndarray(format="rgb24"), frames[len(values)]))
+            values.append(image_psnr(decoded.to_ndarray(format="rgb24"), frames[len(values)]))
     assert len(values) == len(frames)
     return float(np.mean(values[1:]))

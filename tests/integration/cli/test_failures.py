@@ -116,7 +116,7 @@ def test_a_stream_that_is_stopped_leaves_nothing(
     ("absent", "arguments", "sentence"),
     [
         ("typer", ["--help"], "this needs typer: pip install 'motioncast[cli]'"),
-        ("skimage", ["demo", "--out", "out"], "this needs skimage: pip install 'motioncast[cli]'"),
+        ("jinja2", ["demo", "--out", "out"], "this needs jinja2: pip install 'motioncast[cli]'"),
         ("prometheus_client", ["serve"], "pip install 'motioncast[serve]'"),
         ("torch", ["train", "synthesis", "--help"], "pip install 'motioncast[train]'"),
     ],

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from motioncast.cli import report as report_module
-from motioncast.cli.quality import Quality
 from motioncast.cli.report import FrameRecord, QualityReport, Report, latency_of
 from motioncast.client import Origin
+from motioncast.quality.pixels import Quality
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "report.md"
 

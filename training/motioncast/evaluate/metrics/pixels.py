@@ -1,15 +1,6 @@
-"""Image quality of frames against the true ones: MSE, PSNR, SSIM and MS-SSIM, per frame.
+"""Image quality of clips of tensors, measured by the one ruler, `motioncast.quality.pixels`.
 
-    PSNR    = 10 log10(1 / MSE), data range 1
-    SSIM    = mean of l cs            (Wang et al. 2004: 11x11 Gaussian window, deviation 1.5)
-    MS-SSIM = prod_j<J mean(cs_j)^w_j * mean(l_J cs_J)^w_J,  halved in size from scale to scale
-                                      (Wang et al. 2003)
-
-    l  = (2 m_x m_y + C1) / (m_x^2 + m_y^2 + C1)          C1 = 0.01^2
-    cs = (2 s_xy + C2) / (s_x^2 + s_y^2 + C2)             C2 = 0.03^2
-
-Only windows that lie inside the image count. Five scales need 176 pixels; a smaller image takes the
-first scales that fit, with their weights renormalised, and the result says how many those are.
+Here are only the doors: what forms a clip may have, and tensors in and out. Results lie on the CPU.
 
 Shapes: T frames, C channels, H x W pixels; values in [0, 1].
 """
@@ -17,15 +8,27 @@ Shapes: T frames, C channels, H x W pixels; values in [0, 1].
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-WINDOW = 11
-WINDOW_DEVIATION = 1.5
-C1, C2 = 0.01**2, 0.03**2
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003
+from motioncast.quality import pixels
+from motioncast.quality.pixels import SCALE_WEIGHTS, scales_that_fit
+
+__all__ = [
+    "SCALE_WEIGHTS",
+    "MultiScaleSsim",
+    "PixelQuality",
+    "as_frames",
+    "ms_ssim",
+    "mse",
+    "pixel_quality",
+    "psnr",
+    "scales_that_fit",
+    "ssim",
+    "ssim_and_ms_ssim",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,76 +85,30 @@ def as_frames(images: Tensor | npt.NDArray[Any]) -> Tensor:
 
 def mse(frames: Tensor, reference: Tensor) -> Tensor:
     """Returns the mean squared error of each of T frames (T, C, H, W): (T,), pixels in [0, 1]."""
-    return (frames.double() - reference.double()).square().mean(dim=(-3, -2, -1))
+    return torch.from_numpy(pixels.mse(*_doubles(frames, reference)))
 
 
 def psnr(frames: Tensor, reference: Tensor) -> Tensor:
     """Returns the PSNR in dB of each of T frames (T, C, H, W), infinite where they are equal."""
-    return -10 * torch.log10(mse(frames, reference))
+    return torch.from_numpy(pixels.psnr(*_doubles(frames, reference)))
 
 
 def ssim(frames: Tensor, reference: Tensor) -> Tensor:
     """Returns the mean SSIM of each of T frames (T, C, H, W), all channels weighing the same."""
-    return _similarities(frames.double(), reference.double())[0]
+    return torch.from_numpy(pixels.ssim(*_doubles(frames, reference)))
 
 
 def ms_ssim(frames: Tensor, reference: Tensor) -> MultiScaleSsim:
-    """Returns the MS-SSIM of each of T frames (T, C, H, W) over the scales that fit them.
-
-    A negative mean of a scale, which has no fractional power, counts as zero.
-    """
+    """Returns the MS-SSIM of each of T frames (T, C, H, W) over the scales that fit them."""
     return ssim_and_ms_ssim(frames, reference)[1]
 
 
 def ssim_and_ms_ssim(frames: Tensor, reference: Tensor) -> tuple[Tensor, MultiScaleSsim]:
     """Returns SSIM (T,) and MS-SSIM at once: the first scale is the same for both."""
-    x, y = frames.double(), reference.double()
-    scales = scales_that_fit(min(x.shape[-2:]))
-    weights = torch.tensor(SCALE_WEIGHTS[:scales], dtype=x.dtype)
-    full_size, factors = None, []
-    for scale in range(scales):
-        full, contrast = _similarities(x, y)
-        full_size = full if full_size is None else full_size
-        factors.append(full if scale == scales - 1 else contrast)
-        x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
-    assert full_size is not None
-    powers = torch.stack(factors).clamp(min=0) ** (weights / weights.sum())[:, None]  # (J, T)
-    return full_size, MultiScaleSsim(powers.prod(dim=0), scales)
+    single, multi, scales = pixels.ssim_and_ms_ssim(*_doubles(frames, reference))
+    return torch.from_numpy(single), MultiScaleSsim(torch.from_numpy(multi), scales)
 
 
-def scales_that_fit(size: int) -> int:
-    """Returns how many scales of an image of `size` pixels hold a whole window, five at most."""
-    if size < WINDOW:
-        raise ValueError(f"frames: {size} pixels are too few for a window of {WINDOW}")
-    return sum(size // 2**scale >= WINDOW for scale in range(len(SCALE_WEIGHTS)))
-
-
-def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the means of l cs and of cs over each image, (T,) both."""
-    mean_x, mean_y = _blur(x), _blur(y)
-    variance_x = _blur(x * x) - mean_x.square()
-    variance_y = _blur(y * y) - mean_y.square()
-    covariance = _blur(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
-    contrast = (2 * covariance + C2) / (variance_x + variance_y + C2)
-    return (luminance * contrast).mean(dim=(-3, -2, -1)), contrast.mean(dim=(-3, -2, -1))
-
-
-def _blur(images: Tensor) -> Tensor:
-    """Blurs images (..., H, W) where the whole window fits: (..., H - 10, W - 10)."""
-    height, width = images.shape[-2:]
-    # Two matrix products: on a CPU several times faster than a convolution of doubles.
-    return (
-        _window_at_every_place(height, images) @ images @ _window_at_every_place(width, images).mT
-    )
-
-
-def _window_at_every_place(size: int, like: Tensor) -> Tensor:
-    """Returns the band matrix (size - 10, size) that slides the window along an axis."""
-    offsets = torch.arange(WINDOW, dtype=like.dtype) - WINDOW // 2
-    window = torch.exp(-offsets.square() / (2 * WINDOW_DEVIATION**2))
-    window = window / window.sum()
-    rows = [
-        functional.pad(window, (place, size - WINDOW - place)) for place in range(size - WINDOW + 1)
-    ]
-    return torch.stack(rows).to(like)
+def _doubles(x: Tensor, y: Tensor) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    a, b = np.broadcast_arrays(*(clip.detach().cpu().double().numpy() for clip in (x, y)))
+    return a, b

@@ -1,0 +1,8 @@
+"""The ruler: how good a result is, measured alike by reports, bench, rivals and evaluation.
+
+    pixels     MSE, PSNR, SSIM and MS-SSIM of frames against the true ones
+    temporal   whether a video moves as the original does: no frozen or dropped frame pleases it
+    agreement  correlation and amplitude of the motion of keypoints, or of a mouth's opening
+
+numpy alone, and nothing above it.
+"""

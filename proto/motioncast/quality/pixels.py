@@ -1,0 +1,172 @@
+"""Image quality of frames against the true ones: MSE, PSNR, SSIM and MS-SSIM, per frame.
+
+    PSNR    = 10 log10(1 / MSE), data range 1
+    SSIM    = mean of l cs            (Wang et al. 2004: 11x11 Gaussian window, deviation 1.5)
+    MS-SSIM = prod_j<J mean(cs_j)^w_j * mean(l_J cs_J)^w_J,  halved in size from scale to scale
+                                      (Wang et al. 2003)
+
+    l  = (2 m_x m_y + C1) / (m_x^2 + m_y^2 + C1)          C1 = 0.01^2
+    cs = (2 s_xy + C2) / (s_x^2 + s_y^2 + C2)             C2 = 0.03^2
+
+Only windows that lie inside the image count. Five scales need 176 pixels; a smaller image takes the
+first scales that fit, with their weights renormalised, and the result says how many those are.
+
+Shapes: T frames, C channels, H x W pixels; values in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW: Final = 11
+WINDOW_DEVIATION: Final = 1.5
+C1, C2 = 0.01**2, 0.03**2
+SCALE_WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003
+PSNR_OF_IDENTICAL_DB: Final = 100.0  # their PSNR has no bound; a mean over frames needs one
+
+_BLOCK: Final = 64  # pixels per matrix product: most of a larger band matrix is zeros
+
+Planes = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How close one picture is to another."""
+
+    psnr_db: float  # up to 100
+    ssim: float  # up to 1
+
+
+def compare(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> Quality:
+    """Returns the quality of an image (H, W, 3) of bytes against a reference of the same shape."""
+    return Quality(image_psnr(image, reference), image_ssim(image, reference))
+
+
+def image_psnr(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
+    """Returns the PSNR in dB of an image (H, W, 3) of bytes, 100 for identical images."""
+    _same_shape(image, reference)
+    error = np.square(image.astype(np.float64) - reference).mean() / 255**2
+    return PSNR_OF_IDENTICAL_DB if error == 0 else float(-10 * np.log10(error))
+
+
+def image_ssim(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
+    """Returns the SSIM of an image (H, W, 3) of bytes, 1 for identical images.
+
+    Raises ValueError for other shapes and images of fewer than 11 pixels a side.
+    """
+    _same_shape(image, reference)
+    x, y = (  # doubles: in float32 variances of flat places are off by more than C2 forgives
+        np.ascontiguousarray(np.moveaxis(one, -1, 0), np.float64) / 255
+        for one in (image, reference)
+    )
+    return float(ssim(x[None], y[None])[0])
+
+
+def mse(frames: Planes, reference: Planes) -> NDArray[np.float64]:
+    """Returns the mean squared error of each of T frames (T, C, H, W): (T,)."""
+    _same_shape(frames, reference)
+    error: NDArray[np.float64] = np.square(frames.astype(np.float64) - reference).mean((-3, -2, -1))
+    return error
+
+
+def psnr(frames: Planes, reference: Planes) -> NDArray[np.float64]:
+    """Returns the PSNR in dB of each of T frames (T, C, H, W), infinite where they are equal."""
+    with np.errstate(divide="ignore"):
+        decibels: NDArray[np.float64] = -10 * np.log10(mse(frames, reference))
+    return decibels
+
+
+def ssim(frames: Planes, reference: Planes) -> NDArray[np.float64]:
+    """Returns the mean SSIM of each of T frames (T, C, H, W), all channels weighing the same."""
+    _same_shape(frames, reference)
+    scales_that_fit(min(frames.shape[-2:]))
+    pairs = zip(frames, reference, strict=True)
+    return np.array([_similarities(x, y)[0] for x, y in pairs], np.float64)
+
+
+def ssim_and_ms_ssim(
+    frames: Planes, reference: Planes
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Returns SSIM (T,), MS-SSIM (T,) and its number of scales: the first scale serves both.
+
+    A negative mean of a scale, which has no fractional power, counts as zero.
+    """
+    _same_shape(frames, reference)
+    scales = scales_that_fit(min(frames.shape[-2:]))
+    weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
+    similar, multi = [], []
+    for x, y in zip(frames, reference, strict=True):
+        factors = []
+        for scale in range(scales):
+            full, contrast = _similarities(x, y)
+            if scale == 0:
+                similar.append(full)
+            factors.append(full if scale == scales - 1 else contrast)
+            x, y = _halved(x), _halved(y)
+        multi.append(np.prod(np.maximum(factors, 0) ** weights))
+    return np.array(similar, np.float64), np.array(multi, np.float64), scales
+
+
+def scales_that_fit(size: int) -> int:
+    """Returns how many scales of an image of `size` pixels hold a whole window, five at most."""
+    if size < WINDOW:
+        raise ValueError(f"frames: {size} pixels are too few for a window of {WINDOW}")
+    return sum(size // 2**scale >= WINDOW for scale in range(len(SCALE_WEIGHTS)))
+
+
+def _same_shape(x: NDArray[Any], y: NDArray[Any]) -> None:
+    if x.shape != y.shape:
+        raise ValueError(f"frames: {x.shape} and {y.shape} cannot be compared")
+
+
+def _similarities(x: Planes, y: Planes) -> tuple[float, float]:
+    """Returns the means of l cs and of cs over one image (C, H, W)."""
+    mean_x, mean_y = _blur(x), _blur(y)
+    squares, product = mean_x * mean_x + mean_y * mean_y, mean_x * mean_y
+    variances = _blur(x * x + y * y) - squares  # the two are only ever added
+    covariance = _blur(x * y) - product
+    contrast = (2 * covariance + C2) / (variances + C2)
+    full = (2 * product + C1) / (squares + C1) * contrast
+    return float(full.mean(dtype=np.float64)), float(contrast.mean(dtype=np.float64))
+
+
+def _halved(image: Planes) -> Planes:
+    """Returns the means of 2x2 pixels of (C, H, W), an odd last row or column left out."""
+    height, width = image.shape[-2] // 2, image.shape[-1] // 2
+    even = image[:, : 2 * height, : 2 * width]
+    means: Planes = even.reshape(-1, height, 2, width, 2).mean(axis=(2, 4))
+    return means
+
+
+def _blur(image: Planes) -> Planes:
+    """Blurs an image (C, H, W) where the whole window fits: (C, H - 10, W - 10)."""
+    band = _band(image.dtype.char)
+    height, width = image.shape[-2] - WINDOW + 1, image.shape[-1] - WINDOW + 1
+    rows = np.empty((image.shape[0], height, image.shape[-1]), image.dtype)
+    for start in range(0, height, _BLOCK):
+        n = min(_BLOCK, height - start)
+        window = band[:n, : n + WINDOW - 1]
+        rows[:, start : start + n] = window @ image[:, start : start + n + WINDOW - 1]
+    blurred = np.empty((image.shape[0], height, width), image.dtype)
+    for start in range(0, width, _BLOCK):
+        n = min(_BLOCK, width - start)
+        window = band[:n, : n + WINDOW - 1].T
+        blurred[..., start : start + n] = rows[..., start : start + n + WINDOW - 1] @ window
+    return blurred
+
+
+@lru_cache(maxsize=4)
+def _band(dtype: str) -> Planes:
+    """Returns the matrix (64, 74) that slides the window along an axis."""
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    window = np.exp(-np.square(offsets) / (2 * WINDOW_DEVIATION**2))
+    window /= window.sum()
+    band = np.zeros((_BLOCK, _BLOCK + WINDOW - 1), dtype)
+    for place in range(_BLOCK):
+        band[place, place : place + WINDOW] = window
+    return band

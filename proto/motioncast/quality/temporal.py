@@ -1,0 +1,52 @@
+"""Whether a video moves as the original does: errors of the changes from frame to frame.
+
+    error = sum |dy_t - dx_t|^2 / sum |dx_t|^2,   d v_t = v_t - v_{t-1}
+    PSNR  = -10 log10 mean |dy_t - dx_t|^2
+
+x is the original, y the result. A result that stands still has an error of exactly 1, whatever
+picture it shows. A frame shown twice costs twice its own change: it is missing at once, and too
+much at the next frame. A constant error of every frame, a static noise or a wrong colour, costs
+nothing: PSNR says that. Above 1 the result moves more wrongly than a still picture would.
+
+Shapes: T frames, at least 2, of any shape; pixels in [0, 1].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motioncast.quality.pixels import PSNR_OF_IDENTICAL_DB
+
+
+def temporal_error(frames: NDArray[Any], original: NDArray[Any]) -> float:
+    """Returns the error of motion of frames (T, ...) in units of the original's motion energy.
+
+    0 for the same motion, 1 for none, without bound above; NaN where the original stands still.
+    """
+    error, energy = _powers(frames, original)
+    return error / energy if energy > 0 else float("nan")
+
+
+def temporal_psnr(frames: NDArray[Any], original: NDArray[Any]) -> float:
+    """Returns the PSNR in dB of the changes of frames (T, ...) in [0, 1], up to 100."""
+    error, _ = _powers(frames, original)
+    if error == 0:
+        return PSNR_OF_IDENTICAL_DB
+    return min(PSNR_OF_IDENTICAL_DB, float(-10 * np.log10(error)))
+
+
+def _powers(frames: NDArray[Any], original: NDArray[Any]) -> tuple[float, float]:
+    """Returns the mean squares of the changes' error and of the original's changes."""
+    if frames.shape != original.shape:
+        raise ValueError(f"frames: {frames.shape} and {original.shape} cannot be compared")
+    if len(frames) < 2:
+        raise ValueError("frames: fewer than 2 do not move")
+    error = energy = 0.0
+    for t in range(1, len(frames)):  # by frame: a clip of doubles would not fit everywhere
+        true = original[t].astype(np.float64) - original[t - 1]
+        error += float(np.square(frames[t].astype(np.float64) - frames[t - 1] - true).mean())
+        energy += float(np.square(true).mean())
+    return error / (len(frames) - 1), energy / (len(frames) - 1)
