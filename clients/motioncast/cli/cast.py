@@ -10,8 +10,10 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from motioncast.cli.failures import CommandError
 from motioncast.client import (
     Crop,
+    DeadlineExceededError,
     EffectiveConfig,
     Encoding,
     FramedKeypoints,
@@ -19,10 +21,12 @@ from motioncast.client import (
     Mode,
     Origin,
     Report,
+    ServerError,
     Service,
     Source,
     Stream,
     StreamOptions,
+    UnavailableError,
 )
 from motioncast.framing import Framed
 from motioncast.sources import Gathering
@@ -71,9 +75,21 @@ class Cast:
     """A video that went through."""
 
     config: EffectiveConfig
-    report: Report
+    report: Report | None  # None where the session broke off
     frames: tuple[CastFrame, ...]
     wall_seconds: float  # from handing over the first frame to holding the last
+
+
+class BrokenOffError(CommandError):
+    """The session ended before the video did; its text says why.
+
+    Attributes:
+        cast: What had come by then, at least one frame.
+    """
+
+    def __init__(self, reason: str, cast: Cast) -> None:
+        super().__init__(reason)
+        self.cast = cast
 
 
 class Images(Protocol):
@@ -130,31 +146,40 @@ async def cast(
         gathering: With a detector and without other images: which frames become further sources.
 
     Raises:
+        BrokenOffError: It failed, or does not answer any more, after frames had come.
         MotioncastError: The service refused, failed, or does not answer.
     """
     started = time.perf_counter()
     given = _Given(source, detector, framing, gathering)
     stream, taken = _open(service, video, frame_rate, options, given)
-    frames = []
-    async for frame in stream:
-        arrived = time.perf_counter()
-        keep(frame.image)
-        latest = options.pattern.latest_expected(frame.index)
-        frames.append(
-            CastFrame(
-                frame.index,
-                frame.origin,
-                frame.keypoints,
-                frame.group_frames,
-                frame.timings.total_ms,
-                (arrived - taken[latest]) * 1000,
-                frame.crop,
-                frame.faces,
-                frame.source_index,
+    frames: list[CastFrame] = []
+
+    def done(report: Report | None) -> Cast:
+        return Cast(stream.config, report, tuple(frames), time.perf_counter() - started)
+
+    try:
+        async for frame in stream:
+            arrived = time.perf_counter()
+            keep(frame.image)
+            latest = options.pattern.latest_expected(frame.index)
+            frames.append(
+                CastFrame(
+                    frame.index,
+                    frame.origin,
+                    frame.keypoints,
+                    frame.group_frames,
+                    frame.timings.total_ms,
+                    (arrived - taken[latest]) * 1000,
+                    frame.crop,
+                    frame.faces,
+                    frame.source_index,
+                )
             )
-        )
-    wall_seconds = time.perf_counter() - started
-    return Cast(stream.config, stream.report, tuple(frames), wall_seconds)
+    except (DeadlineExceededError, ServerError, UnavailableError) as error:
+        if not frames:
+            raise
+        raise BrokenOffError(str(error), done(None)) from error
+    return done(stream.report)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from motioncast.cli.rivals import Rival
 from motioncast.client import ByteCounts, Crop, LatencySummary, Origin
 from motioncast.quality.pixels import Quality
 
-SCHEMA_VERSION: Final = "1.2"  # major: a field changed or went; minor: one came
+SCHEMA_VERSION: Final = "1.3"  # major: a field changed or went; minor: one came
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,11 +14,12 @@ from typing import Final, Literal
 from PIL import Image
 
 from motioncast.cli.advice import advice
-from motioncast.cli.before import check_options, check_replaceable, check_sources
-from motioncast.cli.cast import Cast, CastOptions, Detector, Framing, Images, cast
+from motioncast.cli.before import RESULTS, check_options, check_replaceable, check_sources
+from motioncast.cli.cast import BrokenOffError, Cast, CastOptions, Detector, Framing, Images, cast
 from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
 from motioncast.cli.output import whole_folder, write_json
+from motioncast.cli.partial import Ended, partial_report
 from motioncast.cli.pictures import Pictures, most_pixels
 from motioncast.cli.progress import Stages
 from motioncast.cli.render import Rendering, render
@@ -38,6 +40,7 @@ from motioncast.cli.soundtrack import Soundtrack
 from motioncast.cli.spool import Spool
 from motioncast.cli.stoppable import run_stoppable
 from motioncast.cli.watching import Part, Watched, watch
+from motioncast.cli.wishes import unframed_sentence
 from motioncast.client import FramingMode, Model, Pixels, ServerInfo, Service, connect
 from motioncast.client.video import read_image
 from motioncast.framing import FINDER
@@ -80,7 +83,8 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
 
     With `full_picture` full_picture.mp4 too, where the video was framed.
 
-    They appear in `job.out` together at the end, or not at all.
+    They appear in `job.out` together at the end, or not at all. Of a session that breaks off the
+    frames that had come are written all the same, where no earlier results are in their place.
 
     Raises:
         CommandError, MotioncastError, DomainError, OSError: It did not work; the text says why.
@@ -95,20 +99,27 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
         size = _cut(job, passed, folder, sound, stages)
         advance = stages("rendering", len(passed.cast.frames))
         rendering = render(folder, passed.originals, passed.results, passed.cast, sound, advance)
-        report = _report(job, passed, rendering, size, sound)
-        if job.rivals and report.quality.all is not None:
-            advance = stages("x264 and AV1", None)
-            measured = measure_rivals(
-                passed.originals,
-                report.configuration.frame_rate,
-                report.quality.all.psnr_db,
-                advance,
-            )
-            report = replace(report, rivals=measured)
         Image.fromarray(rendering.strip).save(folder / "comparison.png")
-        write_json(folder / "report.json", report.as_json())
-        page = render_page(report, rendering.strip, folder / "comparison.mp4")
-        (folder / "report.html").write_text(page, encoding="utf-8")
+        if passed.ended is not None:
+            if any((job.out / name).exists() for name in RESULTS):
+                raise CommandError(f"{passed.ended.sentence}; the results before are kept")
+            _write_partial(job, passed, passed.ended, rendering, size, folder)
+        else:
+            report = _report(job, passed, rendering, size, sound)
+            if job.rivals and report.quality.all is not None:
+                advance = stages("x264 and AV1", None)
+                measured = measure_rivals(
+                    passed.originals,
+                    report.configuration.frame_rate,
+                    report.quality.all.psnr_db,
+                    advance,
+                )
+                report = replace(report, rivals=measured)
+            write_json(folder / "report.json", report.as_json())
+            page = render_page(report, rendering.strip, folder / "comparison.mp4")
+            (folder / "report.html").write_text(page, encoding="utf-8")
+    if passed.ended is not None:
+        raise CommandError(f"{passed.ended.sentence}, kept in {shown(job.out)}")
     return report
 
 
@@ -142,6 +153,8 @@ class _Passed:
     framing: FramingMode
     watched: Watched
     pictures: Pictures | None  # in full, where they were framed; originals are then yet to be cut
+    unframed: str | None  # a sentence where the model wanted frames that nothing here can make
+    ended: Ended | None  # where the session broke off
 
 
 async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Passed:
@@ -149,6 +162,11 @@ async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Pa
         info = await service.server_info(timeout=ANSWER_SECONDS)
         model = _model(info, job.options.model)
         mode = model.framing if job.frame is None else job.frame
+        unframed = None
+        if job.target is None and job.frame is None and mode is FramingMode.OFF:
+            unframed = unframed_sentence(job.models, model.name)
+        if unframed is not None:
+            print(f"motioncast: {unframed}", file=sys.stderr)
         framed = mode is not FramingMode.OFF
         if job.full_picture and not framed:
             raise CommandError("full-picture: the pictures are not framed, so they are not full")
@@ -175,21 +193,28 @@ async def _through_services(job: StreamJob, spools: Path, stages: Stages) -> _Pa
             results.append(image)
             advance()
 
+        ended = None
         with ExitStack() as stack:
             if pictures is not None:
                 stack.enter_context(pictures)
-            passed = await cast(
-                service,
-                video,
-                watched.frame_rate,
-                replace(job.options, frame=mode),
-                keep,
-                source=source or None,
-                detector=device.detector,
-                framing=device.framing(watched.frame_rate),
-                gathering=gathering,
-            )
-    return _Passed(originals, results, passed, info.version, mode, watched, pictures)
+            try:
+                passed = await cast(
+                    service,
+                    video,
+                    watched.frame_rate,
+                    replace(job.options, frame=mode),
+                    keep,
+                    source=source or None,
+                    detector=device.detector,
+                    framing=device.framing(watched.frame_rate),
+                    gathering=gathering,
+                )
+            except BrokenOffError as broken:
+                passed = broken.cast
+                ended = Ended(str(broken), len(passed.frames), len(video))
+    return _Passed(
+        originals, results, passed, info.version, mode, watched, pictures, unframed, ended
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,16 +287,28 @@ def _cut(
     return width, height
 
 
-def _report(
+def _write_partial(
     job: StreamJob,
     passed: _Passed,
+    ended: Ended,
     rendering: Rendering,
     picture_size: tuple[int, int],
-    sound: Soundtrack,
-) -> Report:
-    config, server, frames = passed.cast.config, passed.cast.report, passed.cast.frames
-    end_to_end = latency_of("end_to_end", [frame.end_to_end_ms for frame in frames])
-    configuration = Configuration(
+    folder: Path,
+) -> None:
+    report = partial_report(
+        _configuration(job, passed, picture_size),
+        Versions.here(passed.server),
+        passed.cast.frames,
+        rendering.frames,
+        passed.cast.wall_seconds,
+        ended,
+    )
+    write_json(folder / "report.json", report)
+
+
+def _configuration(job: StreamJob, passed: _Passed, picture_size: tuple[int, int]) -> Configuration:
+    config = passed.cast.config
+    return Configuration(
         video=shown(job.video.name),
         source=", ".join(shown(path.name) for path in job.sources) or "first frame",
         model=config.model,
@@ -292,6 +329,19 @@ def _report(
         picture_height=picture_size[1],
         target=job.target or IN_PROCESS,
     )
+
+
+def _report(
+    job: StreamJob,
+    passed: _Passed,
+    rendering: Rendering,
+    picture_size: tuple[int, int],
+    sound: Soundtrack,
+) -> Report:
+    server, frames = passed.cast.report, passed.cast.frames
+    assert server is not None  # the session did not break off
+    end_to_end = latency_of("end_to_end", [frame.end_to_end_ms for frame in frames])
+    configuration = _configuration(job, passed, picture_size)
     quality = QualityReport.of(rendering.frames)
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -314,7 +364,10 @@ def _report(
         frames_per_second=len(frames) / passed.cast.wall_seconds,
         latency=(*server.latency, end_to_end),
         quality=quality,
-        advice=tuple(advice(configuration, quality, _faces_seen(job, passed))),
+        advice=(
+            *([] if passed.unframed is None else [passed.unframed]),
+            *advice(configuration, quality, _faces_seen(job, passed)),
+        ),
         rivals=(),
         timeline=rendering.frames,
     )

@@ -160,6 +160,23 @@ def test_without_a_finder_framing_is_refused(run: Run, walk: Path, tmp_path: Pat
     assert "face_finder" in result.err
 
 
+def test_a_wish_for_framing_without_a_finder_is_said(run: Run, walk: Path, tmp_path: Path) -> None:
+    root = build_toy_repository(tmp_path / "models")
+    wish = 'parameters { key: "framing" value { string_value: "auto" } }\n'
+    (root / "toy_keypoint" / "config.pbtxt").write_text(wish)
+    result = run("stream", walk, "--models", root, "--quiet", "--out", tmp_path / "out")
+    assert result.code == 0
+    sentence = f"toy wants pictures framed on the face, but {root} has no face_finder"
+    assert result.err.startswith(f"motioncast: {sentence}")
+    assert result.err.count("\n") == 1
+    assert report(tmp_path / "out")["advice"][0].startswith(sentence)
+    # Who says what they want is not told.
+    options = ("--models", root, "--frame", "off", "--quiet", "--out", tmp_path / "off")
+    assert run("stream", walk, *options).err == ""
+    assert run("stream", walk, *options[:3], "fixed", "--out", tmp_path / "fixed").code == 1
+    assert not (tmp_path / "fixed").exists()
+
+
 def test_folders_of_clips_are_framed_too(run: Run, walk: Path, faces: Path, tmp_path: Path) -> None:
     rows = {}
     for frame in ("auto", "off"):

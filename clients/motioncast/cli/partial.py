@@ -1,0 +1,86 @@
+"""What is written of a session that broke off: the frames that had come, and why no more did.
+
+The files are those of a whole result without report.html; whoever reads report.json finds `ended`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from motioncast.cli.cast import CastFrame
+from motioncast.cli.report import (
+    SCHEMA_VERSION,
+    Configuration,
+    FrameCounts,
+    FrameRecord,
+    QualityReport,
+    Report,
+    Versions,
+    latency_of,
+)
+from motioncast.client import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a session broke off."""
+
+    reason: str  # a sentence
+    received: int  # frames that had come back
+    expected: int  # frames of the video
+
+    @property
+    def sentence(self) -> str:
+        """Says it in one sentence, without what becomes of the frames."""
+        return f"{self.reason.rstrip('.')}: {self.received} of {self.expected} frames had come back"
+
+
+def partial_report(
+    configuration: Configuration,
+    versions: Versions,
+    frames: tuple[CastFrame, ...],
+    records: tuple[FrameRecord, ...],
+    wall_seconds: float,
+    ended: Ended,
+) -> dict[str, Any]:
+    """Returns report.json of a session that broke off.
+
+    What the server would have reported at the end is null.
+
+    Args:
+        configuration: What was asked for.
+        versions: What made the report.
+        frames: What came back, at least one frame.
+        records: The same, measured.
+        wall_seconds: From handing over the first frame to the end.
+        ended: Why and when it ended.
+    """
+    origins = [frame.origin for frame in frames]
+    counts = FrameCounts(
+        len(frames),
+        origins.count(Origin.OBSERVED),
+        origins.count(Origin.PREDICTED),
+        origins.count(Origin.CONCEALED),
+    )
+    unknown = {field.name: None for field in dataclasses.fields(Report)}
+    return {
+        **unknown,
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "configuration": dataclasses.asdict(configuration),
+        "versions": dataclasses.asdict(versions),
+        "frames": dataclasses.asdict(counts),
+        "wall_seconds": wall_seconds,
+        "frames_per_second": len(frames) / wall_seconds,
+        "latency": [
+            dataclasses.asdict(latency_of("end_to_end", [one.end_to_end_ms for one in frames]))
+        ],
+        "quality": dataclasses.asdict(QualityReport.of(records)),
+        "advice": [],
+        "rivals": [],
+        "timeline": [dataclasses.asdict(record) for record in records],
+        "ended": dataclasses.asdict(ended),
+    }

@@ -1,0 +1,101 @@
+"""`motioncast stream` whose server dies amid the video: what had come is kept, whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from support.command_line import Run, clip_frames
+
+from motioncast.client.video import write_video
+
+LENGTH = 200
+RATE = 5  # frames per second: the video would take 40 s, which nobody waits for
+
+
+@pytest.fixture(scope="module")
+def slow_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("slow") / "slow.mp4"
+    frames = clip_frames()
+    with write_video(path, RATE, lossless=True) as video:
+        for index in range(LENGTH):
+            video.write(frames[index % len(frames)])
+    return path
+
+
+@pytest.fixture
+def doomed(toy_repository: Path) -> Iterator[tuple[str, int]]:
+    """The orchestrator's address and the process id of a `motioncast serve` of its own."""
+    command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
+    command += ["--http-port", "0", "--models", str(toy_repository), "--log-level", "WARNING"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "listens" in process.stdout.readline()
+        lines = [process.stdout.readline().split() for _ in range(4)]
+        yield {name: address for name, address, *_ in lines}["orchestrator"], process.pid
+        process.kill()
+
+
+def killer(out: Path, process: int) -> threading.Thread:
+    """Kills a process as soon as two frames lie in the folder that a stream is writing."""
+
+    def watch() -> None:
+        end, pause = time.monotonic() + 60, threading.Event()
+        while time.monotonic() < end:
+            spools = list(out.glob(".partial-*/*/results"))
+            if spools and spools[0].stat().st_size >= 2 * 16 * 16 * 3:
+                break
+            pause.wait(0.01)
+        os.kill(process, signal.SIGKILL)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_a_server_that_is_killed_leaves_what_had_come(
+    run: Run, slow_clip: Path, doomed: tuple[str, int], tmp_path: Path
+) -> None:
+    target, process = doomed
+    killing = killer(tmp_path, process)
+    options = ("--target", target, "--real-time", "--quiet", "--out", tmp_path)
+    result = run("stream", slow_clip, *options)
+    killing.join()
+    assert result.code == 1
+    assert result.err.startswith("motioncast: ")
+    assert result.err.count("\n") == 1
+    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    ended = written["ended"]
+    assert 2 <= ended["received"] < ended["expected"] == LENGTH
+    assert f"{ended['received']} of {LENGTH} frames had come back" in result.err
+    assert ended["reason"] in result.err
+    assert len(written["timeline"]) == written["frames"]["total"] == ended["received"]
+    assert written["bytes"] is None
+    with av.open(tmp_path / "result.mp4") as container:
+        assert sum(1 for _ in container.decode(video=0)) == ended["received"]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"comparison.mp4", "comparison.png", "report.json", "result.mp4"}
+
+
+def test_whole_results_are_not_replaced_by_a_part(
+    run: Run, clip: Path, slow_clip: Path, doomed: tuple[str, int], tmp_path: Path
+) -> None:
+    target, process = doomed
+    assert run("stream", clip, "--quiet", "--out", tmp_path).code == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    killing = killer(tmp_path, process)
+    options = ("--target", target, "--real-time", "--force", "--quiet", "--out", tmp_path)
+    result = run("stream", slow_clip, *options)
+    killing.join()
+    assert result.code == 1
+    assert "the results before are kept" in result.err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
