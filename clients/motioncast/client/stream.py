@@ -51,6 +51,8 @@ class Stream:
         try:
             while (frame := await self._run(partial(next, self._frames, None))) is not None:
                 yield frame
+                if self._closed:
+                    raise RuntimeError("the stream was closed")
         finally:
             await self.aclose()
 

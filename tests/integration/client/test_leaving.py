@@ -73,6 +73,72 @@ async def test_closing_the_connection_ends_every_session() -> None:
         await asyncio.wait_for(held.left.wait(), 10)
 
 
+async def test_a_closed_stream_says_that_it_is() -> None:
+    def read_on(target: str) -> None:
+        with connect_sync(target) as service:
+            frames = iter(service.stream(Counted(FRAME)))
+            next(frames)
+        for _ in frames:  # what had come before is given first
+            pass
+
+    async with serving(stream=mirror) as served:
+        async with connect(served.server.address) as service:
+            frames = aiter(service.stream(Counted(FRAME)))
+            await anext(frames)
+        with pytest.raises(RuntimeError, match="the stream was closed"):
+            await anext(frames)
+        with pytest.raises(RuntimeError, match="the stream was closed"):
+            await asyncio.to_thread(read_on, served.server.address)
+
+
+async def test_unfinished_streams_are_collected_without_a_word() -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    def take_one(target: str) -> None:
+        with connect_sync(target) as service:
+            frames = iter(service.stream(Counted(FRAME)))
+            next(frames)
+            del frames
+            gc.collect()
+
+    held = Held()
+    async with serving(stream=held.stream) as served, connect(served.server.address) as service:
+        frames = aiter(service.stream(Counted(FRAME)))
+        await anext(frames)
+        del frames
+        gc.collect()
+        await asyncio.wait_for(held.left.wait(), 10)
+    async with serving(stream=Held().stream) as served:
+        await asyncio.to_thread(take_one, served.server.address)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+
+
+@pytest.mark.parametrize("on_the_loop", [False, True])
+async def test_what_the_video_raises_reaches_the_caller_and_nobody_else(on_the_loop: bool) -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    def broken() -> Iterator[Pixels]:
+        yield FRAME
+        raise ValueError("the camera is gone")
+
+    async def broken_on_the_loop() -> AsyncIterator[Pixels]:
+        for frame in broken():
+            yield frame
+
+    async with serving(stream=mirror) as served, connect(served.server.address) as service:
+        video = broken_on_the_loop() if on_the_loop else broken()
+        with pytest.raises(ValueError, match="the camera is gone"):
+            async for _ in service.stream(video):
+                pass
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+
+
 async def test_cancelling_the_reader_cancels_the_session() -> None:
     async def read(target: str) -> None:
         async with connect(target) as service:
