@@ -7,6 +7,7 @@ from typing import Final
 
 import grpc
 
+from motioncast.client.errors import ConnectError
 from motioncast.wire.addresses import proxy_options
 
 ANSWER_SECONDS: Final = 5.0  # how long connecting waits for an answer, unless told otherwise
@@ -22,7 +23,12 @@ def opened(target: str, max_message_bytes: int, keepalive_seconds: float) -> grp
         target: An address, `HOST:PORT`.
         max_message_bytes: Largest message sent or received.
         keepalive_seconds: Silence during a call after which the server is asked for a sign of life.
+
+    Raises:
+        ConnectError: The target is empty, which gRPC would take for a connection that fails later.
     """
+    if not target.strip():
+        raise ConnectError("the address is empty: it is HOST:PORT", reason="name")
     options = [
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_receive_message_length", max_message_bytes),

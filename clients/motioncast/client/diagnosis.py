@@ -22,6 +22,7 @@ _HEAD: Final = b"HEAD / HTTP/1.1\r\nHost: motioncast\r\nConnection: close\r\n\r\
 _HTTP2_SETTINGS: Final = 4  # the type of the first frame of whoever speaks HTTP/2
 _TLS_ALERT: Final = 0x15
 _DEFAULT_PORT: Final = 443  # gRPC's own
+_SCHEMES: Final = ("dns", "ipv4", "ipv6")  # of gRPC's addresses; others have slashes
 _PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")  # in gRPC's order
 _EXCEPTIONS: Final = ("no_grpc_proxy", "no_proxy")
 
@@ -52,12 +53,19 @@ def proxy_of(target: str, environment: Mapping[str, str]) -> tuple[str, str] | N
     return environment[name], name
 
 
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and 0 < int(text[:6]) < 65536
+
+
 def _cause(target: str) -> tuple[ConnectReason, str]:
     if target.startswith(("unix:", "unix-abstract:", "vsock:")):
         return "silent", "no server is at that socket"
     if target.startswith(("http://", "https://")):
         plain = target.partition("//")[2].rstrip("/")
         return "name", f"an address is HOST:PORT, without http://, so {plain}"
+    name, _, port_text = target.partition(":")
+    if name not in _SCHEMES and port_text and ":" not in port_text and not _is_port(port_text):
+        return "name", f"{port_text!r} is no port: an address is HOST:PORT"
     if not is_loopback(target) and (proxy := proxy_of(target, os.environ)):
         return "proxy", _ask_proxy(target, *proxy)
     host, port = host_of(target), _port_of(target)

@@ -75,6 +75,19 @@ async def test_an_address_that_is_a_url(cast: Cast) -> None:
     assert str(error).endswith("without http://, so localhost:50050")
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "abc", "9" * 5000])
+async def test_a_port_that_is_none(cast: Cast, port: str) -> None:
+    error = await refusal(cast, f"localhost:{port}")
+    assert error.reason == "name"
+    assert str(error).endswith(f"{port!r} is no port: an address is HOST:PORT")
+
+
+async def test_an_empty_address(cast: Cast) -> None:
+    with pytest.raises(ConnectError, match="the address is empty: it is HOST:PORT") as caught:
+        await cast("", VIDEO)
+    assert caught.value.reason == "name"
+
+
 async def test_a_port_that_speaks_http(cast: Cast) -> None:
     with http_server() as target:
         error = await refusal(cast, target)
