@@ -29,6 +29,7 @@ from motioncast.media.errors import MediaError
 from motioncast.media.grey import BANDS, DEEP, Grey, bands
 from motioncast.media.names import File, existing, shown
 from motioncast.media.orientation import UPRIGHT, Orientation, of_exif
+from motioncast.media.profiles import Profile
 from motioncast.media.scaling import bounded_size, centre_square, scaled
 
 MAX_STILL_PIXELS: Final = 2**28  # of a file; a phone's 200 megapixels are fewer
@@ -45,7 +46,8 @@ def read_image(path: File, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
     Args:
         path: A file in any format that Pillow reads, HEIC or AVIF. Its orientation is respected,
             grey of any depth is scaled to what it means, transparency is shown on white
-            (`colour.BACKGROUND`). Of an animation the first frame is read.
+            (`colour.BACKGROUND`), colours are turned into sRGB by an ICC profile. Of an
+            animation the first frame is read.
         size: Height and width in pixels; None for the full picture, to be framed.
         max_pixels: A full picture that has more is scaled down.
 
@@ -121,6 +123,7 @@ def opened(file: BinaryIO) -> PIL.Image.Image:
 def rgb(image: PIL.Image.Image, factor: int = 1) -> Picture:
     """Returns a decoded image as (H, W, 3), each `factor` x `factor` pixels as their mean."""
     grey = Grey(image) if image.mode in DEEP else None
+    profile = Profile(image)
     small = image.width * image.height <= LARGE
     rows = image.height if small else max(BANDS // factor, 1) * factor
     parts = []
@@ -128,9 +131,11 @@ def rgb(image: PIL.Image.Image, factor: int = 1) -> Picture:
         if grey is not None:
             part = np.repeat(grey.eight_bits(band)[..., None], 3, axis=2)
         elif band.has_transparency_data:
-            part = composited(np.asarray(band.convert("RGBA")))
+            seen = band.convert("RGBA")
+            opacity = np.asarray(seen)[..., 3:]
+            part = composited(np.concatenate([np.asarray(profile.rgb(seen)), opacity], axis=2))
         else:
-            part = np.array(band.convert("RGB"))
+            part = np.array(profile.rgb(band))
         if factor > 1:
             part = np.asarray(PIL.Image.fromarray(part).reduce(factor))
         parts.append(part)

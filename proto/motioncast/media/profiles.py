@@ -1,0 +1,38 @@
+"""Colours of a still as its embedded ICC profile means them, by littlecms."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Final
+
+import PIL.Image
+from PIL import ImageCms
+
+MAX_PROFILE_BYTES: Final = 2**22  # printers' profiles are about half of that
+_OWN_SPACE: Final = frozenset({"L", "RGB", "CMYK"})
+
+
+class Profile:
+    """Turns the colours of one still into sRGB; those without a usable profile stay as they are."""
+
+    def __init__(self, image: PIL.Image.Image) -> None:
+        self._transform: ImageCms.ImageCmsTransform | None = None
+        self._mode = image.mode if image.mode in _OWN_SPACE else "RGB"
+        data = image.info.get("icc_profile")
+        if image.mode == "LAB" or not isinstance(data, bytes) or len(data) > MAX_PROFILE_BYTES:
+            return
+        try:
+            self._transform = ImageCms.ImageCmsTransform(
+                ImageCms.ImageCmsProfile(BytesIO(data)),
+                ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+                self._mode,
+                "RGB",
+            )
+        except Exception:  # a damaged profile, or one of another space, loses no picture
+            return
+
+    def rgb(self, image: PIL.Image.Image) -> PIL.Image.Image:
+        """Returns an image, or a band of it, in mode RGB; its opacity is left out."""
+        if self._transform is None:
+            return image.convert("RGB")
+        return self._transform.apply(image.convert(self._mode))
