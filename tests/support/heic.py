@@ -39,6 +39,10 @@ def imir(axis: int) -> bytes:
     return box(b"imir", bytes([axis]))
 
 
+def colr(profile: bytes) -> bytes:
+    return box(b"colr", b"prof", profile)
+
+
 def auxc() -> bytes:
     return box(b"auxC", bytes(4), b"urn:mpeg:hevc:2015:auxid:1\0".replace(b"auxid:1", b"alpha:1"))
 

@@ -22,6 +22,7 @@ from motioncast.framing import Picture
 from motioncast.media import colour
 from motioncast.media.container import open_container
 from motioncast.media.errors import MediaError
+from motioncast.media.profiles import Profile
 
 _BRANDS: Final = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif"}
@@ -29,6 +30,7 @@ _BRANDS: Final = frozenset(
 _SEQUENCES: Final = frozenset({b"hevc", b"hevx", b"msf1", b"avis"})
 _MAX_META: Final = 2**24  # bytes
 _ALPHA: Final = b"alpha"
+_ICC: Final = (b"prof", b"rICC")  # of a colr box
 
 
 def is_heif(file: BinaryIO, *, moving: bool = False) -> bool:
@@ -79,6 +81,8 @@ def picture(path: Path, factor: int = 1) -> Picture:
             whole = colour.rgb([*context.decode(packet), *context.decode(None)][0])
             decoded[number] = whole if step == 1 else _reduced(whole, step)
     found = items.joined(items.primary, decoded, step)
+    if (profile := items.profile()) is not None:
+        found = np.asarray(Profile("RGB", profile).rgb(PIL.Image.fromarray(found)))
     if opacity is not None:
         mask = items.joined(opacity, decoded, step)[..., :1]
         if mask.shape[:2] == found.shape[:2]:
@@ -122,6 +126,14 @@ class _Items:
         for item in self.masks.get(self.primary, []):
             if any(name == b"auxC" and _ALPHA in body for name, body in self.of(item)):
                 return item
+        return None
+
+    def profile(self) -> bytes | None:
+        """Returns the ICC profile of the primary item, or of the tiles that it is made of."""
+        for item in (self.primary, *self.tiles(self.primary)[:1]):
+            for name, body in self.of(item):
+                if name == b"colr" and body[:4] in _ICC:
+                    return body[4:]
         return None
 
     def grid(self, item: int) -> tuple[int, int, int, int]:

@@ -15,11 +15,11 @@ _OWN_SPACE: Final = frozenset({"L", "RGB", "CMYK"})
 class Profile:
     """Turns the colours of one still into sRGB; those without a usable profile stay as they are."""
 
-    def __init__(self, image: PIL.Image.Image) -> None:
+    def __init__(self, mode: str, data: object) -> None:
+        """Takes Pillow's mode of the still and what is embedded, which may be anything."""
         self._transform: ImageCms.ImageCmsTransform | None = None
-        self._mode = image.mode if image.mode in _OWN_SPACE else "RGB"
-        data = image.info.get("icc_profile")
-        if image.mode == "LAB" or not isinstance(data, bytes) or len(data) > MAX_PROFILE_BYTES:
+        self._mode = mode if mode in _OWN_SPACE else "RGB"
+        if mode == "LAB" or not isinstance(data, bytes) or len(data) > MAX_PROFILE_BYTES:
             return
         try:
             self._transform = ImageCms.ImageCmsTransform(
@@ -30,6 +30,11 @@ class Profile:
             )
         except Exception:  # a damaged profile, or one of another space, loses no picture
             return
+
+    @classmethod
+    def of(cls, image: PIL.Image.Image) -> Profile:
+        """Returns the profile of an image that Pillow opened."""
+        return cls(image.mode, image.info.get("icc_profile"))
 
     def rgb(self, image: PIL.Image.Image) -> PIL.Image.Image:
         """Returns an image, or a band of it, in mode RGB; its opacity is left out."""

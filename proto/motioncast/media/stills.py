@@ -123,7 +123,7 @@ def opened(file: BinaryIO) -> PIL.Image.Image:
 def rgb(image: PIL.Image.Image, factor: int = 1) -> Picture:
     """Returns a decoded image as (H, W, 3), each `factor` x `factor` pixels as their mean."""
     grey = Grey(image) if image.mode in DEEP else None
-    profile = Profile(image)
+    profile = Profile.of(image)
     small = image.width * image.height <= LARGE
     rows = image.height if small else max(BANDS // factor, 1) * factor
     parts = []
