@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -122,6 +123,7 @@ async def test_those_who_say_nothing_make_way(
 ) -> None:
     settings = StackSettings(
         repository=toy_repository,
+        silence_seconds=60,
         orchestrator=OrchestratorSettings(max_sessions=4, max_sessions_per_peer=4),
     )
     async with Stack(settings) as stack, open_stub(stack.target) as stub:
@@ -131,12 +133,16 @@ async def test_those_who_say_nothing_make_way(
             for request in said:
                 await silent[-1].write(request)
                 assert (await anext(aiter(silent[-1]))).HasField("config")
+        ends = [asyncio.ensure_future(one.code()) for one in silent]
+        # When all but four have made way the server has seen all twenty.
+        codes = [await one for one in itertools.islice(asyncio.as_completed(ends), 16)]
+        assert set(codes) == {StatusCode.RESOURCE_EXHAUSTED}
         # More than there are places for, and whoever has something to say comes in.
         assert (await cast(stack.target, GOOD)).origins == "O" * 10
-        with pytest.raises(grpc.aio.AioRpcError) as ended:
-            [response async for response in silent[0]]
-    assert ended.value.code() is StatusCode.RESOURCE_EXHAUSTED
-    assert ended.value.details() == "stream: the client was silent, and made way for another"
+        gone = next(one for one in silent if one.done())
+        assert await gone.details() == "stream: the client was silent, and made way for another"
+        for one in ends:
+            one.cancel()
 
 
 @pytest.mark.parametrize("pipeline", ["services", "ensemble"])
