@@ -1,0 +1,264 @@
+"""What hostile clients cost a server and a session beside them (docs/limits.md).
+
+    python tests/benchmark/attacks.py [--model lite128] [ATTACK ...]
+
+A `motioncast serve` of its own, an attacker and a prober in processes of their own, and a correct
+session of the bundled clip. For every attack: the server's peak memory beyond what it had, the
+bytes sent, the slowest answer of `Health/Check`, the session's time over its time alone, and
+whether its pictures are those that it has alone. The attacker shares the machine, at a low
+priority, so that what is measured is what it costs the server. Ends with 1 where a bound is broken: 4 times the
+bytes sent plus 64 MiB, 0.25 s, 1.5 times, the same pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import numpy as np
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from motioncast.client import connect_sync
+from motioncast.client.video import read_video
+from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
+from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
+
+CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
+MIB: Final = 2**20
+SLACK_BYTES, PER_BYTE, HEALTH_SECONDS, SLOWER = 64 * MIB, 4, 0.25, 1.5
+STREAM: Final = "/motioncast.v1.MotionTransferService/Stream"
+SECONDS: Final = 4.0  # that an attack lasts at least
+
+
+def raw_stream(channel: grpc.Channel, *messages: bytes, **options: Any) -> int:
+    """Sends messages as they are in a session; returns how many bytes."""
+    stream: Any = channel.stream_stream(STREAM)
+    with suppress(grpc.RpcError):
+        list(stream(iter(messages), timeout=30, **options))
+    return sum(len(message) for message in messages)
+
+
+def configuration(**fields: Any) -> bytes:
+    return StreamRequest(config=StreamConfig(**fields)).SerializeToString()
+
+
+def inflated(channel: grpc.Channel) -> int:
+    """A message of 7 MiB of zeros, some kilobytes of gzip."""
+    raw_stream(channel, bytes(7 * MIB), compression=grpc.Compression.Gzip)
+    return 7 * MIB // 1000
+
+
+def empty_messages(channel: grpc.Channel) -> int:
+    """A message within the limit that is millions of empty ones."""
+    return raw_stream(channel, configuration(), b"\x0a\x00" * (3 * MIB))
+
+
+def large_messages(channel: grpc.Channel) -> int:
+    """64 MiB at once, where 8 are allowed."""
+    return raw_stream(channel, configuration(), b"\x0a\x00" * (32 * MIB))
+
+
+def endless_videos(channel: grpc.Channel) -> int:
+    """Sessions that declare as many frames as there are numbers, and leave."""
+    return sum(raw_stream(channel, configuration(frame_count=2**64 - 1)) for _ in range(4))
+
+
+def silent_streams(channel: grpc.Channel) -> int:
+    """64 sessions that say nothing."""
+    stub = MotionTransferServiceStub(channel)
+    calls = [stub.Stream(_nothing(), timeout=20) for _ in range(64)]
+    time.sleep(1)
+    for call in calls:
+        call.cancel()
+    return 64
+
+
+def watches(channel: grpc.Channel) -> int:
+    """2,000 who watch the server's health."""
+    stub: Any = HealthStub(channel)  # it has no types
+    calls = [stub.Watch(HealthCheckRequest(), timeout=20) for _ in range(2000)]
+    time.sleep(2)
+    for call in calls:
+        call.cancel()
+    return 2000
+
+
+def connections(channel: grpc.Channel, target: str = "") -> int:
+    """2,000 connections that say nothing."""
+    host, port = target.rsplit(":", 1)
+    held = []
+    for _ in range(2000):
+        with suppress(OSError):
+            held.append(socket.create_connection((host, int(port)), timeout=1))
+    time.sleep(1)
+    for one in held:
+        one.close()
+    return 2000
+
+
+def noise(channel: grpc.Channel) -> int:
+    """Messages of random bytes, one session each."""
+    random = np.random.default_rng(0)
+    return sum(raw_stream(channel, random.bytes(2000)) for _ in range(100))
+
+
+def resets(channel: grpc.Channel) -> int:
+    """Calls that are cancelled as soon as they are made."""
+    stub = MotionTransferServiceStub(channel)
+    for _ in range(2000):
+        stub.Stream(iter([StreamRequest()])).cancel()
+    return 2000
+
+
+def _nothing() -> Iterator[StreamRequest]:
+    time.sleep(20)
+    yield from ()
+
+
+ATTACKS: Final[dict[str, Callable[..., int]]] = {
+    one.__name__: one
+    for one in (
+        inflated,
+        empty_messages,
+        large_messages,
+        endless_videos,
+        silent_streams,
+        watches,
+        connections,
+        noise,
+        resets,
+    )
+}
+
+
+def attack(name: str, target: str) -> None:
+    """Attacks until the time is up; prints what was sent."""
+    os.nice(10)
+    sent, end = 0, time.monotonic() + SECONDS
+    options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+    print("begins", flush=True)
+    while time.monotonic() < end:
+        with grpc.insecure_channel(target, options=options) as channel:
+            extra = {"target": target} if name == "connections" else {}
+            sent += ATTACKS[name](channel, **extra)
+    print(sent, flush=True)
+
+
+def probe(target: str) -> None:
+    """Asks for the server's health until its input ends; prints the slowest answer's seconds."""
+    ended = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    slowest = 0.0
+    with grpc.insecure_channel(target) as channel:
+        stub: Any = HealthStub(channel)
+        stub.Check(HealthCheckRequest(), timeout=30, wait_for_ready=True)
+        print("begins", flush=True)
+        while not ended.wait(0.02):
+            start = time.perf_counter()
+            stub.Check(HealthCheckRequest(), timeout=30, wait_for_ready=True)
+            slowest = max(slowest, time.perf_counter() - start)
+    print(slowest, flush=True)
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, *arguments], **pipes) as started:
+        try:
+            yield started
+        finally:
+            started.terminate()
+
+
+def peak_bytes(pid: int, *, anew: bool = False) -> int:
+    """Returns the most memory that a process has had since it was asked anew (Linux)."""
+    if anew:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+
+
+def session(target: str, frames: list[Any]) -> tuple[float, str]:
+    """Returns the seconds that a correct session took, and what its pictures are."""
+    digest, start = hashlib.sha256(), time.perf_counter()
+    with connect_sync(target, timeout=30) as service:
+        for frame in service.stream(iter(frames), timeout=120):
+            digest.update(frame.image.tobytes())
+    return time.perf_counter() - start, digest.hexdigest()
+
+
+def measure(name: str, server: subprocess.Popen[str], target: str, frames: list[Any]) -> bool:
+    """Prints what an attack costs; returns whether all bounds hold."""
+    script = str(Path(__file__))
+    alone, expected = min(session(target, frames) for _ in range(2))
+    before = peak_bytes(server.pid, anew=True)
+    with process(script, "--probe", target) as prober:
+        prober.stdout.readline()  # type: ignore[union-attr]
+        with process(script, "--attack", name, target) as attacker:
+            attacker.stdout.readline()  # type: ignore[union-attr]
+            beside, got = session(target, frames)
+            sent = int(attacker.stdout.readline() or 0)  # type: ignore[union-attr]
+        slowest = float(prober.communicate()[0])
+    grown = peak_bytes(server.pid) - before
+    held = [
+        grown <= PER_BYTE * sent + SLACK_BYTES,
+        slowest <= HEALTH_SECONDS,
+        beside <= SLOWER * alone,
+        got == expected,
+    ]
+    figures = f"{sent / MIB:9.2f} {grown / MIB:9.1f} {1000 * slowest:9.0f} {beside / alone:9.2f}"
+    pictures, broken = "same" if held[3] else "OTHER", "" if all(held) else "BROKEN"
+    print(f"{name:16} {figures}  {pictures:8} {broken}", flush=True)
+    return all(held)
+
+
+def main() -> None:
+    """Runs the attacks named, or all."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("attacks", nargs="*", choices=[*ATTACKS, []], metavar="ATTACK")
+    parser.add_argument("--model", default="lite128")
+    parser.add_argument("--attack", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--probe", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.attack:
+        attack(*options.attack)
+        return
+    if options.probe:
+        probe(options.probe)
+        return
+    serve = ["-m", "motioncast.cli.main", "serve", "--port", "0", "--http-port", "0"]
+    with process(*serve, "--model", options.model, "--log-level", "ERROR") as server:
+        assert server.stdout is not None
+        announced = itertools.takewhile(bool, iter(server.stdout.readline, ""))
+        target = next(line.split()[1] for line in announced if "orchestrator" in line.split()[:1])
+        with connect_sync(target, timeout=60) as service:
+            models = {one.name: one for one in service.server_info(timeout=60).models}
+        with read_video(CLIP, models[options.model].height) as video:
+            frames = list(video.frames)
+        print("attack           sent MiB grown MiB health ms session x  pictures")
+        held = [measure(name, server, target, frames) for name in options.attacks or ATTACKS]
+    sys.exit(not all(held))
+
+
+if __name__ == "__main__":
+    main()
