@@ -6,8 +6,8 @@ A `motioncast serve` of its own, an attacker and a prober in processes of their 
 session of the bundled clip. For every attack: the server's peak memory beyond what it had, the
 bytes sent, the slowest answer of `Health/Check`, the session's time over its time alone, and
 whether its pictures are those that it has alone. The attacker shares the machine, at a low
-priority, so that what is measured is what it costs the server. Ends with 1 where a bound is broken: 4 times the
-bytes sent plus 64 MiB, 0.25 s, 1.5 times, the same pictures.
+priority, so that what is measured is what it costs the server. Ends with 1 where a bound is
+broken: 4 times the bytes sent plus 64 MiB, 0.25 s, 1.5 times, the same pictures.
 """
 
 from __future__ import annotations
