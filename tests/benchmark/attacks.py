@@ -208,10 +208,10 @@ def session(target: str, frames: list[Any]) -> tuple[float, str]:
 def measure(name: str, server: subprocess.Popen[str], target: str, frames: list[Any]) -> bool:
     """Prints what an attack costs; returns whether all bounds hold."""
     script = str(Path(__file__))
-    alone, expected = min(session(target, frames) for _ in range(2))
-    before = peak_bytes(server.pid, anew=True)
     with process(script, "--probe", target) as prober:
         prober.stdout.readline()  # type: ignore[union-attr]
+        alone, expected = min(session(target, frames) for _ in range(3))
+        before = peak_bytes(server.pid, anew=True)
         with process(script, "--attack", name, target) as attacker:
             attacker.stdout.readline()  # type: ignore[union-attr]
             beside, got = session(target, frames)

@@ -23,7 +23,7 @@ class ServerSettings:
     max_message_bytes: int = 8 * 1024 * 1024  # of one message, either way
     max_connections: int = 1024  # of gRPC; fewer where the process may open fewer files
     max_http_connections: int = 64  # likewise
-    max_calls_per_connection: int = 1024  # at once
+    max_calls_per_connection: int = 300  # at once
     max_connection_age_seconds: float = 60.0  # then clients connect anew; calls that run go on
     silence_seconds: float = 10.0  # after which a stream ends whose client says nothing
     stall_seconds: float = 60.0  # after which one ends whose client takes nothing
