@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -26,6 +30,21 @@ class Result:
 
 
 Run: TypeAlias = Callable[..., Result]
+
+
+@contextmanager
+def serving_process(models: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """Runs `motioncast serve`; yields its process and the services' addresses, by name.
+
+    Whoever asks for it ends it.
+    """
+    command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
+    command += ["--http-port", "0", "--models", str(models), "--log-level", "WARNING"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "listens" in process.stdout.readline()
+        lines = [process.stdout.readline().split() for _ in range(4)]
+        yield process, {name: address for name, address, *_ in lines}
 
 
 def clip_frames() -> list[NDArray[np.uint8]]:

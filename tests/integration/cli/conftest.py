@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.command_line import Result, Run, clip_frames
+from support.command_line import Result, Run, clip_frames, serving_process
 
 from motioncast.cli.main import main
 from motioncast.client.video import write_video
@@ -45,12 +44,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(toy_repository: Path) -> Iterator[dict[str, str]]:
     """Addresses, by name, of the services that `motioncast serve` runs in its own process."""
-    command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
-    command += ["--http-port", "0", "--models", str(toy_repository), "--log-level", "WARNING"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert "listens" in process.stdout.readline()
-        lines = [process.stdout.readline().split() for _ in range(4)]
-        yield {name: address for name, address, *_ in lines}
+    with serving_process(toy_repository) as (process, addresses):
+        yield addresses
         process.terminate()
         assert process.wait() == 0

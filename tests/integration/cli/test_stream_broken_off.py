@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import av
 import pytest
-from support.command_line import Run, clip_frames
+from support.command_line import Run, clip_frames, serving_process
 
 from motioncast.client.video import write_video
 
@@ -35,13 +33,8 @@ def slow_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def doomed(toy_repository: Path) -> Iterator[tuple[str, int]]:
     """The orchestrator's address and the process id of a `motioncast serve` of its own."""
-    command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
-    command += ["--http-port", "0", "--models", str(toy_repository), "--log-level", "WARNING"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert "listens" in process.stdout.readline()
-        lines = [process.stdout.readline().split() for _ in range(4)]
-        yield {name: address for name, address, *_ in lines}["orchestrator"], process.pid
+    with serving_process(toy_repository) as (process, addresses):
+        yield addresses["orchestrator"], process.pid
         process.kill()
 
 

@@ -33,8 +33,8 @@ LOOKED_AT = {"outer lips", "inner lips", "left eye", "right eye", "left brow", "
 TEXTURE_PIXELS = 8
 UPPER_LIP = [MESH.index(point) for point in (80, 82, 13, 312, 310)]
 LOWER_LIP = [MESH.index(point) for point in (88, 87, 14, 317, 318)]
-MOUTH_SPREAD = 0.07  # likewise, of those between the lips
 REGION_SPREAD = 0.07  # of the Gaussians that make lips and eyes count more, in half sides
+MOUTH_SPREAD = 0.07  # likewise, of those between the lips
 
 
 class FaceTraining(ReconstructionTraining):
