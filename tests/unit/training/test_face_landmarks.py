@@ -6,11 +6,12 @@ import av
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.face.anchored import AnchoredDetector
 from motioncast.models.face.keypoints import MESH
+from motioncast.models.mediapipe.mesh import Mesh
 from motioncast.train.face_landmarks import LandmarkLoss
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +54,25 @@ def test_a_face_beside_its_place_costs_how_far_it_is(
     loss = float(LandmarkLoss(detector.mesh)(moved, frame, keypoints))
     assert loss == pytest.approx(expected, rel=0.35)
     assert float(LandmarkLoss(detector.mesh)(moved, frame, keypoints * 0)) == 0
+
+
+class MarkedMesh(nn.Module):
+    """Finds points that are written in the picture: grey is how far the left lower lid hangs."""
+
+    def forward(self, crops: Tensor) -> Mesh:
+        points = torch.zeros(len(crops), 478, 2)
+        points[:, 33, 0], points[:, 263, 0] = 50.0, 150.0  # 100 pixels from eye to eye
+        points[:, 145, 1] = 100 * crops.mean(dim=(1, 2, 3))
+        return Mesh(points, torch.zeros(len(crops)))
+
+
+def test_a_lid_that_hangs_costs_its_way_and_its_opening(frame: Tensor) -> None:
+    keypoints = torch.rand(1, 70, 3, generator=torch.Generator().manual_seed(1))
+    keypoints[..., 2] = 1
+    open_eye, shut_eye = torch.full_like(frame, 0.08), torch.full_like(frame, 0.02)
+    loss = float(LandmarkLoss(MarkedMesh())(shut_eye, open_eye, keypoints))  # type: ignore[arg-type]
+    of_point = 6 / (6 * 16 + 3 * 12 + 2 * 12 + 2 * 2 + 28)  # 16 points of lids of 70
+    assert loss == pytest.approx((of_point + 0.15) * 6 / 100, rel=1e-3)
 
 
 def test_the_picture_learns_and_the_mesh_does_not(

@@ -1,10 +1,11 @@
 """The landmark loss: the face in a rebuilt frame should do what the face in the original does.
 
-    loss = sum over points of weight |p - p*| / the distance between the eyes
+    loss = (sum over points of weight |p - p*| + sum over openings of weight |o - o*|) / d
 
-p and p* are what the frozen face mesh (`models.mediapipe`) finds in the rebuilt and in the true
-frame, in the same region. A blink is a few pixels of a picture, which no loss over pixels minds;
-a mesh does. As a perceptual loss does, it uses a network that has learnt from other data.
+d is the distance between the eyes, o how far lips and lids are apart, p the points that the frozen
+face mesh (`models.mediapipe`) finds in the rebuilt frame and p* those in the true one, in the same
+region. A blink is a few pixels of a picture, which no loss over pixels minds; a mesh does. As a
+perceptual loss does, it uses a network that has learnt from other data.
 """
 
 import torch
@@ -19,6 +20,8 @@ from motioncast.train.state import channels_last
 
 WEIGHTS = {"left eye": 6.0, "right eye": 6.0, "inner lips": 3.0, "outer lips": 2.0, "pupils": 2.0}
 EYES = (33, 263)  # the outer corners
+# Pairs of points and the weight of how far they are apart: mouth, left lids, right lids.
+OPENINGS = ((13, 14, 0.1), (159, 145, 0.15), (386, 374, 0.15))
 
 
 class LandmarkLoss(nn.Module):
@@ -47,12 +50,21 @@ class LandmarkLoss(nn.Module):
             found = self._points(region.cut(images))
             first, second = (MESH.index(corner) for corner in EYES)
             eyes = (wanted[:, first] - wanted[:, second]).norm(dim=-1).clamp(min=1.0)  # (N,)
-            apart: Tensor = (found - wanted).abs().sum(dim=-1) @ self.weights / eyes
-            return (apart * keypoints[..., 2].mean(dim=1)).mean()
+            apart = (found - wanted).abs().sum(dim=-1) @ self.weights
+            for upper, lower, weight in OPENINGS:
+                off = _opening(found, upper, lower) - _opening(wanted, upper, lower)
+                apart = apart + weight * off.abs()
+            return (apart / eyes * keypoints[..., 2].mean(dim=1)).mean()
 
     def _points(self, crops: Tensor) -> Tensor:
         mesh: Mesh = self.mesh(channels_last(crops))
         return mesh.points.index_select(1, self.indices)
+
+
+def _opening(points: Tensor, upper: int, lower: int) -> Tensor:
+    """Returns how far two points (N, 70, 2) of the mesh are apart, (N,)."""
+    pair = points[:, MESH.index(upper)] - points[:, MESH.index(lower)]
+    return (pair.square().sum(dim=-1) + 1e-6).sqrt()
 
 
 def region_of(points: Tensor) -> FaceRegion:
