@@ -10,16 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 import motioncast.client
+import numpy as np
 from motioncast.client import ConnectError, connect_sync, fit
 
 NOT_THE_CLIENTS: tuple[str, ...] = (
     "serving",
     "inference",
-    "stack",
-    "kserve",
+    "local",
+    "model_server",
     "triton",
     "keypoint",
     "predictor",

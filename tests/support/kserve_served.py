@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
-from tritonclient.grpc import service_pb2_grpc
-
-from motioncast import kserve
 from motioncast.inference import OnnxRuntimeEngine, OnnxRuntimeSettings
 from motioncast.inference.kserve import KServeSettings
 from motioncast.serving import Server, ServerSettings
 from motioncast.serving.metrics import Metrics
+from tritonclient.grpc import service_pb2_grpc
+
+from motioncast import model_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ async def serving_kserve(
     settings = settings or ServerSettings(max_message_bytes=64 * 1024 * 1024, max_queued_calls=200)
     options = [("grpc.max_receive_message_length", -1)]
     async with OnnxRuntimeEngine(repository, engine_settings) as engine:
-        registrations = [kserve.registration(engine, metrics, secret)]
+        registrations = [model_server.registration(engine, metrics, secret)]
         async with (
             Server(settings, registrations, metrics) as server,
             grpc.aio.insecure_channel(server.address, options=options) as channel,

@@ -24,16 +24,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-
 from motioncast.cli.bench_client import ClientJob, ClientRun, read_clip, run_clients
 from motioncast.cli.bench_raw import RawModels
-from motioncast.cli.failures import CommandError
 from motioncast.cli.progress import Stages
 from motioncast.cli.stoppable import run_stoppable
 from motioncast.client import connect
 from motioncast.inference import OnnxRuntimeSettings, default_repository
 from motioncast.orchestrator import OrchestratorSettings
-from motioncast.stack import Stack, StackSettings
+
+from motioncast.cli.failures import CommandError
+from motioncast.local import LocalServices, LocalSettings
 
 SCHEMA: Final = "motioncast.bench/1"
 STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
@@ -152,7 +152,7 @@ async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
     repository = settings.repository or default_repository()
     video = settings.video or bundled_clip()
     machine = machine_here()
-    stack_settings = StackSettings(
+    local_settings = LocalSettings(
         repository=repository,
         default_model=settings.model,
         engine=settings.engine,
@@ -161,15 +161,15 @@ async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
             max_sessions=(most := max(settings.streams) + 16), max_sessions_per_peer=most
         ),
     )
-    async with Stack(stack_settings) as stack:
-        async with connect(stack.target) as service:
+    async with LocalServices(local_settings) as local:
+        async with connect(local.target) as service:
             info = await service.server_info(timeout=30)
         model = info.models[0]
         raw = RawModels(repository, model.name, settings.engine, read_clip(video, model.height))
 
         def job(streams: int, frames: int) -> ClientJob:
             return ClientJob(
-                target=stack.target,
+                target=local.target,
                 video=video,
                 size=model.height,
                 streams=streams,

@@ -16,15 +16,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from motioncast.cli.bench import Machine, Percentiles, bundled_clip, machine_here, percentiles
 from motioncast.cli.bench_client import ClientJob, ClientRun, run_clients
-from motioncast.cli.failures import CommandError
 from motioncast.cli.progress import Stages
 from motioncast.cli.stoppable import run_stoppable
 from motioncast.client import connect
 from motioncast.inference import Engine, OnnxRuntimeEngine, default_repository
 from motioncast.orchestrator import OrchestratorSettings
-from motioncast.stack import Pipeline, Stack, StackSettings
+
+from motioncast.cli.bench import Machine, Percentiles, bundled_clip, machine_here, percentiles
+from motioncast.cli.failures import CommandError
+from motioncast.local import LocalServices, LocalSettings, Pipeline
 
 SCHEMA: Final = "motioncast.bench_pipelines/1"
 EngineName: TypeAlias = Literal["inprocess", "triton"]
@@ -108,16 +109,16 @@ async def _bench(settings: PipelinesSettings, stages: Stages) -> PipelinesResult
             advance = stages(name, steps)
             async with AsyncExitStack() as exits:
                 engine = await exits.enter_async_context(_engine(name, settings))
-                stacks = {
+                running = {
                     pipeline: await exits.enter_async_context(
-                        Stack(_stack_settings(settings, pipeline), engine)
+                        LocalServices(_local_settings(settings, pipeline), engine)
                     )
                     for pipeline in PIPELINES
                 }
-                async with connect(stacks["services"].target) as service:
+                async with connect(running["services"].target) as service:
                     info = (await service.server_info(timeout=30)).models[0]
                 model, pixels = info.name, f"{info.width} x {info.height}"
-                targets = {pipeline: stack.target for pipeline, stack in stacks.items()}
+                targets = {pipeline: local.target for pipeline, local in running.items()}
                 results += await _measure(name, settings, targets, info.height, clients, advance)
     return PipelinesResult(
         machine, model, pixels, settings.observed, settings.predicted, tuple(results)
@@ -133,11 +134,11 @@ def _engine(name: EngineName, settings: PipelinesSettings) -> Engine:
     return TritonEngine(TritonSettings(repository))
 
 
-def _stack_settings(settings: PipelinesSettings, pipeline: Pipeline) -> StackSettings:
+def _local_settings(settings: PipelinesSettings, pipeline: Pipeline) -> LocalSettings:
     # Some more than streams: a session is counted until its server side has ended too.
     most = max(settings.streams) + 16
     limits = OrchestratorSettings(max_sessions=most, max_sessions_per_peer=most)
-    return StackSettings(default_model=settings.model, pipeline=pipeline, orchestrator=limits)
+    return LocalSettings(default_model=settings.model, pipeline=pipeline, orchestrator=limits)
 
 
 async def _measure(

@@ -23,11 +23,11 @@ _PARTS: Final = {
         (
             "inference",
             "keypoint",
-            "kserve",
+            "model_server",
             "orchestrator",
             "predictor",
             "serving",
-            "stack",
+            "local",
             "synthesis",
             "triton",
         ),

@@ -11,9 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-
-from motioncast import orchestrator
 from motioncast.inference import (
     Engine,
     OnnxRuntimeEngine,
@@ -23,13 +20,17 @@ from motioncast.inference import (
 )
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
-from motioncast.stack import Pipeline, Ports, Stack, StackSettings
-from motioncast.stack.stack import INTERNAL_MESSAGE_BYTES
 from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import InvalidInputError
+from rich.console import Console
+
+from motioncast import orchestrator
+from motioncast.local import LocalServices, LocalSettings, Pipeline, Ports
+from motioncast.local.services import INTERNAL_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from motioncast.inference.kserve import KServeSettings
+
     from motioncast.triton import TritonSettings
 
 LOCAL: Final = "127.0.0.1"
@@ -173,7 +174,7 @@ async def serve_all(
 ) -> signal.Signals:
     """Serves all services on one engine until a signal comes, and returns that."""
     ports = listen.of_all()
-    settings = StackSettings(
+    settings = LocalSettings(
         default_model=models.default,
         host=listen.host,
         orchestrator_ports=ports["orchestrator"],
@@ -187,9 +188,9 @@ async def serve_all(
         orchestrator=limits.orchestrator,
     )
     engine = models.runner(limits.drain_grace_seconds)
-    async with engine, Stack(settings, engine) as stack:
-        names = (name for name in _IN_ORDER_OF_PORTS if name in stack.servers)
-        _announce({name: stack.servers[name] for name in names})
+    async with engine, LocalServices(settings, engine) as local:
+        names = (name for name in _IN_ORDER_OF_PORTS if name in local.servers)
+        _announce({name: local.servers[name] for name in names})
         return await wait_for_signal()
 
 
@@ -226,8 +227,10 @@ async def serve_one(
             )
         elif service == "models":
             local = await exits.enter_async_context(models.local_runner())
-            kserve = import_module("motioncast.kserve")
-            registration = kserve.registration(local, metrics, os.environ.get(SECRET_VARIABLE, ""))
+            model_server = import_module("motioncast.model_server")
+            registration = model_server.registration(
+                local, metrics, os.environ.get(SECRET_VARIABLE, "")
+            )
         else:
             engine = await exits.enter_async_context(models.runner(limits.drain_grace_seconds))
             registration = import_module(f"motioncast.{service}").registration(

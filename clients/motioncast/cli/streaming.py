@@ -11,12 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
-from PIL import Image
-
 from motioncast.cli.advice import advice
 from motioncast.cli.before import RESULTS, check_options, check_replaceable, check_sources
 from motioncast.cli.cast import BrokenOffError, Cast, CastOptions, Detector, Framing, Images, cast
-from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
 from motioncast.cli.output import whole_folder, write_json
 from motioncast.cli.partial import Ended, partial_report
@@ -46,6 +43,9 @@ from motioncast.client.video import read_image
 from motioncast.framing import FINDER
 from motioncast.media import existing, shown
 from motioncast.sources import Gathering, GatherSettings
+from PIL import Image
+
+from motioncast.cli.failures import CommandError
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 10.0  # for a question that costs the server nothing
@@ -136,9 +136,12 @@ async def open_service(
         async with connect(target, timeout=patience) as service:
             yield service
         return
-    from motioncast.stack import Stack, StackSettings  # needs the [serve] extra
+    from motioncast.local import LocalServices, LocalSettings  # needs the [serve] extra
 
-    async with Stack(StackSettings(repository=models)) as stack, connect(stack.target) as service:
+    async with (
+        LocalServices(LocalSettings(repository=models)) as local,
+        connect(local.target) as service,
+    ):
         yield service
 
 

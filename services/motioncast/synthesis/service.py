@@ -10,7 +10,6 @@ from typing import Final
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.sources import MAX_SOURCES
-from motioncast.synthesis.synthesizer import Source, Synthesizer
 from motioncast.v1.common_pb2 import Image
 from motioncast.v1.synthesis_pb2 import DESCRIPTOR, SynthesizeRequest, SynthesizeResponse
 from motioncast.v1.synthesis_pb2_grpc import (
@@ -29,6 +28,8 @@ from motioncast.wire.images import (
 from motioncast.wire.keypoints import decode_keypoint_sets, decode_keypoints
 from motioncast.wire.limits import check_range
 
+from motioncast.synthesis.synthesiser import Source, Synthesiser
+
 MAX_DRIVING: Final = 256
 
 
@@ -36,9 +37,9 @@ def registration(
     engine: Engine, *, default_model: str | None = None, metrics: Metrics
 ) -> Registration:
     """Returns the synthesis service to register; arguments and errors as the keypoint service's."""
-    synthesizer = Synthesizer(MeasuredEngine(engine, metrics.registry))
+    synthesiser = Synthesiser(MeasuredEngine(engine, metrics.registry))
     catalogue = Catalogue(engine, default_model)
-    servicer = SynthesisServicer(catalogue, synthesizer)
+    servicer = SynthesisServicer(catalogue, synthesiser)
     images = MAX_SOURCES * catalogue.largest_image_bytes
     return Registration(
         name=DESCRIPTOR.services_by_name["SynthesisService"].full_name,
@@ -52,9 +53,9 @@ def registration(
 class SynthesisServicer(SynthesisServiceServicer):
     """Answers Synthesize."""
 
-    def __init__(self, catalogue: Catalogue, synthesizer: Synthesizer) -> None:
+    def __init__(self, catalogue: Catalogue, synthesiser: Synthesiser) -> None:
         self._catalogue = catalogue
-        self._synthesizer = synthesizer
+        self._synthesiser = synthesiser
 
     async def Synthesize(self, request: SynthesizeRequest, context: Context) -> SynthesizeResponse:
         models = self._catalogue.resolve(request.model)
@@ -64,7 +65,7 @@ class SynthesisServicer(SynthesisServiceServicer):
         sources = _sources(request, models)
         driving = decode_keypoint_sets(request.driving_keypoints, count, "driving_keypoints")
         positions = _positions(request, len(sources))
-        made = await self._synthesizer.synthesize(
+        made = await self._synthesiser.synthesise(
             models, sources, positions, driving, Deadline.of(context)
         )
         return SynthesizeResponse(

@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from motioncast.triton import keeper
 from motioncast.triton.installation import Installation
-from motioncast.triton.secret import hide_secret, restriction
 from motioncast.triton.settings import TritonSettings
 from motioncast.wire.errors import UnavailableError
+
+from motioncast.triton import reaper
+from motioncast.triton.secret import hide_secret, restriction
 
 _log = logging.getLogger(__name__)
 _server_log = logging.getLogger("motioncast.triton.server")
@@ -90,25 +91,25 @@ class ServerProcess:
                 f"--backend-config=python,shm-region-prefix-name={prefix}",
             ]
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", keeper.__file__),
+                *(sys.executable, "-I", reaper.__file__),
                 *(str(settings.drain_seconds), str(folder), prefix),
                 *command,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                env={**installation.environment(), keeper.SECRET_VARIABLE: secret},
+                env={**installation.environment(), reaper.SECRET_VARIABLE: secret},
                 start_new_session=True,  # Ctrl-C is for us; the server ends after the services
                 limit=_LONGEST_LINE,
             )
         except BaseException:
-            keeper.clear(folder, prefix)
+            reaper.clear(folder, prefix)
             raise
         assert process.stdin is not None  # they are pipes
         assert process.stdout is not None
         try:
             word, _, pid = (await process.stdout.readline()).decode().partition(" ")
         except BaseException:
-            process.stdin.close()  # the keeper does the rest
+            process.stdin.close()  # the reaper does the rest
             await process.wait()
             raise
         if word != "started":
@@ -120,7 +121,7 @@ class ServerProcess:
         """Returns when the server has ended and nothing of it is left."""
         await self._process.wait()
         await asyncio.wait([self._relay])  # which whoever gives up waiting does not end
-        keeper.clear(self._folder, self.shared_memory)  # in case the keeper was killed
+        reaper.clear(self._folder, self.shared_memory)  # in case the reaper was killed
 
     async def stop(self) -> None:
         """Ends the server: at once when nothing runs, past the drain limit by force."""

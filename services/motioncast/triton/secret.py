@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from motioncast.inference.kserve.settings import SECRET_HEADER
-from motioncast.triton.keeper import SECRET_PLACEHOLDER
+
+from motioncast.triton.reaper import SECRET_PLACEHOLDER
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def new_secret() -> str:
 
 
 def restriction() -> str:
-    """Returns the server's option; the keeper puts the secret in its place."""
+    """Returns the server's option; the reaper puts the secret in its place."""
     key = SECRET_HEADER.removeprefix(_HEADERS_PREFIX)
     return f"--grpc-restricted-protocol={','.join(_RESTRICTED)}:{key}={SECRET_PLACEHOLDER}"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from motioncast.triton.keeper import SHARED_MEMORY
+from motioncast.triton.reaper import SHARED_MEMORY
 
 _PROGRAM: Final = "triton_python_backend_stub"
 _PARENT: Final = 1  # place in /proc/PID/stat after the name

@@ -19,8 +19,9 @@ from motioncast.inference.checksums import verify
 from motioncast.triton.control import Control, ModelError
 from motioncast.triton.repository import Offer
 from motioncast.triton.settings import TritonSettings
-from motioncast.triton.stubs import Stub, find_stubs
 from motioncast.wire.errors import InvalidInputError, UnavailableError
+
+from motioncast.triton.stubs import Stub, find_stubs
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class Supervisor:
 
     def _watch(self, stub: Stub) -> None:
         with suppress(FileNotFoundError):
-            stub.region.chmod(0o600)  # where the keeper could not see to it from the start
+            stub.region.chmod(0o600)  # where the reaper could not see to it from the start
         try:
             descriptor = os.pidfd_open(stub.pid)
         except ProcessLookupError:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from motioncast.client import Origin, Pixels, Source, connect
 from support.mirror import mirror
 from support.served import serving
 from support.toy_models import image_with_points
 
-from motioncast.client import Origin, Pixels, Source, connect
-from motioncast.stack import Stack, StackSettings
+from motioncast.local import LocalServices, LocalSettings
 
 Cast = Callable[..., Coroutine[Any, Any, Any]]
 PATTERNS = [(1, 0), (1, 1), (2, 5), (5, 2)]
@@ -22,8 +22,10 @@ PATTERNS = [(1, 0), (1, 1), (2, 5), (5, 2)]
 
 @pytest.fixture
 async def target(toy_repository: Path) -> AsyncIterator[str]:
-    async with Stack(StackSettings(repository=toy_repository, drain_grace_seconds=0.5)) as stack:
-        yield stack.target
+    async with LocalServices(
+        LocalSettings(repository=toy_repository, drain_grace_seconds=0.5)
+    ) as local:
+        yield local.target
 
 
 def moving(count: int) -> list[Pixels]:

@@ -12,10 +12,10 @@ from typing import Final
 
 import PIL.Image
 import pytest
+from motioncast.client.video import read_video, write_video
 from support.toy_models import image_with_points
 
-from motioncast.client.video import read_video, write_video
-from motioncast.stack import Stack, StackSettings
+from motioncast.local import LocalServices, LocalSettings
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "sdk.md"
 FILE, BLOCKING, FIT, DEVICE, SOURCES, ERRORS = re.findall(
@@ -38,13 +38,15 @@ def folder(tmp_path: Path, toy_repository: Path) -> Path:
 
 async def printed(program: str, folder: Path, repository: Path) -> str:
     """Returns what a program prints when it runs in the folder against the four services."""
-    async with Stack(StackSettings(repository=repository, drain_grace_seconds=0.5)) as stack:
+    async with LocalServices(
+        LocalSettings(repository=repository, drain_grace_seconds=0.5)
+    ) as local:
         process = await create_subprocess_exec(
             sys.executable,
             "-W",
             "error",
             "-c",
-            program.replace("localhost:50050", stack.target),
+            program.replace("localhost:50050", local.target),
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from motioncast.client import FramingMode, InvalidRequestError, MediaError, connect, put_back
+from motioncast.client.device import KeypointDetector
+from motioncast.client.framing import DeviceFraming, FaceFinder
 from numpy.typing import NDArray
 from support.toy_finder import picture_with_faces, write_toy_finder
 from support.toy_models import build_toy_repository
 
-from motioncast.client import FramingMode, InvalidRequestError, MediaError, connect, put_back
-from motioncast.client.device import KeypointDetector
-from motioncast.client.framing import DeviceFraming, FaceFinder
-from motioncast.stack import Stack, StackSettings
+from motioncast.local import LocalServices, LocalSettings
 
 Cast = Callable[..., Coroutine[Any, Any, Any]]
 FINDER = "face_finder/1/model.onnx"
@@ -33,8 +33,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def target(repository: Path) -> AsyncIterator[str]:
-    async with Stack(StackSettings(repository=repository, drain_grace_seconds=0.5)) as stack:
-        yield stack.target
+    async with LocalServices(
+        LocalSettings(repository=repository, drain_grace_seconds=0.5)
+    ) as local:
+        yield local.target
 
 
 def walk(length: int) -> list[NDArray[np.uint8]]:

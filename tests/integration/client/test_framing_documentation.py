@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from motioncast.client.video import read_video, write_video
 from support.toy_finder import picture_with_faces, write_toy_finder
 from support.toy_models import build_toy_repository
 
-from motioncast.client.video import read_video, write_video
-from motioncast.stack import Stack, StackSettings
+from motioncast.local import LocalServices, LocalSettings
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "framing.md"
 SERVER, DEVICE = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
@@ -37,13 +37,13 @@ async def printed(program: str, folder: Path) -> str:
     """Returns what a program prints when it runs in the folder against the four services."""
     served = build_toy_repository(folder / "served")
     write_toy_finder(served)
-    async with Stack(StackSettings(repository=served, drain_grace_seconds=0.5)) as stack:
+    async with LocalServices(LocalSettings(repository=served, drain_grace_seconds=0.5)) as local:
         process = await create_subprocess_exec(
             sys.executable,
             "-W",
             "error",
             "-c",
-            program.replace("localhost:50050", stack.target),
+            program.replace("localhost:50050", local.target),
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

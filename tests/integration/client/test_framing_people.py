@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
 from motioncast.client import Frame, Service, connect
 from motioncast.client.device import KeypointDetector
 from motioncast.client.framing import DeviceFraming, FaceFinder
 from motioncast.client.video import read_video
 from motioncast.framing import Crop
 from motioncast.inference import default_repository
-from motioncast.stack import Stack, StackSettings
+from numpy.typing import NDArray
+
+from motioncast.local import LocalServices, LocalSettings
 
 SIZE = 128  # of the clip
 FRAMES = 12
@@ -39,8 +39,8 @@ def finder() -> FaceFinder:
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    settings = StackSettings(drain_grace_seconds=0.5)
-    async with Stack(settings) as stack, connect(stack.target) as service:
+    settings = LocalSettings(drain_grace_seconds=0.5)
+    async with LocalServices(settings) as local, connect(local.target) as service:
         yield service
 
 

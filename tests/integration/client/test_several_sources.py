@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from motioncast.client import InvalidRequestError, Pixels, Source, connect, connect_sync
 from support.toy_sources import build_telling_repository, source_image
 
-from motioncast.client import InvalidRequestError, Pixels, Source, connect, connect_sync
-from motioncast.stack import Stack, StackSettings
+from motioncast.local import LocalServices, LocalSettings
 
 Cast = Callable[..., Coroutine[Any, Any, Any]]
 HERE, THERE = ((2, 2), (6, 2)), ((9, 12), (13, 12))
@@ -25,8 +25,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def target(repository: Path) -> AsyncIterator[str]:
-    async with Stack(StackSettings(repository=repository, drain_grace_seconds=0.5)) as stack:
-        yield stack.target
+    async with LocalServices(
+        LocalSettings(repository=repository, drain_grace_seconds=0.5)
+    ) as local:
+        yield local.target
 
 
 def video() -> list[Pixels]:
@@ -88,8 +90,8 @@ async def test_weights_of_the_model_reach_the_client(tmp_path: Path) -> None:
     weights = 'parameters { key: "source_weights" value { string_value: "1,0.5" } }\n'
     config.write_text(config.read_text() + weights)
     async with (
-        Stack(StackSettings(repository=repository, drain_grace_seconds=0.5)) as stack,
-        connect(stack.target) as service,
+        LocalServices(LocalSettings(repository=repository, drain_grace_seconds=0.5)) as local,
+        connect(local.target) as service,
     ):
         assert (await service.server_info()).models[0].source_weights == (1, 0.5)
 
@@ -100,7 +102,7 @@ async def test_weights_that_are_none_are_left_out(tmp_path: Path) -> None:
     weights = 'parameters { key: "source_weights" value { string_value: "1,2,3" } }\n'
     config.write_text(config.read_text() + weights)
     async with (
-        Stack(StackSettings(repository=repository, drain_grace_seconds=0.5)) as stack,
-        connect(stack.target) as service,
+        LocalServices(LocalSettings(repository=repository, drain_grace_seconds=0.5)) as local,
+        connect(local.target) as service,
     ):
         assert (await service.server_info()).models[0].source_weights == ()

@@ -12,14 +12,14 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from support.http import get
 
-from motioncast.stack import Ports, Stack, StackSettings
+from motioncast.local import LocalServices, LocalSettings, Ports
 
 DASHBOARD = Path(__file__).parents[3] / "deploy/grafana/dashboards/motioncast.json"
 OF_PROMETHEUS_ITSELF = {"up"}
 
 
 async def test_every_metric_of_the_dashboard_is_shown_by_a_service(toy_repository: Path) -> None:
-    settings = StackSettings(
+    settings = LocalSettings(
         repository=toy_repository,
         orchestrator_ports=Ports(http=0),
         keypoint_ports=Ports(http=0),
@@ -27,8 +27,8 @@ async def test_every_metric_of_the_dashboard_is_shown_by_a_service(toy_repositor
         synthesis_ports=Ports(http=0),
     )
     shown: set[str] = set()
-    async with Stack(settings) as stack:
-        for server in stack.servers.values():
+    async with LocalServices(settings) as local:
+        for server in local.servers.values():
             text = (await get(server, "/metrics")).body.decode()
             families = text_string_to_metric_families(text)
             shown |= {family.name for family in families}

@@ -12,13 +12,13 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
-from support.toy_models import image_with_points, keypoints_of_points
-
-from motioncast import kserve
 from motioncast.inference import OnnxRuntimeEngine
 from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.serving import Metrics
 from motioncast.wire.errors import UnavailableError
+from support.toy_models import image_with_points, keypoints_of_points
+
+from motioncast import model_server
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes keys with openssl")
 
@@ -60,7 +60,7 @@ async def serving(repository: Path, keys: Path, *, clients_too: bool) -> AsyncIt
     )
     server = grpc.aio.server()
     async with OnnxRuntimeEngine(repository) as engine:
-        kserve.registration(engine, Metrics()).add(server)
+        model_server.registration(engine, Metrics()).add(server)
         port = server.add_secure_port("localhost:0", credentials)
         await server.start()
         try:

@@ -1,4 +1,4 @@
-"""The whole stack on closed-form models, and a client that speaks the contract itself."""
+"""All services on closed-form models, and a client that speaks the contract itself."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from pathlib import Path
 import pytest
 from support.casting import Stub, open_stub
 
-from motioncast.stack import Stack, StackSettings
+from motioncast.local import LocalServices, LocalSettings
 
 
 @pytest.fixture
-async def stack(toy_repository: Path) -> AsyncIterator[Stack]:
-    async with Stack(StackSettings(repository=toy_repository, drain_grace_seconds=0.5)) as stack:
-        yield stack
+async def local(toy_repository: Path) -> AsyncIterator[LocalServices]:
+    async with LocalServices(
+        LocalSettings(repository=toy_repository, drain_grace_seconds=0.5)
+    ) as local:
+        yield local
 
 
 @pytest.fixture
-def target(stack: Stack) -> str:
-    return stack.target
+def target(local: LocalServices) -> str:
+    return local.target
 
 
 @pytest.fixture
-async def stub(stack: Stack) -> AsyncIterator[Stub]:
-    async with open_stub(stack.target) as stub:
+async def stub(local: LocalServices) -> AsyncIterator[Stub]:
+    async with open_stub(local.target) as stub:
         yield stub

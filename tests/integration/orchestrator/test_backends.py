@@ -14,13 +14,8 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from support.casting import Stub, cast, config, frame, packet, source
-from support.endless_models import build_endless_repository
-
-from motioncast import orchestrator
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Context, Metrics, Registration, Server, ServerSettings
-from motioncast.stack import Stack, StackSettings
 from motioncast.v1.common_pb2 import FRAMING_MODE_OFF, KeypointSet, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
     DetectRequest,
@@ -36,6 +31,11 @@ from motioncast.v1.keypoint_pb2_grpc import (
 )
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
 from motioncast.wire.errors import ExhaustedError, InvalidInputError, UnavailableError
+from support.casting import Stub, cast, config, frame, packet, source
+from support.endless_models import build_endless_repository
+
+from motioncast import orchestrator
+from motioncast.local import LocalServices, LocalSettings
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
@@ -66,8 +66,10 @@ async def orchestrate(
 
 
 @pytest.mark.parametrize("service", ["keypoint", "predictor", "synthesis"])
-async def test_a_service_that_is_down_is_named(stack: Stack, nobody: str, service: str) -> None:
-    addresses = replace(stack.addresses, **{service: nobody})
+async def test_a_service_that_is_down_is_named(
+    local: LocalServices, nobody: str, service: str
+) -> None:
+    addresses = replace(local.addresses, **{service: nobody})
     async with orchestrate(addresses) as (target, registered):
         assert not await registered.ready()
         with pytest.raises(grpc.RpcError) as failed:
@@ -77,15 +79,15 @@ async def test_a_service_that_is_down_is_named(stack: Stack, nobody: str, servic
 
 
 async def test_a_session_that_needs_no_forecast_needs_no_predictor(
-    stack: Stack, nobody: str
+    local: LocalServices, nobody: str
 ) -> None:
-    async with orchestrate(replace(stack.addresses, predictor=nobody)) as (target, _):
+    async with orchestrate(replace(local.addresses, predictor=nobody)) as (target, _):
         session = await cast(target, [config(), source(IMAGE), frame(0, IMAGE), frame(1, IMAGE)])
     assert session.origins == "OO"
 
 
-async def test_ready_when_all_three_are(stack: Stack) -> None:
-    async with orchestrate(stack.addresses) as (_, registered):
+async def test_ready_when_all_three_are(local: LocalServices) -> None:
+    async with orchestrate(local.addresses) as (_, registered):
         assert await registered.ready()
 
 
@@ -93,8 +95,8 @@ async def test_a_service_that_does_not_answer_in_time_is_named(tmp_path: Path) -
     repository = build_endless_repository(tmp_path)
     settings = OrchestratorSettings(call_timeout_seconds=0.2)
     async with (
-        Stack(StackSettings(repository=repository)) as stack,
-        orchestrate(stack.addresses, settings) as (target, _),
+        LocalServices(LocalSettings(repository=repository)) as local,
+        orchestrate(local.addresses, settings) as (target, _),
     ):
         with pytest.raises(grpc.RpcError, match=r"did not answer within 0\.2 s") as failed:
             await cast(target, [config(), source(IMAGE)])
@@ -124,7 +126,7 @@ class Moody(KeypointServiceServicer):
 
 @asynccontextmanager
 async def detect_with(
-    stack: Stack,
+    local: LocalServices,
     servicer: Moody,
     server_settings: ServerSettings | None = None,
     settings: OrchestratorSettings | None = None,
@@ -135,64 +137,64 @@ async def detect_with(
     )
     async with (
         Server(server_settings or ServerSettings(), [registered]) as server,
-        orchestrate(replace(stack.addresses, keypoint=server.address), settings) as (target, _),
+        orchestrate(replace(local.addresses, keypoint=server.address), settings) as (target, _),
     ):
         yield target
 
 
-async def test_a_call_is_tried_again_while_a_service_restarts(stack: Stack) -> None:
+async def test_a_call_is_tried_again_while_a_service_restarts(local: LocalServices) -> None:
     moody = Moody(UnavailableError("restarting"), UnavailableError("restarting"))
-    async with detect_with(stack, moody) as target:
+    async with detect_with(local, moody) as target:
         session = await cast(target, [config(), source(IMAGE), packet(0, POINTS)])
     assert session.origins == "O"
     assert moody.calls == 3
 
 
-async def test_a_frame_of_a_session_waits_for_room_at_a_service(stack: Stack) -> None:
+async def test_a_frame_of_a_session_waits_for_room_at_a_service(local: LocalServices) -> None:
     full = ExhaustedError("server: full", retry_after_seconds=1)
     moody = Moody(full, full, full)
-    async with detect_with(stack, moody) as target:
+    async with detect_with(local, moody) as target:
         session = await cast(target, [config(), source(IMAGE), packet(0, POINTS)])
     assert session.origins == "O"
     assert moody.calls == 4
 
 
-async def test_no_session_is_refused_by_a_service_that_takes_one_call(stack: Stack) -> None:
+async def test_no_session_is_refused_by_a_service_that_takes_one_call(local: LocalServices) -> None:
     one = ServerSettings(max_concurrent_calls=1, max_queued_calls=0)
-    async with detect_with(stack, Moody(), one) as target:
+    async with detect_with(local, Moody(), one) as target:
         requests = [config(), source(IMAGE), *(frame(t, IMAGE) for t in range(5))]
         sessions = await asyncio.gather(*(cast(target, requests) for _ in range(8)))
     assert [session.origins for session in sessions] == ["OOOOO"] * 8
 
 
-async def test_a_session_waits_for_room_until_its_time_is_over(stack: Stack) -> None:
+async def test_a_session_waits_for_room_until_its_time_is_over(local: LocalServices) -> None:
     full = ExhaustedError("server: full", retry_after_seconds=1)
     async with detect_with(
-        stack, Moody(*[full] * 1000), settings=OrchestratorSettings(call_timeout_seconds=1)
+        local, Moody(*[full] * 1000), settings=OrchestratorSettings(call_timeout_seconds=1)
     ) as target:
         with pytest.raises(grpc.RpcError, match="has no room: server: full") as failed:
             await cast(target, [config(), source(IMAGE)])
     assert failed.value.code() is StatusCode.UNAVAILABLE
 
 
-async def test_a_message_too_large_for_a_service_is_not_sent_again(stack: Stack) -> None:
+async def test_a_message_too_large_for_a_service_is_not_sent_again(local: LocalServices) -> None:
     moody = Moody(ExhaustedError("message: too large"))
-    async with detect_with(stack, moody) as target:
+    async with detect_with(local, moody) as target:
         with pytest.raises(grpc.RpcError, match="refused: message: too large"):
             await cast(target, [config(), source(IMAGE)])
     assert moody.calls == 1
 
 
-async def test_a_refusal_of_a_service_is_passed_on_with_its_name(stack: Stack) -> None:
-    async with detect_with(stack, Moody(InvalidInputError.of("images[0]", "too dark"))) as target:
+async def test_a_refusal_of_a_service_is_passed_on_with_its_name(local: LocalServices) -> None:
+    async with detect_with(local, Moody(InvalidInputError.of("images[0]", "too dark"))) as target:
         with pytest.raises(grpc.RpcError, match=r"refused: images\[0\]: too dark") as failed:
             await cast(target, [config(), source(IMAGE)])
     assert failed.value.code() is StatusCode.INVALID_ARGUMENT
     assert "the keypoint service at 127.0.0.1:" in (failed.value.details() or "")
 
 
-async def test_what_nobody_foresaw_stays_in_the_log(stack: Stack) -> None:
-    async with detect_with(stack, Moody(ZeroDivisionError("secret"))) as target:
+async def test_what_nobody_foresaw_stays_in_the_log(local: LocalServices) -> None:
+    async with detect_with(local, Moody(ZeroDivisionError("secret"))) as target:
         with pytest.raises(grpc.RpcError) as failed:
             await cast(target, [config(), source(IMAGE)])
     assert failed.value.code() is StatusCode.INTERNAL

@@ -10,14 +10,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from numpy.typing import NDArray
-from support.casting import Session, broken_field, cast, config, frame, packet, source
-from support.toy_ensembles import build_joined_repository
-from support.toy_finder import picture_with_faces, write_toy_finder
-from support.toy_models import HEIGHT as SIZE
-
 from motioncast.framing import Crop, centre_square, cut
-from motioncast.stack import Stack, StackSettings
 from motioncast.v1 import common_pb2
 from motioncast.v1.common_pb2 import Image
 from motioncast.v1.motion_transfer_pb2 import (
@@ -27,6 +20,13 @@ from motioncast.v1.motion_transfer_pb2 import (
     StreamRequest,
 )
 from motioncast.wire.images import JPEG, PNG, encode_image
+from numpy.typing import NDArray
+from support.casting import Session, broken_field, cast, config, frame, packet, source
+from support.toy_ensembles import build_joined_repository
+from support.toy_finder import picture_with_faces, write_toy_finder
+from support.toy_models import HEIGHT as SIZE
+
+from motioncast.local import LocalServices, LocalSettings
 
 AUTO, FIXED = common_pb2.FRAMING_MODE_AUTO, common_pb2.FRAMING_MODE_FIXED
 WIDTH, HEIGHT = 320, 240
@@ -43,9 +43,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["services", "ensemble"])
 async def target(repository: Path, request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    settings = StackSettings(repository=repository, pipeline=request.param, drain_grace_seconds=0.5)
-    async with Stack(settings) as stack:
-        yield stack.target
+    settings = LocalSettings(repository=repository, pipeline=request.param, drain_grace_seconds=0.5)
+    async with LocalServices(settings) as local:
+        yield local.target
 
 
 def moved(right: int, down: int = 0) -> NDArray[np.uint8]:
@@ -264,9 +264,9 @@ async def test_an_index_that_goes_back_is_refused_as_ever(target: str) -> None:
 @pytest.mark.parametrize("pipeline", ["services", "ensemble"])
 async def test_without_a_face_finder_there_is_no_framing(tmp_path: Path, pipeline: str) -> None:
     root = build_joined_repository(tmp_path)
-    settings = StackSettings(repository=root, pipeline=pipeline, drain_grace_seconds=0.5)  # type: ignore[arg-type]
-    async with Stack(settings) as stack:
+    settings = LocalSettings(repository=root, pipeline=pipeline, drain_grace_seconds=0.5)  # type: ignore[arg-type]
+    async with LocalServices(settings) as local:
         with pytest.raises(grpc.RpcError) as caught:
-            await cast(stack.target, session([moved(0)]))
+            await cast(local.target, session([moved(0)]))
     assert caught.value.code() is StatusCode.NOT_FOUND
     assert "face_finder" in (caught.value.details() or "")

@@ -12,14 +12,14 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
+from motioncast.orchestrator import OrchestratorSettings, seats
+from motioncast.v1.motion_transfer_pb2 import StreamRequest
 from support.casting import Stub, broken_field, cast, config, frame, open_stub, packet, source
 from support.http import get
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import build_toy_repository
 
-from motioncast.orchestrator import OrchestratorSettings, seats
-from motioncast.stack import Ports, Stack, StackSettings
-from motioncast.v1.motion_transfer_pb2 import StreamRequest
+from motioncast.local import LocalServices, LocalSettings, Ports
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
@@ -54,8 +54,8 @@ async def test_as_many_as_can_have_been_lost_are_concealed(target: str) -> None:
 async def test_a_session_that_falls_silent_ends_in_words(
     toy_repository: Path, said: list[StreamRequest]
 ) -> None:
-    settings = StackSettings(repository=toy_repository, silence_seconds=0.2)
-    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+    settings = LocalSettings(repository=toy_repository, silence_seconds=0.2)
+    async with LocalServices(settings) as local, open_stub(local.target) as stub:
         call = stub.Stream()
         for request in said:
             await call.write(request)
@@ -63,7 +63,7 @@ async def test_a_session_that_falls_silent_ends_in_words(
             [response async for response in call]
         assert ended.value.code() is StatusCode.DEADLINE_EXCEEDED
         assert ended.value.details() == "stream: the client said nothing for 0.2 s"
-        assert (await cast(stack.target, GOOD)).origins == "O" * 10
+        assert (await cast(local.target, GOOD)).origins == "O" * 10
 
 
 async def begin(stub: Stub, count: int) -> list[object]:
@@ -95,23 +95,23 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path, patient: None) -> None:
-    settings = StackSettings(
+    settings = LocalSettings(
         repository=toy_repository,
         silence_seconds=60,
         orchestrator=OrchestratorSettings(max_sessions=12),
     )
-    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+    async with LocalServices(settings) as local, open_stub(local.target) as stub:
         kept = await begin(stub, 3)
         told = await refusal(stub)
-        assert (await cast(stack.target, GOOD)).origins == "O" * 10  # another connection
+        assert (await cast(local.target, GOOD)).origins == "O" * 10  # another connection
     assert kept
     assert told == "sessions: 3 are served for you now, the limit for one peer is 3"
 
 
 async def test_a_peer_may_be_given_more_places(toy_repository: Path, patient: None) -> None:
     limits = OrchestratorSettings(max_sessions=4, max_sessions_per_peer=3)
-    settings = StackSettings(repository=toy_repository, silence_seconds=60, orchestrator=limits)
-    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+    settings = LocalSettings(repository=toy_repository, silence_seconds=60, orchestrator=limits)
+    async with LocalServices(settings) as local, open_stub(local.target) as stub:
         kept = await begin(stub, 3)
         assert "the limit for one peer is 3" in await refusal(stub)
         assert kept
@@ -121,12 +121,12 @@ async def test_a_peer_may_be_given_more_places(toy_repository: Path, patient: No
 async def test_those_who_say_nothing_make_way(
     toy_repository: Path, said: list[StreamRequest]
 ) -> None:
-    settings = StackSettings(
+    settings = LocalSettings(
         repository=toy_repository,
         silence_seconds=60,
         orchestrator=OrchestratorSettings(max_sessions=4, max_sessions_per_peer=4),
     )
-    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+    async with LocalServices(settings) as local, open_stub(local.target) as stub:
         silent = []
         for _ in range(20):
             silent.append(stub.Stream())
@@ -138,7 +138,7 @@ async def test_those_who_say_nothing_make_way(
         codes = [await one for one in itertools.islice(asyncio.as_completed(ends), 16)]
         assert set(codes) == {StatusCode.RESOURCE_EXHAUSTED}
         # More than there are places for, and whoever has something to say comes in.
-        assert (await cast(stack.target, GOOD)).origins == "O" * 10
+        assert (await cast(local.target, GOOD)).origins == "O" * 10
         gone = next(one for one in silent if one.done())
         assert await gone.details() == "stream: the client was silent, and made way for another"
         for one in ends:
@@ -152,17 +152,17 @@ async def test_no_other_model_takes_the_place_of_a_default_that_is_corrupt(
     build_joined_repository(tmp_path)
     build_toy_repository(tmp_path, "face256")
     (tmp_path / "face256_keypoint" / "1" / "model.onnx").write_bytes(b"torn")
-    settings = StackSettings(
+    settings = LocalSettings(
         repository=tmp_path,
         orchestrator_ports=Ports(0, 0),
         pipeline=pipeline,  # type: ignore[arg-type]
     )
-    async with Stack(settings) as stack:
+    async with LocalServices(settings) as local:
         with pytest.raises(grpc.RpcError, match="the default, face256, cannot be served") as failed:
-            await cast(stack.target, GOOD)
+            await cast(local.target, GOOD)
         assert failed.value.code() is StatusCode.NOT_FOUND
-        named = await cast(stack.target, [config(model="toy"), *GOOD[1:]])
-        ready = await get(stack.servers["orchestrator"], "/ready")
+        named = await cast(local.target, [config(model="toy"), *GOOD[1:]])
+        ready = await get(local.servers["orchestrator"], "/ready")
     assert named.origins == "O" * 10
     assert ready.status == 503
 

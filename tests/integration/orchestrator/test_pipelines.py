@@ -11,19 +11,10 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from support.casting import Session, cast, config, frame, packet, source
-from support.toy_ensembles import build_joined_repository
-from support.toy_models import image_with_points
-from support.triton_served import skip_without_triton
-
-from motioncast import orchestrator
 from motioncast.client.video import read_video
 from motioncast.inference import Engine, OnnxRuntimeEngine, default_repository
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Server, ServerSettings
-from motioncast.stack import Stack, StackSettings
-from motioncast.triton import TritonEngine, TritonSettings
 from motioncast.v1.common_pb2 import IMAGE_ENCODING_PNG
 from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_TRANSFER,
@@ -31,6 +22,15 @@ from motioncast.v1.motion_transfer_pb2 import (
     TransferMode,
 )
 from motioncast.wire.errors import InvalidInputError
+from numpy.typing import NDArray
+from support.casting import Session, cast, config, frame, packet, source
+from support.toy_ensembles import build_joined_repository
+from support.toy_models import image_with_points
+from support.triton_served import skip_without_triton
+
+from motioncast import orchestrator
+from motioncast.local import LocalServices, LocalSettings
+from motioncast.triton import TritonEngine, TritonSettings
 
 LIMIT = OrchestratorSettings(call_timeout_seconds=20)
 
@@ -111,8 +111,10 @@ async def engine(repository: Path) -> AsyncIterator[Engine]:
 
 @pytest.fixture
 async def services(repository: Path) -> AsyncIterator[str]:
-    async with Stack(StackSettings(repository=repository, drain_grace_seconds=0.5)) as stack:
-        yield stack.target
+    async with LocalServices(
+        LocalSettings(repository=repository, drain_grace_seconds=0.5)
+    ) as local:
+        yield local.target
 
 
 def values(session: Session, field: str) -> NDArray[np.float32]:
@@ -175,8 +177,8 @@ async def test_the_shipped_models_give_the_same_images_to_the_declared_tolerance
         source(sent[0]),
         *(frame(index, sent[index]) for index in (0, 1, 2, 6, 7, 8)),
     ]
-    async with Stack() as stack:
-        expected = await cast(stack.target, requests)
+    async with LocalServices() as local:
+        expected = await cast(local.target, requests)
         async with OnnxRuntimeEngine(default_repository()) as engine, orchestrate(engine) as server:
             got = await cast(server.address, requests)
     check_same(got, expected)

@@ -9,13 +9,13 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from support.casting import broken_field, cast, config, frame, packet, source
-
-from motioncast.stack import Stack
 from motioncast.v1.common_pb2 import Image, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import StreamRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 from motioncast.wire.images import JPEG, PNG, encode_image
+from support.casting import broken_field, cast, config, frame, packet, source
+
+from motioncast.local import LocalServices
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
@@ -245,12 +245,12 @@ async def test_is_refused(target: str, name: str) -> None:
     assert details.startswith(f"{field}: ")
 
 
-async def test_what_was_right_before_comes_back_first(stack: Stack) -> None:
+async def test_what_was_right_before_comes_back_first(local: LocalServices) -> None:
     requests = [config(), SOURCE, packet(0, POINTS), packet(1, POINTS), packet(0, POINTS)]
     kinds: list[str | None] = []
 
     def receive() -> None:
-        with grpc.insecure_channel(stack.target) as channel:
+        with grpc.insecure_channel(local.target) as channel:
             for response in MotionTransferServiceStub(channel).Stream(iter(requests)):
                 kinds.append(response.WhichOneof("message"))
 

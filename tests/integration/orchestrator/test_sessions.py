@@ -10,10 +10,6 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from prometheus_client import CollectorRegistry
-from support.casting import Stub, cast, config, frame, open_stub, packet, source
-from support.endless_models import build_endless_repository
-
 from motioncast.orchestrator import OrchestratorSettings, seats
 from motioncast.orchestrator.accounting import Accounting, VideoSize
 from motioncast.orchestrator.backends import Backends
@@ -22,16 +18,20 @@ from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
 from motioncast.serving import Deadline
-from motioncast.stack import Stack, StackSettings
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest, StreamResponse
+from prometheus_client import CollectorRegistry
+from support.casting import Stub, cast, config, frame, open_stub, packet, source
+from support.endless_models import build_endless_repository
+
+from motioncast.local import LocalServices, LocalSettings
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
 MERGE_FRAMES = 8
 
 
-def sessions_now(stack: Stack) -> float | None:
-    registry = stack.servers["orchestrator"].metrics.registry
+def sessions_now(local: LocalServices) -> float | None:
+    registry = local.servers["orchestrator"].metrics.registry
     return registry.get_sample_value("motioncast_sessions")
 
 
@@ -90,9 +90,11 @@ class Flood:
 
 
 @pytest.mark.parametrize(("observed", "predicted"), [(1, 0), (5, 5), (256, 0), (1, 256)])
-async def test_memory_of_a_session_is_bounded(stack: Stack, observed: int, predicted: int) -> None:
+async def test_memory_of_a_session_is_bounded(
+    local: LocalServices, observed: int, predicted: int
+) -> None:
     flood = Flood(1000, observed, predicted)
-    async with Backends(stack.addresses, 30) as backends:
+    async with Backends(local.addresses, 30) as backends:
         models = await backends.list_models(Deadline())
         wanted = StreamConfig(observed_frames=observed, predicted_frames=predicted)
         accounting = Accounting(VideoSize(768, 25), OrchestratorMetrics(CollectorRegistry()))
@@ -113,12 +115,12 @@ async def test_memory_of_a_session_is_bounded(stack: Stack, observed: int, predi
             assert flood.taken <= due + observed + bound
         # And now nobody reads any more, while others come and go.
         others = [config(), source(IMAGE), *(packet(t, POINTS) for t in range(100))]
-        await cast(stack.target, others)
+        await cast(local.target, others)
         assert flood.taken <= due + observed + bound
         await responses.aclose()
 
 
-async def test_a_client_that_leaves_frees_its_session(stack: Stack, stub: Stub) -> None:
+async def test_a_client_that_leaves_frees_its_session(local: LocalServices, stub: Stub) -> None:
     async def endless() -> AsyncIterator[StreamRequest]:
         yield config()
         yield source(IMAGE)
@@ -129,29 +131,29 @@ async def test_a_client_that_leaves_frees_its_session(stack: Stack, stub: Stub) 
 
     call = stub.Stream(endless())
     assert (await first(call)).HasField("config")
-    assert sessions_now(stack) == 1
+    assert sessions_now(local) == 1
     call.cancel()
-    await until(lambda: sessions_now(stack) == 0)
+    await until(lambda: sessions_now(local) == 0)
 
 
-async def test_a_client_that_falls_silent_holds_nobody_up(stack: Stack, stub: Stub) -> None:
+async def test_a_client_that_falls_silent_holds_nobody_up(local: LocalServices, stub: Stub) -> None:
     silent = stub.Stream()
     await silent.write(config())
     assert (await first(silent)).HasField("config")
-    session = await cast(stack.target, [config(), source(IMAGE), packet(0, POINTS)])
+    session = await cast(local.target, [config(), source(IMAGE), packet(0, POINTS)])
     assert session.origins == "O"
     silent.cancel()
-    await until(lambda: sessions_now(stack) == 0)
+    await until(lambda: sessions_now(local) == 0)
 
 
 async def test_a_session_too_many_is_refused_in_words(
     toy_repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seats, "_SILENT_SECONDS", 600.0)  # however slow this machine is
-    settings = StackSettings(
+    settings = LocalSettings(
         repository=toy_repository, orchestrator=OrchestratorSettings(max_sessions=1)
     )
-    async with Stack(settings) as stack, open_stub(stack.target) as stub:
+    async with LocalServices(settings) as local, open_stub(local.target) as stub:
         alone = stub.Stream()
         await alone.write(config())
         responses = aiter(alone)
@@ -160,19 +162,19 @@ async def test_a_session_too_many_is_refused_in_words(
         await alone.write(packet(0, POINTS))
         assert (await anext(responses)).HasField("frame")
         with pytest.raises(grpc.RpcError, match="the limit is 1") as refused:
-            await cast(stack.target, [config(), source(IMAGE)])
+            await cast(local.target, [config(), source(IMAGE)])
         assert refused.value.code() is StatusCode.RESOURCE_EXHAUSTED
         await alone.done_writing()
         assert (await anext(responses)).HasField("report")
-        await until(lambda: sessions_now(stack) == 0)
-        assert (await cast(stack.target, [config(), source(IMAGE)])).kinds == ["config", "report"]
+        await until(lambda: sessions_now(local) == 0)
+        assert (await cast(local.target, [config(), source(IMAGE)])).kinds == ["config", "report"]
 
 
 async def test_the_deadline_of_a_session_holds(tmp_path: Path) -> None:
     repository = build_endless_repository(tmp_path)
-    async with Stack(StackSettings(repository=repository)) as stack:
-        async with open_stub(stack.target) as stub:
+    async with LocalServices(LocalSettings(repository=repository)) as local:
+        async with open_stub(local.target) as stub:
             call = stub.Stream(iter([config(), source(IMAGE)]), timeout=0.3)
             assert (await first(call)).HasField("config")
             assert await call.code() is StatusCode.DEADLINE_EXCEEDED
-        await until(lambda: sessions_now(stack) == 0)
+        await until(lambda: sessions_now(local) == 0)

@@ -13,21 +13,21 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from numpy.typing import NDArray
-from support.casting import Session, broken_field, cast, config, frame, open_stub, packet, source
-from support.toy_sources import build_telling_repository, source_image, telling_colour
-
-from motioncast import orchestrator
 from motioncast.inference import OnnxRuntimeEngine
 from motioncast.orchestrator import OrchestratorSettings
 from motioncast.serving import Metrics, Server, ServerSettings
 from motioncast.sources import choose
-from motioncast.stack import Stack, StackSettings
 from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_TRANSFER,
     GetServerInfoRequest,
     StreamRequest,
 )
+from numpy.typing import NDArray
+from support.casting import Session, broken_field, cast, config, frame, open_stub, packet, source
+from support.toy_sources import build_telling_repository, source_image, telling_colour
+
+from motioncast import orchestrator
+from motioncast.local import LocalServices, LocalSettings
 
 # Two points: a similarity takes any two to any others, so what tells sources apart is the motion.
 LEFT = np.array([[-0.81, -0.41, 0.5], [-0.41, -0.41, 0.5]], np.float32)
@@ -48,8 +48,10 @@ TWO = [extra(0, LEFT), extra(1, RIGHT)]
 
 @asynccontextmanager
 async def by_services(repository: Path) -> AsyncIterator[tuple[str, Metrics | None]]:
-    async with Stack(StackSettings(repository=repository, drain_grace_seconds=0.5)) as stack:
-        yield stack.target, None
+    async with LocalServices(
+        LocalSettings(repository=repository, drain_grace_seconds=0.5)
+    ) as local:
+        yield local.target, None
 
 
 @asynccontextmanager

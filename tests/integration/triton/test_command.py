@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from motioncast.client import Origin, connect
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.wire.errors import InvalidInputError
 from support.command_line import clip_frames
 from support.toy_configs import build_configured_repository
 from support.toy_models import toy_frame
@@ -26,10 +29,7 @@ from support.triton_served import (
 )
 
 from motioncast.cli.serving import Models
-from motioncast.client import Origin, connect
-from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.triton.stubs import find_stubs
-from motioncast.wire.errors import InvalidInputError
 
 _SERVE = (sys.executable, "-m", "motioncast.cli.main", "serve")
 _OPTIONS = ("--engine", "triton", "--port", "0", "--http-port", "0", "--log-level", "WARNING")
@@ -61,8 +61,8 @@ async def test_all_services_run_on_triton_and_nothing_is_left_of_it(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     async with _serving(repository) as (target, pid):
-        [keeper] = children(pid)
-        [server] = children(keeper)
+        [reaper] = children(pid)
+        [server] = children(reaper)
         memory = shared_memory_name(server)
         assert len(folders(tmp_path)) == 1
         async with connect(target) as service:

@@ -12,6 +12,7 @@ from select import poll
 
 import numpy as np
 import pytest
+from motioncast.wire.errors import InvalidInputError, UnavailableError
 from support.toy_configs import write_config
 from support.toy_models import write_model
 from support.triton_served import (
@@ -29,7 +30,6 @@ from tritonclient.utils import InferenceServerException
 
 from motioncast.triton import EmbeddedTriton, TritonSettings
 from motioncast.triton.stubs import find_stubs
-from motioncast.wire.errors import InvalidInputError, UnavailableError
 
 # Takes as many turns as it is told.
 _TURNS = """
@@ -104,16 +104,16 @@ async def test_nothing_is_left_when_the_supervising_process_is_killed(
     )
     assert supervisor.stdout is not None
     server = int(await supervisor.stdout.readline())
-    [keeper] = children(supervisor.pid)
+    [reaper] = children(supervisor.pid)
     memory = shared_memory_name(server)
     assert len(regions(memory)) == len(folders(temporary)) == 1
     processes = {server, *(stub.pid for stub in find_stubs(server))}
-    ended = os.pidfd_open(keeper)
+    ended = os.pidfd_open(reaper)
     supervisor.kill()
     await supervisor.wait()
     looking = poll()
     looking.register(ended)
-    assert await asyncio.to_thread(looking.poll, 30_000)  # the keeper has done its work
+    assert await asyncio.to_thread(looking.poll, 30_000)  # the reaper has done its work
     os.close(ended)
     assert not any(map(is_alive, processes))
     assert regions(memory) == []

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from motioncast.inference.kserve import KServeEngine, KServeSettings
 from support.toy_configs import write_config
 from support.toy_models import write_model
 from support.triton_served import ask, children, is_alive, skip_without_triton
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.triton import EmbeddedTriton, TritonSettings
 from motioncast.triton.stubs import Stub, find_stubs
 
@@ -178,14 +178,14 @@ async def test_a_model_that_a_client_unloads_stays_unloaded(
     await client.load_model("growing", headers=headers)
 
 
-@pytest.mark.parametrize("victim", ["server", "keeper"])
+@pytest.mark.parametrize("victim", ["server", "reaper"])
 async def test_a_server_that_crashes_is_started_anew_on_its_port(
     triton: EmbeddedTriton, client: InferenceServerClient, victim: str
 ) -> None:
     assert triton.pid is not None
     server, regions = triton.pid, _regions(triton)
-    [keeper] = [pid for pid in children(os.getpid()) if server in children(pid)]
-    os.kill(server if victim == "server" else keeper, signal.SIGKILL)
+    [reaper] = [pid for pid in children(os.getpid()) if server in children(pid)]
+    os.kill(server if victim == "server" else reaper, signal.SIGKILL)
     async with asyncio.timeout(60):
         while triton.pid == server or not triton.ready:
             await asyncio.sleep(0.05)

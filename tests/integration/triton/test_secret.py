@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.wire.errors import InvalidInputError, UnknownModelError
 from support.toy_configs import build_configured_repository
 from support.toy_models import image_with_points
 from support.triton_served import (
@@ -24,11 +26,9 @@ from support.triton_served import (
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.triton import EmbeddedTriton, TritonSettings
 from motioncast.triton.secret import hide_secret
 from motioncast.triton.stubs import find_stubs
-from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -115,8 +115,8 @@ async def test_the_secret_stands_nowhere_that_others_read(triton: EmbeddedTriton
     assert triton.pid is not None
     secret = triton.secret.encode()
     pids = [triton.pid, *(stub.pid for stub in find_stubs(triton.pid))]
-    keeper = int(Path(f"/proc/{triton.pid}/stat").read_text().rpartition(")")[2].split()[1])
-    for pid in (keeper, *pids):
+    reaper = int(Path(f"/proc/{triton.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    for pid in (reaper, *pids):
         assert secret not in Path(f"/proc/{pid}/cmdline").read_bytes()
     assert triton.secret not in repr(TritonSettings(Path(), secret=triton.secret))
     assert triton.secret not in repr(KServeSettings("h:1", secret=triton.secret))

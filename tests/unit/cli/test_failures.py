@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from motioncast.cli.failures import CommandError, explain
 from motioncast.client import InvalidRequestError, MediaError, MissingExtraError
 from motioncast.models.checkpoint import CheckpointError
 from motioncast.wire.errors import UnavailableError
+
+from motioncast.cli.failures import CommandError, explain
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_what_was_foreseen_says_its_own_sentence(error: Exception) -> None:
         ("typer", "cli"),
         ("torch", "train"),
         ("onnx", "export"),
-        ("motioncast.stack", "serve"),
+        ("motioncast.local", "serve"),
         ("motioncast.train.personal", "train"),
         ("motioncast.export", "export"),
     ],

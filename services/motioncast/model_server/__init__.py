@@ -3,6 +3,6 @@
 tritonclient, perf_analyzer and `motioncast.inference.kserve` reach them as they reach Triton.
 """
 
-from motioncast.kserve.service import registration
+from motioncast.model_server.service import registration
 
 __all__ = ["registration"]

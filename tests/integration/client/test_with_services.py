@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.toy_models import image_with_points
-
 from motioncast.client import (
     InvalidRequestError,
     Mode,
@@ -27,7 +25,9 @@ from motioncast.client import (
     connect_sync,
 )
 from motioncast.client.device import KeypointDetector
-from motioncast.stack import Stack, StackSettings
+from support.toy_models import image_with_points
+
+from motioncast.local import LocalServices, LocalSettings
 
 Cast = Callable[..., Coroutine[Any, Any, Any]]
 O, P, C = Origin.OBSERVED, Origin.PREDICTED, Origin.CONCEALED  # noqa: E741
@@ -36,8 +36,10 @@ ROW = 3
 
 @pytest.fixture
 async def target(toy_repository: Path) -> AsyncIterator[str]:
-    async with Stack(StackSettings(repository=toy_repository, drain_grace_seconds=0.5)) as stack:
-        yield stack.target
+    async with LocalServices(
+        LocalSettings(repository=toy_repository, drain_grace_seconds=0.5)
+    ) as local:
+        yield local.target
 
 
 def moving(count: int) -> list[Pixels]:

@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tritonclient.grpc import service_pb2
-
 from motioncast.inference import Inference, MeasuredEngine, ModelState, Part
 from motioncast.inference.engine import Array
 from motioncast.inference.kserve.datatypes import datatype_of
 from motioncast.inference.kserve.engine import RUN_NANOSECONDS
 from motioncast.inference.kserve.remote import check_batch
 from motioncast.inference.kserve.tensors import decode_tensors, encode_tensors
-from motioncast.kserve.models import ServedModels
-from motioncast.kserve.shared_memory import SharedMemory
-from motioncast.kserve.statistics import Statistics, Timing
+from motioncast.model_server.models import ServedModels
+from motioncast.model_server.shared_memory import SharedMemory
+from motioncast.model_server.statistics import Statistics, Timing
 from motioncast.serving import Deadline
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
+from tritonclient.grpc import service_pb2
 
 
 class Runner:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import resources
 
 import numpy as np
-
 from motioncast.client import Origin, connect
 from motioncast.client.device import KeypointDetector
 from motioncast.client.framing import DeviceFraming, FaceFinder
 from motioncast.client.video import read_video
 from motioncast.inference import default_repository
-from motioncast.stack import Stack, StackSettings
+
+from motioncast.local import LocalServices, LocalSettings
 
 SIZE = 256
 
@@ -26,8 +26,8 @@ async def test_a_video_is_framed_and_comes_back_by_frames_and_by_keypoints() -> 
     framing = DeviceFraming(finder, "fixed", SIZE)
     source = framing.begin(pictures[0]).image
     async with (
-        Stack(StackSettings(drain_grace_seconds=0.5)) as stack,
-        connect(stack.target) as service,
+        LocalServices(LocalSettings(drain_grace_seconds=0.5)) as local,
+        connect(local.target) as service,
     ):
         info = await service.server_info(timeout=30)
         served = service.stream(pictures, frame="fixed", observed=2, predicted=1)

@@ -1,4 +1,4 @@
-"""The keeper ends what it keeps and clears up, with any server."""
+"""The reaper ends the server that it watches and clears up, with any server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.triton_served import is_alive
 
-from motioncast.triton import keeper
+from motioncast.triton import reaper
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it ends what runs on Linux")
 
@@ -31,7 +31,7 @@ def _keep(folder: Path, drain_seconds: float, program: str) -> subprocess.Popen[
             *(
                 sys.executable,
                 "-I",
-                keeper.__file__,
+                reaper.__file__,
                 str(drain_seconds),
                 str(folder),
                 _name(folder),
@@ -46,7 +46,7 @@ def _keep(folder: Path, drain_seconds: float, program: str) -> subprocess.Popen[
 
 
 def _name(folder: Path) -> str:
-    return f"motioncast_keeper_{folder.parent.name}_"
+    return f"motioncast_reaper_{folder.parent.name}_"
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "server"
     folder.mkdir()
     (folder / "file").touch()
-    (keeper.SHARED_MEMORY / f"{_name(folder)}region").touch()
+    (reaper.SHARED_MEMORY / f"{_name(folder)}region").touch()
     return folder
 
 
@@ -77,7 +77,7 @@ def test_a_server_is_told_to_end_and_past_the_limit_killed(
     assert not is_alive(server)
     assert not is_alive(child)
     assert not folder.exists()
-    assert list(keeper.SHARED_MEMORY.glob(f"{_name(folder)}*")) == []
+    assert list(reaper.SHARED_MEMORY.glob(f"{_name(folder)}*")) == []
 
 
 def test_a_server_that_ends_by_itself_leaves_nothing_either(folder: Path) -> None:
@@ -88,13 +88,13 @@ def test_a_server_that_ends_by_itself_leaves_nothing_either(folder: Path) -> Non
         assert keeping.stdout.read().endswith("ended 0\n")
     assert not is_alive(child)
     assert not folder.exists()
-    assert list(keeper.SHARED_MEMORY.glob(f"{_name(folder)}*")) == []
+    assert list(reaper.SHARED_MEMORY.glob(f"{_name(folder)}*")) == []
 
 
 def test_a_server_that_cannot_be_started_leaves_nothing(folder: Path) -> None:
-    command = [sys.executable, "-I", keeper.__file__, "1", str(folder), _name(folder), "/nowhere"]
+    command = [sys.executable, "-I", reaper.__file__, "1", str(folder), _name(folder), "/nowhere"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert not folder.exists()
-    assert list(keeper.SHARED_MEMORY.glob(f"{_name(folder)}*")) == []
+    assert list(reaper.SHARED_MEMORY.glob(f"{_name(folder)}*")) == []

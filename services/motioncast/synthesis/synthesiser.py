@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-
 from motioncast.inference import MeasuredEngine, ModelSet
 from motioncast.serving import Deadline
 from motioncast.sources import frames_by_source, in_order
@@ -45,13 +44,13 @@ class Synthesis:
     seconds: float
 
 
-class Synthesizer:
+class Synthesiser:
     """Makes images with the models of an engine."""
 
     def __init__(self, engine: MeasuredEngine) -> None:
         self._engine = engine
 
-    async def synthesize(
+    async def synthesise(
         self,
         models: ModelSet,
         sources: Sequence[Source],

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self, TypeAlias
 
-from motioncast import keypoint, orchestrator, predictor, synthesis
 from motioncast.inference import (
     Engine,
     OnnxRuntimeEngine,
@@ -22,6 +21,8 @@ from motioncast.inference import (
 )
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
+
+from motioncast import keypoint, orchestrator, predictor, synthesis
 
 INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
 Pipeline: TypeAlias = Literal["services", "ensemble"]
@@ -38,7 +39,7 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
-class StackSettings:
+class LocalSettings:
     """Where the four services listen and what they serve."""
 
     repository: Path | None = None  # of models; None for the shipped one
@@ -56,21 +57,21 @@ class StackSettings:
     orchestrator: OrchestratorSettings = field(default_factory=OrchestratorSettings)
 
 
-class Stack:
+class LocalServices:
     """Serves everything from entering the block to leaving it; the orchestrator drains first.
 
     Args:
         settings: Where to listen and what to serve.
-        engine: An open engine that runs the models, and that outlives the stack. When None the
-            stack has one of its own, in the process, with the models that the settings name.
+        engine: An open engine that runs the models, and that outlives the services. When None
+            they have one of their own, in the process, with the models that the settings name.
 
     Attributes:
         servers: The four servers by name, each with its address, ports and metrics; a fifth,
-            "models", where the orchestrator runs ensembles on the stack's own engine.
+            "models", where the orchestrator runs ensembles on the services' own engine.
     """
 
-    def __init__(self, settings: StackSettings | None = None, engine: Engine | None = None) -> None:
-        self.settings = settings or StackSettings()
+    def __init__(self, settings: LocalSettings | None = None, engine: Engine | None = None) -> None:
+        self.settings = settings or LocalSettings()
         self._engine = engine
         self.servers: dict[str, Server] = {}
         self._exits = AsyncExitStack()
@@ -152,17 +153,18 @@ class Stack:
     async def _model_server(self, engine: Engine, exits: AsyncExitStack) -> Engine:
         """Returns an engine that reaches the models over the network.
 
-        The stack's own engine is served for that, as a cluster would; another is on a server
+        The services' own engine is served for that, as a cluster would; another is on a server
         already.
         """
         if not isinstance(engine, OnnxRuntimeEngine):
             return engine
-        from motioncast import kserve  # late: its imports take a while
         from motioncast.inference.kserve import KServeEngine, KServeSettings
+
+        from motioncast import model_server  # late: its imports take a while
 
         metrics = Metrics()
         secret = secrets.token_urlsafe(32)  # nobody else controls what the sessions run on
-        registered = kserve.registration(engine, metrics, secret)
+        registered = model_server.registration(engine, metrics, secret)
         ports = self.settings.models_ports
         server = self._server(registered, ports, INTERNAL_MESSAGE_BYTES, metrics)
         self.servers["models"] = await exits.enter_async_context(server)

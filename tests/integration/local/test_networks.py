@@ -1,4 +1,4 @@
-"""The stack as networks are: a proxy in the environment, IPv6, connections that age."""
+"""The local services as networks are: a proxy in the environment, IPv6, connections that age."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.serving import Context, ServerSettings
+from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
+from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
 from support.casting import cast, config, frame, source
 from support.http import get
 from support.kserve_served import serving_kserve
@@ -17,11 +21,7 @@ from support.served import serving
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import build_toy_repository
 
-from motioncast.inference.kserve import KServeEngine, KServeSettings
-from motioncast.serving import Context, ServerSettings
-from motioncast.stack import Ports, Stack, StackSettings
-from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
-from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
+from motioncast.local import LocalServices, LocalSettings, Ports
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 SESSION = [config(), source(IMAGE), frame(0, IMAGE), frame(1, IMAGE)]
@@ -41,23 +41,23 @@ async def test_no_service_goes_through_a_proxy_to_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: str
 ) -> None:
     build_joined_repository(tmp_path)
-    settings = StackSettings(repository=tmp_path, pipeline=pipeline)  # type: ignore[arg-type]
+    settings = LocalSettings(repository=tmp_path, pipeline=pipeline)  # type: ignore[arg-type]
     for name in ("http_proxy", "https_proxy", "grpc_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is there
-    async with Stack(settings) as stack:
+    async with LocalServices(settings) as local:
         monkeypatch.delenv("http_proxy")  # the client of this test is no part of it
         monkeypatch.delenv("https_proxy")
         monkeypatch.delenv("grpc_proxy")
-        assert (await cast(stack.target, SESSION)).origins == "OO"
+        assert (await cast(local.target, SESSION)).origins == "OO"
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 async def test_everything_listens_on_ipv6(toy_repository: Path) -> None:
-    settings = StackSettings(repository=toy_repository, host="::1", orchestrator_ports=Ports(0, 0))
-    async with Stack(settings) as stack:
-        server = stack.servers["orchestrator"]
-        assert stack.target == f"[::1]:{server.port}"
-        assert (await cast(stack.target, SESSION)).origins == "OO"
+    settings = LocalSettings(repository=toy_repository, host="::1", orchestrator_ports=Ports(0, 0))
+    async with LocalServices(settings) as local:
+        server = local.servers["orchestrator"]
+        assert local.target == f"[::1]:{server.port}"
+        assert (await cast(local.target, SESSION)).origins == "OO"
         assert (await get(server, "/ready")).status == 200
 
 

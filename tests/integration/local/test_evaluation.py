@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from motioncast.client import Frame, Origin, Pixels, connect
 from motioncast.client.video import read_video
 from motioncast.evaluate.pipelines import RepositoryPipeline
 from motioncast.evaluate.reconstruction import Original, reconstruct
 from motioncast.inference import default_repository
-from motioncast.stack import Stack, StackSettings
 from motioncast.timeline.pattern import Pattern
+
+from motioncast.local import LocalServices, LocalSettings
 
 CLIP = Path(__file__).parents[3] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
 
 
 async def streamed(frames: list[Pixels], pattern: Pattern) -> list[Frame]:
     """Returns what all services in this process, over gRPC, make of the frames."""
-    settings = StackSettings(default_repository())
-    async with Stack(settings) as stack, connect(stack.target) as service:
+    settings = LocalSettings(default_repository())
+    async with LocalServices(settings) as local, connect(local.target) as service:
         stream = service.stream(
             frames, model="lite128", observed=pattern.observed, predicted=pattern.predicted
         )

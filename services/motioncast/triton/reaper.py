@@ -1,6 +1,6 @@
 """The process between us and the server: ends the server and clears up, whatever becomes of us.
 
-    python -I keeper.py DRAIN_SECONDS FOLDER SHARED_MEMORY_PREFIX COMMAND...
+    python -I reaper.py DRAIN_SECONDS FOLDER SHARED_MEMORY_PREFIX COMMAND...
 
 It tells `started PID` and `ended CODE` on standard output, and gives the server its standard error.
 When its standard input closes, because the supervisor wants the end or has itself been killed, the
