@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
+from motioncast.inference import Engine, OnnxRuntimeEngine, OnnxRuntimeSettings
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.inference.kserve.config import made_config
+from motioncast.triton import EmbeddedTriton, TritonSettings
 from support.kserve_served import serving_kserve
 from support.toy_models import CONFIGURATION, build_toy_repository, write_model
 from support.triton_client import TritonClientEngine
 from support.triton_served import skip_without_triton
 from tritonclient.grpc.aio import InferenceServerClient
 
-from motioncast.export.joining import joined, write_joined
-from motioncast.inference import Engine, OnnxRuntimeEngine, OnnxRuntimeSettings
-from motioncast.inference.kserve import KServeEngine, KServeSettings
-from motioncast.inference.kserve.config import made_config
-from motioncast.triton import EmbeddedTriton, TritonSettings
+from motioncast.export.ensemble_files import ensembles_around, write_ensembles
 
 KINDS = ("in_process", "kserve", "kserve_client", "triton", "triton_client")
 ONE_RUN = OnnxRuntimeSettings(intra_op_threads=1, max_concurrent_runs=1)
@@ -110,7 +110,7 @@ async def build_repository(root: Path) -> None:
         for name in engine.models():
             config = made_config(engine.metadata(name))
             (root / name / "config.pbtxt").write_text(text_format.MessageToString(config))
-    write_joined(root, joined(CONFIGURATION, root, []))
+    write_ensembles(root, ensembles_around(CONFIGURATION, root, []))
     (root / "four" / "1").mkdir(parents=True)
     (root / "four" / "config.pbtxt").write_text(FOUR)
     torn = root / "torn" / "1"

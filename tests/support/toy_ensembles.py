@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from support.toy_configs import build_configured_repository
 from support.toy_models import CONFIGURATION, toy_frame
 
-from motioncast.export.joining import joined, write_joined
+from motioncast.export.ensemble_files import ensembles_around, write_ensembles
 
 
 def build_joined_repository(root: Path) -> Path:
-    """Writes the toy models with their configs, joints and ensembles; returns root."""
+    """Writes the toy models with their configs, glue models and ensembles; returns root."""
     build_configured_repository(root)
-    write_joined(root, joined(CONFIGURATION, root, []))
+    write_ensembles(root, ensembles_around(CONFIGURATION, root, []))
     return root
 
 

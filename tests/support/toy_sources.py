@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from support.toy_configs import build_configured_repository, write_config
 from support.toy_models import CONFIGURATION, image_with_points, write_model
 
-from motioncast.export.joining import joined, write_joined
+from motioncast.export.ensemble_files import ensembles_around, write_ensembles
 
 
 def build_telling_repository(root: Path) -> Path:
-    """Writes the models, their configs, joints and ensembles; returns root."""
+    """Writes the models, their configs, glue models and ensembles; returns root."""
     build_configured_repository(root)
     name = f"{CONFIGURATION}_synthesis"
     shutil.rmtree(root / name)
     write_model(root, name, _SYNTHESIS)
     write_config(root, name)
-    write_joined(root, joined(CONFIGURATION, root, []))
+    write_ensembles(root, ensembles_around(CONFIGURATION, root, []))
     return root
 
 

@@ -6,7 +6,7 @@
 
 Every step and every tensor between two of them stands in config.pbtxt, so that Triton, and the
 engine in the process, run them alike. What the networks cannot pass on to one another as it is
-goes through the joints (`motioncast.export.joints`).
+goes through the glue models (`motioncast.export.glue`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from motioncast.export.triton import latest_version
 from tritonclient.grpc import model_config_pb2 as triton
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from motioncast.export import joints
-from motioncast.export.joints import Joint
-from motioncast.export.triton import latest_version
+from motioncast.export import glue
+from motioncast.export.glue import GlueModel
 
 PARTS: Final = ("keypoint", "predictor", "synthesis")
 FORECAST_BATCH: Final = 8  # sessions in one call: as many as the synthesis model takes
@@ -119,8 +119,8 @@ class EnsembleError(Exception):
     """Models that are to be joined do not fit one another; the message says where."""
 
 
-def joints_of(name: str, networks: Mapping[str, ModelConfig]) -> tuple[Joint, ...]:
-    """Returns the joints of a configuration.
+def glue_models_of(name: str, networks: Mapping[str, ModelConfig]) -> tuple[GlueModel, ...]:
+    """Returns the glue models of a configuration.
 
     Args:
         name: The configuration's.
@@ -129,9 +129,9 @@ def joints_of(name: str, networks: Mapping[str, ModelConfig]) -> tuple[Joint, ..
     if not _has(networks, "keypoint", "synthesis"):
         return ()
     keypoints = int(networks["keypoint"].output[0].dims[-2])
-    makers = [joints.sequence]
+    makers = [glue.sequence]
     if "predictor" in networks:
-        makers += [joints.arrange, joints.path]
+        makers += [glue.arrange, glue.path]
     return tuple(make(name, keypoints) for make in makers)
 
 
@@ -140,7 +140,7 @@ def ensembles_of(name: str, models: Mapping[str, ModelConfig]) -> dict[str, Mode
 
     Args:
         name: The configuration's.
-        models: What Triton is told of its networks and joints, by part.
+        models: What Triton is told of its networks and glue models, by part.
 
     Raises:
         EnsembleError: A tensor has other types or lengths in one model than in another.

@@ -11,37 +11,37 @@ import importlib.metadata
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onnx import ModelProto
-from torch import nn
-
-from motioncast.export import specification as interface
 from motioncast.export.calibration import Calibration
-from motioncast.export.ensembles import EnsembleError
 from motioncast.export.folding import fold_batch_norms
 from motioncast.export.graph import OPSET, check, finish, operators
-from motioncast.export.joining import joined, write_joined
-from motioncast.export.joints import LICENCE
 from motioncast.export.parity import CASES, Agreement, Case, compare
 from motioncast.export.precision import Conversion, Precision, conversion
 from motioncast.export.repository import write_model
 from motioncast.export.rollout import roll_out, step_specification
 from motioncast.export.sampling import draw_inputs
-from motioncast.export.served import rearranged
-from motioncast.export.specification import ModelSpecification
 from motioncast.export.translation import to_onnx
+from motioncast.framing import FramingMode
+from motioncast.models.configurations import configuration
+from motioncast.models.face.detector import FaceDetector
+from onnx import ModelProto
+from torch import nn
+
+from motioncast.export import specification as interface
+from motioncast.export.cpu_network import cpu_network
+from motioncast.export.ensemble_files import ensembles_around, write_ensembles
+from motioncast.export.ensembles import EnsembleError
+from motioncast.export.glue import LICENCE
+from motioncast.export.specification import ModelSpecification
 from motioncast.export.wrappers import (
     ServedDetector,
     ServedPredictor,
     ServedStep,
     ServedSynthesis,
 )
-from motioncast.framing import FramingMode
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer, resized
-from motioncast.models.checkpoint_predictor import load_predictor
-from motioncast.models.configurations import configuration
-from motioncast.models.face.detector import FaceDetector
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.models.predictor import RecurrentPredictor
+from motioncast.models.predictors.checkpoint import load_predictor
+from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 
 class ExportError(Exception):
@@ -54,8 +54,8 @@ class Exportable:
 
     specification: ModelSpecification
     reference: nn.Module  # what the ONNX file has to agree with
-    served: nn.Module  # what is translated: the reference itself, folded, or one step of it
-    rolled_out: bool  # whether `served` is one step
+    translated: nn.Module  # what is translated: the reference itself, folded, or one step of it
+    rolled_out: bool  # whether `translated` is one step
     in_integers: bool = True  # whether INT8 serves it; else it stays in float32
 
 
@@ -125,14 +125,16 @@ def export_models(
         if wanted is not None:
             facts["precision"] = precision
         if precision == "float16" and not one.rolled_out:
-            one = replace(one, served=fold_batch_norms(one.reference))  # GPUs have a GridSample
+            one = replace(one, translated=fold_batch_norms(one.reference))  # GPUs have a GridSample
         built.append((one.specification, *build(one, facts, conversion=wanted)))
     try:
-        rest = joined(name or config, repository, [specification for specification, *_ in built])
+        rest = ensembles_around(
+            name or config, repository, [specification for specification, *_ in built]
+        )
     except EnsembleError as error:
         raise ExportError(f"ensembles: {error} (export all models of {name or config})") from error
     exported = tuple(_write(repository, *model) for model in built)
-    write_joined(repository, rest)
+    write_ensembles(repository, rest)
     return exported
 
 
@@ -181,14 +183,14 @@ def motion_transfer_exportables(
         Exportable(
             interface.keypoint_specification(named, framing),
             reference=detector,
-            served=rearranged(detector),
+            translated=cpu_network(detector),
             rolled_out=False,
             in_integers=not isinstance(networks.detector, FaceDetector),
         ),
         Exportable(
             interface.synthesis_specification(named),
             reference=synthesis,
-            served=rearranged(synthesis),
+            translated=cpu_network(synthesis),
             rolled_out=False,
         ),
     )
@@ -199,7 +201,7 @@ def predictor_exportable(name: str, predictor: RecurrentPredictor) -> Exportable
     return Exportable(
         interface.predictor_specification(name, predictor),
         reference=ServedPredictor(predictor),
-        served=ServedStep(predictor),
+        translated=ServedStep(predictor),
         rolled_out=True,
     )
 
@@ -213,10 +215,10 @@ def build(
     """Translates and checks one model; returns it with its agreement, or raises ParityError."""
     specification, draw = exportable.specification, None
     if exportable.rolled_out:
-        step = to_onnx(exportable.served, step_specification(specification))
+        step = to_onnx(exportable.translated, step_specification(specification))
         model = roll_out(step, specification)
     else:
-        model = to_onnx(exportable.served, specification)
+        model = to_onnx(exportable.translated, specification)
     if conversion is not None:
         model, draw = conversion.convert(model), conversion.draw
         specification = replace(specification, tolerances=conversion.tolerances)

@@ -6,21 +6,21 @@ Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image si
 """
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
 from motioncast.export.anchored import ServedAnchored
 from motioncast.export.folding import fold_batch_norms
 from motioncast.export.lite.bilinear import locate, neighbourhoods, sample_many
-from motioncast.export.lite.detector import MIDDLE, ServedLiteDetector
 from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
-from motioncast.export.lite.painting import Painting, Yuv420Painter
 from motioncast.models.face.anchored import reduced
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED
+from motioncast.models.synthesis import repeat_frames
+from torch import Tensor, nn
+from torch.nn import functional
+
+from motioncast.export.lite.detector import MIDDLE, ServedLiteDetector
+from motioncast.export.lite.rendering import RenderingParts, Yuv420Renderer
 from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
 from motioncast.models.face.synthesis import FaceSynthesis
-from motioncast.models.synthesis import repeat_frames
 
 
 class ServedFaceDetector(nn.Module):
@@ -49,8 +49,8 @@ class ServedFaceSynthesis(nn.Module):
         self.up_quarter = phases_first(first_of(folded.up_quarter))
         self.up_half = phases_first(first_of(folded.up_half))
         features = self.up_half.out_channels // 4
-        self.painter = Yuv420Painter(
-            Painting(folded.colours, folded.at_half, folded.to_rgb_and_mask, features)
+        self.renderer = Yuv420Renderer(
+            RenderingParts(folded.colours, folded.at_half, folded.to_rgb_and_mask, features)
         )
 
     def forward(
@@ -61,7 +61,7 @@ class ServedFaceSynthesis(nn.Module):
         levels = source_image.permute(0, 3, 1, 2).float()
         centred = levels - MIDDLE
         reduced = functional.avg_pool2d(centred, network.reduce) if network.reduce > 1 else centred
-        tables = self.painter.prepare(levels)
+        tables = self.renderer.prepare(levels)
         source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
         of_source = repeat_frames(source_keypoints, frames)
         of_driving = driving_keypoints.flatten(0, 1)
@@ -82,7 +82,7 @@ class ServedFaceSynthesis(nn.Module):
         quarter = network.at_quarter(quarter + depth_to_space(torch.relu(below)))
         half = depth_to_space(torch.relu(self.up_half(quarter)))
         flow = (displacement + network.dense_motion.identity + 1) * ((side - 1) / 2)
-        images: Tensor = self.painter(tables, flow.flatten(2), source, half)
+        images: Tensor = self.renderer(tables, flow.flatten(2), source, half)
         return images.round().to(torch.uint8).view(batch, frames, *images.shape[1:])
 
 

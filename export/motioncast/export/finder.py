@@ -10,11 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from motioncast.export.parity import ParityError
+from motioncast.export.repository import write_model
+from motioncast.models.mediapipe.finder import CANDIDATES, PICTURE, VALUES, FaceFinder
+from motioncast.models.mediapipe.weights import load_weights
 from torch import nn
 
 from motioncast.export.exporter import Exportable, build, fingerprint
-from motioncast.export.parity import ParityError
-from motioncast.export.repository import write_model
 from motioncast.export.specification import (
     BATCH,
     GpuServing,
@@ -23,8 +25,6 @@ from motioncast.export.specification import (
     Tolerance,
 )
 from motioncast.export.wrappers import ServedDetector
-from motioncast.models.mediapipe.finder import CANDIDATES, PICTURE, VALUES, FaceFinder
-from motioncast.models.mediapipe.weights import load_weights
 
 NAME = "face_finder"
 FACES = (BATCH, CANDIDATES, VALUES)
@@ -48,7 +48,7 @@ def finder_specification() -> ModelSpecification:
 def finder_exportable(finder: FaceFinder) -> Exportable:
     """Returns the face finder as it is served."""
     served: nn.Module = ServedDetector(finder)
-    return Exportable(finder_specification(), reference=served, served=served, rolled_out=False)
+    return Exportable(finder_specification(), reference=served, translated=served, rolled_out=False)
 
 
 def export_finder(checkpoint: Path, repository: Path) -> Path:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-
 from motioncast.framing import FramingMode
 
 if TYPE_CHECKING:  # the interfaces themselves need no torch
     from motioncast.models.configurations import Configuration
-    from motioncast.models.predictor import RecurrentPredictor
+
+    from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 BATCH, TIME = "batch", "time"
 OBSERVED = "observed"  # axis of the observed frames of a stretch alone: TIME or fewer

@@ -10,10 +10,13 @@ import onnx
 import onnxruntime
 import pytest
 from google.protobuf import text_format
+from motioncast.export.__main__ import main
+from motioncast.export.graph import check
+from motioncast.export.parity import Case
+from motioncast.models.configurations import LITE128, PAPER64
 from support.random_networks import random_motion_transfer, random_vrnn
 from tritonclient.grpc import model_config_pb2 as triton
 
-from motioncast.export.__main__ import main
 from motioncast.export.exporter import (
     ExportedModel,
     ExportError,
@@ -22,12 +25,9 @@ from motioncast.export.exporter import (
     motion_transfer_exportables,
     predictor_exportable,
 )
-from motioncast.export.graph import check
-from motioncast.export.parity import Case
 from motioncast.models.checkpoint import save_motion_transfer
-from motioncast.models.checkpoint_predictor import save_predictor
-from motioncast.models.configurations import LITE128, PAPER64
-from motioncast.models.predictor import PREDICTOR_SIZES
+from motioncast.models.predictors.checkpoint import save_predictor
+from motioncast.models.predictors.recurrent import PREDICTOR_SIZES
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +74,11 @@ def test_a_configuration_becomes_three_models_and_what_joins_them(
 ) -> None:
     names = ["lite128_keypoint", "lite128_synthesis", "lite128_predictor"]
     assert [model.name for model in exported] == names
-    joints = ["lite128_arrange", "lite128_path", "lite128_sequence"]
+    glue_models = ["lite128_arrange", "lite128_path", "lite128_sequence"]
     ensembles = ["lite128_forecast", "lite128_motion_transfer", "lite128_reconstruct"]
     repository = exported[0].path.parents[2]
     written = sorted(path.name for path in repository.iterdir())
-    assert written == sorted([*names, *joints, *ensembles])
+    assert written == sorted([*names, *glue_models, *ensembles])
 
 
 def test_the_models_are_small_and_standard(exported: tuple[ExportedModel, ...]) -> None:

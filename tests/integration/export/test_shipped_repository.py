@@ -6,19 +6,19 @@ import onnx
 import onnxruntime
 import pytest
 from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2 as triton
-
-from motioncast.export.ensembles import PARTS
-from motioncast.export.exporter import Exportable, fingerprint, read_checkpoints
 from motioncast.export.fusion import fused, leftovers, optimised, unfused
 from motioncast.export.graph import check, operators
-from motioncast.export.joining import joined, write_joined
 from motioncast.export.parity import compare
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.triton import print_config, print_gpu_config
 from motioncast.framing import FINDER, FramingMode
 from motioncast.inference.checksums import FILE_NAME as CHECKSUMS
 from motioncast.inference.checksums import verify
+from tritonclient.grpc import model_config_pb2 as triton
+
+from motioncast.export.ensemble_files import ensembles_around, write_ensembles
+from motioncast.export.ensembles import PARTS
+from motioncast.export.exporter import Exportable, fingerprint, read_checkpoints
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
@@ -59,8 +59,8 @@ def test_the_networks_what_joins_them_and_the_finder_are_shipped_and_nothing_els
     assert sorted(shipped) == MODELS
     expected = {FINDER, *MODELS}
     for name in CONFIGURATIONS:
-        rest = joined(name, REPOSITORY, [])
-        expected |= {joint.specification.name for joint in rest.joints} | set(rest.ensembles)
+        rest = ensembles_around(name, REPOSITORY, [])
+        expected |= {glue.specification.name for glue in rest.glue_models} | set(rest.ensembles)
     assert {path.name for path in REPOSITORY.iterdir()} == expected
 
 
@@ -68,7 +68,7 @@ def test_the_networks_what_joins_them_and_the_finder_are_shipped_and_nothing_els
 def test_what_joins_the_shipped_networks_is_what_an_export_would_write(
     name: str, tmp_path: Path
 ) -> None:
-    write_joined(tmp_path, joined(name, REPOSITORY, []))
+    write_ensembles(tmp_path, ensembles_around(name, REPOSITORY, []))
     written_files = [path for path in tmp_path.rglob("*") if path.is_file()]
     # Checksums are of the whole file, the version of motioncast in it too.
     files = [path.relative_to(tmp_path) for path in written_files if path.name != CHECKSUMS]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from motioncast.export.triton import model_config
+from motioncast.models.configurations import LITE64, LITE128
 from tritonclient.grpc import model_config_pb2 as triton
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from motioncast.export.ensembles import EnsembleError, ensembles_of, joints_of
+from motioncast.export.ensembles import EnsembleError, ensembles_of, glue_models_of
 from motioncast.export.specification import (
     keypoint_specification,
     predictor_specification,
     synthesis_specification,
 )
-from motioncast.export.triton import model_config
-from motioncast.models.configurations import LITE64, LITE128
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.vrnn import VRNN
+from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.vrnn import VRNN
 
 SIZES = PredictorSizes(keypoints=LITE128.keypoints, hidden=4, latent=3, features=4)
 NETWORKS = {
@@ -26,9 +26,9 @@ NETWORKS = {
 
 
 def models(networks: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
-    """Returns networks and joints by part."""
-    joints = [joint.specification for joint in joints_of("lite128", networks)]
-    by_part = {one.name.removeprefix("lite128_"): model_config(one) for one in joints}
+    """Returns networks and glue models by part."""
+    glue_models = [glue.specification for glue in glue_models_of("lite128", networks)]
+    by_part = {one.name.removeprefix("lite128_"): model_config(one) for one in glue_models}
     return {**networks, **by_part}
 
 
@@ -38,7 +38,7 @@ ENSEMBLES = ensembles_of("lite128", models(NETWORKS))
 def test_without_a_predictor_frames_can_be_reconstructed() -> None:
     networks = {part: NETWORKS[part] for part in ("keypoint", "synthesis")}
     assert list(ensembles_of("lite128", models(networks))) == ["lite128_reconstruct"]
-    assert joints_of("lite128", {"keypoint": NETWORKS["keypoint"]}) == ()
+    assert glue_models_of("lite128", {"keypoint": NETWORKS["keypoint"]}) == ()
     assert len(ENSEMBLES) == 3
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from motioncast.export.parity import Case
+from motioncast.models.configurations import FACE128
 from support.random_networks import randomise
 from torch.testing import assert_close
 
 from motioncast.export.exporter import Exportable, build, motion_transfer_exportables
-from motioncast.export.parity import Case
-from motioncast.models.configurations import FACE128
 from motioncast.models.motion_transfer import MotionTransfer
 
 
@@ -28,7 +28,7 @@ def test_the_served_detector_finds_what_the_trained_one_does(
     image = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
     with torch.no_grad():
         expected = exportables[0].reference(image)
-        found = exportables[0].served(image)
+        found = exportables[0].translated(image)
     assert found.shape == (2, 80, 3)
     assert_close(found, expected, atol=1e-3, rtol=0)
     assert found[..., :2].abs().max() <= 1

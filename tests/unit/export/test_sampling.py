@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-
 from motioncast.export.parity import CASES, Case
 from motioncast.export.sampling import draw_inputs
+from motioncast.models.configurations import PAPER64
+
 from motioncast.export.specification import (
     ModelSpecification,
     keypoint_specification,
     predictor_specification,
     synthesis_specification,
 )
-from motioncast.models.configurations import PAPER64
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.vrnn import VRNN
+from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.vrnn import VRNN
 
 PREDICTOR = predictor_specification("paper64", VRNN(PredictorSizes(2, 4, 3, 4)))
 SPECIFICATIONS = [keypoint_specification(PAPER64), synthesis_specification(PAPER64), PREDICTOR]

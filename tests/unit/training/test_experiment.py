@@ -5,12 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_allclose, assert_array_equal
-from support.random_networks import random_motion_transfer, random_vrnn
-from torch import Tensor
-from torch.testing import assert_close
-
-from motioncast.evaluate.entrants import Entrant, EntrantsError, load_entrants
 from motioncast.evaluate.experiment import (
     COPIED_SOURCE,
     ModeResult,
@@ -18,12 +12,18 @@ from motioncast.evaluate.experiment import (
     forecast_all,
     run_mode,
 )
-from motioncast.evaluate.protocols import Mode, Protocol
-from motioncast.models.checkpoint_predictor import save_predictor
 from motioncast.models.configurations import LITE64
+from numpy.testing import assert_allclose, assert_array_equal
+from support.random_networks import random_motion_transfer, random_vrnn
+from torch import Tensor
+from torch.testing import assert_close
+
+from motioncast.evaluate.entrants import Entrant, EntrantsError, load_entrants
+from motioncast.evaluate.protocols import Mode, Protocol
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.predictors import SIMPLE
+from motioncast.models.predictors.checkpoint import save_predictor
+from motioncast.models.predictors.gap_filling import SIMPLE
+from motioncast.models.predictors.recurrent import PredictorSizes
 
 FRAMES = 6
 SHORT = Protocol("short", 2, 4, FRAMES, 5, "2 observed, 4 predicted", "")

@@ -18,9 +18,9 @@ from motioncast.evaluate.forecast import (
     per_clip_errors,
     relative_to_motion,
 )
-from motioncast.models.checkpoint_predictor import build_predictor, save_predictor
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.predictors import damped, free_running, hold, linear
+from motioncast.models.predictors.checkpoint import build_predictor, save_predictor
+from motioncast.models.predictors.gap_filling import damped, free_running, hold, linear
+from motioncast.models.predictors.recurrent import PredictorSizes
 
 SETTING = Setting(observed_frames=3, horizon_frames=2)
 

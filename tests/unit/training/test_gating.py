@@ -15,10 +15,10 @@ from motioncast.evaluate.gating import (
     sent_by_network,
     sent_by_rule,
 )
-from motioncast.models.checkpoint_predictor import save_predictor
-from motioncast.models.gru import GRU
-from motioncast.models.predictor import MotionStatistics, PredictorSizes
-from motioncast.models.predictors import hold, linear
+from motioncast.models.predictors.checkpoint import save_predictor
+from motioncast.models.predictors.gap_filling import hold, linear
+from motioncast.models.predictors.gru import GRU
+from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
 
 PIXEL = 2 / 255  # of 256
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from motioncast.evaluate.experiment import Values
+from motioncast.evaluate.horizons import horizon_lines, horizon_verdicts, verdict_sentence
 from support.random_networks import random_vrnn
 
 from motioncast.data.keypoints import Tracks, save_tracks
 from motioncast.evaluate import horizons_command
-from motioncast.evaluate.experiment import Values
-from motioncast.evaluate.horizons import horizon_lines, horizon_verdicts, verdict_sentence
-from motioncast.models.checkpoint_predictor import save_predictor
-from motioncast.models.predictor import PredictorSizes
+from motioncast.models.predictors.checkpoint import save_predictor
+from motioncast.models.predictors.recurrent import PredictorSizes
 
 CLIPS = 8
 

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from motioncast.models.predictors.interval import HORIZONS, NORMAL_QUANTILE, deviate
 from torch import Tensor
 from torch.testing import assert_close
 
 from motioncast.data.keypoints import Tracks, every_window, save_tracks
 from motioncast.evaluate.coverage import coverage, coverage_lines, coverage_rows
-from motioncast.models.checkpoint_predictor import load_predictor, save_predictor
-from motioncast.models.gru import GRU
-from motioncast.models.interval import HORIZONS, NORMAL_QUANTILE, deviate
-from motioncast.models.predictor import MotionStatistics, PredictorSizes
-from motioncast.models.predictors import continue_with_interval
-from motioncast.models.vrnn import VRNN
+from motioncast.models.predictors.checkpoint import load_predictor, save_predictor
+from motioncast.models.predictors.gap_filling import continue_with_interval
+from motioncast.models.predictors.gru import GRU
+from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
+from motioncast.models.predictors.vrnn import VRNN
 from motioncast.train.calibration import calibrate, conformal_quantile, main
 
 SIZES = PredictorSizes(keypoints=4, hidden=2, latent=2, features=2)

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from motioncast.train.settings import Schedule
 from torch import Tensor
 from torch.testing import assert_close
 
 from motioncast.data.keypoints import load_tracks
 from motioncast.evaluate.forecast import Setting
 from motioncast.evaluate.linear_system import LinearSystem, main, over_optimum
-from motioncast.models.checkpoint_predictor import build_predictor, save_predictor
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.predictors import (
+from motioncast.models.predictors.checkpoint import build_predictor, save_predictor
+from motioncast.models.predictors.gap_filling import (
     continue_free,
     damped,
     free_running,
@@ -20,10 +20,10 @@ from motioncast.models.predictors import (
     linear,
     pattern,
 )
-from motioncast.models.var import Window
+from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.var import Window
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.predictor_training import PredictorTraining
-from motioncast.train.settings import Schedule
 from motioncast.train.var import fit_var
 
 SETTING = Setting(observed_frames=8, horizon_frames=8, stride_frames=4)

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from motioncast.models.checkpoint_predictor import (
+from motioncast.models.predictors.checkpoint import (
     PREDICTORS,
     PredictorCheckpointError,
     build_predictor,
     load_predictor,
     save_predictor,
 )
-from motioncast.models.predictor import MotionStatistics, PredictorSizes
+from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=4, features=6)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.distributions import Laplace
 from torch.testing import assert_close
 
-from motioncast.models.checkpoint_predictor import build_predictor
-from motioncast.models.predictor import (
+from motioncast.models.predictors.checkpoint import build_predictor
+from motioncast.models.predictors.recurrent import (
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from motioncast.data.keypoints import Tracks, save_tracks
-from motioncast.models.checkpoint_predictor import load_forecaster, load_predictor, predictor_files
-from motioncast.models.predictors import continue_free
+from motioncast.models.predictors.checkpoint import load_forecaster, load_predictor, predictor_files
+from motioncast.models.predictors.gap_filling import continue_free
 from motioncast.train.predictor import main
 
 CLIPS, FRAMES, KEYPOINTS = 12, 34, 3

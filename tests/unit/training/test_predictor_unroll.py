@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from motioncast.models.checkpoint_predictor import PREDICTORS, build_predictor
-from motioncast.models.predictor import (
+from motioncast.models.predictors.checkpoint import PREDICTORS, build_predictor
+from motioncast.models.predictors.gap_filling import damped
+from motioncast.models.predictors.recurrent import (
     GatedRecurrence,
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,
 )
-from motioncast.models.predictors import damped
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=4, features=6)
 STATISTICS = MotionStatistics(

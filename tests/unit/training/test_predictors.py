@@ -5,9 +5,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from motioncast.models.checkpoint_predictor import PREDICTORS, build_predictor
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.predictors import (
+from motioncast.models.predictors.checkpoint import PREDICTORS, build_predictor
+from motioncast.models.predictors.gap_filling import (
     SIMPLE,
     Predictor,
     continue_free,
@@ -18,6 +17,7 @@ from motioncast.models.predictors import (
     pattern,
     sampled,
 )
+from motioncast.models.predictors.recurrent import PredictorSizes
 
 SIZES = PredictorSizes(keypoints=1, hidden=8, latent=2, features=4)
 GAP = float("nan")

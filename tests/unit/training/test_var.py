@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from motioncast.models.checkpoint_predictor import (
+from motioncast.models.predictors.checkpoint import (
     PredictorCheckpointError,
     build_predictor,
     load_forecaster,
@@ -17,9 +17,9 @@ from motioncast.models.checkpoint_predictor import (
     save_predictor,
     save_var,
 )
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.predictors import continue_free, pattern
-from motioncast.models.var import Gap, Window, gaps
+from motioncast.models.predictors.gap_filling import continue_free, pattern
+from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.var import Gap, Window, gaps
 from motioncast.train.var import PATTERNS, fit_var, horizons_by_offsets, ridge_regression
 
 REST = torch.tensor([0.1, -0.2, 0.5])

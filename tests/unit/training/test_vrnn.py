@@ -7,8 +7,8 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from motioncast.models.predictor import MotionStatistics, PredictorSizes
-from motioncast.models.vrnn import VRNN, Gaussian, Laplace
+from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
+from motioncast.models.predictors.vrnn import VRNN, Gaussian, Laplace
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=4, features=6)
 

@@ -17,9 +17,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from tqdm import tqdm
-
 from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.clip_cache import (
     DEFAULT_CACHE,
@@ -27,9 +24,12 @@ from motioncast.data.clip_cache import (
     ClipCache,
     split_validation,
 )
+from torch import Tensor
+from tqdm import tqdm
+
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.models.predictor import MotionStatistics
+from motioncast.models.predictors.recurrent import MotionStatistics
 
 ARRAYS = ("names", "starts", "keypoints", "validation")
 TRACKS_FORMAT = 1  # to be raised when the same checkpoint would give other keypoints

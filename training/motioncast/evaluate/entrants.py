@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from motioncast.models.checkpoint_predictor import load_forecaster, predictor_files
-from motioncast.models.predictors import SIMPLE, Predictor
+from motioncast.models.predictors.checkpoint import load_forecaster, predictor_files
+from motioncast.models.predictors.gap_filling import SIMPLE, Predictor
 
 # In the order of tables and figures; kinds unknown here come last.
 ORDER = ("vrnn", "simlpe", "rnn", "gru", "var", "damped", "hold", "linear")

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from motioncast.evaluate.metrics.keypoints import keypoint_distance
 from torch import Tensor
 
-from motioncast.evaluate.metrics.keypoints import keypoint_distance
-from motioncast.models.checkpoint_predictor import VAR, load_predictor
-from motioncast.models.predictor import RecurrentPredictor
-from motioncast.models.predictors import SIMPLE, Predictor
+from motioncast.models.predictors.checkpoint import VAR, load_predictor
+from motioncast.models.predictors.gap_filling import SIMPLE, Predictor
+from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 BOUNDS_PIXELS = (2.0, 4.0, 8.0)  # at 256, of the weighted distance
 LONGEST_GAP = 32  # frames; after that one is sent anyway

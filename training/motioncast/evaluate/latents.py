@@ -15,13 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from tqdm import tqdm
-
-from motioncast.evaluate.entrants import Entrant
 from motioncast.evaluate.metrics.keypoints import diversity
-from motioncast.evaluate.metrics.latent import latent_path, latent_use
-from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
 from motioncast.evaluate.metrics.manifold import (
     Distinctness,
     Lipschitz,
@@ -31,9 +25,15 @@ from motioncast.evaluate.metrics.manifold import (
     lipschitz,
     neighbourhoods,
 )
-from motioncast.models.checkpoint_predictor import load_predictor
-from motioncast.models.predictors import sampled
-from motioncast.models.vrnn import VRNN
+from torch import Tensor
+from tqdm import tqdm
+
+from motioncast.evaluate.entrants import Entrant
+from motioncast.evaluate.metrics.latent import latent_path, latent_use
+from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
+from motioncast.models.predictors.checkpoint import load_predictor
+from motioncast.models.predictors.gap_filling import sampled
+from motioncast.models.predictors.vrnn import VRNN
 
 COVERAGE_LEVEL = 0.9
 SAMPLES_FOR_COVERAGE = 19  # below, no interval of 90 % can be stated

@@ -20,17 +20,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from motioncast.models.predictors.interval import HORIZONS, LEVEL, uncalibrated
 from torch import Tensor
 
 from motioncast.data.keypoints import TracksError, every_window, load_tracks
-from motioncast.models.checkpoint_predictor import (
+from motioncast.models.predictors.checkpoint import (
     PredictorCheckpointError,
     load_predictor,
     save_predictor,
 )
-from motioncast.models.interval import HORIZONS, LEVEL, uncalibrated
-from motioncast.models.predictor import RecurrentPredictor
-from motioncast.models.predictors import continue_with_interval
+from motioncast.models.predictors.gap_filling import continue_with_interval
+from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 OBSERVED_FRAMES = 10  # before every forecast, as in the comparison of forecast errors
 STRIDE_FRAMES = 2  # between the starts of windows

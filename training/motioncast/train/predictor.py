@@ -21,25 +21,25 @@ from pathlib import Path
 from statistics import mean
 
 import torch
+from motioncast.train.arguments import DEFAULT_CONFIGURATION, add_training_arguments
+from motioncast.train.fields import ConfigurationError
+from motioncast.train.journal import Journal, read_log
+from motioncast.train.parallel import Processes, joined
 from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.keypoints import Tracks, TracksError, every_window, load_tracks
 from motioncast.evaluate.forecast import Setting, forecast_error
-from motioncast.models.checkpoint_predictor import (
+from motioncast.models.predictors.checkpoint import (
     KINDS,
     load_predictor,
     save_predictor,
     save_var,
 )
-from motioncast.models.predictor import RecurrentPredictor
-from motioncast.models.predictors import free_running, hold
-from motioncast.train.arguments import DEFAULT_CONFIGURATION, add_training_arguments
+from motioncast.models.predictors.gap_filling import free_running, hold
+from motioncast.models.predictors.recurrent import RecurrentPredictor
 from motioncast.train.calibration import calibrate
 from motioncast.train.configuration import PredictorPlan, load_configuration, override_schedule
-from motioncast.train.fields import ConfigurationError
-from motioncast.train.journal import Journal, read_log
-from motioncast.train.parallel import Processes, joined
 from motioncast.train.predictor_training import PredictorTraining
 from motioncast.train.var import fit_var
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.keypoints import motion_statistics
-from motioncast.models.predictor import MotionStatistics, as_keypoints
-from motioncast.models.predictors import pattern
-from motioncast.models.var import (
+from motioncast.models.predictors.gap_filling import pattern
+from motioncast.models.predictors.recurrent import MotionStatistics, as_keypoints
+from motioncast.models.predictors.var import (
     DirectMap,
     Offsets,
     VectorAutoregression,

@@ -7,18 +7,18 @@ Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image si
 from typing import NamedTuple
 
 import torch
+from motioncast.export.folding import absorb, fold_batch_norms
+from motioncast.export.lite.bilinear import hats, locate, neighbourhoods, sample_many
+from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
+from motioncast.models.geometry import gaussians, identity_grid
+from motioncast.models.lite.colours import Yuv420Source
+from motioncast.models.synthesis import repeat_frames
 from torch import Tensor, nn
 from torch.nn import functional
 
-from motioncast.export.folding import absorb, fold_batch_norms
-from motioncast.export.lite.bilinear import hats, locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE
-from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
-from motioncast.export.lite.painting import Painting, RgbPainter, Yuv420Painter
-from motioncast.models.geometry import gaussians, identity_grid
-from motioncast.models.lite_colours import Yuv420Source
-from motioncast.models.lite_synthesis import LiteDenseMotion, LiteSynthesis
-from motioncast.models.synthesis import repeat_frames
+from motioncast.export.lite.rendering import RenderingParts, RgbRenderer, Yuv420Renderer
+from motioncast.models.lite.synthesis import LiteDenseMotion, LiteSynthesis
 
 
 class Movement(NamedTuple):
@@ -39,10 +39,10 @@ class ServedLiteSynthesis(nn.Module):
         self.motion = ServedLiteDenseMotion(folded.dense_motion)
         self.up64 = phases_first(first_of(folded.up64))
         fine = isinstance(folded.colours, Yuv420Source)
-        painter = Yuv420Painter if fine else RgbPainter
+        renderer = Yuv420Renderer if fine else RgbRenderer
         features = self.up64.out_channels // 4
-        self.painter = painter(
-            Painting(folded.colours, folded.decoder64, folded.to_rgb_and_mask, features)
+        self.renderer = renderer(
+            RenderingParts(folded.colours, folded.decoder64, folded.to_rgb_and_mask, features)
         )
 
     def forward(
@@ -51,14 +51,14 @@ class ServedLiteSynthesis(nn.Module):
         batch, frames = driving_keypoints.shape[:2]
         levels = source_image.permute(0, 3, 1, 2).float()
         at32 = self.network.encoder32(self.encoder64(levels - MIDDLE))
-        tables = self.painter.prepare(levels)
+        tables = self.renderer.prepare(levels)
         movement = self.motion.movement(source_keypoints, driving_keypoints)
         flow = self.motion(movement, self.network.to_motion(at32), self.network.to_copies(at32))
         source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
         features = self._warp_features(at32, flow, source)  # (N, C, h, h)
         moved = self.network.decoder32(torch.cat([features, movement.heatmaps], dim=1))
         at64 = depth_to_space(torch.relu(self.up64(moved)))
-        images: Tensor = self.painter(tables, flow, source, at64)  # (N, S, S, 3) from 0 to 255
+        images: Tensor = self.renderer(tables, flow, source, at64)  # (N, S, S, 3) from 0 to 255
         return images.round().to(torch.uint8).view(batch, frames, *images.shape[1:])
 
     def _warp_features(self, features: Tensor, flow: Tensor, source: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from motioncast.evaluate.metrics.latent import (
     latent_path,
     latent_use,
 )
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.vrnn import VRNN, Gaussian
+from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.vrnn import VRNN, Gaussian
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=4, features=6)
 

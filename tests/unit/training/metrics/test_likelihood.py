@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from torch import Tensor
 
 from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
-from motioncast.models.predictor import PredictorSizes
-from motioncast.models.vrnn import MINIMUM_SCALE, MINIMUM_STD, VRNN
+from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.vrnn import MINIMUM_SCALE, MINIMUM_STD, VRNN
 
 SIZES = PredictorSizes(keypoints=1, hidden=4, latent=1, features=3)
 SHIFT = 0.7  # of the posterior's mean

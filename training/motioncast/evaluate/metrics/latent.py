@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from motioncast.models.vrnn import VRNN, Gaussian
+from motioncast.models.predictors.vrnn import VRNN, Gaussian
 
 ACTIVE_KL_NATS = 0.01  # a dimension below it is not in use
 

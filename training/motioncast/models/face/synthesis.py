@@ -4,23 +4,23 @@
 
 The dense motion looks at the source at 128x128 whatever the image's size, so that its weights serve
 both sizes; what paints works at a quarter and half of the side. The source is encoded once; what is
-warped of it, and what the image ends as, is that of `lite_colours`.
+warped of it, and what the image ends as, is that of `lite.colours`.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints, image side S, q = S / 4.
 """
 
 from typing import NamedTuple
 
 import torch
+from motioncast.models.configurations import Configuration
+from motioncast.models.face.keypoints import GROUPS
+from motioncast.models.geometry import space_to_depth, warp_frames
+from motioncast.models.lite.blocks import conv_bn_relu, depth_to_space_up, residuals
+from motioncast.models.lite.colours import Yuv420Source
+from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
 from torch import Tensor, nn
 from torch.nn import functional
 
-from motioncast.models.configurations import Configuration
-from motioncast.models.face.keypoints import GROUPS
 from motioncast.models.face.motion import GRID, FaceMotion, Maps
-from motioncast.models.geometry import space_to_depth, warp_frames
-from motioncast.models.lite_blocks import conv_bn_relu, depth_to_space_up, residuals
-from motioncast.models.lite_colours import Yuv420Source
-from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
 
 LOOKED_AT = 128  # side of the source that the dense motion sees
 KEPT = 2.0  # logit of the mask before training: sigmoid(2) = 0.88 of the warped source
@@ -29,7 +29,7 @@ KEPT = 2.0  # logit of the mask before training: sigmoid(2) = 0.88 of the warped
 class EncodedFace(NamedTuple):
     """What is computed once per source image."""
 
-    colours: tuple[Tensor, ...]  # what is warped of the image (lite_colours)
+    colours: tuple[Tensor, ...]  # what is warped of the image (lite/colours.py)
     motion: Tensor  # (B, 48, 32, 32) for the dense motion
     features: Tensor  # (B, 48, q, q) that are warped for the painter
 

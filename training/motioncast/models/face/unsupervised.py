@@ -6,12 +6,12 @@ of hair, shoulders and hands. That motion is large and smooth, so that little re
 
 from dataclasses import replace
 
+from motioncast.models.configurations import Configuration
+from motioncast.models.face.keypoints import ANCHORED
 from torch import Tensor, nn
 from torch.nn import functional
 
-from motioncast.models.configurations import Configuration
-from motioncast.models.face.keypoints import ANCHORED
-from motioncast.models.lite_detector import LiteKeypointDetector
+from motioncast.models.lite.detector import LiteKeypointDetector
 
 LOOKED_AT = 64
 TEMPERATURE = 0.3  # a cell of a heatmap is 16 pixels of 256: softer, positions lie between cells

@@ -32,9 +32,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
-
-from motioncast.models.interval import (
+from motioncast.models.predictors.interval import (
     NORMAL_QUANTILE,
     be_surprised,
     deviate,
@@ -42,6 +40,7 @@ from motioncast.models.interval import (
     uncalibrated,
 )
 from motioncast.timeline.ranges import INTENSITY, POSITION
+from torch import Tensor, nn
 
 FIRST_SLOPE = 0.3  # before training
 

@@ -10,12 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from motioncast.models.gru import GRU, MonkeyNetGRU
-from motioncast.models.predictor import MotionStatistics, PredictorSizes, RecurrentPredictor
-from motioncast.models.predictors import Predictor, free_running
-from motioncast.models.simlpe import SiMLPe
-from motioncast.models.var import DirectMap, VectorAutoregression, Window
-from motioncast.models.vrnn import VRNN
+from motioncast.models.predictors.gap_filling import Predictor, free_running
+from motioncast.models.predictors.gru import GRU, MonkeyNetGRU
+from motioncast.models.predictors.recurrent import (
+    MotionStatistics,
+    PredictorSizes,
+    RecurrentPredictor,
+)
+from motioncast.models.predictors.simlpe import SiMLPe
+from motioncast.models.predictors.var import DirectMap, VectorAutoregression, Window
+from motioncast.models.predictors.vrnn import VRNN
 
 FORMAT = "motioncast.predictor"
 VERSION = 1

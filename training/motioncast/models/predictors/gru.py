@@ -13,7 +13,7 @@ Shapes: B batch, K keypoints, Z latent, H hidden, S state.
 import torch
 from torch import Tensor, nn
 
-from motioncast.models.predictor import (
+from motioncast.models.predictors.recurrent import (
     Advance,
     GatedRecurrence,
     Memory,
@@ -23,7 +23,7 @@ from motioncast.models.predictor import (
     as_keypoints,
     take,
 )
-from motioncast.models.vrnn import two_layers
+from motioncast.models.predictors.vrnn import two_layers
 
 
 class GRU(RecurrentPredictor):

@@ -1,4 +1,4 @@
-"""Joints and ensembles around the models of a configuration, in a repository."""
+"""Glue models and ensembles around the models of a configuration, in a repository."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from motioncast.export.repository import read_config, write_ensemble, write_model
+from motioncast.export.triton import model_config
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from motioncast.export.ensembles import ENSEMBLES, PARTS, ensembles_of, joints_of
-from motioncast.export.joints import Joint
-from motioncast.export.repository import read_config, write_ensemble, write_model
+from motioncast.export.ensembles import ENSEMBLES, PARTS, ensembles_of, glue_models_of
+from motioncast.export.glue import GlueModel
 from motioncast.export.specification import ModelSpecification
-from motioncast.export.triton import model_config
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Ensembles:
     """What joins the models of one configuration."""
 
     name: str  # the configuration's
-    joints: tuple[Joint, ...]
+    glue_models: tuple[GlueModel, ...]
     ensembles: dict[str, ModelConfig]  # by name
 
 
-def joined(name: str, repository: Path, exported: Iterable[ModelSpecification]) -> Joined:
+def ensembles_around(
+    name: str, repository: Path, exported: Iterable[ModelSpecification]
+) -> Ensembles:
     """Returns what joins models about to be written, and those that are there, to ensembles.
 
     Args:
@@ -42,18 +44,18 @@ def joined(name: str, repository: Path, exported: Iterable[ModelSpecification]) 
         for part in PARTS
         if (config := new.get(f"{name}_{part}") or read_config(repository, f"{name}_{part}"))
     }
-    joints = joints_of(name, networks)
-    of_joints = {
-        joint.specification.name.removeprefix(f"{name}_"): model_config(joint.specification)
-        for joint in joints
+    glue_models = glue_models_of(name, networks)
+    of_glue = {
+        glue.specification.name.removeprefix(f"{name}_"): model_config(glue.specification)
+        for glue in glue_models
     }
-    return Joined(name, joints, ensembles_of(name, {**networks, **of_joints}))
+    return Ensembles(name, glue_models, ensembles_of(name, {**networks, **of_glue}))
 
 
-def write_joined(repository: Path, rest: Joined) -> None:
-    """Writes joints, then ensembles, each whole, in the place of older ones."""
-    for joint in rest.joints:
-        write_model(repository, joint.specification, joint.model)
+def write_ensembles(repository: Path, rest: Ensembles) -> None:
+    """Writes glue models, then ensembles, each whole, in the place of older ones."""
+    for glue in rest.glue_models:
+        write_model(repository, glue.specification, glue.model)
     for ensemble in ENSEMBLES:
         if config := rest.ensembles.get(f"{rest.name}_{ensemble.part}"):
             write_ensemble(repository, ensemble.description, config)

@@ -1,19 +1,19 @@
-"""A network as it is served -> what computes the same with fewer or cheaper operators."""
+"""A network -> one that computes the same on a CPU with fewer or cheaper operators."""
 
+from motioncast.export.folding import fold_batch_norms
+from motioncast.models.face.detector import FaceDetector
 from torch import nn
 
 from motioncast.export.face import ServedFaceDetector, ServedFaceSynthesis
-from motioncast.export.folding import fold_batch_norms
 from motioncast.export.lite.detector import ServedLiteDetector
 from motioncast.export.lite.synthesis import ServedLiteSynthesis
 from motioncast.export.wrappers import ServedDetector, ServedSynthesis
-from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.synthesis import FaceSynthesis
-from motioncast.models.lite_detector import LiteKeypointDetector
-from motioncast.models.lite_synthesis import LiteSynthesis
+from motioncast.models.lite.detector import LiteKeypointDetector
+from motioncast.models.lite.synthesis import LiteSynthesis
 
 
-def rearranged(reference: nn.Module) -> nn.Module:
+def cpu_network(reference: nn.Module) -> nn.Module:
     """Returns the graph for a CPU: lite networks rearranged, of others the batch norms folded."""
     match reference:
         case ServedDetector(detector=LiteKeypointDetector() as detector):

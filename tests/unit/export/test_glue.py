@@ -1,23 +1,23 @@
-"""The joints between the networks move keypoints about and change none of them."""
+"""The glue models between the networks move keypoints about and change none of them."""
 
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from motioncast.wire.keypoints import check_keypoints
 from numpy.typing import NDArray
 
-from motioncast.export.joints import Joint, arrange, path, sequence
-from motioncast.wire.keypoints import check_keypoints
+from motioncast.export.glue import GlueModel, arrange, path, sequence
 
 KEYPOINTS = 2
 
 
-def run(joint: Joint, **inputs: Any) -> NDArray[np.float32]:
+def run(glue: GlueModel, **inputs: Any) -> NDArray[np.float32]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it raises is enough
     session = onnxruntime.InferenceSession(
-        joint.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        glue.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     (output,) = session.run(None, {name: np.asarray(one) for name, one in inputs.items()})
     return output  # type: ignore[no-any-return]  # the runtime has no types
@@ -52,9 +52,9 @@ def test_each_observed_frame_stands_in_its_place(pattern: str) -> None:
 
 
 def test_more_observed_frames_than_keypoints_fail() -> None:
-    joint = arrange("a", KEYPOINTS)
+    glue = arrange("a", KEYPOINTS)
     with pytest.raises(Exception, match="out of data bounds"):
-        run(joint, keypoints=sets(1), observed=mask("OPO")[np.newaxis])
+        run(glue, keypoints=sets(1), observed=mask("OPO")[np.newaxis])
 
 
 def test_a_frame_is_driven_by_what_was_observed_or_else_by_the_forecast_within_range() -> None:
@@ -69,6 +69,6 @@ def test_a_frame_is_driven_by_what_was_observed_or_else_by_the_forecast_within_r
     np.testing.assert_array_equal(driving, np.where(seen, keypoints, within))
 
 
-def test_a_joint_says_what_it_is_and_takes_any_name() -> None:
-    joint = path("my-face", KEYPOINTS)
-    assert joint.specification.name == joint.model.graph.name == "my-face_path"
+def test_a_glue_model_says_what_it_is_and_takes_any_name() -> None:
+    glue = path("my-face", KEYPOINTS)
+    assert glue.specification.name == glue.model.graph.name == "my-face_path"

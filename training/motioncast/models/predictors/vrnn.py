@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from motioncast.models.predictor import (
+from motioncast.models.predictors.recurrent import (
     Advance,
     GatedRecurrence,
     Memory,

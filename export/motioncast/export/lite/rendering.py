@@ -1,16 +1,14 @@
-"""Warping, painting and blending of the lite synthesis at half and full resolution, as served.
+"""The lite synthesis at half and full resolution: warping, decoding and blending.
 
     output = decoded + mask * (warped - decoded)
 
-One painter for each kind of `lite_colours`. Shapes: B sources, T driving frames for each,
+One renderer for each kind of `lite.colours`. Shapes: B sources, T driving frames for each,
 N = B * T, S image side, h of the flow; phases are the four pixels of a square, (dy, dx).
 """
 
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-
 from motioncast.export.lite.bilinear import SampleFew, locate, neighbourhoods
 from motioncast.export.lite.layers import (
     BLOCK,
@@ -21,14 +19,15 @@ from motioncast.export.lite.layers import (
     phases_first,
     planes_of_pixels,
 )
-from motioncast.models.lite_colours import RgbSource, Yuv420Source, to_planes
+from motioncast.models.lite.colours import RgbSource, Yuv420Source, to_planes
+from torch import Tensor, nn
 
 COLOURS = 3
 PHASES = BLOCK**2
 LUMA, CHROMA = 1, 2
 
 
-class Painting(NamedTuple):
+class RenderingParts(NamedTuple):
     """The parts of a folded network that work at half and full resolution."""
 
     colours: RgbSource
@@ -37,22 +36,20 @@ class Painting(NamedTuple):
     features: int  # channels of the decoder's input that come from a quarter of the side
 
 
-class RgbPainter(nn.Module):
+class RgbRenderer(nn.Module):
     """Warps the source as it is."""
 
     up: Tensor
 
-    def __init__(self, painting: Painting) -> None:
+    def __init__(self, parts: RenderingParts) -> None:
         super().__init__()
-        first, features = first_of(painting.decoder), painting.features
-        self.register_buffer(
-            "up", painting.colours.upsample_flow.matrix, persistent=False
-        )  # (S, h)
+        first, features = first_of(parts.decoder), parts.features
+        self.register_buffer("up", parts.colours.upsample_flow.matrix, persistent=False)  # (S, h)
         self.sample = SampleFew(COLOURS)
         self.of_features = part_of(first, slice(features))
         self.of_warped = from_pixels(first, slice(features, None), bias=False)
-        self.decoder64 = painting.decoder[3:]
-        self.to_rgb_and_mask = phases_first(painting.to_rgb_and_mask)
+        self.decoder64 = parts.decoder[3:]
+        self.to_rgb_and_mask = phases_first(parts.to_rgb_and_mask)
 
     def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
         """Lists what can be sampled of source images (B, 3, S, S) from 0 to 255."""
@@ -61,7 +58,7 @@ class RgbPainter(nn.Module):
     def forward(
         self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor, at64: Tensor
     ) -> Tensor:
-        """Paints images (N, S, S, 3) from 0 to 255.
+        """Renders images (N, S, S, 3) from 0 to 255.
 
         Args:
             tables: of the sources, from `prepare`.
@@ -75,13 +72,13 @@ class RgbPainter(nn.Module):
         rows, weights = locate(places.flatten(2), side, source)
         warped: Tensor = self.sample(tables[0], rows, weights).view(-1, COLOURS, side, side)
         at64 = torch.relu(self.of_features(at64) + self.of_warped(warped - 0.5))
-        painted = depth_to_space(torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64))))
-        decoded, mask = painted[:, :COLOURS], painted[:, COLOURS:]
+        rendered = depth_to_space(torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64))))
+        decoded, mask = rendered[:, :COLOURS], rendered[:, COLOURS:]
         image: Tensor = decoded + mask * (warped - decoded)
         return image.permute(0, 2, 3, 1) * 255
 
 
-class Yuv420Painter(nn.Module):
+class Yuv420Renderer(nn.Module):
     """Warps luma and chroma's detail, already as phases, and chroma at half the side; colours last.
 
     Blending is linear, so that luma and chroma can be taken of what is decoded and of what is
@@ -92,20 +89,20 @@ class Yuv420Painter(nn.Module):
     up_chroma: Tensor
     to_colours: Tensor
 
-    def __init__(self, painting: Painting) -> None:
+    def __init__(self, parts: RenderingParts) -> None:
         super().__init__()
-        assert isinstance(painting.colours, Yuv420Source)
-        self.network = painting.colours
-        first, features = first_of(painting.decoder), painting.features
-        up = painting.colours.upsample_flow.matrix  # (S, h)
+        assert isinstance(parts.colours, Yuv420Source)
+        self.network = parts.colours
+        first, features = first_of(parts.decoder), parts.features
+        up = parts.colours.upsample_flow.matrix  # (S, h)
         phases = up.view(-1, BLOCK, up.shape[1]).transpose(0, 1).contiguous()  # (2, S / 2, h)
         self.register_buffer("up", phases, persistent=False)
         self.register_buffer("up_chroma", phases.mean(dim=0), persistent=False)
         self.sample_finest, self.sample_chroma = SampleFew(COLOURS), SampleFew(CHROMA)
         self.of_features = part_of(first, slice(features))
         self.of_planes = planes_of_pixels(first, slice(features, None), _rgb_of_planes()[:, LUMA:])
-        self.decoder64 = painting.decoder[3:]
-        self.to_rgb_and_mask = painting.to_rgb_and_mask
+        self.decoder64 = parts.decoder[3:]
+        self.to_rgb_and_mask = parts.to_rgb_and_mask
         self.register_buffer("to_colours", 255 * _colours(), persistent=False)
 
     def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
@@ -116,12 +113,12 @@ class Yuv420Painter(nn.Module):
     def forward(
         self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor, at64: Tensor
     ) -> Tensor:
-        """Paints images (N, S, S, 3) as `RgbPainter` does."""
+        """Renders images (N, S, S, 3) as `RgbRenderer` does."""
         finest, chroma = self._warp(tables, flow, source)
         planes = torch.cat([finest[:, :PHASES] - 0.5, chroma], dim=1)
         at64 = torch.relu(self.of_features(at64) + self.of_planes(planes))
-        painted = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)))
-        decoded, mask = painted[:, :-PHASES], painted[:, -PHASES:]
+        rendered = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)))
+        decoded, mask = rendered[:, :-PHASES], rendered[:, -PHASES:]
         masks = mask.repeat(1, COLOURS, 1, 1)
         of_chroma = mask.mean(dim=1, keepdim=True) * chroma
         parts = torch.cat([decoded * (1 - masks), finest * masks, of_chroma], dim=1)

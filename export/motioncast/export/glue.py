@@ -17,9 +17,9 @@ from typing import Final
 
 import onnx
 import onnx.parser
+from motioncast.export.graph import OPSET, check, finish
 from onnx import ModelProto
 
-from motioncast.export.graph import OPSET, check, finish
 from motioncast.export.specification import (
     BATCH,
     OBSERVED,
@@ -33,14 +33,14 @@ _IR_VERSION: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
+class GlueModel:
     """A small model: its interface and its graph."""
 
     specification: ModelSpecification
     model: ModelProto
 
 
-def sequence(name: str, keypoints: int) -> Joint:
+def sequence(name: str, keypoints: int) -> GlueModel:
     """Joins the keypoints of T frames, (T, K, 3), to those of one session, (1, T, K, 3)."""
     specification = ModelSpecification(
         name=f"{name}_sequence",
@@ -52,7 +52,7 @@ def sequence(name: str, keypoints: int) -> Joint:
         dynamic_batching=False,
         threads=1,
     )
-    return _joint(
+    return _glue_model(
         specification,
         """
         <int64[1] session = {0}>
@@ -61,7 +61,7 @@ def sequence(name: str, keypoints: int) -> Joint:
     )
 
 
-def arrange(name: str, keypoints: int) -> Joint:
+def arrange(name: str, keypoints: int) -> GlueModel:
     """Lays the keypoints of M observed frames, (M, K, 3), out over a timeline of T, (1, T, K, 3).
 
     The m-th one in `observed` (1, T) stands where the m-th set belongs; elsewhere are zeros. A run
@@ -81,7 +81,7 @@ def arrange(name: str, keypoints: int) -> Joint:
         dynamic_batching=False,
         threads=1,
     )
-    return _joint(
+    return _glue_model(
         specification,
         """
         <float zero = {0}, int64 one = {1}, int64 time_axis = {1}, int64[2] set_axes = {2, 3}>
@@ -98,7 +98,7 @@ def arrange(name: str, keypoints: int) -> Joint:
     )
 
 
-def path(name: str, keypoints: int) -> Joint:
+def path(name: str, keypoints: int) -> GlueModel:
     """Chooses the keypoints of every frame: the observed ones, else the forecast.
 
     The forecast is cut to the range of keypoints, as the predictor service does: whoever forecasts
@@ -120,7 +120,7 @@ def path(name: str, keypoints: int) -> Joint:
         dynamic_batching=True,
         threads=1,
     )
-    return _joint(
+    return _glue_model(
         specification,
         """
         <float zero = {0}, int64[2] set_axes = {2, 3},
@@ -136,19 +136,19 @@ def path(name: str, keypoints: int) -> Joint:
     )
 
 
-def _joint(specification: ModelSpecification, body: str) -> Joint:
+def _glue_model(specification: ModelSpecification, body: str) -> GlueModel:
     """Returns the model of a graph in ONNX's textual form, checked."""
     takes = ", ".join(map(_declaration, specification.inputs))
     gives = ", ".join(map(_declaration, specification.outputs))
     model = onnx.parser.parse_model(
         f'<ir_version: {_IR_VERSION}, opset_import: ["" : {OPSET}]>\n'
-        f"joint ({takes}) => ({gives})\n{body}"
+        f"glue ({takes}) => ({gives})\n{body}"
     )
     version = importlib.metadata.version("motioncast")
     facts = {"name": specification.name, "version": version, "licence": LICENCE}
     finish(model, specification, facts)
     check(model)
-    return Joint(specification, model)
+    return GlueModel(specification, model)
 
 
 def _declaration(tensor: TensorSpecification) -> str:

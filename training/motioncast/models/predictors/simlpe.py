@@ -27,7 +27,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from motioncast.models.predictor import (
+from motioncast.models.predictors.recurrent import (
     Advance,
     Memory,
     MotionStatistics,

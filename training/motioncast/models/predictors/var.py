@@ -17,8 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from motioncast.models.predictor import MotionStatistics, as_keypoints, clamp_keypoints
-from motioncast.models.predictors import check_timeline, fill
+from motioncast.models.predictors.gap_filling import check_timeline, fill
+from motioncast.models.predictors.recurrent import MotionStatistics, as_keypoints, clamp_keypoints
 
 Offsets = tuple[int, ...]  # of the last observed frames from the newest: 0, -1, ...
 

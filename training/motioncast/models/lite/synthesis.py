@@ -4,16 +4,13 @@
 
 The source is encoded once; everything in `decode` is done per driving frame. Nothing but warping
 and blending happens at full resolution, where memory traffic, not arithmetic, is what costs time.
-What is warped, and what the image ends as, is that of `lite_colours`.
+What is warped, and what the image ends as, is that of `lite.colours`.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints; levels for 128x128 images.
 """
 
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
 from motioncast.models.configurations import Configuration
 from motioncast.models.dense_motion import compose_flow, start_from_background
 from motioncast.models.geometry import (
@@ -24,15 +21,17 @@ from motioncast.models.geometry import (
     warp,
     warp_frames,
 )
-from motioncast.models.lite_blocks import conv_bn_relu, depth_to_space_up, residuals
-from motioncast.models.lite_colours import RgbSource, Yuv420Source
+from motioncast.models.lite.blocks import conv_bn_relu, depth_to_space_up, residuals
+from motioncast.models.lite.colours import RgbSource, Yuv420Source
 from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 class EncodedSource(NamedTuple):
     """What is computed once per source image."""
 
-    colours: tuple[Tensor, ...]  # what is warped of the image (lite_colours)
+    colours: tuple[Tensor, ...]  # what is warped of the image (lite/colours.py)
     features: Tensor  # (B, 48, 32, 32) that are warped for the decoder
     motion: Tensor  # (B, 32, 32, 32) the source's part of the dense motion's first layer
     copies: Tensor  # (B, K, 32, 32) one map per keypoint that is shifted with it

@@ -1,0 +1,1 @@
+"""The lite networks: the paper's motion transfer made for CPUs."""

@@ -1,0 +1,1 @@
+"""The predictors of keypoints, their registry and the files that hold them."""
