@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
+from typing import Final
 
 import pytest
 from typer.testing import CliRunner
 
+from motioncast.bench.clients import GroupShape, read_clip
+from motioncast.bench.measuring import BenchError
+from motioncast.bench.raw import RawModels
+from motioncast.bench.streams import BenchSettings, bench_streams
 from motioncast.cli.app import app
-from motioncast.cli.bench import BenchSettings, run_bench
-from motioncast.cli.bench_client import GroupShape, read_clip
-from motioncast.cli.bench_raw import RawModels
-from motioncast.cli.failures import CommandError
+from motioncast.cli.bundled import bundled_clip
 from motioncast.cli.progress import progress_bars
 from motioncast.client import InvalidRequestError
 from motioncast.inference import OnnxRuntimeSettings
+
+CLIP: Final = bundled_clip()
 
 
 def test_every_figure_is_printed_and_written(toy_repository: Path, tmp_path: Path) -> None:
@@ -43,23 +46,25 @@ def test_every_figure_is_printed_and_written(toy_repository: Path, tmp_path: Pat
         assert f"{one['ratio']:.2f}" in result.output
 
 
-@pytest.mark.parametrize("settings", [BenchSettings(rounds=0), BenchSettings(streams=())])
-def test_nothing_to_measure_is_refused(settings: BenchSettings) -> None:
-    with progress_bars(quiet=True) as stages, pytest.raises(CommandError, match=r"rounds|streams"):
-        run_bench(settings, stages)
+@pytest.mark.parametrize(
+    "settings", [BenchSettings(CLIP, rounds=0), BenchSettings(CLIP, streams=())]
+)
+async def test_nothing_to_measure_is_refused(settings: BenchSettings) -> None:
+    with progress_bars(quiet=True) as stages, pytest.raises(BenchError, match=r"rounds|streams"):
+        await bench_streams(settings, stages)
 
 
-def test_what_the_clients_refuse_is_one_sentence(toy_repository: Path) -> None:
-    settings = BenchSettings(repository=toy_repository, observed=300)
+async def test_what_the_clients_refuse_is_one_sentence(toy_repository: Path) -> None:
+    settings = BenchSettings(CLIP, repository=toy_repository, observed=300)
     with (
         progress_bars(quiet=True) as stages,
         pytest.raises(InvalidRequestError, match="observed: 300"),
     ):
-        run_bench(settings, stages)
+        await bench_streams(settings, stages)
 
 
 def test_the_raw_calls_are_those_of_the_groups(toy_repository: Path) -> None:
-    clip = read_clip(bundled_clip(), 16)
+    clip = read_clip(CLIP, 16)
     raw = RawModels(toy_repository, "toy", OnnxRuntimeSettings(), clip)
     shapes = {
         name: value.shape
@@ -77,7 +82,3 @@ def test_the_raw_calls_are_those_of_the_groups(toy_repository: Path) -> None:
         "driving_keypoints": (1, 10, 2, 3),
     }
     assert len(raw.calls(GroupShape(frames=4, observed=4))) == 2  # nothing to forecast
-
-
-def bundled_clip() -> Path:
-    return Path(str(resources.files("motioncast.cli").joinpath("assets/interview.mp4")))

@@ -10,9 +10,9 @@ from support.toy_configs import build_configured_repository
 from support.triton_served import skip_without_triton
 from typer.testing import CliRunner
 
+from motioncast.bench.batching import BatchingSettings, bench_batching
+from motioncast.bench.measuring import BenchError
 from motioncast.cli.app import app
-from motioncast.cli.bench_batching import BatchingSettings, run_bench_batching
-from motioncast.cli.failures import CommandError
 from motioncast.cli.progress import progress_bars
 
 
@@ -40,9 +40,9 @@ def test_every_model_is_measured_with_and_without_batching(tmp_path: Path) -> No
     "settings",
     [BatchingSettings(calls=0), BatchingSettings(callers=()), BatchingSettings(delays=(-1,))],
 )
-def test_nothing_to_measure_is_refused(settings: BatchingSettings) -> None:
+async def test_nothing_to_measure_is_refused(settings: BatchingSettings) -> None:
     with (
         progress_bars(quiet=True) as stages,
-        pytest.raises(CommandError, match=r"calls|callers|delays"),
+        pytest.raises(BenchError, match=r"calls|callers|delays"),
     ):
-        run_bench_batching(settings, stages)
+        await bench_batching(settings, stages)

@@ -9,9 +9,10 @@ import pytest
 from support.toy_ensembles import build_joined_repository
 from typer.testing import CliRunner
 
+from motioncast.bench.measuring import BenchError
+from motioncast.bench.pipelines import PipelinesSettings, bench_pipelines
 from motioncast.cli.app import app
-from motioncast.cli.bench_pipelines import PipelinesSettings, run_bench_pipelines
-from motioncast.cli.failures import CommandError
+from motioncast.cli.bundled import bundled_clip
 from motioncast.cli.progress import progress_bars
 
 
@@ -37,7 +38,10 @@ def test_both_pipelines_are_measured_with_the_same_streams(tmp_path: Path) -> No
         assert f"{one['frames_per_second']:.1f}" in result.output
 
 
-@pytest.mark.parametrize("settings", [PipelinesSettings(rounds=0), PipelinesSettings(streams=())])
-def test_nothing_to_measure_is_refused(settings: PipelinesSettings) -> None:
-    with progress_bars(quiet=True) as stages, pytest.raises(CommandError, match=r"rounds|streams"):
-        run_bench_pipelines(settings, stages)
+@pytest.mark.parametrize(
+    "settings",
+    [PipelinesSettings(bundled_clip(), rounds=0), PipelinesSettings(bundled_clip(), streams=())],
+)
+async def test_nothing_to_measure_is_refused(settings: PipelinesSettings) -> None:
+    with progress_bars(quiet=True) as stages, pytest.raises(BenchError, match=r"rounds|streams"):
+        await bench_pipelines(settings, stages)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from motioncast.cli.bench_transport import bench_transport
+from motioncast.bench.transport import bench_transport
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is a file on Linux")

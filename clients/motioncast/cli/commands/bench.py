@@ -17,7 +17,7 @@ def bench(
     frames: Annotated[
         int, typer.Option(help="Frames of one measurement, shared among its streams.")
     ] = 300,
-    rounds: Annotated[int, typer.Option(help="Measurements; medians are told.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Measurements; the median is reported.")] = 3,
     video: Annotated[
         Path | None, typer.Option(help="What the streams send. Default: the bundled clip.")
     ] = None,
@@ -39,11 +39,13 @@ def bench(
     """Measure frames/s through all services, beside the raw model calls for the same frames."""
     from rich.console import Console
 
-    from motioncast.cli.bench import BenchSettings, run_bench
-    from motioncast.cli.bench_table import bench_tables
+    from motioncast.bench.streams import BenchSettings, bench_streams
+    from motioncast.bench.tables import bench_tables
+    from motioncast.cli.bundled import bundled_clip
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.serving import Models
+    from motioncast.cli.stoppable import run_stoppable
 
     settings = BenchSettings(
         streams=tuple(streams),
@@ -51,13 +53,13 @@ def bench(
         predicted=predicted,
         frames=frames,
         rounds=rounds,
-        video=video,
+        video=video or bundled_clip(),
         repository=models,
         model=model,
         engine=Models(threads=threads, max_runs=max_runs).engine,
     )
     with progress_bars(quiet=quiet) as stages:
-        result = run_bench(settings, stages)
+        result = run_stoppable(bench_streams(settings, stages))
     if json is not None:
         write_json(json, result.as_json())
     Console().print(bench_tables(result))

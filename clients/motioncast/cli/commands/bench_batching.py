@@ -21,7 +21,7 @@ def bench_batching(
     calls: Annotated[
         int, typer.Option(help="Calls of one measurement, shared among its callers.")
     ] = 48,
-    rounds: Annotated[int, typer.Option(help="Measurements; medians are told.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Measurements; the median is reported.")] = 3,
     models: Annotated[
         Path | None, typer.Option(help="Model repository. Default: the shipped one.")
     ] = None,
@@ -34,12 +34,13 @@ def bench_batching(
     """Measure every model on embedded Tritons: without dynamic batching, and with each delay."""
     from rich.console import Console
 
-    from motioncast.cli.bench_batching import BatchingSettings, run_bench_batching
-    from motioncast.cli.bench_table import batching_table
+    from motioncast.bench import batching
+    from motioncast.bench.tables import batching_table
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
+    from motioncast.cli.stoppable import run_stoppable
 
-    settings = BatchingSettings(
+    settings = batching.BatchingSettings(
         delays=(None, *delays),
         callers=tuple(callers),
         calls=calls,
@@ -48,7 +49,7 @@ def bench_batching(
         model=model,
     )
     with progress_bars(quiet=quiet) as stages:
-        result = run_bench_batching(settings, stages)
+        result = run_stoppable(batching.bench_batching(settings, stages))
     if json is not None:
         write_json(json, result.as_json())
     Console().print(batching_table(result))

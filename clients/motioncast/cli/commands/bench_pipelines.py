@@ -22,7 +22,7 @@ def bench_pipelines(
     frames: Annotated[
         int, typer.Option(help="Frames of one measurement, shared among its streams.")
     ] = 200,
-    rounds: Annotated[int, typer.Option(help="Measurements; medians are told.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Measurements; the median is reported.")] = 3,
     video: Annotated[
         Path | None, typer.Option(help="What the streams send. Default: the bundled clip.")
     ] = None,
@@ -38,24 +38,26 @@ def bench_pipelines(
     """Measure frames/s and latency by services and by ensembles, on each engine, in turns."""
     from rich.console import Console
 
-    from motioncast.cli.bench_pipelines import PipelinesSettings, run_bench_pipelines
-    from motioncast.cli.bench_table import pipelines_table
+    from motioncast.bench import pipelines
+    from motioncast.bench.tables import pipelines_table
+    from motioncast.cli.bundled import bundled_clip
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
+    from motioncast.cli.stoppable import run_stoppable
 
-    settings = PipelinesSettings(
+    settings = pipelines.PipelinesSettings(
         engines=tuple(engine.value for engine in dict.fromkeys(engines)),
         streams=tuple(streams),
         observed=observed,
         predicted=predicted,
         frames=frames,
         rounds=rounds,
-        video=video,
+        video=video or bundled_clip(),
         repository=models,
         model=model,
     )
     with progress_bars(quiet=quiet) as stages:
-        result = run_bench_pipelines(settings, stages)
+        result = run_stoppable(pipelines.bench_pipelines(settings, stages))
     if json is not None:
         write_json(json, result.as_json())
     Console().print(pipelines_table(result))

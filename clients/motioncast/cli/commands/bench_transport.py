@@ -21,23 +21,14 @@ def bench_transport(
     json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
 ) -> None:
     """Measure how long tensors take to a model server on this machine, and back."""
-    import asyncio
-
     from rich.console import Console
-    from rich.table import Table
 
-    from motioncast.cli.bench_transport import bench_transport
+    from motioncast.bench import transport
+    from motioncast.bench.tables import transport_table
     from motioncast.cli.output import write_json
+    from motioncast.cli.stoppable import run_stoppable
 
-    result = asyncio.run(bench_transport(engine.value, sizes, calls))
+    result = run_stoppable(transport.bench_transport(engine.value, sizes, calls))
     if json is not None:
         write_json(json, result.as_json())
-    table = Table("bytes in, and out", "message, ms", "shared memory, ms", title=result.engine)
-    table.caption = "median of the calls, in brackets the quickest"
-    for row in result.rows:
-        table.add_row(
-            f"{row.size:,}",
-            f"{row.message_ms:.2f} ({row.least_message_ms:.2f})",
-            f"{row.shared_ms:.2f} ({row.least_shared_ms:.2f})",
-        )
-    Console().print(table)
+    Console().print(transport_table(result))

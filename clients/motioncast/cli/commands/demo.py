@@ -27,20 +27,18 @@ def demo(
     then on keypoints. All four services run in this process and talk over gRPC. Beside the result
     stands what x264 and AV1 need for the same frames.
     """
-    from importlib import resources
-
     from motioncast.cli.before import holds_results_of
+    from motioncast.cli.bundled import bundled_clip
     from motioncast.cli.cast import CastOptions
     from motioncast.cli.streaming import StreamJob
 
-    clip = resources.files("motioncast.cli").joinpath("assets/interview.mp4")
-    with resources.as_file(clip) as video:
-        job = StreamJob(
-            video,
-            out,
-            CastOptions(1, 1, encoding="jpeg"),
-            send=send.value,
-            rivals=True,
-            force=force or holds_results_of(out, video.name),
-        )
-        run_job(job, json=json, quiet=quiet)
+    video = bundled_clip()
+    job = StreamJob(
+        video,
+        out,
+        CastOptions(1, 1, encoding="jpeg"),
+        send=send.value,
+        rivals=True,
+        force=force or holds_results_of(out, video.name),
+    )
+    run_job(job, json=json, quiet=quiet)

@@ -21,10 +21,16 @@ import numpy as np
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from motioncast.cli.bench import Machine, Percentiles, machine_here, percentiles
-from motioncast.cli.failures import CommandError
-from motioncast.cli.progress import Stages
-from motioncast.cli.stoppable import run_stoppable
+from motioncast.bench.measuring import (
+    BenchError,
+    Machine,
+    Percentiles,
+    Stages,
+    machine_here,
+    percentiles,
+    refuse_below,
+    refuse_none_or_below,
+)
 from motioncast.inference import Catalogue, Engine, ModelSet, default_repository
 from motioncast.inference.catalogue import SHIPPED
 from motioncast.inference.engine import Array
@@ -73,7 +79,7 @@ class BatchingResults:
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def run_bench_batching(settings: BatchingSettings, stages: Stages) -> BatchingResults:
+async def bench_batching(settings: BatchingSettings, stages: Stages) -> BatchingResults:
     """Measures calls/s and latency of each model by delay and number of callers.
 
     Args:
@@ -81,20 +87,12 @@ def run_bench_batching(settings: BatchingSettings, stages: Stages) -> BatchingRe
         stages: Is shown how far it is.
 
     Raises:
-        CommandError: A setting is out of range.
+        BenchError: A setting is out of range, or there is no model.
         DomainError: The models cannot be served, or there is no Triton for this machine.
     """
-    for name in ("calls", "rounds"):
-        if getattr(settings, name) < 1:
-            raise CommandError(f"{name}: {getattr(settings, name)} is less than 1")
-    if not settings.callers or min(settings.callers) < 1:
-        raise CommandError("callers: at least one of at least 1 is needed")
-    if not settings.delays or min(delay or 0 for delay in settings.delays) < 0:
-        raise CommandError("delays: at least one of at least 0 is needed")
-    return run_stoppable(_bench(settings, stages))
-
-
-async def _bench(settings: BatchingSettings, stages: Stages) -> BatchingResults:
+    refuse_below(1, calls=settings.calls, rounds=settings.rounds)
+    refuse_none_or_below(1, "callers", settings.callers)
+    refuse_none_or_below(0, "delays", [delay or 0 for delay in settings.delays])
     machine = machine_here()
     repository = settings.repository or default_repository()
     name = settings.model or _default_model(repository)
@@ -125,7 +123,7 @@ def _default_model(repository: Path) -> str:
     """Returns the shipped configuration, or else the first of the repository."""
     found = sorted(one.name.removesuffix("_keypoint") for one in repository.glob("*_keypoint"))
     if not found:
-        raise CommandError(f"models: {repository} has none")
+        raise BenchError(f"models: {repository} has none")
     return SHIPPED if SHIPPED in found else found[0]
 
 

@@ -10,30 +10,30 @@ else the machine does meets both alike; every figure is the median over the roun
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
-from importlib import resources
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from motioncast.cli.bench_client import ClientJob, ClientRun, read_clip, run_clients
-from motioncast.cli.bench_raw import RawModels
-from motioncast.cli.progress import Stages
-from motioncast.cli.stoppable import run_stoppable
+from motioncast.bench.clients import ClientJob, ClientRun, read_clip, run_clients
+from motioncast.bench.measuring import (
+    Machine,
+    Percentiles,
+    Stages,
+    machine_here,
+    percentiles,
+    refuse_below,
+    refuse_none_or_below,
+)
+from motioncast.bench.raw import RawModels
 from motioncast.client import connect
 from motioncast.inference import OnnxRuntimeSettings, default_repository
-from motioncast.orchestrator import OrchestratorSettings
-
-from motioncast.cli.failures import CommandError
 from motioncast.local import LocalServices, LocalSettings
+from motioncast.orchestrator import OrchestratorSettings
 
 SCHEMA: Final = "motioncast.bench/1"
 STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
@@ -43,37 +43,16 @@ STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
 class BenchSettings:
     """What is measured."""
 
+    video: Path  # what the streams send
     streams: tuple[int, ...] = (1, 4, 16)  # at once
     observed: int = 5
     predicted: int = 5
     frames: int = 300  # of each measurement, shared among its streams ...
     least_frames: int = 60  # ... but at least so many for each, so that starting up is a small part
     rounds: int = 3
-    video: Path | None = None  # what the streams send; None for the bundled clip
     repository: Path | None = None  # of models; None for the shipped one
     model: str | None = None  # configuration; None for the first
     engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where it was measured."""
-
-    processor: str
-    cores: int  # that this process may use
-    load_before: float  # mean number of running processes in the minute before
-    python: str
-    onnxruntime: str
-    grpcio: str
-
-
-@dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Of the latency of one stage per group, over all streams and rounds, in milliseconds."""
-
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +104,7 @@ class BenchResult:
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def run_bench(settings: BenchSettings, stages: Stages) -> BenchResult:
+async def bench_streams(settings: BenchSettings, stages: Stages) -> BenchResult:
     """Measures frames/s through the whole gRPC path and of the model calls alone.
 
     Args:
@@ -133,24 +112,19 @@ def run_bench(settings: BenchSettings, stages: Stages) -> BenchResult:
         stages: Is shown how far it is.
 
     Raises:
-        CommandError: A setting is out of range, or the model is not served.
-        MotioncastError, DomainError: The video or the models cannot be read.
+        BenchError: A setting is out of range.
+        MotioncastError, DomainError: The video or the models cannot be read, or the model is not
+            served.
     """
-    _check(settings)
-    return run_stoppable(_bench(settings, stages))
-
-
-def _check(settings: BenchSettings) -> None:
-    for name in ("observed", "frames", "least_frames", "rounds"):
-        if getattr(settings, name) < 1:
-            raise CommandError(f"{name}: {getattr(settings, name)} is less than 1")
-    if not settings.streams or min(settings.streams) < 1:
-        raise CommandError("streams: at least one of at least 1 is needed")
-
-
-async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
+    refuse_below(
+        1,
+        observed=settings.observed,
+        frames=settings.frames,
+        least_frames=settings.least_frames,
+        rounds=settings.rounds,
+    )
+    refuse_none_or_below(1, "streams", settings.streams)
     repository = settings.repository or default_repository()
-    video = settings.video or bundled_clip()
     machine = machine_here()
     local_settings = LocalSettings(
         repository=repository,
@@ -165,12 +139,13 @@ async def _bench(settings: BenchSettings, stages: Stages) -> BenchResult:
         async with connect(local.target) as service:
             info = await service.server_info(timeout=30)
         model = info.models[0]
-        raw = RawModels(repository, model.name, settings.engine, read_clip(video, model.height))
+        clip = read_clip(settings.video, model.height)
+        raw = RawModels(repository, model.name, settings.engine, clip)
 
         def job(streams: int, frames: int) -> ClientJob:
             return ClientJob(
                 target=local.target,
-                video=video,
+                video=settings.video,
                 size=model.height,
                 streams=streams,
                 frames=frames,
@@ -252,34 +227,3 @@ def _result(streams: int, runs: list[ClientRun], rounds: list[Round]) -> Streams
         },
         rounds=tuple(rounds),
     )
-
-
-def percentiles(values: list[float]) -> Percentiles:
-    """Returns the percentiles of values in milliseconds."""
-    return Percentiles(*(float(value) for value in np.percentile(values, [50, 95, 99])))
-
-
-def bundled_clip() -> Path:
-    """Returns the file of the clip that comes with motioncast."""
-    return Path(str(resources.files("motioncast.cli").joinpath("assets/interview.mp4")))
-
-
-def machine_here() -> Machine:
-    """Returns where this runs."""
-    return Machine(
-        processor=_processor(),
-        cores=OnnxRuntimeSettings().intra_op_threads,
-        load_before=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
-        python=platform.python_version(),
-        onnxruntime=version("onnxruntime"),
-        grpcio=version("grpcio"),
-    )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())

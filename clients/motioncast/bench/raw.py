@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from motioncast.cli.bench_client import GroupShape
+from motioncast.bench.clients import GroupShape
 from motioncast.client import Pixels
 from motioncast.inference import OnnxRuntimeSettings
 from motioncast.inference.onnx_runtime import session_options

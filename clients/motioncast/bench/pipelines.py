@@ -16,16 +16,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from motioncast.cli.bench_client import ClientJob, ClientRun, run_clients
-from motioncast.cli.progress import Stages
-from motioncast.cli.stoppable import run_stoppable
+from motioncast.bench.clients import ClientJob, ClientRun, run_clients
+from motioncast.bench.measuring import (
+    Machine,
+    Percentiles,
+    Stages,
+    machine_here,
+    percentiles,
+    refuse_below,
+    refuse_none_or_below,
+)
 from motioncast.client import connect
 from motioncast.inference import Engine, OnnxRuntimeEngine, default_repository
-from motioncast.orchestrator import OrchestratorSettings
-
-from motioncast.cli.bench import Machine, Percentiles, bundled_clip, machine_here, percentiles
-from motioncast.cli.failures import CommandError
 from motioncast.local import LocalServices, LocalSettings, Pipeline
+from motioncast.orchestrator import OrchestratorSettings
 
 SCHEMA: Final = "motioncast.bench_pipelines/1"
 EngineName: TypeAlias = Literal["inprocess", "triton"]
@@ -36,6 +40,7 @@ PIPELINES: Final[tuple[Pipeline, ...]] = get_args(Pipeline)
 class PipelinesSettings:
     """What is measured."""
 
+    video: Path  # what the streams send
     engines: tuple[EngineName, ...] = ("inprocess", "triton")
     streams: tuple[int, ...] = (1, 4, 16)  # at once
     observed: int = 5
@@ -43,7 +48,6 @@ class PipelinesSettings:
     frames: int = 200  # of each measurement, shared among its streams ...
     least_frames: int = 40  # ... but at least so many for each
     rounds: int = 3
-    video: Path | None = None  # what the streams send; None for the bundled clip
     repository: Path | None = None  # of models; None for the shipped one
     model: str | None = None  # configuration; None for the first
 
@@ -79,7 +83,7 @@ class PipelinesResult:
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def run_bench_pipelines(settings: PipelinesSettings, stages: Stages) -> PipelinesResult:
+async def bench_pipelines(settings: PipelinesSettings, stages: Stages) -> PipelinesResult:
     """Measures frames/s and latency of both pipelines on each engine.
 
     Args:
@@ -87,19 +91,18 @@ def run_bench_pipelines(settings: PipelinesSettings, stages: Stages) -> Pipeline
         stages: Is shown how far it is.
 
     Raises:
-        CommandError: A setting is out of range.
+        BenchError: A setting is out of range.
         MotioncastError, DomainError: The video or the models cannot be read, an engine is not
             installed, or a configuration has no ensembles.
     """
-    for name in ("observed", "frames", "least_frames", "rounds"):
-        if getattr(settings, name) < 1:
-            raise CommandError(f"{name}: {getattr(settings, name)} is less than 1")
-    if not settings.streams or min(settings.streams) < 1:
-        raise CommandError("streams: at least one of at least 1 is needed")
-    return run_stoppable(_bench(settings, stages))
-
-
-async def _bench(settings: PipelinesSettings, stages: Stages) -> PipelinesResult:
+    refuse_below(
+        1,
+        observed=settings.observed,
+        frames=settings.frames,
+        least_frames=settings.least_frames,
+        rounds=settings.rounds,
+    )
+    refuse_none_or_below(1, "streams", settings.streams)
     machine = machine_here()
     results: list[PipelineResult] = []
     model = pixels = ""
@@ -154,7 +157,7 @@ async def _measure(
     async def run(pipeline: Pipeline, streams: int, frames: int) -> ClientRun:
         job = ClientJob(
             target=targets[pipeline],
-            video=settings.video or bundled_clip(),
+            video=settings.video,
             size=size,
             streams=streams,
             frames=frames,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from motioncast.cli.bench import BenchResult, Machine, Percentiles
-from motioncast.cli.bench_pipelines import PipelinesResult
-
-if TYPE_CHECKING:
-    from motioncast.cli.bench_batching import BatchingResults
+from motioncast.bench.batching import BatchingResults
+from motioncast.bench.measuring import Machine, Percentiles
+from motioncast.bench.pipelines import PipelinesResult
+from motioncast.bench.streams import BenchResult
+from motioncast.bench.transport import Transport
 
 
 def bench_tables(result: BenchResult) -> RenderableType:
@@ -57,6 +55,19 @@ def batching_table(result: BatchingResults) -> RenderableType:
             *(f"{value:.1f}" for value in (one.latency.p50_ms, one.latency.p95_ms)),
         )
     return Group(table, _where(result.machine))
+
+
+def transport_table(result: Transport) -> RenderableType:
+    """Returns the milliseconds of both ways by size."""
+    table = Table("bytes in, and out", "message, ms", "shared memory, ms", title=result.engine)
+    table.caption = "median of the calls, in brackets the quickest"
+    for row in result.rows:
+        table.add_row(
+            f"{row.size:,}",
+            f"{row.message_ms:.2f} ({row.least_message_ms:.2f})",
+            f"{row.shared_ms:.2f} ({row.least_shared_ms:.2f})",
+        )
+    return table
 
 
 def _throughput(result: BenchResult) -> RenderableType:

@@ -1,0 +1,82 @@
+"""What all benchmarks share: progress, refusals, percentiles, and the machine they ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from motioncast.inference import OnnxRuntimeSettings
+
+# Begins a stage of so many steps; the result notes one step done.
+Stages: TypeAlias = Callable[[str, int | None], Callable[[], None]]
+
+
+class BenchError(ValueError):
+    """There is nothing to measure; its text is one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where it was measured."""
+
+    processor: str
+    cores: int  # that this process may use
+    load_before: float  # mean number of running processes in the minute before
+    python: str
+    onnxruntime: str
+    grpcio: str
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of a latency, over all streams and rounds, in milliseconds."""
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+def machine_here() -> Machine:
+    """Returns where this runs."""
+    return Machine(
+        processor=_processor(),
+        cores=OnnxRuntimeSettings().intra_op_threads,
+        load_before=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+        python=platform.python_version(),
+        onnxruntime=version("onnxruntime"),
+        grpcio=version("grpcio"),
+    )
+
+
+def percentiles(values: list[float]) -> Percentiles:
+    """Returns the percentiles of values in milliseconds."""
+    return Percentiles(*(float(value) for value in np.percentile(values, [50, 95, 99])))
+
+
+def refuse_below(least: int, **numbers: int) -> None:
+    """Raises BenchError for the first number that is less than `least`."""
+    for name, number in numbers.items():
+        if number < least:
+            raise BenchError(f"{name}: {number} is less than {least}")
+
+
+def refuse_none_or_below(least: int, name: str, numbers: Sequence[int]) -> None:
+    """Raises BenchError where there is no number, or one is less than `least`."""
+    if not numbers or min(numbers) < least:
+        raise BenchError(f"{name}: at least one of at least {least} is needed")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
