@@ -10,8 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import motioncast.client
 import numpy as np
+
+import motioncast.client
 from motioncast.client import ConnectError, connect_sync, fit
 
 NOT_THE_CLIENTS: tuple[str, ...] = (

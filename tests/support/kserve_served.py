@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
+from tritonclient.grpc import service_pb2_grpc
+
+from motioncast import model_server
 from motioncast.inference import OnnxRuntimeEngine, OnnxRuntimeSettings
 from motioncast.inference.kserve import KServeSettings
 from motioncast.serving import Server, ServerSettings
 from motioncast.serving.metrics import Metrics
-from tritonclient.grpc import service_pb2_grpc
-
-from motioncast import model_server
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from typing import TypeVar
 
 import torch
-from motioncast.models.configurations import Configuration
 from torch import nn
 
+from motioncast.models.configurations import Configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN

@@ -19,10 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
-from motioncast.inference import Engine, OnnxRuntimeEngine, OnnxRuntimeSettings
-from motioncast.inference.kserve import KServeEngine, KServeSettings
-from motioncast.inference.kserve.config import made_config
-from motioncast.triton import EmbeddedTriton, TritonSettings
 from support.kserve_served import serving_kserve
 from support.toy_models import CONFIGURATION, build_toy_repository, write_model
 from support.triton_client import TritonClientEngine
@@ -30,6 +26,10 @@ from support.triton_served import skip_without_triton
 from tritonclient.grpc.aio import InferenceServerClient
 
 from motioncast.export.ensemble_files import ensembles_around, write_ensembles
+from motioncast.inference import Engine, OnnxRuntimeEngine, OnnxRuntimeSettings
+from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.inference.kserve.config import made_config
+from motioncast.triton import EmbeddedTriton, TritonSettings
 
 KINDS = ("in_process", "kserve", "kserve_client", "triton", "triton_client")
 ONE_RUN = OnnxRuntimeSettings(intra_op_threads=1, max_concurrent_runs=1)

@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 import torch
-from motioncast.data.pairs import Batch
-from motioncast.models.configurations import Configuration
-from motioncast.train.parallel import ALONE, Processes, joined
-from motioncast.train.reconstruction import ReconstructionTraining
-from motioncast.train.settings import Schedule, TrainingSettings
 from torch import Tensor
 
+from motioncast.data.pairs import Batch
+from motioncast.models.configurations import Configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.train.parallel import ALONE, Processes, joined
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.reconstruction import ReconstructionTraining
+from motioncast.train.settings import Schedule, TrainingSettings
 
 STEPS = 3
 TINY = Configuration(name="tiny", architecture="lite", image_size=32, keypoints=2)

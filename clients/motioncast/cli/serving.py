@@ -11,6 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
+
+from motioncast import orchestrator
 from motioncast.inference import (
     Engine,
     OnnxRuntimeEngine,
@@ -18,19 +21,15 @@ from motioncast.inference import (
     Provider,
     default_repository,
 )
+from motioncast.local import LocalServices, LocalSettings, Pipeline, Ports
+from motioncast.local.services import INTERNAL_MESSAGE_BYTES
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
 from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import InvalidInputError
-from rich.console import Console
-
-from motioncast import orchestrator
-from motioncast.local import LocalServices, LocalSettings, Pipeline, Ports
-from motioncast.local.services import INTERNAL_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from motioncast.inference.kserve import KServeSettings
-
     from motioncast.triton import TritonSettings
 
 LOCAL: Final = "127.0.0.1"

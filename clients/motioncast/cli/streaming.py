@@ -11,9 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
+from PIL import Image
+
 from motioncast.cli.advice import advice
 from motioncast.cli.before import RESULTS, check_options, check_replaceable, check_sources
 from motioncast.cli.cast import BrokenOffError, Cast, CastOptions, Detector, Framing, Images, cast
+from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
 from motioncast.cli.output import whole_folder, write_json
 from motioncast.cli.partial import Ended, partial_report
@@ -43,9 +46,6 @@ from motioncast.client.video import read_image
 from motioncast.framing import FINDER
 from motioncast.media import existing, shown
 from motioncast.sources import Gathering, GatherSettings
-from PIL import Image
-
-from motioncast.cli.failures import CommandError
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 10.0  # for a question that costs the server nothing

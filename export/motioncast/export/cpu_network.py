@@ -1,13 +1,13 @@
 """A network -> one that computes the same on a CPU with fewer or cheaper operators."""
 
-from motioncast.export.folding import fold_batch_norms
-from motioncast.models.face.detector import FaceDetector
 from torch import nn
 
 from motioncast.export.face import ServedFaceDetector, ServedFaceSynthesis
+from motioncast.export.folding import fold_batch_norms
 from motioncast.export.lite.detector import ServedLiteDetector
 from motioncast.export.lite.synthesis import ServedLiteSynthesis
 from motioncast.export.wrappers import ServedDetector, ServedSynthesis
+from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.lite.detector import LiteKeypointDetector
 from motioncast.models.lite.synthesis import LiteSynthesis

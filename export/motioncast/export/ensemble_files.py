@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from motioncast.export.repository import read_config, write_ensemble, write_model
-from motioncast.export.triton import model_config
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from motioncast.export.ensembles import ENSEMBLES, PARTS, ensembles_of, glue_models_of
 from motioncast.export.glue import GlueModel
+from motioncast.export.repository import read_config, write_ensemble, write_model
 from motioncast.export.specification import ModelSpecification
+from motioncast.export.triton import model_config
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from motioncast.export.triton import latest_version
 from tritonclient.grpc import model_config_pb2 as triton
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from motioncast.export import glue
 from motioncast.export.glue import GlueModel
+from motioncast.export.triton import latest_version
 
 PARTS: Final = ("keypoint", "predictor", "synthesis")
 FORECAST_BATCH: Final = 8  # sessions in one call: as many as the synthesis model takes

@@ -11,34 +11,34 @@ import importlib.metadata
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from onnx import ModelProto
+from torch import nn
+
+from motioncast.export import specification as interface
 from motioncast.export.calibration import Calibration
+from motioncast.export.cpu_network import cpu_network
+from motioncast.export.ensemble_files import ensembles_around, write_ensembles
+from motioncast.export.ensembles import EnsembleError
 from motioncast.export.folding import fold_batch_norms
+from motioncast.export.glue import LICENCE
 from motioncast.export.graph import OPSET, check, finish, operators
 from motioncast.export.parity import CASES, Agreement, Case, compare
 from motioncast.export.precision import Conversion, Precision, conversion
 from motioncast.export.repository import write_model
 from motioncast.export.rollout import roll_out, step_specification
 from motioncast.export.sampling import draw_inputs
-from motioncast.export.translation import to_onnx
-from motioncast.framing import FramingMode
-from motioncast.models.configurations import configuration
-from motioncast.models.face.detector import FaceDetector
-from onnx import ModelProto
-from torch import nn
-
-from motioncast.export import specification as interface
-from motioncast.export.cpu_network import cpu_network
-from motioncast.export.ensemble_files import ensembles_around, write_ensembles
-from motioncast.export.ensembles import EnsembleError
-from motioncast.export.glue import LICENCE
 from motioncast.export.specification import ModelSpecification
+from motioncast.export.translation import to_onnx
 from motioncast.export.wrappers import (
     ServedDetector,
     ServedPredictor,
     ServedStep,
     ServedSynthesis,
 )
+from motioncast.framing import FramingMode
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer, resized
+from motioncast.models.configurations import configuration
+from motioncast.models.face.detector import FaceDetector
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.checkpoint import load_predictor
 from motioncast.models.predictors.recurrent import RecurrentPredictor

@@ -6,21 +6,21 @@ Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image si
 """
 
 import torch
-from motioncast.export.anchored import ServedAnchored
-from motioncast.export.folding import fold_batch_norms
-from motioncast.export.lite.bilinear import locate, neighbourhoods, sample_many
-from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
-from motioncast.models.face.anchored import reduced
-from motioncast.models.face.detector import FaceDetector
-from motioncast.models.face.keypoints import ANCHORED
-from motioncast.models.synthesis import repeat_frames
 from torch import Tensor, nn
 from torch.nn import functional
 
+from motioncast.export.anchored import ServedAnchored
+from motioncast.export.folding import fold_batch_norms
+from motioncast.export.lite.bilinear import locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE, ServedLiteDetector
+from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
 from motioncast.export.lite.rendering import RenderingParts, Yuv420Renderer
+from motioncast.models.face.anchored import reduced
+from motioncast.models.face.detector import FaceDetector
+from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
 from motioncast.models.face.synthesis import FaceSynthesis
+from motioncast.models.synthesis import repeat_frames
 
 
 class ServedFaceDetector(nn.Module):

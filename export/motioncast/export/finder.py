@@ -10,13 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from motioncast.export.parity import ParityError
-from motioncast.export.repository import write_model
-from motioncast.models.mediapipe.finder import CANDIDATES, PICTURE, VALUES, FaceFinder
-from motioncast.models.mediapipe.weights import load_weights
 from torch import nn
 
 from motioncast.export.exporter import Exportable, build, fingerprint
+from motioncast.export.parity import ParityError
+from motioncast.export.repository import write_model
 from motioncast.export.specification import (
     BATCH,
     GpuServing,
@@ -25,6 +23,8 @@ from motioncast.export.specification import (
     Tolerance,
 )
 from motioncast.export.wrappers import ServedDetector
+from motioncast.models.mediapipe.finder import CANDIDATES, PICTURE, VALUES, FaceFinder
+from motioncast.models.mediapipe.weights import load_weights
 
 NAME = "face_finder"
 FACES = (BATCH, CANDIDATES, VALUES)

@@ -17,9 +17,9 @@ from typing import Final
 
 import onnx
 import onnx.parser
-from motioncast.export.graph import OPSET, check, finish
 from onnx import ModelProto
 
+from motioncast.export.graph import OPSET, check, finish
 from motioncast.export.specification import (
     BATCH,
     OBSERVED,

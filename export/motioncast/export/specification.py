@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
 from motioncast.framing import FramingMode
 
 if TYPE_CHECKING:  # the interfaces themselves need no torch
     from motioncast.models.configurations import Configuration
-
     from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 BATCH, TIME = "batch", "time"

@@ -3,10 +3,10 @@
 Shapes: B batch, T time, K keypoints, S image side, Z latent.
 """
 
-from motioncast.models.synthesis import SynthesisNetwork
 from torch import Tensor, nn
 
 from motioncast.models.predictors.recurrent import RecurrentPredictor
+from motioncast.models.synthesis import SynthesisNetwork
 
 
 class ServedDetector(nn.Module):

@@ -59,7 +59,7 @@ class ModelSet:
 
     @property
     def path_model(self) -> str:
-        """Of its joints (see docs/export.md) the one that is of use by itself."""
+        """Of its glue models (see docs/export.md) the one that is of use by itself."""
         return f"{self.name}_path"
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self, TypeAlias
 
+from motioncast import keypoint, orchestrator, predictor, synthesis
 from motioncast.inference import (
     Engine,
     OnnxRuntimeEngine,
@@ -21,8 +22,6 @@ from motioncast.inference import (
 )
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
-
-from motioncast import keypoint, orchestrator, predictor, synthesis
 
 INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
 Pipeline: TypeAlias = Literal["services", "ensemble"]
@@ -158,9 +157,8 @@ class LocalServices:
         """
         if not isinstance(engine, OnnxRuntimeEngine):
             return engine
-        from motioncast.inference.kserve import KServeEngine, KServeSettings
-
         from motioncast import model_server  # late: its imports take a while
+        from motioncast.inference.kserve import KServeEngine, KServeSettings
 
         metrics = Metrics()
         secret = secrets.token_urlsafe(32)  # nobody else controls what the sessions run on

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from tritonclient.grpc import service_pb2
+
 from motioncast.inference import Inference, MeasuredEngine, ModelState, Part
 from motioncast.inference.engine import Array
 from motioncast.inference.kserve.datatypes import datatype_of
@@ -18,7 +20,6 @@ from motioncast.model_server.shared_memory import SharedMemory
 from motioncast.model_server.statistics import Statistics, Timing
 from motioncast.serving import Deadline
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
-from tritonclient.grpc import service_pb2
 
 
 class Runner:

@@ -8,16 +8,16 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
 from motioncast.inference import MeasuredEngine, RepositoryEngine
 from motioncast.inference.kserve.settings import SECRET_HEADER
 from motioncast.model_server.models import ServedModels
+from motioncast.model_server.runs import Runner
 from motioncast.model_server.shared_memory import SharedMemory
 from motioncast.model_server.statistics import Statistics
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
-from tritonclient.grpc import service_pb2, service_pb2_grpc
-
-from motioncast.model_server.runs import Runner
 
 _log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from typing import Final
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.sources import MAX_SOURCES
+from motioncast.synthesis.synthesiser import Source, Synthesiser
 from motioncast.v1.common_pb2 import Image
 from motioncast.v1.synthesis_pb2 import DESCRIPTOR, SynthesizeRequest, SynthesizeResponse
 from motioncast.v1.synthesis_pb2_grpc import (
@@ -27,8 +28,6 @@ from motioncast.wire.images import (
 )
 from motioncast.wire.keypoints import decode_keypoint_sets, decode_keypoints
 from motioncast.wire.limits import check_range
-
-from motioncast.synthesis.synthesiser import Source, Synthesiser
 
 MAX_DRIVING: Final = 256
 

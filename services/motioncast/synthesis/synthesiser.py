@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+
 from motioncast.inference import MeasuredEngine, ModelSet
 from motioncast.serving import Deadline
 from motioncast.sources import frames_by_source, in_order

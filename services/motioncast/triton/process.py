@@ -14,12 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from motioncast.triton import reaper
 from motioncast.triton.installation import Installation
+from motioncast.triton.secret import hide_secret, restriction
 from motioncast.triton.settings import TritonSettings
 from motioncast.wire.errors import UnavailableError
-
-from motioncast.triton import reaper
-from motioncast.triton.secret import hide_secret, restriction
 
 _log = logging.getLogger(__name__)
 _server_log = logging.getLogger("motioncast.triton.server")

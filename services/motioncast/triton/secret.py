@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from motioncast.inference.kserve.settings import SECRET_HEADER
-
 from motioncast.triton.reaper import SECRET_PLACEHOLDER
 
 _log = logging.getLogger(__name__)

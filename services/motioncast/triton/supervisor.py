@@ -19,9 +19,8 @@ from motioncast.inference.checksums import verify
 from motioncast.triton.control import Control, ModelError
 from motioncast.triton.repository import Offer
 from motioncast.triton.settings import TritonSettings
-from motioncast.wire.errors import InvalidInputError, UnavailableError
-
 from motioncast.triton.stubs import Stub, find_stubs
+from motioncast.wire.errors import InvalidInputError, UnavailableError
 
 _log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from motioncast.client.video import write_video
-from motioncast.models.configurations import LITE64
 from support.command_line import Run
 from support.random_networks import random_motion_transfer, random_vrnn
 
+from motioncast.client.video import write_video
 from motioncast.models.checkpoint import save_motion_transfer
+from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.recurrent import PredictorSizes
 

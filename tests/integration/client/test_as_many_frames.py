@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from motioncast.client import Origin, Pixels, Source, connect
 from support.mirror import mirror
 from support.served import serving
 from support.toy_models import image_with_points
 
+from motioncast.client import Origin, Pixels, Source, connect
 from motioncast.local import LocalServices, LocalSettings
 
 Cast = Callable[..., Coroutine[Any, Any, Any]]

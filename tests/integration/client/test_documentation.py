@@ -12,9 +12,9 @@ from typing import Final
 
 import PIL.Image
 import pytest
-from motioncast.client.video import read_video, write_video
 from support.toy_models import image_with_points
 
+from motioncast.client.video import read_video, write_video
 from motioncast.local import LocalServices, LocalSettings
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "sdk.md"

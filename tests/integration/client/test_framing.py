@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from motioncast.client import FramingMode, InvalidRequestError, MediaError, connect, put_back
-from motioncast.client.device import KeypointDetector
-from motioncast.client.framing import DeviceFraming, FaceFinder
 from numpy.typing import NDArray
 from support.toy_finder import picture_with_faces, write_toy_finder
 from support.toy_models import build_toy_repository
 
+from motioncast.client import FramingMode, InvalidRequestError, MediaError, connect, put_back
+from motioncast.client.device import KeypointDetector
+from motioncast.client.framing import DeviceFraming, FaceFinder
 from motioncast.local import LocalServices, LocalSettings
 
 Cast = Callable[..., Coroutine[Any, Any, Any]]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from motioncast.client.video import read_video, write_video
 from support.toy_finder import picture_with_faces, write_toy_finder
 from support.toy_models import build_toy_repository
 
+from motioncast.client.video import read_video, write_video
 from motioncast.local import LocalServices, LocalSettings
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "framing.md"

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from motioncast.client import Frame, Service, connect
 from motioncast.client.device import KeypointDetector
 from motioncast.client.framing import DeviceFraming, FaceFinder
 from motioncast.client.video import read_video
 from motioncast.framing import Crop
 from motioncast.inference import default_repository
-from numpy.typing import NDArray
-
 from motioncast.local import LocalServices, LocalSettings
 
 SIZE = 128  # of the clip

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from motioncast.client import InvalidRequestError, Pixels, Source, connect, connect_sync
 from support.toy_sources import build_telling_repository, source_image
 
+from motioncast.client import InvalidRequestError, Pixels, Source, connect, connect_sync
 from motioncast.local import LocalServices, LocalSettings
 
 Cast = Callable[..., Coroutine[Any, Any, Any]]

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.toy_models import image_with_points
+
 from motioncast.client import (
     InvalidRequestError,
     Mode,
@@ -25,8 +27,6 @@ from motioncast.client import (
     connect_sync,
 )
 from motioncast.client.device import KeypointDetector
-from support.toy_models import image_with_points
-
 from motioncast.local import LocalServices, LocalSettings
 
 Cast = Callable[..., Coroutine[Any, Any, Any]]

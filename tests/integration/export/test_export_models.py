@@ -10,13 +10,10 @@ import onnx
 import onnxruntime
 import pytest
 from google.protobuf import text_format
-from motioncast.export.__main__ import main
-from motioncast.export.graph import check
-from motioncast.export.parity import Case
-from motioncast.models.configurations import LITE128, PAPER64
 from support.random_networks import random_motion_transfer, random_vrnn
 from tritonclient.grpc import model_config_pb2 as triton
 
+from motioncast.export.__main__ import main
 from motioncast.export.exporter import (
     ExportedModel,
     ExportError,
@@ -25,7 +22,10 @@ from motioncast.export.exporter import (
     motion_transfer_exportables,
     predictor_exportable,
 )
+from motioncast.export.graph import check
+from motioncast.export.parity import Case
 from motioncast.models.checkpoint import save_motion_transfer
+from motioncast.models.configurations import LITE128, PAPER64
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.recurrent import PREDICTOR_SIZES
 

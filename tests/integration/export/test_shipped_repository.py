@@ -6,6 +6,11 @@ import onnx
 import onnxruntime
 import pytest
 from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as triton
+
+from motioncast.export.ensemble_files import ensembles_around, write_ensembles
+from motioncast.export.ensembles import PARTS
+from motioncast.export.exporter import Exportable, fingerprint, read_checkpoints
 from motioncast.export.fusion import fused, leftovers, optimised, unfused
 from motioncast.export.graph import check, operators
 from motioncast.export.parity import compare
@@ -14,11 +19,6 @@ from motioncast.export.triton import print_config, print_gpu_config
 from motioncast.framing import FINDER, FramingMode
 from motioncast.inference.checksums import FILE_NAME as CHECKSUMS
 from motioncast.inference.checksums import verify
-from tritonclient.grpc import model_config_pb2 as triton
-
-from motioncast.export.ensemble_files import ensembles_around, write_ensembles
-from motioncast.export.ensembles import PARTS
-from motioncast.export.exporter import Exportable, fingerprint, read_checkpoints
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"

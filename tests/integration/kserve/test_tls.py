@@ -12,13 +12,13 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
+from support.toy_models import image_with_points, keypoints_of_points
+
+from motioncast import model_server
 from motioncast.inference import OnnxRuntimeEngine
 from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.serving import Metrics
 from motioncast.wire.errors import UnavailableError
-from support.toy_models import image_with_points, keypoints_of_points
-
-from motioncast import model_server
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes keys with openssl")
 

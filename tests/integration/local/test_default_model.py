@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import resources
 
 import numpy as np
+
 from motioncast.client import Origin, connect
 from motioncast.client.device import KeypointDetector
 from motioncast.client.framing import DeviceFraming, FaceFinder
 from motioncast.client.video import read_video
 from motioncast.inference import default_repository
-
 from motioncast.local import LocalServices, LocalSettings
 
 SIZE = 256

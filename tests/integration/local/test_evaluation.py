@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from motioncast.client import Frame, Origin, Pixels, connect
 from motioncast.client.video import read_video
 from motioncast.evaluate.pipelines import RepositoryPipeline
 from motioncast.evaluate.reconstruction import Original, reconstruct
 from motioncast.inference import default_repository
-from motioncast.timeline.pattern import Pattern
-
 from motioncast.local import LocalServices, LocalSettings
+from motioncast.timeline.pattern import Pattern
 
 CLIP = Path(__file__).parents[3] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
 

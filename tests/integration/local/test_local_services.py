@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
 from support.casting import cast, config, frame, source
 from support.http import get
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import build_toy_repository, image_with_points
 
 from motioncast.local import LocalServices, LocalSettings, Ports
+from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 WITH_HTTP = Ports(grpc=0, http=0)

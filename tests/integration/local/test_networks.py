@@ -10,10 +10,6 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
-from motioncast.inference.kserve import KServeEngine, KServeSettings
-from motioncast.serving import Context, ServerSettings
-from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
-from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
 from support.casting import cast, config, frame, source
 from support.http import get
 from support.kserve_served import serving_kserve
@@ -21,7 +17,11 @@ from support.served import serving
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import build_toy_repository
 
+from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.local import LocalServices, LocalSettings, Ports
+from motioncast.serving import Context, ServerSettings
+from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
+from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 SESSION = [config(), source(IMAGE), frame(0, IMAGE), frame(1, IMAGE)]

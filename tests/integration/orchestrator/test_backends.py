@@ -14,6 +14,11 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
+from support.casting import Stub, cast, config, frame, packet, source
+from support.endless_models import build_endless_repository
+
+from motioncast import orchestrator
+from motioncast.local import LocalServices, LocalSettings
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Context, Metrics, Registration, Server, ServerSettings
 from motioncast.v1.common_pb2 import FRAMING_MODE_OFF, KeypointSet, ModelInfo
@@ -31,11 +36,6 @@ from motioncast.v1.keypoint_pb2_grpc import (
 )
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
 from motioncast.wire.errors import ExhaustedError, InvalidInputError, UnavailableError
-from support.casting import Stub, cast, config, frame, packet, source
-from support.endless_models import build_endless_repository
-
-from motioncast import orchestrator
-from motioncast.local import LocalServices, LocalSettings
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)

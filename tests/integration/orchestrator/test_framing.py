@@ -10,7 +10,14 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
+from numpy.typing import NDArray
+from support.casting import Session, broken_field, cast, config, frame, packet, source
+from support.toy_ensembles import build_joined_repository
+from support.toy_finder import picture_with_faces, write_toy_finder
+from support.toy_models import HEIGHT as SIZE
+
 from motioncast.framing import Crop, centre_square, cut
+from motioncast.local import LocalServices, LocalSettings
 from motioncast.v1 import common_pb2
 from motioncast.v1.common_pb2 import Image
 from motioncast.v1.motion_transfer_pb2 import (
@@ -20,13 +27,6 @@ from motioncast.v1.motion_transfer_pb2 import (
     StreamRequest,
 )
 from motioncast.wire.images import JPEG, PNG, encode_image
-from numpy.typing import NDArray
-from support.casting import Session, broken_field, cast, config, frame, packet, source
-from support.toy_ensembles import build_joined_repository
-from support.toy_finder import picture_with_faces, write_toy_finder
-from support.toy_models import HEIGHT as SIZE
-
-from motioncast.local import LocalServices, LocalSettings
 
 AUTO, FIXED = common_pb2.FRAMING_MODE_AUTO, common_pb2.FRAMING_MODE_FIXED
 WIDTH, HEIGHT = 320, 240

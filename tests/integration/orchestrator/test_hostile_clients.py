@@ -12,14 +12,14 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from motioncast.orchestrator import OrchestratorSettings, seats
-from motioncast.v1.motion_transfer_pb2 import StreamRequest
 from support.casting import Stub, broken_field, cast, config, frame, open_stub, packet, source
 from support.http import get
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import build_toy_repository
 
 from motioncast.local import LocalServices, LocalSettings, Ports
+from motioncast.orchestrator import OrchestratorSettings, seats
+from motioncast.v1.motion_transfer_pb2 import StreamRequest
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)

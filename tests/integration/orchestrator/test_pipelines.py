@@ -11,17 +11,6 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from motioncast.client.video import read_video
-from motioncast.inference import Engine, OnnxRuntimeEngine, default_repository
-from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
-from motioncast.serving import Metrics, Server, ServerSettings
-from motioncast.v1.common_pb2 import IMAGE_ENCODING_PNG
-from motioncast.v1.motion_transfer_pb2 import (
-    TRANSFER_MODE_TRANSFER,
-    StreamRequest,
-    TransferMode,
-)
-from motioncast.wire.errors import InvalidInputError
 from numpy.typing import NDArray
 from support.casting import Session, cast, config, frame, packet, source
 from support.toy_ensembles import build_joined_repository
@@ -29,8 +18,19 @@ from support.toy_models import image_with_points
 from support.triton_served import skip_without_triton
 
 from motioncast import orchestrator
+from motioncast.client.video import read_video
+from motioncast.inference import Engine, OnnxRuntimeEngine, default_repository
 from motioncast.local import LocalServices, LocalSettings
+from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
+from motioncast.serving import Metrics, Server, ServerSettings
 from motioncast.triton import TritonEngine, TritonSettings
+from motioncast.v1.common_pb2 import IMAGE_ENCODING_PNG
+from motioncast.v1.motion_transfer_pb2 import (
+    TRANSFER_MODE_TRANSFER,
+    StreamRequest,
+    TransferMode,
+)
+from motioncast.wire.errors import InvalidInputError
 
 LIMIT = OrchestratorSettings(call_timeout_seconds=20)
 

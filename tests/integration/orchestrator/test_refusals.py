@@ -9,13 +9,13 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
+from support.casting import broken_field, cast, config, frame, packet, source
+
+from motioncast.local import LocalServices
 from motioncast.v1.common_pb2 import Image, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import StreamRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 from motioncast.wire.images import JPEG, PNG, encode_image
-from support.casting import broken_field, cast, config, frame, packet, source
-
-from motioncast.local import LocalServices
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)

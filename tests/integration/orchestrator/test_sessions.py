@@ -10,6 +10,11 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
+from prometheus_client import CollectorRegistry
+from support.casting import Stub, cast, config, frame, open_stub, packet, source
+from support.endless_models import build_endless_repository
+
+from motioncast.local import LocalServices, LocalSettings
 from motioncast.orchestrator import OrchestratorSettings, seats
 from motioncast.orchestrator.accounting import Accounting, VideoSize
 from motioncast.orchestrator.backends import Backends
@@ -19,11 +24,6 @@ from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
 from motioncast.serving import Deadline
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest, StreamResponse
-from prometheus_client import CollectorRegistry
-from support.casting import Stub, cast, config, frame, open_stub, packet, source
-from support.endless_models import build_endless_repository
-
-from motioncast.local import LocalServices, LocalSettings
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)

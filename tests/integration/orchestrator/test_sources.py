@@ -13,7 +13,13 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
+from numpy.typing import NDArray
+from support.casting import Session, broken_field, cast, config, frame, open_stub, packet, source
+from support.toy_sources import build_telling_repository, source_image, telling_colour
+
+from motioncast import orchestrator
 from motioncast.inference import OnnxRuntimeEngine
+from motioncast.local import LocalServices, LocalSettings
 from motioncast.orchestrator import OrchestratorSettings
 from motioncast.serving import Metrics, Server, ServerSettings
 from motioncast.sources import choose
@@ -22,12 +28,6 @@ from motioncast.v1.motion_transfer_pb2 import (
     GetServerInfoRequest,
     StreamRequest,
 )
-from numpy.typing import NDArray
-from support.casting import Session, broken_field, cast, config, frame, open_stub, packet, source
-from support.toy_sources import build_telling_repository, source_image, telling_colour
-
-from motioncast import orchestrator
-from motioncast.local import LocalServices, LocalSettings
 
 # Two points: a similarity takes any two to any others, so what tells sources apart is the motion.
 LEFT = np.array([[-0.81, -0.41, 0.5], [-0.41, -0.41, 0.5]], np.float32)

@@ -13,9 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from motioncast.client import Origin, connect
-from motioncast.inference.kserve import KServeEngine, KServeSettings
-from motioncast.wire.errors import InvalidInputError
 from support.command_line import clip_frames
 from support.toy_configs import build_configured_repository
 from support.toy_models import toy_frame
@@ -29,7 +26,10 @@ from support.triton_served import (
 )
 
 from motioncast.cli.serving import Models
+from motioncast.client import Origin, connect
+from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.triton.stubs import find_stubs
+from motioncast.wire.errors import InvalidInputError
 
 _SERVE = (sys.executable, "-m", "motioncast.cli.main", "serve")
 _OPTIONS = ("--engine", "triton", "--port", "0", "--http-port", "0", "--log-level", "WARNING")

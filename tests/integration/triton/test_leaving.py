@@ -12,7 +12,6 @@ from select import poll
 
 import numpy as np
 import pytest
-from motioncast.wire.errors import InvalidInputError, UnavailableError
 from support.toy_configs import write_config
 from support.toy_models import write_model
 from support.triton_served import (
@@ -30,6 +29,7 @@ from tritonclient.utils import InferenceServerException
 
 from motioncast.triton import EmbeddedTriton, TritonSettings
 from motioncast.triton.stubs import find_stubs
+from motioncast.wire.errors import InvalidInputError, UnavailableError
 
 # Takes as many turns as it is told.
 _TURNS = """

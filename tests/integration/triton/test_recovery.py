@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
-from motioncast.inference.kserve import KServeEngine, KServeSettings
 from support.toy_configs import write_config
 from support.toy_models import write_model
 from support.triton_served import ask, children, is_alive, skip_without_triton
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.triton import EmbeddedTriton, TritonSettings
 from motioncast.triton.stubs import Stub, find_stubs
 

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from motioncast.inference.kserve import KServeEngine, KServeSettings
-from motioncast.wire.errors import InvalidInputError, UnknownModelError
 from support.toy_configs import build_configured_repository
 from support.toy_models import image_with_points
 from support.triton_served import (
@@ -26,9 +24,11 @@ from support.triton_served import (
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.triton import EmbeddedTriton, TritonSettings
 from motioncast.triton.secret import hide_secret
 from motioncast.triton.stubs import find_stubs
+from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

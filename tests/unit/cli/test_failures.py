@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from motioncast.cli.failures import CommandError, explain
 from motioncast.client import InvalidRequestError, MediaError, MissingExtraError
 from motioncast.models.checkpoint import CheckpointError
 from motioncast.wire.errors import UnavailableError
-
-from motioncast.cli.failures import CommandError, explain
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from motioncast.export.triton import model_config
-from motioncast.models.configurations import LITE64, LITE128
 from tritonclient.grpc import model_config_pb2 as triton
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
@@ -14,6 +12,8 @@ from motioncast.export.specification import (
     predictor_specification,
     synthesis_specification,
 )
+from motioncast.export.triton import model_config
+from motioncast.models.configurations import LITE64, LITE128
 from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from motioncast.export.parity import Case
-from motioncast.models.configurations import FACE128
 from support.random_networks import randomise
 from torch.testing import assert_close
 
 from motioncast.export.exporter import Exportable, build, motion_transfer_exportables
+from motioncast.export.parity import Case
+from motioncast.models.configurations import FACE128
 from motioncast.models.motion_transfer import MotionTransfer
 
 

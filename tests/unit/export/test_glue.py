@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from motioncast.wire.keypoints import check_keypoints
 from numpy.typing import NDArray
 
 from motioncast.export.glue import GlueModel, arrange, path, sequence
+from motioncast.wire.keypoints import check_keypoints
 
 KEYPOINTS = 2
 

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
+
 from motioncast.export.parity import CASES, Case
 from motioncast.export.sampling import draw_inputs
-from motioncast.models.configurations import PAPER64
-
 from motioncast.export.specification import (
     ModelSpecification,
     keypoint_specification,
     predictor_specification,
     synthesis_specification,
 )
+from motioncast.models.configurations import PAPER64
 from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN
 

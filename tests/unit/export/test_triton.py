@@ -2,10 +2,6 @@
 
 import pytest
 from google.protobuf import text_format
-from motioncast.export.triton import print_config, print_gpu_config
-from motioncast.models.configurations import FACE256, PAPER64
-from motioncast.models.source_weights import source_weights
-from motioncast.sources import parse_weights
 from tritonclient.grpc import model_config_pb2 as triton
 
 from motioncast.export.specification import (
@@ -14,8 +10,12 @@ from motioncast.export.specification import (
     predictor_specification,
     synthesis_specification,
 )
+from motioncast.export.triton import print_config, print_gpu_config
+from motioncast.models.configurations import FACE256, PAPER64
 from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN
+from motioncast.models.source_weights import source_weights
+from motioncast.sources import parse_weights
 
 
 def parsed(specification: ModelSpecification) -> triton.ModelConfig:

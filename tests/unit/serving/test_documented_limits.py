@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from motioncast.framing import size_problem
+from motioncast.local.services import INTERNAL_MESSAGE_BYTES
 from motioncast.orchestrator import OrchestratorSettings, seats
 from motioncast.orchestrator.configuration import MAX_FRAME_COUNT
 from motioncast.serving import (
@@ -19,8 +21,6 @@ from motioncast.serving import (
 )
 from motioncast.timeline.due import MAX_GAP_FRAMES
 from motioncast.timeline.pattern import MAX_GROUP_FRAMES
-
-from motioncast.local.services import INTERNAL_MESSAGE_BYTES
 
 TABLE = [
     line

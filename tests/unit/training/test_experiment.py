@@ -5,6 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from support.random_networks import random_motion_transfer, random_vrnn
+from torch import Tensor
+from torch.testing import assert_close
+
+from motioncast.evaluate.entrants import Entrant, EntrantsError, load_entrants
 from motioncast.evaluate.experiment import (
     COPIED_SOURCE,
     ModeResult,
@@ -12,14 +18,8 @@ from motioncast.evaluate.experiment import (
     forecast_all,
     run_mode,
 )
-from motioncast.models.configurations import LITE64
-from numpy.testing import assert_allclose, assert_array_equal
-from support.random_networks import random_motion_transfer, random_vrnn
-from torch import Tensor
-from torch.testing import assert_close
-
-from motioncast.evaluate.entrants import Entrant, EntrantsError, load_entrants
 from motioncast.evaluate.protocols import Mode, Protocol
+from motioncast.models.configurations import LITE64
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.gap_filling import SIMPLE

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
+
+from motioncast.evaluate.entrants import Entrant
 from motioncast.evaluate.experiment import ModeResult, Row
 from motioncast.evaluate.sections import image_section, keypoint_section
 from motioncast.evaluate.summary import Line, Section, per_frame, summarise, verdicts
@@ -19,9 +22,6 @@ from motioncast.evaluate.tables import (
     write_per_initialisation,
     write_records,
 )
-from numpy.testing import assert_allclose
-
-from motioncast.evaluate.entrants import Entrant
 from motioncast.models.predictors.gap_filling import hold
 
 ROWS = (Row("vrnn", 0), Row("vrnn", 1), Row("rnn", 0), Row("rnn", 1), Row("hold"))

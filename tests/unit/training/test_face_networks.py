@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from motioncast.models.configurations import FACE128, FACE256, LITE128, Configuration, configuration
-from motioncast.models.lite.colours import to_planes, to_rgb
 from torch.testing import assert_close
 
 from motioncast.models.checkpoint import CheckpointError, resized
+from motioncast.models.configurations import FACE128, FACE256, LITE128, Configuration, configuration
 from motioncast.models.face.synthesis import FaceSynthesis
+from motioncast.models.lite.colours import to_planes, to_rgb
 from motioncast.models.motion_transfer import MotionTransfer
 
 MOST_PARAMETERS = 6_000_000

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from motioncast.evaluate.experiment import Values
-from motioncast.evaluate.horizons import horizon_lines, horizon_verdicts, verdict_sentence
 from support.random_networks import random_vrnn
 
 from motioncast.data.keypoints import Tracks, save_tracks
 from motioncast.evaluate import horizons_command
+from motioncast.evaluate.experiment import Values
+from motioncast.evaluate.horizons import horizon_lines, horizon_verdicts, verdict_sentence
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.recurrent import PredictorSizes
 

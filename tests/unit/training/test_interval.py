@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from motioncast.models.predictors.interval import HORIZONS, NORMAL_QUANTILE, deviate
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -13,6 +12,7 @@ from motioncast.evaluate.coverage import coverage, coverage_lines, coverage_rows
 from motioncast.models.predictors.checkpoint import load_predictor, save_predictor
 from motioncast.models.predictors.gap_filling import continue_with_interval
 from motioncast.models.predictors.gru import GRU
+from motioncast.models.predictors.interval import HORIZONS, NORMAL_QUANTILE, deviate
 from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN
 from motioncast.train.calibration import calibrate, conformal_quantile, main

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from motioncast.train.settings import Schedule
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -24,6 +23,7 @@ from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.var import Window
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.settings import Schedule
 from motioncast.train.var import fit_var
 
 SETTING = Setting(observed_frames=8, horizon_frames=8, stride_frames=4)

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from motioncast.models.geometry import identity_grid
-from motioncast.models.lite.colours import RgbSource, Warped, Yuv420Source, to_planes, to_rgb
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
+
+from motioncast.models.geometry import identity_grid
+from motioncast.models.lite.colours import RgbSource, Warped, Yuv420Source, to_planes, to_rgb
 
 SIZE = 32
 

@@ -7,24 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from motioncast.data.clip_cache import ClipCache
-from motioncast.data.own_videos import OwnVideos
-from motioncast.models.configurations import LITE64
-from motioncast.models.shipped import shipped_checkpoint
-from motioncast.train.journal import read_log
-from motioncast.train.personal_synthesis import SETTINGS, Stopping, Tails, fine_tune
 from support.random_networks import random_motion_transfer, random_vrnn
 from support.videos import gradient_frames
 from torch.testing import assert_close
 
+from motioncast.data.clip_cache import ClipCache
 from motioncast.data.keypoints import Tracks, every_window
+from motioncast.data.own_videos import OwnVideos
 from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import load_predictor
 from motioncast.models.predictors.gap_filling import continue_free, free_running
 from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN
+from motioncast.models.shipped import shipped_checkpoint
+from motioncast.train.journal import read_log
 from motioncast.train.personal import SHIPPED, PersonalError, check_name
 from motioncast.train.personal_predictor import SCHEDULE, SETTING, choose_predictor, holding
+from motioncast.train.personal_synthesis import SETTINGS, Stopping, Tails, fine_tune
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=2, features=8)
 

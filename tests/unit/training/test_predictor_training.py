@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from motioncast.train.settings import Schedule
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -14,6 +13,7 @@ from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.train.predictor import train
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.settings import Schedule
 
 SIZES = PredictorSizes(keypoints=2, hidden=32, latent=4, features=32)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from motioncast.models.configurations import LITE64
 from support.random_networks import random_motion_transfer, random_vrnn
 from support.videos import gradient_frames, write_video
 
 from motioncast.evaluate import protocol_command
 from motioncast.models.checkpoint import save_motion_transfer
+from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.recurrent import PredictorSizes
 

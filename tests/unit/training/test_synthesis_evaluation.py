@@ -9,15 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from motioncast.evaluate.canvas import as_images
-from motioncast.evaluate.contact_sheet import as_small_png, contact_sheet, telling_frames
-from motioncast.evaluate.metrics.pixels import psnr, ssim
-from motioncast.models.configurations import LITE64
-from motioncast.timeline.pattern import Pattern
 from PIL import Image
 from support.random_networks import random_motion_transfer, random_vrnn
 from support.toy_models import image_with_points, keypoints_of_points, toy_frame, toy_path
 
+from motioncast.evaluate.canvas import as_images
+from motioncast.evaluate.contact_sheet import as_small_png, contact_sheet, telling_frames
+from motioncast.evaluate.metrics.pixels import psnr, ssim
 from motioncast.evaluate.pipelines import CheckpointPipeline, RepositoryPipeline
 from motioncast.evaluate.reconstruction import (
     ALL_SENT,
@@ -27,9 +25,11 @@ from motioncast.evaluate.reconstruction import (
     summaries,
 )
 from motioncast.models.checkpoint import save_motion_transfer
+from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.gap_filling import pattern as mask_of
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.timeline.pattern import Pattern
 
 Frames = npt.NDArray[np.uint8]
 POINTS = [((3 + t, 12 - t // 2), (4, 11)) for t in range(8)]  # red moves, green rests

@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from motioncast.data.clip_cache import ClipCache
-from motioncast.data.pairs import PairSampler, Pool
-from motioncast.models.configurations import LITE128, PAPER64
-from motioncast.train.adversarial import AdversarialTraining
-from motioncast.train.reconstruction import ReconstructionTraining
-from motioncast.train.settings import AdversarialSettings, SynthesisSettings, TrainingSettings
-from motioncast.train.state import SynthesisTraining
-from motioncast.train.synthesis import new_training, train
 from torch.testing import assert_close
 
+from motioncast.data.clip_cache import ClipCache
+from motioncast.data.pairs import PairSampler, Pool
 from motioncast.models.checkpoint import (
     CheckpointError,
     load_motion_transfer,
     save_motion_transfer,
 )
+from motioncast.models.configurations import LITE128, PAPER64
 from motioncast.models.lite.detector import LiteKeypointDetector
 from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.train.adversarial import AdversarialTraining
+from motioncast.train.reconstruction import ReconstructionTraining
+from motioncast.train.settings import AdversarialSettings, SynthesisSettings, TrainingSettings
+from motioncast.train.state import SynthesisTraining
+from motioncast.train.synthesis import new_training, train
 
 
 def square_sampler(size: int) -> PairSampler:

@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from motioncast.data.clip_cache import ClipCache
-from motioncast.data.pairs import PairSampler, Pool
-from motioncast.train.journal import Journal
-from motioncast.train.preview import Preview, held_out_pairs
-from motioncast.train.settings import Schedule, TrainingSettings
-from motioncast.train.synthesis import new_training, train
 from support.two_processes import TINY
 from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 from torch.testing import assert_close
 
+from motioncast.data.clip_cache import ClipCache
+from motioncast.data.pairs import PairSampler, Pool
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.train.journal import Journal
 from motioncast.train.predictor import train as train_predictor
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.preview import Preview, held_out_pairs
+from motioncast.train.settings import Schedule, TrainingSettings
+from motioncast.train.synthesis import new_training, train
 
 
 def board(folder: Path) -> EventAccumulator:

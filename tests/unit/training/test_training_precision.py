@@ -4,11 +4,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.two_processes import TINY
+from torch import nn
+from torch.testing import assert_close
+
 from motioncast.data.pairs import Batch
 from motioncast.models.configurations import PAPER64
+from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.models.predictors.checkpoint import build_predictor
+from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.train.adversarial import AdversarialTraining
 from motioncast.train.parallel import ALONE
 from motioncast.train.precision import Stepper
+from motioncast.train.predictor_loss import LossWeights, loss_terms
+from motioncast.train.predictor_training import PredictorTraining
 from motioncast.train.reconstruction import ReconstructionTraining
 from motioncast.train.settings import (
     AdversarialSettings,
@@ -16,15 +25,6 @@ from motioncast.train.settings import (
     Schedule,
     TrainingSettings,
 )
-from support.two_processes import TINY
-from torch import nn
-from torch.testing import assert_close
-
-from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.models.predictors.checkpoint import build_predictor
-from motioncast.models.predictors.recurrent import PredictorSizes
-from motioncast.train.predictor_loss import LossWeights, loss_terms
-from motioncast.train.predictor_training import PredictorTraining
 
 META = torch.device("meta")  # tensors without values: mixing them with another device fails
 

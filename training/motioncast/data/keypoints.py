@@ -17,6 +17,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
+from tqdm import tqdm
+
 from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.clip_cache import (
     DEFAULT_CACHE,
@@ -24,9 +27,6 @@ from motioncast.data.clip_cache import (
     ClipCache,
     split_validation,
 )
-from torch import Tensor
-from tqdm import tqdm
-
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.recurrent import MotionStatistics

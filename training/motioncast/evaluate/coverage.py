@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
-from motioncast.models.predictors.interval import LEVEL
 from torch import Tensor
 
+from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from motioncast.evaluate.metrics.likelihood import interval_coverage
 from motioncast.models.predictors.checkpoint import VAR, load_predictor
 from motioncast.models.predictors.gap_filling import continue_with_interval, sampled
+from motioncast.models.predictors.interval import LEVEL
 from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 SAMPLES = 19  # the fewest whose order statistics bound 90 %

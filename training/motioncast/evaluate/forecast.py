@@ -23,12 +23,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
 from torch import Tensor
 
 from motioncast.data.keypoints import every_window, load_tracks
 from motioncast.evaluate.coverage import coverage_lines, coverage_rows
 from motioncast.evaluate.gating import gating_lines, gating_table
+from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
 from motioncast.models.predictors.checkpoint import load_forecaster, predictor_files
 from motioncast.models.predictors.gap_filling import SIMPLE, Predictor, continue_free, hold
 from motioncast.train.configuration import load_configuration

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from motioncast.evaluate.metrics.keypoints import keypoint_distance
 from torch import Tensor
 
+from motioncast.evaluate.metrics.keypoints import keypoint_distance
 from motioncast.models.predictors.checkpoint import VAR, load_predictor
 from motioncast.models.predictors.gap_filling import SIMPLE, Predictor
 from motioncast.models.predictors.recurrent import RecurrentPredictor

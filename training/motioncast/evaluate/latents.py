@@ -15,7 +15,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from motioncast.evaluate.entrants import Entrant
 from motioncast.evaluate.metrics.keypoints import diversity
+from motioncast.evaluate.metrics.latent import latent_path, latent_use
+from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
 from motioncast.evaluate.metrics.manifold import (
     Distinctness,
     Lipschitz,
@@ -25,12 +31,6 @@ from motioncast.evaluate.metrics.manifold import (
     lipschitz,
     neighbourhoods,
 )
-from torch import Tensor
-from tqdm import tqdm
-
-from motioncast.evaluate.entrants import Entrant
-from motioncast.evaluate.metrics.latent import latent_path, latent_use
-from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
 from motioncast.models.predictors.checkpoint import load_predictor
 from motioncast.models.predictors.gap_filling import sampled
 from motioncast.models.predictors.vrnn import VRNN

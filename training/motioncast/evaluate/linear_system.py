@@ -23,11 +23,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from torch import Tensor
 
 from motioncast.data.keypoints import Tracks, save_tracks
 from motioncast.evaluate.forecast import Setting, as_table, per_clip_errors
+from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from motioncast.models.predictors.checkpoint import load_forecaster
 from motioncast.models.predictors.gap_filling import SIMPLE, Predictor, check_timeline, fill
 

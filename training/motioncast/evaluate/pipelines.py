@@ -20,16 +20,16 @@ from typing import Protocol, Self
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from motioncast.evaluate.canvas import FRAMES_PER_CALL, Canvas, Frames, as_images
 from motioncast.inference import Catalogue, OnnxRuntimeEngine, OnnxRuntimeSettings
 from motioncast.inference.repository import default_repository, find_models
-from motioncast.models.source_weights import source_weights
-from torch import Tensor
-
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.predictors.checkpoint import load_forecaster
 from motioncast.models.predictors.gap_filling import fill
 from motioncast.models.predictors.recurrent import clamp_keypoints
+from motioncast.models.source_weights import source_weights
 
 
 class Pipeline(Protocol):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from motioncast.timeline.motion import relative_motion as moved_since
 from torch import Tensor
 
 from motioncast.models.predictors.gap_filling import pattern
+from motioncast.timeline.motion import relative_motion as moved_since
 
 Mode = Literal["reconstruction", "transfer"]
 MODES: tuple[Mode, ...] = ("reconstruction", "transfer")

@@ -13,17 +13,17 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from motioncast.evaluate.canvas import Frames, as_images
 from motioncast.evaluate.judge import ROUNDING_PSNR_DB
 from motioncast.evaluate.metrics.flicker import flicker, still_pixels
 from motioncast.evaluate.metrics.mouth import Box, face_box, mouth_box
 from motioncast.evaluate.metrics.pixels import psnr, ssim
 from motioncast.evaluate.metrics.sharpness import sharpness
-from motioncast.timeline.pattern import Pattern
-from torch import Tensor
-
 from motioncast.evaluate.pipelines import Pipeline
 from motioncast.models.predictors.gap_filling import pattern as mask_of
+from motioncast.timeline.pattern import Pattern
 
 FRAMES_PER_CALL = 8  # of double precision: more would leave the processor's cache
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from motioncast.models.configurations import Configuration, configuration
-from motioncast.models.lite.blocks import Residual
 from torch import Tensor
 
+from motioncast.models.configurations import Configuration, configuration
+from motioncast.models.lite.blocks import Residual
 from motioncast.models.motion_transfer import MotionTransfer
 
 MOTION_TRANSFER_FORMAT = "motioncast.motion_transfer"

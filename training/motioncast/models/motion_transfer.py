@@ -1,15 +1,15 @@
 """Keypoint detector and synthesis network together: what a checkpoint of stage 1 holds."""
 
-from motioncast.models.configurations import Configuration
-from motioncast.models.face.detector import FaceDetector
-from motioncast.models.generator import Generator
-from motioncast.models.keypoint_detector import KeypointDetector
-from motioncast.models.synthesis import SynthesisNetwork
 from torch import Tensor, nn
 
+from motioncast.models.configurations import Configuration
+from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.synthesis import FaceSynthesis
+from motioncast.models.generator import Generator
+from motioncast.models.keypoint_detector import KeypointDetector
 from motioncast.models.lite.detector import LiteKeypointDetector
 from motioncast.models.lite.synthesis import LiteSynthesis
+from motioncast.models.synthesis import SynthesisNetwork
 
 
 class MotionTransfer(nn.Module):

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from motioncast.models.predictors.interval import HORIZONS, LEVEL, uncalibrated
 from torch import Tensor
 
 from motioncast.data.keypoints import TracksError, every_window, load_tracks
@@ -30,6 +29,7 @@ from motioncast.models.predictors.checkpoint import (
     save_predictor,
 )
 from motioncast.models.predictors.gap_filling import continue_with_interval
+from motioncast.models.predictors.interval import HORIZONS, LEVEL, uncalibrated
 from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 OBSERVED_FRAMES = 10  # before every forecast, as in the comparison of forecast errors

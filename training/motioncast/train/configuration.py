@@ -22,7 +22,10 @@ from typing import Any
 
 from motioncast.data.augmentation import AUGMENTATIONS, Augmentation
 from motioncast.models.configurations import CONFIGURATIONS, Configuration
+from motioncast.models.predictors.checkpoint import KINDS
+from motioncast.models.predictors.recurrent import PREDICTOR_SIZES, PredictorSizes
 from motioncast.train.fields import ConfigurationError, as_table, choose, fill, refuse_unknown
+from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.settings import (
     AdversarialSettings,
     FaceAdversarialSettings,
@@ -33,10 +36,6 @@ from motioncast.train.settings import (
     SynthesisSettings,
     TrainingSettings,
 )
-
-from motioncast.models.predictors.checkpoint import KINDS
-from motioncast.models.predictors.recurrent import PREDICTOR_SIZES, PredictorSizes
-from motioncast.train.predictor_loss import LossWeights
 
 FOLDER = Path(__file__).parent / "configurations"
 LENGTHS = ("steps", "minutes", "epochs")

@@ -21,11 +21,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+
 from motioncast.client.errors import MotioncastError
 from motioncast.data.clip_cache import DEFAULT_CACHE
 from motioncast.data.framing import FRAMES, ClipFraming
+from motioncast.data.keypoints import extract_tracks
 from motioncast.data.own_videos import Division, OwnVideosError, open_own_videos
 from motioncast.export.__main__ import describe
+from motioncast.export.exporter import ExportError, export_models, fingerprint
 from motioncast.export.parity import ParityError
 from motioncast.framing import FramingMode
 from motioncast.inference.repository import (
@@ -33,24 +36,21 @@ from motioncast.inference.repository import (
     own_repository,
     shipped_repository,
 )
-from motioncast.models.configurations import CONFIGURATIONS
-from motioncast.models.shipped import CONFIGURATION, shipped_checkpoint
-from motioncast.train.fields import ConfigurationError
-from motioncast.train.personal_synthesis import SETTINGS, Tails, default_settings, fine_tune
-from motioncast.train.settings import TrainingSettings
-from motioncast.wire.errors import DomainError
-
-from motioncast.data.keypoints import extract_tracks
-from motioncast.export.exporter import ExportError, export_models, fingerprint
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
+from motioncast.models.configurations import CONFIGURATIONS
 from motioncast.models.predictors.checkpoint import (
     PredictorCheckpointError,
     load_predictor,
     save_predictor,
 )
 from motioncast.models.predictors.vrnn import VRNN
+from motioncast.models.shipped import CONFIGURATION, shipped_checkpoint
 from motioncast.train.configuration import override
+from motioncast.train.fields import ConfigurationError
 from motioncast.train.personal_predictor import SCHEDULE, choose_predictor
+from motioncast.train.personal_synthesis import SETTINGS, Tails, default_settings, fine_tune
+from motioncast.train.settings import TrainingSettings
+from motioncast.wire.errors import DomainError
 
 NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 PARTS = ("keypoint", "predictor", "synthesis")

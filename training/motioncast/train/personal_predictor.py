@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from motioncast.data.own_videos import HELD_OUT_FRAMES, LEARNED_FRAMES
-from motioncast.train.settings import Schedule
 from torch import Tensor, nn
 
 from motioncast.data.keypoints import Tracks, every_window
+from motioncast.data.own_videos import HELD_OUT_FRAMES, LEARNED_FRAMES
 from motioncast.evaluate.forecast import Setting
 from motioncast.models.predictors.checkpoint import load_predictor
 from motioncast.models.predictors.vrnn import VRNN
@@ -25,6 +24,7 @@ from motioncast.train.calibration import calibrate
 from motioncast.train.predictor import relative_error, train
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.settings import Schedule
 
 SETTING = Setting(observed_frames=10, horizon_frames=HELD_OUT_FRAMES)
 SCHEDULE = Schedule(

@@ -21,10 +21,6 @@ from pathlib import Path
 from statistics import mean
 
 import torch
-from motioncast.train.arguments import DEFAULT_CONFIGURATION, add_training_arguments
-from motioncast.train.fields import ConfigurationError
-from motioncast.train.journal import Journal, read_log
-from motioncast.train.parallel import Processes, joined
 from torch import Tensor
 from tqdm import tqdm
 
@@ -38,8 +34,12 @@ from motioncast.models.predictors.checkpoint import (
 )
 from motioncast.models.predictors.gap_filling import free_running, hold
 from motioncast.models.predictors.recurrent import RecurrentPredictor
+from motioncast.train.arguments import DEFAULT_CONFIGURATION, add_training_arguments
 from motioncast.train.calibration import calibrate
 from motioncast.train.configuration import PredictorPlan, load_configuration, override_schedule
+from motioncast.train.fields import ConfigurationError
+from motioncast.train.journal import Journal, read_log
+from motioncast.train.parallel import Processes, joined
 from motioncast.train.predictor_training import PredictorTraining
 from motioncast.train.var import fit_var
 

@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from motioncast.train.settings import Count, Share
 from torch import Tensor
 
 from motioncast.models.predictors.gru import MonkeyNetGRU
 from motioncast.models.predictors.recurrent import RecurrentPredictor, Unrolled, clamp_keypoints
 from motioncast.models.predictors.simlpe import SiMLPe
 from motioncast.models.predictors.vrnn import VRNN
+from motioncast.train.settings import Count, Share
 
 # Observed:predicted stretches: the paper's 1:1 and 5:27, the evaluation's 10:12, and others.
 PATTERNS = ((1, 1), (1, 3), (2, 3), (5, 5), (5, 27), (10, 12), (10, 22))

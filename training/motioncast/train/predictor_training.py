@@ -11,16 +11,16 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
-from motioncast.train.parallel import ALONE, Processes
-from motioncast.train.precision import Stepper
-from motioncast.train.settings import Schedule
 from torch import Tensor
 
 from motioncast.data.keypoints import motion_statistics, random_windows
 from motioncast.data.other_people import as_other_people
 from motioncast.models.predictors.checkpoint import build_predictor
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.train.parallel import ALONE, Processes
+from motioncast.train.precision import Stepper
 from motioncast.train.predictor_loss import LossWeights, loss_terms, random_patterns
+from motioncast.train.settings import Schedule
 
 
 class PredictorTraining:

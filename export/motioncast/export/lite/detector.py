@@ -4,12 +4,12 @@ Shapes: N images, K keypoints, S image side, h = S / 4.
 """
 
 import torch
-from motioncast.export.folding import fold_batch_norms
-from motioncast.export.lite.layers import first_of, from_pixels, softplus
-from motioncast.models.geometry import identity_grid
 from torch import Tensor, nn
 from torch.nn import functional
 
+from motioncast.export.folding import fold_batch_norms
+from motioncast.export.lite.layers import first_of, from_pixels, softplus
+from motioncast.models.geometry import identity_grid
 from motioncast.models.lite.detector import HEIGHT_SPREAD, SHAPE_LIMIT, LiteKeypointDetector
 
 MIDDLE = 127.5  # the networks see levels around it, so that the zeros of a padding are grey

@@ -9,6 +9,8 @@ N = B * T, S image side, h of the flow; phases are the four pixels of a square, 
 from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
+
 from motioncast.export.lite.bilinear import SampleFew, locate, neighbourhoods
 from motioncast.export.lite.layers import (
     BLOCK,
@@ -20,7 +22,6 @@ from motioncast.export.lite.layers import (
     planes_of_pixels,
 )
 from motioncast.models.lite.colours import RgbSource, Yuv420Source, to_planes
-from torch import Tensor, nn
 
 COLOURS = 3
 PHASES = BLOCK**2

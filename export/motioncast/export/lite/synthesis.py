@@ -7,18 +7,18 @@ Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image si
 from typing import NamedTuple
 
 import torch
-from motioncast.export.folding import absorb, fold_batch_norms
-from motioncast.export.lite.bilinear import hats, locate, neighbourhoods, sample_many
-from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
-from motioncast.models.geometry import gaussians, identity_grid
-from motioncast.models.lite.colours import Yuv420Source
-from motioncast.models.synthesis import repeat_frames
 from torch import Tensor, nn
 from torch.nn import functional
 
+from motioncast.export.folding import absorb, fold_batch_norms
+from motioncast.export.lite.bilinear import hats, locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE
+from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
 from motioncast.export.lite.rendering import RenderingParts, RgbRenderer, Yuv420Renderer
+from motioncast.models.geometry import gaussians, identity_grid
+from motioncast.models.lite.colours import Yuv420Source
 from motioncast.models.lite.synthesis import LiteDenseMotion, LiteSynthesis
+from motioncast.models.synthesis import repeat_frames
 
 
 class Movement(NamedTuple):

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from torch import Tensor
 
+from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from motioncast.models.predictors.vrnn import VRNN
 
 

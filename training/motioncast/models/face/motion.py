@@ -12,6 +12,9 @@ half the image's side.
 from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
 from motioncast.models.face.geometry import FaceGeometry
 from motioncast.models.face.keypoints import ANCHORED, GROUPS
 from motioncast.models.geometry import (
@@ -24,8 +27,6 @@ from motioncast.models.geometry import (
     warp,
 )
 from motioncast.models.lite.blocks import conv_bn_relu, residuals
-from torch import Tensor, nn
-from torch.nn import functional
 
 GRID = 32  # side of the masks, whatever the image's
 SMALL = 0.03  # spread of a map's Gaussians, in half sides

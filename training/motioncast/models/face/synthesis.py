@@ -11,16 +11,16 @@ Shapes: B sources, T driving frames for each, N = B * T, K keypoints, image side
 from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
 from motioncast.models.configurations import Configuration
 from motioncast.models.face.keypoints import GROUPS
+from motioncast.models.face.motion import GRID, FaceMotion, Maps
 from motioncast.models.geometry import space_to_depth, warp_frames
 from motioncast.models.lite.blocks import conv_bn_relu, depth_to_space_up, residuals
 from motioncast.models.lite.colours import Yuv420Source
 from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
-from torch import Tensor, nn
-from torch.nn import functional
-
-from motioncast.models.face.motion import GRID, FaceMotion, Maps
 
 LOOKED_AT = 128  # side of the source that the dense motion sees
 KEPT = 2.0  # logit of the mask before training: sigmoid(2) = 0.88 of the warped source

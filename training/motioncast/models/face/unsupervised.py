@@ -6,11 +6,11 @@ of hair, shoulders and hands. That motion is large and smooth, so that little re
 
 from dataclasses import replace
 
-from motioncast.models.configurations import Configuration
-from motioncast.models.face.keypoints import ANCHORED
 from torch import Tensor, nn
 from torch.nn import functional
 
+from motioncast.models.configurations import Configuration
+from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.lite.detector import LiteKeypointDetector
 
 LOOKED_AT = 64

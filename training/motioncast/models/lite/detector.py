@@ -8,6 +8,9 @@ the non-negative heatmap, is free to tell an open mouth from a shut one.
 """
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
 from motioncast.models.configurations import Configuration
 from motioncast.models.geometry import space_to_depth
 from motioncast.models.heatmaps import (
@@ -16,8 +19,6 @@ from motioncast.models.heatmaps import (
     spatial_softmax,
 )
 from motioncast.models.lite.blocks import conv_bn_relu, residuals
-from torch import Tensor, nn
-from torch.nn import functional
 
 SHAPE_LIMIT = 4.0  # of the logits; at temperature 0.1 a contrast of 80 nats
 HEIGHT_SPREAD = 0.5  # standard deviation of the heights over the training images

@@ -11,6 +11,9 @@ Shapes: B sources, T driving frames for each, N = B * T, K keypoints; levels for
 from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
 from motioncast.models.configurations import Configuration
 from motioncast.models.dense_motion import compose_flow, start_from_background
 from motioncast.models.geometry import (
@@ -24,8 +27,6 @@ from motioncast.models.geometry import (
 from motioncast.models.lite.blocks import conv_bn_relu, depth_to_space_up, residuals
 from motioncast.models.lite.colours import RgbSource, Yuv420Source
 from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
-from torch import Tensor, nn
-from torch.nn import functional
 
 
 class EncodedSource(NamedTuple):

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
-from motioncast.timeline.pattern import Pattern
 from torch import Tensor
 
 from motioncast.models.predictors.recurrent import RecurrentPredictor, clamp_keypoints
+from motioncast.timeline.pattern import Pattern
 
 DAMPED_SLOPE = 0.7
 

@@ -32,6 +32,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
+from torch import Tensor, nn
+
 from motioncast.models.predictors.interval import (
     NORMAL_QUANTILE,
     be_surprised,
@@ -40,7 +42,6 @@ from motioncast.models.predictors.interval import (
     uncalibrated,
 )
 from motioncast.timeline.ranges import INTENSITY, POSITION
-from torch import Tensor, nn
 
 FIRST_SLOPE = 0.3  # before training
 
