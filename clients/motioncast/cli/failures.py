@@ -33,7 +33,7 @@ _PARTS: Final = {
         ),
         "serve",
     ),
-    **dict.fromkeys(("data", "evaluate", "models", "train"), "train"),
+    **dict.fromkeys(("data", "evaluate", "laboratory", "models", "paper", "train"), "train"),
     "export": "export",
 }
 

@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from motioncast.data.arguments import open_data
 from motioncast.data.clip_cache import ClipCache
-from motioncast.evaluate.entrants import first_line
 from motioncast.evaluate.keypoint_quality import (
     STRETCH_FRAMES,
     ClipStability,
@@ -25,6 +24,7 @@ from motioncast.evaluate.keypoint_quality import (
     of_clip,
     summarise,
 )
+from motioncast.evaluate.markdown import table
 from motioncast.evaluate.pipelines import Pipeline, open_pipelines
 from motioncast.evaluate.quality_results import (
     QualityResults,
@@ -32,8 +32,8 @@ from motioncast.evaluate.quality_results import (
     chosen_clips,
     digests,
 )
-from motioncast.evaluate.report import table
-from motioncast.evaluate.tables import check_replaceable
+from motioncast.evaluate.results import check_replaceable
+from motioncast.evaluate.sentences import first_line
 from motioncast.wire.errors import DomainError
 
 

@@ -16,7 +16,7 @@ from motioncast.data.arguments import add_data_arguments
 from motioncast.data.clip_cache import ClipCache
 from motioncast.evaluate.pipelines import Pipeline, add_pipeline_arguments
 from motioncast.evaluate.provenance import provenance, sha256
-from motioncast.evaluate.tables import results_folder, write_json, write_records
+from motioncast.evaluate.results import results_folder, write_json, write_records
 from motioncast.media import unfinished_folder
 
 

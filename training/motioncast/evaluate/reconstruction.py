@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 
 from motioncast.evaluate.canvas import Frames, as_images
-from motioncast.evaluate.judge import ROUNDING_PSNR_DB
 from motioncast.evaluate.metrics.flicker import flicker, still_pixels
 from motioncast.evaluate.metrics.mouth import Box, face_box, mouth_box
-from motioncast.evaluate.metrics.pixels import psnr, ssim
+from motioncast.evaluate.metrics.pixels import ROUNDING_PSNR_DB, psnr, ssim
 from motioncast.evaluate.metrics.sharpness import sharpness
 from motioncast.evaluate.pipelines import Pipeline
 from motioncast.models.predictors.gap_filling import pattern as mask_of

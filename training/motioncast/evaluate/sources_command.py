@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from motioncast.data.arguments import open_data
-from motioncast.evaluate.entrants import first_line
+from motioncast.evaluate.markdown import table
 from motioncast.evaluate.pipelines import open_pipelines
 from motioncast.evaluate.quality_results import (
     QualityResults,
@@ -23,14 +23,14 @@ from motioncast.evaluate.quality_results import (
     digests,
 )
 from motioncast.evaluate.reconstruction import Original
-from motioncast.evaluate.report import table
+from motioncast.evaluate.results import check_replaceable
+from motioncast.evaluate.sentences import first_line
 from motioncast.evaluate.several_sources import (
     ClipSources,
     SeveralSources,
     compare_sources,
     summaries,
 )
-from motioncast.evaluate.tables import check_replaceable
 from motioncast.sources import MAX_SOURCES, ChoiceSettings, GatherSettings
 from motioncast.wire.errors import DomainError
 

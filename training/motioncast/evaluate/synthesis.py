@@ -19,7 +19,7 @@ from tqdm import tqdm
 from motioncast.data.arguments import open_data
 from motioncast.data.clip_cache import ClipCache
 from motioncast.evaluate.contact_sheet import write_contact_sheet
-from motioncast.evaluate.entrants import first_line
+from motioncast.evaluate.markdown import table
 from motioncast.evaluate.pipelines import Pipeline, open_pipelines
 from motioncast.evaluate.quality_results import (
     QualityResults,
@@ -36,8 +36,8 @@ from motioncast.evaluate.reconstruction import (
     reconstruct,
     summaries,
 )
-from motioncast.evaluate.report import table
-from motioncast.evaluate.tables import check_replaceable
+from motioncast.evaluate.results import check_replaceable
+from motioncast.evaluate.sentences import first_line
 from motioncast.timeline.pattern import Pattern
 from motioncast.wire.errors import DomainError
 

@@ -19,8 +19,7 @@ from motioncast.data.faces import FaceSampler
 from motioncast.data.own_videos import OwnVideos
 from motioncast.data.pairs import PairSampler, Pool
 from motioncast.data.video_folder import Clip
-from motioncast.evaluate.judge import ROUNDING_PSNR_DB
-from motioncast.evaluate.metrics.pixels import psnr
+from motioncast.evaluate.metrics.pixels import ROUNDING_PSNR_DB, psnr
 from motioncast.models.checkpoint import save_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.face_reconstruction import FaceTraining

@@ -70,25 +70,25 @@ def evaluate_forecast(context: typer.Context) -> None:
 @evaluate.command("m1", context_settings=PASS_ON)
 def evaluate_m1(context: typer.Context) -> None:
     """The paper's M1: 5 frames observed, 27 predicted; tables, figures and a page."""
-    _run("motioncast.evaluate.protocol_command", context, "m1")
+    _run("motioncast.paper.protocol_command", context, "m1")
 
 
 @evaluate.command("m2", context_settings=PASS_ON)
 def evaluate_m2(context: typer.Context) -> None:
     """The paper's M2: every other frame observed, over 32 frames."""
-    _run("motioncast.evaluate.protocol_command", context, "m2")
+    _run("motioncast.paper.protocol_command", context, "m2")
 
 
 @evaluate.command("bair", context_settings=PASS_ON)
 def evaluate_bair(context: typer.Context) -> None:
     """The paper's BAIR protocol: 5 frames observed, 25 predicted."""
-    _run("motioncast.evaluate.protocol_command", context, "bair")
+    _run("motioncast.paper.protocol_command", context, "bair")
 
 
 @evaluate.command("horizons", context_settings=PASS_ON)
 def evaluate_horizons(context: typer.Context) -> None:
     """Whether the VRNN beats every other predictor at horizons 1 to 12, and how surely."""
-    _run("motioncast.evaluate.horizons_command", context)
+    _run("motioncast.paper.horizons_command", context)
 
 
 def export(context: typer.Context) -> None:

@@ -5,6 +5,7 @@ Here are only the doors: what forms a clip may have, and tensors in and out. Res
 Shapes: T frames, C channels, H x W pixels; values in [0, 1].
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from motioncast.quality import pixels
 from motioncast.quality.pixels import SCALE_WEIGHTS, scales_that_fit
 
 __all__ = [
+    "ROUNDING_PSNR_DB",
     "SCALE_WEIGHTS",
     "MultiScaleSsim",
     "PixelQuality",
@@ -29,6 +31,8 @@ __all__ = [
     "ssim",
     "ssim_and_ms_ssim",
 ]
+
+ROUNDING_PSNR_DB = 10 * math.log10(12 * 255**2)  # rounding to 8 bits errs by 1/12 step squared
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from motioncast.evaluate.entrants import Entrant
-from motioncast.evaluate.experiment import ModeResult
 from motioncast.evaluate.provenance import provenance
-from motioncast.evaluate.report import Findings
-from motioncast.evaluate.summary import FrameLine, Section
+from motioncast.paper.entrants import Entrant
+from motioncast.paper.experiment import ModeResult
+from motioncast.paper.report import Findings
+from motioncast.paper.summary import FrameLine, Section
 
 
 def as_json(

@@ -1,4 +1,4 @@
-"""Writes what an experiment found: CSV for spreadsheets, JSON for programs, all or nothing.
+"""Writes what an evaluation found: CSV for spreadsheets, JSON for programs, all or nothing.
 
 A results folder is written beside its place and renamed; a folder that is already there is replaced
 only when it is empty, or an earlier one of ours that may be overwritten.
@@ -14,7 +14,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from motioncast.evaluate.summary import Scope, Section
 from motioncast.media import unfinished_folder
 
 SCHEMA = "motioncast.evaluation/1"
@@ -72,48 +71,7 @@ def write_records(path: Path, kind: type[Any], records: Sequence[Any]) -> None:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         for record in records:
-            writer.writerow({name: _cell(value) for name, value in asdict(record).items()})
-
-
-def write_per_clip(path: Path, sections: Sequence[Section], clips: Sequence[str]) -> None:
-    """Writes the means over the predicted frames of every clip, initialisation and mode."""
-    measures = list(dict.fromkeys(name for section in sections for name in section.values))
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["mode", "predictor", "initialisation", "clip", "video", *measures])
-        for section in sections:
-            chosen = section.frames_of("predicted")
-            means = {
-                name: values[..., chosen].mean(axis=-1) for name, values in section.values.items()
-            }
-            for index, row in enumerate(section.rows):
-                for clip, name in enumerate(clips):
-                    cells = [
-                        _cell(float(means[measure][index, clip])) if measure in means else ""
-                        for measure in measures
-                    ]
-                    seed = "" if row.seed is None else row.seed
-                    head = [section.mode, row.kind, seed, name, section.videos[clip]]
-                    writer.writerow([*head, *cells])
-
-
-def write_per_initialisation(path: Path, sections: Sequence[Section]) -> None:
-    """Writes one line per initialisation and measure: what the box plots show."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["mode", "predictor", "initialisation", "measure", "frames", "value"])
-        for section in sections:
-            for measure in (*section.values, *section.singles):
-                scopes: tuple[Scope, ...] = (
-                    ("all",) if measure in section.singles else ("all", "predicted")
-                )
-                for kind in section.kinds():
-                    seeds = [section.rows[index].seed for index in section.of_kind(kind)]
-                    for scope in scopes:
-                        figures = section.per_initialisation(measure, kind, scope)
-                        for seed, value in zip(seeds, figures.tolist(), strict=True):
-                            cells = ["" if seed is None else seed, measure, scope, _cell(value)]
-                            writer.writerow([section.mode, kind, *cells])
+            writer.writerow({name: cell(value) for name, value in asdict(record).items()})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -121,7 +79,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps({"schema": SCHEMA, **content}, allow_nan=False) + "\n")
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """Formats a value with all the digits that mean something, and no more."""
     if value is None:
         return ""

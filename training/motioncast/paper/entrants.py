@@ -52,13 +52,6 @@ def kinds(entrants: Sequence[Entrant]) -> list[str]:
     return list(dict.fromkeys(entrant.kind for entrant in entrants))
 
 
-def first_line(error: Exception) -> str:
-    """Returns the sentence that an error begins with; libraries go on with advice and addresses."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _of_folder(folder: Path, initialisations: int | None) -> list[Entrant]:
     if not folder.is_dir():
         raise EntrantsError(f"predictors: {folder} is not a folder")

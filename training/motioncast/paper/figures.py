@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
-from motioncast.evaluate.latents import LatentFigures, LatentPathPicture
-from motioncast.evaluate.measures import MEASURES, Measure
 from motioncast.evaluate.metrics.latent import ACTIVE_KL_NATS
-from motioncast.evaluate.style import look, new_figure, save
-from motioncast.evaluate.summary import FrameLine, Section
+from motioncast.paper.latents import LatentFigures, LatentPathPicture
+from motioncast.paper.measures import MEASURES, Measure
+from motioncast.paper.style import look, new_figure, save
+from motioncast.paper.summary import FrameLine, Section
 
 OUT_OF_PICTURE = 3.0  # times as far from the best as hold: such a curve may leave the picture
 BANDS = ("vrnn", "rnn", "hold")  # whose intervals are drawn: all of them would hide each other

@@ -1,6 +1,6 @@
 """What better keypoints would be worth: the detector's headroom, with the synthesis as it is.
 
-    python -m motioncast.evaluate.headroom --data videos --checkpoint runs/lite128/model.pt
+    python -m motioncast.laboratory.headroom --data videos --checkpoint runs/lite128/model.pt
 
 The keypoints of some frames of each clip are moved by gradient descent, from where the detector
 found them, until the image that the synthesis makes of the first frame errs least. A large gain
@@ -22,9 +22,9 @@ from tqdm import tqdm
 from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.video_folder import Clip
 from motioncast.evaluate.canvas import as_images
-from motioncast.evaluate.entrants import first_line
+from motioncast.evaluate.markdown import table
 from motioncast.evaluate.metrics.pixels import psnr
-from motioncast.evaluate.report import table
+from motioncast.evaluate.sentences import first_line
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 

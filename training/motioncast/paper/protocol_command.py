@@ -1,7 +1,7 @@
 """Runs one of the paper's experiments and writes its tables, figures and page.
 
     motioncast evaluate m1|m2|bair --data FOLDER --out DIR
-    python -m motioncast.evaluate.protocol_command m1|m2|bair --data FOLDER --out DIR
+    python -m motioncast.paper.protocol_command m1|m2|bair --data FOLDER --out DIR
 
 DIR/<protocol>/ gets README.md with everything, summary.csv, per_frame.csv, per_clip.csv,
 per_initialisation.csv, tests.csv, results.json and the figures.
@@ -22,34 +22,34 @@ from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.clip_cache import ClipCache
 from motioncast.data.cut import CUTS, Cut, cut_clips, window_frames, window_tracks
 from motioncast.data.keypoints import Tracks, cached_tracks
-from motioncast.evaluate.drawing import draw_findings
-from motioncast.evaluate.entrants import Entrant, first_line, load_entrants
-from motioncast.evaluate.experiment import ModeResult, ProtocolClips, forecast_all, run_mode
-from motioncast.evaluate.findings_json import as_json
-from motioncast.evaluate.latents import (
+from motioncast.evaluate.metrics.fvd import FEW_CLIPS, I3D, unavailable
+from motioncast.evaluate.results import (
+    check_replaceable,
+    results_folder,
+    write_json,
+    write_records,
+)
+from motioncast.evaluate.sentences import first_line
+from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.paper.drawing import draw_findings
+from motioncast.paper.entrants import Entrant, load_entrants
+from motioncast.paper.experiment import ModeResult, ProtocolClips, forecast_all, run_mode
+from motioncast.paper.findings_json import as_json
+from motioncast.paper.latents import (
     PATHS,
     LatentPathPicture,
     latent_figures,
     latent_pictures,
     load_vrnns,
 )
-from motioncast.evaluate.metrics.fvd import FEW_CLIPS, I3D, unavailable
-from motioncast.evaluate.protocols import MODES, PROTOCOLS, Mode, Protocol
-from motioncast.evaluate.report import Findings, as_markdown
-from motioncast.evaluate.sections import image_section, keypoint_section
-from motioncast.evaluate.strips import strip_frames
-from motioncast.evaluate.summary import FrameLine, Line, Verdict, per_frame, summarise
-from motioncast.evaluate.summary import verdicts as verdicts_of
-from motioncast.evaluate.tables import (
-    check_replaceable,
-    results_folder,
-    write_json,
-    write_per_clip,
-    write_per_initialisation,
-    write_records,
-)
-from motioncast.models.checkpoint import load_motion_transfer
-from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.paper.protocols import MODES, PROTOCOLS, Mode, Protocol
+from motioncast.paper.report import Findings, as_markdown
+from motioncast.paper.sections import image_section, keypoint_section
+from motioncast.paper.strips import strip_frames
+from motioncast.paper.summary import FrameLine, Line, Verdict, per_frame, summarise
+from motioncast.paper.summary import verdicts as verdicts_of
+from motioncast.paper.tables import write_per_clip, write_per_initialisation
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"  # of a clone
 EXAMPLES = 2

@@ -8,12 +8,12 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from torch import Tensor
 
-from motioncast.evaluate.entrants import Entrant
-from motioncast.evaluate.experiment import ModeResult, Row, Values
 from motioncast.evaluate.metrics.fvd import fvd_of_features
 from motioncast.evaluate.metrics.keypoint_motion import MINIMUM_FRAMES, keypoint_motion_distance
 from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
-from motioncast.evaluate.summary import Section
+from motioncast.paper.entrants import Entrant
+from motioncast.paper.experiment import ModeResult, Row, Values
+from motioncast.paper.summary import Section
 
 
 def keypoint_section(

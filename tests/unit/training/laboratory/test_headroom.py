@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.videos import gradient_frames
 
-from motioncast.evaluate.headroom import headroom, main
+from motioncast.laboratory.headroom import headroom, main
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.shipped import shipped_checkpoint
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from motioncast.evaluate import figures
-from motioncast.evaluate.experiment import REFERENCES, ModeResult
-from motioncast.evaluate.latents import LatentFigures, LatentPathPicture
-from motioncast.evaluate.protocols import Protocol
-from motioncast.evaluate.strips import draw_strip
-from motioncast.evaluate.summary import FrameLine, Section
+from motioncast.paper import figures
+from motioncast.paper.experiment import REFERENCES, ModeResult
+from motioncast.paper.latents import LatentFigures, LatentPathPicture
+from motioncast.paper.protocols import Protocol
+from motioncast.paper.strips import draw_strip
+from motioncast.paper.summary import FrameLine, Section
 
 BOXED = ("vrnn", "rnn", "gru", "var", "hold")  # linear would squeeze the others together
 CURVES = {

@@ -15,12 +15,13 @@ import numpy as np
 from tqdm import tqdm
 
 from motioncast.data.keypoints import Tracks
-from motioncast.evaluate.entrants import Entrant, EntrantsError, first_line
-from motioncast.evaluate.experiment import Values
 from motioncast.evaluate.forecast import Setting, per_clip_errors
 from motioncast.evaluate.metrics.statistics import compare, holm
-from motioncast.evaluate.style import look
-from motioncast.evaluate.summary import CONTENDER, interval_of
+from motioncast.evaluate.sentences import first_line
+from motioncast.paper.entrants import Entrant, EntrantsError
+from motioncast.paper.experiment import Values
+from motioncast.paper.style import look
+from motioncast.paper.summary import CONTENDER, interval_of
 
 SURE = 0.05
 

@@ -6,8 +6,6 @@ mean infinite.
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,10 +13,8 @@ from torch import Tensor
 
 from motioncast.evaluate.canvas import Frames, as_images
 from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
-from motioncast.evaluate.metrics.pixels import as_frames, pixel_quality
+from motioncast.evaluate.metrics.pixels import ROUNDING_PSNR_DB, as_frames, pixel_quality
 from motioncast.models.motion_transfer import MotionTransfer
-
-ROUNDING_PSNR_DB = 10 * math.log10(12 * 255**2)  # rounding to 8 bits errs by 1/12 step squared
 
 Figures = dict[str, npt.NDArray[np.float64]]  # by measure (see measures.py), (T,) each
 

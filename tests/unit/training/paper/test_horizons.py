@@ -9,11 +9,11 @@ import torch
 from support.random_networks import random_vrnn
 
 from motioncast.data.keypoints import Tracks, save_tracks
-from motioncast.evaluate import horizons_command
-from motioncast.evaluate.experiment import Values
-from motioncast.evaluate.horizons import horizon_lines, horizon_verdicts, verdict_sentence
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.paper import horizons_command
+from motioncast.paper.experiment import Values
+from motioncast.paper.horizons import horizon_lines, horizon_verdicts, verdict_sentence
 
 CLIPS = 8
 

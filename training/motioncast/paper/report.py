@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from motioncast.evaluate.latents import LatentFigures, LatentPathPicture
-from motioncast.evaluate.measures import MEASURES
+from motioncast.evaluate.markdown import table
 from motioncast.evaluate.metrics.pixels import scales_that_fit
-from motioncast.evaluate.protocols import Protocol
-from motioncast.evaluate.style import look
-from motioncast.evaluate.summary import CONTENDER, Line, Section, Verdict
+from motioncast.paper.latents import LatentFigures, LatentPathPicture
+from motioncast.paper.measures import MEASURES
+from motioncast.paper.protocols import Protocol
+from motioncast.paper.style import look
+from motioncast.paper.summary import CONTENDER, Line, Section, Verdict
 
 HEADINGS = {
     "keypoints": "Keypoints",
@@ -66,12 +67,6 @@ def as_markdown(findings: Findings) -> str:
         parts += _section(findings, section)
     parts += _latents(findings)
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Formats a Markdown table; all columns but the first are aligned right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _section(findings: Findings, section: Section) -> list[str]:

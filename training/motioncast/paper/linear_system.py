@@ -6,9 +6,9 @@
 Every coordinate of every keypoint swings by itself, with a period of its own. The optimal forecast
 is the Kalman filter's (for no observation noise, A^h times the last two frames).
 
-    python -m motioncast.evaluate.linear_system --out FOLDER [SYSTEM]
+    python -m motioncast.paper.linear_system --out FOLDER [SYSTEM]
     motioncast train predictor --data FOLDER/train.npz --out FOLDER/vrnn_0
-    python -m motioncast.evaluate.linear_system --judge FOLDER/vrnn_0/predictor.pt [SYSTEM]
+    python -m motioncast.paper.linear_system --judge FOLDER/vrnn_0/predictor.pt [SYSTEM]
 
 The first writes tracks to train on, the last prints the free-running error of predictors over the
 optimum, by horizon, on clips of their own; SYSTEM stands for the same options in both.
@@ -145,7 +145,7 @@ def as_tracks(clips: Tensor) -> Tracks:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes tracks of a system, or compares predictors with its optimum."""
     parser = argparse.ArgumentParser(
-        prog="python -m motioncast.evaluate.linear_system",
+        prog="python -m motioncast.paper.linear_system",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

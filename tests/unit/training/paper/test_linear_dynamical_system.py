@@ -9,7 +9,6 @@ from torch.testing import assert_close
 
 from motioncast.data.keypoints import load_tracks
 from motioncast.evaluate.forecast import Setting
-from motioncast.evaluate.linear_system import LinearSystem, main, over_optimum
 from motioncast.models.predictors.checkpoint import build_predictor, save_predictor
 from motioncast.models.predictors.gap_filling import (
     continue_free,
@@ -21,6 +20,7 @@ from motioncast.models.predictors.gap_filling import (
 )
 from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.var import Window
+from motioncast.paper.linear_system import LinearSystem, main, over_optimum
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.predictor_training import PredictorTraining
 from motioncast.train.settings import Schedule

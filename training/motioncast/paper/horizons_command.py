@@ -1,7 +1,7 @@
 """Compares all predictors of a folder horizon by horizon, and writes a page about it.
 
     motioncast evaluate horizons --tracks TRACKS.npz --predictors FOLDER --out DIR
-    python -m motioncast.evaluate.horizons_command (the same)
+    python -m motioncast.paper.horizons_command (the same)
 
 DIR gets horizons/README.md, horizons.csv, coverage.csv, tests.csv, per_clip.csv, results.json and
 the figure.
@@ -18,11 +18,20 @@ import torch
 
 from motioncast.data.keypoints import Tracks, every_window, load_tracks
 from motioncast.evaluate.coverage import CoverageLine, coverage_lines, coverage_rows
-from motioncast.evaluate.entrants import Entrant, first_line, kinds, load_entrants
-from motioncast.evaluate.experiment import Values
-from motioncast.evaluate.figures import error_per_horizon
 from motioncast.evaluate.forecast import Setting
-from motioncast.evaluate.horizons import (
+from motioncast.evaluate.markdown import table
+from motioncast.evaluate.provenance import provenance, sha256
+from motioncast.evaluate.results import (
+    check_replaceable,
+    results_folder,
+    write_json,
+    write_records,
+)
+from motioncast.evaluate.sentences import first_line
+from motioncast.paper.entrants import Entrant, kinds, load_entrants
+from motioncast.paper.experiment import Values
+from motioncast.paper.figures import error_per_horizon
+from motioncast.paper.horizons import (
     ClipLine,
     HorizonLine,
     HorizonVerdict,
@@ -31,16 +40,8 @@ from motioncast.evaluate.horizons import (
     horizon_verdicts,
     verdict_sentence,
 )
-from motioncast.evaluate.provenance import provenance, sha256
-from motioncast.evaluate.report import table
-from motioncast.evaluate.style import look
-from motioncast.evaluate.summary import CONTENDER, FrameLine
-from motioncast.evaluate.tables import (
-    check_replaceable,
-    results_folder,
-    write_json,
-    write_records,
-)
+from motioncast.paper.style import look
+from motioncast.paper.summary import CONTENDER, FrameLine
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

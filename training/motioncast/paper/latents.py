@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.evaluate.entrants import Entrant
 from motioncast.evaluate.metrics.keypoints import diversity
 from motioncast.evaluate.metrics.latent import latent_path, latent_use
 from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
@@ -34,6 +33,7 @@ from motioncast.evaluate.metrics.manifold import (
 from motioncast.models.predictors.checkpoint import load_predictor
 from motioncast.models.predictors.gap_filling import sampled
 from motioncast.models.predictors.vrnn import VRNN
+from motioncast.paper.entrants import Entrant
 
 COVERAGE_LEVEL = 0.9
 SAMPLES_FOR_COVERAGE = 19  # below, no interval of 90 % can be stated

@@ -9,20 +9,19 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from motioncast.evaluate.entrants import Entrant
-from motioncast.evaluate.experiment import ModeResult, Row
-from motioncast.evaluate.sections import image_section, keypoint_section
-from motioncast.evaluate.summary import Line, Section, per_frame, summarise, verdicts
-from motioncast.evaluate.tables import (
+from motioncast.evaluate.results import (
     RESULTS,
     ResultsError,
     results_folder,
     write_json,
-    write_per_clip,
-    write_per_initialisation,
     write_records,
 )
 from motioncast.models.predictors.gap_filling import hold
+from motioncast.paper.entrants import Entrant
+from motioncast.paper.experiment import ModeResult, Row
+from motioncast.paper.sections import image_section, keypoint_section
+from motioncast.paper.summary import Line, Section, per_frame, summarise, verdicts
+from motioncast.paper.tables import write_per_clip, write_per_initialisation
 
 ROWS = (Row("vrnn", 0), Row("vrnn", 1), Row("rnn", 0), Row("rnn", 1), Row("hold"))
 MASK = np.array([True, False, False])

@@ -14,8 +14,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from motioncast.evaluate.experiment import REFERENCES, Row, Values
-from motioncast.evaluate.measures import MEASURES
 from motioncast.evaluate.metrics.statistics import (
     Interval,
     compare,
@@ -24,6 +22,8 @@ from motioncast.evaluate.metrics.statistics import (
     interval_over_clips,
     interval_over_initialisations,
 )
+from motioncast.paper.experiment import REFERENCES, Row, Values
+from motioncast.paper.measures import MEASURES
 
 CONTENDER = "vrnn"
 FRAME_RESAMPLES = 1000  # one interval per frame and curve: there are thousands

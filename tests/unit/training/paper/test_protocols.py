@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from motioncast.evaluate.protocols import PROTOCOLS, relative_motion, transfer_sources
+from motioncast.paper.protocols import PROTOCOLS, relative_motion, transfer_sources
 from motioncast.timeline.motion import RelativeMotion
 from motioncast.timeline.origin import Origin
 

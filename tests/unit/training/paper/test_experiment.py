@@ -10,20 +10,20 @@ from support.random_networks import random_motion_transfer, random_vrnn
 from torch import Tensor
 from torch.testing import assert_close
 
-from motioncast.evaluate.entrants import Entrant, EntrantsError, load_entrants
-from motioncast.evaluate.experiment import (
+from motioncast.models.configurations import LITE64
+from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.models.predictors.checkpoint import save_predictor
+from motioncast.models.predictors.gap_filling import SIMPLE
+from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.paper.entrants import Entrant, EntrantsError, load_entrants
+from motioncast.paper.experiment import (
     COPIED_SOURCE,
     ModeResult,
     ProtocolClips,
     forecast_all,
     run_mode,
 )
-from motioncast.evaluate.protocols import Mode, Protocol
-from motioncast.models.configurations import LITE64
-from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.models.predictors.checkpoint import save_predictor
-from motioncast.models.predictors.gap_filling import SIMPLE
-from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.paper.protocols import Mode, Protocol
 
 FRAMES = 6
 SHORT = Protocol("short", 2, 4, FRAMES, 5, "2 observed, 4 predicted", "")

@@ -9,11 +9,11 @@ import pytest
 from support.random_networks import random_motion_transfer, random_vrnn
 from support.videos import gradient_frames, write_video
 
-from motioncast.evaluate import protocol_command
 from motioncast.models.checkpoint import save_motion_transfer
 from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.paper import protocol_command
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from motioncast.evaluate.canvas import Frames
-from motioncast.evaluate.experiment import ALL_KEYPOINTS, Example
-from motioncast.evaluate.protocols import Protocol
-from motioncast.evaluate.style import look, new_figure, save
+from motioncast.paper.experiment import ALL_KEYPOINTS, Example
+from motioncast.paper.protocols import Protocol
+from motioncast.paper.style import look, new_figure, save
 
 STRIP_ROWS = ("vrnn", "rnn", "hold")
 OBSERVED_COLOUR, PREDICTED_COLOUR = "#009E73", "#D55E00"
