@@ -1,1 +1,1 @@
-"""The command line, `motioncast`: serve, stream, demo, bench, export, train, evaluate, info."""
+"""The command line, `motioncast`: serve, stream, demo, bench, export, train, evaluate, paper."""

@@ -11,7 +11,7 @@ from motioncast.cli.commands.bench import bench
 from motioncast.cli.commands.bench_batching import bench_batching
 from motioncast.cli.commands.bench_pipelines import bench_pipelines
 from motioncast.cli.commands.bench_transport import bench_transport
-from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, models, train
+from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, models, paper, train
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.evaluate_stream import evaluate_stream
 from motioncast.cli.commands.info import info
@@ -56,3 +56,4 @@ app.command(context_settings=PASS_ON)(models)
 app.add_typer(train, name="train")
 evaluate.command("stream")(evaluate_stream)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(paper, name="paper")

@@ -16,6 +16,7 @@ Shapes: T frames, C channels, H x W pixels; values in [0, 1].
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -28,6 +29,7 @@ WINDOW_DEVIATION: Final = 1.5
 C1, C2 = 0.01**2, 0.03**2
 SCALE_WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003
 PSNR_OF_IDENTICAL_DB: Final = 100.0  # their PSNR has no bound; a mean over frames needs one
+ROUNDING_PSNR_DB: Final = 10 * math.log10(12 * 255**2)  # rounding to 8 bits errs by step^2 / 12
 
 _BLOCK: Final = 64  # pixels per matrix product: most of a larger band matrix is zeros
 

@@ -35,7 +35,7 @@ LEFT_OUT: Final = {
     r"serve models$": "serves until it is stopped: integration/cli/test_model_server.py",
     r"serve (--pipeline|orchestrator|keypoint)": "integration/cli/test_commands.py",
     r"serve --models": "serves until it is stopped: as `motioncast serve` does, which runs",
-    r"evaluate m1 ": "takes videos of 64 frames and five trained predictors: the paper's",
+    r"paper m1 ": "takes videos of 64 frames and five trained predictors: the paper's",
     r"--also photographs|lite128_adversarial": "needs photographs and other videos than the clip",
     r"train predictor .*--seeds": "five trainings of what one of the same page is",
     r"face_tracks|config face256 ": "needs sets of faces that are not in the repository",

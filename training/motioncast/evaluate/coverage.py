@@ -2,7 +2,7 @@
 
     stated(h)  = share of true x and y within forecast +- half width, h frames after the last
                  observed one
-    sampled(h) = the same for the central 90 % of paths drawn at random (metrics/likelihood.py)
+    sampled(h) = the same for the central 90 % of paths drawn at random (metrics.likelihood)
     width(h)   = mean width of the stated interval, pixels at 256
 
 A calibrated predictor has 0.9 in both rows; the narrower its interval, the more it knows.
@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
-from motioncast.evaluate.metrics.likelihood import interval_coverage
+from motioncast.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
+from motioncast.metrics.likelihood import interval_coverage
 from motioncast.models.predictors.checkpoint import VAR, load_predictor
 from motioncast.models.predictors.gap_filling import continue_with_interval, sampled
 from motioncast.models.predictors.interval import LEVEL

@@ -19,7 +19,7 @@ Shapes: I initialisations, C clips, B windows, M observed frames, N horizon, K k
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -28,59 +28,11 @@ from torch import Tensor
 from motioncast.data.keypoints import every_window, load_tracks
 from motioncast.evaluate.coverage import coverage_lines, coverage_rows
 from motioncast.evaluate.gating import gating_lines, gating_table
-from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
+from motioncast.evaluate.markdown import table
+from motioncast.metrics.forecast import Setting, per_clip_errors
 from motioncast.models.predictors.checkpoint import load_forecaster, predictor_files
-from motioncast.models.predictors.gap_filling import SIMPLE, Predictor, continue_free, hold
+from motioncast.models.predictors.gap_filling import SIMPLE, Predictor, hold
 from motioncast.train.configuration import load_configuration
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """Which windows are forecast."""
-
-    observed_frames: int = 10
-    horizon_frames: int = 12
-    stride_frames: int = 1  # between the starts of windows
-
-    @property
-    def length(self) -> int:
-        """M + N, the frames of a window."""
-        return self.observed_frames + self.horizon_frames
-
-
-def window_errors(predictor: Predictor, windows: Tensor, setting: Setting) -> Tensor:
-    """Returns the mean distance in pixels at 256 of every window (B, N), for horizons 1 to N.
-
-    windows: (B, M + N, K, 3); only their first M frames reach the predictor.
-    """
-    errors = []
-    for batch in torch.split(windows, 512):
-        known, future = batch[:, : setting.observed_frames], batch[:, setting.observed_frames :]
-        forecast = continue_free(predictor, known, setting.horizon_frames)  # (b, N, K, 3)
-        errors.append(average_keypoint_distance(forecast, future).float())
-    return torch.cat(errors)
-
-
-def forecast_error(predictor: Predictor, windows: Tensor, setting: Setting) -> Tensor:
-    """Returns the mean distance in pixels at 256 (N,) over windows (B, M + N, K, 3)."""
-    return window_errors(predictor, windows, setting).mean(dim=0)
-
-
-def per_clip_errors(predictor: Predictor, clips: Sequence[Tensor], setting: Setting) -> Tensor:
-    """Returns the mean distance in pixels at 256 over the windows of every clip (C, N).
-
-    Clips (T, K, 3) shorter than a window are left out; ValueError when none is left.
-    """
-    windows = [
-        every_window([clip], setting.length, setting.stride_frames)
-        for clip in clips
-        if len(clip) >= setting.length
-    ]
-    if not windows:
-        raise ValueError(f"clips: none has {setting.length} frames")
-    errors = window_errors(predictor, torch.cat(windows), setting)
-    by_clip = torch.split(errors, [len(each) for each in windows])
-    return torch.stack([clip.mean(dim=0) for clip in by_clip])
 
 
 def compare(
@@ -101,12 +53,8 @@ def relative_to_motion(errors: Tensor, clips: Sequence[Tensor], setting: Setting
 def as_table(errors: Mapping[str, Sequence[float]]) -> str:
     """Formats the comparison as a Markdown table."""
     horizons = range(1, min(map(len, errors.values())) + 1)
-    rows = [
-        ["horizon", *map(str, horizons)],
-        ["---"] * (len(horizons) + 1),
-        *([name, *(f"{error[h - 1]:.3f}" for h in horizons)] for name, error in errors.items()),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [[name, *(f"{error[h - 1]:.3f}" for h in horizons)] for name, error in errors.items()]
+    return table(["horizon", *map(str, horizons)], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

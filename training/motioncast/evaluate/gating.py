@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from motioncast.evaluate.metrics.keypoints import keypoint_distance
+from motioncast.evaluate.markdown import table
+from motioncast.metrics.keypoints import keypoint_distance
 from motioncast.models.predictors.checkpoint import VAR, load_predictor
 from motioncast.models.predictors.gap_filling import SIMPLE, Predictor
 from motioncast.models.predictors.recurrent import RecurrentPredictor
@@ -105,11 +106,11 @@ def gating_lines(
 def gating_table(lines: Sequence[GatingLine]) -> str:
     """Formats shares as a Markdown table, a column for every bound."""
     bounds = list(dict.fromkeys(line.bound_pixels for line in lines))
-    rows = [["bound", *(f"{bound:g}" for bound in bounds)], ["---"] * (len(bounds) + 1)]
+    rows = []
     for name in dict.fromkeys(line.predictor for line in lines):
         own = [line for line in lines if line.predictor == name]
         rows.append([name, *(f"{line.sent:.3f}" for line in own)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table(["bound", *(f"{bound:g}" for bound in bounds)], rows)
 
 
 def _share(predictor: Predictor, clip: Tensor, gate: Gate) -> float:

@@ -24,7 +24,7 @@ from torch import Tensor
 from motioncast.data.augmentation import transform
 from motioncast.evaluate.canvas import Frames, as_images
 from motioncast.evaluate.metrics.flicker import LEVELS, noise_level, still_pixels
-from motioncast.evaluate.metrics.stability import (
+from motioncast.metrics.stability import (
     equivariance_error,
     jitter,
     jumps,

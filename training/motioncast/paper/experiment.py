@@ -20,11 +20,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.evaluate.canvas import Canvas, Frames
-from motioncast.evaluate.metrics.fvd import I3D
 from motioncast.evaluate.sentences import first_line
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.paper.entrants import Entrant, EntrantsError
 from motioncast.paper.judge import Figures, Judge
+from motioncast.paper.metrics.fvd import I3D
 from motioncast.paper.protocols import Mode, Protocol, relative_motion, transfer_sources
 
 ALL_KEYPOINTS = "all keypoints"  # nothing forecast: what the synthesis alone can do

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
-from motioncast.evaluate.metrics.latent import ACTIVE_KL_NATS
 from motioncast.paper.latents import LatentFigures, LatentPathPicture
 from motioncast.paper.measures import MEASURES, Measure
+from motioncast.paper.metrics.latent import ACTIVE_KL_NATS
 from motioncast.paper.style import look, new_figure, save
 from motioncast.paper.summary import FrameLine, Section
 

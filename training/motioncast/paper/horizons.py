@@ -15,11 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from motioncast.data.keypoints import Tracks
-from motioncast.evaluate.forecast import Setting, per_clip_errors
-from motioncast.evaluate.metrics.statistics import compare, holm
 from motioncast.evaluate.sentences import first_line
+from motioncast.metrics.forecast import Setting, per_clip_errors
 from motioncast.paper.entrants import Entrant, EntrantsError
 from motioncast.paper.experiment import Values
+from motioncast.paper.metrics.statistics import compare, holm
 from motioncast.paper.style import look
 from motioncast.paper.summary import CONTENDER, interval_of
 

@@ -1,6 +1,6 @@
 """Compares all predictors of a folder horizon by horizon, and writes a page about it.
 
-    motioncast evaluate horizons --tracks TRACKS.npz --predictors FOLDER --out DIR
+    motioncast paper horizons --tracks TRACKS.npz --predictors FOLDER --out DIR
     python -m motioncast.paper.horizons_command (the same)
 
 DIR gets horizons/README.md, horizons.csv, coverage.csv, tests.csv, per_clip.csv, results.json and
@@ -18,7 +18,6 @@ import torch
 
 from motioncast.data.keypoints import Tracks, every_window, load_tracks
 from motioncast.evaluate.coverage import CoverageLine, coverage_lines, coverage_rows
-from motioncast.evaluate.forecast import Setting
 from motioncast.evaluate.markdown import table
 from motioncast.evaluate.provenance import provenance, sha256
 from motioncast.evaluate.results import (
@@ -28,6 +27,7 @@ from motioncast.evaluate.results import (
     write_records,
 )
 from motioncast.evaluate.sentences import first_line
+from motioncast.metrics.forecast import Setting
 from motioncast.paper.entrants import Entrant, kinds, load_entrants
 from motioncast.paper.experiment import Values
 from motioncast.paper.figures import error_per_horizon
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
 
     lines, verdicts = horizon_lines(errors), horizon_verdicts(errors)
-    command = shlex.join(["motioncast", "evaluate", "horizons", *arguments])
+    command = shlex.join(["motioncast", "paper", "horizons", *arguments])
     page = as_page(lines, verdicts, intervals, setting, str(options.tracks), notes, command)
     with results_folder(folder, options.force) as unfinished:
         error_per_horizon(unfinished / "horizons", _curves(lines), "forecast_error")
@@ -231,7 +231,7 @@ def _clip_lines(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="motioncast evaluate horizons",
+        prog="motioncast paper horizons",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

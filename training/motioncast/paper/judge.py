@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from motioncast.evaluate.canvas import Frames, as_images
-from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
 from motioncast.evaluate.metrics.pixels import ROUNDING_PSNR_DB, as_frames, pixel_quality
+from motioncast.metrics.keypoints import average_keypoint_distance
 from motioncast.models.motion_transfer import MotionTransfer
 
 Figures = dict[str, npt.NDArray[np.float64]]  # by measure (see measures.py), (T,) each

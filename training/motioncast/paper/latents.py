@@ -18,10 +18,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.evaluate.metrics.keypoints import diversity
-from motioncast.evaluate.metrics.latent import latent_path, latent_use
-from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
-from motioncast.evaluate.metrics.manifold import (
+from motioncast.metrics.keypoints import diversity
+from motioncast.metrics.likelihood import interval_coverage, likelihood_bound
+from motioncast.models.predictors.checkpoint import load_predictor
+from motioncast.models.predictors.gap_filling import sampled
+from motioncast.models.predictors.vrnn import VRNN
+from motioncast.paper.entrants import Entrant
+from motioncast.paper.metrics.latent import latent_path, latent_use
+from motioncast.paper.metrics.manifold import (
     Distinctness,
     Lipschitz,
     Neighbourhoods,
@@ -30,10 +34,6 @@ from motioncast.evaluate.metrics.manifold import (
     lipschitz,
     neighbourhoods,
 )
-from motioncast.models.predictors.checkpoint import load_predictor
-from motioncast.models.predictors.gap_filling import sampled
-from motioncast.models.predictors.vrnn import VRNN
-from motioncast.paper.entrants import Entrant
 
 COVERAGE_LEVEL = 0.9
 SAMPLES_FOR_COVERAGE = 19  # below, no interval of 90 % can be stated

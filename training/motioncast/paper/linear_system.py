@@ -6,9 +6,9 @@
 Every coordinate of every keypoint swings by itself, with a period of its own. The optimal forecast
 is the Kalman filter's (for no observation noise, A^h times the last two frames).
 
-    python -m motioncast.paper.linear_system --out FOLDER [SYSTEM]
+    motioncast paper linear-system --out FOLDER [SYSTEM]
     motioncast train predictor --data FOLDER/train.npz --out FOLDER/vrnn_0
-    python -m motioncast.paper.linear_system --judge FOLDER/vrnn_0/predictor.pt [SYSTEM]
+    motioncast paper linear-system --judge FOLDER/vrnn_0/predictor.pt [SYSTEM]
 
 The first writes tracks to train on, the last prints the free-running error of predictors over the
 optimum, by horizon, on clips of their own; SYSTEM stands for the same options in both.
@@ -26,8 +26,9 @@ import torch
 from torch import Tensor
 
 from motioncast.data.keypoints import Tracks, save_tracks
-from motioncast.evaluate.forecast import Setting, as_table, per_clip_errors
-from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
+from motioncast.evaluate.forecast import as_table
+from motioncast.metrics.forecast import Setting, per_clip_errors
+from motioncast.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from motioncast.models.predictors.checkpoint import load_forecaster
 from motioncast.models.predictors.gap_filling import SIMPLE, Predictor, check_timeline, fill
 
@@ -145,7 +146,7 @@ def as_tracks(clips: Tensor) -> Tracks:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes tracks of a system, or compares predictors with its optimum."""
     parser = argparse.ArgumentParser(
-        prog="python -m motioncast.paper.linear_system",
+        prog="motioncast paper linear-system",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

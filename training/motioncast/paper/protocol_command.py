@@ -1,6 +1,6 @@
 """Runs one of the paper's experiments and writes its tables, figures and page.
 
-    motioncast evaluate m1|m2|bair --data FOLDER --out DIR
+    motioncast paper m1|m2|bair --data FOLDER --out DIR
     python -m motioncast.paper.protocol_command m1|m2|bair --data FOLDER --out DIR
 
 DIR/<protocol>/ gets README.md with everything, summary.csv, per_frame.csv, per_clip.csv,
@@ -22,7 +22,6 @@ from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.clip_cache import ClipCache
 from motioncast.data.cut import CUTS, Cut, cut_clips, window_frames, window_tracks
 from motioncast.data.keypoints import Tracks, cached_tracks
-from motioncast.evaluate.metrics.fvd import FEW_CLIPS, I3D, unavailable
 from motioncast.evaluate.results import (
     check_replaceable,
     results_folder,
@@ -43,6 +42,7 @@ from motioncast.paper.latents import (
     latent_pictures,
     load_vrnns,
 )
+from motioncast.paper.metrics.fvd import FEW_CLIPS, I3D, unavailable
 from motioncast.paper.protocols import MODES, PROTOCOLS, Mode, Protocol
 from motioncast.paper.report import Findings, as_markdown
 from motioncast.paper.sections import image_section, keypoint_section
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
     for note in prepared.notes:
         print(note)
-    command = shlex.join(["motioncast", "evaluate", *arguments])
+    command = shlex.join(["motioncast", "paper", *arguments])
     with results_folder(folder, options.force) as unfinished:
         run(prepared, options, command, unfinished)
     print(f"{folder / 'README.md'}: the results")
@@ -254,7 +254,7 @@ def _positive(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="motioncast evaluate",
+        prog="motioncast paper",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

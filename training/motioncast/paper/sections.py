@@ -8,11 +8,11 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from torch import Tensor
 
-from motioncast.evaluate.metrics.fvd import fvd_of_features
-from motioncast.evaluate.metrics.keypoint_motion import MINIMUM_FRAMES, keypoint_motion_distance
-from motioncast.evaluate.metrics.keypoints import average_keypoint_distance
+from motioncast.metrics.keypoints import average_keypoint_distance
 from motioncast.paper.entrants import Entrant
 from motioncast.paper.experiment import ModeResult, Row, Values
+from motioncast.paper.metrics.fvd import fvd_of_features
+from motioncast.paper.metrics.keypoint_motion import MINIMUM_FRAMES, keypoint_motion_distance
 from motioncast.paper.summary import Section
 
 

@@ -14,7 +14,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from motioncast.evaluate.metrics.statistics import (
+from motioncast.paper.experiment import REFERENCES, Row, Values
+from motioncast.paper.measures import MEASURES
+from motioncast.paper.metrics.statistics import (
     Interval,
     compare,
     compare_initialisations,
@@ -22,8 +24,6 @@ from motioncast.evaluate.metrics.statistics import (
     interval_over_clips,
     interval_over_initialisations,
 )
-from motioncast.paper.experiment import REFERENCES, Row, Values
-from motioncast.paper.measures import MEASURES
 
 CONTENDER = "vrnn"
 FRAME_RESAMPLES = 1000  # one interval per frame and curve: there are thousands

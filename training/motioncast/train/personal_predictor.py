@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from motioncast.data.keypoints import Tracks, every_window
 from motioncast.data.own_videos import HELD_OUT_FRAMES, LEARNED_FRAMES
-from motioncast.evaluate.forecast import Setting
+from motioncast.metrics.forecast import Setting
 from motioncast.models.predictors.checkpoint import load_predictor
 from motioncast.models.predictors.vrnn import VRNN
 from motioncast.train.calibration import calibrate

@@ -19,9 +19,9 @@ from motioncast.data.faces import FaceSampler
 from motioncast.data.own_videos import OwnVideos
 from motioncast.data.pairs import PairSampler, Pool
 from motioncast.data.video_folder import Clip
-from motioncast.evaluate.metrics.pixels import ROUNDING_PSNR_DB, psnr
 from motioncast.models.checkpoint import save_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.quality.pixels import ROUNDING_PSNR_DB, psnr
 from motioncast.train.face_reconstruction import FaceTraining
 from motioncast.train.journal import Journal, read_log
 from motioncast.train.personal_faces import FACE_SETTINGS, own_faces
@@ -94,8 +94,9 @@ class Tails:
         for first, tail in self._videos:
             for source in (first, tail[:1]):
                 frames = (rebuild(source, tail[1:]).clamp(0, 1) * 255).round() / 255
-                values.append(psnr(frames, tail[1:]).clamp(max=ROUNDING_PSNR_DB).mean())
-        return float(torch.stack(values).mean())
+                quality = psnr(frames.double().numpy(), tail[1:].double().numpy())
+                values.append(np.minimum(quality, ROUNDING_PSNR_DB).mean())
+        return float(np.mean(values))
 
 
 def fine_tune(

@@ -25,7 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.keypoints import Tracks, TracksError, every_window, load_tracks
-from motioncast.evaluate.forecast import Setting, forecast_error
+from motioncast.metrics.forecast import Setting, forecast_error
 from motioncast.models.predictors.checkpoint import (
     KINDS,
     load_predictor,

@@ -1,4 +1,4 @@
-"""`motioncast train | evaluate | export | models`: programs that read their own options."""
+"""`motioncast train | evaluate | paper | export | models`: programs that read their own options."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ PASS_ON: Final = {
 
 train = typer.Typer(help="Train a network on your own videos.", no_args_is_help=True)
 evaluate = typer.Typer(help="Measure trained networks on held-out videos.", no_args_is_help=True)
+paper = typer.Typer(help="Reproduce the paper's experiments.", no_args_is_help=True)
 
 
 @train.command("synthesis", context_settings=PASS_ON)
@@ -67,28 +68,38 @@ def evaluate_forecast(context: typer.Context) -> None:
     _run("motioncast.evaluate.forecast", context)
 
 
-@evaluate.command("m1", context_settings=PASS_ON)
-def evaluate_m1(context: typer.Context) -> None:
-    """The paper's M1: 5 frames observed, 27 predicted; tables, figures and a page."""
+@paper.command("m1", context_settings=PASS_ON)
+@evaluate.command("m1", context_settings=PASS_ON, hidden=True)
+def paper_m1(context: typer.Context) -> None:
+    """M1: 5 frames observed, 27 predicted; tables, figures and a page."""
     _run("motioncast.paper.protocol_command", context, "m1")
 
 
-@evaluate.command("m2", context_settings=PASS_ON)
-def evaluate_m2(context: typer.Context) -> None:
-    """The paper's M2: every other frame observed, over 32 frames."""
+@paper.command("m2", context_settings=PASS_ON)
+@evaluate.command("m2", context_settings=PASS_ON, hidden=True)
+def paper_m2(context: typer.Context) -> None:
+    """M2: every other frame observed, over 32 frames."""
     _run("motioncast.paper.protocol_command", context, "m2")
 
 
-@evaluate.command("bair", context_settings=PASS_ON)
-def evaluate_bair(context: typer.Context) -> None:
-    """The paper's BAIR protocol: 5 frames observed, 25 predicted."""
+@paper.command("bair", context_settings=PASS_ON)
+@evaluate.command("bair", context_settings=PASS_ON, hidden=True)
+def paper_bair(context: typer.Context) -> None:
+    """BAIR: 5 frames observed, 25 predicted."""
     _run("motioncast.paper.protocol_command", context, "bair")
 
 
-@evaluate.command("horizons", context_settings=PASS_ON)
-def evaluate_horizons(context: typer.Context) -> None:
+@paper.command("horizons", context_settings=PASS_ON)
+@evaluate.command("horizons", context_settings=PASS_ON, hidden=True)
+def paper_horizons(context: typer.Context) -> None:
     """Whether the VRNN beats every other predictor at horizons 1 to 12, and how surely."""
     _run("motioncast.paper.horizons_command", context)
+
+
+@paper.command("linear-system", context_settings=PASS_ON)
+def paper_linear_system(context: typer.Context) -> None:
+    """How close predictors come to the optimum where it is known: a linear dynamical system."""
+    _run("motioncast.paper.linear_system", context)
 
 
 def export(context: typer.Context) -> None:

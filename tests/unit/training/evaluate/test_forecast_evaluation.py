@@ -9,15 +9,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from motioncast.data.keypoints import Tracks, save_tracks
-from motioncast.evaluate.forecast import (
-    Setting,
-    as_table,
-    compare,
-    forecast_error,
-    main,
-    per_clip_errors,
-    relative_to_motion,
-)
+from motioncast.evaluate.forecast import as_table, compare, main, relative_to_motion
+from motioncast.metrics.forecast import Setting, forecast_error, per_clip_errors
 from motioncast.models.predictors.checkpoint import build_predictor, save_predictor
 from motioncast.models.predictors.gap_filling import damped, free_running, hold, linear
 from motioncast.models.predictors.recurrent import PredictorSizes
@@ -97,7 +90,7 @@ def test_the_table_names_horizons_and_predictors() -> None:
     table = as_table({"hold": [1.0, 2.0, 3.0, 4.0, 5.0]})
     assert table.splitlines() == [
         "| horizon | 1 | 2 | 3 | 4 | 5 |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
         "| hold | 1.000 | 2.000 | 3.000 | 4.000 | 5.000 |",
     ]
 

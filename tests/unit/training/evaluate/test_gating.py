@@ -84,6 +84,6 @@ def test_the_table_has_a_row_for_every_predictor_and_a_column_for_every_bound(
     assert {line.predictor for line in lines} == {"hold", "damped", "gru"}
     assert gating_table(lines).splitlines()[:3] == [
         "| bound | 2 | 4 |",
-        "| --- | --- | --- |",
+        "| --- | ---: | ---: |",
         "| hold | 1.000 | 0.500 |",
     ]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from motioncast.evaluate.metrics.keypoints import (
+from motioncast.metrics.keypoints import (
     average_keypoint_distance,
     diversity,
     keypoint_distance,

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.integrate import quad
 from torch import Tensor
 
-from motioncast.evaluate.metrics.likelihood import interval_coverage, likelihood_bound
+from motioncast.metrics.likelihood import interval_coverage, likelihood_bound
 from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.vrnn import MINIMUM_SCALE, MINIMUM_STD, VRNN
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from motioncast.evaluate.metrics.stability import (
+from motioncast.metrics.stability import (
     equivariance_error,
     jitter,
     jumps,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from motioncast.data.keypoints import load_tracks
-from motioncast.evaluate.forecast import Setting
+from motioncast.metrics.forecast import Setting
 from motioncast.models.predictors.checkpoint import build_predictor, save_predictor
 from motioncast.models.predictors.gap_filling import (
     continue_free,

@@ -5,7 +5,6 @@ Here are only the doors: what forms a clip may have, and tensors in and out. Res
 Shapes: T frames, C channels, H x W pixels; values in [0, 1].
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from motioncast.quality import pixels
-from motioncast.quality.pixels import SCALE_WEIGHTS, scales_that_fit
+from motioncast.quality.pixels import ROUNDING_PSNR_DB, SCALE_WEIGHTS, scales_that_fit
 
 __all__ = [
     "ROUNDING_PSNR_DB",
@@ -31,8 +30,6 @@ __all__ = [
     "ssim",
     "ssim_and_ms_ssim",
 ]
-
-ROUNDING_PSNR_DB = 10 * math.log10(12 * 255**2)  # rounding to 8 bits errs by 1/12 step squared
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from motioncast.evaluate.metrics.frechet import frechet_distance_of_samples
+from motioncast.paper.metrics.frechet import frechet_distance_of_samples
 
 FEATURES = 400  # the classes of Kinetics-400
 MINIMUM_FRAMES = 10

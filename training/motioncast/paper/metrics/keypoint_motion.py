@@ -22,8 +22,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from motioncast.evaluate.metrics.frechet import frechet_distance_of_samples
-from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
+from motioncast.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
+from motioncast.paper.metrics.frechet import frechet_distance_of_samples
 
 DIRECTIONS = 8
 FRAMES_PER_STRETCH = 4

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from motioncast.evaluate.metrics.frechet import GaussianMoments, frechet_distance
-from motioncast.evaluate.metrics.keypoint_motion import (
+from motioncast.paper.metrics.frechet import GaussianMoments, frechet_distance
+from motioncast.paper.metrics.keypoint_motion import (
     direction_counts,
     keypoint_motion_distance,
     motion_features,

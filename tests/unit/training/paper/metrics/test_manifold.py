@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
 
-from motioncast.evaluate.metrics.manifold import (
+from motioncast.paper.metrics.manifold import (
     distinctness,
     kernel_pca,
     lipschitz,

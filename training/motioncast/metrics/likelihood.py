@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motioncast.evaluate.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
+from motioncast.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from motioncast.models.predictors.vrnn import VRNN
 
 

@@ -8,14 +8,14 @@ from scipy.integrate import quad
 from torch.distributions import Normal, kl_divergence
 from torch.testing import assert_close
 
-from motioncast.evaluate.metrics.latent import (
+from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.vrnn import VRNN, Gaussian
+from motioncast.paper.metrics.latent import (
     LatentPath,
     kl_per_dimension,
     latent_path,
     latent_use,
 )
-from motioncast.models.predictors.recurrent import PredictorSizes
-from motioncast.models.predictors.vrnn import VRNN, Gaussian
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=4, features=6)
 

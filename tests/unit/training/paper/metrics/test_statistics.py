@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from motioncast.evaluate.metrics.statistics import (
+from motioncast.paper.metrics.statistics import (
     compare,
     compare_initialisations,
     holm,

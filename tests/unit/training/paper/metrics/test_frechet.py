@@ -6,7 +6,7 @@ import pytest
 from scipy.linalg import sqrtm
 from scipy.spatial.transform import Rotation
 
-from motioncast.evaluate.metrics.frechet import (
+from motioncast.paper.metrics.frechet import (
     GaussianMoments,
     frechet_distance,
     frechet_distance_of_samples,

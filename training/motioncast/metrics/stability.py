@@ -10,7 +10,7 @@ Shapes: T frames, K keypoints (x, y, ...) in [-1, 1], C channels, H x W pixels.
 import torch
 from torch import Tensor
 
-from motioncast.evaluate.metrics.keypoints import keypoint_distance, pixels_per_unit
+from motioncast.metrics.keypoints import keypoint_distance, pixels_per_unit
 
 SIZE = 128
 

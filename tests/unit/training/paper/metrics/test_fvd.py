@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from motioncast.evaluate.metrics.fvd import FvdError, fvd
+from motioncast.paper.metrics.fvd import FvdError, fvd
 
 Videos = npt.NDArray[np.uint8]
 

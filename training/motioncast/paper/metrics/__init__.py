@@ -1,0 +1,1 @@
+"""Figures of merit of the paper: distances of distributions, latent paths, intervals, tests."""
