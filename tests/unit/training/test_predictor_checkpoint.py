@@ -8,18 +8,18 @@ import torch
 from torch.testing import assert_close
 
 from motioncast.models.predictors.checkpoint import (
-    PREDICTORS,
     PredictorCheckpointError,
     build_predictor,
     load_predictor,
     save_predictor,
 )
 from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
+from motioncast.models.predictors.registry import NETWORKS
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=4, features=6)
 
 
-@pytest.mark.parametrize("kind", sorted(PREDICTORS))
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_a_predictor_survives_the_disk_to_half_precision(kind: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     unit = torch.rand(3, 3) * 1e-5  # below what float16 can tell from zero

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from motioncast.models.predictors.checkpoint import PREDICTORS, build_predictor
+from motioncast.models.predictors.checkpoint import build_predictor
 from motioncast.models.predictors.gap_filling import damped
 from motioncast.models.predictors.recurrent import (
     GatedRecurrence,
@@ -15,6 +15,7 @@ from motioncast.models.predictors.recurrent import (
     PredictorSizes,
     RecurrentPredictor,
 )
+from motioncast.models.predictors.registry import NETWORKS
 
 SIZES = PredictorSizes(keypoints=3, hidden=8, latent=4, features=6)
 STATISTICS = MotionStatistics(
@@ -24,7 +25,7 @@ STATISTICS = MotionStatistics(
 Timeline = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-@pytest.fixture(params=sorted(PREDICTORS))
+@pytest.fixture(params=sorted(NETWORKS))
 def model(request: pytest.FixtureRequest) -> RecurrentPredictor:
     torch.manual_seed(0)
     model = build_predictor(request.param, SIZES, STATISTICS).eval()

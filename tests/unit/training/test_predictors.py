@@ -5,9 +5,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from motioncast.models.predictors.checkpoint import PREDICTORS, build_predictor
+from motioncast.models.predictors.checkpoint import build_predictor
 from motioncast.models.predictors.gap_filling import (
-    SIMPLE,
     Predictor,
     continue_free,
     damped,
@@ -18,6 +17,7 @@ from motioncast.models.predictors.gap_filling import (
     sampled,
 )
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.registry import NETWORKS, RULES
 
 SIZES = PredictorSizes(keypoints=1, hidden=8, latent=2, features=4)
 GAP = float("nan")
@@ -35,10 +35,10 @@ def filled(predictor: Predictor, *positions: float) -> Tensor:
     return predictor(keypoints, ~keypoints[0, :, 0, 0].isnan())
 
 
-@pytest.fixture(params=[*SIMPLE, *PREDICTORS])
+@pytest.fixture(params=[*RULES, *NETWORKS])
 def predictor(request: pytest.FixtureRequest) -> Predictor:
-    if request.param in SIMPLE:
-        return SIMPLE[request.param]
+    if request.param in RULES:
+        return RULES[request.param]
     torch.manual_seed(0)
     return free_running(build_predictor(request.param, SIZES).eval())
 

@@ -19,10 +19,11 @@ from torch import Tensor
 
 from motioncast.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from motioncast.metrics.likelihood import interval_coverage
-from motioncast.models.predictors.checkpoint import VAR, load_predictor
+from motioncast.models.predictors.checkpoint import load_predictor
 from motioncast.models.predictors.gap_filling import continue_with_interval, sampled
 from motioncast.models.predictors.interval import LEVEL
 from motioncast.models.predictors.recurrent import RecurrentPredictor
+from motioncast.models.predictors.registry import NETWORKS
 
 SAMPLES = 19  # the fewest whose order statistics bound 90 %
 SAMPLED_STRIDE = 8  # of every so many windows, one is sampled
@@ -80,7 +81,7 @@ def coverage_lines(
     """Measures the checkpoints of every kind that states an interval, on windows as `coverage`."""
     lines = []
     for kind, paths in files.items():
-        models = [] if kind == VAR else [load_predictor(path) for path in paths]
+        models = [load_predictor(path) for path in paths] if kind in NETWORKS else []
         found = [coverage(model, windows, observed) for model in models if model.states_interval]
         if not found:
             continue

@@ -31,7 +31,8 @@ from motioncast.evaluate.gating import gating_lines, gating_table
 from motioncast.evaluate.markdown import table
 from motioncast.metrics.forecast import Setting, per_clip_errors
 from motioncast.models.predictors.checkpoint import load_forecaster, predictor_files
-from motioncast.models.predictors.gap_filling import SIMPLE, Predictor, hold
+from motioncast.models.predictors.gap_filling import Predictor, hold
+from motioncast.models.predictors.registry import NETWORKS, RULES
 from motioncast.train.configuration import load_configuration
 
 
@@ -64,9 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--tracks", type=Path, required=True, help="from motioncast.data.keypoints")
     parser.add_argument("--predictors", type=Path, help="a folder of KIND_SEED.pt and var.pt")
-    parser.add_argument("--checkpoint-gru", type=Path, help="adds a GRU")
-    parser.add_argument("--checkpoint-vrnn", type=Path, help="adds a VRNN")
-    parser.add_argument("--checkpoint-simlpe", type=Path, help="adds a siMLPe")
+    for kind in NETWORKS:
+        parser.add_argument(f"--checkpoint-{kind}", type=Path, help=f"adds one of kind {kind}")
     parser.add_argument("--gating", action="store_true", help="also what gating with each sends")
     parser.add_argument("--config", help="whose weights of keypoints count in gating")
     parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
@@ -74,12 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     files = predictor_files(options.predictors) if options.predictors is not None else {}
-    for kind in ("gru", "vrnn", "simlpe"):
+    for kind in NETWORKS:
         path = getattr(options, f"checkpoint_{kind}")
         if path is not None:
             files[kind] = [*files.get(kind, []), path]
     predictors: dict[str, list[Predictor]] = {
-        **{name: [simple] for name, simple in SIMPLE.items()},
+        **{name: [simple] for name, simple in RULES.items()},
         **{kind: [load_forecaster(path) for path in paths] for kind, paths in files.items()},
     }
     clips = load_tracks(options.tracks).subset(options.part)

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from motioncast.evaluate.markdown import table
 from motioncast.metrics.keypoints import keypoint_distance
-from motioncast.models.predictors.checkpoint import VAR, load_predictor
-from motioncast.models.predictors.gap_filling import SIMPLE, Predictor
+from motioncast.models.predictors.checkpoint import load_predictor
+from motioncast.models.predictors.gap_filling import Predictor
 from motioncast.models.predictors.recurrent import RecurrentPredictor
+from motioncast.models.predictors.registry import NETWORKS, RULES
 
 BOUNDS_PIXELS = (2.0, 4.0, 8.0)  # at 256, of the weighted distance
 LONGEST_GAP = 32  # frames; after that one is sent anyway
@@ -93,10 +94,10 @@ def gating_lines(
     for bound in bounds:
         rule = gate(bound, weights)
         for name in ("hold", "damped"):
-            share = sent_by_rule(SIMPLE[name], clips, rule)
+            share = sent_by_rule(RULES[name], clips, rule)
             lines.append(GatingLine(name, bound, float(share.mean())))
         for kind, paths in files.items():
-            if kind == VAR:
+            if kind not in NETWORKS:
                 continue
             shares = [sent_by_network(load_predictor(path), clips, rule) for path in paths]
             lines.append(GatingLine(kind, bound, float(torch.stack(shares).mean())))

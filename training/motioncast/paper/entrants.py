@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motioncast.models.predictors.checkpoint import load_forecaster, predictor_files
-from motioncast.models.predictors.gap_filling import SIMPLE, Predictor
-
-# In the order of tables and figures; kinds unknown here come last.
-ORDER = ("vrnn", "simlpe", "rnn", "gru", "var", "damped", "hold", "linear")
+from motioncast.models.predictors.gap_filling import Predictor
+from motioncast.models.predictors.registry import ORDER, RULES
 
 
 class EntrantsError(ValueError):
@@ -41,7 +39,7 @@ def load_entrants(folder: Path | None, initialisations: int | None = None) -> li
     Raises EntrantsError when the folder is missing or holds too few of a kind, and
     PredictorCheckpointError when it holds none.
     """
-    entrants = [Entrant(kind, None, predictor) for kind, predictor in SIMPLE.items()]
+    entrants = [Entrant(kind, None, predictor) for kind, predictor in RULES.items()]
     if folder is not None:
         entrants += _of_folder(folder, initialisations)
     return sorted(entrants, key=lambda entrant: (_rank(entrant.kind), entrant.seed or 0))
@@ -73,4 +71,4 @@ def _parts(path: Path) -> tuple[str, str, str]:
 
 
 def _rank(kind: str) -> int:
-    return ORDER.index(kind) if kind in ORDER else len(ORDER)
+    return ORDER.index(kind)

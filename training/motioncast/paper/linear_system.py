@@ -30,7 +30,8 @@ from motioncast.evaluate.forecast import as_table
 from motioncast.metrics.forecast import Setting, per_clip_errors
 from motioncast.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
 from motioncast.models.predictors.checkpoint import load_forecaster
-from motioncast.models.predictors.gap_filling import SIMPLE, Predictor, check_timeline, fill
+from motioncast.models.predictors.gap_filling import Predictor, check_timeline, fill
+from motioncast.models.predictors.registry import RULES
 
 PIXELS_PER_UNIT = pixels_per_unit(REFERENCE_SIZE)
 BURN_IN_FRAMES = 200  # until the oscillators have forgotten how they began
@@ -172,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{path}: {options.clips} clips of {options.frames} frames")
         return
     clips = list(system.simulate(options.clips, options.frames, seed=2))
-    predictors = {**SIMPLE, **{str(path): load_forecaster(path) for path in options.judge}}
+    predictors = {**RULES, **{str(path): load_forecaster(path) for path in options.judge}}
     setting = Setting(stride_frames=4)
     ratios = {
         name: over_optimum(predictor, system, clips, setting).tolist()

@@ -12,6 +12,8 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from motioncast.models.predictors.registry import REGISTRY
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -23,14 +25,10 @@ class Look:
 
 
 LOOKS = {
-    "vrnn": Look("VRNN", "#0072B2"),
-    "simlpe": Look("siMLPe", "#882255"),
-    "rnn": Look("RNN", "#D55E00"),
-    "gru": Look("GRU", "#009E73"),
-    "var": Look("VAR", "#CC79A7"),
-    "damped": Look("damped", "#E69F00", (0, (5, 2))),
-    "hold": Look("hold", "#444444", (0, (5, 2))),
-    "linear": Look("linear", "#56B4E9", (0, (5, 2))),
+    **{
+        kind.name: Look(kind.label, kind.colour, "-" if kind.rule is None else (0, (5, 2)))
+        for kind in REGISTRY
+    },
     "all keypoints": Look("all keypoints", "#000000", (0, (1, 1))),
     "copied source": Look("copied source", "#999999", (0, (1, 1))),
 }

@@ -22,8 +22,8 @@ from typing import Any
 
 from motioncast.data.augmentation import AUGMENTATIONS, Augmentation
 from motioncast.models.configurations import CONFIGURATIONS, Configuration
-from motioncast.models.predictors.checkpoint import KINDS
 from motioncast.models.predictors.recurrent import PREDICTOR_SIZES, PredictorSizes
+from motioncast.models.predictors.registry import LEARNED
 from motioncast.train.fields import ConfigurationError, as_table, choose, fill, refuse_unknown
 from motioncast.train.predictor_loss import LossWeights
 from motioncast.train.settings import (
@@ -153,8 +153,8 @@ def _predictor(
 ) -> tuple[str, dict[str, PredictorPlan]]:
     table = as_table(section, where, "predictor")
     parts = ["sizes", "schedule", "loss"]
-    refuse_unknown(table, ["kind", *parts, *KINDS], where, "predictor")
-    kind = choose(table.get("kind", "vrnn"), list(KINDS), where, "predictor.kind")
+    refuse_unknown(table, ["kind", *parts, *LEARNED], where, "predictor")
+    kind = choose(table.get("kind", "vrnn"), list(LEARNED), where, "predictor.kind")
     of_network = PREDICTOR_SIZES.get(network.name, PredictorSizes())
     common = _plan(
         PredictorPlan(replace(of_network, keypoints=network.keypoints), Schedule(), LossWeights()),
@@ -163,7 +163,7 @@ def _predictor(
         "predictor",
     )
     plans = {}
-    for each in KINDS:
+    for each in LEARNED:
         own = as_table(table.get(each, {}), where, f"predictor.{each}")
         refuse_unknown(own, parts, where, f"predictor.{each}")
         plans[each] = _plan(common, own, where, f"predictor.{each}")

@@ -26,14 +26,11 @@ from tqdm import tqdm
 
 from motioncast.data.keypoints import Tracks, TracksError, every_window, load_tracks
 from motioncast.metrics.forecast import Setting, forecast_error
-from motioncast.models.predictors.checkpoint import (
-    KINDS,
-    load_predictor,
-    save_predictor,
-    save_var,
-)
+from motioncast.models.checkpoint import CheckpointError
+from motioncast.models.predictors.checkpoint import load_predictor, save_predictor, save_var
 from motioncast.models.predictors.gap_filling import free_running, hold
 from motioncast.models.predictors.recurrent import RecurrentPredictor
+from motioncast.models.predictors.registry import LEARNED, NETWORKS
 from motioncast.train.arguments import DEFAULT_CONFIGURATION, add_training_arguments
 from motioncast.train.calibration import calibrate
 from motioncast.train.configuration import PredictorPlan, load_configuration, override_schedule
@@ -41,6 +38,7 @@ from motioncast.train.fields import ConfigurationError
 from motioncast.train.journal import Journal, read_log
 from motioncast.train.parallel import Processes, joined
 from motioncast.train.predictor_training import PredictorTraining
+from motioncast.train.resuming import resume
 from motioncast.train.var import fit_var
 
 
@@ -57,7 +55,7 @@ def train(
     processes, schedule = training.processes, training.schedule
     last = out / "last.pt"
     if last.exists():
-        training.resume(last)
+        resume(training, last)
         if processes.leads:
             report(f"resuming at step {training.step}")
     recent: list[dict[str, float]] = []
@@ -148,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add_training_arguments(parser)
     parser.set_defaults(config=None)
-    parser.add_argument("--predictor", choices=KINDS, help="default: the configuration's")
+    parser.add_argument("--predictor", choices=LEARNED, help="default: the configuration's")
     parser.add_argument("--data", type=Path, required=True, help="from motioncast.data.keypoints")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch-size", type=int, help="over all processes")
@@ -164,17 +162,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tracks = load_tracks(options.data)
         kind, plan = _plan(options, tracks)
         with joined(options.device) as processes:
-            if kind == "var":
+            if kind not in NETWORKS:
                 _fit(tracks, options.out, processes)
             elif options.seeds is None:
                 _train(kind, plan, tracks, options.out, processes)
-            for seed in () if kind == "var" else options.seeds or ():
+            for seed in options.seeds or () if kind in NETWORKS else ():
                 of_seed = replace(plan, schedule=replace(plan.schedule, seed=seed))
                 folder = options.out / f"{kind}_{seed}"
                 _train(kind, of_seed, tracks, folder, processes)
                 if processes.leads:
                     _copy(folder / "predictor.pt", options.out / f"{kind}_{seed}.pt")
-    except (ConfigurationError, FileNotFoundError, TracksError) as error:
+    except (CheckpointError, ConfigurationError, FileNotFoundError, TracksError) as error:
         parser.error(str(error))
 
 

@@ -111,7 +111,7 @@ def test_the_command_writes_all_horizons_of_all_predictors(
         ]
     )
     report = json.loads((tmp_path / "report.json").read_text())
-    names = ["hold", "damped", "linear", "vrnn", "rnn", "gru"]
+    names = ["damped", "hold", "linear", "vrnn", "rnn", "gru"]
     assert list(report["error_pixels"]) == names
     assert report["initialisations"] == dict(zip(names, [1, 1, 1, 2, 1, 1], strict=True))
     assert all(len(errors) == 12 for errors in report["error_pixels"].values())

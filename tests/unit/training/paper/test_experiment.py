@@ -13,8 +13,8 @@ from torch.testing import assert_close
 from motioncast.models.configurations import LITE64
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.checkpoint import save_predictor
-from motioncast.models.predictors.gap_filling import SIMPLE
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.models.predictors.registry import RULES
 from motioncast.paper.entrants import Entrant, EntrantsError, load_entrants
 from motioncast.paper.experiment import (
     COPIED_SOURCE,
@@ -28,7 +28,7 @@ from motioncast.paper.protocols import Mode, Protocol
 FRAMES = 6
 SHORT = Protocol("short", 2, 4, FRAMES, 5, "2 observed, 4 predicted", "")
 COMPLETE = Protocol("complete", FRAMES, 0, FRAMES, 5, "all observed", "")
-ENTRANTS = [Entrant(kind, None, SIMPLE[kind]) for kind in ("damped", "hold")]
+ENTRANTS = [Entrant(kind, None, RULES[kind]) for kind in ("damped", "hold")]
 
 
 @pytest.fixture(scope="module")

@@ -11,26 +11,17 @@ import torch
 from torch import Tensor
 
 from motioncast.models.predictors.gap_filling import Predictor, free_running
-from motioncast.models.predictors.gru import GRU, MonkeyNetGRU
 from motioncast.models.predictors.recurrent import (
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,
 )
-from motioncast.models.predictors.simlpe import SiMLPe
+from motioncast.models.predictors.registry import LEARNED, NETWORKS
 from motioncast.models.predictors.var import DirectMap, VectorAutoregression, Window
-from motioncast.models.predictors.vrnn import VRNN
 
 FORMAT = "motioncast.predictor"
 VERSION = 1
-PREDICTORS: dict[str, type[RecurrentPredictor]] = {
-    "vrnn": VRNN,
-    "gru": GRU,
-    "simlpe": SiMLPe,
-    "rnn": MonkeyNetGRU,
-}
 VAR = "var"
-KINDS = (*PREDICTORS, VAR)
 FORMER_NAMES = {"monkey_net_gru": "rnn"}
 OF_THE_INTERVAL = ("factors", "spread_network.")  # older files have neither, and state none
 
@@ -43,11 +34,9 @@ def build_predictor(
     kind: str, sizes: PredictorSizes, statistics: MotionStatistics | None = None
 ) -> RecurrentPredictor:
     """Builds an untrained predictor of a kind; ValueError names the kinds there are."""
-    if kind not in PREDICTORS:
-        raise ValueError(
-            f"predictor: {kind!r} is unknown (expected one of {', '.join(PREDICTORS)})"
-        )
-    return PREDICTORS[kind](sizes, statistics)
+    if kind not in NETWORKS:
+        raise ValueError(f"predictor: {kind!r} is unknown (expected one of {', '.join(NETWORKS)})")
+    return NETWORKS[kind](sizes, statistics)
 
 
 def save_predictor(model: RecurrentPredictor, path: Path) -> None:
@@ -57,7 +46,7 @@ def save_predictor(model: RecurrentPredictor, path: Path) -> None:
         name: value if name in normalisation else value.half()
         for name, value in model.state_dict().items()
     }
-    kind = next(name for name, built in PREDICTORS.items() if built is type(model))
+    kind = next(name for name, built in NETWORKS.items() if built is type(model))
     _write(kind, {"sizes": asdict(model.sizes), "weights": weights}, path)
 
 
@@ -103,10 +92,10 @@ def load_forecaster(path: Path) -> Predictor:
 def predictor_files(folder: Path) -> dict[str, list[Path]]:
     """Finds the initialisations KIND_SEED.pt of every kind in a folder, and KIND.pt of one alone.
 
-    Kinds come in the order of KINDS, seeds in ascending order; other files are ignored.
+    Kinds come in the order of LEARNED, seeds in ascending order; other files are ignored.
     PredictorCheckpointError when there is none.
     """
-    found: dict[str, list[tuple[int, Path]]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[tuple[int, Path]]] = {kind: [] for kind in LEARNED}
     for path in folder.glob("*.pt"):
         name = re.fullmatch(r"([a-z]+)(?:_(\d+))?", path.stem)
         if name and name[1] in found:
@@ -114,7 +103,8 @@ def predictor_files(folder: Path) -> dict[str, list[Path]]:
     files = {kind: [path for _, path in sorted(paths)] for kind, paths in found.items() if paths}
     if not files:
         raise PredictorCheckpointError(
-            f"{folder}: holds no predictor (expected KIND_SEED.pt, KIND one of {', '.join(KINDS)})"
+            f"{folder}: holds no predictor"
+            f" (expected KIND_SEED.pt, KIND one of {', '.join(LEARNED)})"
         )
     return files
 

@@ -75,9 +75,6 @@ def damped(keypoints: Tensor, observed: Tensor, slope: float = DAMPED_SLOPE) -> 
     )
 
 
-SIMPLE: dict[str, Predictor] = {"hold": hold, "damped": damped, "linear": linear}
-
-
 def extrapolate(
     keypoints: Tensor, observed: Tensor, travelled: Callable[[Tensor], Tensor]
 ) -> Tensor:
