@@ -128,8 +128,7 @@ class SynthesisTraining(ABC):
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["configuration"] != self.model.configuration.name:
             raise ValueError(
-                f"{path}: is a training of {state['configuration']}, "
-                f"not of {self.model.configuration.name}"
+                f"is a training of {state['configuration']}, not of {self.model.configuration.name}"
             )
         self.load_state(state)
 

@@ -13,7 +13,7 @@ import argparse
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -33,13 +33,19 @@ from motioncast.models.configurations import Configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.adversarial import AdversarialTraining
 from motioncast.train.arguments import add_training_arguments
-from motioncast.train.configuration import LENGTHS, load_configuration, override
+from motioncast.train.configuration import (
+    LENGTHS,
+    TrainingConfiguration,
+    load_configuration,
+    override,
+)
 from motioncast.train.fields import ConfigurationError
 from motioncast.train.journal import Journal
 from motioncast.train.lite_adversarial import LiteAdversarialTraining
 from motioncast.train.parallel import ALONE, Processes, joined
 from motioncast.train.preview import held_out_pairs, preview
 from motioncast.train.reconstruction import ReconstructionTraining
+from motioncast.train.resuming import resume
 from motioncast.train.settings import (
     AdversarialSettings,
     LiteAdversarialSettings,
@@ -123,7 +129,93 @@ def _checkpoint(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parses the command line and trains."""
+    """Parses the command line and trains; what is wrong is one sentence and exit code 2."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    try:
+        plan = _plan(options)
+        with joined(options.device) as processes:
+            _train(plan, options, processes)
+    except (ConfigurationError, CheckpointError, FileNotFoundError) as error:
+        parser.error(str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the command line asks for, checked."""
+
+    chosen: TrainingConfiguration
+    settings: SynthesisSettings
+    start: MotionTransfer | None
+    further: Sequence[tuple[Path, float]]  # folders, and their shares of the samples
+
+    @property
+    def own_share(self) -> float:
+        """The share of the samples that --data has."""
+        return 1 - sum(share for _, share in self.further)
+
+
+def _plan(options: argparse.Namespace) -> _Plan:
+    """Returns the plan; raises what `main` says in a sentence."""
+    frozen = ("freeze_detector", "freeze_statistics")
+    wanted = (*LENGTHS, "batch_size", "learning_rate", *frozen, "seed", "precision")
+    chosen = load_configuration(options.config)
+    settings = override(chosen.synthesis, {name: getattr(options, name) for name in wanted})
+    if all(getattr(settings, length) is None for length in LENGTHS):
+        raise ConfigurationError("command line: no length (expected --steps or --minutes)")
+    start = None if options.start is None else load_start(options.start, chosen.network)
+    for share, what in (
+        (settings.freeze_detector, "detector"),
+        (settings.freeze_statistics, "statistics of batch normalisation"),
+    ):
+        if share == 0 and start is None:
+            raise ConfigurationError(
+                f"{chosen.name}: fixes the {what} from the start (expected --from CHECKPOINT)"
+            )
+    further = [(Path(folder), share_of(text)) for folder, text in options.also]
+    plan = _Plan(chosen, settings, start, further)
+    if plan.own_share <= 0:
+        raise ConfigurationError("--also: the shares leave nothing for --data")
+    folders = [folder for folder, _ in further]
+    for folder in folders if options.rooms is None else [*folders, options.rooms]:
+        clip_source(DataSource(folder)).paths()
+    return plan
+
+
+def _train(plan: _Plan, options: argparse.Namespace, processes: Processes) -> None:
+    network = plan.chosen.network
+    with processes.leader_first():
+        cache = open_data(options, network.image_size)
+    clips, held_out = split_validation(cache)
+
+    def pool(folder: Path, share: float = 1.0) -> Pool:
+        with processes.leader_first():
+            more = open_clips(DataSource(folder), network.image_size, options.cache)
+        return Pool(more, range(len(more)), share)
+
+    pools = [Pool(cache, clips, plan.own_share), *(pool(*each) for each in plan.further)]
+    rooms = None if options.rooms is None else pool(options.rooms)
+    training = new_training(network, in_steps(plan.settings, len(clips)), processes, plan.start)
+    settings, checkpoint = training.settings, options.out / "training.pt"
+    if checkpoint.is_file():
+        resume(training, checkpoint)
+        if processes.leads:
+            print(f"resuming {checkpoint} at step {training.step}")
+    sampler = PairSampler(
+        pools,
+        settings.batch_size,
+        settings.seed,
+        plan.chosen.augmentation,
+        processes.rank,
+        processes.count,
+        rooms,
+    )
+    watched = held_out_pairs(cache, held_out) if held_out else None
+    train(training, sampler, options.out, held_out=watched)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train keypoint detector and synthesis network.")
     add_training_arguments(parser)
     add_data_arguments(parser)
@@ -158,65 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="videos or photographs, whose pictures some people are put before",
     )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args(arguments)
-
-    torch.set_num_threads(options.threads)
-    frozen = ("freeze_detector", "freeze_statistics")
-    wanted = (*LENGTHS, "batch_size", "learning_rate", *frozen, "seed", "precision")
-    given = {name: getattr(options, name) for name in wanted}
-    try:
-        chosen = load_configuration(options.config)
-        settings = override(chosen.synthesis, given)
-        if all(getattr(settings, length) is None for length in LENGTHS):
-            raise ConfigurationError("command line: no length (expected --steps or --minutes)")
-        start = None if options.start is None else load_start(options.start, chosen.network)
-        for share, what in (
-            (settings.freeze_detector, "detector"),
-            (settings.freeze_statistics, "statistics of batch normalisation"),
-        ):
-            if share == 0 and start is None:
-                raise ConfigurationError(
-                    f"{chosen.name}: fixes the {what} from the start (expected --from CHECKPOINT)"
-                )
-        further = [(Path(folder), share_of(text)) for folder, text in options.also]
-        own_share = 1 - sum(share for _, share in further)
-        if own_share <= 0:
-            raise ConfigurationError("--also: the shares leave nothing for --data")
-        folders = [folder for folder, _ in further]
-        for folder in folders if options.rooms is None else [*folders, options.rooms]:
-            clip_source(DataSource(folder)).paths()
-    except (ConfigurationError, CheckpointError, FileNotFoundError) as error:
-        parser.error(str(error))
-    with joined(options.device) as processes:
-        with processes.leader_first():
-            cache = open_data(options, chosen.network.image_size)
-        clips, held_out = split_validation(cache)
-
-        def pool(folder: Path, share: float = 1.0) -> Pool:
-            with processes.leader_first():
-                more = open_clips(DataSource(folder), chosen.network.image_size, options.cache)
-            return Pool(more, range(len(more)), share)
-
-        pools = [Pool(cache, clips, own_share)]
-        pools += [pool(folder, share) for folder, share in further]
-        rooms = None if options.rooms is None else pool(options.rooms)
-        training = new_training(chosen.network, in_steps(settings, len(clips)), processes, start)
-        settings, checkpoint = training.settings, options.out / "training.pt"
-        if checkpoint.is_file():
-            training.resume(checkpoint)
-            if processes.leads:
-                print(f"resuming {checkpoint} at step {training.step}")
-        sampler = PairSampler(
-            pools,
-            settings.batch_size,
-            settings.seed,
-            chosen.augmentation,
-            processes.rank,
-            processes.count,
-            rooms,
-        )
-        watched = held_out_pairs(cache, held_out) if held_out else None
-        train(training, sampler, options.out, held_out=watched)
+    return parser
 
 
 def in_steps(settings: SynthesisSettings, clips: int) -> SynthesisSettings:
