@@ -1,7 +1,9 @@
 """Who has a session: so many at once, a share of them for one peer, and none for the silent.
 
-When a newcomer finds no seat, whoever has been silent longest makes way: at once as long as no
-source has come, later after two seconds, and first of all one of the peer that has most.
+When a newcomer finds no seat, whoever has been silent longest makes way, and first of all one of
+the peer that has most. Two seconds of silence are everybody's: a source is on its way so long.
+Only a peer that has more seats than the newcomer would have cannot keep them by saying nothing:
+until a source has come, it makes way at once.
 """
 
 from __future__ import annotations
@@ -33,10 +35,15 @@ class Seat:
         self.began = False
         self._patience = patience
 
-    def silent_since(self, now: float) -> float | None:
-        """Returns when its client fell silent; None when it has not, or not for long enough."""
+    def silent_since(self, now: float, *, crowded: bool) -> float | None:
+        """Returns when its client fell silent; None when it has not, or not for long enough.
+
+        Args:
+            now: The time, on the loop's clock.
+            crowded: Whether its peer has more seats than whoever waits would have.
+        """
         since = self._patience.silent_since
-        if since is None or (self.began and now - since < _SILENT_SECONDS):
+        if since is None or (now - since < _SILENT_SECONDS and (self.began or not crowded)):
             return None
         return since
 
@@ -69,13 +76,16 @@ class Seats:
         same = [one for one in self._seats if one.peer == name]
         if len(same) >= self._most_per_peer:
             self._make_room(
+                name,
                 same,
                 f"sessions: {len(same)} are served for you now, the limit for one peer is"
                 f" {self._most_per_peer}",
             )
         elif self.taken >= self._most:
             self._make_room(
-                self._seats, f"sessions: {self.taken} are served now, the limit is {self._most}"
+                name,
+                self._seats,
+                f"sessions: {self.taken} are served now, the limit is {self._most}",
             )
         seat = Seat(name, patience())
         self._seats.append(seat)
@@ -85,14 +95,15 @@ class Seats:
             if seat in self._seats:
                 self._seats.remove(seat)
 
-    def _make_room(self, seats: Sequence[Seat], problem: str) -> None:
+    def _make_room(self, newcomer: str, seats: Sequence[Seat], problem: str) -> None:
         now = asyncio.get_running_loop().time()
         have = Counter(one.peer for one in seats)
-        silent = [
-            (-have[one.peer], since, number)
-            for number, one in enumerate(seats)
-            if (since := one.silent_since(now)) is not None
-        ]
+        would_have = have[newcomer] + 1
+        silent = []
+        for number, one in enumerate(seats):
+            since = one.silent_since(now, crowded=have[one.peer] > would_have)
+            if since is not None:
+                silent.append((-have[one.peer], since, number))
         if not silent:
             raise ExhaustedError(problem, retry_after_seconds=RETRY_AFTER_SECONDS)
         longest = seats[min(silent)[2]]

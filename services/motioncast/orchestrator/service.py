@@ -82,6 +82,7 @@ async def registration(
             ready=pipeline.ready,
             unlimited_methods=frozenset({"GetServerInfo"}),
             max_request_bytes={"GetServerInfo": MAX_QUESTION_BYTES},
+            calls_per_second=settings.calls_per_second,
         )
 
 

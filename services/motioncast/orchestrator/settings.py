@@ -29,6 +29,7 @@ class OrchestratorSettings:
 
     max_sessions: int = 64  # served at once
     max_sessions_per_peer: int | None = None  # of one address; None: a quarter of all
+    calls_per_second: float = 100.0  # that one peer may begin, of whatever kind
     max_message_bytes: int = 8 * 1024 * 1024  # of one message at its door; told by GetServerInfo
     call_timeout_seconds: float = 30.0  # for one call of a service behind it
     merge_frames: int = 8  # short groups that wait are processed together up to so many frames
@@ -45,7 +46,6 @@ class OrchestratorSettings:
             raise InvalidInputError.of(
                 "merge_frames", f"{self.merge_frames} is out of range [1, {MAX_STRETCH_FRAMES}]"
             )
-        if not self.call_timeout_seconds > 0:
-            raise InvalidInputError.of(
-                "call_timeout_seconds", f"{self.call_timeout_seconds} is not above 0"
-            )
+        for field in ("call_timeout_seconds", "calls_per_second"):
+            if not getattr(self, field) > 0:
+                raise InvalidInputError.of(field, f"{getattr(self, field)} is not above 0")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+import grpc.aio
+
 from motioncast.serving.call import Call, Proceed, outcome
 from motioncast.serving.sessions import SessionFilter
 from motioncast.wire.sessions import SESSION
@@ -68,6 +70,16 @@ async def _log_call(call: Call, proceed: Proceed, level: int) -> None:
         line = " ".join(f"{name}={value}" for name, value in fields.items())
         session = SESSION.get()
         _log.log(level, line, extra={**fields, "session": session} if session else fields)
+
+
+def leave_out_callers_that_left() -> None:
+    """Keeps grpc from logging a traceback for every answer whose caller has hung up."""
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_of_interest)
+
+
+def _is_of_interest(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, grpc.aio.InternalError)
 
 
 class TextFormatter(logging.Formatter):

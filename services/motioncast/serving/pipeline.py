@@ -55,32 +55,28 @@ class Pipeline(grpc.aio.ServerInterceptor):
 def _raw_handler(handler: Handler, new_call: Callable[..., Call], proceed: Proceed) -> Handler:
     """Returns a handler of the same kind that takes and gives bytes."""
 
-    def receiver(request: Any, context: Context) -> Callable[[], Awaitable[bytes | None]]:
-        if handler.request_streaming:
-            return partial(_read, context)
-        return _Once(request)
-
-    async def respond_once(request: Any, context: Context) -> bytes:
+    async def respond_once(_: Any, context: Context) -> bytes:
         responses: list[bytes] = []
 
         async def send(message: bytes) -> None:
             responses.append(message)
 
-        await proceed(new_call(context, receiver(request, context), send, context.peer()))
+        await proceed(new_call(context, partial(_read, context), send, context.peer()))
         return responses[0]
 
     # A coroutine that writes, not a generator: when the client leaves, the cancellation then
     # surfaces inside the layers and the servicer, and not in whatever iterates over them.
-    async def respond_stream(request: Any, context: Context) -> None:
+    async def respond_stream(_: Any, context: Context) -> None:
         send = partial(_write, context)
-        await proceed(new_call(context, receiver(request, context), send, context.peer()))
+        await proceed(new_call(context, partial(_read, context), send, context.peer()))
 
-    make: Any = {
-        "unary": grpc.unary_unary_rpc_method_handler,
-        "client_stream": grpc.stream_unary_rpc_method_handler,
-        "server_stream": grpc.unary_stream_rpc_method_handler,
-        "bidi_stream": grpc.stream_stream_rpc_method_handler,
-    }[_KINDS[handler.request_streaming, handler.response_streaming]]
+    # A call of one request is on the wire what a stream of one is. As such it begins before its
+    # request has come, and it is for the layers to say how long that may take.
+    make: Any = (
+        grpc.stream_stream_rpc_method_handler
+        if handler.response_streaming
+        else grpc.stream_unary_rpc_method_handler
+    )
     raw: Handler = make(respond_stream if handler.response_streaming else respond_once)
     return raw
 
@@ -98,17 +94,6 @@ async def _write(context: Context, message: bytes) -> None:
         raise asyncio.CancelledError from None
 
 
-class _Once:
-    """Receives the one request of a call that has no more."""
-
-    def __init__(self, request: bytes) -> None:
-        self._request: bytes | None = request
-
-    async def __call__(self) -> bytes | None:
-        request, self._request = self._request, None
-        return request
-
-
 async def _serve(handler: Handler, call: Call) -> None:
     """Deserialises, lets the servicer work, serialises."""
     serialise: Any = handler.response_serializer
@@ -116,7 +101,7 @@ async def _serve(handler: Handler, call: Call) -> None:
         handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     )
     requests = _Requests(call, handler, request_fields(call.service, call.method))
-    request = requests if handler.request_streaming else await anext(requests)
+    request = requests if handler.request_streaming else await requests.only()
     if not handler.response_streaming:
         await call.send(serialise(await behaviour(request, call.context)))
         return
@@ -132,6 +117,13 @@ class _Requests(AsyncIterator[Any]):
         self._call = call
         self._fields = fields
         self._deserialise: Any = handler.request_deserializer
+
+    async def only(self) -> Any:
+        """Returns the one request of a call that has no more."""
+        try:
+            return await anext(self)
+        except StopAsyncIteration:
+            raise InvalidInputError.of("message", "the call ended before its request") from None
 
     async def __anext__(self) -> Any:
         data = await self._call.receive()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -37,6 +38,8 @@ class Registration:
         on_drain: Called when draining begins, for services that tell of readiness themselves.
         max_request_bytes: Largest request of a method, by its short name, where that is less than
             the server's largest message.
+        calls_per_second: That one peer may begin, on whatever service is served beside it;
+            infinite for a service that only servers call.
         log_level: Of the line that the access log has for each call.
     """
 
@@ -46,4 +49,5 @@ class Registration:
     unlimited_methods: frozenset[str] = frozenset()
     on_drain: Callable[[], None] = no_matter
     max_request_bytes: Mapping[str, int] = field(default_factory=dict)
+    calls_per_second: float = math.inf
     log_level: int = logging.INFO

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -12,13 +13,15 @@ from grpc_health.v1 import health_pb2_grpc
 
 from motioncast.serving import health, reflection
 from motioncast.serving.admission import Admission
+from motioncast.serving.arrival import Arrival
 from motioncast.serving.connections import connections_within_limit
 from motioncast.serving.errors import answer_errors
 from motioncast.serving.health import HealthServicer
 from motioncast.serving.http import HttpEndpoint
 from motioncast.serving.limits import MessageLimit
-from motioncast.serving.logs import AccessLog
+from motioncast.serving.logs import AccessLog, leave_out_callers_that_left
 from motioncast.serving.metrics import Metrics
+from motioncast.serving.pace import Pace
 from motioncast.serving.patience import PatienceLayer
 from motioncast.serving.pipeline import Pipeline
 from motioncast.serving.readiness import Readiness
@@ -36,6 +39,8 @@ _PROBES: Final = (
     (reflection.SERVICE_NAME, "ServerReflectionInfo"),
 )
 _HANDSHAKE_MILLISECONDS: Final = 10_000
+MAX_METADATA_BYTES: Final = 8192
+MAX_PINGS: Final = 2  # too early, before a connection is hung up on
 
 
 class Server:
@@ -77,6 +82,9 @@ class Server:
             lambda service, method: service in exempt or (service, method) in unlimited,
             self.metrics,
         )
+        rates = (registration.calls_per_second for registration in self._registrations)
+        self._rate = min(rates, default=math.inf)
+        self._pace = Pace(self._rate, settings.max_calls)
         self._port = 0
         self._http_port: int | None = None
 
@@ -101,8 +109,9 @@ class Server:
         Raises:
             UnavailableError: When a port cannot be listened on.
         """
+        leave_out_callers_that_left()
         self._grpc = grpc.aio.server(
-            interceptors=[self._pipeline()], options=_options(self.settings)
+            interceptors=[self._pipeline()], options=_options(self.settings, self._rate)
         )
         self._add_services()
         if self.settings.http_port is not None:
@@ -140,6 +149,7 @@ class Server:
         self._readiness.draining.set()
         for registration in self._registrations:
             registration.on_drain()
+        self._pace.drain()
         await self._admission.drain(self.settings.drain_grace_seconds)
         # What remains is on its last metres (a status to send) or over its time.
         await self._grpc.stop(max(0.0, ends - time.monotonic()))
@@ -162,6 +172,8 @@ class Server:
                 self.metrics.count,
                 access.log,
                 answer_errors,
+                self._pace.keep,
+                Arrival(self.settings.silence_seconds).wait,
                 self._admission.admit,
                 quiet.keep,
                 limit.enforce,
@@ -178,7 +190,11 @@ class Server:
         reflection.add_reflection(self._grpc, names, self._readiness.draining)
 
 
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
+def _options(settings: ServerSettings, calls_per_second: float) -> list[tuple[str, int]]:
+    # What waits for its turn need not come before it.
+    calls = min(
+        settings.max_calls_per_connection, max(calls_per_second, settings.max_concurrent_calls)
+    )
     return [
         # Twice the limit: up to there the caller gets a sentence with both numbers (MessageLimit),
         # past it grpc's own error.
@@ -193,8 +209,11 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
             "grpc.max_allowed_incoming_connections",
             connections_within_limit(settings.max_connections),
         ),
-        ("grpc.max_concurrent_streams", settings.max_calls_per_connection),
+        ("grpc.max_concurrent_streams", round(calls)),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MILLISECONDS),
+        # Names and values of a call's metadata: up to here always, up to there perhaps.
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
         # Connections end now and then, their calls excepted: whoever connects anew asks the name
         # service anew, and finds replicas that have come since.
         ("grpc.max_connection_age_ms", round(1000 * settings.max_connection_age_seconds)),
@@ -205,6 +224,7 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
         # A client may ask a silent call for a sign of life; grpc's default is to hang up on those
         # that ask more often than every five minutes.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.max_ping_strikes", MAX_PINGS),
     ]
 
 

@@ -24,6 +24,7 @@ class ServerSettings:
     max_connections: int = 1024  # of gRPC; fewer where the process may open fewer files
     max_http_connections: int = 64  # likewise
     max_calls_per_connection: int = 300  # at once
+    max_calls: int = 4096  # at once, of whatever kind; a quarter of them for one peer
     max_connection_age_seconds: float = 60.0  # then clients connect anew; calls that run go on
     silence_seconds: float = 10.0  # after which a stream ends whose client says nothing
     stall_seconds: float = 60.0  # after which one ends whose client takes nothing
@@ -43,6 +44,7 @@ class ServerSettings:
             ("max_connections", 1),
             ("max_http_connections", 1),
             ("max_calls_per_connection", 1),
+            ("max_calls", 1),
             ("drain_grace_seconds", 0),
         ):
             value = getattr(self, field)

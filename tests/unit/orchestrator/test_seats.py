@@ -49,7 +49,7 @@ A, B, C = "ipv4:192.0.2.1:1", "ipv4:192.0.2.2:1", "ipv4:192.0.2.3:1"
 
 def test_the_longest_silent_one_of_the_peer_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room(monkeypatch, max_sessions=8)
-    first, second = room.take(A, 99.5), room.take(A, 99.0)
+    first, second = room.take(A, 97.5), room.take(A, 97.0)
     other = room.take(B, 1.0)
     room.take(A, None)
     assert (first.gave_way, second.gave_way, other.gave_way) == (False, True, False)
@@ -62,9 +62,12 @@ def test_who_is_busy_makes_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
         room.take(A, None)
 
 
-def test_who_has_begun_may_be_silent_for_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("began", [True, False], ids=["its source has come", "has no source yet"])
+def test_who_is_let_in_may_be_silent_for_two_seconds(
+    monkeypatch: pytest.MonkeyPatch, began: bool
+) -> None:
     room = Room(monkeypatch, max_sessions=4)
-    begun = room.take(A, 98.5, began=True)
+    begun = room.take(A, 98.5, began=began)
     with pytest.raises(ExhaustedError):
         room.take(A, None)
     begun.silent_since = 98.0
@@ -81,3 +84,30 @@ def test_when_all_are_taken_the_peer_that_has_most_makes_way(
     room.take(C, None)
     assert not lonely.gave_way
     assert [one.gave_way for one in crowd] == [False, True]
+
+
+def test_honest_clients_do_not_put_one_another_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(monkeypatch, max_sessions=2)
+    waiting = [room.take(A, 98.5), room.take(B, 99.5)]  # their sources are on their way
+    with pytest.raises(ExhaustedError, match="2 are served now, the limit is 2"):
+        room.take(C, None)
+    assert not any(one.gave_way for one in waiting)
+
+
+def test_who_holds_more_places_than_the_newcomer_makes_way_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = Room(monkeypatch, max_sessions=3, max_sessions_per_peer=2)
+    lonely = room.take(A, 98.5)
+    crowd = [room.take(B, 99.9), room.take(B, 99.8)]
+    room.take(C, None)
+    assert not lonely.gave_way
+    assert [one.gave_way for one in crowd] == [False, True]
+
+
+def test_what_has_begun_is_not_taken_from_a_crowd_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(monkeypatch, max_sessions=3, max_sessions_per_peer=3)
+    for _ in range(3):
+        room.take(B, 99.0, began=True)
+    with pytest.raises(ExhaustedError):
+        room.take(A, None)

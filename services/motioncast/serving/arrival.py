@@ -1,0 +1,53 @@
+"""The layer that waits for the one request of a call, and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from motioncast.serving.call import Call, Proceed
+from motioncast.wire.errors import DeadlineError
+
+_ONE_REQUEST = ("unary", "server_stream")
+
+
+class Arrival:
+    """Has a request come whole before its call is admitted; streams have a `Patience` for that.
+
+    Args:
+        seconds: That a caller may take to send it. Bytes that come drop by drop are no request.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def wait(self, call: Call, proceed: Proceed) -> None:
+        """Lets the call proceed with its request.
+
+        Raises:
+            DeadlineError: It did not come.
+        """
+        if call.kind not in _ONE_REQUEST:
+            await proceed(call)
+            return
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                request = await call.receive()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlineError(
+                f"message: the request did not come whole within {self._seconds:g} s"
+            ) from None
+        await proceed(replace(call, receive=_once(request)))
+
+
+def _once(request: bytes | None) -> Callable[[], Awaitable[bytes | None]]:
+    """Returns what receives a request, and then no more."""
+    left = [request]
+
+    async def receive() -> bytes | None:
+        return left.pop() if left else None
+
+    return receive

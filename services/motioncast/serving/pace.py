@@ -1,0 +1,91 @@
+"""The layer that keeps one peer's calls from taking everybody's time.
+
+A call takes half a millisecond of the loop that all calls share, if it only asks for nothing and
+is cancelled at once. So a peer may begin so many of them a second; those beyond wait for their
+turn, and nobody else waits with them:
+
+    due(n) = max(due(n - 1), now - 1 s) + 1 / rate        (GCRA: a second's calls at once, at most)
+
+A call waits to the end though its caller leaves meanwhile. Until then it is one of those that its
+connection may have at once, so that cancelling calls makes no room for others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from contextlib import ExitStack
+from typing import Final
+
+from motioncast.serving.call import Call, Proceed
+from motioncast.serving.places import Places, peer_name
+
+_BURST_SECONDS: Final = 1.0
+_TELL_SECONDS: Final = 60.0
+_KEPT: Final = 1024  # peers, before those that have called nothing for a while are forgotten
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Pace:
+    """Lets every peer begin so many calls a second, and have so many at once.
+
+    Args:
+        calls_per_second: Of one peer; infinite where nobody is held back.
+        most: Calls at once in all, those included that have ended for us and not yet for gRPC
+            (their callers take nothing of the answer). One peer has a quarter of them.
+    """
+
+    def __init__(self, calls_per_second: float, most: int) -> None:
+        self._interval = 1 / calls_per_second
+        self._places = Places("calls", most)
+        self._due: dict[str, float] = {}  # when the next call of a peer would have its turn
+        self._draining = asyncio.Event()
+        self._told = -math.inf
+
+    async def keep(self, call: Call, proceed: Proceed) -> None:
+        """Lets the call proceed when its turn has come.
+
+        Raises:
+            ExhaustedError: There are too many at once, of its peer or in all.
+        """
+        place, task = ExitStack(), asyncio.current_task()
+        place.enter_context(self._places.one_for(call.peer))
+        assert task is not None
+        task.add_done_callback(lambda _: place.close())
+        if self._interval:
+            await self._turn(peer_name(call.peer))
+        await proceed(call)
+
+    def drain(self) -> None:
+        """Lets nobody wait any longer."""
+        self._draining.set()
+
+    async def _turn(self, peer: str) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        full = now - _BURST_SECONDS
+        due = max(self._due.get(peer, full), full) + self._interval
+        if len(self._due) >= _KEPT:
+            self._due = {name: at for name, at in self._due.items() if at > full}
+        self._due[peer] = due
+        if due <= now:
+            return
+        if now - self._told > _TELL_SECONDS:
+            self._told = now
+            _log.warning("%s begins more than %g calls a second: they wait", peer, self._rate)
+        left: asyncio.CancelledError | None = None
+        while (seconds := due - loop.time()) > 0 and not self._draining.is_set():
+            try:
+                await asyncio.wait_for(self._draining.wait(), seconds)
+            except TimeoutError:
+                break
+            except asyncio.CancelledError as error:
+                left = error
+        if left is not None:
+            raise left
+
+    @property
+    def _rate(self) -> float:
+        return 1 / self._interval

@@ -1,0 +1,207 @@
+"""Clients that write HTTP/2 by hand and keep to none of its manners (docs/limits.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import grpc.aio
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from support import raw_http2
+from support.raw_http2 import RawHttp2, frame, message
+from support.served import MOTION_SERVICE, Served, serving
+
+from motioncast.serving import Registration, ServerSettings
+from motioncast.serving.server import MAX_METADATA_BYTES
+from motioncast.v1.keypoint_pb2 import DetectRequest
+
+CHECK = "/grpc.health.v1.Health/Check"
+STREAM = f"/{MOTION_SERVICE}/Stream"
+IMPATIENT = ServerSettings(silence_seconds=0.3)
+SERVING = HealthCheckResponse.SERVING
+REFUSED_STREAM = b"\0\0\0\x07"
+
+
+async def is_served(served: Served) -> bool:
+    """Tells whether somebody else, on a connection of their own, is answered."""
+    async with grpc.aio.insecure_channel(
+        served.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
+    ) as channel:
+        stub: Any = HealthStub(channel)
+        return bool((await stub.Check(HealthCheckRequest(), timeout=30)).status == SERVING)
+
+
+@contextmanager
+def dripping(client: RawHttp2, stream: int) -> Iterator[None]:
+    """Sends a byte of a message now and then."""
+    ended = threading.Event()
+
+    def drip() -> None:
+        with suppress(OSError):
+            while not ended.wait(0.02):
+                client.send(frame(raw_http2.DATA, 0, stream, b"\0"))
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        (CHECK, b"message: the request did not come whole within 0.3 s"),
+        ("/grpc.health.v1.Health/Watch", b"message: the request did not come whole within 0.3 s"),
+        (STREAM, b"stream: the client said nothing for 0.3 s"),
+    ],
+    ids=["one request", "one request, many answers", "a stream"],
+)
+async def test_a_message_that_comes_in_drops_is_none(path: str, sentence: bytes) -> None:
+    def attack(address: str) -> bytes:
+        with RawHttp2(address) as client:
+            stream = client.call(path)
+            client.send(frame(raw_http2.DATA, 0, stream, message(1000)))
+            with dripping(client, stream):
+                end = raw_http2.END_STREAM
+                return client.wait_for(raw_http2.HEADERS, stream, flags=end).payload
+
+    async with serving(settings=IMPATIENT) as served:
+        ended = await asyncio.to_thread(attack, served.server.address)
+        await served.until(lambda: served.metric("motioncast_calls_in_flight") == 0)
+    assert sentence in ended
+    assert b"grpc-status\x014" in ended  # DEADLINE_EXCEEDED
+
+
+async def test_a_call_that_ends_before_its_request_is_told_so() -> None:
+    def attack(address: str) -> bytes:
+        with RawHttp2(address) as client:
+            stream = client.call(CHECK)
+            client.send(frame(raw_http2.DATA, raw_http2.END_STREAM, stream))
+            return client.wait_for(raw_http2.HEADERS, stream, flags=raw_http2.END_STREAM).payload
+
+    async with serving() as served:
+        ended = await asyncio.to_thread(attack, served.server.address)
+    assert b"message: the call ended before its request" in ended
+    assert b"grpc-status\x013" in ended  # INVALID_ARGUMENT
+
+
+async def test_who_sends_nothing_but_pings_is_hung_up_on() -> None:
+    def attack(address: str) -> bytes:
+        with RawHttp2(address) as client:
+            with suppress(OSError):
+                client.send(frame(raw_http2.PING, 0, 0, bytes(8)) * 100)
+            return client.wait_for(raw_http2.GOAWAY).payload
+
+    async with serving() as served:
+        assert (await asyncio.to_thread(attack, served.server.address)).endswith(b"too_many_pings")
+        assert await is_served(served)
+
+
+@pytest.mark.parametrize("kind", [raw_http2.PING, raw_http2.SETTINGS])
+async def test_answers_that_nobody_reads_are_not_kept_for_ever(kind: int) -> None:
+    body = bytes(8) if kind == raw_http2.PING else b"\0\4\0\0\xff\xff"
+
+    def attack(address: str) -> None:
+        with RawHttp2(address, reads=False) as client, suppress(OSError):
+            for _ in range(1000):
+                if client.would_wait():
+                    return
+                client.send(frame(kind, 0, 0, body) * 100)
+
+    async with serving() as served:
+        await asyncio.to_thread(attack, served.server.address)
+        assert await is_served(served)
+
+
+async def test_metadata_beyond_the_limit_is_refused() -> None:
+    def attack(address: str) -> bytes:
+        with RawHttp2(address) as client:
+            # Just within a frame; a field counts for 32 bytes more than it has (RFC 9113, 10.5.1).
+            fields = [(b"x%d" % number, MAX_METADATA_BYTES // 32 * b"a") for number in range(62)]
+            stream = client.call(CHECK, *fields)
+            return client.wait_for(raw_http2.HEADERS, stream, flags=raw_http2.END_STREAM).payload
+
+    async with serving() as served:
+        ended = await asyncio.to_thread(attack, served.server.address)
+        assert await is_served(served)
+    assert b"grpc-status\x018" in ended  # RESOURCE_EXHAUSTED
+
+
+def at_most(calls_per_second: float) -> tuple[Registration, ...]:
+    """Returns a service beside the others, whose callers are not all servers."""
+    return (Registration(name="", add=lambda _: None, calls_per_second=calls_per_second),)
+
+
+async def test_calls_beyond_a_peers_share_of_a_second_wait_for_their_turn() -> None:
+    async with serving(registrations=at_most(10)) as served:
+        began = time.monotonic()
+        await asyncio.gather(*(served.keypoints.Detect(DetectRequest()) for _ in range(15)))
+        # Ten at once, and then one every tenth of a second.
+        assert time.monotonic() - began > 5 / 10 - 0.01
+
+
+async def test_nobody_else_waits_with_them() -> None:
+    async with serving(registrations=at_most(1)) as served:
+        calls = [asyncio.ensure_future(served.keypoints.Detect(DetectRequest())) for _ in range(15)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        assert await is_served(served)
+        assert not all(call.done() for call in calls)
+        for call in calls:
+            call.cancel()
+
+
+async def test_who_cancels_calls_makes_no_room_for_more() -> None:
+    def attack(address: str) -> bytes:
+        with RawHttp2(address) as client:
+            client.wait_for(raw_http2.SETTINGS, flags=raw_http2.ACK)
+            for _ in range(40):
+                stream = client.call(STREAM)
+                client.send(frame(raw_http2.RST_STREAM, 0, stream, b"\0\0\0\x08"))
+            return client.wait_for(raw_http2.RST_STREAM).payload
+
+    settings = ServerSettings(http_port=0, max_concurrent_calls=10)
+    async with serving(settings=settings, registrations=at_most(1)) as served:
+        assert await asyncio.to_thread(attack, served.server.address) == REFUSED_STREAM
+        assert await is_served(served)
+
+
+async def test_one_peer_has_a_quarter_of_all_calls() -> None:
+    settings = replace(IMPATIENT, max_calls=8, silence_seconds=600)
+    async with serving(settings=settings) as served:
+        streams = [served.motion.Stream() for _ in range(3)]
+        with pytest.raises(grpc.aio.AioRpcError, match="the limit for one peer is 2") as refused:
+            await asyncio.gather(*(stream.read() for stream in streams))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await is_served(served)
+        for stream in streams:
+            stream.cancel()
+
+
+async def test_who_hangs_up_on_an_answer_is_not_worth_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    def attack(address: str) -> None:
+        with RawHttp2(address) as client:
+            client.send(frame(raw_http2.SETTINGS, 0, 0, b"\0\4\0\0\0\0"))  # takes no byte of it
+            for _ in range(20):
+                stream = client.call(CHECK)
+                client.send(frame(raw_http2.DATA, raw_http2.END_STREAM, stream, message(0)))
+            client.wait_for(raw_http2.HEADERS, stream)
+
+    async with serving() as served:
+        await asyncio.to_thread(attack, served.server.address)
+        await is_served(served)
+    assert [one for one in caplog.records if one.exc_info] == []
