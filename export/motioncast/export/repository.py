@@ -3,11 +3,13 @@
 <repository>/<model>/config.pbtxt        on CPUs, and what ONNX Runtime in the process goes by
 <repository>/<model>/configs/gpu.pbtxt   on GPUs
 <repository>/<model>/1/model.onnx        ensembles have none
-<repository>/<model>/SHA256SUMS          of that file; verified when it is loaded
+<repository>/<model>/codec.json          tables of the keypoint codec, of a detector that has them
+<repository>/<model>/SHA256SUMS          of these files; verified when they are loaded
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from google.protobuf import text_format
 from onnx import ModelProto
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from motioncast.codec.tables_file import FILE_NAME as CODEC_FILE
 from motioncast.export.specification import ModelSpecification
 from motioncast.export.triton import (
     GPU_CONFIG_NAME,
@@ -38,12 +41,16 @@ def write_model(repository: Path, specification: ModelSpecification, model: Mode
     """Writes one model, in the place of an older one of its name, and returns its ONNX file.
 
     It is written aside and then renamed, so that whoever looks meets the old model or the new one.
+    Codec tables stay: they are right for any model with as many keypoints, if not the best.
     """
+    tables = repository / specification.name / CODEC_FILE
 
     def fill(folder: Path) -> None:
         (folder / str(VERSION) / "model.onnx").write_bytes(
             model.SerializeToString(deterministic=True)
         )
+        if tables.is_file():
+            (folder / CODEC_FILE).write_bytes(tables.read_bytes())
         write_checksums(folder)
         _write_text(folder / CONFIG_FILE, print_config(specification))
         if specification.gpu is not None:
@@ -62,6 +69,16 @@ def write_ensemble(repository: Path, description: str, config: ModelConfig) -> P
         _write_text(folder / CONFIG_FILE, print_message(description, config))
 
     return _write(repository, config.name, fill) / CONFIG_FILE
+
+
+def write_beside(repository: Path, model: str, name: str, text: str) -> Path:
+    """Writes a file into a model's folder, whole or not at all, and its checksums anew."""
+    folder = repository / model
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=repository) as aside:
+        _write_text(Path(aside, name), text)
+        os.replace(Path(aside, name), folder / name)
+    write_checksums(folder)
+    return folder / name
 
 
 def read_config(repository: Path, model: str) -> ModelConfig | None:

@@ -1,6 +1,7 @@
 """The checksums of models: what was exported is what is served, or it is not served.
 
-<model>/SHA256SUMS    `<sha256>  <version>/model.onnx`, one line for each version
+<model>/SHA256SUMS    `<sha256>  <version>/model.onnx`, one line for each version, and one for
+                      the tables of the keypoint codec, `<sha256>  codec.json`, where it has them
 
 That is what `sha256sum --check SHA256SUMS` reads, in the model's folder. A model whose folder has
 no such file is served, unverified, and the log says so; in a folder that has one, a file that
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from motioncast.codec.tables_file import FILE_NAME as CODEC_FILE
 from motioncast.inference.repository import FILE_NAME as MODEL_FILE
 from motioncast.inference.repository import find_models
 from motioncast.wire.errors import InvalidInputError
@@ -29,11 +31,12 @@ _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 
 
 def write_checksums(folder: Path) -> Path:
-    """Writes the checksums of every version in a model's folder; returns the file."""
-    lines = [
-        f"{_sha256(file)}  {file.relative_to(folder).as_posix()}\n"
-        for file in sorted(folder.glob(f"*/{MODEL_FILE}"))
-    ]
+    """Writes the checksums of every version in a model's folder, and of codec tables there.
+
+    Returns the file.
+    """
+    files = [*sorted(folder.glob(f"*/{MODEL_FILE}")), *folder.glob(CODEC_FILE)]
+    lines = [f"{_sha256(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
     manifest = folder / FILE_NAME
     manifest.write_text("".join(lines), encoding="ascii")
     return manifest
@@ -43,12 +46,13 @@ def verify(file: Path) -> bool:
     """Compares a model's file with its checksum; returns False when its folder has none.
 
     Args:
-        file: `<model>/<version>/model.onnx`.
+        file: `<model>/<version>/model.onnx` or `<model>/codec.json`.
 
     Raises:
         InvalidInputError: It differs, is not among the checksums, or they cannot be read.
     """
-    folder, name = file.parents[1], f"{file.parent.name}/{file.name}"
+    folder = file.parents[1] if file.name == MODEL_FILE else file.parent
+    name = file.relative_to(folder).as_posix()
     try:
         text = (folder / FILE_NAME).read_text(encoding="ascii")
     except FileNotFoundError:
@@ -83,7 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_checksums(options.repository / name)
             continue
         try:
-            print(f"{name}: {'as exported' if verify(file) else f'has no {FILE_NAME}'}")
+            verified = verify(file)
+            for tables in file.parents[1].glob(CODEC_FILE):
+                verify(tables)
+            print(f"{name}: {'as exported' if verified else f'has no {FILE_NAME}'}")
         except InvalidInputError as error:
             print(error, file=sys.stderr)
             problems += 1

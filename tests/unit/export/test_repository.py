@@ -9,7 +9,12 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from motioncast.export.repository import read_config, write_ensemble, write_model
+from motioncast.export.repository import (
+    read_config,
+    write_beside,
+    write_ensemble,
+    write_model,
+)
 from motioncast.export.specification import (
     BATCH,
     GpuServing,
@@ -17,6 +22,7 @@ from motioncast.export.specification import (
     TensorSpecification,
     Tolerance,
 )
+from motioncast.inference.checksums import verify
 
 SPECIFICATION = ModelSpecification(
     name="same",
@@ -56,6 +62,17 @@ def test_a_model_is_where_triton_looks_for_it(tmp_path: Path) -> None:
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     sums = tmp_path / "models/same/SHA256SUMS"
     assert sums.read_text() == f"{checksum}  1/model.onnx\n"
+
+
+def test_codec_tables_stay_when_the_model_is_exported_anew(tmp_path: Path) -> None:
+    write_model(tmp_path, SPECIFICATION, model("first"))
+    write_beside(tmp_path, "same", "codec.json", "{}")
+    path = write_model(tmp_path, SPECIFICATION, model("second"))
+    tables = tmp_path / "same/codec.json"
+    assert onnx.load(path).graph.name == "second"
+    assert tables.read_text() == "{}"
+    assert verify(path)
+    assert verify(tables)
 
 
 def test_a_gpus_configuration_lies_beside_the_cpus(tmp_path: Path) -> None:

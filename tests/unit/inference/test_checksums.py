@@ -54,6 +54,18 @@ def test_a_file_that_differs_is_refused(tmp_path: Path) -> None:
         verify(file)
 
 
+def test_codec_tables_have_a_checksum_like_the_model_beside_them(tmp_path: Path) -> None:
+    put(tmp_path, "m/1/model.onnx", b"abc")
+    tables = put(tmp_path, "m/codec.json", b"")
+    assert write_checksums(tmp_path / "m").read_text().endswith("7852b855  codec.json\n")
+    assert verify(tables)
+    assert main([str(tmp_path), "--check"]) == 0
+    tables.write_bytes(b"{}")
+    with pytest.raises(InvalidInputError, match=r"m/codec\.json is not what was exported"):
+        verify(tables)
+    assert main([str(tmp_path), "--check"]) == 1
+
+
 @pytest.mark.parametrize("sums", [b"", b"nonsense\n", hashlib.sha256(b"abc").digest()])
 def test_a_file_that_the_checksums_do_not_name_is_refused(tmp_path: Path, sums: bytes) -> None:
     file = put(tmp_path, "m/1/model.onnx", b"abc")

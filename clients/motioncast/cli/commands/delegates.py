@@ -38,6 +38,12 @@ def train_predictor(context: typer.Context) -> None:
     _run("motioncast.train.predictor", context)
 
 
+@train.command("codec", context_settings=PASS_ON)
+def train_codec(context: typer.Context) -> None:
+    """Tables of the keypoint codec, from tracks."""
+    _run("motioncast.train.codec", context)
+
+
 @train.command("personal", context_settings=PASS_ON)
 def train_personal(context: typer.Context) -> None:
     """The shipped networks made those of one person or scene, from minutes of video."""

@@ -1,0 +1,53 @@
+"""The keypoint codec: keypoints of frames to packets of bytes and back, numpy alone.
+
+    keypoints (K, 3) -> lattice -> residual against a frame named in the packet
+        -> the model's transform -> quantised coefficients -> range coder -> bytes
+
+Everything after the lattice is integer arithmetic, so that a packet decodes to the same bits
+everywhere. Nothing carries over from packet to packet but the frames that were decoded: a packet
+can be read by whoever has the frame that it names. docs/bitstream.md is the specification.
+"""
+
+from motioncast.codec.decoder import DecodedFrame, KeypointDecoder
+from motioncast.codec.encoder import EncodedPacket, KeypointEncoder
+from motioncast.codec.errors import BitstreamError, EncodingError, TablesError
+from motioncast.codec.lattice import from_lattice, to_lattice
+from motioncast.codec.packet import (
+    DEFAULT_COARSENESS,
+    HEADER_BYTES,
+    MAX_COARSENESS,
+    MAX_PACKET_BYTES,
+    MAX_PACKET_FRAMES,
+    FrameReference,
+    Header,
+    Reference,
+    SourceReference,
+    parse_header,
+)
+from motioncast.codec.tables import CodecTables
+from motioncast.codec.tables_file import read_tables, write_tables
+
+__all__ = [
+    "DEFAULT_COARSENESS",
+    "HEADER_BYTES",
+    "MAX_COARSENESS",
+    "MAX_PACKET_BYTES",
+    "MAX_PACKET_FRAMES",
+    "BitstreamError",
+    "CodecTables",
+    "DecodedFrame",
+    "EncodedPacket",
+    "EncodingError",
+    "FrameReference",
+    "Header",
+    "KeypointDecoder",
+    "KeypointEncoder",
+    "Reference",
+    "SourceReference",
+    "TablesError",
+    "from_lattice",
+    "parse_header",
+    "read_tables",
+    "to_lattice",
+    "write_tables",
+]

@@ -1,0 +1,104 @@
+"""The receiver's end: packets in, keypoints of frames out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motioncast.codec.errors import BitstreamError
+from motioncast.codec.lattice import Lattice, from_lattice
+from motioncast.codec.memory import Memory
+from motioncast.codec.packet import (
+    HEADER_BYTES,
+    FrameReference,
+    Header,
+    Reference,
+    SourceReference,
+    parse_header,
+    unwrap,
+)
+from motioncast.codec.range_coder import RangeDecoder
+from motioncast.codec.residual import read_gap, read_residual
+from motioncast.codec.tables import CodecTables, Kind
+from motioncast.codec.transform import reconstruct, steps_at
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """One frame of a packet."""
+
+    index: int
+    keypoints: NDArray[np.float32]  # (K, 3)
+
+
+class KeypointDecoder:
+    """Decodes the packets of one session, in whatever order they come.
+
+    A packet that cannot be decoded leaves the decoder as it was.
+
+    Args:
+        tables: Of the model; the encoder has the same.
+    """
+
+    def __init__(self, tables: CodecTables) -> None:
+        self._tables = tables
+        self._memory = Memory(tables.keypoints)
+
+    def set_source(self, source: int, keypoints: NDArray[np.float32]) -> None:
+        """Takes the keypoints (K, 3) of source 0 to 3, as the encoder did.
+
+        Raises:
+            ValueError: They are not the model's, or there is no such source.
+        """
+        self._memory.set_source(source, keypoints)
+
+    def decode(self, data: bytes) -> list[DecodedFrame]:
+        """Returns the frames of a packet, 1 to 8; one that is known already stays as it was.
+
+        Raises:
+            BitstreamError: The bytes are no packet, or refer to a frame that is not known.
+        """
+        header = parse_header(data)
+        index = unwrap(header.index, self._memory.newest)
+        points = self._memory.find(_reference(header, index))
+        if points is None:
+            what = "source" if header.source is not None else "frame"
+            number = header.source if header.source is not None else index - header.distance
+            raise BitstreamError(f"packet: it refers to {what} {number}, which is not known")
+        body = data[HEADER_BYTES:]
+        coder = RangeDecoder(body)
+        found = self._read(coder, header, index, points)
+        if body.endswith(b"\0") or len(body) > coder.position:
+            raise BitstreamError("packet: it has bytes that nothing was coded in")
+        for number, frame in found:
+            self._memory.keep(number, frame)
+        return [
+            DecodedFrame(number, from_lattice(self._kept(number, frame))) for number, frame in found
+        ]
+
+    def _read(
+        self, coder: RangeDecoder, header: Header, index: int, points: Lattice
+    ) -> list[tuple[int, Lattice]]:
+        steps = steps_at(self._tables, header.coarseness)
+        kind, found = header.kind, []
+        for number in range(header.frames):
+            if number:
+                gap = read_gap(coder)
+                index += gap
+                kind = Kind.STEP if gap == 1 else Kind.LEAP
+            quantised = read_residual(coder, self._tables, kind)
+            points = reconstruct(self._tables, points, quantised, steps)
+            found.append((index, points))
+        return found
+
+    def _kept(self, index: int, points: Lattice) -> Lattice:
+        kept = self._memory.find(FrameReference(index))
+        return points if kept is None else kept
+
+
+def _reference(header: Header, index: int) -> Reference:
+    if header.source is not None:
+        return SourceReference(header.source)
+    return FrameReference(index - header.distance)

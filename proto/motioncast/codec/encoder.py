@@ -1,0 +1,111 @@
+"""The sender's end: keypoints of frames in, packets out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motioncast.codec.errors import EncodingError
+from motioncast.codec.lattice import from_lattice
+from motioncast.codec.memory import Memory
+from motioncast.codec.packet import (
+    DEFAULT_COARSENESS,
+    MAX_PACKET_BYTES,
+    FrameReference,
+    Reference,
+    header_of,
+)
+from motioncast.codec.range_coder import RangeEncoder
+from motioncast.codec.residual import write_gap, write_residual
+from motioncast.codec.tables import CodecTables, Kind
+from motioncast.codec.transform import quantise, reconstruct, steps_at
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPacket:
+    """A packet, and what its receiver makes of it."""
+
+    data: bytes
+    keypoints: NDArray[np.float32]  # (T, K, 3), as they will be decoded
+    information_bits: float  # of the frames, without header and rounding to bytes
+
+
+class KeypointEncoder:
+    """Encodes the frames of one session, in the order of their indices.
+
+    Args:
+        tables: Of the model; the decoder has the same.
+    """
+
+    def __init__(self, tables: CodecTables) -> None:
+        self._tables = tables
+        self._memory = Memory(tables.keypoints)
+        self._last = -1
+
+    def set_source(self, source: int, keypoints: NDArray[np.float32]) -> None:
+        """Takes the keypoints (K, 3) of source 0 to 3, as the decoder does before the next packet.
+
+        Raises:
+            ValueError: They are not the model's, or there is no such source.
+        """
+        self._memory.set_source(source, keypoints)
+
+    def encode(
+        self,
+        frames: Sequence[tuple[int, NDArray[np.float32]]],
+        reference: Reference,
+        coarseness: int = DEFAULT_COARSENESS,
+    ) -> EncodedPacket:
+        """Returns a packet of 1 to 8 frames, each with index and keypoints (K, 3).
+
+        Args:
+            frames: In order, later than all before; 252 apart at most.
+            reference: What the first frame's residual is against. The others' are against the
+                frame before them in the packet.
+            coarseness: 0 to 7, half an octave apart; 2 is the step of the tables.
+
+        Raises:
+            EncodingError: A frame, the reference or the coarseness cannot be.
+            ValueError: Keypoints are not the model's.
+        """
+        if not frames:
+            raise EncodingError("frames: a packet has at least one")
+        first = frames[0][0]
+        header = header_of(len(frames), coarseness, first, reference)
+        self._check_order([index for index, _ in frames])
+        points = self._memory.find(reference)
+        if points is None:
+            raise EncodingError(f"reference: {reference} is not known")
+        wanted = [self._memory.points(keypoints) for _, keypoints in frames]
+
+        steps = steps_at(self._tables, coarseness)
+        coder, kind, made = RangeEncoder(), header.kind, []
+        before = first
+        for (index, _), target in zip(frames, wanted, strict=True):
+            if index != first:
+                kind = Kind.STEP if index == before + 1 else Kind.LEAP
+                write_gap(coder, index - before)
+            quantised = quantise(self._tables, target - points, steps)
+            write_residual(coder, self._tables, kind, quantised)
+            points = reconstruct(self._tables, points, quantised, steps)
+            made.append(points)
+            before = index
+        data = header.to_bytes() + coder.finish()
+        if len(data) > MAX_PACKET_BYTES:
+            raise EncodingError(
+                f"frames: {len(frames)} take {len(data)} bytes, the limit is {MAX_PACKET_BYTES}"
+            )
+        for (index, _), points in zip(frames, made, strict=True):
+            self._memory.keep(index, points)
+        self._last = frames[-1][0]
+        return EncodedPacket(data, from_lattice(np.stack(made)), coder.information_bits)
+
+    def _check_order(self, indices: list[int]) -> None:
+        if indices[0] <= self._last:
+            raise EncodingError(f"index: {indices[0]} goes back, {self._last} was encoded before")
+        for before, index in pairwise(indices):
+            header_of(1, 0, index, FrameReference(before))  # in order, and not too far apart

@@ -1,0 +1,51 @@
+"""Small codec tables, made from a formula."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from motioncast.codec import CodecTables
+from motioncast.codec.lattice import UNIT
+
+
+def geometric_rows(rows: int = 64, symbols: int = 16) -> np.ndarray:
+    """Returns frequencies (rows, symbols): in row c magnitudes have ratio m / (1 + m).
+
+    m = 2^((c - 40) / 4); every frequency is 1 or more, and a row adds up to 2^15.
+    """
+    table = []
+    for c in range(rows):
+        mean = 2.0 ** ((c - 40) / 4)
+        shares = [(mean / (1 + mean)) ** n for n in range(symbols)]
+        row = [1 + int((32768 - symbols) * share / sum(shares)) for share in shares]
+        row[0] += 32768 - sum(row)
+        table.append(row)
+    return np.array(table, np.int64)
+
+
+def plain_tables(keypoints: int, step: int = 80) -> CodecTables:
+    """Returns tables without a transform, for motion of a step or so."""
+    values = 3 * keypoints
+    return CodecTables(
+        keypoints=keypoints,
+        matrix=np.eye(values, dtype=np.int64) * UNIT,
+        steps=np.full(values, step, np.int64),
+        profiles=np.full((3, values), 40, np.int64),
+        scales=np.full((3, 16), 2048, np.int64),
+        classes=geometric_rows(),
+    )
+
+
+def turned_tables(keypoints: int, components: int, seed: int = 0) -> CodecTables:
+    """Returns tables with a transform: some directions at right angles, of all values."""
+    values = 3 * keypoints
+    basis = np.linalg.qr(np.random.default_rng(seed).normal(size=(values, values)))[0]
+    plain = plain_tables(keypoints)
+    return CodecTables(
+        keypoints=keypoints,
+        matrix=np.rint(basis[:components] * UNIT).astype(np.int64),
+        steps=plain.steps[:components],
+        profiles=plain.profiles[:, :components],
+        scales=plain.scales,
+        classes=plain.classes,
+    )
