@@ -13,7 +13,7 @@ TRITON_HERE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 DISTRIBUTIONS := pyproject.toml services/pyproject.toml training/pyproject.toml
 
 .PHONY: help demo test test-triton check format lint types imports proto-lint wheels wheels-client wheels-serve \
-	wheels-train bench dashboard-check clean
+	wheels-train bench figures dashboard-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ wheels-client wheels-serve wheels-train: wheels-%: $(VENV)/.dev
 
 bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this machine
 	$(BIN)/motioncast bench
+
+figures: $(VENV)/.dev ## rerun the short benchmarks and rewrite the documents' tables of figures
+	PYTHONPATH=docs $(BIN)/python -m figures --measure
 
 dashboard-check: $(VENV)/.dev ## run every query of the dashboard once against a real Prometheus
 	promtool check config deploy/prometheus/prometheus.yml

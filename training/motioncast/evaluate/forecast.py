@@ -18,6 +18,8 @@ Shapes: I initialisations, C clips, B windows, M observed frames, N horizon, K k
 
 import argparse
 import json
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +31,7 @@ from motioncast.data.keypoints import every_window, load_tracks
 from motioncast.evaluate.coverage import coverage_lines, coverage_rows
 from motioncast.evaluate.gating import gating_lines, gating_table
 from motioncast.evaluate.markdown import table
+from motioncast.evaluate.provenance import provenance
 from motioncast.metrics.forecast import Setting, per_clip_errors
 from motioncast.models.predictors.checkpoint import load_forecaster, predictor_files
 from motioncast.models.predictors.gap_filling import Predictor, hold
@@ -71,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", help="whose weights of keypoints count in gating")
     parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
     parser.add_argument("--json", type=Path, help="writes the errors to this file")
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = parser.parse_args(arguments)
 
     files = predictor_files(options.predictors) if options.predictors is not None else {}
@@ -109,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(gating_table(gated))
     if options.json is not None:
         report = {
+            "command": shlex.join(["motioncast", "evaluate", "forecast", *arguments]),
+            **provenance(path for paths in files.values() for path in paths),
             "setting": asdict(setting),
             "clips": len(clips),
             "initialisations": {name: len(error) for name, error in errors.items()},

@@ -1,9 +1,10 @@
-"""Where results come from: versions, machine, checkpoints."""
+"""When and where results were made: date, versions, machine, checkpoints."""
 
 import hashlib
 import os
 import platform
 from collections.abc import Iterable
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ PACKAGES = ("motioncast", "matplotlib", "numpy", "scikit-learn", "scipy", "torch
 def provenance(checkpoints: Iterable[Path]) -> dict[str, Any]:
     """Returns what has to be known to repeat a result, ready for JSON."""
     return {
+        "date": date.today().isoformat(),
         "versions": {"python": platform.python_version(), **dict(map(_version, PACKAGES))},
         "machine": {
             "processor": _processor(),
