@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import math
-import re
 import shutil
 import signal
 import socket
@@ -79,16 +78,25 @@ def dashboard_queries(dashboard: Path) -> list[Query]:
 
 
 def local_command(compose: dict[str, Any], name: str, ports: dict[str, Ports]) -> list[str]:
-    """Returns the arguments that compose.yaml gives a service, with addresses of this machine."""
-    own = ports[name]
+    """Returns the arguments that compose.yaml gives a service, with addresses of this machine.
+
+    The file of settings is that of this folder; the command line, which counts more, says where
+    services are here.
+    """
+    mounted = dict(mount.split(":")[1::-1] for mount in compose["services"][name]["volumes"])
     arguments = []
     for argument in compose["services"][name]["command"]:
-        argument = re.sub(r"^--host=.*", "--host=127.0.0.1", argument)
-        argument = re.sub(r"^--port=.*", f"--port={own.grpc}", argument)
-        argument = re.sub(r"^--http-port=.*", f"--http-port={own.http}", argument)
-        for other, its in ports.items():
-            argument = re.sub(rf"dns:///{other}:\d+", f"dns:///127.0.0.1:{its.grpc}", argument)
-        arguments.append(argument)
+        option, _, value = argument.partition("=")
+        file = f"{option}={DEPLOY / mounted[value]}" if value in mounted else argument
+        arguments.append(file)
+    own = ports[name]
+    arguments += ["--host=127.0.0.1", f"--port={own.grpc}", f"--http-port={own.http}"]
+    if name == "orchestrator":
+        arguments += [
+            f"--{other}=dns:///127.0.0.1:{its.grpc}"
+            for other, its in ports.items()
+            if other != name
+        ]
     return arguments
 
 

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, get_args
 
 from motioncast.bench.clients import ClientJob, ClientRun, run_clients
 from motioncast.bench.measuring import (
@@ -27,12 +27,11 @@ from motioncast.bench.measuring import (
     refuse_none_or_below,
 )
 from motioncast.client import connect
-from motioncast.inference import Engine, OnnxRuntimeEngine, default_repository
 from motioncast.local import LocalServices, LocalSettings, Pipeline
+from motioncast.local.engines import EngineOptions, make_engine
 from motioncast.orchestrator import OrchestratorSettings
 
 SCHEMA: Final = "motioncast.bench_pipelines/1"
-EngineName: TypeAlias = Literal["inprocess", "triton"]
 PIPELINES: Final[tuple[Pipeline, ...]] = get_args(Pipeline)
 
 
@@ -41,7 +40,7 @@ class PipelinesSettings:
     """What is measured."""
 
     video: Path  # what the streams send
-    engines: tuple[EngineName, ...] = ("inprocess", "triton")
+    engines: tuple[str, ...] = ("inprocess", "triton")
     streams: tuple[int, ...] = (1, 4, 16)  # at once
     observed: int = 5
     predicted: int = 5
@@ -56,7 +55,7 @@ class PipelinesSettings:
 class PipelineResult:
     """What came out for one engine, pipeline and number of streams; medians over the rounds."""
 
-    engine: EngineName
+    engine: str
     pipeline: Pipeline
     streams: int
     frames: int  # of each round, all streams together
@@ -111,7 +110,9 @@ async def bench_pipelines(settings: PipelinesSettings, stages: Stages) -> Pipeli
             steps = settings.rounds * len(settings.streams) * len(PIPELINES)
             advance = stages(name, steps)
             async with AsyncExitStack() as exits:
-                engine = await exits.enter_async_context(_engine(name, settings))
+                engine = await exits.enter_async_context(
+                    make_engine(name, EngineOptions(settings.repository))
+                )
                 running = {
                     pipeline: await exits.enter_async_context(
                         LocalServices(_local_settings(settings, pipeline), engine)
@@ -128,15 +129,6 @@ async def bench_pipelines(settings: PipelinesSettings, stages: Stages) -> Pipeli
     )
 
 
-def _engine(name: EngineName, settings: PipelinesSettings) -> Engine:
-    repository = settings.repository or default_repository()
-    if name == "inprocess":
-        return OnnxRuntimeEngine(repository)
-    from motioncast.triton import TritonEngine, TritonSettings
-
-    return TritonEngine(TritonSettings(repository))
-
-
 def _local_settings(settings: PipelinesSettings, pipeline: Pipeline) -> LocalSettings:
     # Some more than streams: a session is counted until its server side has ended too.
     most = max(settings.streams) + 16
@@ -145,7 +137,7 @@ def _local_settings(settings: PipelinesSettings, pipeline: Pipeline) -> LocalSet
 
 
 async def _measure(
-    name: EngineName,
+    name: str,
     settings: PipelinesSettings,
     targets: dict[Pipeline, str],
     size: int,
@@ -179,9 +171,7 @@ async def _measure(
     return [_result(name, pipeline, streams, done) for (pipeline, streams), done in runs.items()]
 
 
-def _result(
-    engine: EngineName, pipeline: Pipeline, streams: int, runs: list[ClientRun]
-) -> PipelineResult:
+def _result(engine: str, pipeline: Pipeline, streams: int, runs: list[ClientRun]) -> PipelineResult:
     speeds = tuple(run.frames / run.seconds for run in runs)
     first = [1000 * seconds for run in runs for seconds in run.first_frame_seconds]
     calls = [

@@ -14,8 +14,8 @@ import grpc
 import pytest
 from support.command_line import Run
 
-from motioncast.cli.serving import Models
 from motioncast.inference.kserve import KServeSettings
+from motioncast.local.engines import EngineOptions, check_options
 from motioncast.v1.keypoint_pb2 import ListModelsRequest
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
 from motioncast.wire.errors import InvalidInputError
@@ -75,14 +75,15 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
 def test_what_the_model_server_decides_is_not_asked_of_the_services(
     option: dict[str, Any],
 ) -> None:
-    server = KServeSettings("h:1")
+    options = EngineOptions(server=KServeSettings("h:1"), **option)
     with pytest.raises(InvalidInputError, match=r": the model server at h:1 decides about that$"):
-        Models(server=server, **option)
+        check_options("remote", options)
 
 
-def test_bare_models_are_not_served_from_another_server() -> None:
-    with pytest.raises(InvalidInputError, match=r"^triton-url: bare models are served where they"):
-        Models(server=KServeSettings("h:1")).local_runner()
+def test_bare_models_are_not_served_from_another_server(run: Run) -> None:
+    result = run("serve", "models", "--triton-url", "h:1")
+    assert result.code == 1
+    assert "triton-url: bare models are served where they run" in result.err
 
 
 def test_options_of_a_server_that_is_not_named_are_refused(run: Run) -> None:

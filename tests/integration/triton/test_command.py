@@ -25,9 +25,9 @@ from support.triton_served import (
     skip_without_triton,
 )
 
-from motioncast.cli.serving import Models
 from motioncast.client import Origin, connect
 from motioncast.inference.kserve import KServeEngine, KServeSettings
+from motioncast.local.engines import EngineOptions, check_options
 from motioncast.triton.stubs import find_stubs
 from motioncast.wire.errors import InvalidInputError
 
@@ -97,14 +97,17 @@ async def test_bare_models_are_served_by_triton_itself(
     [
         ({"threads": 2}, "threads: the models' config.pbtxt decides about that on Triton"),
         ({"max_runs": 2}, "max-runs: the models' config.pbtxt decides about that on Triton"),
-        ({"server": KServeSettings("h:1")}, "engine: either Triton is started here, or h:1 runs"),
+        (
+            {"server": KServeSettings("h:1")},
+            "engine: either triton runs the models, or the model server at h:1",
+        ),
     ],
 )
 def test_options_that_contradict_an_embedded_triton_are_refused(
     values: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=rf"^{sentence}"):
-        Models(embedded=True, **values)  # type: ignore[arg-type]
+        check_options("triton", EngineOptions(**values))  # type: ignore[arg-type]
 
 
 def test_a_python_without_triton_is_told_what_to_install(tmp_path: Path) -> None:

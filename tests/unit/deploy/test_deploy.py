@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import typer.main
 import yaml
 
 from motioncast.cli.app import app
+from motioncast.cli.serve_settings import SECTIONS, ServeSettings
+from motioncast.cli.serving import ports_of_one
+from motioncast.cli.settings_sources import from_file
 from motioncast.inference.kserve.errors import SECRET_VARIABLE
 from motioncast.inference.kserve.settings import SECRET_HEADER
 
@@ -27,9 +31,19 @@ def read(path: str) -> Any:
 def options(name: str, file: str = "compose.yaml") -> dict[str, Any]:
     """Returns what `motioncast serve` makes of a service's command in a file of compose."""
     command: list[str] = read(file)["services"][name]["command"]
+    mounted = dict(
+        mount.split(":")[1::-1] for mount in read("compose.yaml")["x-service"]["volumes"]
+    )
+    here = [argument.replace("=/etc", f"={DEPLOY}") for argument in command]
+    assert mounted == {"/etc/motioncast.toml": "./motioncast.toml"}
     group: Any = typer.main.get_command(app)
-    params: dict[str, Any] = group.commands["serve"].make_context("serve", list(command)).params
+    params: dict[str, Any] = group.commands["serve"].make_context("serve", here).params
     return params
+
+
+def port_of(name: str) -> int:
+    """Returns the gRPC port at which a service listens."""
+    return ports_of_one(ServeSettings.of(options(name)).listen, name).grpc
 
 
 def panels() -> list[dict[str, Any]]:
@@ -42,13 +56,27 @@ def panels() -> list[dict[str, Any]]:
 def test_the_command_line_understands_each_command_of_the_compose_file(name: str) -> None:
     parsed = options(name)
     assert parsed["service"] == name
-    assert parsed["host"] == "0.0.0.0"
+    assert parsed["listen_host"] == "0.0.0.0"
+    assert parsed["log_json"]
+
+
+def test_the_example_file_names_every_setting_with_its_default() -> None:
+    text = (DEPLOY / "motioncast.toml").read_text()
+    given = from_file(DEPLOY / "motioncast.toml", SECTIONS)
+    commented = re.findall(r"^# (\w+) = (\S+)", text, re.MULTILINE)
+    listed = {key for key, _ in commented} | {"port"} | {name.partition("_")[2] for name in given}
+    assert {one.name for kind in SECTIONS.values() for one in fields(kind)} <= listed
+    for section in ("sessions", "calls"):
+        shown = text.partition(f"[{section}]")[2].partition("\n[")[0]
+        defaults = SECTIONS[section]()
+        for key, value in re.findall(r"^# (\w+) = ([\d.]+)", shown, re.MULTILINE):
+            assert getattr(defaults, key) in (float(value), None), key
 
 
 def test_the_orchestrator_is_told_where_the_others_listen() -> None:
     orchestrator = options("orchestrator")
     for name in ("keypoint", "predictor", "synthesis"):
-        assert orchestrator[name] == f"dns:///{name}:{options(name)['port']}"
+        assert orchestrator[f"services_{name}"] == f"dns:///{name}:{port_of(name)}"
 
 
 @pytest.mark.parametrize("name", ["keypoint", "predictor", "synthesis"])
@@ -89,7 +117,7 @@ def test_prometheus_scrapes_every_service_at_its_http_port() -> None:
     assert set(scraped) == set(SERVICES)
     for name, (discovery,) in scraped.items():
         assert discovery["names"] == [name]
-        assert discovery["port"] == options(name)["http_port"]
+        assert discovery["port"] == options(name)["listen_http_port"]
 
 
 def test_the_health_check_of_the_image_asks_the_port_that_every_service_has() -> None:
@@ -97,7 +125,7 @@ def test_the_health_check_of_the_image_asks_the_port_that_every_service_has() ->
         r"HEALTHCHECK.*?127\.0\.0\.1:(\d+)/ready", (DEPLOY / "Dockerfile").read_text(), re.DOTALL
     )
     assert asked is not None
-    assert {options(name)["http_port"] for name in SERVICES} == {int(asked[1])}
+    assert {options(name)["listen_http_port"] for name in SERVICES} == {int(asked[1])}
 
 
 def test_what_the_image_copies_is_there_and_not_ignored() -> None:
@@ -120,7 +148,7 @@ def test_what_is_mounted_into_the_containers_is_there() -> None:
         for mount in service.get("volumes", ())
     ]
     files = [mount for mount in mounts if mount.startswith(".")]
-    assert len(files) == 3
+    assert len(files) == 3 + len(SERVICES)
     assert [file for file in files if not (DEPLOY / file).exists()] == []
 
 

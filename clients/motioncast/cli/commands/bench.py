@@ -44,8 +44,8 @@ def bench(
     from motioncast.cli.bundled import bundled_clip
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
-    from motioncast.cli.serving import Models
     from motioncast.cli.stoppable import run_stoppable
+    from motioncast.local.engines import EngineOptions
 
     settings = BenchSettings(
         streams=tuple(streams),
@@ -56,7 +56,7 @@ def bench(
         video=video or bundled_clip(),
         repository=models,
         model=model,
-        engine=Models(threads=threads, max_runs=max_runs).engine,
+        engine=EngineOptions(threads=threads, max_runs=max_runs).in_process,
     )
     with progress_bars(quiet=quiet) as stages:
         result = run_stoppable(bench_streams(settings, stages))

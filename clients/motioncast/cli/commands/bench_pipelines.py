@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from motioncast.cli.commands.engines import EngineName
-
 
 def bench_pipelines(
     engines: Annotated[
-        list[EngineName], typer.Option("--engine", help="May be given twice. Default: both.")
-    ] = [EngineName.INPROCESS, EngineName.TRITON],  # noqa: B006  # nobody writes it
+        list[str],
+        typer.Option("--engine", help="May be given twice. Default: inprocess and triton."),
+    ] = ["inprocess", "triton"],  # noqa: B006  # nobody writes it
     streams: Annotated[
         list[int], typer.Option(help="Concurrent streams to measure; may be given several times.")
     ] = [1, 4, 16],  # noqa: B006  # likewise
@@ -46,7 +45,7 @@ def bench_pipelines(
     from motioncast.cli.stoppable import run_stoppable
 
     settings = pipelines.PipelinesSettings(
-        engines=tuple(engine.value for engine in dict.fromkeys(engines)),
+        engines=tuple(dict.fromkeys(engines)),
         streams=tuple(streams),
         observed=observed,
         predicted=predicted,

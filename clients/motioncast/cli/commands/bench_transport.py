@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from motioncast.cli.commands.engines import EngineName
+
+class EngineName(StrEnum):
+    """Which server runs the model."""
+
+    INPROCESS = "inprocess"
+    TRITON = "triton"
 
 
 def bench_transport(

@@ -1,0 +1,159 @@
+"""The engines there are, one line for each: what makes them, and which options they take.
+
+To add one, write its module and its line here: `motioncast serve` and the benchmarks read this
+table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from motioncast.inference import (
+    Engine,
+    OnnxRuntimeEngine,
+    OnnxRuntimeSettings,
+    Provider,
+    default_repository,
+)
+from motioncast.wire.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from motioncast.inference.kserve import KServeSettings
+    from motioncast.triton import TritonSettings
+
+SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # of those who control bare models
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What may be said about an engine; None leaves it to the engine."""
+
+    repository: Path | None = None  # of the models; None: the shipped one
+    threads: int | None = None  # of one inference; None: one per core
+    max_runs: int | None = None  # inferences at once; None: one per core
+    provider: Provider | None = None  # None: the processor
+    server: KServeSettings | None = None  # that runs the models
+    drain_seconds: float = 5.0  # that what runs on a server of our own has to end
+
+    @property
+    def in_process(self) -> OnnxRuntimeSettings:
+        """How inferences share the machine when this process runs them."""
+        default = OnnxRuntimeSettings()
+        return OnnxRuntimeSettings(
+            intra_op_threads=default.intra_op_threads if self.threads is None else self.threads,
+            max_concurrent_runs=(
+                default.max_concurrent_runs if self.max_runs is None else self.max_runs
+            ),
+            provider=self.provider or default.provider,
+        )
+
+    def triton(
+        self, host: str = "127.0.0.1", port: int = 0, metrics_port: int = 0
+    ) -> TritonSettings:
+        """Returns how a Triton of our own is to serve the models; a port of 0 takes a free one."""
+        from motioncast.triton import TritonSettings
+
+        return TritonSettings(
+            self.repository or default_repository(),
+            host=host,
+            port=port,
+            metrics_port=metrics_port,
+            secret=os.environ.get(SECRET_VARIABLE) or None,
+            drain_seconds=self.drain_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """One engine: its name, what makes it, and which options it takes."""
+
+    name: str
+    make: Callable[[EngineOptions], Engine]
+    takes: frozenset[str]
+    refusal: str  # why it takes no others; {server} stands for the address of the server
+
+
+def in_process(options: EngineOptions) -> OnnxRuntimeEngine:
+    """Returns ONNX Runtime in this process, not open yet."""
+    return OnnxRuntimeEngine(options.repository or default_repository(), options.in_process)
+
+
+def _triton(options: EngineOptions) -> Engine:
+    from motioncast.triton import TritonEngine
+
+    return TritonEngine(options.triton())
+
+
+def _remote(options: EngineOptions) -> Engine:
+    from motioncast.inference.kserve import KServeEngine  # late: its imports take a while
+
+    if options.server is None:
+        raise InvalidInputError.of("triton-url", "is missing: which server runs the models?")
+    return KServeEngine(options.server)
+
+
+REGISTRY: Final = (
+    EngineKind(
+        "inprocess",
+        in_process,
+        frozenset({"repository", "threads", "max_runs", "provider"}),
+        "the models run in this process, and {server} would run them",
+    ),
+    EngineKind(
+        "triton",
+        _triton,
+        frozenset({"repository"}),
+        "the models' config.pbtxt decides about that on Triton",
+    ),
+    EngineKind(
+        "remote",
+        _remote,
+        frozenset({"server"}),
+        "the model server at {server} decides about that",
+    ),
+)
+ENGINES: Final = {kind.name: kind for kind in REGISTRY}
+
+
+def kind_of(name: str) -> EngineKind:
+    """Returns the engine of that name.
+
+    Raises:
+        InvalidInputError: There is none; the message names those there are.
+    """
+    if name not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise InvalidInputError.of("engine", f"{name!r} is unknown (expected one of {known})")
+    return ENGINES[name]
+
+
+def check_options(name: str, options: EngineOptions) -> None:
+    """Checks that an engine takes the options that are given.
+
+    Raises:
+        InvalidInputError: There is no such engine, or another one would decide about an option.
+    """
+    kind = kind_of(name)
+    server = options.server.address if options.server is not None else "no server"
+    if options.server is not None and "server" not in kind.takes:
+        raise InvalidInputError.of(
+            "engine", f"either {name} runs the models, or the model server at {server}"
+        )
+    for option in ("repository", "threads", "max_runs", "provider"):
+        if getattr(options, option) is not None and option not in kind.takes:
+            refusal = kind.refusal.format(server=server)
+            raise InvalidInputError.of(option.replace("_", "-"), refusal)
+
+
+def make_engine(name: str, options: EngineOptions) -> Engine:
+    """Returns an engine that runs the models, not open yet.
+
+    Raises:
+        InvalidInputError: There is no such engine, or it does not take an option that is given.
+    """
+    check_options(name, options)
+    return kind_of(name).make(options)
