@@ -3,6 +3,8 @@
     pixels     MSE, PSNR, SSIM and MS-SSIM of frames against the true ones
     temporal   whether a video moves as the original does: no frozen or dropped frame pleases it
     sharpness  how much detail there is, right or wrong
+    flicker    how much changes where the original stands still
+    boxes      where mouth, eyes and face of a talking head are, without landmarks
     agreement  correlation and amplitude of the motion of keypoints, or of a mouth's opening
 
 numpy alone, and nothing above it.

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -62,18 +62,30 @@ def image_ssim(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
     Raises ValueError for other shapes and images of fewer than 11 pixels a side.
     """
     _same_shape(image, reference)
-    x, y = (  # doubles: in float32 variances of flat places are off by more than C2 forgives
+    x, y = (
         np.ascontiguousarray(np.moveaxis(one, -1, 0), np.float64) / 255
         for one in (image, reference)
     )
     return float(ssim(x[None], y[None])[0])
 
 
+def planes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Returns images (T, H, W, 3) of bytes as planes (T, 3, H, W) in [0, 1].
+
+    Raises ValueError for another shape or type.
+    """
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise ValueError(f"frames: {images.shape} of {images.dtype}, expected bytes (T, H, W, 3)")
+    first = np.ascontiguousarray(np.moveaxis(images, 3, 1), np.float32)
+    first /= 255
+    return first
+
+
 def mse(frames: Planes, reference: Planes) -> NDArray[np.float64]:
     """Returns the mean squared error of each of T frames (T, C, H, W): (T,)."""
     _same_shape(frames, reference)
-    error: NDArray[np.float64] = np.square(frames.astype(np.float64) - reference).mean((-3, -2, -1))
-    return error
+    pairs = zip(frames, reference, strict=True)  # one at a time fits into the cache
+    return np.array([np.square(x.astype(np.float64) - y).mean() for x, y in pairs], np.float64)
 
 
 def psnr(frames: Planes, reference: Planes) -> NDArray[np.float64]:
@@ -88,7 +100,7 @@ def ssim(frames: Planes, reference: Planes) -> NDArray[np.float64]:
     _same_shape(frames, reference)
     scales_that_fit(min(frames.shape[-2:]))
     pairs = zip(frames, reference, strict=True)
-    return np.array([_similarities(x, y)[0] for x, y in pairs], np.float64)
+    return np.array([_similarities(_doubles(x), _doubles(y))[0] for x, y in pairs], np.float64)
 
 
 def ssim_and_ms_ssim(
@@ -102,7 +114,8 @@ def ssim_and_ms_ssim(
     scales = scales_that_fit(min(frames.shape[-2:]))
     weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
     similar, multi = [], []
-    for x, y in zip(frames, reference, strict=True):
+    for one, other in zip(frames, reference, strict=True):
+        x, y = _doubles(one), _doubles(other)
         factors = []
         for scale in range(scales):
             full, contrast = _similarities(x, y)
@@ -126,7 +139,12 @@ def _same_shape(x: NDArray[Any], y: NDArray[Any]) -> None:
         raise ValueError(f"frames: {x.shape} and {y.shape} cannot be compared")
 
 
-def _similarities(x: Planes, y: Planes) -> tuple[float, float]:
+def _doubles(image: Planes) -> NDArray[np.float64]:
+    # In float32 variances of flat places are off by more than C2 forgives.
+    return np.ascontiguousarray(image, np.float64)
+
+
+def _similarities(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
     """Returns the means of l cs and of cs over one image (C, H, W)."""
     mean_x, mean_y = _blur(x), _blur(y)
     squares, product = mean_x * mean_x + mean_y * mean_y, mean_x * mean_y
@@ -137,24 +155,24 @@ def _similarities(x: Planes, y: Planes) -> tuple[float, float]:
     return float(full.mean(dtype=np.float64)), float(contrast.mean(dtype=np.float64))
 
 
-def _halved(image: Planes) -> Planes:
+def _halved(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the means of 2x2 pixels of (C, H, W), an odd last row or column left out."""
     height, width = image.shape[-2] // 2, image.shape[-1] // 2
     even = image[:, : 2 * height, : 2 * width]
-    means: Planes = even.reshape(-1, height, 2, width, 2).mean(axis=(2, 4))
+    means: NDArray[np.float64] = even.reshape(-1, height, 2, width, 2).mean(axis=(2, 4))
     return means
 
 
-def _blur(image: Planes) -> Planes:
+def _blur(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Blurs an image (C, H, W) where the whole window fits: (C, H - 10, W - 10)."""
-    band = _band(image.dtype.char)
+    band = _band()
     height, width = image.shape[-2] - WINDOW + 1, image.shape[-1] - WINDOW + 1
-    rows = np.empty((image.shape[0], height, image.shape[-1]), image.dtype)
+    rows = np.empty((image.shape[0], height, image.shape[-1]))
     for start in range(0, height, _BLOCK):
         n = min(_BLOCK, height - start)
         window = band[:n, : n + WINDOW - 1]
         rows[:, start : start + n] = window @ image[:, start : start + n + WINDOW - 1]
-    blurred = np.empty((image.shape[0], height, width), image.dtype)
+    blurred = np.empty((image.shape[0], height, width))
     for start in range(0, width, _BLOCK):
         n = min(_BLOCK, width - start)
         window = band[:n, : n + WINDOW - 1].T
@@ -162,13 +180,13 @@ def _blur(image: Planes) -> Planes:
     return blurred
 
 
-@lru_cache(maxsize=4)
-def _band(dtype: str) -> Planes:
+@cache
+def _band() -> NDArray[np.float64]:
     """Returns the matrix (64, 74) that slides the window along an axis."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     window = np.exp(-np.square(offsets) / (2 * WINDOW_DEVIATION**2))
     window /= window.sum()
-    band = np.zeros((_BLOCK, _BLOCK + WINDOW - 1), dtype)
+    band = np.zeros((_BLOCK, _BLOCK + WINDOW - 1))
     for place in range(_BLOCK):
         band[place, place : place + WINDOW] = window
     return band

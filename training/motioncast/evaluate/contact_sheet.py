@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from motioncast.evaluate.canvas import Frames
-from motioncast.evaluate.metrics.mouth import Box, eyes_box, motion_in
 from motioncast.evaluate.quality_results import whole_file
 from motioncast.evaluate.reconstruction import Original
+from motioncast.quality.boxes import Box, eyes_box, motion_in
 
 FRAMES = 5
 ENLARGED = 3
@@ -44,7 +44,7 @@ def telling_frames(original: Original, count: int = FRAMES) -> list[int]:
     motion = motion_in(original.mouth, original.frames)
     apart = max(1, len(motion) // (2 * count))
     chosen: list[int] = []
-    for frame in motion.argsort(descending=True, stable=True).tolist():
+    for frame in np.argsort(-motion, kind="stable").tolist():
         if frame > 0 and all(abs(frame - other) >= apart for other in chosen):
             chosen.append(frame)
     return sorted(chosen[:count])

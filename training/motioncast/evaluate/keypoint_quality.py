@@ -23,13 +23,14 @@ from torch import Tensor
 
 from motioncast.data.augmentation import transform
 from motioncast.evaluate.canvas import Frames, as_images
-from motioncast.evaluate.metrics.flicker import LEVELS, noise_level, still_pixels
 from motioncast.metrics.stability import (
     equivariance_error,
     jitter,
     jumps,
     stillest_stretch,
 )
+from motioncast.quality.flicker import LEVELS, noise_level, still_pixels
+from motioncast.quality.pixels import planes
 
 STRETCH_FRAMES = 10
 NOISY_FRAMES = 16
@@ -83,7 +84,8 @@ def measure_clip(detect: Detector, clip: Frames, random: np.random.Generator) ->
     start = stillest_stretch(frames, STRETCH_FRAMES)
     keypoints = detect(clip)
     stretch = keypoints[start : start + STRETCH_FRAMES]
-    noise = noise_level(frames, still_pixels(frames))
+    pixels = planes(clip)
+    noise = noise_level(pixels, still_pixels(pixels))
     samples = {
         STRETCH: jitter(stretch)[None],
         DRIFTING: jitter(stretch, trend=False)[None],

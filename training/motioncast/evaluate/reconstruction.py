@@ -7,25 +7,21 @@
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from motioncast.evaluate.canvas import Frames, as_images
-from motioncast.evaluate.metrics.flicker import flicker, still_pixels
-from motioncast.evaluate.metrics.mouth import Box, face_box, mouth_box
-from motioncast.evaluate.metrics.pixels import ROUNDING_PSNR_DB, psnr, ssim
-from motioncast.evaluate.metrics.sharpness import sharpness
+from motioncast.evaluate.canvas import Frames
 from motioncast.evaluate.pipelines import Pipeline
 from motioncast.models.predictors.gap_filling import pattern as mask_of
+from motioncast.quality.boxes import Box, face_box, mouth_box
+from motioncast.quality.flicker import flicker, still_pixels
+from motioncast.quality.pixels import ROUNDING_PSNR_DB, Planes, planes, psnr, ssim
+from motioncast.quality.sharpness import sharpness
 from motioncast.timeline.pattern import Pattern
-
-FRAMES_PER_CALL = 8  # of double precision: more would leave the processor's cache
-
 
 ALL_SENT = Pattern(1, 0)
 PATTERNS = (ALL_SENT, Pattern(1, 1), Pattern(5, 5))
@@ -89,14 +85,16 @@ class Original:
             raise ValueError(f"data: {name} has one frame, and at least two are needed")
         self.name = name
         self.clip = np.ascontiguousarray(clip)
-        self.frames = as_images(self.clip)  # (T, 3, S, S)
+        self.frames = planes(self.clip)  # (T, 3, S, S)
         self.mouth = mouth_box(self.frames)
         self.face = face_box(self.mouth, *self.frames.shape[-2:])
         self.still = still_pixels(self.frames)
         self.flicker = flicker(self.frames, self.still)
-        self.copy = self.judge(self.frames[:1].expand_as(self.frames), range(len(clip)))
+        self.copy = self.judge(
+            np.broadcast_to(self.frames[:1], self.frames.shape), range(len(clip))
+        )
 
-    def judge(self, frames: Tensor, indices: Sequence[int]) -> "FrameFigures":
+    def judge(self, frames: Planes, indices: Sequence[int]) -> "FrameFigures":
         """Measures frames (F, 3, S, S) that should be those of the indices (F,)."""
         return FrameFigures.of(frames, self.frames[list(indices)], self.mouth)
 
@@ -104,30 +102,25 @@ class Original:
 class FrameFigures(NamedTuple):
     """What is measured frame by frame, (F,) each."""
 
-    psnr_db: Tensor
-    ssim: Tensor
-    mouth_psnr_db: Tensor
+    psnr_db: NDArray[np.float64]
+    ssim: NDArray[np.float64]
+    mouth_psnr_db: NDArray[np.float64]
 
     @classmethod
-    def of(cls, frames: Tensor, true: Tensor, mouth: Box) -> Self:
+    def of(cls, frames: Planes, true: Planes, mouth: Box) -> Self:
         """Measures frames (F, 3, S, S) against the true ones; PSNR is bounded at 8-bit rounding."""
-
-        def every(measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-            made = torch.split(frames, FRAMES_PER_CALL)
-            wanted = torch.split(true, FRAMES_PER_CALL)
-            return torch.cat(list(map(measure, made, wanted)))
-
         return cls(
-            every(psnr).clamp(max=ROUNDING_PSNR_DB),
-            every(ssim),
-            psnr(mouth.crop(frames), mouth.crop(true)).clamp(max=ROUNDING_PSNR_DB),
+            psnr(frames, true).clip(max=ROUNDING_PSNR_DB),
+            ssim(frames, true),
+            psnr(mouth.crop(frames), mouth.crop(true)).clip(max=ROUNDING_PSNR_DB),
         )
 
     def replaced(self, indices: Sequence[int], others: Self) -> Self:
         """Returns the same with the figures of some frames exchanged."""
-        places = torch.tensor(indices, dtype=torch.long)
-        parts = zip(self, others, strict=True)
-        return type(self)(*(all_.index_copy(0, places, some) for all_, some in parts))
+        parts = [every.copy() for every in self]
+        for every, some in zip(parts, others, strict=True):
+            every[list(indices)] = some
+        return type(self)(*parts)
 
 
 def reconstruct(
@@ -140,7 +133,7 @@ def reconstruct(
     keypoints = pipeline.detect(original.clip)
     source, source_keypoints = original.clip[0], keypoints[0]
     sent = pipeline.draw(source, source_keypoints, keypoints)
-    of_sent = original.judge(as_images(sent), range(len(sent)))
+    of_sent = original.judge(planes(sent), range(len(sent)))
     results = {}
     for pattern in patterns:
         output, figures = sent, of_sent
@@ -151,7 +144,7 @@ def reconstruct(
             forecast = pipeline.draw(source, source_keypoints, filled[missing])
             output = sent.copy()
             output[missing] = forecast
-            figures = of_sent.replaced(missing, original.judge(as_images(forecast), missing))
+            figures = of_sent.replaced(missing, original.judge(planes(forecast), missing))
         quality = _clip_quality(pipeline.name, pattern, original, output, figures, missing)
         results[pattern] = quality, output
     return results
@@ -196,7 +189,7 @@ def _clip_quality(
     figures: FrameFigures,
     missing: Sequence[int],
 ) -> ClipQuality:
-    frames, true, copy = as_images(output), original.frames, original.copy
+    frames, true, copy = planes(output), original.frames, original.copy
     mouth, face = original.mouth, original.face
     return ClipQuality(
         networks=networks,
@@ -209,10 +202,10 @@ def _clip_quality(
         copy_ssim=float(copy.ssim[1:].mean()),
         mouth_psnr_db=float(figures.mouth_psnr_db[1:].mean()),
         copy_mouth_psnr_db=float(copy.mouth_psnr_db[1:].mean()),
-        predicted_psnr_db=float(figures.psnr_db[list(missing)].mean()),
+        predicted_psnr_db=_mean(figures.psnr_db[list(missing)].tolist()),
         flicker_levels=flicker(frames, original.still),
         original_flicker_levels=original.flicker,
-        still_share=float(original.still.double().mean()),
+        still_share=float(original.still.mean()),
         mouth_sharpness=sharpness(mouth.crop(frames[1:]), mouth.crop(true[1:])),
         face_sharpness=sharpness(face.crop(frames[1:]), face.crop(true[1:])),
     )

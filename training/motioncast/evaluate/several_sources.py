@@ -18,12 +18,11 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from motioncast.evaluate.canvas import as_images
 from motioncast.evaluate.pipelines import Pipeline
 from motioncast.evaluate.reconstruction import FrameFigures, Original
+from motioncast.quality.pixels import planes
 from motioncast.sources import Choice, ChoiceSettings, Gathering, GatherSettings, choose, costs
 from motioncast.wire.keypoints import Keypoints
 
@@ -156,12 +155,9 @@ def far_apart(keypoints: Keypoints, weights: Sequence[float], count: int) -> lis
 
 def in_hindsight(places: Sequence[int], made: Sequence[FrameFigures]) -> Way:
     """Chooses, of the sources that there are by then, the one whose frame has the best PSNR."""
-    psnr = torch.stack([one.psnr_db for one in made])  # (N, T)
-    times = torch.arange(psnr.shape[1])
-    known = torch.tensor(places)[:, None] <= times
-    best: list[int] = (
-        psnr.where(known, torch.tensor(-torch.inf, dtype=psnr.dtype)).argmax(0).tolist()
-    )
+    psnr = np.stack([one.psnr_db for one in made])  # (N, T)
+    known = np.array(places)[:, None] <= np.arange(psnr.shape[1])
+    best: list[int] = np.where(known, psnr, -np.inf).argmax(axis=0).tolist()
     return Way(list(places), best)
 
 
@@ -182,7 +178,7 @@ def summaries(clips: Sequence[ClipSources]) -> list[SeveralSources]:
 def _figures(pipeline: Pipeline, original: Original, keypoints: Tensor, place: int) -> FrameFigures:
     """Measures every frame of a clip as made from one of them."""
     made = pipeline.draw(original.clip[place], keypoints[place], keypoints)
-    return original.judge(as_images(made), range(len(made)))
+    return original.judge(planes(made), range(len(made)))
 
 
 def _of(way: Way, made: dict[int, FrameFigures], frames: Sequence[int]) -> FrameFigures:
@@ -190,7 +186,7 @@ def _of(way: Way, made: dict[int, FrameFigures], frames: Sequence[int]) -> Frame
     sources = [made[way.places[way.chosen[t]]] for t in frames]
     return FrameFigures(
         *(
-            torch.stack([source[figure][t] for source, t in zip(sources, frames, strict=True)])
+            np.array([source[figure][t] for source, t in zip(sources, frames, strict=True)])
             for figure in range(3)
         )
     )

@@ -23,10 +23,10 @@ from motioncast.data.arguments import add_data_arguments, open_data
 from motioncast.data.video_folder import Clip
 from motioncast.evaluate.canvas import as_images
 from motioncast.evaluate.markdown import table
-from motioncast.evaluate.metrics.pixels import psnr
 from motioncast.evaluate.sentences import first_line
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.quality import pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ def headroom(
     def image() -> Tensor:
         return model.synthesis.decode(encoded, of_source, keypoints.unsqueeze(0)).image
 
-    detected = psnr(image().detach(), target)
+    detected = _psnr(image(), target)
     best, best_keypoints = detected, found
     for _ in range(steps):
         made = image()
-        now = psnr(made.detach(), target)
+        now = _psnr(made, target)
         better = now > best
         best = torch.where(better, now, best)
         best_keypoints = torch.where(better[:, None, None], keypoints.detach(), best_keypoints)
@@ -72,7 +72,7 @@ def headroom(
         with torch.no_grad():
             keypoints[..., 2].clamp_(0, 1)
     moved = (best_keypoints - found)[..., :2].norm(dim=-1).mean() * target.shape[-1] / 2
-    copied = psnr(source.expand_as(target), target)
+    copied = _psnr(source.expand_as(target), target)
     return Headroom(name, *(float(value.mean()) for value in (copied, detected, best, moved)))
 
 
@@ -83,6 +83,11 @@ def as_table(rows: Sequence[Headroom]) -> str:
     values = np.array([[*column, row.moved] for column, row in zip(columns, rows, strict=True)])
     named = zip([*(row.clip for row in rows), "mean"], [*values, values.mean(axis=0)], strict=True)
     return table(head, [[name, *(f"{value:.2f}" for value in line)] for name, line in named])
+
+
+def _psnr(images: Tensor, true: Tensor) -> Tensor:
+    """Returns the PSNR in dB of each of T images (T, 3, S, S)."""
+    return torch.from_numpy(pixels.psnr(images.detach().numpy(), true.numpy()))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

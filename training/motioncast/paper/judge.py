@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from motioncast.evaluate.canvas import Frames, as_images
-from motioncast.evaluate.metrics.pixels import ROUNDING_PSNR_DB, as_frames, pixel_quality
 from motioncast.metrics.keypoints import average_keypoint_distance
 from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.quality.pixels import ROUNDING_PSNR_DB, mse, planes, psnr, ssim_and_ms_ssim
 
 Figures = dict[str, npt.NDArray[np.float64]]  # by measure (see measures.py), (T,) each
 
@@ -24,22 +24,23 @@ class Judge:
 
     def __init__(self, model: MotionTransfer, reference: Frames) -> None:
         self.model = model
-        self.reference = as_frames(reference.copy())  # (T, 3, S, S)
+        self.reference = planes(reference)  # (T, 3, S, S)
         self.keypoints = self._detect(reference)  # (T, K, 3)
 
     def measure(self, frames: Frames, indices: npt.NDArray[np.int64] | None = None) -> Figures:
         """Measures frames (T, S, S, 3); `indices` (T,) says which of the clip's they should be."""
-        chosen = slice(None) if indices is None else torch.from_numpy(indices)
-        quality = pixel_quality(frames.copy(), self.reference[chosen])
-        size, keypoints = frames.shape[1], self.keypoints[chosen]
-        figures = {
-            "mse": quality.mse,
-            "psnr": quality.psnr_db.clamp(max=ROUNDING_PSNR_DB),
-            "ssim": quality.ssim,
-            "ms_ssim": quality.ms_ssim.value,
-            "akd": average_keypoint_distance(self._detect(frames), keypoints, size),
+        chosen = np.arange(len(self.reference)) if indices is None else indices
+        made, true = planes(frames), self.reference[chosen]
+        ssim, ms_ssim, _ = ssim_and_ms_ssim(made, true)
+        keypoints, size = self.keypoints[torch.from_numpy(chosen)], frames.shape[1]
+        akd = average_keypoint_distance(self._detect(frames), keypoints, size)
+        return {
+            "mse": mse(made, true),
+            "psnr": psnr(made, true).clip(max=ROUNDING_PSNR_DB),
+            "ssim": ssim,
+            "ms_ssim": ms_ssim,
+            "akd": akd.double().numpy(),
         }
-        return {name: values.double().numpy() for name, values in figures.items()}
 
     @torch.inference_mode()
     def _detect(self, frames: Frames) -> Tensor:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from motioncast.evaluate.markdown import table
-from motioncast.evaluate.metrics.pixels import scales_that_fit
 from motioncast.paper.latents import LatentFigures, LatentPathPicture
 from motioncast.paper.measures import MEASURES
 from motioncast.paper.protocols import Protocol
 from motioncast.paper.style import look
 from motioncast.paper.summary import CONTENDER, Line, Section, Verdict
+from motioncast.quality.pixels import scales_that_fit
 
 HEADINGS = {
     "keypoints": "Keypoints",

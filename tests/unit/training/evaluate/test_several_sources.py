@@ -27,7 +27,7 @@ def mouths(*openings: float) -> NDArray[np.float32]:
 
 
 def figures(*psnr: float) -> FrameFigures:
-    return FrameFigures(*[torch.tensor(psnr, dtype=torch.float64)] * 3)
+    return FrameFigures(*[np.array(psnr, np.float64)] * 3)
 
 
 def test_a_source_is_used_from_the_frame_on_that_it_is() -> None:

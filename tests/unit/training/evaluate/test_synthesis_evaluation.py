@@ -13,9 +13,7 @@ from PIL import Image
 from support.random_networks import random_motion_transfer, random_vrnn
 from support.toy_models import image_with_points, keypoints_of_points, toy_frame, toy_path
 
-from motioncast.evaluate.canvas import as_images
 from motioncast.evaluate.contact_sheet import as_small_png, contact_sheet, telling_frames
-from motioncast.evaluate.metrics.pixels import psnr, ssim
 from motioncast.evaluate.pipelines import CheckpointPipeline, RepositoryPipeline
 from motioncast.evaluate.reconstruction import (
     ALL_SENT,
@@ -29,6 +27,7 @@ from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.gap_filling import pattern as mask_of
 from motioncast.models.predictors.recurrent import PredictorSizes
+from motioncast.quality.pixels import planes, psnr, ssim
 from motioncast.timeline.pattern import Pattern
 
 Frames = npt.NDArray[np.uint8]
@@ -81,13 +80,13 @@ def test_every_figure_is_that_of_the_frames_that_come_back(
     observed = mask_of(2, 2, len(POINTS))
     wanted = toy.draw(original.clip[0], keypoints[0], toy.fill(keypoints, observed))
     np.testing.assert_array_equal(output, wanted)
-    made, true = as_images(output)[1:], original.frames[1:]
+    made, true = planes(output)[1:], original.frames[1:]
     assert quality.frames == 7
     assert quality.psnr_db == pytest.approx(float(psnr(made, true).mean()))
     assert quality.ssim == pytest.approx(float(ssim(made, true).mean()))
-    predicted = psnr(made, true)[~observed[1:]]
+    predicted = psnr(made, true)[~observed[1:].numpy()]
     assert quality.predicted_psnr_db == pytest.approx(float(predicted.mean()))
-    copied = original.frames[:1].expand_as(true)
+    copied = np.broadcast_to(original.frames[:1], true.shape)
     assert quality.copy_psnr_db == pytest.approx(float(psnr(copied, true).mean()))
     assert quality.original_flicker_levels == 0.0  # what stands still is black
 

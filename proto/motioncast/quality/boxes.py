@@ -3,10 +3,12 @@
 Shapes: T frames, C channels, H x W pixels.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
 
-from torch import Tensor
-from torch.nn import functional
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Box(NamedTuple):
@@ -17,22 +19,24 @@ class Box(NamedTuple):
     right: int
     bottom: int
 
-    def crop(self, frames: Tensor) -> Tensor:
+    def crop(self, frames: NDArray[Any]) -> NDArray[Any]:
         """Returns the part of frames (..., H, W) inside the box."""
         return frames[..., self.top : self.bottom, self.left : self.right]
 
 
-def mouth_box(frames: Tensor) -> Box:
+def mouth_box(frames: NDArray[Any]) -> Box:
     """Returns the box below the middle of a talking head's clip (T, C, H, W) that moves most.
 
     It is a third of the frame wide and a fifth high. There are no landmarks to take it from; of
-    what is seen of a speaker below the eyes, the lips change most from frame to frame.
+    what is seen of a speaker below the eyes, the lips change most from frame to frame. Raises
+    ValueError for fewer than 2 frames, and for frames of fewer than 5 pixels a side.
     """
     height, width = frames.shape[-2:]
+    if len(frames) < 2 or min(height, width) < 5:
+        raise ValueError(f"frames: {frames.shape} have no box that moves")
     box_height, box_width = height // 5, width // 3
-    motion = frames.diff(dim=0).abs().mean(dim=(0, 1))  # (H, W)
-    below = motion[height // 2 :]
-    energy = functional.avg_pool2d(below[None, None], (box_height, box_width), stride=1)[0, 0]
+    motion = sum(np.abs(_change(frames, t)).mean(axis=0) for t in range(1, len(frames)))
+    energy = _window_sums(np.asarray(motion)[height // 2 :], box_height, box_width)
     best = int(energy.argmax())
     top, left = height // 2 + best // energy.shape[1], best % energy.shape[1]
     return Box(left, top, left + box_width, top + box_height)
@@ -59,7 +63,22 @@ def face_box(mouth: Box, height: int, width: int) -> Box:
     return Box(left, top, left + width // 2, top + height // 2)
 
 
-def motion_in(box: Box, frames: Tensor) -> Tensor:
+def motion_in(box: Box, frames: NDArray[Any]) -> NDArray[np.float64]:
     """Returns the mean |change| inside a box since the frame before, (T,), 0 for the first."""
-    change = box.crop(frames).diff(dim=0).abs().mean(dim=(-3, -2, -1))
-    return functional.pad(change, (1, 0))
+    inside = box.crop(frames)
+    changes = [float(np.abs(_change(inside, t)).mean()) for t in range(1, len(frames))]
+    return np.array([0.0, *changes])
+
+
+def _change(frames: NDArray[Any], t: int) -> NDArray[np.float64]:
+    change: NDArray[np.float64] = frames[t].astype(np.float64) - frames[t - 1]
+    return change
+
+
+def _window_sums(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """Returns the sum of (H, W) inside every window of a size, (H - height + 1, W - width + 1)."""
+    total = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    sums: NDArray[np.float64] = (
+        total[height:, width:] - total[:-height, width:] - total[height:, :-width]
+    ) + total[:-height, :-width]
+    return sums
