@@ -24,13 +24,12 @@ from motioncast.client.errors import (
     UnavailableError,
     UnknownModelError,
 )
-from motioncast.client.options import StreamOptions, is_observed
+from motioncast.client.options import EffectiveConfig, StreamOptions, is_observed
 from motioncast.client.pictures import Channels, fit
 from motioncast.client.stream import Stream
 from motioncast.client.sync import SyncService, SyncStream, connect_sync
 from motioncast.client.types import (
     ByteCounts,
-    EffectiveConfig,
     Encoding,
     Frame,
     FramedKeypoints,

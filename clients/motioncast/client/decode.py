@@ -6,10 +6,9 @@ from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 from motioncast.client.errors import ServerError
-from motioncast.client.options import ENCODINGS, MODES
+from motioncast.client.options import EffectiveConfig, received_framing
 from motioncast.client.types import (
     ByteCounts,
-    EffectiveConfig,
     Frame,
     LatencySummary,
     Model,
@@ -17,16 +16,13 @@ from motioncast.client.types import (
     ServerInfo,
     StageTimings,
 )
-from motioncast.framing import FramingMode
 from motioncast.timeline.origin import Origin
 from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     GetServerInfoResponse,
     ResultFrame,
-    StreamConfig,
     StreamReport,
 )
-from motioncast.wire import framing
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.framing import decode_crop
 from motioncast.wire.images import decode_image
@@ -37,8 +33,6 @@ _ORIGINS: Final = {
     common_pb2.FRAME_ORIGIN_PREDICTED: Origin.PREDICTED,
     common_pb2.FRAME_ORIGIN_CONCEALED: Origin.CONCEALED,
 }
-_MODES: Final = {number: mode for mode, number in MODES.items()}
-_ENCODINGS: Final = {number: name for name, number in ENCODINGS.items()}
 
 T = TypeVar("T")
 
@@ -49,29 +43,12 @@ def decode_server_info(message: GetServerInfoResponse) -> ServerInfo:
         _alike(
             Model,
             model,
-            framing=_framing(model.framing),
+            framing=received_framing(model.framing),
             source_weights=tuple(model.source_weights),
         )
         for model in message.models
     )
     return _alike(ServerInfo, message, models=models, max_sources=message.max_sources or 1)
-
-
-def decode_config(message: StreamConfig) -> EffectiveConfig:
-    """Returns the effective configuration; ServerError for a value that is not known here."""
-    if message.mode not in _MODES or message.output_encoding not in _ENCODINGS:
-        raise ServerError("the server answered with a configuration that is not known here")
-    return _alike(
-        EffectiveConfig,
-        message,
-        mode=_MODES[message.mode],
-        observed=message.observed_frames,
-        predicted=message.predicted_frames,
-        frame_count=message.frame_count or None,
-        output=_ENCODINGS[message.output_encoding],
-        seed=message.seed if message.HasField("seed") else None,
-        frame=_framing(message.frame),
-    )
 
 
 def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
@@ -116,13 +93,6 @@ def decode_report(message: StreamReport) -> Report:
         latency=latency,
         source_frames=tuple(message.source_frames),
     )
-
-
-def _framing(number: framing.Mode) -> FramingMode:
-    try:
-        return framing.decode_mode(number)
-    except InvalidInputError as error:
-        raise ServerError(f"the server answered with {error}") from error
 
 
 def _alike(kind: type[T], message: Any, **given: Any) -> T:

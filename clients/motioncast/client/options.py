@@ -1,12 +1,16 @@
-"""The options of a session, checked before anything is sent."""
+"""The configuration of a session: its options, checked before they are sent, and what comes back.
+
+An option is a field here, in the contract and in the orchestrator's `configuration.py`.
+"""
 
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from numbers import Real
 from typing import Final, TypedDict
 
-from motioncast.client.errors import InvalidRequestError
+from motioncast.client.errors import InvalidRequestError, ServerError
 from motioncast.client.types import Encoding, Framing, Mode
 from motioncast.framing import FramingMode
 from motioncast.timeline.pattern import (
@@ -20,8 +24,10 @@ from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_TRANSFER,
     StreamConfig,
 )
+from motioncast.wire import framing as wire_framing
 from motioncast.wire import images
-from motioncast.wire.framing import encode_mode
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.framing import decode_mode, encode_mode
 
 ENCODINGS: Final[dict[Encoding, images.Encoding]] = {
     "rgb8": images.RGB8,
@@ -32,6 +38,8 @@ MODES: Final = {
     Mode.RECONSTRUCTION: TRANSFER_MODE_RECONSTRUCTION,
     Mode.TRANSFER: TRANSFER_MODE_TRANSFER,
 }
+_MODES: Final = {number: mode for mode, number in MODES.items()}
+_ENCODINGS: Final = {number: name for name, number in ENCODINGS.items()}
 
 
 class StreamOptions(TypedDict, total=False):
@@ -46,6 +54,25 @@ class StreamOptions(TypedDict, total=False):
     output: Encoding  # what frames come back as, default "rgb8"
     seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path
     frame: Framing  # "auto", "fixed": the server frames pictures of any size; default "off"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveConfig:
+    """The configuration that a session runs with, every default filled in by the server."""
+
+    model: str
+    mode: Mode
+    relative_motion: bool
+    observed: int  # M, frames sent in each group of M + N
+    predicted: int  # N, frames forecast in each group of M + N
+    frame_rate: float  # frames per second
+    frame_count: int | None  # frames of the whole timeline; None when unknown
+    output: Encoding
+    seed: int | None  # of the predictor's noise; None for the mean path
+    height: int  # pixels
+    width: int  # pixels
+    keypoints: int  # K
+    frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
 
 
 _DEFAULTS: Final = StreamOptions(
@@ -94,6 +121,27 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
     return config
 
 
+def decode_config(message: StreamConfig) -> EffectiveConfig:
+    """Returns the effective configuration; ServerError for a value that is not known here."""
+    if message.mode not in _MODES or message.output_encoding not in _ENCODINGS:
+        raise ServerError("the server answered with a configuration that is not known here")
+    return EffectiveConfig(
+        model=message.model,
+        mode=_MODES[message.mode],
+        relative_motion=message.relative_motion,
+        observed=message.observed_frames,
+        predicted=message.predicted_frames,
+        frame_rate=message.frame_rate,
+        frame_count=message.frame_count or None,
+        output=_ENCODINGS[message.output_encoding],
+        seed=message.seed if message.HasField("seed") else None,
+        height=message.height,
+        width=message.width,
+        keypoints=message.keypoints,
+        frame=received_framing(message.frame),
+    )
+
+
 def is_observed(index: int, observed: int, predicted: int) -> bool:
     """Tells whether the pattern sends frame `index`: the first M of every M + N are sent."""
     return Pattern(observed, predicted).expects(index)
@@ -112,6 +160,14 @@ def framing(field: str, name: Framing) -> FramingMode:
     if name not in modes:
         raise InvalidRequestError.of(field, f"{name!r} is none of {', '.join(modes)}")
     return modes[name]
+
+
+def received_framing(number: wire_framing.Mode) -> FramingMode:
+    """Returns how a server says that it frames; ServerError for a value that is not known here."""
+    try:
+        return decode_mode(number)
+    except InvalidInputError as error:
+        raise ServerError(f"the server answered with {error}") from error
 
 
 def _whole(field: str, value: int, low: int, high: int) -> int:

@@ -20,13 +20,19 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from motioncast.client.decode import decode_config, decode_frame, decode_report
+from motioncast.client.decode import decode_frame, decode_report
 from motioncast.client.errors import InvalidRequestError, ServerError, from_domain
 from motioncast.client.latest import Skipped
-from motioncast.client.options import StreamOptions, encode_config, encoding, is_observed
+from motioncast.client.options import (
+    EffectiveConfig,
+    StreamOptions,
+    decode_config,
+    encode_config,
+    encoding,
+    is_observed,
+)
 from motioncast.client.sources import listed, message
 from motioncast.client.types import (
-    EffectiveConfig,
     Encoding,
     Frame,
     FramedKeypoints,

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from motioncast.client.awaited import Awaited
+from motioncast.client.options import EffectiveConfig
 from motioncast.client.sync import SyncStream
-from motioncast.client.types import EffectiveConfig, Frame, Report
+from motioncast.client.types import Frame, Report
 
 T = TypeVar("T")
 

@@ -22,10 +22,9 @@ from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import InvalidRequestError, from_rpc
 from motioncast.client.flow import WINDOW, Flow
 from motioncast.client.latest import Latest
-from motioncast.client.options import StreamOptions
+from motioncast.client.options import EffectiveConfig, StreamOptions
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
 from motioncast.client.types import (
-    EffectiveConfig,
     Encoding,
     Frame,
     FramedKeypoints,

@@ -71,25 +71,6 @@ class ServerInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class EffectiveConfig:
-    """The configuration that a session runs with, every default filled in by the server."""
-
-    model: str
-    mode: Mode
-    relative_motion: bool
-    observed: int  # M, frames sent in each group of M + N
-    predicted: int  # N, frames forecast in each group of M + N
-    frame_rate: float  # frames per second
-    frame_count: int | None  # frames of the whole timeline; None when unknown
-    output: Encoding
-    seed: int | None  # of the predictor's noise; None for the mean path
-    height: int  # pixels
-    width: int  # pixels
-    keypoints: int  # K
-    frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
-
-
-@dataclass(frozen=True, slots=True)
 class StageTimings:
     """How long the stages took for the group of a frame, in milliseconds, as the server saw it."""
 

@@ -1,7 +1,9 @@
 """The configurations of the motion-transfer networks."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Architecture: TypeAlias = Literal["monkey_net", "lite", "face"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +11,7 @@ class Configuration:
     """What the keypoint detector and the synthesis network are built from."""
 
     name: str
-    architecture: Literal["monkey_net", "lite", "face"]
+    architecture: Architecture
     image_size: int  # pixels, square
     keypoints: int  # K
     gaussian_variance: float = 0.01

@@ -1,8 +1,11 @@
 """Keypoint detector and synthesis network together: what a checkpoint of stage 1 holds."""
 
+from collections.abc import Callable
+from typing import Final
+
 from torch import Tensor, nn
 
-from motioncast.models.configurations import Configuration
+from motioncast.models.configurations import Architecture, Configuration
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.generator import Generator
@@ -10,6 +13,18 @@ from motioncast.models.keypoint_detector import KeypointDetector
 from motioncast.models.lite.detector import LiteKeypointDetector
 from motioncast.models.lite.synthesis import LiteSynthesis
 from motioncast.models.synthesis import SynthesisNetwork
+
+# Detector and synthesis network of each architecture, built from a configuration.
+NETWORKS: Final[
+    dict[
+        Architecture,
+        tuple[Callable[[Configuration], nn.Module], Callable[[Configuration], SynthesisNetwork]],
+    ]
+] = {
+    "monkey_net": (KeypointDetector, Generator),
+    "lite": (LiteKeypointDetector, LiteSynthesis),
+    "face": (FaceDetector, FaceSynthesis),
+}
 
 
 class MotionTransfer(nn.Module):
@@ -21,15 +36,9 @@ class MotionTransfer(nn.Module):
     def __init__(self, configuration: Configuration) -> None:
         super().__init__()
         self.configuration = configuration
-        if configuration.architecture == "lite":
-            self.detector = LiteKeypointDetector(configuration)
-            self.synthesis = LiteSynthesis(configuration)
-        elif configuration.architecture == "face":
-            self.detector = FaceDetector(configuration)
-            self.synthesis = FaceSynthesis(configuration)
-        else:
-            self.detector = KeypointDetector(configuration)
-            self.synthesis = Generator(configuration)
+        detector, synthesis = NETWORKS[configuration.architecture]
+        self.detector = detector(configuration)
+        self.synthesis = synthesis(configuration)
 
     def detect(self, images: Tensor) -> Tensor:
         """Returns the keypoints (N, K, 3) of images (N, 3, S, S) in [0, 1]."""
