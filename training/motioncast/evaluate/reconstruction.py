@@ -79,13 +79,23 @@ class Quality:
 class Original:
     """A clip (T, S, S, 3), T >= 2, and all that is the same whoever reconstructs it."""
 
-    def __init__(self, name: str, clip: Frames) -> None:
-        """Measures the clip; ValueError for one of a single frame."""
+    def __init__(self, name: str, clip: Frames, side: int | None = None) -> None:
+        """Measures the clip; ValueError for one of a single frame.
+
+        With a `side`, of which the clip's is a multiple, everything is measured on pictures reduced
+        to it, so that the figures of networks of two sizes can stand side by side.
+        """
         if len(clip) < 2:
             raise ValueError(f"data: {name} has one frame, and at least two are needed")
+        if side is not None and (side < 1 or clip.shape[1] % side):
+            raise ValueError(
+                f"--measure-at {side}: the pictures have {clip.shape[1]} pixels a side "
+                "(expected a divisor of that)"
+            )
         self.name = name
+        self.factor = 1 if side is None else clip.shape[1] // side
         self.clip = np.ascontiguousarray(clip)
-        self.frames = planes(self.clip)  # (T, 3, S, S)
+        self.frames = self.planes(self.clip)  # (T, 3, s, s)
         self.mouth = mouth_box(self.frames)
         self.face = face_box(self.mouth, *self.frames.shape[-2:])
         self.still = still_pixels(self.frames)
@@ -94,8 +104,17 @@ class Original:
             np.broadcast_to(self.frames[:1], self.frames.shape), range(len(clip))
         )
 
+    def planes(self, frames: Frames) -> Planes:
+        """Returns frames (F, S, S, 3) as they are measured, (F, 3, s, s)."""
+        whole, factor = planes(frames), self.factor
+        if factor == 1:
+            return whole
+        count, channels, side = whole.shape[:3]
+        cells = whole.reshape(count, channels, side // factor, factor, side // factor, factor)
+        return cells.mean(axis=(3, 5), dtype=whole.dtype)
+
     def judge(self, frames: Planes, indices: Sequence[int]) -> "FrameFigures":
-        """Measures frames (F, 3, S, S) that should be those of the indices (F,)."""
+        """Measures frames (F, 3, s, s) that should be those of the indices (F,)."""
         return FrameFigures.of(frames, self.frames[list(indices)], self.mouth)
 
 
@@ -133,7 +152,7 @@ def reconstruct(
     keypoints = pipeline.detect(original.clip)
     source, source_keypoints = original.clip[0], keypoints[0]
     sent = pipeline.draw(source, source_keypoints, keypoints)
-    of_sent = original.judge(planes(sent), range(len(sent)))
+    of_sent = original.judge(original.planes(sent), range(len(sent)))
     results = {}
     for pattern in patterns:
         output, figures = sent, of_sent
@@ -144,7 +163,7 @@ def reconstruct(
             forecast = pipeline.draw(source, source_keypoints, filled[missing])
             output = sent.copy()
             output[missing] = forecast
-            figures = of_sent.replaced(missing, original.judge(planes(forecast), missing))
+            figures = of_sent.replaced(missing, original.judge(original.planes(forecast), missing))
         quality = _clip_quality(pipeline.name, pattern, original, output, figures, missing)
         results[pattern] = quality, output
     return results
@@ -189,7 +208,7 @@ def _clip_quality(
     figures: FrameFigures,
     missing: Sequence[int],
 ) -> ClipQuality:
-    frames, true, copy = planes(output), original.frames, original.copy
+    frames, true, copy = original.planes(output), original.frames, original.copy
     mouth, face = original.mouth, original.face
     return ClipQuality(
         networks=networks,

@@ -27,7 +27,7 @@ from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.gap_filling import pattern as mask_of
 from motioncast.models.predictors.recurrent import PredictorSizes
-from motioncast.quality.pixels import planes, psnr, ssim
+from motioncast.quality.pixels import ROUNDING_PSNR_DB, planes, psnr, ssim
 from motioncast.timeline.pattern import Pattern
 
 Frames = npt.NDArray[np.uint8]
@@ -177,6 +177,21 @@ def test_the_summary_weighs_clips_alike_and_compares_with_the_first_networks() -
 def test_a_clip_of_one_frame_has_nothing_to_reconstruct() -> None:
     with pytest.raises(ValueError, match=r"still\.mp4 has one frame"):
         Original("still.mp4", np.zeros((1, 16, 16, 3), np.uint8))
+
+
+def test_pictures_are_measured_at_the_side_that_is_asked_for() -> None:
+    clip = np.random.default_rng(0).integers(10, 240, (3, 32, 32, 3), dtype=np.uint8)
+    board = np.where(np.indices((32, 32)).sum(0) % 2, 4, -4)[..., None]  # its cells cancel out
+    output = (clip + board).astype(np.uint8)
+    whole, halved = Original("noise", clip), Original("noise", clip, side=16)
+
+    psnr_db = whole.judge(whole.planes(output), range(3)).psnr_db
+    np.testing.assert_allclose(psnr_db, 20 * math.log10(255 / 4), rtol=1e-6)
+    np.testing.assert_allclose(
+        halved.judge(halved.planes(output), range(3)).psnr_db, ROUNDING_PSNR_DB
+    )
+    with pytest.raises(ValueError, match="--measure-at 12: the pictures have 32 pixels a side"):
+        Original("noise", clip, side=12)
 
 
 def test_the_telling_frames_are_those_at_which_the_mouth_moves_most_far_enough_apart() -> None:
