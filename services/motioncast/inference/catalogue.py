@@ -58,11 +58,6 @@ class ModelSet:
         return f"{self.name}_synthesis"
 
     @property
-    def path_model(self) -> str:
-        """Of its glue models (see docs/export.md) the one that is of use by itself."""
-        return f"{self.name}_path"
-
-    @property
     def reconstruct_ensemble(self) -> str:
         return f"{self.name}_reconstruct"
 

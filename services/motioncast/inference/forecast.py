@@ -1,18 +1,59 @@
 """What all who call a predictor model agree on: its noise, and how its forecast is read.
 
+A forecast counts as it is used, cut to the range of keypoints: its error is measured against what
+a frame would have been made from, not against what the model would have liked to say.
+
 Shapes: N sample paths, T frames, M observed ones of them, K keypoints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.inference.engine import Array
 from motioncast.timeline.ranges import clip_keypoints
+from motioncast.timeline.span import Span
 from motioncast.wire.keypoints import Keypoints
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run of a predictor model says of a span.
+
+    Attributes:
+        paths: (N, T, K, 3), every frame from those before it, cut to the range of keypoints.
+        half_widths: Of T frames, (K, 3): half the width of the 90 % interval around each coordinate
+            of the forecast, mean over the paths; None where the model states none.
+        state: (N, S), after the span.
+    """
+
+    paths: Keypoints
+    half_widths: tuple[Keypoints | None, ...]
+    state: Array
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Array]) -> Forecast:
+        """Reads the outputs of a predictor model.
+
+        Raises:
+            ArithmeticError: They are no numbers.
+        """
+        forecast, state = outputs["forecast"], outputs["next_state"]
+        if not (np.isfinite(forecast).all() and np.isfinite(state).all()):
+            raise ArithmeticError("the forecast is not finite")
+        stated = _stated(outputs.get("half_width90"), forecast.shape[1])
+        return cls(clip_keypoints(forecast), stated, state)
+
+    def errors(self, span: Span) -> NDArray[np.float32]:
+        """Returns how far each observed frame lay from its forecast, (M,); see `forecast_errors`.
+
+        Of the first frame of a timeline that means nothing: nothing forecasts it.
+        """
+        return forecast_errors(self.paths[:, span.observed], span.keypoints[span.observed])
 
 
 def noise(
@@ -32,22 +73,6 @@ def noise(
     return values
 
 
-def is_finite(outputs: Mapping[str, Array]) -> bool:
-    """Returns whether a forecast and the state after it are numbers."""
-    return bool(np.isfinite(outputs["forecast"]).all() and np.isfinite(outputs["next_state"]).all())
-
-
-def stated_interval(half_widths: NDArray[np.float32] | None) -> Keypoints | None:
-    """Returns half-widths (N, T, K, 3) as one set per frame; None where nothing is stated.
-
-    A model that was never calibrated states zeros.
-    """
-    if half_widths is None or not half_widths.any():
-        return None
-    stated: Keypoints = half_widths.mean(axis=0)
-    return stated
-
-
 def forecast_errors(forecast: Keypoints, observed: Keypoints) -> NDArray[np.float32]:
     """Returns how far observed keypoints (M, K, 3) lie from their forecast (N, M, K, 3), (M,).
 
@@ -55,6 +80,17 @@ def forecast_errors(forecast: Keypoints, observed: Keypoints) -> NDArray[np.floa
     used, cut to the range of keypoints.
     """
     offsets = clip_keypoints(forecast)[..., :2] - observed[..., :2]
-    distances: NDArray[np.float32] = np.hypot(offsets[..., 0], offsets[..., 1])
-    errors: NDArray[np.float32] = distances.mean(axis=(0, 2))
-    return errors
+    distances = np.hypot(offsets[..., 0], offsets[..., 1])  # (N, M, K)
+    # Frame by frame, so that an error rounds alike whatever other frames are measured with it.
+    errors = [distances[:, m].mean() for m in range(len(observed))]
+    return np.array(errors, np.float32)
+
+
+def _stated(half_widths: Keypoints | None, length: int) -> tuple[Keypoints | None, ...]:
+    """Returns half-widths (N, T, K, 3) as one set per frame; None where nothing is stated.
+
+    A model that was never calibrated states zeros.
+    """
+    if half_widths is None:
+        return (None,) * length
+    return tuple(one if one.any() else None for one in half_widths.mean(axis=0))

@@ -12,8 +12,8 @@ from motioncast.framing import FINDER, Face, looks, seen
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet, finds_faces
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.ensemble_session import EnsembleSession, Made
-from motioncast.orchestrator.models import ModelCalls
-from motioncast.orchestrator.pipeline import Cast, milliseconds_since
+from motioncast.orchestrator.models import ModelCalls, SessionCalls
+from motioncast.orchestrator.pipeline import Cast, encode_half_widths, milliseconds_since
 from motioncast.orchestrator.stretch import Stretch
 from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
@@ -94,7 +94,7 @@ class EnsemblePipeline:
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches as frames; see `Pipeline.cast`."""
         models = self._catalogue.resolve(config.model.name)
-        session = EnsembleSession(models, self._calls, config, deadline)
+        session = EnsembleSession(models, SessionCalls(self._calls, deadline), config)
         async for stretch in stretches:
             timings = StageTimings()
             async with self._turns.turn([frame.origin for frame in stretch.frames]):
@@ -114,7 +114,6 @@ def _check(models: ModelSet, engine: Engine) -> None:
         models.reconstruct_ensemble,
         models.forecast_ensemble,
         models.motion_transfer_ensemble,
-        models.path_model,
     ):
         if name not in served:
             raise InvalidInputError.of(
@@ -128,12 +127,12 @@ def _cast(stretch: Stretch, made: Made, images: list[Image], timings: StageTimin
     return Cast(
         stretch.start,
         tuple(frame.origin for frame in stretch.frames),
-        [encode_keypoints(one) for one in made.driving],
-        [None if one is None else encode_keypoints(one) for one in made.half_widths],
+        [encode_keypoints(one) for one in made.filled.keypoints],
+        encode_half_widths(made.filled.half_widths),
         images,
         made.sources,
         timings,
-        made.errors,
+        made.filled.errors,
     )
 
 

@@ -14,22 +14,22 @@ which one is chosen there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from motioncast.inference import Inference, ModelSet
+from motioncast.inference import ModelSet
 from motioncast.inference.engine import Array
-from motioncast.inference.forecast import stated_interval
 from motioncast.orchestrator.configuration import SessionConfig
-from motioncast.orchestrator.models import ModelCalls
-from motioncast.orchestrator.recurrence import Recurrence
+from motioncast.orchestrator.models import SessionCalls
+from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch
-from motioncast.serving import Deadline
+from motioncast.orchestrator.transports import EngineTransport
 from motioncast.sources import frames_by_source, in_order
 from motioncast.timeline.motion import RelativeMotion
+from motioncast.timeline.span import Span
 from motioncast.v1.common_pb2 import Image, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.images import Pixels, decode_image
@@ -41,17 +41,13 @@ class Made:
     """What the models made of a stretch of T frames.
 
     Attributes:
-        driving: (T, K, 3), before relative motion.
+        filled: The keypoints of its frames, before relative motion.
         images: (T, H, W, 3).
-        half_widths: (K, 3) for each frame, of the 90 % interval; None where there is none.
-        errors: One-step forecast errors of the observed frames that the predictor has seen now.
         sources: The index of the source of each frame.
     """
 
-    driving: Keypoints
+    filled: Filled
     images: Pixels
-    half_widths: list[Keypoints | None]
-    errors: list[float]
     sources: list[int]
 
 
@@ -62,21 +58,14 @@ class EnsembleSession:
         models: The configuration.
         calls: Runs models and ensembles.
         config: The session's.
-        deadline: The session's.
     """
 
-    def __init__(
-        self,
-        models: ModelSet,
-        calls: ModelCalls,
-        config: SessionConfig,
-        deadline: Deadline,
-    ) -> None:
+    def __init__(self, models: ModelSet, calls: SessionCalls, config: SessionConfig) -> None:
         self._models = models
         self._calls = calls
-        self._deadline = deadline
         self._motion = RelativeMotion() if config.relative_motion else None
-        self._recurrence = Recurrence(models, config.seed)
+        self._transport = EngineTransport(models, calls, config.seed)
+        self._recurrence = Recurrence(self._transport)
         self._chooser = SourceChooser(models.source_weights)
         self._sources: Sources | None = None  # of the stretch before
         self._inputs: dict[int, dict[str, Array]] = {}  # of the models, by their index
@@ -101,14 +90,16 @@ class EnsembleSession:
     ) -> Made:
         if images:
             inputs = {"frames": self._pixels(images), **self._first}
-            run = await self._run("ensemble", self._models.reconstruct_ensemble, inputs, timings)
+            name = self._models.reconstruct_ensemble
+            run = await self._calls.run("ensemble", name, inputs, timings)
             driving, made = run["driving_keypoints"][0], run["image"][0]
         else:
             driving = decode_keypoint_sets(sets, self._models.keypoints, "keypoints")
             made = await self._synthesise(driving, self._first, timings)
-        errors = await self._collect(start, driving, timings)
-        chosen = self._choose(driving)
-        return Made(driving, made, [None] * len(driving), errors, chosen)
+        span = Span(start, driving, np.ones(len(driving), np.bool_))
+        errors = await self._recurrence.note(span, timings)
+        filled = Filled(driving, [None] * len(driving), errors)
+        return Made(filled, made, self._choose(driving))
 
     async def _with_gaps(
         self,
@@ -118,8 +109,9 @@ class EnsembleSession:
         sets: list[KeypointSet],
         timings: StageTimings,
     ) -> Made:
-        errors = await self._catch_up(timings)
-        inputs = {**self._recurrence.inputs(start, observed), **self._first}
+        errors = await self._recurrence.catch_up(timings)
+        state = self._recurrence.state
+        inputs = {**self._transport.inputs(start, observed, state), **self._first}
         if images:
             name = self._models.motion_transfer_ensemble
             inputs["frames"] = self._pixels(images)
@@ -127,46 +119,30 @@ class EnsembleSession:
             name = self._models.forecast_ensemble
             received = decode_keypoint_sets(sets, self._models.keypoints, "keypoints")
             inputs["keypoints"] = self._timeline(observed, received)[np.newaxis]
-        run = await self._run("ensemble", name, inputs, timings)
-        driving = run["driving_keypoints"][0]
-        errors += self._advance(run, observed, driving)
-        half_widths, chosen = _half_widths(run, observed), self._choose(driving)
-        return Made(driving, run["image"][0], half_widths, errors, chosen)
+        run = await self._calls.run("ensemble", name, inputs, timings)
+        span = Span(start, run["driving_keypoints"][0], observed)
+        filled = self._recurrence.take(span, self._transport.told(run.outputs, span))
+        chosen = self._choose(filled.keypoints)
+        return Made(replace(filled, errors=errors + filled.errors), run["image"][0], chosen)
 
     async def _model_by_model(
         self, stretch: Stretch, observed: NDArray[np.bool_], timings: StageTimings
     ) -> Made:
         known = await self._known(stretch, timings)  # (M, K, 3)
-        driving = self._timeline(observed, known)
-        half_widths: list[Keypoints | None] = [None] * len(driving)
-        first = 0
-        if not self._recurrence.started:
-            first = int(observed.argmax()) if observed.any() else len(observed)
-            driving[:first] = self._first["source_keypoints"][0]
-        rest = observed[first:]
-        if rest.all():
-            errors = await self._collect(stretch.start + first, driving[first:], timings)
-        else:
-            errors = await self._catch_up(timings)
-            run = await self._predict(stretch.start + first, rest, driving[first:], timings)
-            inputs = {"keypoints": driving[np.newaxis, first:], "forecast": run["forecast"]}
-            inputs["observed"] = rest.astype(np.float32)[np.newaxis]
-            path = await self._run("predictor", self._models.path_model, inputs, timings)
-            driving[first:] = path["driving_keypoints"][0]
-            errors += self._advance(run, rest, driving[first:])
-            half_widths[first:] = _half_widths(run, rest)
-        moved = driving
+        span = Span(stretch.start, self._timeline(observed, known), observed)
+        source = self._first["source_keypoints"][0]
+        filled = await self._recurrence.fill(span, source, timings)
+        moved = filled.keypoints
         if self._motion:
             origins = [frame.origin for frame in stretch.frames]
-            source = self._first["source_keypoints"][0]
-            moved = self._motion.move_all(source, driving, origins)
+            moved = self._motion.move_all(source, moved, origins)
         chosen = self._choose(moved)
         frames = frames_by_source(chosen)
         images = [
             await self._synthesise(moved[places], self._inputs[index], timings)
             for index, places in frames.items()
         ]
-        return Made(driving, in_order(images, frames), half_widths, errors, chosen)
+        return Made(filled, in_order(images, frames), chosen)
 
     async def _known(self, stretch: Stretch, timings: StageTimings) -> Keypoints:
         """Returns the keypoints of the observed frames, (M, K, 3), received or detected now."""
@@ -175,7 +151,7 @@ class EnsembleSession:
         detected: Array = np.empty((0, self._models.keypoints, 3), np.float32)
         if images:
             inputs = {"image": self._pixels(images)}
-            run = await self._run("keypoint", self._models.keypoint_model, inputs, timings)
+            run = await self._calls.run("keypoint", self._models.keypoint_model, inputs, timings)
             detected = run["keypoints"]
         found = iter(detected)
         known = [
@@ -184,55 +160,13 @@ class EnsembleSession:
         ]
         return np.stack(known) if known else detected
 
-    async def _collect(
-        self, start: int, keypoints: Keypoints, timings: StageTimings
-    ) -> list[float]:
-        """Notes observed frames; lets the predictor see them if they have become many."""
-        self._recurrence.collect(start, keypoints)
-        return await self._catch_up(timings) if self._recurrence.is_full else []
-
-    async def _catch_up(self, timings: StageTimings) -> list[float]:
-        """Lets the predictor see the frames that it has not; returns their forecast errors."""
-        if not self._recurrence.is_behind:
-            return []
-        start, keypoints = self._recurrence.unseen()
-        observed = np.ones(len(keypoints), np.bool_)
-        run = await self._predict(start, observed, keypoints, timings)
-        return self._advance(run, observed, keypoints)
-
-    async def _predict(
-        self,
-        start: int,
-        observed: NDArray[np.bool_],
-        keypoints: Keypoints,
-        timings: StageTimings,
-    ) -> Inference:
-        inputs = {"keypoints": keypoints[np.newaxis], **self._recurrence.inputs(start, observed)}
-        return await self._run("predictor", self._models.predictor_model, inputs, timings)
-
-    def _advance(
-        self, run: Inference, observed: NDArray[np.bool_], driving: Keypoints
-    ) -> list[float]:
-        return self._recurrence.advance(run["forecast"], run["next_state"], observed, driving)
-
     async def _synthesise(
         self, driving: Keypoints, source: Mapping[str, Array], timings: StageTimings
     ) -> Pixels:
         inputs = {"driving_keypoints": driving[np.newaxis], **source}
-        run = await self._run("synthesis", self._models.synthesis_model, inputs, timings)
+        run = await self._calls.run("synthesis", self._models.synthesis_model, inputs, timings)
         images: Pixels = run["image"][0]
         return images
-
-    async def _run(
-        self, stage: str, model: str, inputs: Mapping[str, Array], timings: StageTimings
-    ) -> Inference:
-        answer = await self._calls.run(model, inputs, self._deadline)
-        for name, milliseconds in (
-            (f"{stage}_ms", answer.milliseconds),
-            (f"{stage}_inference_ms", 1000 * answer.response.seconds),
-        ):
-            setattr(timings, name, getattr(timings, name) + milliseconds)
-        return answer.response
 
     def _use(self, sources: Sources) -> None:
         """Takes the sources of a stretch as inputs of models, unless they are those of the last."""
@@ -265,11 +199,3 @@ class EnsembleSession:
     def _pixels(self, images: list[Image]) -> Pixels:
         height, width = self._models.height, self._models.width
         return np.stack([decode_image(image, height, width) for image in images])
-
-
-def _half_widths(run: Inference, observed: NDArray[np.bool_]) -> list[Keypoints | None]:
-    """Returns the half-widths of the frames that were forecast, None for the others."""
-    stated = stated_interval(run["half_width90"])  # (T, K, 3)
-    if stated is None:
-        return [None] * len(observed)
-    return [None if seen else one for seen, one in zip(observed, stated, strict=True)]

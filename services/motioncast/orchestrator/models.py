@@ -11,6 +11,7 @@ from motioncast.inference.engine import Array
 from motioncast.orchestrator.backends import RETRY_AFTER_SECONDS, Answer, pauses
 from motioncast.orchestrator.pipeline import milliseconds_since
 from motioncast.serving import Deadline
+from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.errors import (
     DeadlineError,
     ExhaustedError,
@@ -64,3 +65,23 @@ class ModelCalls:
                     raise
                 await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
+
+
+class SessionCalls:
+    """The same under the deadline of a session, each run timed as a stage of a stretch."""
+
+    def __init__(self, calls: ModelCalls, deadline: Deadline) -> None:
+        self._calls = calls
+        self._deadline = deadline
+
+    async def run(
+        self, stage: str, model: str, inputs: Mapping[str, Array], timings: StageTimings
+    ) -> Inference:
+        """Runs a model once, as `ModelCalls` does, and adds what it took to a stage's timings."""
+        answer = await self._calls.run(model, inputs, self._deadline)
+        for name, milliseconds in (
+            (f"{stage}_ms", answer.milliseconds),
+            (f"{stage}_inference_ms", 1000 * answer.response.seconds),
+        ):
+            setattr(timings, name, getattr(timings, name) + milliseconds)
+        return answer.response

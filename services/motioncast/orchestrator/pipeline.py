@@ -15,6 +15,7 @@ from motioncast.timeline.origin import Origin
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.images import Pixels
+from motioncast.wire.keypoints import Keypoints, encode_keypoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class Pipeline(Protocol):
     async def ready(self) -> bool:
         """Returns whether a session could begin now."""
         ...
+
+
+def encode_half_widths(half_widths: Sequence[Keypoints | None]) -> list[KeypointSet | None]:
+    """Returns half-widths (K, 3) of each frame as messages."""
+    return [None if one is None else encode_keypoints(one) for one in half_widths]
 
 
 def milliseconds_since(moment: float) -> float:

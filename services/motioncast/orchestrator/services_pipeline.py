@@ -10,24 +10,28 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from motioncast.framing import Face
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.backends import Backends
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
-from motioncast.orchestrator.gaps import GapFiller
-from motioncast.orchestrator.pipeline import Cast, milliseconds_since
+from motioncast.orchestrator.pipeline import Cast, encode_half_widths, milliseconds_since
+from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch
+from motioncast.orchestrator.transports import ServiceTransport
 from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
 from motioncast.timeline.motion import RelativeMotion
 from motioncast.timeline.origin import Origin
+from motioncast.timeline.span import Span
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.v1.synthesis_pb2 import FurtherSource, SynthesizeRequest
 from motioncast.wire.framing import decode_faces
 from motioncast.wire.images import Pixels, encode_image
-from motioncast.wire.keypoints import decode_keypoint_sets, decode_keypoints, encode_keypoints
+from motioncast.wire.keypoints import decode_keypoints, encode_keypoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,7 @@ class Driven:
 
     start: int
     origins: tuple[Origin, ...]
-    keypoints: list[KeypointSet]
-    half_widths: list[KeypointSet | None]
-    errors: list[float]
+    filled: Filled
     complete_at: float
     sources: Sources
     timings: StageTimings  # synthesis and total are still to come
@@ -91,23 +93,21 @@ class ServicesPipeline:
         deadline: Deadline,
     ) -> AsyncGenerator[Driven, None]:
         """Yields the stretches with the keypoints of every frame."""
-        gaps = GapFiller(
+        predict = ServiceTransport(
             lambda request: self._backends.predict(request, deadline),
             config.model.name,
             config.seed,
         )
+        recurrence = Recurrence(predict)
+        count = config.model.keypoints
         async for stretch in stretches:
             timings = StageTimings()
-            known = await self._detect(stretch, config, timings, deadline)
-            filled = await gaps.fill(stretch.start, known, stretch.sources.first.keypoints)
-            timings.predictor_ms = filled.milliseconds
-            timings.predictor_inference_ms = filled.inference_ms
+            span = await self._detect(stretch, config, timings, deadline)
+            hold = decode_keypoints(stretch.sources.first.keypoints, count, "source")
             yield Driven(
                 stretch.start,
                 tuple(frame.origin for frame in stretch.frames),
-                filled.keypoints,
-                filled.half_widths,
-                filled.errors,
+                await recurrence.fill(span, hold, timings),
                 stretch.complete_at,
                 stretch.sources,
                 timings,
@@ -115,19 +115,23 @@ class ServicesPipeline:
 
     async def _detect(
         self, stretch: Stretch, config: SessionConfig, timings: StageTimings, deadline: Deadline
-    ) -> list[KeypointSet | None]:
-        """Returns the keypoints of the frames that the sender supplied, None for the others."""
-        images = [one.arrival for one in stretch.frames if isinstance(one.arrival, Image)]
+    ) -> Span:
+        """Returns the keypoints of the frames that the sender supplied."""
+        arrivals = [one.arrival for one in stretch.frames]
+        images = [one for one in arrivals if isinstance(one, Image)]
         detected: list[KeypointSet] = []
         if images:
             answer = await self._backends.detect(config.model.name, images, deadline)
             detected = list(answer.response.keypoints)
             timings.keypoint_ms = answer.milliseconds
             timings.keypoint_inference_ms = answer.response.inference_ms
-        found = iter(detected)
-        return [
-            next(found) if isinstance(one.arrival, Image) else one.arrival for one in stretch.frames
-        ]
+        found, count = iter(detected), config.model.keypoints
+        keypoints = np.zeros((len(arrivals), count, 3), np.float32)
+        for t, one in enumerate(arrivals):
+            if one is not None:
+                known = next(found) if isinstance(one, Image) else one
+                keypoints[t] = decode_keypoints(known, count)
+        return Span(stretch.start, keypoints, np.array([one is not None for one in arrivals]))
 
     async def _synthesise(
         self,
@@ -137,10 +141,11 @@ class ServicesPipeline:
         chooser: SourceChooser,
         deadline: Deadline,
     ) -> Cast:
-        driving, sources, count = driven.keypoints, driven.sources, config.model.keypoints
-        points = decode_keypoint_sets(driving, count, "driving")
+        sources, filled = driven.sources, driven.filled
+        points, keypoints = filled.keypoints, [encode_keypoints(one) for one in filled.keypoints]
+        driving = keypoints
         if motion:
-            source = decode_keypoints(sources.first.keypoints, count, "source")
+            source = decode_keypoints(sources.first.keypoints, points.shape[1], "source")
             points = motion.move_all(source, points, driven.origins)
             driving = [encode_keypoints(one) for one in points]
         chosen = chooser.choose(sources, points)
@@ -153,12 +158,12 @@ class ServicesPipeline:
         return Cast(
             driven.start,
             driven.origins,
-            driven.keypoints,
-            driven.half_widths,
+            keypoints,
+            encode_half_widths(filled.half_widths),
             answer.response.images,
             chosen,
             timings,
-            driven.errors,
+            filled.errors,
         )
 
 

@@ -9,47 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from motioncast.inference import MeasuredEngine, ModelSet
-from motioncast.inference.forecast import forecast_errors, is_finite, noise, stated_interval
-from motioncast.predictor.span import Span
+from motioncast.inference.forecast import Forecast, noise
 from motioncast.predictor.state import State, initial_vectors
 from motioncast.serving import Deadline
-from motioncast.timeline.ranges import clip_keypoints
+from motioncast.timeline.span import Span
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.keypoints import Keypoints
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was forecast over a span of T frames.
+    """What was forecast over a span, and where the recurrence stands after it."""
 
-    Attributes:
-        forecast: (samples, T, K, 3), of every frame from those before it.
-        state: After the span.
-        seconds: That the model ran.
-        half_width90: (T, K, 3), half the width of the 90 % interval around each coordinate of the
-            forecast, mean over the sample paths; None when the model states none.
-    """
-
-    forecast: Keypoints
+    forecast: Forecast
     state: State
-    seconds: float
-    half_width90: Keypoints | None = None
+    seconds: float  # that the model ran
 
     def spread(self) -> Keypoints:
         """Returns the standard deviation over the sample paths, (T, K, 3)."""
-        spread: Keypoints = self.forecast.std(axis=0)
+        spread: Keypoints = self.forecast.paths.std(axis=0)
         return spread
-
-    def errors(self, span: Span) -> NDArray[np.float32]:
-        """Returns how far each observed frame lay from its forecast, (M,).
-
-        The mean distance of x and y over keypoints and sample paths.
-        """
-        observed = span.observed
-        return forecast_errors(self.forecast[:, observed], span.keypoints[observed])
 
 
 class Predictor:
@@ -85,7 +66,7 @@ class Predictor:
         length = len(span.observed)
         if length == 0:
             nothing = np.empty((samples, *span.keypoints.shape), np.float32)
-            return Prediction(nothing, State(span.start, vectors), 0.0)
+            return Prediction(Forecast(nothing, (), vectors), State(span.start, vectors), 0.0)
         paths = (samples, *span.keypoints.shape)
         run = await self._engine.infer(
             models.predictor_model,
@@ -97,14 +78,10 @@ class Predictor:
             },
             deadline.remaining_seconds(),
         )
-        forecast, vectors = run["forecast"], run["next_state"]
-        if not is_finite(run.outputs):
+        try:
+            forecast = Forecast.of(run.outputs)
+        except ArithmeticError as error:
             if state is None:
-                raise ArithmeticError(f"{models.predictor_model}: the forecast is not finite")
-            raise InvalidInputError.of("state", "leads to a forecast that is not finite")
-        return Prediction(
-            clip_keypoints(forecast),
-            State(span.end, vectors),
-            run.seconds,
-            stated_interval(run.outputs.get("half_width90")),
-        )
+                raise ArithmeticError(f"{models.predictor_model}: {error}") from error
+            raise InvalidInputError.of("state", "leads to a forecast that is not finite") from error
+        return Prediction(forecast, State(span.end, forecast.state), run.seconds)

@@ -11,9 +11,10 @@ import numpy as np
 
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
 from motioncast.predictor.predictor import Prediction, Predictor
-from motioncast.predictor.span import Span, lay_out
+from motioncast.predictor.span import lay_out
 from motioncast.predictor.state import MAX_SAMPLES, State, decode_state, encode_state
 from motioncast.serving import Context, Deadline, Metrics, Registration
+from motioncast.timeline.span import Span
 from motioncast.v1.predictor_pb2 import (
     DESCRIPTOR,
     PredictedFrame,
@@ -64,7 +65,7 @@ class PredictorServicer(PredictorServiceServicer):
         seed = request.seed if request.HasField("seed") else None
         deadline = Deadline.of(context)
         prediction = await self._predictor.predict(models, span, state, samples, seed, deadline)
-        errors = prediction.errors(span)
+        errors = prediction.forecast.errors(span)
         if state is None:
             errors[0] = 0  # nothing forecasts the first frame of a timeline
         return PredictResponse(
@@ -99,11 +100,12 @@ def _samples(request: PredictRequest, state: State | None) -> int:
 
 
 def _encode_predicted(prediction: Prediction, span: Span) -> Iterator[PredictedFrame]:
-    spread, half_width90 = prediction.spread(), prediction.half_width90
+    spread, forecast = prediction.spread(), prediction.forecast
     for t in np.flatnonzero(~span.observed).tolist():
+        half_width = forecast.half_widths[t]
         yield PredictedFrame(
             index=span.start + t,
-            samples=map(encode_keypoints, prediction.forecast[:, t]),
+            samples=map(encode_keypoints, forecast.paths[:, t]),
             spread=encode_keypoints(spread[t]),
-            half_width90=None if half_width90 is None else encode_keypoints(half_width90[t]),
+            half_width90=None if half_width is None else encode_keypoints(half_width),
         )

@@ -1,4 +1,4 @@
-"""A span of the timeline: which of its frames were observed, and their keypoints.
+"""The span of the timeline that a request asks for.
 
 next_index ... observed ... gap ... observed | horizon |
 |------------------------ span ------------------------|
@@ -7,37 +7,16 @@ next_index ... observed ... gap ... observed | horizon |
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from motioncast.timeline.span import Span
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.keypoints import Keypoints
 
 MAX_SPAN_FRAMES: Final = 512  # the most observed frames of a call and the longest horizon
 _MAX_INDEX: Final = 2**64 - 1  # what the contract's type can tell
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """T frames in a row.
-
-    Attributes:
-        start: Index of the first on the timeline.
-        keypoints: (T, K, 3), zeros where not observed.
-        observed: (T,).
-    """
-
-    start: int
-    keypoints: Keypoints
-    observed: NDArray[np.bool_]
-
-    @property
-    def end(self) -> int:
-        """Index of the first frame past the span."""
-        return self.start + len(self.observed)
 
 
 def lay_out(

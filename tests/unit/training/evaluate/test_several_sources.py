@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from support.toy_models import image_with_points
 from support.toy_sources import build_telling_repository

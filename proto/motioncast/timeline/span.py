@@ -1,0 +1,42 @@
+"""A span of the timeline: frames in a row, some of which were observed.
+
+Shapes: T frames, M observed ones of them, K keypoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motioncast.timeline.ranges import clip_keypoints
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """T frames in a row.
+
+    Attributes:
+        start: Index of the first on the timeline.
+        keypoints: (T, K, 3), zeros where not observed.
+        observed: (T,).
+    """
+
+    start: int
+    keypoints: NDArray[np.float32]
+    observed: NDArray[np.bool_]
+
+    @property
+    def end(self) -> int:
+        """Index of the first frame past the span."""
+        return self.start + len(self.observed)
+
+    def filled(self, forecast: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the keypoints of every frame, (T, K, 3): observed, or else forecast (T, K, 3).
+
+        The forecast is cut to the range of keypoints: whoever forecasts motion overshoots.
+        """
+        given = self.observed[:, np.newaxis, np.newaxis]
+        filled: NDArray[np.float32] = np.where(given, self.keypoints, clip_keypoints(forecast))
+        return filled

@@ -1,0 +1,123 @@
+"""What of a session the predictor sees when, by a predictor that is a line through two frames."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from motioncast.orchestrator.recurrence import MAX_OBSERVED, Filled, Recurrence, Told
+from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
+from motioncast.timeline.span import Span
+from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.wire.keypoints import Keypoints
+
+HOLD = np.array([[0.25, 0.5, 1.0]], np.float32)
+Line = tuple[float, float]  # where x was, and how far it went
+
+
+class Linear:
+    """Forecasts x_t = x_{t-1} + (x_{t-1} - x_{t-2}); never cuts what it tells nor what it keeps."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[int, str]] = []  # start, and O or P of each frame
+
+    async def predict(self, span: Span, state: Line | None, timings: StageTimings) -> Told[Line]:
+        self.spans.append((span.start, "".join("O" if one else "P" for one in span.observed)))
+        x, velocity = state or (0.0, 0.0)
+        forecast, errors = np.zeros_like(span.keypoints), []
+        for t, seen in enumerate(span.observed):
+            forecast[t, :, 0] = told = x + velocity
+            now = float(span.keypoints[t, 0, 0]) if seen else told
+            if seen:
+                errors.append(abs(min(max(told, -1.0), 1.0) - now))
+            started = state is not None or t > 0
+            x, velocity = now, now - x if started else 0.0
+        return Told(forecast, (None,) * len(forecast), errors, (x, velocity))
+
+
+def stretch(start: int, *xs: float | None) -> Span:
+    keypoints = np.zeros((len(xs), 1, 3), np.float32)
+    for t, x in enumerate(xs):
+        keypoints[t, 0, 0] = x or 0.0
+    return Span(start, keypoints, np.array([x is not None for x in xs]))
+
+
+def xs(filled: Filled) -> list[float]:
+    keypoints: Keypoints = filled.keypoints
+    return [round(float(x), 6) for x in keypoints[:, 0, 0]]
+
+
+async def fill(recurrence: Recurrence[Line], of: Span) -> Filled:
+    return await recurrence.fill(of, HOLD, StageTimings())
+
+
+async def test_a_gap_goes_on_along_the_line_and_stops_at_the_border() -> None:
+    filled = await fill(Recurrence(Linear()), stretch(0, 0.0, 0.3, None, None, None, None))
+    assert xs(filled) == [0.0, 0.3, 0.6, 0.9, 1.0, 1.0]
+    assert filled.errors == pytest.approx([0.3])  # nothing forecasts the first frame
+
+
+async def test_where_nothing_is_missing_the_predictor_is_asked_nothing() -> None:
+    linear = Linear()
+    recurrence = Recurrence(linear)
+    assert xs(await fill(recurrence, stretch(0, 0.1, 0.2))) == [0.1, 0.2]
+    assert (await fill(recurrence, stretch(2, 0.3))).errors == []
+    assert linear.spans == []
+    filled = await fill(recurrence, stretch(3, 0.4, None))
+    assert linear.spans == [(0, "OOOOP")]
+    assert xs(filled) == [0.4, 0.5]
+    assert filled.errors == pytest.approx([0.1, 0, 0], abs=1e-6)
+
+
+async def test_frames_that_wait_never_become_more_than_a_call_takes() -> None:
+    linear = Linear()
+    recurrence = Recurrence(linear)
+    errors = []
+    for start in range(0, 600, MAX_STRETCH_FRAMES):
+        errors += (await fill(recurrence, stretch(start, *[0.1] * MAX_STRETCH_FRAMES))).errors
+    errors += await recurrence.catch_up(StageTimings())
+    assert all(len(origins) <= MAX_OBSERVED for _, origins in linear.spans)
+    assert len(linear.spans) == 3
+    assert errors == [0.0] * (608 - 1)
+
+
+async def test_before_the_first_observed_frame_the_source_is_held() -> None:
+    linear = Linear()
+    recurrence = Recurrence(linear)
+    assert xs(await fill(recurrence, stretch(0, None, None))) == [0.25, 0.25]
+    filled = await fill(recurrence, stretch(2, None, 0.5, None))
+    assert xs(filled) == [0.25, 0.5, 0.5]
+    assert linear.spans == [(3, "OP")]
+
+
+@pytest.mark.parametrize("cuts", [[], [3], [1, 2, 5], [2, 4, 6, 7]])
+async def test_however_a_session_is_cut_it_is_the_same(cuts: list[int]) -> None:
+    whole = stretch(0, 0.0, 0.2, None, 0.5, 0.9, None, None, 0.7)
+    edges = [0, *cuts, 8]
+    recurrence = Recurrence(Linear())
+    found: list[float] = []
+    errors: list[float] = []
+    for first, end in pairwise(edges):
+        part = Span(first, whole.keypoints[first:end], whole.observed[first:end])
+        filled = await fill(recurrence, part)
+        found += xs(filled)
+        errors += filled.errors
+    errors += await recurrence.catch_up(StageTimings())
+    # From 0.9, 0.4 a frame: 1.3 and 1.7 are shown at the border, and 2.1 is measured there.
+    assert found == pytest.approx([0.0, 0.2, 0.4, 0.5, 0.9, 1.0, 1.0, 0.7])
+    assert errors == pytest.approx([0.2, 0.1, 0.3, 0.3], abs=1e-6)
+
+
+async def test_a_run_inside_something_larger_goes_on_like_any_other() -> None:
+    """An ensemble runs the predictor itself: frames that wait are caught up with before."""
+    linear = Linear()
+    recurrence = Recurrence(linear)
+    await fill(recurrence, stretch(0, 0.0, 0.2))
+    errors = await recurrence.catch_up(StageTimings())
+    span = stretch(2, None, 0.5)
+    filled = recurrence.take(span, await linear.predict(span, recurrence.state, StageTimings()))
+    assert xs(filled) == [0.4, 0.5]
+    assert errors + filled.errors == pytest.approx([0.2, 0.1], abs=1e-6)
+    assert linear.spans == [(0, "OO"), (2, "PO")]
