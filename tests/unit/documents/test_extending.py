@@ -1,0 +1,28 @@
+"""What docs/extending.md names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+PATHS = sorted(
+    set(re.findall(r"`((?:proto|services|clients|training|tests|deploy)/[\w./]+)`", PAGE))
+)
+
+
+def test_the_page_names_files() -> None:
+    assert len(PATHS) > 10
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_file_that_is_named_exists(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("anchor", re.findall(r"\]\(#([\w-]+)\)", PAGE))
+def test_every_row_of_the_table_leads_to_its_section(anchor: str) -> None:
+    headings = re.findall(r"^## (.+)$", PAGE, re.MULTILINE)
+    slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert anchor in slugs
