@@ -116,6 +116,11 @@ class RawHttp2:
         self.send(opened + then)
         return self._stream
 
+    def open_headers(self, block: bytes) -> None:
+        """Opens a call whose header block does not end with its first frame."""
+        self._stream += 2
+        self.send(frame(HEADERS, 0, self._stream, block))
+
     @property
     def next_stream(self) -> int:
         """The stream that the next call will have."""
