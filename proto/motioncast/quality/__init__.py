@@ -6,6 +6,7 @@
     flicker    how much changes where the original stands still
     boxes      where mouth, eyes and face of a talking head are, without landmarks
     agreement  correlation and amplitude of the motion of keypoints, or of a mouth's opening
+    expression how far mouth and lids are open, from anchored keypoints
 
 numpy alone, and nothing above it.
 """

@@ -8,20 +8,27 @@ picture it shows. A frame shown twice costs twice its own change: it is missing 
 much at the next frame. A constant error of every frame, a static noise or a wrong colour, costs
 nothing: PSNR says that. Above 1 the result moves more wrongly than a still picture would.
 
-Shapes: T frames, at least 2, of any shape; pixels in [0, 1].
+Shapes: T frames, at least 2, of any one shape; pixels in [0, 1], for the error in any unit. They
+may come from a file, one at a time.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from motioncast.quality.pixels import PSNR_OF_IDENTICAL_DB
 
 
-def temporal_error(frames: NDArray[Any], original: NDArray[Any]) -> float:
+class Frames(Protocol):
+    """T frames, arrays of one shape: an array (T, ...), or what reads them from a file."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+def temporal_error(frames: Frames, original: Frames) -> float:
     """Returns the error of motion of frames (T, ...) in units of the original's motion energy.
 
     0 for the same motion, 1 for none, without bound above; NaN where the original stands still.
@@ -30,7 +37,7 @@ def temporal_error(frames: NDArray[Any], original: NDArray[Any]) -> float:
     return error / energy if energy > 0 else float("nan")
 
 
-def temporal_psnr(frames: NDArray[Any], original: NDArray[Any]) -> float:
+def temporal_psnr(frames: Frames, original: Frames) -> float:
     """Returns the PSNR in dB of the changes of frames (T, ...) in [0, 1], up to 100."""
     error, _ = _powers(frames, original)
     if error == 0:
@@ -38,15 +45,19 @@ def temporal_psnr(frames: NDArray[Any], original: NDArray[Any]) -> float:
     return min(PSNR_OF_IDENTICAL_DB, float(-10 * np.log10(error)))
 
 
-def _powers(frames: NDArray[Any], original: NDArray[Any]) -> tuple[float, float]:
+def _powers(frames: Frames, original: Frames) -> tuple[float, float]:
     """Returns the mean squares of the changes' error and of the original's changes."""
-    if frames.shape != original.shape:
-        raise ValueError(f"frames: {frames.shape} and {original.shape} cannot be compared")
+    if len(frames) != len(original):
+        raise ValueError(f"frames: {len(frames)} and {len(original)} cannot be compared")
     if len(frames) < 2:
         raise ValueError("frames: fewer than 2 do not move")
     error = energy = 0.0
+    made, shown = frames[0], original[0]
     for t in range(1, len(frames)):  # by frame: a clip of doubles would not fit everywhere
-        true = original[t].astype(np.float64) - original[t - 1]
-        error += float(np.square(frames[t].astype(np.float64) - frames[t - 1] - true).mean())
+        made_before, shown_before, made, shown = made, shown, frames[t], original[t]
+        if made.shape != shown.shape:
+            raise ValueError(f"frames: {made.shape} and {shown.shape} cannot be compared")
+        true = shown.astype(np.float64) - shown_before
+        error += float(np.square(made.astype(np.float64) - made_before - true).mean())
         energy += float(np.square(true).mean())
     return error / (len(frames) - 1), energy / (len(frames) - 1)

@@ -87,3 +87,22 @@ def test_against_a_still_original_nothing_is_said() -> None:
 def test_one_frame_does_not_move(length: int) -> None:
     with pytest.raises(ValueError, match="fewer than 2"):
         temporal_error(CLIP[:length], CLIP[:length])
+
+
+def test_frames_of_a_file_are_measured_like_an_array() -> None:
+    class Read:
+        def __len__(self) -> int:
+            return len(CLIP)
+
+        def __getitem__(self, index: int) -> Frames:
+            if not 0 <= index < len(CLIP):
+                raise IndexError(index)
+            return np.asarray(CLIP[index] / 2)
+
+    assert temporal_error(Read(), CLIP) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("other", [CLIP[1:], CLIP[..., 1:]])
+def test_clips_of_other_lengths_or_sizes_do_not_compare(other: Frames) -> None:
+    with pytest.raises(ValueError, match="cannot be compared"):
+        temporal_error(CLIP, other)

@@ -3,6 +3,8 @@
     every frame's keypoints are sent, or M of M + N and the others forecast
     -> PSNR and SSIM of the whole frame and PSNR of the mouth, beside those of the copied source
     -> flicker of what stands still, and sharpness of mouth and face, beside the original's
+    -> whether it moves as the original does: pixels, the keypoints that the detector finds in it,
+       and, where keypoints are anchored, the opening of mouth and lids
 
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
@@ -13,14 +15,17 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from motioncast.evaluate.canvas import Frames
 from motioncast.evaluate.pipelines import Pipeline
 from motioncast.models.predictors.gap_filling import pattern as mask_of
 from motioncast.quality.boxes import Box, face_box, mouth_box
+from motioncast.quality.expression import compare_movement, is_anchored
 from motioncast.quality.flicker import flicker, still_pixels
 from motioncast.quality.pixels import ROUNDING_PSNR_DB, Planes, planes, psnr, ssim
 from motioncast.quality.sharpness import sharpness
+from motioncast.quality.temporal import temporal_error
 from motioncast.timeline.pattern import Pattern
 
 ALL_SENT = Pattern(1, 0)
@@ -47,11 +52,21 @@ class ClipQuality:
     still_share: float  # of pixels between two frames
     mouth_sharpness: float
     face_sharpness: float
+    temporal_error: float  # 1 for a still picture; NaN where the original stands still
+    motion_correlation: float  # of the keypoints found in it with those of the original
+    motion_amplitude: float  # over the original's
+    mouth_correlation: float  # of its opening; NaN where no keypoint is anchored
+    mouth_amplitude: float
+    lids_correlation: float
+    lids_amplitude: float
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Means over clips, each weighing the same; a clip without a figure is left out of its mean."""
+    """Means over clips, each weighing the same; a clip without a figure is left out of its mean.
+
+    Of correlations and amplitudes medians: one clip that hardly moves says nothing of the others.
+    """
 
     networks: str
     pattern: str
@@ -74,6 +89,20 @@ class Quality:
     still_share: float
     mouth_sharpness: float
     face_sharpness: float
+    temporal_error: float
+    motion_correlation: float
+    motion_amplitude: float
+    mouth_correlation: float
+    mouth_amplitude: float
+    lids_correlation: float
+    lids_amplitude: float
+
+
+MEDIANS = frozenset(
+    f"{what}_{figure}"
+    for what in ("motion", "mouth", "lids")
+    for figure in ("correlation", "amplitude")
+)
 
 
 class Original:
@@ -153,9 +182,11 @@ def reconstruct(
     source, source_keypoints = original.clip[0], keypoints[0]
     sent = pipeline.draw(source, source_keypoints, keypoints)
     of_sent = original.judge(original.planes(sent), range(len(sent)))
+    found_in_sent = pipeline.detect(sent)
+    anchored = is_anchored(pipeline.source_weights)
     results = {}
     for pattern in patterns:
-        output, figures = sent, of_sent
+        output, figures, found = sent, of_sent, found_in_sent
         observed = mask_of(pattern.observed, pattern.predicted, len(sent))
         missing: list[int] = (~observed).nonzero().flatten().tolist()
         if missing:
@@ -164,7 +195,12 @@ def reconstruct(
             output = sent.copy()
             output[missing] = forecast
             figures = of_sent.replaced(missing, original.judge(original.planes(forecast), missing))
-        quality = _clip_quality(pipeline.name, pattern, original, output, figures, missing)
+            found = found_in_sent.clone()
+            found[missing] = pipeline.detect(forecast)
+        movement = _movement(found, keypoints, anchored)
+        quality = _clip_quality(
+            pipeline.name, pattern, original, output, figures, missing, movement
+        )
         results[pattern] = quality, output
     return results
 
@@ -175,7 +211,9 @@ def summaries(clips: Sequence[ClipQuality]) -> list[Quality]:
     for networks, pattern in dict.fromkeys((clip.networks, clip.pattern) for clip in clips):
         chosen = [clip for clip in clips if (clip.networks, clip.pattern) == (networks, pattern)]
         mean = {
-            field.name: _mean([getattr(clip, field.name) for clip in chosen])
+            field.name: (_median if field.name in MEDIANS else _mean)(
+                [getattr(clip, field.name) for clip in chosen]
+            )
             for field in fields(ClipQuality)
             if field.type is float
         }
@@ -207,6 +245,7 @@ def _clip_quality(
     output: Frames,
     figures: FrameFigures,
     missing: Sequence[int],
+    movement: dict[str, float],
 ) -> ClipQuality:
     frames, true, copy = original.planes(output), original.frames, original.copy
     mouth, face = original.mouth, original.face
@@ -227,12 +266,35 @@ def _clip_quality(
         still_share=float(original.still.mean()),
         mouth_sharpness=sharpness(mouth.crop(frames[1:]), mouth.crop(true[1:])),
         face_sharpness=sharpness(face.crop(frames[1:]), face.crop(true[1:])),
+        temporal_error=temporal_error(frames, true),
+        **movement,
     )
+
+
+def _movement(found: Tensor, keypoints: Tensor, anchored: bool) -> dict[str, float]:
+    """Returns MEDIANS of one clip, its first frame, the source's own, left out."""
+    if len(found) < 3:  # one frame more does not move
+        return dict.fromkeys(MEDIANS, float("nan"))
+    agreed = compare_movement(found[1:].numpy(), keypoints[1:].numpy(), anchored=anchored)
+    figures = dict.fromkeys(MEDIANS, float("nan"))
+    for what, one in (
+        ("motion", agreed.keypoints),
+        ("mouth", agreed.mouth),
+        ("lids", agreed.lids),
+    ):
+        if one is not None:
+            figures |= {f"{what}_correlation": one.correlation, f"{what}_amplitude": one.amplitude}
+    return figures
 
 
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if value == value]
     return float(np.mean(known)) if known else float("nan")
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if value == value]
+    return float(np.median(known)) if known else float("nan")
 
 
 def _ratio(value: float, of: float) -> float:

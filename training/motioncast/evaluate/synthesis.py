@@ -72,7 +72,7 @@ def as_page(rows: Sequence[Quality], data: str, command: str) -> str:
     several = len({row.networks for row in rows}) > 1
     quality = ["networks", "M:N", "PSNR dB", "gain", "SSIM", "gain", "mouth PSNR dB", "gain"]
     costs = ["predicted frames", "cost of forecasting", *(["cost of networks"] if several else [])]
-    motion = ["networks", "M:N", "flicker", "of the original", "ratio", "still", "mouth", "face"]
+    still = ["networks", "M:N", "flicker", "of the original", "ratio", "still", "mouth", "face"]
     return "\n\n".join(
         [
             "# Reconstruction",
@@ -102,7 +102,7 @@ def as_page(rows: Sequence[Quality], data: str, command: str) -> str:
             "Flicker of what stands still, in levels of 8 bits, and its share of the pixels;"
             " sharpness of mouth and face, 1 being the original's.",
             table(
-                motion,
+                still,
                 [
                     [
                         row.networks,
@@ -113,6 +113,24 @@ def as_page(rows: Sequence[Quality], data: str, command: str) -> str:
                         f"{row.still_share:.0%}",
                         _known(row.mouth_sharpness, ".3f"),
                         _known(row.face_sharpness, ".3f"),
+                    ]
+                    for row in rows
+                ],
+            ),
+            "Motion: the error of the changes from frame to frame, 1 for a picture that stands"
+            " still; of the keypoints found in the result, and of the opening of mouth and lids"
+            " where keypoints are anchored, the correlation with the original's and the amplitude"
+            " over it, medians over clips.",
+            table(
+                ["networks", "M:N", "error of motion", "keypoints", "mouth", "lids"],
+                [
+                    [
+                        row.networks,
+                        row.pattern,
+                        _known(row.temporal_error, ".3f"),
+                        _agreement(row.motion_correlation, row.motion_amplitude),
+                        _agreement(row.mouth_correlation, row.mouth_amplitude),
+                        _agreement(row.lids_correlation, row.lids_amplitude),
                     ]
                     for row in rows
                 ],
@@ -147,6 +165,10 @@ def _evaluate(
 def _known(value: float, form: str) -> str:
     """Formats a figure; one that is not known is a dash."""
     return "-" if value != value else format(value, form)
+
+
+def _agreement(correlation: float, amplitude: float) -> str:
+    return "-" if correlation != correlation else f"{correlation:.3f} x {amplitude:.2f}"
 
 
 def _parser() -> argparse.ArgumentParser:

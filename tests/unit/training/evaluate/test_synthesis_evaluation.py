@@ -91,10 +91,39 @@ def test_every_figure_is_that_of_the_frames_that_come_back(
     assert quality.original_flicker_levels == 0.0  # what stands still is black
 
 
+def test_a_network_that_gives_the_original_moves_as_it_does(original: Original) -> None:
+    class Perfect(CheckpointPipeline):
+        def __init__(self) -> None:
+            self.name, self.size, self.files, self.forecasts = "perfect", 16, (), False
+            self.source_weights = (1.0,) * 80
+
+        def detect(self, frames: Frames) -> torch.Tensor:
+            """Every keypoint is moved by the brightest pixels, each one another way."""
+            keypoints = torch.zeros(len(frames), 80, 3)
+            rows = torch.from_numpy(frames.astype(np.float32)).sum(dim=(2, 3))  # (T, S)
+            where = (rows * torch.arange(16)).sum(dim=1) / rows.sum(dim=1)
+            keypoints[..., :2] = torch.linspace(-0.05, 0.05, 160).reshape(80, 2)
+            keypoints[..., 1] *= 1 + where[:, None] / 16
+            return keypoints
+
+        def draw(
+            self, source: Frames, source_keypoints: torch.Tensor, driving: torch.Tensor
+        ) -> Frames:
+            return original.clip
+
+    quality, _ = reconstruct(Perfect(), original)[ALL_SENT]
+
+    assert quality.temporal_error == 0
+    for what in ("motion", "mouth", "lids"):
+        assert getattr(quality, f"{what}_correlation") == pytest.approx(1)
+        assert getattr(quality, f"{what}_amplitude") == pytest.approx(1)
+
+
 def test_a_network_that_never_moves_is_as_good_as_the_copied_source(original: Original) -> None:
     class Copying(CheckpointPipeline):
         def __init__(self) -> None:
             self.name, self.size, self.files, self.forecasts = "copy", 16, (), False
+            self.source_weights = ()
 
         def detect(self, frames: Frames) -> torch.Tensor:
             return torch.zeros(len(frames), 2, 3)
@@ -110,6 +139,7 @@ def test_a_network_that_never_moves_is_as_good_as_the_copied_source(original: Or
     assert quality.mouth_psnr_db == pytest.approx(quality.copy_mouth_psnr_db)
     assert quality.flicker_levels == 0.0
     assert math.isnan(quality.predicted_psnr_db)
+    assert quality.temporal_error == pytest.approx(1)
 
 
 def test_checkpoints_forecast_with_their_predictor_only(tmp_path: Path) -> None:
@@ -148,6 +178,13 @@ def test_the_summary_weighs_clips_alike_and_compares_with_the_first_networks() -
             still_share=0.5,
             mouth_sharpness=1.0,
             face_sharpness=1.0,
+            temporal_error=0.25,
+            motion_correlation=psnr_db / 100,
+            motion_amplitude=1.0,
+            mouth_correlation=nan,
+            mouth_amplitude=nan,
+            lids_correlation=nan,
+            lids_amplitude=nan,
             **same,
         )
 

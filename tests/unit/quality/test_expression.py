@@ -1,0 +1,68 @@
+"""Openings of mouth and lids of a face that is drawn by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from motioncast.quality.expression import (
+    ANCHORED,
+    EYES,
+    LIDS,
+    LIPS,
+    compare_movement,
+    is_anchored,
+    lid_opening,
+    mouth_opening,
+)
+
+TURN = np.linspace(0, 4 * np.pi, 60)
+MOUTH = 0.1 + 0.1 * np.sin(TURN)
+LEFT, RIGHT = 0.05 + 0.03 * np.cos(TURN), 0.05 + 0.01 * np.cos(TURN)
+
+
+def face(
+    mouth: NDArray[np.float64] = MOUTH, left: NDArray[np.float64] = LEFT, side: float = 0.5
+) -> NDArray[np.float64]:
+    """Keypoints (T, 80, 3): eyes `side` apart; openings are in that unit."""
+    points = np.zeros((len(mouth), 80, 3))
+    points[:, EYES[1], 0] = side
+    points[:, LIPS[1], 1] = side * mouth
+    for (_, lower), opening in zip(LIDS, (left, RIGHT), strict=True):
+        points[:, lower, 1] = side * opening
+    return points
+
+
+def test_openings_are_in_distances_between_the_eyes() -> None:
+    for side in (0.2, 0.5):
+        np.testing.assert_allclose(mouth_opening(face(side=side)), MOUTH)
+        np.testing.assert_allclose(lid_opening(face(side=side)), (LEFT + RIGHT) / 2)
+
+
+def test_a_head_that_turns_in_the_plane_opens_nothing() -> None:
+    points = face()
+    cos, sin = np.cos(0.3), np.sin(0.3)
+    points[..., :2] = points[..., :2] @ np.array([[cos, sin], [-sin, cos]]) + 0.1
+    np.testing.assert_allclose(mouth_opening(points), MOUTH)
+    np.testing.assert_allclose(lid_opening(points), (LEFT + RIGHT) / 2)
+
+
+def test_a_mouth_that_opens_half_as_far_and_lids_that_rest() -> None:
+    found = compare_movement(face(MOUTH / 2, 0.06 - RIGHT), face(), anchored=True)
+    assert found.mouth is not None
+    assert found.lids is not None
+    assert (found.mouth.correlation, found.mouth.amplitude) == pytest.approx((1, 0.5))
+    # One eye's lids cancel the other's but for what is left of them: 0.06 / 2, no motion.
+    assert found.lids.amplitude == pytest.approx(0, abs=1e-12)
+
+
+def test_without_anchored_keypoints_there_is_the_motion_of_all() -> None:
+    found = compare_movement(face() + 0.3, face(), anchored=False)
+    assert found.mouth is found.lids is None
+    assert (found.keypoints.correlation, found.keypoints.amplitude) == pytest.approx((1, 1))
+
+
+def test_source_weights_tell_anchored_keypoints() -> None:
+    assert not is_anchored(())
+    assert is_anchored((1.0,) * ANCHORED)

@@ -1,0 +1,24 @@
+"""The ruler's anchored keypoints are those of the table that they are trained from."""
+
+from __future__ import annotations
+
+from motioncast.models.configurations import CONFIGURATIONS
+from motioncast.models.face.keypoints import ANCHORED, MESH
+from motioncast.models.source_weights import source_weights
+from motioncast.quality import expression
+
+
+def test_the_points_are_those_of_the_face_mesh() -> None:
+    # MediaPipe's face mesh: 13 and 14 are the lips' middles inside, 159 and 145, 386 and 374 the
+    # lids', 33 and 263 the outer corners of the eyes.
+    assert tuple(MESH[place] for place in expression.LIPS) == (13, 14)
+    lids = tuple(tuple(MESH[place] for place in pair) for pair in expression.LIDS)
+    assert lids == ((159, 145), (386, 374))
+    assert tuple(MESH[place] for place in expression.EYES) == (33, 263)
+    assert expression.ANCHORED == ANCHORED
+
+
+def test_configurations_with_anchored_keypoints_are_known_by_their_weights() -> None:
+    for configuration in CONFIGURATIONS.values():
+        anchored = configuration.architecture == "face"
+        assert expression.is_anchored(source_weights(configuration)) == anchored
