@@ -35,14 +35,14 @@ import numpy as np
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from raw_attacks import RAW, STREAM  # noqa: E402
+from support.raw_attacks import RAW, STREAM
 
-from motioncast.client import connect_sync  # noqa: E402
-from motioncast.client.video import read_video  # noqa: E402
-from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest  # noqa: E402
-from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub  # noqa: E402
+from motioncast.client import connect_sync
+from motioncast.client.video import read_video
+from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
+from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 
 CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
 MIB: Final = 2**20
@@ -221,7 +221,8 @@ def processor_seconds(pid: int) -> float:
 def sessions(server: int, target: str, frames: list[Any]) -> tuple[float, float, set[str]]:
     """Returns the median of several sessions' seconds, the server's for all, and their pictures."""
     began, processor = time.monotonic(), processor_seconds(server)
-    seconds, pictures = [], set()
+    seconds: list[float] = []
+    pictures: set[str] = set()
     while len(seconds) < SESSIONS or time.monotonic() < began + SECONDS:
         taken, seen = session(target, frames)
         seconds.append(taken)
