@@ -10,18 +10,15 @@ Photographs are framed one by one; those of one person become one clip.
 """
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from motioncast.client.errors import MotioncastError
 from motioncast.data.face_files import FaceFile, FaceFilesError, face_files
-from motioncast.data.face_set_arguments import REFUSALS, add_set_arguments, report
+from motioncast.data.face_set_command import set_parser, write_set
 from motioncast.data.face_set_writer import LEAST_SHARE, FaceSetWriter, Written
 from motioncast.data.found_faces import Finder, load_detector, load_matte
 from motioncast.data.framing import ClipFraming
@@ -95,34 +92,20 @@ def _too_little(name: str, written: Written) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the set of faces that the command line asks for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m motioncast.data.face_sets",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "sources", type=Path, nargs="+", metavar="VIDEOS_OR_PHOTOGRAPHS", help="files and folders"
-    )
-    add_set_arguments(parser)
+    parser = set_parser("python -m motioncast.data.face_sets", __doc__, "VIDEOS_OR_PHOTOGRAPHS")
     parser.add_argument("--matte", action="store_true", help="mattes.npy too: where the person is")
     parser.add_argument(
         "--skip-damaged", action="store_true", help="leave damaged files out instead of stopping"
     )
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    try:
-        files = face_files(options.sources, options.persons)
-        finder = Finder(load_detector(options.checkpoint), load_matte() if options.matte else None)
-        framing = ClipFraming.shipped()
-        with FaceSetWriter(options.out, options.side, options.force, options.matte) as writer:
-            left_out = write_face_set(
-                writer, files, options.side, framing, finder, options.skip_damaged
-            )
-            if not writer.clips:
-                print("\n".join(left_out[:10]), file=sys.stderr)
-    except REFUSALS as error:
-        parser.error(str(error))
-    report(options.out, writer, left_out)
+    write_set(parser, arguments, _fill)
+
+
+def _fill(options: argparse.Namespace, writer: FaceSetWriter) -> list[str]:
+    files = face_files(options.sources, options.persons)
+    finder = Finder(load_detector(options.checkpoint), load_matte() if options.matte else None)
+    return write_face_set(
+        writer, files, options.side, ClipFraming.shipped(), finder, options.skip_damaged
+    )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from motioncast.data.arguments import count_of
 from motioncast.data.clip_cache import DEFAULT_CACHE
 from motioncast.data.face_files import FaceFile, FaceFilesError, face_files
-from motioncast.data.face_set_arguments import REFUSALS, add_set_arguments, report
+from motioncast.data.face_set_command import set_parser, write_set
 from motioncast.data.face_set_writer import LEAST_SHARE, FaceSetWriter
 from motioncast.data.face_variation import draw_room, open_rooms
 from motioncast.data.faces import Clip, FaceSet, openings, refuse_unknown_people
@@ -171,16 +171,8 @@ def _wider(crop: Crop) -> Crop:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the set of portraits that the command line asks for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m motioncast.data.portrait_sets",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "sources", type=Path, nargs="+", metavar="PHOTOGRAPHS", help="files and folders"
-    )
+    parser = set_parser("python -m motioncast.data.portrait_sets", __doc__, "PHOTOGRAPHS")
     parser.add_argument("--motion", type=Path, nargs="+", required=True, metavar="SET")
-    add_set_arguments(parser)
     parser.add_argument("--rounds", type=count_of, default=2, help="of all photographs (default 2)")
     parser.add_argument("--rooms", type=Path, metavar="FOLDER", help="photographs or videos")
     parser.add_argument(
@@ -190,25 +182,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--cache", type=Path, default=DEFAULT_CACHE, metavar="FOLDER", help="of decoded rooms"
     )
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    try:
-        files = face_files(options.sources, options.persons)
-        if films := [file.path for file in files if not file.is_photograph]:
-            raise FaceFilesError(f"{films[0]}: is no photograph")
-        studio = Studio(
-            options.side,
-            ClipFraming.shipped(),
-            load_detector(options.checkpoint),
-            load_matte(),
-            open_drivers(options.motion, options.without),
-            None if options.rooms is None else open_rooms(options.rooms, options.cache),
-        )
-        with FaceSetWriter(options.out, options.side, options.force) as writer:
-            left_out = write_portraits(writer, files, studio, options.rounds, options.seed)
-    except REFUSALS as error:
-        parser.error(str(error))
-    report(options.out, writer, left_out)
+    write_set(parser, arguments, _fill)
+
+
+def _fill(options: argparse.Namespace, writer: FaceSetWriter) -> list[str]:
+    files = face_files(options.sources, options.persons)
+    if films := [file.path for file in files if not file.is_photograph]:
+        raise FaceFilesError(f"{films[0]}: is no photograph")
+    studio = Studio(
+        options.side,
+        ClipFraming.shipped(),
+        load_detector(options.checkpoint),
+        load_matte(),
+        open_drivers(options.motion, options.without),
+        None if options.rooms is None else open_rooms(options.rooms, options.cache),
+    )
+    return write_portraits(writer, files, studio, options.rounds, options.seed)
 
 
 if __name__ == "__main__":

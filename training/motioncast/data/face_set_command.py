@@ -1,7 +1,12 @@
-"""What the programs that write sets of faces have in common: options, refusals and the report."""
+"""The command that writes a set of faces, whatever fills it: options, refusals and the report.
+
+parser = set_parser("python -m ...", __doc__, "PHOTOGRAPHS")
+write_set(parser, arguments, fill)
+"""
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +34,17 @@ REFUSALS: Final = (  # what a user is told in a sentence
 )
 
 
-def add_set_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds --out, --side, --persons, --checkpoint, --threads and --force."""
+Fill = Callable[[argparse.Namespace, FaceSetWriter], list[str]]  # a line for what is left out
+
+
+def set_parser(prog: str, description: str | None, sources: str) -> argparse.ArgumentParser:
+    """Returns a parser of sources, --out, --side, --persons, --checkpoint, --threads, --force."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("sources", type=Path, nargs="+", metavar=sources, help="files and folders")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="to be written")
     parser.add_argument("--side", type=side_of, default=256, help="of the frames (default: 256)")
     parser.add_argument(
@@ -41,6 +55,23 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=count_of, default=torch.get_num_threads())
     parser.add_argument("--force", action="store_true", help="replace the set that is there")
+    parser.set_defaults(matte=False)
+    return parser
+
+
+def write_set(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, fill: Fill) -> None:
+    """Writes the set that the arguments ask for; what is wrong is a sentence and exit code 2."""
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    left_out: list[str] = []
+    try:
+        with FaceSetWriter(options.out, options.side, options.force, options.matte) as writer:
+            left_out = fill(options, writer)
+            if not writer.clips:  # which is refused at the end
+                print("\n".join(left_out[:10]), file=sys.stderr)
+    except REFUSALS as error:
+        parser.error(str(error))
+    _report(options.out, writer, left_out)
 
 
 def side_of(text: str) -> int:
@@ -52,7 +83,7 @@ def side_of(text: str) -> int:
     return side
 
 
-def report(out: Path, writer: FaceSetWriter, left_out: Sequence[str]) -> None:
+def _report(out: Path, writer: FaceSetWriter, left_out: Sequence[str]) -> None:
     """Prints what is in a set, and what is not and why."""
     for line in left_out:
         print(f"left out: {line}")
