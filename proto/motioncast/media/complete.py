@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 _SEGMENT: Final = b"\x18\x53\x80\x67"
+_BOXES: Final = frozenset(
+    {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"mfra", b"free", b"skip", b"wide"}
+    | {b"meta", b"uuid", b"udta", b"emsg", b"prft"}
+)
 _RIFF_SLACK: Final = 16  # bytes: some writers count the header, and leave out the last padding
 _GIF_TRAILER: Final = b";"
 
@@ -53,6 +57,8 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
             length = int.from_bytes(header[8:], "big")
         if length < 8:  # 0: up to the end; else no box, but something appended
             break
+        if at + length > size and header[4:8] not in _BOXES:
+            break  # appended too: phones' trailers, tags
         at += length
     return at
 

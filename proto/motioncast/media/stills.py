@@ -26,6 +26,7 @@ from motioncast.framing import MAX_PIXELS, MAX_SIDE, Picture
 from motioncast.media import heif
 from motioncast.media.colour import composited
 from motioncast.media.errors import MediaError
+from motioncast.media.fallbacks import bare_png, why_no_tiff
 from motioncast.media.grey import BANDS, DEEP, Grey, bands
 from motioncast.media.names import File, existing, shown
 from motioncast.media.orientation import UPRIGHT, Orientation, of_exif
@@ -117,6 +118,10 @@ def opened(file: BinaryIO) -> PIL.Image.Image:
                 return make(file, "")
             except Exception:  # another format; or what is beside a JPEG's picture is damaged
                 continue
+    if (image := bare_png(file)) is not None:
+        return image
+    if (reason := why_no_tiff(file)) is not None:
+        raise MediaError(reason)
     raise ValueError("no format that is known")
 
 

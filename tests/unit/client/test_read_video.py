@@ -131,6 +131,17 @@ def test_a_part_of_a_file_is_no_shorter_video(tmp_path: Path, suffix: str, share
         frames_of(path, 32)
 
 
+@pytest.mark.parametrize(
+    "appended",
+    [bytes(1000), np.random.default_rng(1).bytes(1000), b"\0\0\x01\x0a" + bytes(99) + b"SEFT"],
+    ids=["zeros", "noise", "a phone's trailer"],
+)
+def test_what_is_appended_to_a_file_cuts_nothing_off(tmp_path: Path, appended: bytes) -> None:
+    path = clip(tmp_path / "clip.mp4", noise(5, 32, 32))
+    path.write_bytes(path.read_bytes() + appended)
+    assert len(frames_of(path, 32)) == 5
+
+
 def test_a_hole_in_the_file_is_an_error_and_no_picture(tmp_path: Path) -> None:
     path = clip(tmp_path / "clip.mp4", noise(20, 32, 32))
     data = bytearray(path.read_bytes())
