@@ -54,7 +54,7 @@ def explain(error: Exception) -> str | None:
         if error.filename and error.strerror:
             return f"{error.filename}: {error.strerror}"
         return error.strerror or str(error)
-    # Every exception of ours is raised on purpose, with a sentence for whoever made the mistake.
+    # Our own exceptions are raised on purpose, with a sentence for the user.
     if type(error).__module__.startswith("motioncast."):
         return str(error)
     return None

@@ -104,7 +104,7 @@ class FrameRecord:
     end_to_end_ms: float  # client: from handing over the latest frame sent to receiving this one
     result: Quality | None  # against the original; None in transfer mode
     copied_source: Quality | None  # the baseline: the source image in the frame's place
-    crop: Crop | None = None  # what it shows of the full picture; None where nobody framed
+    crop: Crop | None = None  # what it shows of the full picture; None if it was not framed
     faces: int = 0  # seen by the server when it last looked
     source: int = 0  # index of the one that it was made from
 

@@ -173,7 +173,9 @@ async def _registration(
     registration: Registration
     if service == "models":
         if options.server is not None:
-            raise InvalidInputError.of("triton-url", "bare models are served where they run")
+            raise InvalidInputError.of(
+                "triton-url", "bare models can only be served by the machine that runs them"
+            )
         engine = await exits.enter_async_context(in_process(options))
         registration = import_module("motioncast.model_server").registration(
             engine, metrics, os.environ.get(SECRET_VARIABLE, "")

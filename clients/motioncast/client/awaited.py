@@ -39,7 +39,7 @@ class Awaited(Iterator[Any]):
                 self._next.cancel()
 
     async def _advance(self) -> tuple[Any, Exception | None]:
-        # The error is a value: one that is raised when nobody waits any more would be logged.
+        # The error is returned, not raised: raised after the caller has gone it would be logged.
         try:
             return await anext(self._iterator), None
         except Exception as error:

@@ -17,7 +17,7 @@ _KEEPALIVE_ANSWER_SECONDS: Final = 20.0
 
 
 def opened(target: str, max_message_bytes: int, keepalive_seconds: float) -> grpc.Channel:
-    """Returns a channel to the target, which nobody need answer at yet.
+    """Returns a channel to the target, where no server needs to listen yet.
 
     Args:
         target: An address, `HOST:PORT`.

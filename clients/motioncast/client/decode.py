@@ -54,7 +54,9 @@ def decode_server_info(message: GetServerInfoResponse) -> ServerInfo:
 def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
     """Returns one frame of the result; ServerError when it is not what the configuration says."""
     if message.origin not in _ORIGINS:
-        raise ServerError(f"frame {message.index}: origin {message.origin} is not known here")
+        raise ServerError(
+            f"frame {message.index}: origin {message.origin} is unknown to this client"
+        )
     try:
         image = decode_image(message.image, config.height, config.width)
         keypoints = decode_keypoints(message.keypoints, config.keypoints)

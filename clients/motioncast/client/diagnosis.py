@@ -1,4 +1,4 @@
-"""Why nobody answers at an address: asked with plain sockets once connecting has been in vain.
+"""Why no server answers at an address: asked with plain sockets once connecting has been in vain.
 
 proxy -> name -> connection -> what speaks there
 """
@@ -19,7 +19,7 @@ from motioncast.wire.addresses import host_of, is_loopback
 _PROBE_SECONDS: Final = 2.0  # for each question
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _HEAD: Final = b"HEAD / HTTP/1.1\r\nHost: motioncast\r\nConnection: close\r\n\r\n"
-_HTTP2_SETTINGS: Final = 4  # the type of the first frame of whoever speaks HTTP/2
+_HTTP2_SETTINGS: Final = 4  # the type of the first frame that an HTTP/2 server sends
 _TLS_ALERT: Final = 0x15
 _DEFAULT_PORT: Final = 443  # gRPC's own
 _SCHEMES: Final = ("dns", "ipv4", "ipv6")  # of gRPC's addresses; others have slashes
@@ -28,14 +28,14 @@ _EXCEPTIONS: Final = ("no_grpc_proxy", "no_proxy")
 
 
 def connect_error(target: str, waited_seconds: float) -> ConnectError:
-    """Returns why nobody answers; it takes some seconds at most.
+    """Returns why no server answers; it takes some seconds at most.
 
     Args:
         target: Where to, as it was given to gRPC.
         waited_seconds: How long it was tried.
     """
     reason, why = _cause(target)
-    sentence = f"nobody answers at {target} (waited {waited_seconds:g} s): {why}"
+    sentence = f"no server answers at {target} (waited {waited_seconds:g} s): {why}"
     return ConnectError(sentence, reason=reason)
 
 

@@ -64,7 +64,7 @@ class Flow:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Notes that the session is over: nobody waits any longer."""
+        """Notes that the session is over and ends every wait."""
         with self._changed:
             self._over = True
             self._changed.notify_all()

@@ -124,7 +124,7 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
 def decode_config(message: StreamConfig) -> EffectiveConfig:
     """Returns the effective configuration; ServerError for a value that is not known here."""
     if message.mode not in _MODES or message.output_encoding not in _ENCODINGS:
-        raise ServerError("the server answered with a configuration that is not known here")
+        raise ServerError("the server answered with a configuration that this client does not know")
     return EffectiveConfig(
         model=message.model,
         mode=_MODES[message.mode],
@@ -150,7 +150,9 @@ def is_observed(index: int, observed: int, predicted: int) -> bool:
 def encoding(field: str, name: Encoding) -> images.Encoding:
     """Returns the contract's number for an encoding; InvalidRequestError for an unknown one."""
     if name not in ENCODINGS:
-        raise InvalidRequestError.of(field, f"{name!r} is none of {', '.join(ENCODINGS)}")
+        raise InvalidRequestError.of(
+            field, f"{name!r} is unknown (expected one of {', '.join(ENCODINGS)})"
+        )
     return ENCODINGS[name]
 
 
@@ -158,7 +160,9 @@ def framing(field: str, name: Framing) -> FramingMode:
     """Returns the mode of that name; InvalidRequestError for an unknown one."""
     modes = {mode.value: mode for mode in FramingMode}
     if name not in modes:
-        raise InvalidRequestError.of(field, f"{name!r} is none of {', '.join(modes)}")
+        raise InvalidRequestError.of(
+            field, f"{name!r} is unknown (expected one of {', '.join(modes)})"
+        )
     return modes[name]
 
 

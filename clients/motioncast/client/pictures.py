@@ -43,7 +43,9 @@ def fit(
         InvalidRequestError: It is no such picture.
     """
     if channels not in _ORDER:
-        raise InvalidRequestError.of("channels", f"{channels!r} is none of {', '.join(_ORDER)}")
+        raise InvalidRequestError.of(
+            "channels", f"{channels!r} is unknown (expected one of {', '.join(_ORDER)})"
+        )
     array = np.asarray(frame)
     if array.ndim == 2 and channels == "grey":
         array = array[:, :, np.newaxis]

@@ -89,6 +89,6 @@ class Stream:
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:
-    # A failure that is nobody's any more, because the waiting was cancelled, is not logged.
+    # A failure after its caller was cancelled is not logged.
     if not future.cancelled():
         future.exception()

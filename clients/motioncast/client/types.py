@@ -96,7 +96,7 @@ class Frame:
     timings: StageTimings
     group_frames: int  # frames processed together with this one, itself included
     half_width90: Keypoints | None = None  # (K, 3), of a forecast's 90 % interval, if one is stated
-    crop: Crop | None = None  # what it shows of the full picture; None where nobody framed
+    crop: Crop | None = None  # what it shows of the full picture; None if it was not framed
     faces: int = 0  # seen in the latest frame that the server looked for faces in
     source_index: int = 0  # of the source image that it was made from
 

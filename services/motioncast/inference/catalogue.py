@@ -184,7 +184,7 @@ class Catalogue:
         if wanted not in self._sets:
             problem = f"{wanted!r} is not served"
             if wanted == self.default_name:
-                problem = f"{wanted!r}, the default, cannot be served, the log says why"
+                problem = f"{wanted!r}, the default, cannot be served; see the log"
             raise self._unknown(problem)
         return self._sets[wanted]
 
@@ -230,7 +230,7 @@ def finds_faces(engine: Engine) -> bool:
 def _framing(engine: Engine, model: str) -> FramingMode:
     wish = engine.metadata(model).parameters.get("framing", FramingMode.OFF)
     if wish not in [mode.value for mode in FramingMode]:
-        _log.error("%s: framing is %r, which is none of %s", model, wish, ", ".join(FramingMode))
+        _log.error("%s: framing is %r (expected one of %s)", model, wish, ", ".join(FramingMode))
         return FramingMode.OFF
     return FramingMode(wish) if finds_faces(engine) else FramingMode.OFF
 

@@ -115,7 +115,7 @@ def read_ensemble(repository: Path, name: str) -> Ensemble:
 
 
 def _parse(repository: Path, name: str) -> ModelConfig:
-    # Late, here and below: whoever runs models without ensembles needs no tritonclient.
+    # Imported late, here and below: without ensembles tritonclient is not needed.
     from google.protobuf import text_format
     from tritonclient.grpc.model_config_pb2 import ModelConfig
 

@@ -118,7 +118,9 @@ class OnnxRuntimeEngine:
         except asyncio.CancelledError:
             options.terminate = True  # between two operators, if the run has begun
             task = asyncio.current_task()
-            if task is not None and not task.cancelling():  # nobody gave up: the engine closed
+            if (
+                task is not None and not task.cancelling()
+            ):  # not cancelled by the caller: the engine closed
                 raise UnavailableError("engine: closed before the run began") from None
             raise
 

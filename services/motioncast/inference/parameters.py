@@ -18,7 +18,7 @@ def read_parameters(repository: Path, model: str) -> dict[str, str]:
     They are wishes, without which the model runs as well: where there is no config.pbtxt, or one
     that cannot be read, there are none, and the log says why.
     """
-    # Late: whoever runs models that say nothing needs no tritonclient.
+    # Imported late: models without parameters do not need tritonclient.
     try:
         text = (repository / model / _CONFIG).read_text("utf-8")
     except FileNotFoundError:

@@ -107,13 +107,13 @@ REGISTRY: Final = (
         "triton",
         _triton,
         frozenset({"repository"}),
-        "the models' config.pbtxt decides about that on Triton",
+        "on Triton the models' config.pbtxt sets that",
     ),
     EngineKind(
         "remote",
         _remote,
         frozenset({"server"}),
-        "the model server at {server} decides about that",
+        "the model server at {server} sets that itself",
     ),
 )
 ENGINES: Final = {kind.name: kind for kind in REGISTRY}

@@ -161,7 +161,9 @@ class LocalServices:
         from motioncast.inference.kserve import KServeEngine, KServeSettings
 
         metrics = Metrics()
-        secret = secrets.token_urlsafe(32)  # nobody else controls what the sessions run on
+        secret = secrets.token_urlsafe(
+            32
+        )  # no one else can load or unload the models of the sessions
         registered = model_server.registration(engine, metrics, secret)
         ports = self.settings.models_ports
         server = self._server(registered, ports, INTERNAL_MESSAGE_BYTES, metrics)
@@ -180,7 +182,7 @@ class LocalServices:
                 http_port=ports.http,
                 max_concurrent_calls=sessions + _SPARE_CALLS,
                 # Behind the orchestrator a session has at most so many calls at one service, and
-                # none of them is refused: who has been let in waits, but not at the door again.
+                # none of them is refused: calls of an admitted session wait, but are never turned away.
                 max_queued_calls=_CALLS_OF_A_SESSION * sessions,
                 max_message_bytes=max_message_bytes,
                 silence_seconds=self.settings.silence_seconds,

@@ -1,4 +1,4 @@
-"""What is told of the models of an engine, in the protocol's messages."""
+"""The models of an engine as the protocol's messages describe them."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _outputs(state: ModelState, has: Sequence[Any], asked: Sequence[Any]) -> lis
                 f"the model {state.name} has no output {tensor.name}; it has {', '.join(names)}",
             )
         if "classification" in tensor.parameters:
-            raise InvalidInputError.of("outputs", "classification is not known here")
+            raise InvalidInputError.of("outputs", "classification is not supported")
     return list(dict.fromkeys(tensor.name for tensor in asked)) or names
 
 

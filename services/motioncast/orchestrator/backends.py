@@ -207,7 +207,7 @@ class Backends:
         refusal = decode_error(status) if status is not None else None
         if isinstance(refusal, ExhaustedError) and refusal.retry_after_seconds is not None:
             return NoRoomError(
-                f"{where} has no room: {refusal}", retry_after_seconds=refusal.retry_after_seconds
+                f"{where} is full: {refusal}", retry_after_seconds=refusal.retry_after_seconds
             )
         if refusal is None:
             return RuntimeError(f"{where} failed: {error.code()} {error.details()}")

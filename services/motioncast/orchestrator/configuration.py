@@ -120,7 +120,7 @@ def _model(message: StreamConfig, served: ServedModels) -> ModelInfo:
         if model.name == wanted:
             return model
     others = ", ".join(model.name for model in served.models)
-    problem = f"no model named {wanted} is served, only {others}"
+    problem = f"no model named {wanted} is served (expected one of {others})"
     if not message.model:
         problem = f"the default, {wanted}, cannot be served; there are: {others}"
     raise UnknownModelError(f"config.model: {problem}", field="config.model")

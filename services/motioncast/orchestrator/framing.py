@@ -132,7 +132,7 @@ class SessionFraming:
         """Returns what frame `index` of the result shows; to be asked in order.
 
         It is what the latest frame sent up to then shows; before the first, what the source does
-        where the camera started there. None where nobody framed.
+        where the camera started there. None if it was not framed.
         """
         while self._noted and self._noted[0][0] <= index:
             self._shown = self._noted.popleft()[1]

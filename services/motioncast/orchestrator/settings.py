@@ -30,7 +30,9 @@ class OrchestratorSettings:
     max_sessions: int = 64  # served at once
     max_sessions_per_peer: int | None = None  # of one address; None: a quarter of all
     calls_per_second: float = 100.0  # that one peer may begin, of whatever kind
-    max_message_bytes: int = 8 * 1024 * 1024  # of one message at its door; told by GetServerInfo
+    max_message_bytes: int = (
+        8 * 1024 * 1024
+    )  # of one message from a client; GetServerInfo states it
     call_timeout_seconds: float = 30.0  # for one call of a service behind it
     merge_frames: int = 8  # short groups that wait are processed together up to so many frames
 

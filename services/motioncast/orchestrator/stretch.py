@@ -136,7 +136,7 @@ async def merge_stretches(
 
 @contextmanager
 def _in_the_words_of_the_wire() -> Iterator[None]:
-    """Raises what the timeline refuses as the error that a client is told."""
+    """Turns a refusal of the timeline into the error that a client gets."""
     try:
         yield
     except TimelineError as error:

@@ -1,4 +1,4 @@
-"""Whose turn it is to have frames made that nobody sent.
+"""Takes turns among sessions that need long stretches of missing frames.
 
 A client that says it lost a thousand frames has them all concealed, at no cost to itself. So of the
 stretches that are nothing but loss one is made at a time, whoever asks: the frames of others are

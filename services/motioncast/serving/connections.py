@@ -1,4 +1,4 @@
-"""How many connections a server takes: fewer than the process may open files, whoever comes."""
+"""How many connections a server accepts: always fewer than the files that it may open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layer that tells the caller what went wrong, and the log what nobody foresaw."""
+"""The layer that turns errors into statuses and logs the unexpected ones."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from motioncast.serving.readiness import Readiness
 _log = logging.getLogger(__name__)
 
 _MAX_HEAD_BYTES = 16 * 1024
-_SECONDS = 5.0  # a client that has not asked and listened by then is hung up on
+_SECONDS = 5.0  # a client that has not asked and read the answer by then is disconnected
 _RETRY_SECONDS = 1.0  # after which another connection is tried to be accepted
 _TELL_SECONDS = 60.0  # at most once in so long
 _TEXT = "text/plain; charset=utf-8"

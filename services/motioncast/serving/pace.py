@@ -59,7 +59,7 @@ class Pace:
         await proceed(call)
 
     def drain(self) -> None:
-        """Lets nobody wait any longer."""
+        """Ends every wait."""
         self._draining.set()
 
     async def _turn(self, peer: str) -> None:

@@ -13,7 +13,9 @@ from motioncast.wire.errors import ExhaustedError
 
 RETRY_AFTER_SECONDS: Final = 1.0
 SHARE: Final = 4  # one peer gets a quarter of the places
-_NETWORK_BITS: Final = 64  # of an IPv6 address: who has one has them all
+_NETWORK_BITS: Final = (
+    64  # of an IPv6 address: one client usually has all addresses of such a network
+)
 
 
 def peer_name(peer: str) -> str:

@@ -49,7 +49,9 @@ class Readiness:
         if task is None or task.done():
             task = asyncio.create_task(self._ask(self._registrations[name]))
             self._asking[name] = task
-        return await asyncio.shield(task)  # one who leaves takes nobody's answer along
+        return await asyncio.shield(
+            task
+        )  # a caller that is cancelled does not cancel it for the others
 
     async def _ask(self, registration: Registration) -> bool:
         problem = ""
@@ -77,7 +79,7 @@ class Watched:
         self._readiness = readiness
         self._service = service
         self._poll_seconds = poll_seconds
-        self._ready: bool | None = None  # None: nobody watches, so nobody knows
+        self._ready: bool | None = None  # None: unknown, since there are no watches
         self._news = asyncio.Event()
         self._watchers = 0
         self._looking: asyncio.Task[None] | None = None

@@ -214,8 +214,8 @@ def _options(settings: ServerSettings, calls_per_second: float) -> list[tuple[st
         # Names and values of a call's metadata: up to here always, up to there perhaps.
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
-        # Connections end now and then, their calls excepted: whoever connects anew asks the name
-        # service anew, and finds replicas that have come since.
+        # Connections are closed now and then, after their calls: a client that reconnects resolves
+        # the name again, and finds replicas that were added since.
         ("grpc.max_connection_age_ms", round(1000 * settings.max_connection_age_seconds)),
         # A client whose network is gone does not hold its place for ever.
         ("grpc.keepalive_time_ms", 30_000),

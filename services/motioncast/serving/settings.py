@@ -25,7 +25,7 @@ class ServerSettings:
     max_http_connections: int = 64  # likewise
     max_calls_per_connection: int = 300  # at once
     max_calls: int = 4096  # at once, of whatever kind; a quarter of them for one peer
-    max_connection_age_seconds: float = 60.0  # then clients connect anew; calls that run go on
+    max_connection_age_seconds: float = 60.0  # then clients reconnect; running calls finish first
     silence_seconds: float = 10.0  # after which a stream ends whose client says nothing
     stall_seconds: float = 60.0  # after which one ends whose client takes nothing
     drain_grace_seconds: float = 5.0

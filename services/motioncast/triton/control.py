@@ -42,7 +42,7 @@ class Control:
         self._metadata = tuple(headers.items())
 
     async def __aenter__(self) -> Self:
-        # A server that starts anew is found again soon.
+        # A server that restarts is found again soon.
         options = [
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),

@@ -36,7 +36,7 @@ class EmbeddedTriton:
 
     def __init__(self, settings: TritonSettings) -> None:
         self.settings = settings
-        self.secret = settings.secret or new_secret()  # the same for a server that is started anew
+        self.secret = settings.secret or new_secret()  # a restarted server keeps it
         self._ports: dict[str, int] = {}
         self._process: ServerProcess | None = None
         self._supervisor: Supervisor | None = None  # None while there is no server

@@ -31,7 +31,9 @@ _LEVELS: Final = {
     "E": logging.ERROR,
     "F": logging.CRITICAL,
 }
-_ABOUT_GPUS: Final = re.compile("CUDA|Cuda|DCGM|NVML")  # where there is none, that is no news
+_ABOUT_GPUS: Final = re.compile(
+    "CUDA|Cuda|DCGM|NVML"
+)  # on a machine without GPUs these lines are not worth a warning
 _GPU_DRIVER: Final = Path("/proc/driver/nvidia")
 _LONGEST_LINE: Final = 1024 * 1024
 
@@ -113,13 +115,13 @@ class ServerProcess:
             raise
         if word != "started":
             await process.wait()
-            raise UnavailableError("engine: tritonserver could not be started; the log tells why")
+            raise UnavailableError("engine: tritonserver could not be started; see the log")
         return cls(process, int(pid), folder, prefix, secret)
 
     async def wait(self) -> None:
         """Returns when the server has ended and nothing of it is left."""
         await self._process.wait()
-        await asyncio.wait([self._relay])  # which whoever gives up waiting does not end
+        await asyncio.wait([self._relay])  # cancelling the wait does not end it
         reaper.clear(self._folder, self.shared_memory)  # in case the reaper was killed
 
     async def stop(self) -> None:

@@ -41,7 +41,7 @@ _NO_FCHMOD: Final = (
     (0x06, 0, 0, 0x00050000),  # SECCOMP_RET_ERRNO of 0: as if it had been done
     (0x06, 0, 0, 0x7FFF0000),  # SECCOMP_RET_ALLOW
 )
-_GONE_SECONDS: Final = 5.0  # orphans whom nobody buries stay in their group
+_GONE_SECONDS: Final = 5.0  # orphans that no process waits for stay in their group
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ _ARGUMENTS: Final = (45, 46)  # where they begin and end: places in /proc/PID/st
 
 
 def new_secret() -> str:
-    """Returns a secret that nobody can guess."""
+    """Returns a secret that cannot be guessed."""
     return secrets.token_urlsafe(32)
 
 

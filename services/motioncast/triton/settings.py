@@ -27,7 +27,7 @@ class TritonSettings:
     port: int = 0  # gRPC, KServe v2; 0 takes a free one
     metrics_port: int = 0  # Prometheus; 0 takes a free one
     start_seconds: float = 300.0  # until the server has loaded its models
-    load_seconds: float = 120.0  # until one model is loaded anew
+    load_seconds: float = 120.0  # until one model is reloaded
     drain_seconds: float = 5.0  # that what runs has to end, before the server is killed
     canary_seconds: float = 30.0  # how often a model that served nothing is asked to
     canary_limit_seconds: float = 10.0  # one that takes longer, and ends nothing, hangs

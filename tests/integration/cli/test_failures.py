@@ -69,7 +69,7 @@ def test_a_target_where_nobody_listens_is_named(run: Run, clip: Path, tmp_path: 
     options = ("--target", target, "--timeout", 0.5, "--out", tmp_path / "out", "--quiet")
     result = run("stream", clip, *options)
     assert result.code == 1
-    assert f"nobody answers at {target}" in result.err
+    assert f"no server answers at {target}" in result.err
 
 
 def test_a_target_that_is_another_service_is_named(

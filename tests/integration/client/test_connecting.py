@@ -25,7 +25,7 @@ VIDEO = np.zeros((1, 4, 6, 3), np.uint8)
 async def refusal(cast: Cast, target: str) -> ConnectError:
     with pytest.raises(ConnectError) as caught:
         await cast(target, VIDEO, connection={"timeout": 0.3})
-    assert str(caught.value).startswith(f"nobody answers at {target} (waited 0.3 s): ")
+    assert str(caught.value).startswith(f"no server answers at {target} (waited 0.3 s): ")
     return caught.value
 
 

@@ -270,7 +270,7 @@ _TENSOR = {"name": "image", "datatype": "UINT8", "shape": [1, 16, 16, 3]}
         ({"model_version": "one"}, "version: 'one' is not a number"),
         (
             {"outputs": [{"name": "keypoints", "parameters": {"classification": {}}}]},
-            "outputs: classification is not known here",
+            "outputs: classification is not supported",
         ),
     ],
 )

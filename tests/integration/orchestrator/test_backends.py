@@ -172,7 +172,7 @@ async def test_a_session_waits_for_room_until_its_time_is_over(local: LocalServi
     async with detect_with(
         local, Moody(*[full] * 1000), settings=OrchestratorSettings(call_timeout_seconds=1)
     ) as target:
-        with pytest.raises(grpc.RpcError, match="has no room: server: full") as failed:
+        with pytest.raises(grpc.RpcError, match="is full: server: full") as failed:
             await cast(target, [config(), source(IMAGE)])
     assert failed.value.code() is StatusCode.UNAVAILABLE
 

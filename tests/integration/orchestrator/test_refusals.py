@@ -71,7 +71,7 @@ REFUSALS = {
         [config(model="lite129")],
         "NOT_FOUND",
         "config.model",
-        "no model named lite129 is served, only toy",
+        "no model named lite129 is served (expected one of toy)",
     ),
     "no observed frame": (
         [config(observed_frames=0)],

@@ -95,8 +95,8 @@ async def test_bare_models_are_served_by_triton_itself(
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"threads": 2}, "threads: the models' config.pbtxt decides about that on Triton"),
-        ({"max_runs": 2}, "max-runs: the models' config.pbtxt decides about that on Triton"),
+        ({"threads": 2}, "threads: on Triton the models' config.pbtxt sets that"),
+        ({"max_runs": 2}, "max-runs: on Triton the models' config.pbtxt sets that"),
         (
             {"server": KServeSettings("h:1")},
             "engine: either triton runs the models, or the model server at h:1",

@@ -61,7 +61,11 @@ def test_the_result_is_a_copy() -> None:
 @pytest.mark.parametrize(
     ("picture", "arguments", "sentence"),
     [
-        (RGB, {"channels": "hsv"}, "channels: 'hsv' is none of rgb, bgr, rgba, bgra, grey"),
+        (
+            RGB,
+            {"channels": "hsv"},
+            "channels: 'hsv' is unknown (expected one of rgb, bgr, rgba, bgra, grey)",
+        ),
         (RGB[0], {}, "frame: shape (2, 3), but a picture of 'rgb' is (H, W, 3)"),
         (RGB, {"channels": "bgra"}, "frame: shape (2, 2, 3), but a picture of 'bgra' is (H, W, 4)"),
         (RGB[:0], {}, "frame: shape (0, 2, 3), but a picture of 'rgb' is (H, W, 3)"),

@@ -165,7 +165,7 @@ def test_the_options_of_cuda_are_passed_on() -> None:
         ({"name": "abacus"}, "the execution accelerator abacus is unknown here"),
         (
             {"name": "tensorrt", "parameters": {"precision_mode": "FP8"}},
-            "tensorrt's precision_mode FP8 is none of FP32, FP16, INT8",
+            "tensorrt's precision_mode FP8 is not FP32, FP16 or INT8",
         ),
         (
             {"name": "tensorrt", "parameters": {"speed": "high"}},

@@ -93,7 +93,7 @@ def check_name(name: str, repository: Path, replace_models: bool) -> None:
     """Raises PersonalError unless models may be called `name` in the repository."""
     if not NAME.fullmatch(name):
         raise PersonalError(
-            f"name: {name!r} cannot be one (expected words of a-z and 0-9, joined by _ or -:"
+            f"name: {name!r} is not a valid name (expected words of a-z and 0-9, joined by _ or -:"
             " --name ada_2)"
         )
     if name in CONFIGURATIONS:

@@ -38,7 +38,8 @@ def serve(service: Name | None, config: Path | None, **given: Any) -> None:
     settings = ServeSettings.of(given)
     if settings.engine.name not in ENGINES:
         raise typer.BadParameter(
-            f"{settings.engine.name!r} is none of {', '.join(ENGINES)}", param_hint="'--engine'"
+            f"{settings.engine.name!r} is unknown (expected one of {', '.join(ENGINES)})",
+            param_hint="'--engine'",
         )
     if settings.triton.url is None and settings.triton != Triton():
         raise typer.BadParameter("is missing for the other options", param_hint="'--triton-url'")

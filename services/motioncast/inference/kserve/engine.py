@@ -225,7 +225,9 @@ class KServeEngine:
                 failure, details = error, str(error)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
-                if task is not None and not task.cancelling():  # nobody gave up: it was closed
+                if (
+                    task is not None and not task.cancelling()
+                ):  # not cancelled by the caller: it was closed
                     raise UnavailableError("engine: closed before the run ended") from None
                 raise
             passing = isinstance(failure, DomainError) and failure.retry_after_seconds

@@ -102,5 +102,5 @@ def _is_passing(error: grpc.aio.AioRpcError) -> bool:
     details = (error.details() or "").lower()
     if error.code() is grpc.StatusCode.NOT_FOUND:  # Triton, between unloading and loading a model
         return "has no available versions" in details
-    # Triton's Python backend, when the process that ran the model is gone and is started anew.
+    # Triton's Python backend, when the process that ran the model has died and is being restarted.
     return error.code() is grpc.StatusCode.INTERNAL and "stub process" in details

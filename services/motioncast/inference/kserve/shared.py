@@ -137,7 +137,7 @@ class SharedMemory:
         self._given_up.clear()
 
     async def _borrow(self, size: int) -> Region | None:
-        """Returns a region for a run to have for itself; None when there is none."""
+        """Returns a region for one run alone; None when none is available."""
         fitting = [region for region in self._idle if region.size >= size]
         if fitting:
             region = min(fitting, key=lambda each: each.size)

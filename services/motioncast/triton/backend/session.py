@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[Any]
 Config: TypeAlias = Mapping[str, Any]  # config.pbtxt as Triton hands it over
 
-# Threads of a run where the config says nothing: as many as whoever started Triton may use.
+# Threads of a run if the config does not set them: the cores that Triton's process may use.
 CORES_VARIABLE: Final = "MOTIONCAST_CORES"
 
 _TYPES: Final = {
@@ -113,7 +113,7 @@ def session_options(config: Config) -> Any:
         level = config.get("optimization", {}).get("graph", {}).get("level", 0)
         options.graph_optimization_level = _GRAPH_LEVELS[str(level)]
     except (KeyError, ValueError) as error:
-        raise UnfitError(f"a parameter of its config has a value that is none: {error}") from None
+        raise UnfitError(f"a parameter of its config has an invalid value: {error}") from None
     # Threads that spin between runs would take the cores from the other models' processes.
     for name, value in {"session.intra_op.allow_spinning": "0", **given}.items():
         if name.startswith("session."):
@@ -153,7 +153,7 @@ def execution_providers(
 def _tensorrt_options(given: dict[str, str]) -> dict[str, str]:
     precision = given.pop("precision_mode", "FP32")
     if precision not in _PRECISIONS:
-        raise UnfitError(f"tensorrt's precision_mode {precision} is none of FP32, FP16, INT8")
+        raise UnfitError(f"tensorrt's precision_mode {precision} is not FP32, FP16 or INT8")
     options = dict(_PRECISIONS[precision])
     for name, value in given.items():
         if not name.startswith("trt_") and name not in _TENSORRT_OPTIONS:
