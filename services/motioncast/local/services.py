@@ -182,7 +182,7 @@ class LocalServices:
                 http_port=ports.http,
                 max_concurrent_calls=sessions + _SPARE_CALLS,
                 # Behind the orchestrator a session has at most so many calls at one service, and
-                # none of them is refused: calls of an admitted session wait, but are never turned away.
+                # none of them is refused: calls of an admitted session wait instead.
                 max_queued_calls=_CALLS_OF_A_SESSION * sessions,
                 max_message_bytes=max_message_bytes,
                 silence_seconds=self.settings.silence_seconds,
