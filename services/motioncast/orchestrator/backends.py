@@ -145,7 +145,7 @@ class Backends:
     async def predict(self, request: PredictRequest, deadline: Deadline) -> Answer[PredictResponse]:
         return await self._call("predictor", self._predictor.Predict, request, deadline)
 
-    async def synthesize(
+    async def synthesise(
         self, request: SynthesizeRequest, deadline: Deadline
     ) -> Answer[SynthesizeResponse]:
         return await self._call("synthesis", self._synthesis.Synthesize, request, deadline)

@@ -150,7 +150,7 @@ class ServicesPipeline:
             driving = [encode_keypoints(one) for one in points]
         chosen = chooser.choose(sources, points)
         request = _request(config, sources, chosen, driving)
-        answer = await self._backends.synthesize(request, deadline)
+        answer = await self._backends.synthesise(request, deadline)
         timings = driven.timings
         timings.synthesis_ms = answer.milliseconds
         timings.synthesis_inference_ms = answer.response.inference_ms

@@ -42,7 +42,7 @@ def predict(served: ModelsServed, model: str, **options: Any) -> Any:
     return served.predictor.Predict(request, **options)
 
 
-def synthesize(served: ModelsServed, model: str, **options: Any) -> Any:
+def synthesise(served: ModelsServed, model: str, **options: Any) -> Any:
     request = SynthesizeRequest(
         model=model, source=_IMAGE, source_keypoints=_POINTS, driving_keypoints=[_POINTS]
     )
@@ -51,7 +51,7 @@ def synthesize(served: ModelsServed, model: str, **options: Any) -> Any:
 
 every_service = pytest.mark.parametrize(
     ("call", "part"),
-    [(detect, "keypoint"), (predict, "predictor"), (synthesize, "synthesis")],
+    [(detect, "keypoint"), (predict, "predictor"), (synthesise, "synthesis")],
     ids=["keypoint", "predictor", "synthesis"],
 )
 
