@@ -19,7 +19,7 @@ from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import original_of
 from motioncast.cli.pictures import Pictures, most_pixels
 from motioncast.cli.progress import Stages
-from motioncast.cli.streaming import ANSWER_SECONDS, open_service
+from motioncast.cli.service import ANSWER_SECONDS, open_service
 from motioncast.client import FramingMode, Origin, Pixels, Service
 from motioncast.client.video import read_video
 from motioncast.media import shown

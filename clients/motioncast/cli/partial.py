@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from motioncast.cli.cast import CastFrame
+from motioncast.cli.motion import Motion
 from motioncast.cli.report import (
     SCHEMA_VERSION,
     Configuration,
@@ -43,6 +44,7 @@ def partial_report(
     versions: Versions,
     frames: tuple[CastFrame, ...],
     records: tuple[FrameRecord, ...],
+    motion: Motion,
     wall_seconds: float,
     ended: Ended,
 ) -> dict[str, Any]:
@@ -55,6 +57,7 @@ def partial_report(
         versions: What made the report.
         frames: What came back, at least one frame.
         records: The same, measured.
+        motion: The same, measured from frame to frame.
         wall_seconds: From handing over the first frame to the end.
         ended: Why and when it ended.
     """
@@ -79,6 +82,7 @@ def partial_report(
             dataclasses.asdict(latency_of("end_to_end", [one.end_to_end_ms for one in frames]))
         ],
         "quality": dataclasses.asdict(QualityReport.of(records)),
+        "motion": dataclasses.asdict(motion),
         "advice": [],
         "rivals": [],
         "timeline": [dataclasses.asdict(record) for record in records],

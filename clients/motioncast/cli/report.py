@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from motioncast.cli.motion import Motion
 from motioncast.cli.rivals import Rival
 from motioncast.client import ByteCounts, Crop, LatencySummary, Origin
 from motioncast.quality.pixels import Quality
 
-SCHEMA_VERSION: Final = "1.3"  # major: a field changed or went; minor: one came
+SCHEMA_VERSION: Final = "1.4"  # major: a field changed or went; minor: one came
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class Report:
     frames_per_second: float
     latency: tuple[LatencySummary, ...]  # stages per group, and end_to_end per frame
     quality: QualityReport
+    motion: Motion
     advice: tuple[str, ...]  # where it is hardly better than copying the source: what helps
     rivals: tuple[Rival, ...]  # video codecs at the nearest quality, where they were measured
     timeline: tuple[FrameRecord, ...]

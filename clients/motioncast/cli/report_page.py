@@ -17,6 +17,7 @@ from PIL import Image
 
 from motioncast.cli.charts import Series, line_chart
 from motioncast.cli.colours import ORIGIN_COLOURS, css
+from motioncast.cli.motion import motion_rows
 from motioncast.cli.report import FrameRecord, QualityReport, Report
 from motioncast.cli.traffic import came_back_sentence, compared, note, sent_sentence
 
@@ -58,6 +59,7 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
         bit_rate=bit_rate(report.bits_per_second),
         crop_range=_crop_range(frames),
         qualities=_qualities(report.quality),
+        motions=motion_rows(report.motion),
         quality_charts=[] if report.quality.reason else _quality_charts(frames),
         baseline_colour=_BASELINE_COLOUR,
         byte_bars=_byte_bars(report),

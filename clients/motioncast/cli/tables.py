@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from motioncast.cli.motion import motion_rows
 from motioncast.cli.report import MeanQuality, Report
 from motioncast.cli.report_page import bit_rate
 from motioncast.cli.traffic import came_back_sentence, compared, note, sent_sentence
@@ -91,6 +92,8 @@ def _facts(report: Report) -> RenderableType:
     table.add_row("saved", f"{report.saved.against_raw_frames:.1%} against raw frames")
     table.add_row("", f"{report.saved.against_all_keypoints:.1%} against all keypoints")
     table.add_row("throughput", f"{report.frames_per_second:.1f} frames/s")
+    for name, figures in motion_rows(report.motion):
+        table.add_row("motion", f"{figures}  {name}")
     if report.clock.sentence:
         table.add_row("clock", report.clock.sentence)
     table.add_row("sound", Text(report.sound))

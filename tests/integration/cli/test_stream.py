@@ -58,6 +58,26 @@ def test_every_frame_is_reported_with_its_origin_and_its_quality(
     assert quality["all"]["copied_source_psnr_db"] == pytest.approx(np.mean(copied))
 
 
+def test_motion_is_measured_from_frame_to_frame_and_by_what_a_detector_sees(
+    run: Run, clip: Path, tmp_path: Path
+) -> None:
+    result = run("stream", clip, "--predicted", 1, "--out", tmp_path)
+    assert result.code == 0, result.err
+    motion = _report(tmp_path)["motion"]
+    changes, true = (
+        np.diff(np.stack(frames).astype(float), axis=0)
+        for frames in (_expected_results(np.arange(FRAMES) % 2 == 0), clip_frames())
+    )
+    expected = np.square(changes - true).sum() / np.square(true).sum()
+    assert motion["temporal_error"] == pytest.approx(expected)
+    assert motion["frames"] == FRAMES - 1
+    # The toy synthesis paints one colour, in which its detector sees nothing move.
+    assert motion["keypoints"]["amplitude"] == pytest.approx(0, abs=1e-5)
+    assert motion["mouth"] is motion["lids"] is motion["reason"] is None
+    assert "error of motion" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"{expected:.3f}  error of motion" in result.out
+
+
 def test_counts_and_bytes_are_those_of_what_was_sent(run: Run, clip: Path, tmp_path: Path) -> None:
     assert run("stream", clip, "--predicted", 1, "--out", tmp_path).code == 0
     report = _report(tmp_path)
@@ -125,6 +145,8 @@ def test_another_source_is_animated_and_has_nothing_to_be_compared_with(
     assert report["configuration"]["relative_motion"] is True
     assert report["quality"]["reason"].startswith("transfer")
     assert report["quality"]["all"] is None
+    assert report["motion"]["temporal_error"] is None
+    assert report["motion"]["frames"] == FRAMES - 1  # beside the driving video
     assert all(frame["result"] is None for frame in report["timeline"])
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from motioncast.cli import report as report_module
 from motioncast.cli.report import FrameRecord, QualityReport, Report, latency_of
 from motioncast.client import Origin
 from motioncast.quality.pixels import Quality
@@ -67,7 +66,7 @@ def test_percentiles_of_0_to_100_are_their_own_numbers() -> None:
 def _fields(kind: type) -> set[str]:
     """Returns the names of all fields of a dataclass and of the dataclasses within it."""
     names: set[str] = set()
-    for name, hint in typing.get_type_hints(kind, vars(report_module)).items():
+    for name, hint in typing.get_type_hints(kind).items():
         names.add(name)
         for part in (hint, *typing.get_args(hint)):
             if dataclasses.is_dataclass(part) and isinstance(part, type):

@@ -30,7 +30,7 @@ def demo(
     from motioncast.cli.before import holds_results_of
     from motioncast.cli.bundled import bundled_clip
     from motioncast.cli.cast import CastOptions
-    from motioncast.cli.streaming import StreamJob
+    from motioncast.cli.job import StreamJob
 
     video = bundled_clip()
     job = StreamJob(

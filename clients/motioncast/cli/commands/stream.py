@@ -11,7 +11,7 @@ import typer
 from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
 if TYPE_CHECKING:
-    from motioncast.cli.streaming import StreamJob
+    from motioncast.cli.job import StreamJob
 
 FILES = {
     "comparison.mp4": "original | result | keypoints",
@@ -123,7 +123,7 @@ def stream(
     Unless told otherwise every frame is sent; --predicted 1 has every second one forecast.
     """
     from motioncast.cli.cast import CastOptions
-    from motioncast.cli.streaming import StreamJob
+    from motioncast.cli.job import StreamJob
     from motioncast.framing import FramingMode
 
     options = CastOptions(
@@ -160,9 +160,10 @@ def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
     from rich.console import Console
 
     from motioncast.cli.before import check_json
+    from motioncast.cli.job import FULL_PICTURE
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
-    from motioncast.cli.streaming import FULL_PICTURE, stream_video
+    from motioncast.cli.streaming import stream_video
     from motioncast.cli.tables import show_paths, stream_tables
 
     check_json(json)

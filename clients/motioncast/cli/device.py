@@ -1,0 +1,77 @@
+"""What of a stream happens on this side: keypoints are detected, pictures framed, results seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from motioncast.cli.cast import Detector, Framing
+from motioncast.cli.failures import CommandError
+from motioncast.cli.job import StreamJob
+from motioncast.cli.motion import Watcher
+from motioncast.client import FramingMode, MediaError, MissingExtraError, Model
+from motioncast.framing import FINDER
+from motioncast.quality.expression import is_anchored
+from motioncast.wire.errors import DomainError
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What detects keypoints here, and what frames here at a frame rate."""
+
+    detector: Detector | None
+    framing: Callable[[float], Framing | None]
+
+
+def device_of(job: StreamJob, model: Model, mode: FramingMode) -> Device:
+    """Opens the models that a sender of keypoints needs on this side; none for one of frames.
+
+    Raises:
+        CommandError, DomainError, MediaError, MissingExtraError: They are not there, or what runs
+            them is not.
+    """
+    if job.send != "keypoints":
+        return Device(None, lambda frame_rate: None)
+    detector = _detector(job.models, model)
+    if mode is FramingMode.OFF:
+        return Device(detector, lambda frame_rate: None)
+    from motioncast.client.framing import DeviceFraming, FaceFinder
+
+    finder = FaceFinder(_model_file(job.models, FINDER))
+    return Device(detector, lambda rate: DeviceFraming(finder, mode, model.height, frame_rate=rate))
+
+
+def watcher_of(job: StreamJob, model: Model, device: Device) -> Watcher:
+    """Returns what sees the results' motion: the device's detector, else one of the models here.
+
+    It need not be the server's: it looks at originals and results alike.
+    """
+    anchored = is_anchored(model.source_weights)
+    if device.detector is not None:
+        return Watcher(device.detector, anchored)
+    try:
+        return Watcher(_detector(job.models, model), anchored)
+    except (CommandError, DomainError, ImportError, MediaError, MissingExtraError):
+        return Watcher(None, reason=f"no model here finds the keypoints of {model.name}")
+
+
+def _detector(models: Path | None, model: Model) -> Detector:
+    from motioncast.client.device import KeypointDetector
+
+    detector = KeypointDetector(_model_file(models, f"{model.name}_keypoint"))
+    expected = model.height, model.width, model.keypoints
+    if (detector.height, detector.width, detector.keypoints) != expected:
+        raise CommandError(f"model: {model.name} here is another one than the server's")
+    return detector
+
+
+def _model_file(models: Path | None, name: str) -> Path:
+    from motioncast.inference import default_repository
+    from motioncast.inference.repository import find_models
+
+    repository = models or default_repository()
+    file = find_models(repository).get(name)
+    if file is None:
+        raise CommandError(f"{repository} has no {name}, which is needed on this side")
+    return file

@@ -1,0 +1,39 @@
+"""What `motioncast stream` and `motioncast demo` are to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from motioncast.cli.cast import CastOptions
+from motioncast.cli.watching import Part
+from motioncast.client import FramingMode
+
+FULL_PICTURE: Final = "full_picture.mp4"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamJob:
+    """What to stream, where through and where to."""
+
+    video: Path
+    out: Path
+    options: CastOptions
+    sources: Sequence[Path] = ()  # other images to animate; none: the video's first frame
+    gather: int = 1  # frames of the video that become sources, at most
+    send: Literal["frames", "keypoints"] = "frames"
+    skip: int = 0  # frames of the video to leave out at its beginning
+    limit: int | None = None  # frames of the video to take; None: all
+    target: str | None = None  # the orchestrator's HOST:PORT; None: started in this process
+    models: Path | None = None  # model repository of this process; None: the one installed
+    frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
+    full_picture: bool = False  # also write the results put back into the full pictures
+    rivals: bool = False  # also measure what video codecs need for the same frames
+    force: bool = False  # replace results that are there already
+
+    @property
+    def part(self) -> Part:
+        """The frames that are taken."""
+        return Part(self.video, self.skip, self.limit)

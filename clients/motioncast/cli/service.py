@@ -1,0 +1,53 @@
+"""The service that a command talks to: a running one, or all of it in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from motioncast.cli.failures import CommandError
+from motioncast.client import Model, ServerInfo, Service, connect
+
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 10.0  # for a question that costs the server nothing
+
+
+@asynccontextmanager
+async def open_service(
+    target: str | None, models: Path | None, timeout: float | None = None
+) -> AsyncIterator[Service]:
+    """Connects to the orchestrator at `target`; None starts all services in this process.
+
+    Connecting takes `timeout` seconds at most, and never more than CONNECT_SECONDS.
+    """
+    if target is not None:
+        patience = CONNECT_SECONDS if timeout is None else min(timeout, CONNECT_SECONDS)
+        async with connect(target, timeout=patience) as service:
+            yield service
+        return
+    from motioncast.local import LocalServices, LocalSettings  # needs the [serve] extra
+
+    async with (
+        LocalServices(LocalSettings(repository=models)) as local,
+        connect(local.target) as service,
+    ):
+        yield service
+
+
+def square_model(info: ServerInfo, name: str | None) -> Model:
+    """Returns the model of a name that a server serves, its default for None.
+
+    Raises:
+        CommandError: It is not served, or its images are not square.
+    """
+    named = [model for model in info.models if name in (None, model.name)]
+    if not named:
+        served = ", ".join(model.name for model in info.models)
+        raise CommandError(f"model: {name!r} is not served, but {served}")
+    model = named[0]
+    if model.width != model.height:
+        size = f"{model.width} x {model.height}"
+        raise CommandError(f"model: {model.name} takes {size} pixels, but videos are made square")
+    return model
