@@ -1,4 +1,4 @@
-"""Where a result is hardly better than copying the source: that it is, and what helps."""
+"""Advice for results that are hardly better than copying the source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures in the user's words. What is not known here is a bug, and keeps its traceback."""
+"""Failures in the user's words. Other exceptions are bugs and keep their traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written of a session that broke off: the frames that had come, and why no more did.
+"""Writes what had arrived of a session that broke off, and why it ended.
 
 The files are those of a whole result without report.html; whoever reads report.json finds `ended`.
 """

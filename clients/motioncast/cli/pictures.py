@@ -1,4 +1,4 @@
-"""The full pictures of a video, decoded when they are needed: kept, they would fill the disk."""
+"""The full pictures of a video, decoded when needed: stored, they would fill the disk."""
 
 from __future__ import annotations
 

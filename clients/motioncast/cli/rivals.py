@@ -1,4 +1,4 @@
-"""What video codecs need for the same frames at the nearest quality, measured beside a run.
+"""What video codecs need for the same frames at the nearest quality, measured after a run.
 
     frames -> x264 and AV1, in real time: no frame waits for a later one -> bytes, PSNR
 

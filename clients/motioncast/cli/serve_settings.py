@@ -29,7 +29,7 @@ class ProviderName(StrEnum):
 
 
 class PrecisionName(StrEnum):
-    """In which numbers."""
+    """The precision of the computation."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
@@ -100,7 +100,10 @@ class Models:
     ] = None
     default: Annotated[
         str | None,
-        typer.Option("--model", help="Model for calls that name none. Default: the first."),
+        typer.Option(
+            "--model",
+            help="Model for calls that name none. Default: face256, if the repository has it.",
+        ),
     ] = None
 
 
@@ -119,11 +122,13 @@ class Engine:
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", help="Threads of one inference. Default: one per core that is ours."
+            "--threads",
+            help="Threads of one inference. Default: one per core that this process may use.",
         ),
     ] = None
     max_runs: Annotated[
-        int | None, typer.Option("--max-runs", help="Inferences at once. Default: likewise.")
+        int | None,
+        typer.Option("--max-runs", help="Inferences at once. Default: as many as cores."),
     ] = None
     provider: Annotated[
         ProviderName | None,

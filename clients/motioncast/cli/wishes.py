@@ -1,4 +1,4 @@
-"""What models of this process wish for and do not get."""
+"""Warnings about what models of this process need and do not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checksums of models: what was exported is what is served, or it is not served.
+"""The checksums of models: a model is served only if it is what was exported.
 
 <model>/SHA256SUMS    `<sha256>  <version>/model.onnx`, one line for each version, and one for
                       the tables of the keypoint codec, `<sha256>  codec.json`, where it has them

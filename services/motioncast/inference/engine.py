@@ -155,7 +155,7 @@ class RepositoryEngine(Engine, Protocol):
     async def load(self, model: str) -> None:
         """Serves the highest version of a model that the repository has by now.
 
-        Runs that have begun end on the version they began on. When the new one cannot be read,
+        Runs that have begun finish on their version. When the new one cannot be read,
         the one before it stays.
 
         Raises:
@@ -166,7 +166,7 @@ class RepositoryEngine(Engine, Protocol):
         ...
 
     async def unload(self, model: str) -> None:
-        """Serves a model no longer; runs that have begun end.
+        """Stops serving a model; runs that have begun finish.
 
         Raises:
             UnknownModelError: The repository has no such model.

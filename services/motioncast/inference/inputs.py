@@ -1,4 +1,4 @@
-"""Whether arrays are what a model takes, told in a sentence before the run."""
+"""Checks before a run that arrays are what a model takes."""
 
 from __future__ import annotations
 

@@ -109,9 +109,9 @@ class OnnxRuntimeEngine:
             return await loaded.run(inputs, self.infer)
         check_inputs(loaded.metadata, inputs)
         options = onnxruntime.RunOptions()
-        options.log_severity_level = _FATAL_ONLY  # errors are raised, to log them is ours
+        options.log_severity_level = _FATAL_ONLY  # errors are raised, and logged here
         try:
-            context = contextvars.copy_context()  # whose session its log tells of
+            context = contextvars.copy_context()  # keeps the session's name for the log
             return await asyncio.get_running_loop().run_in_executor(
                 self._threads, context.run, loaded.run, inputs, options
             )
@@ -177,7 +177,7 @@ class OnnxRuntimeEngine:
             self._missing.pop(model, None)
 
     async def unload(self, model: str) -> None:
-        """Serves a model no longer; runs that have begun end.
+        """Stops serving a model; runs that have begun finish.
 
         Raises:
             UnknownModelError: The repository has no such model.
@@ -189,7 +189,7 @@ class OnnxRuntimeEngine:
             self._missing[model] = ModelState(model, loaded.version, False, "unloaded")
 
     def _load_all(self) -> None:
-        self.settings.provider.as_onnxruntime()  # there, before any model is blamed
+        self.settings.provider.as_onnxruntime()  # checked before models are loaded
         failures = []
         files, ensembles = self._find()
         for name, file in files.items():
@@ -291,7 +291,7 @@ class _Model:
         started = time.perf_counter()
         try:
             values = self._session.run(self._outputs, dict(inputs), options)
-        except InvalidArgument as error:  # its words tell of the graph, not of what was asked
+        except InvalidArgument as error:  # its message is about the graph, not about the request
             _log.info("%s: %s", self.metadata.name, error)
             raise InvalidInputError.of(
                 "inputs", f"the model {self.metadata.name} cannot be run on these values"

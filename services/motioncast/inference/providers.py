@@ -70,7 +70,7 @@ class Provider:
                 " is onnxruntime-gpu, installed in place of onnxruntime (see docs/export.md)",
             )
         device = {"device_id": str(self.device)}
-        # Without TF32 float32 is what it says.
+        # Without TF32, float32 has its full precision.
         cuda = (_NAMES["cuda"], {**device, "use_tf32": "0"})
         cpu: tuple[str, dict[str, str]] = (_NAMES["cpu"], {})
         if self.name == "cpu":

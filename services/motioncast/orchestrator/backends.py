@@ -78,7 +78,7 @@ _OPTIONS: Final = (
 
 
 class NoRoomError(UnavailableError):
-    """A service has as many calls as it takes; there will be room again."""
+    """A service has as many calls as it accepts; a retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Backends:
         method = self._keypoint.ListModels
         answer = await self._call("keypoint", method, ListModelsRequest(), deadline)
         models = tuple(answer.response.models)
-        first = models[0].name if models else ""  # what a service of before meant by the order
+        first = models[0].name if models else ""  # older services list the default first
         return ServedModels(models, answer.response.default_model or first)
 
     async def detect(
@@ -185,7 +185,7 @@ class Backends:
                         await asyncio.sleep(pause)
                         continue
                 elif full is not None and until.remaining_seconds() == 0:
-                    failure = full  # which is why its time is over
+                    failure = full  # the reason why its time ran out
                 raise failure from error
             return Answer(response, 1000 * (time.perf_counter() - started))
 
@@ -211,7 +211,7 @@ class Backends:
             )
         if refusal is None:
             return RuntimeError(f"{where} failed: {error.code()} {error.details()}")
-        # Its field is a field of our request to it, which says nothing to our client.
+        # The field belongs to our request to the service, which the client does not know.
         return type(refusal)(
             f"{where} refused: {refusal}", retry_after_seconds=refusal.retry_after_seconds
         )

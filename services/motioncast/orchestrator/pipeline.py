@@ -1,4 +1,4 @@
-"""How the stretches of a session become frames: what the services and the ensembles both are."""
+"""The interface of a pipeline, which turns a session's stretches into frames."""
 
 from __future__ import annotations
 

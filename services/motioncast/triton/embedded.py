@@ -1,4 +1,4 @@
-"""The embedded server: started, watched, started anew when it crashes, and ended."""
+"""The embedded server: started, watched, restarted when it crashes, and ended."""
 
 from __future__ import annotations
 

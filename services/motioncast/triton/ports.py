@@ -1,4 +1,4 @@
-"""Ports for a server that cannot tell which it took: chosen, or checked, before it starts."""
+"""Ports for a server that cannot report its port: chosen, or checked, before it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The secret that a client has to tell before the server loads models or maps memory for it.
+"""The secret that a client has to send before the server loads models or maps memory for it.
 
 Triton takes it in its command line alone, which /proc shows to everybody on the machine. So it is
 overwritten there as soon as the server has read it.

@@ -68,7 +68,7 @@ def sweep() -> None:
     for file in FOLDER.glob(f"{_PREFIX}[0-9]*_*"):
         process = file.name.removeprefix(_PREFIX).partition("_")[0]
         if process.isdecimal() and not Path("/proc", process).exists():
-            with suppress(OSError):  # it is another's
+            with suppress(OSError):  # it belongs to another user
                 file.unlink()
 
 

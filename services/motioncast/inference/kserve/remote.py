@@ -1,4 +1,4 @@
-"""What a model server tells of a model."""
+"""What a model server says about a model."""
 
 from __future__ import annotations
 

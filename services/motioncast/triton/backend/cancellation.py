@@ -1,4 +1,4 @@
-"""The thread that looks whether anybody still waits for a run."""
+"""The thread that checks whether a caller still waits for a run."""
 
 from __future__ import annotations
 
