@@ -25,6 +25,7 @@ from support.documents import PAGES, ROOT, Command, commands
 
 from motioncast.cli.app import app
 from motioncast.client.video import read_video, write_video
+from motioncast.data.command_line import Program
 
 EVERY: Final = list(chain.from_iterable(map(commands, PAGES)))
 RUN: Final = ("README.md", "docs/cli.md", "docs/framing.md", "docs/training.md")
@@ -65,7 +66,12 @@ def reading_only(monkeypatch: pytest.MonkeyPatch) -> None:
         read(self, *arguments)
         raise Understood
 
+    def call(self: Program[Any], arguments: Sequence[str]) -> None:
+        self.command().make_context(self.name, list(arguments))
+        raise Understood
+
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
+    monkeypatch.setattr(Program, "__call__", call)
 
 
 def test_there_are_commands() -> None:

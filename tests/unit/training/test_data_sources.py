@@ -1,6 +1,5 @@
 """Which files of a folder are read, damage that a decoder would hide, and the shared options."""
 
-import argparse
 from pathlib import Path
 
 import av
@@ -9,7 +8,8 @@ import pytest
 from PIL import Image
 from support.videos import Frames, gradient_frames, write_png, write_video
 
-from motioncast.data.arguments import add_data_arguments, data_source, open_data
+from motioncast.data.arguments import DataOptions, data_source, open_data
+from motioncast.data.command_line import Program
 from motioncast.data.sources import DataSource, open_clips
 from motioncast.data.video_folder import DamagedVideoError, read_clip
 
@@ -156,11 +156,11 @@ def test_every_program_takes_the_same_options(
     nemo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (nemo / "003_broken.mp4").write_bytes(b"no video")
-    parser = argparse.ArgumentParser()
-    add_data_arguments(parser)
-    options = parser.parse_args(
+    read: list[DataOptions] = []
+    Program("program", DataOptions, lambda options, _: read.append(options), None)(
         ["--videos", str(nemo), "--skip-damaged", "--cache", str(tmp_path), "--camera", "aux1"]
     )
+    (options,) = read
 
     clips = open_data(options, 16)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from support.toy_models import build_toy_repository
 from support.videos import write_video
 
 from motioncast.client.framing import DeviceFraming, FaceFinder
-from motioncast.data.arguments import add_data_arguments, data_source
+from motioncast.data.arguments import DataOptions, data_source
 from motioncast.data.framing import ClipFraming
 from motioncast.data.own_videos import Division, open_own_videos
 from motioncast.data.sources import DataSource, open_clips
@@ -111,13 +110,11 @@ def test_tfrecords_are_not_framed(tmp_path: Path, framing: ClipFraming) -> None:
 def test_the_option_takes_the_finder_of_the_default_repository(
     repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    parser = ArgumentParser()
-    add_data_arguments(parser)
     monkeypatch.setenv("MOTIONCAST_MODEL_REPOSITORY", str(repository))
-    fixed = data_source(parser.parse_args(["--data", "clips", "--frame", "fixed"]))
+    fixed = data_source(DataOptions(data=Path("clips"), frame="fixed"))
     assert fixed.framing == ClipFraming(repository / "face_finder" / "1" / "model.onnx")
-    assert data_source(parser.parse_args(["--data", "clips"])).framing is None
+    assert data_source(DataOptions(data=Path("clips"))).framing is None
     bare = build_toy_repository(tmp_path)
     monkeypatch.setenv("MOTIONCAST_MODEL_REPOSITORY", str(bare))
     with pytest.raises(FileNotFoundError, match="has no face_finder"):
-        data_source(parser.parse_args(["--data", "clips", "--frame", "fixed"]))
+        data_source(DataOptions(data=Path("clips"), frame="fixed"))

@@ -6,7 +6,7 @@ spread        F frames evenly over the clip, its first and last among them
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from motioncast.data.keypoints import Tracks
 from motioncast.data.video_folder import Clip
 
 Cut = Literal["consecutive", "first", "spread"]
-CUTS: tuple[Cut, ...] = get_args(Cut)
 
 
 class Clips(Protocol):

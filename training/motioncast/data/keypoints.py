@@ -1,35 +1,39 @@
 """Keypoint tracks: what the frozen detector sees in every frame of every clip, in one .npz file.
 
-    python -m motioncast.data.keypoints --checkpoint CHECKPOINT --data FOLDER --out TRACKS.npz
+    motioncast train tracks --checkpoint CHECKPOINT --data FOLDER --out TRACKS.npz
 
 Shapes: F frames of all clips, N clips, K keypoints (x, y, intensity), B windows of T frames.
 """
 
-import argparse
 import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import typer
 from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.data.arguments import add_data_arguments, open_data
+from motioncast.data.arguments import DataOptions, open_data
 from motioncast.data.clip_cache import (
     DEFAULT_CACHE,
     VALIDATION_PERCENT,
     ClipCache,
     split_validation,
 )
-from motioncast.models.checkpoint import load_motion_transfer
+from motioncast.data.command_line import Program, refusing
+from motioncast.data.video_folder import DamagedVideoError
+from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.recurrent import MotionStatistics
+
+Part = Literal["training", "validation", "all"]
 
 ARRAYS = ("names", "starts", "keypoints", "validation")
 TRACKS_FORMAT = 1  # to be raised when the same checkpoint would give other keypoints
@@ -55,15 +59,15 @@ class Tracks:
         """Returns the keypoints (T, K, 3) of one clip."""
         return self.keypoints[self.starts[index] : self.starts[index + 1]]
 
-    def subset(self, part: Literal["training", "validation", "all"]) -> list[Tensor]:
+    def subset(self, part: Part) -> list[Tensor]:
         """Returns the clips (T, K, 3) of one part of the folder."""
         return [self.clip(i) for i in self._indices(part)]
 
-    def people(self, part: Literal["training", "validation", "all"]) -> list[str]:
+    def people(self, part: Part) -> list[str]:
         """Returns who is seen in every clip of a part: PERSON of PERSON/CLIP, or its name."""
         return [self.names[i].partition("/")[0] for i in self._indices(part)]
 
-    def _indices(self, part: Literal["training", "validation", "all"]) -> list[int]:
+    def _indices(self, part: Part) -> list[int]:
         wanted = {"training": (False,), "validation": (True,), "all": (False, True)}[part]
         return [i for i, held in enumerate(self.validation) if held in wanted]
 
@@ -272,32 +276,33 @@ def _check(
         raise TracksError(f"{path}: starts do not divide the {len(keypoints)} frames into clips")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Extracts the keypoint tracks of a folder of videos."""
-    parser = argparse.ArgumentParser(
-        prog="python -m motioncast.data.keypoints", description=__doc__
-    )
-    parser.add_argument("--checkpoint", type=Path, required=True, help="of stage 1 (synthesis)")
-    parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
-    add_data_arguments(parser)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", default="cpu", help="where the detector runs, such as cuda")
-    parser.add_argument(
-        "--validation-percent",
-        type=int,
-        default=VALIDATION_PERCENT,
-        metavar="P",
-        help="of the clips, by their names, to validate predictors on (default: %(default)s)",
-    )
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class TracksOptions(DataOptions):
+    """Whose keypoints are extracted from which videos."""
 
+    checkpoint: Annotated[Path, typer.Option(help="of stage 1 (synthesis)")]
+    out: Annotated[Path, typer.Option(help="the .npz to write")]
+    threads: int = 2
+    device: Annotated[str, typer.Option(help="where the detector runs, such as cuda")] = "cpu"
+    validation_percent: Annotated[
+        int,
+        typer.Option(metavar="P", help="of the clips, by their names, to validate predictors on"),
+    ] = VALIDATION_PERCENT
+
+
+def run(options: TracksOptions, command: str) -> None:
+    """Extracts the keypoint tracks of a folder of videos."""
     torch.set_num_threads(options.threads)
-    model = load_motion_transfer(options.checkpoint)
-    clips = open_data(options, model.configuration.image_size)
+    with refusing(CheckpointError, DamagedVideoError, FileNotFoundError):
+        model = load_motion_transfer(options.checkpoint)
+        clips = open_data(options, model.configuration.image_size)
     tracks = cached_tracks(options.checkpoint, clips, options.cache, options.device)
     tracks = replace(tracks, validation=held_out(clips, options.validation_percent))
     save_tracks(tracks, options.out)
     print(f"{options.out}: {len(tracks.names)} clips, {len(tracks.keypoints)} frames")
+
+
+main = Program("motioncast train tracks", TracksOptions, run, __doc__)
 
 
 if __name__ == "__main__":

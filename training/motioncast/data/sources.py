@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from motioncast.data.bair import RECORD_SUFFIXES, BairFolder, Camera
 from motioncast.data.clip_cache import (
@@ -16,7 +16,6 @@ from motioncast.data.framing import ClipFraming
 from motioncast.data.video_folder import VIDEO_SUFFIXES, VideoFolder
 
 Layout = Literal["auto", "videos", "tfrecord"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
 @dataclass(frozen=True, slots=True)

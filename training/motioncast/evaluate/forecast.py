@@ -9,34 +9,39 @@ A predictor is given the observed frames alone; past them it lives on its own ou
 state a 90 % interval are also told how often it holds (coverage.py), and with --gating what share
 of the frames a sender would send that knows the forecast (gating.py).
 
-    python -m motioncast.evaluate.forecast --tracks TRACKS.npz [--predictors FOLDER]
+    motioncast evaluate forecast --tracks TRACKS.npz [--predictors FOLDER]
         [--checkpoint-vrnn FILE] [--checkpoint-gru FILE] [--checkpoint-simlpe FILE]
         [--gating [--config NAME]] [--json FILE]
 
 Shapes: I initialisations, C clips, B windows, M observed frames, N horizon, K keypoints.
 """
 
-import argparse
 import json
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, make_dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from torch import Tensor
 
-from motioncast.data.keypoints import every_window, load_tracks
+from motioncast.data.command_line import Program, refusing
+from motioncast.data.keypoints import Part, TracksError, every_window, load_tracks
 from motioncast.evaluate.coverage import coverage_lines, coverage_rows
 from motioncast.evaluate.gating import gating_lines, gating_table
 from motioncast.evaluate.markdown import table
 from motioncast.evaluate.provenance import provenance
 from motioncast.metrics.forecast import Setting, per_clip_errors
-from motioncast.models.predictors.checkpoint import load_forecaster, predictor_files
+from motioncast.models.predictors.checkpoint import (
+    PredictorCheckpointError,
+    load_forecaster,
+    predictor_files,
+)
 from motioncast.models.predictors.gap_filling import Predictor, hold
 from motioncast.models.predictors.registry import NETWORKS, RULES
 from motioncast.train.configuration import load_configuration
+from motioncast.train.fields import ConfigurationError
 
 
 def compare(
@@ -61,34 +66,51 @@ def as_table(errors: Mapping[str, Sequence[float]]) -> str:
     return table(["horizon", *map(str, horizons)], rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the comparison on all clips of a file of keypoint tracks."""
-    parser = argparse.ArgumentParser(
-        prog="python -m motioncast.evaluate.forecast", description=__doc__
-    )
-    parser.add_argument("--tracks", type=Path, required=True, help="from motioncast.data.keypoints")
-    parser.add_argument("--predictors", type=Path, help="a folder of KIND_SEED.pt and var.pt")
-    for kind in NETWORKS:
-        parser.add_argument(f"--checkpoint-{kind}", type=Path, help=f"adds one of kind {kind}")
-    parser.add_argument("--gating", action="store_true", help="also what gating with each sends")
-    parser.add_argument("--config", help="whose weights of keypoints count in gating")
-    parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
-    parser.add_argument("--json", type=Path, help="writes the errors to this file")
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class ForecastOptions:
+    """Which predictors forecast which tracks, and what is told of them."""
 
-    files = predictor_files(options.predictors) if options.predictors is not None else {}
-    for kind in NETWORKS:
-        path = getattr(options, f"checkpoint_{kind}")
-        if path is not None:
-            files[kind] = [*files.get(kind, []), path]
-    predictors: dict[str, list[Predictor]] = {
-        **{name: [simple] for name, simple in RULES.items()},
-        **{kind: [load_forecaster(path) for path in paths] for kind, paths in files.items()},
-    }
-    clips = load_tracks(options.tracks).subset(options.part)
-    setting = Setting()
-    errors = compare(predictors, clips, setting)
+    tracks: Annotated[Path, typer.Option(help="from `motioncast train tracks`")]
+    predictors: Annotated[Path | None, typer.Option(help="a folder of KIND_SEED.pt and var.pt")] = (
+        None
+    )
+    gating: Annotated[bool, typer.Option("--gating", help="also what gating with each sends")] = (
+        False
+    )
+    config: Annotated[
+        str | None, typer.Option(help="whose weights of keypoints count in gating")
+    ] = None
+    part: Annotated[Part, typer.Option(help="of the clips")] = "all"
+    json: Annotated[Path | None, typer.Option(help="writes the errors to this file")] = None
+
+    def files(self) -> dict[str, list[Path]]:
+        """Returns the checkpoints of every kind that is meant."""
+        files = {} if self.predictors is None else predictor_files(self.predictors)
+        for kind in NETWORKS:
+            path = getattr(self, f"checkpoint_{kind}", None)
+            if path is not None:
+                files[kind] = [*files.get(kind, []), path]
+        return files
+
+    def weights(self) -> Sequence[float]:
+        """Returns the weights of keypoints in gating; none where all count alike."""
+        if self.config is None:
+            return ()
+        configuration = load_configuration(self.config)
+        return configuration.plans[configuration.kind].loss.keypoints
+
+
+def run(options: ForecastOptions, command: str) -> None:
+    """Prints the comparison on all clips of a file of keypoint tracks."""
+    with refusing(ConfigurationError, PredictorCheckpointError, TracksError, OSError, ValueError):
+        files, clips = options.files(), load_tracks(options.tracks).subset(options.part)
+        predictors: dict[str, list[Predictor]] = {
+            **{name: [simple] for name, simple in RULES.items()},
+            **{kind: [load_forecaster(path) for path in paths] for kind, paths in files.items()},
+        }
+        weights = options.weights()
+        setting = Setting()
+        errors = compare(predictors, clips, setting)
     means = {name: error.mean(dim=(0, 1)) for name, error in errors.items()}  # (N,)
     relative = {
         name: relative_to_motion(error, clips, setting).tolist() for name, error in means.items()
@@ -102,18 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if intervals:
         print("\nTrue x and y within the 90 % interval, and its width in pixels at 256:\n")
         print(as_table(coverage_rows(intervals)))
-    gated = []
-    if options.gating:
-        weights: Sequence[float] = ()
-        if options.config is not None:
-            configuration = load_configuration(options.config)
-            weights = configuration.plans[configuration.kind].loss.keypoints
-        gated = gating_lines(files, clips, weights=weights)
+    gated = gating_lines(files, clips, weights=weights) if options.gating else []
+    if gated:
         print("\nShare of frames sent, by the weighted bound in pixels at 256:\n")
         print(gating_table(gated))
     if options.json is not None:
         report = {
-            "command": shlex.join(["motioncast", "evaluate", "forecast", *arguments]),
+            "command": command,
             **provenance(path for paths in files.values() for path in paths),
             "setting": asdict(setting),
             "clips": len(clips),
@@ -127,6 +144,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
             },
         }
         options.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+_OPTIONS = make_dataclass(  # and --checkpoint-KIND for every kind of network
+    "_OPTIONS",
+    [
+        (
+            f"checkpoint_{kind}",
+            Annotated[Path | None, typer.Option(help=f"adds one of kind {kind}")],
+            None,
+        )
+        for kind in NETWORKS
+    ],
+    bases=(ForecastOptions,),
+    frozen=True,
+    kw_only=True,
+)
+main = Program("motioncast evaluate forecast", _OPTIONS, run, __doc__)
 
 
 if __name__ == "__main__":

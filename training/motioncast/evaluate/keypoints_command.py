@@ -6,16 +6,17 @@
 Several networks are compared on the same clips: repeat --model, --models or --checkpoint.
 """
 
-import argparse
-import shlex
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+import typer
 from tqdm import tqdm
 
 from motioncast.data.arguments import open_data
 from motioncast.data.clip_cache import ClipCache
+from motioncast.data.command_line import Program, refusing
 from motioncast.evaluate.keypoint_quality import (
     STRETCH_FRAMES,
     ClipStability,
@@ -27,23 +28,25 @@ from motioncast.evaluate.keypoint_quality import (
 from motioncast.evaluate.markdown import table
 from motioncast.evaluate.pipelines import Pipeline, open_pipelines
 from motioncast.evaluate.quality_results import (
+    QualityOptions,
     QualityResults,
-    add_quality_arguments,
     chosen_clips,
     digests,
 )
 from motioncast.evaluate.results import check_replaceable
-from motioncast.evaluate.sentences import first_line
 from motioncast.wire.errors import DomainError
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Evaluates and prints; what is wrong with the input is one sentence and exit code 2."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    command = shlex.join(["motioncast", "evaluate", "keypoints", *arguments])
-    try:
+@dataclass(frozen=True, kw_only=True)
+class KeypointOptions(QualityOptions):
+    """What is evaluated."""
+
+    seed: Annotated[int, typer.Option(help="of noise and maps")] = 0
+
+
+def run(options: KeypointOptions, command: str) -> None:
+    """Evaluates and prints; Refusal for what is wrong with the input."""
+    with refusing(DomainError, OSError, ValueError):
         if options.out is not None:
             check_replaceable(options.out / "keypoints", options.force)
         with open_pipelines(options) as pipelines:
@@ -51,8 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             chosen = chosen_clips(clips, None if options.all else options.clips)
             rows, by_clip = _evaluate(pipelines, clips, chosen, options.seed)
             networks = digests(pipelines)
-    except (DomainError, OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
 
     page = as_page(rows, str(options.data), command)
     results = QualityResults(command, page, networks, rows, by_clip)
@@ -106,15 +107,7 @@ def _evaluate(
     return rows, by_clip
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast evaluate keypoints",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_quality_arguments(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of noise and maps (default: 0)")
-    return parser
+main = Program("motioncast evaluate keypoints", KeypointOptions, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,17 @@ run: the same files, the mean path, forecasts cut to the range of keypoints, fra
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
 
-import argparse
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Annotated, Protocol, Self
 
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 
 from motioncast.evaluate.canvas import FRAMES_PER_CALL, Canvas, Frames, as_images
@@ -161,27 +162,28 @@ class RepositoryPipeline:
         return self._loop.run(self._engine.infer(model, inputs))[output]
 
 
-def add_pipeline_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds --models, --model, --checkpoint, --predictor and --threads."""
-    group = parser.add_argument_group("networks (default: the shipped models, as served)")
-    group.add_argument(
-        "--models", type=Path, action="append", metavar="FOLDER", help="a model repository; repeat"
-    )
-    group.add_argument(
-        "--model", action="append", metavar="NAME", help="a configuration in it; repeat"
-    )
-    group.add_argument(
-        "--checkpoint", type=Path, action="append", metavar="FILE", help="of stage 1; repeat"
-    )
-    group.add_argument(
-        "--predictor", type=Path, metavar="FILE", help="of stage 2, for the checkpoints"
-    )
-    parser.add_argument("--threads", type=int, default=2)
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions:
+    """Which networks are meant: the shipped models, as served, by default."""
+
+    models: Annotated[
+        list[Path] | None, typer.Option(metavar="FOLDER", help="a model repository; repeat")
+    ] = None
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="a configuration in it; repeat")
+    ] = None
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="of stage 1; repeat")
+    ] = None
+    predictor: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="of stage 2, for the checkpoints")
+    ] = None
+    threads: int = 2
 
 
 @contextmanager
-def open_pipelines(options: argparse.Namespace) -> Iterator[Sequence[Pipeline]]:
-    """Opens what the options of `add_pipeline_arguments` mean: all of one size of image.
+def open_pipelines(options: PipelineOptions) -> Iterator[Sequence[Pipeline]]:
+    """Opens what the options mean: all of one size of image.
 
     Names that would be the same are told apart by their folders.
 

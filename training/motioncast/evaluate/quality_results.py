@@ -1,6 +1,5 @@
 """What the evaluations of networks on clips share: options, and results whole or not at all."""
 
-import argparse
 import json
 import math
 import os
@@ -8,16 +7,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
-from motioncast.data.arguments import add_data_arguments
+from motioncast.data.arguments import DataOptions
 from motioncast.data.clip_cache import ClipCache
-from motioncast.evaluate.pipelines import Pipeline, add_pipeline_arguments
+from motioncast.evaluate.pipelines import Pipeline, PipelineOptions
 from motioncast.evaluate.provenance import provenance, sha256
 from motioncast.evaluate.results import results_folder, write_json, write_records
 from motioncast.media import unfinished_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityOptions(DataOptions, PipelineOptions):
+    """What is evaluated on which clips, and where the results go."""
+
+    clips: Annotated[int, typer.Option(help="evenly spread over the folder")] = 12
+    all: Annotated[bool, typer.Option("--all", help="every clip of the folder")] = False
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="write all figures there")] = (
+        None
+    )
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="write a page and tables below it")
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="replace earlier results there")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +45,8 @@ class QualityResults:
     summary: Sequence[Any]  # dataclasses of one kind
     clips: Sequence[Any]  # dataclasses of one kind
 
-    def write(self, options: argparse.Namespace, name: str) -> None:
-        """Writes what the options of `add_quality_arguments` ask for, DIR/name among it.
+    def write(self, options: QualityOptions, name: str) -> None:
+        """Writes what the options ask for, DIR/name among it.
 
         Raises ResultsError when something is in the place of the results.
         """
@@ -55,18 +70,6 @@ class QualityResults:
             "summary": [_plain(row) for row in self.summary],
             "clips": [_plain(row) for row in self.clips],
         }
-
-
-def add_quality_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options for data, networks, clips and results."""
-    add_data_arguments(parser)
-    add_pipeline_arguments(parser)
-    group = parser.add_argument_group("clips and results")
-    group.add_argument("--clips", type=int, default=12, help="evenly spread over the folder (12)")
-    group.add_argument("--all", action="store_true", help="every clip of the folder")
-    group.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    group.add_argument("--out", type=Path, metavar="DIR", help="write a page and tables below it")
-    group.add_argument("--force", action="store_true", help="replace earlier results there")
 
 
 def chosen_clips(clips: ClipCache, limit: int | None) -> list[int]:

@@ -6,25 +6,25 @@
 Several networks are compared on the same clips: repeat --model, --models or --checkpoint.
 """
 
-import argparse
-import shlex
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
+import typer
 from tqdm import tqdm
 
 from motioncast.data.arguments import open_data
+from motioncast.data.command_line import Program, refusing
 from motioncast.evaluate.markdown import table
 from motioncast.evaluate.pipelines import open_pipelines
 from motioncast.evaluate.quality_results import (
+    QualityOptions,
     QualityResults,
-    add_quality_arguments,
     chosen_clips,
     digests,
 )
 from motioncast.evaluate.reconstruction import Original
 from motioncast.evaluate.results import check_replaceable
-from motioncast.evaluate.sentences import first_line
 from motioncast.evaluate.several_sources import (
     ClipSources,
     SeveralSources,
@@ -37,13 +37,31 @@ from motioncast.wire.errors import DomainError
 _CHOICE, _GATHER = ChoiceSettings(), GatherSettings()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Evaluates and prints; what is wrong with the input is one sentence and exit code 2."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    command = shlex.join(["motioncast", "evaluate", "sources", *arguments])
-    try:
+@dataclass(frozen=True, kw_only=True)
+class SourcesOptions(QualityOptions):
+    """What is evaluated, and how sources are gathered and chosen (motioncast.sources)."""
+
+    sources: Annotated[int, typer.Option(metavar="N", help="at most")] = MAX_SOURCES
+    threshold: Annotated[float, typer.Option(help="cost above which a frame becomes a source")] = (
+        _GATHER.threshold
+    )
+    apart: Annotated[int, typer.Option(metavar="N", help="frames between two of them")] = (
+        _GATHER.rest_frames
+    )
+    motion_penalty: Annotated[float, typer.Option(help="of motion as a whole")] = (
+        _CHOICE.motion_penalty
+    )
+    margin: Annotated[float, typer.Option(help="that another source is cheaper by")] = (
+        _CHOICE.margin
+    )
+    rest: Annotated[
+        int, typer.Option(metavar="N", help="frames that a source is used for at least")
+    ] = _CHOICE.rest_frames
+
+
+def run(options: SourcesOptions, command: str) -> None:
+    """Evaluates and prints; Refusal for what is wrong with the input."""
+    with refusing(DomainError, OSError, ValueError):
         if options.out is not None:
             check_replaceable(options.out / "sources", options.force)
         gathering = GatherSettings(options.sources, options.threshold, options.apart)
@@ -57,8 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for pipeline in pipelines:
                     found += compare_sources(pipeline, original, gathering, choice)
             networks = digests(pipelines)
-    except (DomainError, OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
 
     rows = summaries(found)
     page = as_page(rows, str(options.data), command)
@@ -98,43 +114,7 @@ def as_page(rows: Sequence[SeveralSources], data: str, command: str) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast evaluate sources",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_quality_arguments(parser)
-    group = parser.add_argument_group("sources and choice (motioncast.sources says what they mean)")
-    group.add_argument(
-        "--sources", type=int, default=MAX_SOURCES, metavar="N", help=f"at most ({MAX_SOURCES})"
-    )
-    group.add_argument(
-        "--threshold",
-        type=float,
-        default=_GATHER.threshold,
-        help=f"cost above which a frame becomes a source ({_GATHER.threshold})",
-    )
-    group.add_argument(
-        "--apart",
-        type=int,
-        default=_GATHER.rest_frames,
-        metavar="N",
-        help=f"frames between two of them ({_GATHER.rest_frames})",
-    )
-    for name, value, what in (
-        ("--motion-penalty", _CHOICE.motion_penalty, "of motion as a whole"),
-        ("--margin", _CHOICE.margin, "that another source is cheaper by"),
-    ):
-        group.add_argument(name, type=float, default=value, help=f"{what} ({value})")
-    group.add_argument(
-        "--rest",
-        type=int,
-        default=_CHOICE.rest_frames,
-        metavar="N",
-        help=f"frames that a source is used for at least ({_CHOICE.rest_frames})",
-    )
-    return parser
+main = Program("motioncast evaluate sources", SourcesOptions, run, __doc__)
 
 
 if __name__ == "__main__":

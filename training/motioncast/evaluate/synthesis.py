@@ -8,22 +8,23 @@ each figure stands that of copying the source, the baseline that needs no networ
 are compared on the same clips: repeat --model, --models or --checkpoint.
 """
 
-import argparse
-import shlex
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from tqdm import tqdm
 
 from motioncast.data.arguments import open_data
 from motioncast.data.clip_cache import ClipCache
+from motioncast.data.command_line import Program, refusing
 from motioncast.evaluate.contact_sheet import write_contact_sheet
 from motioncast.evaluate.markdown import table
 from motioncast.evaluate.pipelines import Pipeline, open_pipelines
 from motioncast.evaluate.quality_results import (
+    QualityOptions,
     QualityResults,
-    add_quality_arguments,
     chosen_clips,
     digests,
     spread,
@@ -37,18 +38,30 @@ from motioncast.evaluate.reconstruction import (
     summaries,
 )
 from motioncast.evaluate.results import check_replaceable
-from motioncast.evaluate.sentences import first_line
 from motioncast.timeline.pattern import Pattern
 from motioncast.wire.errors import DomainError
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Evaluates and prints; what is wrong with the input is one sentence and exit code 2."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    command = shlex.join(["motioncast", "evaluate", "synthesis", *arguments])
-    try:
+@dataclass(frozen=True, kw_only=True)
+class SynthesisOptions(QualityOptions):
+    """What is evaluated, and which pictures of it are kept."""
+
+    pattern: Annotated[
+        list[str] | None, typer.Option(metavar="M:N", help="default: 1:0, 1:1 and 5:5; repeat")
+    ] = None
+    measure_at: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="a side, to which pictures are reduced for measuring"),
+    ] = None
+    pictures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="gets contact sheets")] = (
+        None
+    )
+    picture_clips: Annotated[int, typer.Option(metavar="N", help="of so many clips")] = 3
+
+
+def run(options: SynthesisOptions, command: str) -> None:
+    """Evaluates and prints; Refusal for what is wrong with the input."""
+    with refusing(DomainError, OSError, ValueError):
         if options.out is not None:
             check_replaceable(options.out / "synthesis", options.force)
         patterns = [Pattern.parse(text) for text in options.pattern or ()]
@@ -57,8 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             chosen = chosen_clips(clips, None if options.all else options.clips)
             found = _evaluate(pipelines, clips, chosen, patterns, options)
             networks = digests(pipelines)
-    except (DomainError, OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
 
     rows = summaries(found)
     page = as_page(rows, str(options.data), command)
@@ -144,12 +155,12 @@ def _evaluate(
     clips: ClipCache,
     chosen: Sequence[int],
     patterns: Sequence[Pattern],
-    options: argparse.Namespace,
+    options: SynthesisOptions,
 ) -> list[ClipQuality]:
     found = []
     pictured = [chosen[place] for place in spread(len(chosen), options.picture_clips)]
     for clip in tqdm(chosen, desc="evaluating", unit="clip"):
-        original = Original(clips.names[clip], clips.clip(clip))
+        original = Original(clips.names[clip], clips.clip(clip), options.measure_at)
         for pipeline in pipelines:
             wanted = patterns or PATTERNS[: None if pipeline.forecasts else 1]
             results = reconstruct(pipeline, original, wanted)
@@ -171,21 +182,7 @@ def _agreement(correlation: float, amplitude: float) -> str:
     return "-" if correlation != correlation else f"{correlation:.3f} x {amplitude:.2f}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast evaluate synthesis",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_quality_arguments(parser)
-    parser.add_argument(
-        "--pattern", action="append", metavar="M:N", help="default: 1:0, 1:1 and 5:5; repeat"
-    )
-    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="gets contact sheets")
-    parser.add_argument(
-        "--picture-clips", type=int, default=3, metavar="N", help="of so many clips"
-    )
-    return parser
+main = Program("motioncast evaluate synthesis", SynthesisOptions, run, __doc__)
 
 
 if __name__ == "__main__":

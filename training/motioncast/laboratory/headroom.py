@@ -9,21 +9,22 @@ means that the points are wrong, a small one that the picture is all the synthes
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.data.arguments import add_data_arguments, open_data
+from motioncast.data.arguments import DataOptions, open_data
+from motioncast.data.command_line import Program, Refusal, refusing
 from motioncast.data.video_folder import Clip
 from motioncast.evaluate.canvas import as_images
 from motioncast.evaluate.markdown import table
-from motioncast.evaluate.sentences import first_line
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.quality import pixels
@@ -90,27 +91,25 @@ def _psnr(images: Tensor, true: Tensor) -> Tensor:
     return torch.from_numpy(pixels.psnr(images.detach().numpy(), true.numpy()))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures and prints; what is wrong with the input is one sentence and exit code 2."""
-    parser = argparse.ArgumentParser(description="What better keypoints would be worth.")
-    add_data_arguments(parser)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=3, help="at most, evenly spaced (default: 3)")
-    parser.add_argument("--frames", type=int, default=8, help="of each clip (default: 8)")
-    parser.add_argument("--steps", type=int, default=120, help="of Adam (default: 120)")
-    parser.add_argument("--rate", type=float, default=0.004, help="of Adam (default: 0.004)")
-    options = parser.parse_args(arguments)
-    for name in ("clips", "frames", "steps"):
-        if getattr(options, name) < 1:
-            parser.error(f"{name}: {getattr(options, name)} is less than 1")
-    try:
+@dataclass(frozen=True, kw_only=True)
+class HeadroomOptions(DataOptions):
+    """Whose keypoints are fitted, on which clips, and how."""
+
+    checkpoint: Annotated[Path, typer.Option(help="of stage 1 (synthesis)")]
+    clips: Annotated[int, typer.Option(min=1, help="at most, evenly spaced")] = 3
+    frames: Annotated[int, typer.Option(min=1, help="of each clip")] = 8
+    steps: Annotated[int, typer.Option(min=1, help="of Adam")] = 120
+    rate: Annotated[float, typer.Option(help="of Adam")] = 0.004
+
+
+def run(options: HeadroomOptions, command: str) -> None:
+    """Measures and prints; Refusal for what is wrong with the input."""
+    with refusing(CheckpointError, OSError, ValueError):
         model = load_motion_transfer(options.checkpoint)
         clips = open_data(options, model.configuration.image_size)
-    except (CheckpointError, OSError, ValueError) as error:
-        parser.error(first_line(error))
     moving = [index for index, length in enumerate(clips.lengths()) if length > options.frames]
     if not moving:
-        parser.error(f"data: no clip has more than the {options.frames} frames of --frames")
+        raise Refusal(f"data: no clip has more than the {options.frames} frames of --frames")
     chosen = np.linspace(0, len(moving) - 1, min(options.clips, len(moving))).round().astype(int)
     rows = [
         headroom(
@@ -124,6 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for index in tqdm([moving[place] for place in chosen], unit="clip")
     ]
     print(as_table(rows))
+
+
+main = Program("python -m motioncast.laboratory.headroom", HeadroomOptions, run, __doc__)
 
 
 if __name__ == "__main__":

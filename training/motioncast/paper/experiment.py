@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from motioncast.data.command_line import first_line
 from motioncast.evaluate.canvas import Canvas, Frames
-from motioncast.evaluate.sentences import first_line
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.paper.entrants import Entrant, EntrantsError
 from motioncast.paper.judge import Figures, Judge

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from motioncast.data.command_line import first_line
 from motioncast.data.keypoints import Tracks
-from motioncast.evaluate.sentences import first_line
 from motioncast.metrics.forecast import Setting, per_clip_errors
 from motioncast.paper.entrants import Entrant, EntrantsError
 from motioncast.paper.experiment import Values

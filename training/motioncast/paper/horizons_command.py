@@ -7,16 +7,16 @@ DIR gets horizons/README.md, horizons.csv, coverage.csv, tests.csv, per_clip.csv
 the figure.
 """
 
-import argparse
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 
-from motioncast.data.keypoints import Tracks, every_window, load_tracks
+from motioncast.data.command_line import Program, refusing
+from motioncast.data.keypoints import Part, Tracks, every_window, load_tracks
 from motioncast.evaluate.coverage import CoverageLine, coverage_lines, coverage_rows
 from motioncast.evaluate.markdown import table
 from motioncast.evaluate.provenance import provenance, sha256
@@ -26,7 +26,6 @@ from motioncast.evaluate.results import (
     write_json,
     write_records,
 )
-from motioncast.evaluate.sentences import first_line
 from motioncast.metrics.forecast import Setting
 from motioncast.paper.entrants import Entrant, kinds, load_entrants
 from motioncast.paper.experiment import Values
@@ -44,26 +43,38 @@ from motioncast.paper.style import look
 from motioncast.paper.summary import CONTENDER, FrameLine
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the comparison; what is wrong with its input is one sentence and exit code 2."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _parser()
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class HorizonOptions:
+    """Which predictors forecast which tracks, and how far."""
+
+    tracks: Annotated[Path, typer.Option(help="from `motioncast train tracks`")]
+    predictors: Annotated[Path, typer.Option(metavar="FOLDER", help="<kind>_<seed>.pt, var.pt")]
+    out: Annotated[Path, typer.Option(metavar="DIR", help="gets DIR/horizons")]
+    force: Annotated[bool, typer.Option("--force", help="replace earlier results there")] = False
+    part: Annotated[Part, typer.Option(help="of the clips")] = "all"
+    initialisations: Annotated[int | None, typer.Option(metavar="N", help="only the first N")] = (
+        None
+    )
+    observed: int = Setting().observed_frames
+    horizon: int = Setting().horizon_frames
+    stride: int = Setting().stride_frames
+    threads: int = 2
+
+
+def run(options: HorizonOptions, command: str) -> None:
+    """Runs the comparison; Refusal for what is wrong with its input."""
     torch.set_num_threads(options.threads)
     setting = Setting(options.observed, options.horizon, options.stride)
     folder = options.out / "horizons"
-    try:
+    with refusing(OSError, ValueError):
         check_replaceable(folder, options.force)
         tracks = load_tracks(options.tracks)
         entrants = load_entrants(options.predictors, options.initialisations)
         clips, notes = _long_enough(tracks, options.part, setting)
         errors = clip_errors(entrants, tracks, clips, setting)
         intervals = _intervals(entrants, tracks, clips, setting)
-    except (OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
 
     lines, verdicts = horizon_lines(errors), horizon_verdicts(errors)
-    command = shlex.join(["motioncast", "paper", "horizons", *arguments])
     page = as_page(lines, verdicts, intervals, setting, str(options.tracks), notes, command)
     with results_folder(folder, options.force) as unfinished:
         error_per_horizon(unfinished / "horizons", _curves(lines), "forecast_error")
@@ -229,25 +240,7 @@ def _clip_lines(
     ]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast paper horizons",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--tracks", type=Path, required=True, help="from `motioncast train tracks`")
-    parser.add_argument(
-        "--predictors", type=Path, required=True, metavar="FOLDER", help="<kind>_<seed>.pt, var.pt"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets DIR/horizons")
-    parser.add_argument("--force", action="store_true", help="replace earlier results there")
-    parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
-    parser.add_argument("--initialisations", type=int, metavar="N", help="only the first N")
-    parser.add_argument("--observed", type=int, default=Setting().observed_frames)
-    parser.add_argument("--horizon", type=int, default=Setting().horizon_frames)
-    parser.add_argument("--stride", type=int, default=Setting().stride_frames)
-    parser.add_argument("--threads", type=int, default=2)
-    return parser
+main = Program("motioncast paper horizons", HorizonOptions, run, __doc__)
 
 
 if __name__ == "__main__":

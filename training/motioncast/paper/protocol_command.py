@@ -7,20 +7,19 @@ DIR/<protocol>/ gets README.md with everything, summary.csv, per_frame.csv, per_
 per_initialisation.csv, tests.csv, results.json and the figures.
 """
 
-import argparse
-import shlex
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 
-from motioncast.data.arguments import add_data_arguments, open_data
+from motioncast.data.arguments import DataOptions, open_data
 from motioncast.data.clip_cache import ClipCache
-from motioncast.data.cut import CUTS, Cut, cut_clips, window_frames, window_tracks
+from motioncast.data.command_line import Program, refusing
+from motioncast.data.cut import Cut, cut_clips, window_frames, window_tracks
 from motioncast.data.keypoints import Tracks, cached_tracks
 from motioncast.evaluate.results import (
     check_replaceable,
@@ -28,7 +27,6 @@ from motioncast.evaluate.results import (
     write_json,
     write_records,
 )
-from motioncast.evaluate.sentences import first_line
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.paper.drawing import draw_findings
@@ -43,7 +41,7 @@ from motioncast.paper.latents import (
     load_vrnns,
 )
 from motioncast.paper.metrics.fvd import FEW_CLIPS, I3D, unavailable
-from motioncast.paper.protocols import MODES, PROTOCOLS, Mode, Protocol
+from motioncast.paper.protocols import MODES, PROTOCOLS, Mode, Protocol, ProtocolName
 from motioncast.paper.report import Findings, as_markdown
 from motioncast.paper.sections import image_section, keypoint_section
 from motioncast.paper.strips import strip_frames
@@ -74,27 +72,52 @@ class Prepared:
     notes: list[str]  # what is left out, and why
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the experiment; what is wrong with its input is one sentence and exit code 2."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _parser()
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class ProtocolOptions(DataOptions):
+    """Which protocol, on which videos, with which networks."""
+
+    protocol: Annotated[ProtocolName, typer.Argument()]
+    out: Annotated[Path, typer.Option(metavar="DIR", help="gets DIR/PROTOCOL")]
+    force: Annotated[bool, typer.Option("--force", help="replace earlier results there")] = False
+    mode: Literal["reconstruction", "transfer", "both"] = "both"
+    relative: Annotated[bool, typer.Option("--relative", help="transfer: relative motion")] = False
+    cut: Annotated[Cut, typer.Option(help="of videos into clips")] = "consecutive"
+    clips: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="only N of the clips, evenly spread")
+    ] = None
+    synthesis: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="checkpoint of stage 1 (default: shipped)")
+    ] = None
+    predictors: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="<kind>_<seed>.pt and var.pt (default: shipped)"),
+    ] = None
+    initialisations: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="only the first N of every kind")
+    ] = None
+    samples: Annotated[int, typer.Option(help="of the VRNN, for its diversity")] = 20
+    i3d: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TorchScript network, for FVD")
+    ] = None
+    seed: Annotated[int, typer.Option(help="of sources, samples and intervals")] = 0
+    threads: Annotated[int, typer.Option(min=1)] = 2
+
+
+def run(options: ProtocolOptions, command: str) -> None:
+    """Runs the experiment; Refusal for what is wrong with its input."""
     torch.set_num_threads(options.threads)
     folder = options.out / options.protocol
-    try:
+    with refusing(OSError, ValueError):
         check_replaceable(folder, options.force)
         prepared = prepare(options)
-    except (OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
     for note in prepared.notes:
         print(note)
-    command = shlex.join(["motioncast", "paper", *arguments])
     with results_folder(folder, options.force) as unfinished:
-        run(prepared, options, command, unfinished)
+        conduct(prepared, options, command, unfinished)
     print(f"{folder / 'README.md'}: the results")
 
 
-def prepare(options: argparse.Namespace) -> Prepared:
+def prepare(options: ProtocolOptions) -> Prepared:
     """Loads networks and clips and forecasts; raises OSError or ValueError saying what is wrong."""
     protocol = PROTOCOLS[options.protocol]
     shipped = SHIPPED / protocol.checkpoints
@@ -103,7 +126,7 @@ def prepare(options: argparse.Namespace) -> Prepared:
     model = load_motion_transfer(synthesis)
     entrants = load_entrants(predictors, options.initialisations)
     reason = unavailable(options.i3d, protocol.frames)
-    i3d = None if reason else I3D.load(options.i3d)
+    i3d = None if reason or options.i3d is None else I3D.load(options.i3d)
     cache = open_data(options, model.configuration.image_size)
     notes = [f"Left out, damaged: {name}." for name in cache.skipped]
     notes += _too_short(cache, protocol.frames)
@@ -150,7 +173,7 @@ def cut_for(
     )
 
 
-def run(prepared: Prepared, options: argparse.Namespace, command: str, folder: Path) -> None:
+def conduct(prepared: Prepared, options: ProtocolOptions, command: str, folder: Path) -> None:
     """Runs a prepared experiment and writes everything into the folder."""
     protocol, clips, entrants = prepared.protocol, prepared.clips, prepared.entrants
     mask, filled = protocol.mask(), prepared.filled
@@ -202,7 +225,7 @@ def run(prepared: Prepared, options: argparse.Namespace, command: str, folder: P
     write_records(folder / "tests.csv", Verdict, verdicts)
     write_per_clip(folder / "per_clip.csv", sections, clips.names)
     write_per_initialisation(folder / "per_initialisation.csv", sections)
-    content = as_json(findings, curves, results, entrants, prepared.synthesis, vars(options))
+    content = as_json(findings, curves, results, entrants, prepared.synthesis, asdict(options))
     write_json(folder / "results.json", content)
 
 
@@ -245,47 +268,7 @@ def _shipped(path: Path, option: str) -> Path:
     return path
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
-    return number
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast paper",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("protocol", choices=tuple(PROTOCOLS))
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets DIR/PROTOCOL")
-    parser.add_argument("--force", action="store_true", help="replace earlier results there")
-    add_data_arguments(parser)
-    group = parser.add_argument_group("experiment")
-    group.add_argument("--mode", choices=(*MODES, "both"), default="both")
-    group.add_argument("--relative", action="store_true", help="transfer: relative motion")
-    group.add_argument("--cut", choices=CUTS, default="consecutive", help="of videos into clips")
-    group.add_argument(
-        "--clips", type=_positive, metavar="N", help="only N of the clips, evenly spread"
-    )
-    group.add_argument(
-        "--synthesis", type=Path, metavar="FILE", help="checkpoint of stage 1 (default: shipped)"
-    )
-    group.add_argument(
-        "--predictors",
-        type=Path,
-        metavar="FOLDER",
-        help="<kind>_<seed>.pt and var.pt (default: shipped)",
-    )
-    group.add_argument(
-        "--initialisations", type=_positive, metavar="N", help="only the first N of every kind"
-    )
-    group.add_argument("--samples", type=int, default=20, help="of the VRNN, for its diversity")
-    group.add_argument("--i3d", type=Path, metavar="FILE", help="TorchScript network, for FVD")
-    group.add_argument("--seed", type=int, default=0, help="of sources, samples and intervals")
-    group.add_argument("--threads", type=_positive, default=2)
-    return parser
+main = Program("motioncast paper", ProtocolOptions, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ class Protocol:
         return horizons
 
 
+ProtocolName = Literal["m1", "m2", "bair"]
 PROTOCOLS = {
     known.name: known
     for known in (

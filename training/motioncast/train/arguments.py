@@ -1,28 +1,31 @@
 """The command line options that both stages of training share."""
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, Final, Literal
+
+import typer
 
 from motioncast.train.configuration import configuration_names
 from motioncast.train.settings import Precision
 
-DEFAULT_CONFIGURATION = "lite128"
+DEFAULT_CONFIGURATION: Final = "lite128"
 
 
-def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds --config, --out, --device and --precision."""
-    parser.add_argument(
-        "--config",
-        default=DEFAULT_CONFIGURATION,
-        metavar="NAME|FILE.toml",
-        help=f"{', '.join(configuration_names())}, or a file like those"
-        f" (default: {DEFAULT_CONFIGURATION})",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="checkpoints, log.jsonl and tensorboard; resumed"
-    )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
-        "--precision", choices=get_args(Precision), help="default: the configuration's, or auto"
-    )
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What is trained, where, and how it is computed."""
+
+    out: Annotated[Path, typer.Option(help="checkpoints, log.jsonl and tensorboard; resumed")]
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.toml",
+            help=f"{', '.join(configuration_names())}, or a file like those"
+            f" (default: {DEFAULT_CONFIGURATION})",
+        ),
+    ] = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Annotated[
+        Precision | None, typer.Option(help="default: the configuration's, or auto")
+    ] = None

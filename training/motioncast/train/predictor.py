@@ -1,6 +1,6 @@
 """Trains keypoint predictors on the tracks of the frozen detector.
 
-    python -m motioncast.train.predictor --config lite64_grid --data TRACKS.npz --out FOLDER
+    motioncast train predictor --config lite64_grid --data TRACKS.npz --out FOLDER
         [--predictor vrnn|gru|rnn|var] [--seed 0 | --seeds 0-4]
 
 A training leaves `predictor.pt`, the averaged weights that forecast the validation clips best, with
@@ -10,20 +10,23 @@ and the predictors as FOLDER/KIND_SEED.pt, where evaluation looks for them. The 
 autoregression has no seed: FOLDER/var.pt.
 """
 
-import argparse
 import math
 import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from statistics import mean
+from typing import Annotated
 
 import torch
+import typer
 from torch import Tensor
 from tqdm import tqdm
 
+from motioncast.data.command_line import Program, refusing
 from motioncast.data.keypoints import Tracks, TracksError, every_window, load_tracks
 from motioncast.metrics.forecast import Setting, forecast_error
 from motioncast.models.checkpoint import CheckpointError
@@ -31,7 +34,7 @@ from motioncast.models.predictors.checkpoint import load_predictor, save_predict
 from motioncast.models.predictors.gap_filling import free_running, hold
 from motioncast.models.predictors.recurrent import RecurrentPredictor
 from motioncast.models.predictors.registry import LEARNED, NETWORKS
-from motioncast.train.arguments import DEFAULT_CONFIGURATION, add_training_arguments
+from motioncast.train.arguments import DEFAULT_CONFIGURATION, TrainingOptions
 from motioncast.train.calibration import calibrate
 from motioncast.train.configuration import PredictorPlan, load_configuration, override_schedule
 from motioncast.train.fields import ConfigurationError
@@ -40,6 +43,8 @@ from motioncast.train.parallel import Processes, joined
 from motioncast.train.predictor_training import PredictorTraining
 from motioncast.train.resuming import resume
 from motioncast.train.var import fit_var
+
+Kind = StrEnum("Kind", {kind.upper(): kind for kind in LEARNED})  # type: ignore[misc]
 
 
 def train(
@@ -137,60 +142,59 @@ def relative_error(model: RecurrentPredictor, windows: Tensor, setting: Setting)
     return float(ratio.mean())
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains, or goes on training, one kind of predictor."""
-    parser = argparse.ArgumentParser(
-        prog="python -m motioncast.train.predictor",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_training_arguments(parser)
-    parser.set_defaults(config=None)
-    parser.add_argument("--predictor", choices=LEARNED, help="default: the configuration's")
-    parser.add_argument("--data", type=Path, required=True, help="from motioncast.data.keypoints")
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--batch-size", type=int, help="over all processes")
-    parser.add_argument("--learning-rate", type=float)
-    seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=int)
-    seeds.add_argument("--seeds", type=parse_seeds, metavar="0-4", help="one after the other")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class PredictorOptions(TrainingOptions):
+    """Which kind of predictor is trained on which tracks."""
 
+    predictor: Annotated[Kind | None, typer.Option(help="default: the configuration's")] = None
+    data: Annotated[Path, typer.Option(help="from `motioncast train tracks`")]
+    steps: int | None = None
+    batch_size: Annotated[int | None, typer.Option(help="over all processes")] = None
+    learning_rate: float | None = None
+    seed: int | None = None
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0-4", help="one after the other, instead of --seed")
+    ] = None
+    threads: int = 1
+
+
+def run(options: PredictorOptions, command: str) -> None:
+    """Trains, or goes on training, one kind of predictor; Refusal for what is wrong."""
     torch.set_num_threads(options.threads)
-    try:
+    with refusing(CheckpointError, ConfigurationError, FileNotFoundError, TracksError):
+        seeds = None if options.seeds is None else parse_seeds(options.seeds)
+        if seeds is not None and options.seed is not None:
+            raise ConfigurationError("command line: --seed and --seeds (expected one)")
         tracks = load_tracks(options.data)
         kind, plan = _plan(options, tracks)
         with joined(options.device) as processes:
             if kind not in NETWORKS:
                 _fit(tracks, options.out, processes)
-            elif options.seeds is None:
+            elif seeds is None:
                 _train(kind, plan, tracks, options.out, processes)
-            for seed in options.seeds or () if kind in NETWORKS else ():
+            for seed in seeds or () if kind in NETWORKS else ():
                 of_seed = replace(plan, schedule=replace(plan.schedule, seed=seed))
                 folder = options.out / f"{kind}_{seed}"
                 _train(kind, of_seed, tracks, folder, processes)
                 if processes.leads:
                     _copy(folder / "predictor.pt", options.out / f"{kind}_{seed}.pt")
-    except (CheckpointError, ConfigurationError, FileNotFoundError, TracksError) as error:
-        parser.error(str(error))
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Returns the seeds of "0-4" or "0,2,5"; argparse.ArgumentTypeError for anything else."""
+    """Returns the seeds of "0-4" or "0,2,5"; ConfigurationError for anything else."""
     if match := re.fullmatch(r"(\d+)-(\d+)", text):
         seeds = list(range(int(match[1]), int(match[2]) + 1))
     else:
         seeds = [int(one) for one in text.split(",")] if re.fullmatch(r"\d+(,\d+)*", text) else []
     if not seeds:
-        raise argparse.ArgumentTypeError(f"{text!r} names no seeds (expected 0-4 or 0,2,5)")
+        raise ConfigurationError(f"{text!r} names no seeds (expected 0-4 or 0,2,5)")
     return seeds
 
 
-def _plan(options: argparse.Namespace, tracks: Tracks) -> tuple[str, PredictorPlan]:
+def _plan(options: PredictorOptions, tracks: Tracks) -> tuple[str, PredictorPlan]:
     """Returns the kind of predictor and its plan, by configuration, options and tracks."""
     configuration = load_configuration(options.config or DEFAULT_CONFIGURATION)
-    kind = options.predictor or configuration.kind
+    kind = str(options.predictor or configuration.kind)
     plan = configuration.plans[kind]
     keypoints = tracks.keypoints.shape[1]
     if options.config is None:
@@ -241,6 +245,9 @@ def _copy(trained: Path, to: Path) -> None:
     unfinished = to.with_name(f".{to.name}.unfinished")
     shutil.copyfile(trained, unfinished)
     os.replace(unfinished, to)
+
+
+main = Program("motioncast train predictor", PredictorOptions, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,21 @@ folder, a training resumes where its last checkpoint was written. torchrun start
 GPUs.
 """
 
-import argparse
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
+from typing import Annotated, cast
 
 import torch
+import typer
 from tqdm import tqdm
 
-from motioncast.data.arguments import add_data_arguments, open_data
+from motioncast.data.arguments import DataOptions, open_data
 from motioncast.data.clip_cache import split_validation
+from motioncast.data.command_line import Program, refusing
 from motioncast.data.pairs import PairSampler, Pool
 from motioncast.data.sources import DataSource, clip_source, open_clips
 from motioncast.models.checkpoint import (
@@ -32,7 +34,7 @@ from motioncast.models.checkpoint import (
 from motioncast.models.configurations import Configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.adversarial import AdversarialTraining
-from motioncast.train.arguments import add_training_arguments
+from motioncast.train.arguments import DEFAULT_CONFIGURATION, TrainingOptions
 from motioncast.train.configuration import (
     LENGTHS,
     TrainingConfiguration,
@@ -128,17 +130,54 @@ def _checkpoint(
         journal.image(training.step, "source driving output warped", seen.picture())
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parses the command line and trains; what is wrong is one sentence and exit code 2."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class SynthesisOptions(TrainingOptions, DataOptions):
+    """What is trained on what, and for how long."""
+
+    steps: int | None = None
+    minutes: float | None = None
+    epochs: Annotated[float | None, typer.Option(help="of one sample per clip")] = None
+    batch_size: Annotated[int | None, typer.Option(help="over all processes")] = None
+    learning_rate: float | None = None
+    freeze_detector: Annotated[float | None, typer.Option(help="share of the training, 0 to 1")] = (
+        None
+    )
+    freeze_statistics: Annotated[
+        float | None, typer.Option(help="share of the training, 0 to 1")
+    ] = None
+    seed: int | None = None
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="CHECKPOINT",
+            help="start from these weights instead of random ones",
+        ),
+    ] = None
+    also: Annotated[  # pairs of words
+        list[str],
+        typer.Option(
+            metavar="FOLDER SHARE",
+            help="draw this share of the samples from further videos, or photographs (repeatable)",
+        ),
+    ] = field(default_factory=list)
+    rooms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="videos or photographs, whose pictures some people are put before",
+        ),
+    ] = None
+    threads: int = field(default_factory=torch.get_num_threads)
+
+
+def run(options: SynthesisOptions, command: str) -> None:
+    """Trains; Refusal for what is wrong with the options or the files they name."""
     torch.set_num_threads(options.threads)
-    try:
+    with refusing(ConfigurationError, CheckpointError, FileNotFoundError):
         plan = _plan(options)
         with joined(options.device) as processes:
             _train(plan, options, processes)
-    except (ConfigurationError, CheckpointError, FileNotFoundError) as error:
-        parser.error(str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +195,13 @@ class _Plan:
         return 1 - sum(share for _, share in self.further)
 
 
-def _plan(options: argparse.Namespace) -> _Plan:
+def _plan(options: SynthesisOptions) -> _Plan:
     """Returns the plan; raises what `main` says in a sentence."""
     frozen = ("freeze_detector", "freeze_statistics")
     wanted = (*LENGTHS, "batch_size", "learning_rate", *frozen, "seed", "precision")
-    chosen = load_configuration(options.config)
+    if sum(getattr(options, length) is not None for length in LENGTHS) > 1:
+        raise ConfigurationError("command line: --steps, --minutes, --epochs (expected one)")
+    chosen = load_configuration(options.config or DEFAULT_CONFIGURATION)
     settings = override(chosen.synthesis, {name: getattr(options, name) for name in wanted})
     if all(getattr(settings, length) is None for length in LENGTHS):
         raise ConfigurationError("command line: no length (expected --steps or --minutes)")
@@ -173,7 +214,10 @@ def _plan(options: argparse.Namespace) -> _Plan:
             raise ConfigurationError(
                 f"{chosen.name}: fixes the {what} from the start (expected --from CHECKPOINT)"
             )
-    further = [(Path(folder), share_of(text)) for folder, text in options.also]
+    further = [
+        (Path(folder), share_of(text))
+        for folder, text in cast("list[tuple[str, str]]", options.also)
+    ]
     plan = _Plan(chosen, settings, start, further)
     if plan.own_share <= 0:
         raise ConfigurationError("--also: the shares leave nothing for --data")
@@ -183,7 +227,7 @@ def _plan(options: argparse.Namespace) -> _Plan:
     return plan
 
 
-def _train(plan: _Plan, options: argparse.Namespace, processes: Processes) -> None:
+def _train(plan: _Plan, options: SynthesisOptions, processes: Processes) -> None:
     network = plan.chosen.network
     with processes.leader_first():
         cache = open_data(options, network.image_size)
@@ -213,44 +257,6 @@ def _train(plan: _Plan, options: argparse.Namespace, processes: Processes) -> No
     )
     watched = held_out_pairs(cache, held_out) if held_out else None
     train(training, sampler, options.out, held_out=watched)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Train keypoint detector and synthesis network.")
-    add_training_arguments(parser)
-    add_data_arguments(parser)
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int)
-    length.add_argument("--minutes", type=float)
-    length.add_argument("--epochs", type=float, help="of one sample per clip")
-    parser.add_argument("--batch-size", type=int, help="over all processes")
-    parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--freeze-detector", type=float, help="share of the training, 0 to 1")
-    parser.add_argument("--freeze-statistics", type=float, help="share of the training, 0 to 1")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument(
-        "--from",
-        dest="start",
-        type=Path,
-        metavar="CHECKPOINT",
-        help="start from these weights instead of random ones",
-    )
-    parser.add_argument(
-        "--also",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("FOLDER", "SHARE"),
-        help="draw this share of the samples from further videos, or photographs (repeatable)",
-    )
-    parser.add_argument(
-        "--rooms",
-        type=Path,
-        metavar="FOLDER",
-        help="videos or photographs, whose pictures some people are put before",
-    )
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    return parser
 
 
 def in_steps(settings: SynthesisSettings, clips: int) -> SynthesisSettings:
@@ -299,6 +305,9 @@ def new_training(
         return LiteAdversarialTraining(model, settings, processes)
     assert isinstance(settings, TrainingSettings)
     return ReconstructionTraining(model, settings, processes)
+
+
+main = Program("motioncast train synthesis", SynthesisOptions, run, __doc__, pairs=("also",))
 
 
 if __name__ == "__main__":
