@@ -30,6 +30,14 @@ from motioncast.data.command_line import Program
 EVERY: Final = list(chain.from_iterable(map(commands, PAGES)))
 RUN: Final = ("README.md", "docs/cli.md", "docs/framing.md", "docs/training.md")
 
+# Of the other pages those commands that take seconds; a training or an export takes minutes.
+QUICK: Final = {
+    "docs/data.md": "train tracks .*videos/train",
+    "docs/evaluate.md": "evaluate keypoints|train tracks",
+    "docs/export.md": "models operators",
+    "docs/model_cards/lite128.md": "stream arm.mp4",
+}
+
 # What the pages in RUN print and no test runs, and why.
 LEFT_OUT: Final = {
     r"serve .*(triton|gpu)": "needs the real Triton, or a machine with a GPU",
@@ -115,13 +123,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(clip, folder / "me.mp4")
         with read_video(clip, None) as video:
             pictures = list(islice(video.frames, 40))
-    for name in ("talk.mp4", *(f"{part}/{n}.mp4" for part in SETS for n in range(3))):
+    for name in ("talk.mp4", "arm.mp4", *(f"{part}/{n}.mp4" for part in SETS for n in range(3))):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         with write_video(folder / name, 25) as writer:
             for picture in pictures[::2] if name == "talk.mp4" else pictures:
                 writer.write(picture)
     for name in ("face", "portrait", "calm", "laughing", "aside"):
         PIL.Image.fromarray(pictures[0]).save(folder / f"{name}.png")
+    shutil.copy(ROOT / "training/checkpoints/lite128_synthesis.pt", folder / "synthesis.pt")
+    for name in ("lite128_keypoint", "lite128_predictor", "lite128_synthesis"):
+        shutil.copytree(ROOT / "model_repository" / name, folder / "model_repository" / name)
     return folder
 
 
@@ -148,25 +159,37 @@ def target() -> Iterator[str]:
 def test_the_commands_of_a_page_run(page: str, workspace: Path, target: str) -> None:
     for left in ("out", "runs"):  # by the page before
         shutil.rmtree(workspace / left, ignore_errors=True)
-    own_models = {**os.environ, "MOTIONCAST_USER_MODELS": str(workspace / "out" / "models")}
     ran = 0
     for command in commands(ROOT / page):
         if command.text == "motioncast serve" or _reason(command):
             continue
-        words = [sys.executable, "-m", "motioncast.cli.main", *_shortened(command)[1:]]
-        words = [re.sub(r"^(localhost|server):50050$", target, word) for word in words]
-        ended = subprocess.run(
-            words,
-            cwd=workspace,
-            env=own_models,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+        _run(command, workspace, target)
         ran += 1
     assert ran
+
+
+@pytest.mark.parametrize("page", QUICK)
+def test_the_quick_commands_of_other_pages_run(page: str, workspace: Path, target: str) -> None:
+    quick = [one for one in commands(ROOT / page) if re.search(QUICK[page], one.text)]
+    assert quick
+    for command in quick:
+        _run(command, workspace, target)
+
+
+def _run(command: Command, workspace: Path, target: str) -> None:
+    own_models = {**os.environ, "MOTIONCAST_USER_MODELS": str(workspace / "out" / "models")}
+    words = [sys.executable, "-m", "motioncast.cli.main", *_shortened(command)[1:]]
+    words = [re.sub(r"^(localhost|server):50050$", target, word) for word in words]
+    ended = subprocess.run(
+        words,
+        cwd=workspace,
+        env=own_models,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
 
 
 def _reason(command: Command) -> str | None:
