@@ -6,6 +6,7 @@ A class of settings has sections, and a section has keys. A file gives `key = va
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -16,6 +17,8 @@ from typing import Any, Final, get_args, get_type_hints
 
 PREFIX: Final = "MOTIONCAST_"
 _WORDS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+# Kubernetes sets MOTIONCAST_TRITON_SERVICE_HOST and the like for a service called motioncast-triton.
+_SERVICE_LINK: Final = re.compile(r"service_(host|port.*)|port(_\d+_(tcp|udp)(_.*)?)?")
 _KINDS: Final = {
     bool: "true or false",
     int: "a whole number",
@@ -68,7 +71,9 @@ def from_file(path: Path, sections: Mapping[str, Any]) -> dict[str, Any]:
 def from_environment(
     variables: Mapping[str, str], sections: Mapping[str, Any], others: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Reads settings from the environment; an empty variable says nothing.
+    """Reads settings from the environment; an empty variable counts as not set.
+
+    Variables that Kubernetes adds for services of similar names are ignored.
 
     Args:
         variables: The environment.
@@ -86,6 +91,8 @@ def from_environment(
             if not variable.startswith(start) or variable in others or not text:
                 continue
             key = variable.removeprefix(start).lower()
+            if key not in kinds and _SERVICE_LINK.fullmatch(key):
+                continue
             if key not in kinds:
                 known = [f"{start}{one.upper()}" for one in kinds]
                 raise SettingsError(_unknown(variable, known))

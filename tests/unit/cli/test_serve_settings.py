@@ -122,3 +122,13 @@ def test_other_variables_and_empty_ones_say_nothing() -> None:
     }
     found = from_environment(variables, SECTIONS, ["MOTIONCAST_TRITON_SECRET"])
     assert found == {"sessions_maximum": 8}
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_setting() -> None:
+    variables = {
+        "MOTIONCAST_TRITON_SERVICE_HOST": "10.0.0.7",
+        "MOTIONCAST_TRITON_SERVICE_PORT_GRPC": "8001",
+        "MOTIONCAST_TRITON_PORT": "tcp://10.0.0.7:8001",
+        "MOTIONCAST_TRITON_PORT_8001_TCP_ADDR": "10.0.0.7",
+    }
+    assert from_environment(variables, SECTIONS) == {}
