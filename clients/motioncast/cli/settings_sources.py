@@ -17,7 +17,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 PREFIX: Final = "MOTIONCAST_"
 _WORDS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-# Kubernetes sets MOTIONCAST_TRITON_SERVICE_HOST and the like for a service called motioncast-triton.
+# Kubernetes sets MOTIONCAST_TRITON_SERVICE_HOST and the like for a service motioncast-triton.
 _SERVICE_LINK: Final = re.compile(r"service_(host|port.*)|port(_\d+_(tcp|udp)(_.*)?)?")
 _KINDS: Final = {
     bool: "true or false",
