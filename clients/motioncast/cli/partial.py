@@ -1,6 +1,7 @@
 """Writes what had arrived of a session that broke off, and why it ended.
 
-The files are those of a whole result without report.html; whoever reads report.json finds `ended`.
+The files are those of a whole result; report.html says that it is a part, and whoever reads
+report.json finds `ended`.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
     return template.render(
         report=report,
         forecast_share=(report.frames.predicted + report.frames.concealed) / total,
-        video_data=_video_data(video),
-        strip_data=_jpeg_data(strip),
+        video_data=video_data(video),
+        strip_data=jpeg_data(strip),
         runs=_runs(frames),
         origin_keys=[
             {
@@ -58,9 +58,9 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
         ],
         bit_rate=bit_rate(report.bits_per_second),
         crop_range=_crop_range(frames),
-        qualities=_qualities(report.quality),
+        qualities=quality_rows(report.quality),
         motions=motion_rows(report.motion),
-        quality_charts=[] if report.quality.reason else _quality_charts(frames),
+        quality_charts=[] if report.quality.reason else quality_charts(frames),
         baseline_colour=_BASELINE_COLOUR,
         byte_bars=_byte_bars(report),
         sent_sentence=sent_sentence(report),
@@ -120,7 +120,8 @@ def _runs(frames: tuple[FrameRecord, ...]) -> list[_Run]:
     return runs
 
 
-def _qualities(quality: QualityReport) -> list[tuple[str, object]]:
+def quality_rows(quality: QualityReport) -> list[tuple[str, object]]:
+    """Returns the rows of the table of quality: a name and means, where there are frames."""
     rows = {
         "observed": quality.observed,
         "predicted": quality.predicted,
@@ -130,7 +131,8 @@ def _qualities(quality: QualityReport) -> list[tuple[str, object]]:
     return [(name, mean) for name, mean in rows.items() if mean is not None]
 
 
-def _quality_charts(frames: tuple[FrameRecord, ...]) -> list[str]:
+def quality_charts(frames: tuple[FrameRecord, ...]) -> list[str]:
+    """Returns the curves of PSNR and SSIM over the frames, as SVG."""
     dots = [css(ORIGIN_COLOURS[frame.origin]) for frame in frames]
     charts = []
     for measure, label in (("psnr_db", "PSNR, dB"), ("ssim", "SSIM")):
@@ -162,7 +164,8 @@ def _byte_bars(report: Report) -> list[_Bar]:
     return [_Bar(name, f"{size:,} bytes", 100 * size / largest) for name, size in rows.items()]
 
 
-def _jpeg_data(picture: NDArray[np.uint8]) -> str:
+def jpeg_data(picture: NDArray[np.uint8]) -> str:
+    """Returns a picture (H, W, 3) as a data URL."""
     image = Image.fromarray(picture)
     image.thumbnail((MAX_STRIP_PIXELS, MAX_STRIP_PIXELS), Image.Resampling.LANCZOS)
     file = io.BytesIO()
@@ -170,7 +173,8 @@ def _jpeg_data(picture: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _video_data(video: Path) -> str | None:
+def video_data(video: Path) -> str | None:
+    """Returns a video as a data URL; None where it is too large for a page."""
     if video.stat().st_size > MAX_EMBEDDED_VIDEO_BYTES:
         return None
     return "data:video/mp4;base64," + base64.b64encode(video.read_bytes()).decode()

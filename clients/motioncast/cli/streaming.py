@@ -15,6 +15,7 @@ from motioncast.cli.job import FULL_PICTURE, StreamJob
 from motioncast.cli.motion import Motion, compared_frames, measure_motion
 from motioncast.cli.output import whole_folder, write_json
 from motioncast.cli.partial import Ended, partial_report
+from motioncast.cli.partial_page import render_partial_page
 from motioncast.cli.passing import Passed, pass_through
 from motioncast.cli.progress import Stages
 from motioncast.cli.render import Rendering, render
@@ -112,8 +113,9 @@ def _write_partial(
     picture_size: tuple[int, int],
     folder: Path,
 ) -> None:
+    configuration = configuration_of(job, passed, picture_size)
     report = partial_report(
-        configuration_of(job, passed, picture_size),
+        configuration,
         Versions.here(passed.server),
         passed.cast.frames,
         rendering.frames,
@@ -122,3 +124,7 @@ def _write_partial(
         ended,
     )
     write_json(folder / "report.json", report)
+    page = render_partial_page(
+        configuration, ended, rendering.frames, rendering.strip, folder / "comparison.mp4"
+    )
+    (folder / "report.html").write_text(page, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import signal
@@ -76,7 +77,12 @@ def test_a_server_that_is_killed_leaves_what_had_come(
     with av.open(tmp_path / "result.mp4") as container:
         assert sum(1 for _ in container.decode(video=0)) == ended["received"]
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"comparison.mp4", "comparison.png", "report.json", "result.mp4"}
+    names -= {"report.json", "report.html"}
+    assert names == {"comparison.mp4", "comparison.png", "result.mp4"}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"A part: {ended['received']} of {LENGTH} frames." in page
+    assert html.escape(ended["reason"], quote=False) in page.replace("&#39;", "'")
+    assert page.count("data:video/mp4;base64,") == 1
 
 
 def test_whole_results_are_not_replaced_by_a_part(
