@@ -131,8 +131,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("face", "portrait", "calm", "laughing", "aside"):
         PIL.Image.fromarray(pictures[0]).save(folder / f"{name}.png")
     shutil.copy(ROOT / "training/checkpoints/lite128_synthesis.pt", folder / "synthesis.pt")
-    for name in ("lite128_keypoint", "lite128_predictor", "lite128_synthesis"):
-        shutil.copytree(ROOT / "model_repository" / name, folder / "model_repository" / name)
+    for model in (ROOT / "model_repository").glob("face256_*"):
+        shutil.copytree(model, folder / "model_repository" / model.name)
     return folder
 
 
