@@ -4,12 +4,12 @@
 
 A `motioncast serve` of its own, an attacker and a prober in processes of their own, and correct
 sessions of the bundled clip. For every attack: the server's peak memory beyond what it had, the
-bytes sent, the slowest answer of `Health/Check`, the sessions' time over their time alone (the
-median of five each, for as long as the attack goes on), the server's share of a processor beyond
-what a session takes, and whether all pictures are those that a session has alone. The attacker
-shares the machine, at a low priority, so that what is measured is what it costs the server. Ends
-with 1 where a bound is broken: 4 times the bytes sent plus 64 MiB, 0.25 s, 1.5 times, the same
-pictures.
+bytes sent, the slowest answer of `Health/Check` without it and beside it, the sessions' time over
+their time alone (the median of five each, for as long as the attack goes on), the server's share
+of a processor without and beside it, and whether all pictures are those that a session has alone.
+The attacker shares the machine, at a low priority, so that what is measured is what it costs the
+server. Ends with 1 where a bound is broken: 4 times the bytes sent plus 64 MiB, 0.25 s, 1.5 times,
+the same pictures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 import numpy as np
@@ -46,6 +46,7 @@ from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 
 CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
 MIB: Final = 2**20
+Sessions: TypeAlias = tuple[float, float, set[str]]  # seconds, the server's share, pictures
 SLACK_BYTES, PER_BYTE, HEALTH_SECONDS, SLOWER = 64 * MIB, 4, 0.25, 1.5
 SESSIONS: Final = 5  # of which the median counts
 SECONDS: Final = 3.0  # that an attack lasts at least
@@ -218,7 +219,7 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def sessions(server: int, target: str, frames: list[Any]) -> tuple[float, float, set[str]]:
+def sessions(server: int, target: str, frames: list[Any]) -> Sessions:
     """Returns the median of several sessions' seconds, the server's for all, and their pictures."""
     began, processor = time.monotonic(), processor_seconds(server)
     seconds: list[float] = []
@@ -243,18 +244,27 @@ def session(target: str, frames: list[Any]) -> tuple[float, str]:
     return time.perf_counter() - start, digest.hexdigest()
 
 
+def probed(target: str, measured: Callable[[], Sessions]) -> tuple[Sessions, float]:
+    """Returns what is measured, and the slowest answer of health meanwhile, in seconds."""
+    with process(str(Path(__file__)), "--probe", target) as prober:
+        prober.stdout.readline()  # type: ignore[union-attr]
+        result = measured()
+        return result, float(prober.communicate()[0])
+
+
 def measure(name: str, server: subprocess.Popen[str], target: str, frames: list[Any]) -> bool:
     """Prints what an attack costs; returns whether all bounds hold."""
     script = str(Path(__file__))
-    with process(script, "--probe", target) as prober:
-        prober.stdout.readline()  # type: ignore[union-attr]
-        alone, share_alone, expected = sessions(server.pid, target, frames)
-        before = peak_bytes(server.pid, anew=True)
-        with process(script, "--attack", name, target) as attacker:
-            attacker.stdout.readline()  # type: ignore[union-attr]
-            beside, share, got = sessions(server.pid, target, frames)
-            sent = int(attacker.communicate()[0] or 0)
-        slowest = float(prober.communicate()[0])
+    (alone, share_alone, expected), calm = probed(
+        target, partial(sessions, server.pid, target, frames)
+    )
+    before = peak_bytes(server.pid, anew=True)
+    with process(script, "--attack", name, target) as attacker:
+        attacker.stdout.readline()  # type: ignore[union-attr]
+        (beside, share, got), slowest = probed(
+            target, partial(sessions, server.pid, target, frames)
+        )
+        sent = int(attacker.communicate()[0] or 0)
     grown = peak_bytes(server.pid) - before
     held = [
         grown <= PER_BYTE * sent + SLACK_BYTES,
@@ -262,8 +272,8 @@ def measure(name: str, server: subprocess.Popen[str], target: str, frames: list[
         beside <= SLOWER * alone,
         got == expected,
     ]
-    figures = f"{sent / MIB:9.2f} {grown / MIB:9.1f} {1000 * slowest:9.0f} {beside / alone:9.2f}"
-    figures += f" {share_alone:5.2f} {share:5.2f}"
+    figures = f"{sent / MIB:9.2f} {grown / MIB:9.1f} {1000 * calm:5.0f} {1000 * slowest:4.0f}"
+    figures += f" {beside / alone:9.2f} {share_alone:5.2f} {share:5.2f}"
     pictures, broken = "same" if held[3] else "OTHER", "" if all(held) else "BROKEN"
     print(f"{name:17}{figures}  {pictures:8} {broken}", flush=True)
     return all(held)

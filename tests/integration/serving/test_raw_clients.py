@@ -124,18 +124,18 @@ async def test_answers_that_nobody_reads_are_not_kept_for_ever(kind: int) -> Non
         assert await is_served(served)
 
 
-async def test_metadata_beyond_the_limit_is_refused() -> None:
-    def attack(address: str) -> bytes:
-        with RawHttp2(address) as client:
-            # Just within a frame; a field counts for 32 bytes more than it has (RFC 9113, 10.5.1).
-            fields = [(b"x%d" % number, MAX_METADATA_BYTES // 32 * b"a") for number in range(62)]
-            stream = client.call(CHECK, *fields)
-            return client.wait_for(raw_http2.HEADERS, stream, flags=raw_http2.END_STREAM).payload
+async def test_metadata_without_an_end_is_nobody_elses_matter() -> None:
+    def attack(address: str) -> None:
+        with RawHttp2(address) as client, suppress(OSError):
+            stream = client.next_stream
+            client.open_headers(raw_http2.call_headers(CHECK))
+            more = raw_http2.field(b"x", MAX_METADATA_BYTES // 8 * b"a") * 14  # each in a frame
+            for _ in range(100):
+                client.send(frame(raw_http2.CONTINUATION, 0, stream, more))
 
     async with serving() as served:
-        ended = await asyncio.to_thread(attack, served.server.address)
+        await asyncio.to_thread(attack, served.server.address)
         assert await is_served(served)
-    assert b"grpc-status\x018" in ended  # RESOURCE_EXHAUSTED
 
 
 def at_most(calls_per_second: float) -> tuple[Registration, ...]:
