@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from motioncast.evaluate.canvas import Frames, as_images
-from motioncast.metrics.keypoints import average_keypoint_distance
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.quality.pixels import ROUNDING_PSNR_DB, mse, planes, psnr, ssim_and_ms_ssim
+from motioncast.paper.measures import IMAGE_MEASURES, Comparison
+from motioncast.quality.pixels import planes
 
 Figures = dict[str, npt.NDArray[np.float64]]  # by measure (see measures.py), (T,) each
 
@@ -30,17 +30,13 @@ class Judge:
     def measure(self, frames: Frames, indices: npt.NDArray[np.int64] | None = None) -> Figures:
         """Measures frames (T, S, S, 3); `indices` (T,) says which of the clip's they should be."""
         chosen = np.arange(len(self.reference)) if indices is None else indices
-        made, true = planes(frames), self.reference[chosen]
-        ssim, ms_ssim, _ = ssim_and_ms_ssim(made, true)
-        keypoints, size = self.keypoints[torch.from_numpy(chosen)], frames.shape[1]
-        akd = average_keypoint_distance(self._detect(frames), keypoints, size)
-        return {
-            "mse": mse(made, true),
-            "psnr": psnr(made, true).clip(max=ROUNDING_PSNR_DB),
-            "ssim": ssim,
-            "ms_ssim": ms_ssim,
-            "akd": akd.double().numpy(),
-        }
+        pair = Comparison(
+            made=planes(frames),
+            true=self.reference[chosen],
+            found=self._detect(frames),
+            keypoints=self.keypoints[torch.from_numpy(chosen)],
+        )
+        return {one.name: one.of(pair) for one in IMAGE_MEASURES if one.of is not None}
 
     @torch.inference_mode()
     def _detect(self, frames: Frames) -> Tensor:

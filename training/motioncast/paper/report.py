@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from motioncast.evaluate.markdown import table
 from motioncast.paper.latents import LatentFigures, LatentPathPicture
-from motioncast.paper.measures import MEASURES
+from motioncast.paper.measures import IMAGE_MEASURES, MEASURES
 from motioncast.paper.protocols import Protocol
 from motioncast.paper.style import look
 from motioncast.paper.summary import CONTENDER, Line, Section, Verdict
@@ -16,7 +16,8 @@ HEADINGS = {
     "reconstruction": "Reconstruction",
     "transfer": "Transfer",
 }
-SIDE_MEASURES = ("psnr", "ssim", "ms_ssim", "akd")  # their tests say the same as that of the MSE
+# Their tests say the same as that of the MSE.
+SIDE_MEASURES = tuple(one.name for one in IMAGE_MEASURES if one.name != "mse")
 EXPLANATIONS = {
     "keypoints": "Forecast keypoints against those that the detector sees; no image is involved.",
     "reconstruction": "The source is the clip's own first frame; judged against the clip itself.",
