@@ -50,11 +50,12 @@ class LandmarkLoss(nn.Module):
             found = self._points(region.cut(images))
             first, second = (MESH.index(corner) for corner in EYES)
             eyes = (wanted[:, first] - wanted[:, second]).norm(dim=-1).clamp(min=1.0)  # (N,)
-            apart = (found - wanted).abs().sum(dim=-1) @ self.weights
+            apart: Tensor = (found - wanted).abs().sum(dim=-1) @ self.weights
             for upper, lower, weight in OPENINGS:
                 off = _opening(found, upper, lower) - _opening(wanted, upper, lower)
                 apart = apart + weight * off.abs()
-            return (apart / eyes * keypoints[..., 2].mean(dim=1)).mean()
+            loss: Tensor = (apart / eyes * keypoints[..., 2].mean(dim=1)).mean()
+            return loss
 
     def _points(self, crops: Tensor) -> Tensor:
         mesh: Mesh = self.mesh(channels_last(crops))
@@ -64,7 +65,8 @@ class LandmarkLoss(nn.Module):
 def _opening(points: Tensor, upper: int, lower: int) -> Tensor:
     """Returns how far two points (N, 70, 2) of the mesh are apart, (N,)."""
     pair = points[:, MESH.index(upper)] - points[:, MESH.index(lower)]
-    return (pair.square().sum(dim=-1) + 1e-6).sqrt()
+    apart: Tensor = (pair.square().sum(dim=-1) + 1e-6).sqrt()
+    return apart
 
 
 def region_of(points: Tensor) -> FaceRegion:
