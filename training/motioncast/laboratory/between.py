@@ -1,0 +1,64 @@
+"""Weights between those of two checkpoints that one training parted from the other.
+
+    python -m motioncast.laboratory.between --first A.pt --second B.pt --share .65 --out C.pt
+
+    weights = (1 - share) first + share second
+
+Where one checkpoint was trained on from the other, networks in between are often better on people
+that neither has seen (Wortsman et al. 2022, "Model soups"); choose the share on validation clips.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from motioncast.data.command_line import Program, refusing
+from motioncast.models.checkpoint import (
+    CheckpointError,
+    load_motion_transfer,
+    save_motion_transfer,
+)
+from motioncast.models.motion_transfer import MotionTransfer
+
+
+def between(first: MotionTransfer, second: MotionTransfer, share: float) -> MotionTransfer:
+    """Returns networks with a share of 0 to 1 of the second's weights; it changes the first ones.
+
+    What is no number with a fraction, as the count of batches, is the first's. Raises
+    CheckpointError for networks of two configurations.
+    """
+    names = first.configuration.name, second.configuration.name
+    if names[0] != names[1]:
+        raise CheckpointError(f"the checkpoints are of {names[0]} and {names[1]} (expected one)")
+    others = second.state_dict()
+    with torch.no_grad():
+        for name, value in first.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(others[name], share)
+    return first
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetweenOptions:
+    """Two checkpoints, and where between them."""
+
+    first: Annotated[Path, typer.Option(metavar="FILE", help="a checkpoint of stage 1")]
+    second: Annotated[Path, typer.Option(metavar="FILE", help="one of the same configuration")]
+    share: Annotated[float, typer.Option(min=0, max=1, help="of the second")] = 0.5
+    out: Annotated[Path, typer.Option(metavar="FILE", help="gets the weights")]
+
+
+def run(options: BetweenOptions, command: str) -> None:
+    """Writes the weights between; Refusal for what is no checkpoint."""
+    with refusing(CheckpointError, OSError):
+        first, second = (load_motion_transfer(path) for path in (options.first, options.second))
+        save_motion_transfer(between(first, second, options.share), options.out)
+
+
+main = Program("motioncast.laboratory.between", BetweenOptions, run, __doc__)
+
+if __name__ == "__main__":
+    main()
