@@ -102,6 +102,11 @@ TABLES: Final[Mapping[str, Drawing]] = {
             Row(("", "", "1:1"), "quality_face256_people_test", "face256", "1:1"),
             Row(("", "", "5:5"), "quality_face256_people_test", "face256", "5:5"),
             Row(
+                ("", "face256, measured at 128x128", ALL),
+                "quality_face256_people_test_at_128",
+                "face256",
+            ),
+            Row(
                 ("", "lite128, framed too, at 128x128", ALL),
                 "quality_lite128_people_test",
                 "lite128",

@@ -9,7 +9,7 @@ from typing import Final
 from motioncast.cli.cast import CastOptions
 from motioncast.cli.failures import CommandError
 from motioncast.client import Mode
-from motioncast.client.options import StreamOptions, encode_config
+from motioncast.client.options import encode_config
 from motioncast.media import shown
 
 RESULTS: Final = (
@@ -24,15 +24,7 @@ RESULTS: Final = (
 
 def check_options(options: CastOptions, *, transfer: bool, limit: int | None) -> None:
     """Raises InvalidRequestError or CommandError for an option that no session could have."""
-    wanted = StreamOptions(
-        observed=options.observed,
-        predicted=options.predicted,
-        model=options.model,
-        relative_motion=options.relative_motion,
-        seed=options.seed,
-        frame=options.frame.value,
-    )
-    encode_config(wanted, Mode.TRANSFER if transfer else Mode.RECONSTRUCTION)
+    encode_config(options.asked, Mode.TRANSFER if transfer else Mode.RECONSTRUCTION)
     if limit is not None and limit < 1:
         raise CommandError(f"limit: {limit} is below 1")
     if options.timeout is not None and not options.timeout > 0:

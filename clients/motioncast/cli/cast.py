@@ -54,6 +54,18 @@ class CastOptions:
         """M:N."""
         return Pattern(self.observed, self.predicted)
 
+    @property
+    def asked(self) -> StreamOptions:
+        """What a session of pictures is asked for."""
+        return StreamOptions(
+            observed=self.observed,
+            predicted=self.predicted,
+            model=self.model,
+            relative_motion=self.relative_motion,
+            seed=self.seed,
+            frame=self.frame.value,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CastFrame:
@@ -201,15 +213,10 @@ def _open(
 ) -> tuple[Stream, list[float]]:
     """Returns the stream and the list that the times of taking frames are written to."""
     source, detector, framing = given.source, given.detector, given.framing
-    config = StreamOptions(
-        observed=options.observed,
-        predicted=options.predicted,
-        model=options.model,
-        relative_motion=options.relative_motion,
-        seed=options.seed,
-        frame_rate=frame_rate,
-        frame=options.frame.value if detector is None else "off",
-    )
+    config = options.asked
+    config["frame_rate"] = frame_rate
+    if detector is not None:
+        config["frame"] = "off"  # what is sent was framed here
     interval = 1 / frame_rate if options.real_time else 0.0
     if detector is None:
         frames = _Feed(len(video), lambda index: [video[index]], interval)

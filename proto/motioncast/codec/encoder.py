@@ -46,6 +46,10 @@ class KeypointEncoder:
         self._memory = Memory(tables.keypoints)
         self._last = -1
 
+    def __contains__(self, index: int) -> bool:
+        """Whether a frame is known, and may be referred to."""
+        return index in self._memory
+
     def set_source(self, source: int, keypoints: NDArray[np.float32]) -> None:
         """Takes the keypoints (K, 3) of source 0 to 3, as the decoder does before the next packet.
 

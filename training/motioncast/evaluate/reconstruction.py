@@ -140,7 +140,8 @@ class Original:
             return whole
         count, channels, side = whole.shape[:3]
         cells = whole.reshape(count, channels, side // factor, factor, side // factor, factor)
-        return cells.mean(axis=(3, 5), dtype=whole.dtype)
+        reduced: Planes = cells.mean(axis=(3, 5), dtype=whole.dtype)
+        return reduced
 
     def judge(self, frames: Planes, indices: Sequence[int]) -> "FrameFigures":
         """Measures frames (F, 3, s, s) that should be those of the indices (F,)."""
@@ -211,9 +212,7 @@ def summaries(clips: Sequence[ClipQuality]) -> list[Quality]:
     for networks, pattern in dict.fromkeys((clip.networks, clip.pattern) for clip in clips):
         chosen = [clip for clip in clips if (clip.networks, clip.pattern) == (networks, pattern)]
         mean = {
-            field.name: (_median if field.name in MEDIANS else _mean)(
-                [getattr(clip, field.name) for clip in chosen]
-            )
+            field.name: _mean([getattr(clip, field.name) for clip in chosen], field.name in MEDIANS)
             for field in fields(ClipQuality)
             if field.type is float
         }
@@ -273,28 +272,23 @@ def _clip_quality(
 
 def _movement(found: Tensor, keypoints: Tensor, anchored: bool) -> dict[str, float]:
     """Returns MEDIANS of one clip, its first frame, the source's own, left out."""
-    if len(found) < 3:  # one frame more does not move
-        return dict.fromkeys(MEDIANS, float("nan"))
-    agreed = compare_movement(found[1:].numpy(), keypoints[1:].numpy(), anchored=anchored)
     figures = dict.fromkeys(MEDIANS, float("nan"))
-    for what, one in (
-        ("motion", agreed.keypoints),
-        ("mouth", agreed.mouth),
-        ("lids", agreed.lids),
-    ):
+    if len(found) < 3:  # one frame more does not move
+        return figures
+    agreed = compare_movement(found[1:].numpy(), keypoints[1:].numpy(), anchored=anchored)
+    parts = {"motion": agreed.keypoints, "mouth": agreed.mouth, "lids": agreed.lids}
+    for what, one in parts.items():
         if one is not None:
             figures |= {f"{what}_correlation": one.correlation, f"{what}_amplitude": one.amplitude}
     return figures
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Sequence[float], median: bool = False) -> float:
+    """Returns the mean of what is known, or the median."""
     known = [value for value in values if value == value]
-    return float(np.mean(known)) if known else float("nan")
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [value for value in values if value == value]
-    return float(np.median(known)) if known else float("nan")
+    if not known:
+        return float("nan")
+    return float(np.median(known) if median else np.mean(known))
 
 
 def _ratio(value: float, of: float) -> float:

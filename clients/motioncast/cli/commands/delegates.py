@@ -62,6 +62,18 @@ def evaluate_keypoints(context: typer.Context) -> None:
     _run("motioncast.evaluate.keypoints_command", context)
 
 
+@evaluate.command("codec", context_settings=PASS_ON)
+def evaluate_codec(context: typer.Context) -> None:
+    """Bits, bytes and error of keypoints as packets."""
+    _run("motioncast.evaluate.codec", context)
+
+
+@evaluate.command("codec-pictures", context_settings=PASS_ON)
+def evaluate_codec_pictures(context: typer.Context) -> None:
+    """What the quantisation of keypoints costs in the picture."""
+    _run("motioncast.evaluate.codec_pictures", context)
+
+
 @evaluate.command("sources", context_settings=PASS_ON)
 def evaluate_sources(context: typer.Context) -> None:
     """What up to four source images win over one."""

@@ -1,0 +1,217 @@
+"""What keypoints cost as packets: bits, bytes and the error that quantisation makes.
+
+    motioncast evaluate codec --tracks TRACKS.npz --model face256
+    python -m motioncast.evaluate.codec (the same)
+
+Every clip is sent from its first frame on, which is the source and counts neither as a frame nor
+in bits, by the codec itself: a sender, packets, a receiver whose frames must be the sender's bit
+for bit. Rates are those of 25 frames a second. *Information*: of the symbols by the tables, as if
+a packet could have a fraction of a bit. *Payload*: whole bytes behind the header. *Headers*: with
+the four bytes of the header. Carriers (gRPC, UDP and IP) come on top.
+
+Shapes: T frames, K keypoints.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from time import process_time
+
+import numpy as np
+import numpy.typing as npt
+
+from motioncast.codec import (
+    DEFAULT_COARSENESS,
+    HEADER_BYTES,
+    CodecTables,
+    FrameReference,
+    KeypointDecoder,
+    KeypointEncoder,
+    Reference,
+    SourceReference,
+    TablesError,
+    read_tables,
+)
+from motioncast.codec.tables_file import FILE_NAME
+from motioncast.data.command_line import first_line
+from motioncast.data.keypoints import TracksError, load_tracks
+from motioncast.evaluate.markdown import table
+from motioncast.evaluate.quality_results import whole_file
+from motioncast.evaluate.results import write_json
+
+FRAMES_PER_SECOND = 25
+PIXELS_PER_UNIT = 127.5  # of an image of 256
+ACKNOWLEDGED_FRAMES = 5  # a round trip of 200 ms
+
+Clip = npt.NDArray[np.float32]  # (T, K, 3)
+Plan = Callable[[int], Iterator[tuple[range, Reference]]]  # frames T -> packets
+
+
+@dataclass(frozen=True, slots=True)
+class CodecCost:
+    """Means over all frames of all clips."""
+
+    scheme: str
+    coarseness: int
+    clips: int
+    frames: int
+    error_pixels: float  # distance between keypoint and decoded keypoint at 256
+    information_bits: float  # of a frame
+    information_kbits: float  # a second
+    payload_kbits: float
+    headers_kbits: float
+    packing_percent: float  # payload over information
+    encode_ms: float  # processor time of a frame
+    decode_ms: float
+
+
+def _one_by_one(frames: int) -> Iterator[tuple[range, Reference]]:
+    return _together(frames, 1)
+
+
+def _together(frames: int, count: int) -> Iterator[tuple[range, Reference]]:
+    starts = [*range(1, frames, count), frames]
+    for start, end in pairwise(starts):
+        yield range(start, end), FrameReference(start - 1) if start > 1 else SourceReference(0)
+
+
+def _acknowledged(frames: int) -> Iterator[tuple[range, Reference]]:
+    for index in range(1, frames):
+        known = index - ACKNOWLEDGED_FRAMES
+        reference = FrameReference(known) if known > 0 else SourceReference(0)
+        yield range(index, index + 1), reference
+
+
+def _source(frames: int) -> Iterator[tuple[range, Reference]]:
+    for index in range(1, frames):
+        yield range(index, index + 1), SourceReference(0)
+
+
+SCHEMES: dict[str, Plan] = {
+    "frame before": _one_by_one,
+    "frame before, 2 in a packet": lambda frames: _together(frames, 2),
+    "frame before, 5 in a packet": lambda frames: _together(frames, 5),
+    "fifth frame before": _acknowledged,
+    "source": _source,
+}
+
+
+def measure(
+    tables: CodecTables, clips: Sequence[Clip], scheme: str, coarseness: int = DEFAULT_COARSENESS
+) -> CodecCost:
+    """Returns what clips (T, K, 3) cost by one scheme.
+
+    Raises ValueError when there is no clip of two frames, or the keypoints are not the tables'.
+    """
+    frames, packets, information, payload = 0, 0, 0.0, 0
+    encoding = decoding = 0.0
+    errors: list[float] = []
+    for clip in clips:
+        encoder, decoder = KeypointEncoder(tables), KeypointDecoder(tables)
+        for end in (encoder, decoder):
+            end.set_source(0, clip[0])
+        for indices, reference in SCHEMES[scheme](len(clip)):
+            began = process_time()
+            packet = encoder.encode([(i, clip[i]) for i in indices], reference, coarseness)
+            between = process_time()
+            received = decoder.decode(packet.data)
+            encoding, decoding = encoding + between - began, decoding + process_time() - between
+            decoded = np.stack([frame.keypoints for frame in received])
+            if not np.array_equal(decoded, packet.keypoints):
+                raise AssertionError("sender and receiver have different keypoints")
+            away = (decoded - clip[indices.start : indices.stop])[..., :2] * PIXELS_PER_UNIT
+            errors += np.hypot(away[..., 0], away[..., 1]).mean(axis=-1).tolist()
+            frames, packets = frames + len(indices), packets + 1
+            information += packet.information_bits
+            payload += len(packet.data) - HEADER_BYTES
+    if frames == 0:
+        raise ValueError("clips: none has two frames")
+    to_kbits = FRAMES_PER_SECOND / frames / 1000
+    return CodecCost(
+        scheme=scheme,
+        coarseness=coarseness,
+        clips=len(clips),
+        frames=frames,
+        error_pixels=fmean(errors),
+        information_bits=information / frames,
+        information_kbits=information * to_kbits,
+        payload_kbits=8 * payload * to_kbits,
+        headers_kbits=8 * (payload + HEADER_BYTES * packets) * to_kbits,
+        packing_percent=100 * (8 * payload / information - 1),
+        encode_ms=1000 * encoding / frames,
+        decode_ms=1000 * decoding / frames,
+    )
+
+
+def as_page(rows: Sequence[CodecCost], command: str) -> str:
+    """Writes the page of the evaluation (Markdown)."""
+    head = ["reference", "coarseness", "error px", "bits a frame", "kbit/s information"]
+    head += ["payload", "with headers", "packing %", "encode ms", "decode ms"]
+    lines = [
+        [
+            row.scheme,
+            str(row.coarseness),
+            f"{row.error_pixels:.3f}",
+            f"{row.information_bits:.1f}",
+            f"{row.information_kbits:.2f}",
+            f"{row.payload_kbits:.2f}",
+            f"{row.headers_kbits:.2f}",
+            f"{row.packing_percent:.1f}",
+            f"{row.encode_ms:.2f}",
+            f"{row.decode_ms:.2f}",
+        ]
+        for row in rows
+    ]
+    said = f"{rows[0].clips} clips, {rows[0].frames} frames, every one sent."
+    return "\n\n".join(["# The keypoint codec", said, f"```\n{command}\n```", table(head, lines)])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Evaluates and prints; what is wrong with the input is one sentence and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        tables = read_tables(tables_file(options.models, options.model))
+        tracks = load_tracks(options.tracks)
+        clips = [clip.numpy() for clip in tracks.subset(options.part)]
+        rows = [measure(tables, clips, scheme) for scheme in SCHEMES]
+        rows += [measure(tables, clips, "frame before", other) for other in options.coarseness]
+    except (TablesError, TracksError, OSError, ValueError) as error:
+        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
+    command = shlex.join(["motioncast", "evaluate", "codec", *arguments])
+    if options.json is not None:
+        with whole_file(options.json) as unfinished:
+            write_json(unfinished, {"command": command, "rows": [asdict(row) for row in rows]})
+    print(as_page(rows, command))
+
+
+def tables_file(models: Path, model: str) -> Path:
+    """Returns where the codec tables of a configuration lie in a model repository."""
+    return models / f"{model}_keypoint" / FILE_NAME
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="motioncast evaluate codec",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--tracks", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--model", required=True, metavar="NAME", help="configuration, face256")
+    parser.add_argument("--models", type=Path, default=Path("model_repository"), metavar="FOLDER")
+    parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
+    parser.add_argument(
+        "--coarseness", type=int, nargs="*", default=[], metavar="C", help="others to try, 0 to 7"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
