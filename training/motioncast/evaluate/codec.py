@@ -12,23 +12,23 @@ the four bytes of the header. Carriers (gRPC, UDP and IP) come on top.
 Shapes: T frames, K keypoints.
 """
 
-import argparse
-import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from time import process_time
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+import typer
 
 from motioncast.codec import (
     DEFAULT_COARSENESS,
     HEADER_BYTES,
     CodecTables,
+    EncodingError,
     FrameReference,
     KeypointDecoder,
     KeypointEncoder,
@@ -38,8 +38,8 @@ from motioncast.codec import (
     read_tables,
 )
 from motioncast.codec.tables_file import FILE_NAME
-from motioncast.data.command_line import first_line
-from motioncast.data.keypoints import TracksError, load_tracks
+from motioncast.data.command_line import Program, refusing
+from motioncast.data.keypoints import Part, TracksError, load_tracks
 from motioncast.evaluate.markdown import table
 from motioncast.evaluate.quality_results import whole_file
 from motioncast.evaluate.results import write_json
@@ -171,20 +171,30 @@ def as_page(rows: Sequence[CodecCost], command: str) -> str:
     return "\n\n".join(["# The keypoint codec", said, f"```\n{command}\n```", table(head, lines)])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Evaluates and prints; what is wrong with the input is one sentence and exit code 2."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
+@dataclass(frozen=True, kw_only=True)
+class CodecOptions:
+    """Whose keypoints are sent, by which tables."""
+
+    tracks: Annotated[Path, typer.Option(metavar="FILE", help="keypoint tracks")]
+    model: Annotated[str, typer.Option(metavar="NAME", help="configuration, face256")]
+    models: Annotated[Path, typer.Option(metavar="FOLDER", help="a model repository")] = Path(
+        "model_repository"
+    )
+    part: Annotated[Part, typer.Option(help="of the clips")] = "all"
+    coarseness: Annotated[
+        list[int], typer.Option(metavar="C", help="another one to try, 0 to 7; repeat")
+    ] = field(default_factory=list)
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="gets all figures")] = None
+
+
+def run(options: CodecOptions, command: str) -> None:
+    """Evaluates and prints; Refusal for what is wrong with the input."""
+    with refusing(TablesError, EncodingError, TracksError, OSError, ValueError):
         tables = read_tables(tables_file(options.models, options.model))
         tracks = load_tracks(options.tracks)
         clips = [clip.numpy() for clip in tracks.subset(options.part)]
         rows = [measure(tables, clips, scheme) for scheme in SCHEMES]
         rows += [measure(tables, clips, "frame before", other) for other in options.coarseness]
-    except (TablesError, TracksError, OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {first_line(error)}\n")
-    command = shlex.join(["motioncast", "evaluate", "codec", *arguments])
     if options.json is not None:
         with whole_file(options.json) as unfinished:
             write_json(unfinished, {"command": command, "rows": [asdict(row) for row in rows]})
@@ -196,21 +206,7 @@ def tables_file(models: Path, model: str) -> Path:
     return models / f"{model}_keypoint" / FILE_NAME
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast evaluate codec",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--tracks", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--model", required=True, metavar="NAME", help="configuration, face256")
-    parser.add_argument("--models", type=Path, default=Path("model_repository"), metavar="FOLDER")
-    parser.add_argument("--part", choices=("training", "validation", "all"), default="all")
-    parser.add_argument(
-        "--coarseness", type=int, nargs="*", default=[], metavar="C", help="others to try, 0 to 7"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    return parser
+main = Program("motioncast evaluate codec", CodecOptions, run, __doc__)
 
 
 if __name__ == "__main__":

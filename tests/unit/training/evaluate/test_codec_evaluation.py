@@ -1,10 +1,16 @@
 """What the codec's evaluation counts."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from support.codec_tables import plain_tables
 
-from motioncast.evaluate.codec import measure
+from motioncast.codec.tables_file import write_tables
+from motioncast.data.keypoints import Tracks, save_tracks
+from motioncast.evaluate.codec import main, measure
 
 
 def test_who_stands_still_costs_headers_alone() -> None:
@@ -28,3 +34,26 @@ def test_the_error_is_the_distance_to_what_was_found() -> None:
 def test_no_clip_of_two_frames_has_nothing_to_send() -> None:
     with pytest.raises(ValueError, match="none has two frames"):
         measure(plain_tables(3), [np.zeros((1, 3, 3), np.float32)], "source")
+
+
+def test_a_coarseness_that_is_none_and_a_missing_file_are_sentences(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "toy_keypoint"
+    folder.mkdir()
+    (folder / "codec.json").write_text(write_tables(plain_tables(3)))
+    given = ["--model", "toy", "--models", str(tmp_path), "--tracks", str(tmp_path / "t.npz")]
+    with pytest.raises(SystemExit) as stopped:
+        main(given)
+    assert stopped.value.code == 2
+    assert "t.npz" in capsys.readouterr().err
+
+    still = torch.full((5, 3, 3), 0.25)
+    save_tracks(Tracks(("a",), (0, 5), still, (False,)), tmp_path / "t.npz")
+    with pytest.raises(SystemExit) as stopped:
+        main([*given, "--coarseness", "8"])
+    assert stopped.value.code == 2
+    assert "coarseness" in capsys.readouterr().err
+    main([*given, "--coarseness", "3", "--coarseness", "4", "--json", str(tmp_path / "c.json")])
+    rows = json.loads((tmp_path / "c.json").read_text())["rows"]
+    assert [row["coarseness"] for row in rows[-2:]] == [3, 4]
