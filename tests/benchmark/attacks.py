@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.raw_attacks import RAW, STREAM
 
-from motioncast.client import connect_sync
+from motioncast.client import ConnectError, connect_sync
 from motioncast.client.video import read_video
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
@@ -261,9 +261,13 @@ def measure(name: str, server: subprocess.Popen[str], target: str, frames: list[
     before = peak_bytes(server.pid, anew=True)
     with process(script, "--attack", name, target) as attacker:
         attacker.stdout.readline()  # type: ignore[union-attr]
-        (beside, share, got), slowest = probed(
-            target, partial(sessions, server.pid, target, frames)
-        )
+        try:
+            (beside, share, got), slowest = probed(
+                target, partial(sessions, server.pid, target, frames)
+            )
+        except (ConnectError, ValueError) as error:  # ValueError: the prober got no answer
+            print(f"{name:17} nobody else was served: {error}  BROKEN", flush=True)
+            return False
         sent = int(attacker.communicate()[0] or 0)
     grown = peak_bytes(server.pid) - before
     held = [

@@ -38,7 +38,7 @@ _PROBES: Final = (
     (health.SERVICE_NAME, "Watch"),
     (reflection.SERVICE_NAME, "ServerReflectionInfo"),
 )
-_HANDSHAKE_MILLISECONDS: Final = 10_000
+_HANDSHAKE_MILLISECONDS: Final = 5_000
 MAX_METADATA_BYTES: Final = 8192
 MAX_PINGS: Final = 2  # too early, before a connection is hung up on
 
