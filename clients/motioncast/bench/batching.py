@@ -13,9 +13,9 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import numpy as np
 from google.protobuf import text_format
@@ -25,6 +25,7 @@ from motioncast.bench.measuring import (
     BenchError,
     Machine,
     Percentiles,
+    Result,
     Stages,
     machine_here,
     percentiles,
@@ -36,7 +37,6 @@ from motioncast.inference.catalogue import SHIPPED
 from motioncast.inference.engine import Array
 from motioncast.triton import TritonEngine, TritonSettings
 
-SCHEMA: Final = "motioncast.bench_batching/1"
 PARTS: Final = ("keypoint", "predictor", "synthesis")
 OBSERVED: Final = 5  # frames of a group that are sent
 FRAMES: Final = 10  # frames of a group
@@ -68,15 +68,13 @@ class BatchingResult:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchingResults:
+class BatchingResults(Result):
     """What `motioncast bench-batching` prints, and `--json` writes."""
+
+    SCHEMA: ClassVar = "motioncast.bench_batching/1"
 
     machine: Machine
     results: tuple[BatchingResult, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the result as JSON knows it."""
-        return {"schema": SCHEMA, **asdict(self)}
 
 
 async def bench_batching(settings: BatchingSettings, stages: Stages) -> BatchingResults:

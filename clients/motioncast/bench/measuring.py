@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -41,6 +41,17 @@ class Percentiles:
     p50_ms: float
     p95_ms: float
     p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a benchmark prints, and `--json` writes."""
+
+    SCHEMA: ClassVar[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the result as JSON knows it."""
+        return {"schema": self.SCHEMA, **asdict(self)}
 
 
 def machine_here() -> Machine:

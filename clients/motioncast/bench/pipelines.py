@@ -11,44 +11,32 @@ import statistics
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
-from typing import Any, Final, get_args
+from typing import ClassVar, Final, get_args
 
-from motioncast.bench.clients import ClientJob, ClientRun, run_clients
+from motioncast.bench.clients import ClientRun, run_clients
 from motioncast.bench.measuring import (
     Machine,
     Percentiles,
+    Result,
     Stages,
     machine_here,
     percentiles,
-    refuse_below,
-    refuse_none_or_below,
 )
+from motioncast.bench.workload import Workload
 from motioncast.client import connect
 from motioncast.local import LocalServices, LocalSettings, Pipeline
 from motioncast.local.engines import EngineOptions, make_engine
-from motioncast.orchestrator import OrchestratorSettings
 
-SCHEMA: Final = "motioncast.bench_pipelines/1"
 PIPELINES: Final[tuple[Pipeline, ...]] = get_args(Pipeline)
 
 
 @dataclass(frozen=True, slots=True)
-class PipelinesSettings:
+class PipelinesSettings(Workload):
     """What is measured."""
 
-    video: Path  # what the streams send
     engines: tuple[str, ...] = ("inprocess", "triton")
-    streams: tuple[int, ...] = (1, 4, 16)  # at once
-    observed: int = 5
-    predicted: int = 5
-    frames: int = 200  # of each measurement, shared among its streams ...
-    least_frames: int = 40  # ... but at least so many for each
-    rounds: int = 3
-    repository: Path | None = None  # of models; None for the shipped one
-    model: str | None = None  # configuration; None for the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +55,10 @@ class PipelineResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PipelinesResult:
+class PipelinesResult(Result):
     """What `motioncast bench-pipelines` prints, and `--json` writes."""
+
+    SCHEMA: ClassVar = "motioncast.bench_pipelines/1"
 
     machine: Machine
     model: str
@@ -76,10 +66,6 @@ class PipelinesResult:
     observed: int
     predicted: int
     results: tuple[PipelineResult, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the result as JSON knows it."""
-        return {"schema": SCHEMA, **asdict(self)}
 
 
 async def bench_pipelines(settings: PipelinesSettings, stages: Stages) -> PipelinesResult:
@@ -94,14 +80,7 @@ async def bench_pipelines(settings: PipelinesSettings, stages: Stages) -> Pipeli
         MotioncastError, DomainError: The video or the models cannot be read, an engine is not
             installed, or a configuration has no ensembles.
     """
-    refuse_below(
-        1,
-        observed=settings.observed,
-        frames=settings.frames,
-        least_frames=settings.least_frames,
-        rounds=settings.rounds,
-    )
-    refuse_none_or_below(1, "streams", settings.streams)
+    settings.check()
     machine = machine_here()
     results: list[PipelineResult] = []
     model = pixels = ""
@@ -130,10 +109,9 @@ async def bench_pipelines(settings: PipelinesSettings, stages: Stages) -> Pipeli
 
 
 def _local_settings(settings: PipelinesSettings, pipeline: Pipeline) -> LocalSettings:
-    # Some more than streams: a session is counted until its server side has ended too.
-    most = max(settings.streams) + 16
-    limits = OrchestratorSettings(max_sessions=most, max_sessions_per_peer=most)
-    return LocalSettings(default_model=settings.model, pipeline=pipeline, orchestrator=limits)
+    return LocalSettings(
+        default_model=settings.model, pipeline=pipeline, orchestrator=settings.limits()
+    )
 
 
 async def _measure(
@@ -147,15 +125,7 @@ async def _measure(
     loop = asyncio.get_running_loop()
 
     async def run(pipeline: Pipeline, streams: int, frames: int) -> ClientRun:
-        job = ClientJob(
-            target=targets[pipeline],
-            video=settings.video,
-            size=size,
-            streams=streams,
-            frames=frames,
-            observed=settings.observed,
-            predicted=settings.predicted,
-        )
+        job = settings.job(targets[pipeline], size, streams, frames)
         return await loop.run_in_executor(clients, run_clients, job)
 
     for pipeline in PIPELINES:  # to warm up
@@ -164,8 +134,7 @@ async def _measure(
     for turn in range(settings.rounds):
         for streams in settings.streams:
             for pipeline in PIPELINES if turn % 2 == 0 else PIPELINES[::-1]:
-                frames = max(settings.least_frames, settings.frames // streams)
-                done = await run(pipeline, streams, frames)
+                done = await run(pipeline, streams, settings.frames_of_each(streams))
                 runs.setdefault((pipeline, streams), []).append(done)
                 advance()
     return [_result(name, pipeline, streams, done) for (pipeline, streams), done in runs.items()]

@@ -14,44 +14,34 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
-from typing import Any, Final
+from typing import ClassVar, Final
 
 from motioncast.bench.clients import ClientJob, ClientRun, read_clip, run_clients
 from motioncast.bench.measuring import (
     Machine,
     Percentiles,
+    Result,
     Stages,
     machine_here,
     percentiles,
-    refuse_below,
-    refuse_none_or_below,
 )
 from motioncast.bench.raw import RawModels
+from motioncast.bench.workload import Workload
 from motioncast.client import connect
 from motioncast.inference import OnnxRuntimeSettings, default_repository
 from motioncast.local import LocalServices, LocalSettings
-from motioncast.orchestrator import OrchestratorSettings
 
-SCHEMA: Final = "motioncast.bench/1"
 STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
 
 
 @dataclass(frozen=True, slots=True)
-class BenchSettings:
+class BenchSettings(Workload):
     """What is measured."""
 
-    video: Path  # what the streams send
-    streams: tuple[int, ...] = (1, 4, 16)  # at once
-    observed: int = 5
-    predicted: int = 5
-    frames: int = 300  # of each measurement, shared among its streams ...
-    least_frames: int = 60  # ... but at least so many for each, so that starting up is a small part
-    rounds: int = 3
-    repository: Path | None = None  # of models; None for the shipped one
-    model: str | None = None  # configuration; None for the first
+    frames: int = 300
+    least_frames: int = 60
     engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
 
 
@@ -87,8 +77,10 @@ class StreamsResult:
 
 
 @dataclass(frozen=True, slots=True)
-class BenchResult:
+class BenchResult(Result):
     """What `motioncast bench` prints, and `--json` writes."""
+
+    SCHEMA: ClassVar = "motioncast.bench/1"
 
     machine: Machine
     model: str
@@ -98,10 +90,6 @@ class BenchResult:
     intra_op_threads: int  # of one inference
     max_concurrent_runs: int  # inferences at once
     results: tuple[StreamsResult, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the result as JSON knows it."""
-        return {"schema": SCHEMA, **asdict(self)}
 
 
 async def bench_streams(settings: BenchSettings, stages: Stages) -> BenchResult:
@@ -116,24 +104,14 @@ async def bench_streams(settings: BenchSettings, stages: Stages) -> BenchResult:
         MotioncastError, DomainError: The video or the models cannot be read, or the model is not
             served.
     """
-    refuse_below(
-        1,
-        observed=settings.observed,
-        frames=settings.frames,
-        least_frames=settings.least_frames,
-        rounds=settings.rounds,
-    )
-    refuse_none_or_below(1, "streams", settings.streams)
+    settings.check()
     repository = settings.repository or default_repository()
     machine = machine_here()
     local_settings = LocalSettings(
         repository=repository,
         default_model=settings.model,
         engine=settings.engine,
-        # Some more than streams: a session is counted until its server side has ended too.
-        orchestrator=OrchestratorSettings(
-            max_sessions=(most := max(settings.streams) + 16), max_sessions_per_peer=most
-        ),
+        orchestrator=settings.limits(),
     )
     async with LocalServices(local_settings) as local:
         async with connect(local.target) as service:
@@ -143,15 +121,7 @@ async def bench_streams(settings: BenchSettings, stages: Stages) -> BenchResult:
         raw = RawModels(repository, model.name, settings.engine, clip)
 
         def job(streams: int, frames: int) -> ClientJob:
-            return ClientJob(
-                target=local.target,
-                video=settings.video,
-                size=model.height,
-                streams=streams,
-                frames=frames,
-                observed=settings.observed,
-                predicted=settings.predicted,
-            )
+            return settings.job(local.target, model.height, streams, frames)
 
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as clients:
             results = await _measure(settings, stages, job, clients, raw)
@@ -183,7 +153,7 @@ async def _measure(
     measured: dict[int, list[Round]] = {count: [] for count in settings.streams}
     for _ in range(settings.rounds):
         for count in settings.streams:
-            frames = max(settings.least_frames, settings.frames // count)
+            frames = settings.frames_of_each(count)
             cpu = time.process_time()
             run = await loop.run_in_executor(clients, run_clients, job(count, frames))
             cpu_seconds = time.process_time() - cpu + run.cpu_seconds

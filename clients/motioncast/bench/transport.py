@@ -13,15 +13,15 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import ClassVar, Final
 
 import numpy as np
 
+from motioncast.bench.measuring import Result
 from motioncast.inference.kserve import KServeEngine, KServeSettings
 
-SCHEMA: Final = "motioncast.bench_transport/1"
 MODEL: Final = "echo"
 _CONFIG: Final = f"""
 name: "{MODEL}" backend: "onnxruntime" max_batch_size: 0
@@ -53,14 +53,13 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Transport:
+class Transport(Result):
     """What was measured on one server."""
+
+    SCHEMA: ClassVar = "motioncast.bench_transport/1"
 
     engine: str
     rows: tuple[Row, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, **asdict(self)}
 
 
 async def bench_transport(engine: str, sizes: Sequence[int], calls: int) -> Transport:

@@ -33,7 +33,9 @@ _PARTS: Final = {
         ),
         "serve",
     ),
-    **dict.fromkeys(("data", "evaluate", "laboratory", "models", "paper", "train"), "train"),
+    **dict.fromkeys(
+        ("data", "evaluate", "laboratory", "metrics", "models", "paper", "train"), "train"
+    ),
     "export": "export",
 }
 
