@@ -66,7 +66,7 @@ class ServedFaceSynthesis(nn.Module):
         of_source = repeat_frames(source_keypoints, frames)
         of_driving = driving_keypoints.flatten(0, 1)
         displacement, guide = self.motion(
-            self.motion_encoder(reduced), source, of_source, of_driving
+            self.motion_encoder(reduced), source, source_keypoints, of_source, of_driving
         )
         side = displacement.shape[-1]
         corner = (side - 1) / (side - 2)  # FaceSynthesis: the corners of the two grids differ
@@ -87,18 +87,29 @@ class ServedFaceSynthesis(nn.Module):
 
 
 class ServedFaceMotion(nn.Module):
-    """Source features (B, C, 32, 32), keypoints (N, K, 3) -> displacement (N, 2, h, h), guide."""
+    """Features and keypoints of sources, keypoints of both frames -> displacement, guide.
+
+    The features are (B, C, 32, 32), what comes out (N, 2, h, h) and (N, 64, 32, 32).
+    """
 
     def __init__(self, folded: FaceMotion) -> None:
         super().__init__()
         self.network = folded
 
     def forward(
-        self, features: Tensor, source: Tensor, of_source: Tensor, of_driving: Tensor
+        self,
+        features: Tensor,
+        source: Tensor,
+        keypoints: Tensor,
+        of_source: Tensor,
+        of_driving: Tensor,
     ) -> tuple[Tensor, Tensor]:
         network = self.network
-        head, face = network.geometry(of_source, of_driving)
+        head, face, parallax = network.geometry(of_source, of_driving)
         coarse_head, coarse_face = network.down(head), network.down(face)
+        depth = network.depth_of(features, keypoints)
+        turn = _warped(depth, coarse_face, source) * parallax[..., None, None]
+        coarse_head, coarse_face = coarse_head + turn, coarse_face + turn
         moved = _warped(features, coarse_face, source)
         shift = (of_source - of_driving)[:, ANCHORED:, :2]
         own = features.index_select(0, source.squeeze(1).long())
@@ -109,7 +120,7 @@ class ServedFaceMotion(nn.Module):
         estimate = network.to_masks(refined)
         masks = estimate[:, : network.parts].softmax(dim=1)
         plain = (shift.transpose(1, 2) @ masks[:, 3:].flatten(2)).view(-1, 2, GRID, GRID)
-        plain = plain + CORRECTION * estimate[:, -2:]
+        plain = plain + CORRECTION * estimate[:, -2:] + (1 - masks[:, :1]) * turn
         fine = network.up(torch.cat([masks[:, 1:3], plain], dim=1))
         return fine[:, :1] * head + fine[:, 1:2] * face + fine[:, 2:], refined
 

@@ -46,7 +46,7 @@ def test_a_head_that_turns_moves_every_place_as_the_rotation_says() -> None:
     driving = face()
     source = driving.clone()
     source[..., :2] = driving[..., :2] @ turn.t()
-    head, whole = FaceGeometry(SIDE)(source, driving)
+    head, whole, _ = FaceGeometry(SIDE)(source, driving)
     grid = identity_grid(SIDE, SIDE)
     expected = (turn @ grid.flatten(1)).view_as(grid) - grid
     assert_close(head[0], expected, atol=3e-3, rtol=0)
@@ -59,7 +59,7 @@ def test_one_point_that_moves_alone_moves_its_place_and_not_the_far_corner() -> 
     driving[0, lip, :2] = torch.tensor([0.0, 0.75])  # far from all others, at a place of the grid
     source = driving.clone()
     source[0, lip, 1] -= 0.1
-    head, whole = FaceGeometry(SIDE)(source, driving)
+    head, whole, _ = FaceGeometry(SIDE)(source, driving)
     assert float(head.abs().max()) < 1e-3
     row = round((0.75 + 1) / 2 * (SIDE - 1))
     assert_close(at(whole, row, SIDE // 2), torch.tensor([0.0, -0.1]), atol=2e-3, rtol=0)
@@ -70,7 +70,7 @@ def test_one_point_that_moves_alone_moves_its_place_and_not_the_far_corner() -> 
 def test_without_a_face_nothing_moves(unseen: str) -> None:
     frames = {"source": face(1), "driving": face(2)}
     frames[unseen][..., 2] = 0
-    head, whole = FaceGeometry(SIDE)(frames["source"], frames["driving"])
+    head, whole, _ = FaceGeometry(SIDE)(frames["source"], frames["driving"])
     assert_close(head, torch.zeros_like(head))
     assert_close(whole, torch.zeros_like(whole))
 
@@ -102,7 +102,7 @@ def test_a_lid_that_closes_takes_the_skin_above_it_along() -> None:
             source[0, MESH.index(point), :2] = driving[0, MESH.index(point), :2]
             source[0, MESH.index(point), 1] += sign * opened
     side = 161  # a step is 1/16 of the eye's width
-    head, whole = FaceGeometry(side)(source, driving)
+    head, whole, _ = FaceGeometry(side)(source, driving)
     column, row = round((0.6 + 1) / 2 * (side - 1)), (side - 1) // 2
     above, below = (float(at(whole - head, row + step, column)[1]) for step in (-3, 3))
     # The lids' mean, without points of the skin, is at most half of it on both sides alike.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from motioncast.models.configurations import Configuration, configuration
+from motioncast.models.face.depth import Depth
 from motioncast.models.lite.blocks import Residual
 from motioncast.models.motion_transfer import MotionTransfer
 
@@ -42,8 +43,8 @@ def load_motion_transfer(path: Path) -> MotionTransfer:
     """Returns the networks of a checkpoint in evaluation mode, float32, on the CPU.
 
     Residual blocks that the configuration did not have when they were trained start as the
-    identity, so that older checkpoints compute what they did. Raises FileNotFoundError, or
-    CheckpointError when the file is of another kind, version or configuration.
+    identity, depths of heads as flat, so that older checkpoints compute what they did. Raises
+    FileNotFoundError, or CheckpointError for a file of another kind, version or configuration.
     """
     payload = _read(Path(path))
     try:
@@ -70,7 +71,9 @@ def resized(networks: MotionTransfer, wanted: Configuration) -> MotionTransfer:
 
 
 def _load_weights(model: MotionTransfer, weights: Mapping[str, Tensor]) -> None:
-    blocks = {name: part for name, part in model.named_modules() if isinstance(part, Residual)}
+    changes_nothing = (Residual, Depth)  # as long as it is untrained
+    parts = model.named_modules()
+    blocks = {name: part for name, part in parts if isinstance(part, changes_nothing)}
     absent = {
         f"{name}.{key}": value
         for name, part in blocks.items()

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from motioncast.models.face.depth import depths, parallax
 from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH
 from motioncast.models.geometry import (
     full_precision,
@@ -50,29 +51,38 @@ class Affine(NamedTuple):
         return (places - self.centre) @ self.matrix.transpose(1, 2) + self.target
 
 
+class Geometry(NamedTuple):
+    """What the keypoints say of each frame; displacements from driving frame to source."""
+
+    head: Tensor  # (N, 2, h, h)
+    face: Tensor  # (N, 2, h, h)
+    parallax: Tensor  # (N, 2) of what has depth 1 (depth.py)
+
+
 class FaceGeometry(nn.Module):
-    """Displacements (N, 2, h, h) from driving frame to source: of the head, and of the face."""
+    """Keypoints of source and frame -> `Geometry`."""
 
     rigidity: Tensor
+    depths: Tensor
     centres: Tensor
     identity: Tensor
     lids: Tensor
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        rigidity = [group.rigidity for group in GROUPS for _ in range(group.size)]
-        self.register_buffer("rigidity", torch.tensor(rigidity).view(1, -1, 1), persistent=False)
+        self.register_buffer("rigidity", rigidity(), persistent=False)
+        self.register_buffer("depths", depths(), persistent=False)
         lids = [MESH.index(point) for _, upper, lower in EYES for point in (*upper, *lower)]
         self.register_buffer("lids", torch.tensor(lids), persistent=False)
         self.register_buffer("centres", pixel_centres(side), persistent=False)
         self.register_buffer("identity", identity_grid(side, side), persistent=False)
 
-    def forward(self, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, source: Tensor, driving: Tensor) -> Geometry:
         """Takes keypoints (N, K, 3); where either frame shows no face nothing moves."""
         with full_precision(source):
             return self._displacements(source.float(), driving.float())
 
-    def _displacements(self, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
+    def _displacements(self, source: Tensor, driving: Tensor) -> Geometry:
         s, d = source[:, :ANCHORED, :2], driving[:, :ANCHORED, :2]
         seen = source[:, :ANCHORED, 2].mean(1) * driving[:, :ANCHORED, 2].mean(1)  # (N,)
         seen = seen.view(-1, 1, 1, 1)
@@ -81,13 +91,20 @@ class FaceGeometry(nn.Module):
         places = self.identity.flatten(1).t().expand(s.shape[0], -1, -1)  # (N, h * h, 2)
         head = affine(places).transpose(1, 2).reshape(-1, 2, side, side) - self.identity
         left = s - affine(d)  # (N, A, 2)
+        turned = parallax(left, self.rigidity, self.depths)
         left = torch.cat([left, left.index_select(1, self.lids)], dim=1)
         d = torch.cat([d, d.index_select(1, self.lids) + skin(d)], dim=1)  # (N, A + 12, 2)
         face = head
         for spread in SPREADS:
             face = face + on_grid(self.centres, d, left, spread)
             left = left - at_places(d, d, left, spread)
-        return seen * head, seen * face
+        return Geometry(seen * head, seen * face, seen.flatten(1) * turned)
+
+
+def rigidity() -> Tensor:
+    """Returns how firmly each anchored keypoint sits on the skull, (1, A, 1)."""
+    firmly = [group.rigidity for group in GROUPS for _ in range(group.size)]
+    return torch.tensor(firmly).view(1, -1, 1)
 
 
 def fit_affine(source: Tensor, driving: Tensor, weights: Tensor) -> Affine:

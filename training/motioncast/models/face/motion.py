@@ -1,12 +1,12 @@
 """Dense motion of a face: geometry first, then a network decides what moves with what.
 
-    flow = identity + sum over parts of mask * displacement + correction
+    flow = identity + sum over parts of mask * displacement + (1 - room) * turn + correction
 
 Parts: the room (which stays), the head (affine), the face (head and residual displacements), and
-one for every unsupervised keypoint (its displacement), as Monkey-Net's. The network sees the source
-and its features where geometry says they go, maps of what lies where in both frames, and the
-geometry itself. Shapes: N frames, K keypoints, U of them unsupervised; masks at 32x32, the flow at
-half the image's side.
+one for every unsupervised keypoint (its displacement), as Monkey-Net's. When a head turns, what is
+nearer moves further (depth.py). The network sees the source and its features where geometry says
+they go, maps of what lies where in both frames, and the geometry itself. Shapes: N frames, K
+keypoints, U of them unsupervised; masks at 32x32, the flow at half the image's side.
 """
 
 from typing import NamedTuple
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from motioncast.models.face.depth import Depth
 from motioncast.models.face.geometry import FaceGeometry
 from motioncast.models.face.keypoints import ANCHORED, GROUPS
 from motioncast.models.geometry import (
@@ -69,7 +70,7 @@ class Maps(nn.Module):
 
 
 class FaceMotion(nn.Module):
-    """Source features (N, C, 32, 32) and the keypoints of both frames -> `Motion`."""
+    """Source features (N, C, 32, 32), its depths, and the keypoints of both frames -> `Motion`."""
 
     identity32: Tensor
     identity: Tensor
@@ -87,6 +88,7 @@ class FaceMotion(nn.Module):
         self.register_buffer("identity", identity_grid(side, side), persistent=False)
         self.register_buffer("centres", pixel_centres(GRID), persistent=False)
         given = 2 * channels + 2 * len(GROUPS) + 2 * self.unsupervised + 4
+        self.depth = Depth(channels, len(GROUPS) + self.unsupervised)
         self.first = conv_bn_relu(given, 64)
         self.at32 = nn.Sequential(*residuals(64, 1))
         self.at16 = nn.Sequential(conv_bn_relu(64, 96, stride=2), *residuals(96, 2))
@@ -101,9 +103,11 @@ class FaceMotion(nn.Module):
         with torch.no_grad():
             self.to_masks.bias[:3] = START
 
-    def forward(self, features: Tensor, source: Tensor, driving: Tensor) -> Motion:
-        head, face = self.geometry(source, driving)  # (N, 2, h, h)
+    def forward(self, features: Tensor, depth: Tensor, source: Tensor, driving: Tensor) -> Motion:
+        head, face, parallax = self.geometry(source, driving)
         coarse_head, coarse_face = self.down(head), self.down(face)
+        turn = warp(depth, self.identity32 + coarse_face) * parallax[..., None, None]
+        coarse_head, coarse_face = coarse_head + turn, coarse_face + turn
         moved = warp(features, (self.identity32 + coarse_face).to(features.dtype))
         shift = (source - driving)[:, ANCHORED:, :2]  # (N, U, 2)
         seen = [features, moved, self.maps(source), self.maps(driving)]
@@ -115,10 +119,15 @@ class FaceMotion(nn.Module):
         # What moves as a whole is summed at 32x32; only head and face have finer motion.
         with full_precision(estimate):
             plain = (shift.transpose(1, 2) @ masks[:, 3:].flatten(2)).view(-1, 2, GRID, GRID)
-            plain = plain + CORRECTION * estimate[:, -2:]
+            plain = plain + CORRECTION * estimate[:, -2:] + (1 - masks[:, :1]) * turn
             fine = self.up(torch.cat([masks[:, 1:3], plain], dim=1))
             flow = self.identity + fine[:, :1] * head + fine[:, 1:2] * face + fine[:, 2:]
         return Motion(flow, refined, masks)
+
+    def depth_of(self, features: Tensor, source: Tensor) -> Tensor:
+        """Returns the depths (B, 2, 32, 32) of sources, from features and keypoints (B, K, 3)."""
+        depth: Tensor = self.depth(torch.cat([features, self.maps(source), self.blobs(source)], 1))
+        return depth
 
     def refined(self, seen: Tensor) -> Tensor:
         """Returns features (N, 64, 32, 32) of all that is seen."""

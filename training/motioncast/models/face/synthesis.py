@@ -71,7 +71,8 @@ class FaceSynthesis(SynthesisNetwork):
         frames = driving.shape[1]
         of_source, of_driving = repeat_frames(source, frames), driving.flatten(0, 1)
         seen = repeat_frames(encoded.motion, frames)
-        motion = self.dense_motion(seen, of_source, of_driving)
+        depth = repeat_frames(self.dense_motion.depth_of(encoded.motion, source), frames)
+        motion = self.dense_motion(seen, depth, of_source, of_driving)
         warped = self.colours.warp(encoded.colours, motion.flow)
         features = warp_frames(encoded.features, self._small(motion.flow))  # (N, 48, q, q)
         guide = self.of_motion(motion.features)
