@@ -4,11 +4,10 @@ import torch
 from torch.testing import assert_close
 
 from motioncast.laboratory.depths import first_mode
-from motioncast.models.configurations import configuration
 from motioncast.models.face.depth import Depth, depths, parallax
 from motioncast.models.face.geometry import FaceGeometry, fit_affine, rigidity
 from motioncast.models.face.keypoints import ANCHORED, mirror_order
-from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.models.face.motion import FaceMotion
 
 
 def turned_heads(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -63,8 +62,7 @@ def test_untrained_depth_is_flat() -> None:
 
 def test_what_is_near_moves_with_the_turn_and_the_room_stays() -> None:
     torch.manual_seed(2)
-    synthesis = MotionTransfer(configuration("face128")).synthesis.eval()
-    motion = synthesis.dense_motion
+    motion = FaceMotion(80, 48, 64).eval()
     keypoints = torch.cat([torch.rand(1, 80, 2) - 0.5, torch.ones(1, 80, 1)], dim=-1)
     driving = keypoints.clone()
     driving[:, :ANCHORED, :2] -= 0.1 * depths()
