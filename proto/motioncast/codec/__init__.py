@@ -10,7 +10,12 @@ can be read by whoever has the frame that it names. docs/bitstream.md is the spe
 
 from motioncast.codec.decoder import DecodedFrame, KeypointDecoder
 from motioncast.codec.encoder import EncodedPacket, KeypointEncoder
-from motioncast.codec.errors import BitstreamError, EncodingError, TablesError
+from motioncast.codec.errors import (
+    BitstreamError,
+    EncodingError,
+    TablesError,
+    UnknownReferenceError,
+)
 from motioncast.codec.lattice import from_lattice, to_lattice
 from motioncast.codec.packet import (
     DEFAULT_COARSENESS,
@@ -45,6 +50,7 @@ __all__ = [
     "Reference",
     "SourceReference",
     "TablesError",
+    "UnknownReferenceError",
     "from_lattice",
     "parse_header",
     "read_tables",

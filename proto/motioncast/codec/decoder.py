@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from motioncast.codec.errors import BitstreamError
+from motioncast.codec.errors import BitstreamError, UnknownReferenceError
 from motioncast.codec.lattice import Lattice, from_lattice
 from motioncast.codec.memory import Memory
 from motioncast.codec.packet import (
@@ -58,7 +58,8 @@ class KeypointDecoder:
         """Returns the frames of a packet, 1 to 8; one that is known already stays as it was.
 
         Raises:
-            BitstreamError: The bytes are no packet, or refer to a frame that is not known.
+            BitstreamError: The bytes are no packet; an UnknownReferenceError: they refer to a frame
+                or source that is not known, and may be decoded once it is.
         """
         header = parse_header(data)
         index = unwrap(header.index, self._memory.newest)
@@ -66,7 +67,7 @@ class KeypointDecoder:
         if points is None:
             what = "source" if header.source is not None else "frame"
             number = header.source if header.source is not None else index - header.distance
-            raise BitstreamError(f"packet: it refers to {what} {number}, which is not known")
+            raise UnknownReferenceError(f"packet: it refers to {what} {number}, which is not known")
         body = data[HEADER_BYTES:]
         coder = RangeDecoder(body)
         found = self._read(coder, header, index, points)

@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.codec.errors import EncodingError
-from motioncast.codec.lattice import from_lattice
+from motioncast.codec.lattice import Lattice, from_lattice
 from motioncast.codec.memory import Memory
 from motioncast.codec.packet import (
     DEFAULT_COARSENESS,
     MAX_PACKET_BYTES,
     FrameReference,
+    Header,
     Reference,
     header_of,
 )
 from motioncast.codec.range_coder import RangeEncoder
 from motioncast.codec.residual import write_gap, write_residual
-from motioncast.codec.tables import CodecTables, Kind
+from motioncast.codec.tables import CodecTables, Integers, Kind
 from motioncast.codec.transform import quantise, reconstruct, steps_at
 
 
@@ -76,19 +77,9 @@ class KeypointEncoder:
             EncodingError: A frame, the reference or the coarseness cannot be.
             ValueError: Keypoints are not the model's.
         """
-        if not frames:
-            raise EncodingError("frames: a packet has at least one")
-        first = frames[0][0]
-        header = header_of(len(frames), coarseness, first, reference)
-        self._check_order([index for index, _ in frames])
-        points = self._memory.find(reference)
-        if points is None:
-            raise EncodingError(f"reference: {reference} is not known")
-        wanted = [self._memory.points(keypoints) for _, keypoints in frames]
-
-        steps = steps_at(self._tables, coarseness)
+        header, steps, points, wanted = self._prepared(frames, reference, coarseness)
+        first = before = frames[0][0]
         coder, kind, made = RangeEncoder(), header.kind, []
-        before = first
         for (index, _), target in zip(frames, wanted, strict=True):
             if index != first:
                 kind = Kind.STEP if index == before + 1 else Kind.LEAP
@@ -107,6 +98,41 @@ class KeypointEncoder:
             self._memory.keep(index, points)
         self._last = frames[-1][0]
         return EncodedPacket(data, from_lattice(np.stack(made)), coder.information_bits)
+
+    def preview(
+        self,
+        frames: Sequence[tuple[int, NDArray[np.float32]]],
+        reference: Reference,
+        coarseness: int = DEFAULT_COARSENESS,
+    ) -> NDArray[np.float32]:
+        """Returns keypoints (T, K, 3) as a packet of these frames would decode; none is made.
+
+        Raises as `encode` does.
+        """
+        _, steps, points, wanted = self._prepared(frames, reference, coarseness)
+        made = []
+        for target in wanted:
+            quantised = quantise(self._tables, target - points, steps)
+            points = reconstruct(self._tables, points, quantised, steps)
+            made.append(points)
+        return from_lattice(np.stack(made))
+
+    def _prepared(
+        self,
+        frames: Sequence[tuple[int, NDArray[np.float32]]],
+        reference: Reference,
+        coarseness: int,
+    ) -> tuple[Header, Integers, Lattice, list[Lattice]]:
+        """Returns header, steps (C,), the reference's points (3K,) and the frames', all checked."""
+        if not frames:
+            raise EncodingError("frames: a packet has at least one")
+        header = header_of(len(frames), coarseness, frames[0][0], reference)
+        self._check_order([index for index, _ in frames])
+        points = self._memory.find(reference)
+        if points is None:
+            raise EncodingError(f"reference: {reference} is not known")
+        wanted = [self._memory.points(keypoints) for _, keypoints in frames]
+        return header, steps_at(self._tables, coarseness), points, wanted
 
     def _check_order(self, indices: list[int]) -> None:
         if indices[0] <= self._last:

@@ -7,6 +7,10 @@ class BitstreamError(ValueError):
     """Bytes are no packet, or one that cannot be decoded with what the decoder has."""
 
 
+class UnknownReferenceError(BitstreamError):
+    """A packet refers to a frame or source that is not known, or not yet."""
+
+
 class EncodingError(ValueError):
     """Frames cannot be encoded as they are asked to be."""
 

@@ -8,7 +8,9 @@ A matrix of null is that of K keypoints without a transform: every value is a co
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +24,35 @@ FILE_NAME: Final = "codec.json"
 FORMAT: Final = "motioncast codec tables"
 VERSION: Final = 1
 MAX_FILE_BYTES: Final = 8 << 20
+MAX_TRAVELLING_BYTES: Final = 1 << 20  # of a file that is sent from one machine to another
 
 _ARRAYS: Final = ("matrix", "steps", "profiles", "scales", "classes")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelTables:
+    """The codec tables of a model, with the file that both ends know them by.
+
+    Attributes:
+        digest: SHA-256 of the file, 64 hexadecimal digits in lower case.
+        data: The file.
+        tables: What is in it.
+    """
+
+    digest: str
+    data: bytes
+    tables: CodecTables
+
+    @classmethod
+    def of(cls, data: bytes) -> ModelTables:
+        """Reads the bytes of a file.
+
+        Raises:
+            TablesError: They are no tables, or more than 1 MiB.
+        """
+        if len(data) > MAX_TRAVELLING_BYTES:
+            raise TablesError(f"codec tables: more than {MAX_TRAVELLING_BYTES} bytes")
+        return cls(hashlib.sha256(data).hexdigest(), data, read_tables(data))
 
 
 def write_tables(tables: CodecTables) -> str:

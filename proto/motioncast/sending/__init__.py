@@ -1,0 +1,43 @@
+"""What is sent when, against which frame, and what a receiver shows: numpy and the codec alone.
+
+    keypoints -> policy (every frame, M:N, gate) -> wait for others? -> reference -> codec
+    codec -> frames -> playout (delay, interpolation, forecast, blend) -> keypoints
+
+    sender = KeypointSender(tables, Gate(bound_pixels=1.0, weights=weights))
+    receiver, playout = KeypointReceiver(tables), Playout(frame_rate=25)
+    for packet in sender.push(index, keypoints): network.send(packet.data, now)
+    for frame in receiver.receive(data): playout.arrive(frame.index, frame.keypoints, now)
+    sender.acknowledge(receiver.acknowledgement())
+    shown = playout.show(now)
+
+Time is told, never asked for: by the index of the frame at the sender, in seconds at the receiver.
+SDK, command line and evaluation send by the same rules. docs/sending.md says what they cost.
+"""
+
+from motioncast.sending.forecasters import Forecaster, Hold, Keypoints
+from motioncast.sending.link import Acknowledgement, LinkState
+from motioncast.sending.playout import Playout, Shown
+from motioncast.sending.policies import EveryFrame, Gate, Policy, Regular, weighted_error
+from motioncast.sending.receiver import KeypointReceiver
+from motioncast.sending.references import REFERENCES, ReferenceChoice
+from motioncast.sending.sender import KeypointSender, SentPacket
+
+__all__ = [
+    "REFERENCES",
+    "Acknowledgement",
+    "EveryFrame",
+    "Forecaster",
+    "Gate",
+    "Hold",
+    "KeypointReceiver",
+    "KeypointSender",
+    "Keypoints",
+    "LinkState",
+    "Playout",
+    "Policy",
+    "ReferenceChoice",
+    "Regular",
+    "SentPacket",
+    "Shown",
+    "weighted_error",
+]

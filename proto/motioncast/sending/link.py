@@ -1,0 +1,103 @@
+"""What a sender knows of the link: which of its frames came, from what the receiver tells it.
+
+    acknowledgement   newest frame decoded, and of the 32 before it which were too
+    lost              a frame that is not among them though a later one is
+    overdue           the newest frame was sent, and longer ago than answers take, plus some
+
+Time is counted in frames. An acknowledgement that gets lost costs nothing: the next one repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+HISTORY: Final = 32  # frames before the newest that an acknowledgement tells of
+MEMORY_FRAMES: Final = 50  # the link counts as lossy for so long after a loss
+PATIENCE_FRAMES: Final = 2  # over the usual answer
+FIRST_ROUND_TRIP: Final = 10  # frames, until one has been seen
+MAX_OUTSTANDING: Final = 1024  # of an unanswered sender; the oldest are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What a receiver says of the frames that it has."""
+
+    newest: int  # decoded; -1: none yet
+    before: int = 0  # bit i: whether frame newest - 1 - i was decoded, i from 0 to 31
+    stuck: bool = False  # the newest packet that came refers to a frame that did not
+
+    def has(self, index: int) -> bool:
+        """Returns whether the frame is said to have been decoded."""
+        back = self.newest - 1 - index
+        return index == self.newest or (0 <= back < HISTORY and bool(self.before >> back & 1))
+
+
+class LinkState:
+    """What came of the frames that were sent.
+
+    Attributes:
+        newest_sent: Index of the last frame sent; None before the first.
+        newest_acknowledged: Index of the newest frame that the receiver is known to have.
+    """
+
+    def __init__(self) -> None:
+        self.newest_sent: int | None = None
+        self.newest_acknowledged: int | None = None
+        self._outstanding: dict[int, int] = {}  # frames without an answer: when they were sent
+        self._lost_at: int | None = None
+        self._round_trip: float | None = None
+
+    def sent(self, frames: Sequence[int], now: int) -> None:
+        """Notes the frames of a packet that is sent when frame `now` is due."""
+        self.newest_sent = frames[-1]
+        self._outstanding.update(dict.fromkeys(frames, now))
+        while len(self._outstanding) > MAX_OUTSTANDING:
+            del self._outstanding[next(iter(self._outstanding))]
+
+    def learn(self, acknowledgement: Acknowledgement, now: int) -> None:
+        """Takes what the receiver says, in any order and more than once."""
+        newest = acknowledgement.newest
+        if self.newest_sent is None or newest > self.newest_sent:
+            return  # of another session, or invented
+        if acknowledgement.stuck:
+            self._lost_at = now
+        came = [one for one in self._outstanding if acknowledgement.has(one)]
+        if newest in came:  # of older ones the first answer may have been lost
+            self._answered(now - self._outstanding[newest])
+        for index in came:
+            del self._outstanding[index]
+        if came and (self.newest_acknowledged is None or max(came) > self.newest_acknowledged):
+            self.newest_acknowledged = max(came)
+        for index in [one for one in self._outstanding if one < newest - HISTORY]:
+            del self._outstanding[index]
+        if any(one < newest for one in self._outstanding):
+            self._lost_at = now
+
+    def lossy(self, now: int) -> bool:
+        """Returns whether a frame was lost lately."""
+        return self._lost_at is not None and now - self._lost_at < MEMORY_FRAMES
+
+    @property
+    def round_trip_frames(self) -> float:
+        """How long an answer takes."""
+        return FIRST_ROUND_TRIP if self._round_trip is None else self._round_trip
+
+    def overdue(self, now: int) -> bool:
+        """Returns whether the last frame sent should have been answered by now.
+
+        Never before the first answer: a receiver may be one that does not answer.
+        """
+        sent = self._outstanding.get(-1 if self.newest_sent is None else self.newest_sent)
+        if sent is None or self._round_trip is None:
+            return False
+        return now - sent > self._round_trip + PATIENCE_FRAMES
+
+    def doubt(self, now: int) -> None:
+        """Counts the last frame as lost."""
+        self._lost_at = now
+
+    def _answered(self, frames: int) -> None:
+        before = self._round_trip
+        self._round_trip = frames if before is None else 0.9 * before + 0.1 * frames

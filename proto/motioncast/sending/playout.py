@@ -1,0 +1,176 @@
+"""The receiver's clock: every frame is shown at its time, with what is known of it by then.
+
+    frame i is due at  start + i / rate + delay         start: when frame 0 would have come
+    known          ->  as it is
+    later one here ->  between the last known one before and the next one after: that is what a
+                       delay is for
+    else           ->  the forecast from those before
+
+A frame that comes late is put where it belongs: the forecasts after it are made anew, and what is
+shown glides from the wrong ones to the right ones within a few frames. When the clock is asked
+late, the newest frame that is due is shown and those before it are left out.
+
+Shapes: K keypoints (x, y, intensity).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from motioncast.sending.forecasters import Forecaster, Hold, Keypoints
+from motioncast.timeline.interpolation import between
+from motioncast.timeline.origin import Origin
+from motioncast.timeline.pattern import Pattern
+from motioncast.timeline.ranges import clip_keypoints
+
+MEMORY_FRAMES: Final = 64  # before the one shown; what is later than that is of no use
+AHEAD_FRAMES: Final = 1024  # further ahead a frame is a mistake
+DEFAULT_BLEND_FRAMES: Final = 3
+_TICK: Final = 1e-6  # frames; a clock that adds up 1 / rate is off by less
+_SAME: Final = 1e-6  # keypoint units
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A frame that is due."""
+
+    index: int
+    keypoints: Keypoints  # (K, 3)
+    origin: Origin  # CONCEALED where the pattern expected it, PREDICTED where nobody can tell
+
+
+class Playout:
+    """The frames of one session, each at its time.
+
+    Args:
+        frame_rate: Frames per second of the session.
+        delay_seconds: How much later than the fastest packet a frame is shown: for jitter.
+        delay_frames: The same in frames, on top: for interpolation.
+        blend_frames: Within how many frames a correction is shown; 0: at once.
+        forecaster: What a gating sender runs too.
+        pattern: Of the session, where it has one.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+
+    def __init__(
+        self,
+        frame_rate: float = 25.0,
+        delay_seconds: float = 0.0,
+        *,
+        delay_frames: int = 0,
+        blend_frames: int = DEFAULT_BLEND_FRAMES,
+        forecaster: Forecaster | None = None,
+        pattern: Pattern | None = None,
+    ) -> None:
+        if not 0 < frame_rate <= 240:
+            raise ValueError(f"frame_rate: {frame_rate:g}, expected more than 0, at most 240")
+        if not 0 <= delay_seconds <= 10:
+            raise ValueError(f"delay_seconds: {delay_seconds:g}, expected 0 to 10")
+        if not (0 <= delay_frames <= MEMORY_FRAMES and 0 <= blend_frames <= MEMORY_FRAMES):
+            raise ValueError(f"delay_frames, blend_frames: expected 0 to {MEMORY_FRAMES}")
+        self._rate = frame_rate
+        self._delay = delay_seconds * frame_rate + delay_frames  # in frames
+        self._blend = blend_frames
+        self._forecaster = Hold() if forecaster is None else forecaster
+        self._pattern = pattern
+        self._start: float | None = None  # when frame 0 came, or would have
+        self._known: dict[int, Keypoints] = {}
+        self._states: dict[int, Any] = {}  # before a frame
+        self._shown: Shown | None = None
+        self._offset: Keypoints | None = None  # of what was shown from what is known of it
+        self._left = 0  # frames that the offset is shown for
+
+    def arrive(self, index: int, keypoints: Keypoints, now: float) -> bool:
+        """Takes a frame (K, 3) that came, in any order; returns whether it is of any use.
+
+        What is known already stays as it was.
+        """
+        shown = self._shown
+        oldest = min(self._states, default=index) if shown is None else shown.index - MEMORY_FRAMES
+        newest = shown.index if shown is not None else max(self._known, default=index)
+        if index in self._known or index < oldest or index > newest + AHEAD_FRAMES:
+            return False
+        began = now - index / self._rate
+        if self._start is None:
+            self._start = began
+            self._states[index] = self._forecaster.begin()
+        elif shown is None:
+            self._start = min(self._start, began)  # the first packet need not be the fastest
+        self._known[index] = keypoints
+        for later in [one for one in self._states if one > index]:
+            del self._states[later]
+        if not self._states:  # before all that is kept
+            self._states[index] = self._forecaster.begin()
+        return True
+
+    def show(self, now: float) -> Shown | None:
+        """Returns the newest frame that is due at a time in seconds; None when none is new."""
+        if self._start is None or (index := self._due(now)) < min(self._states):
+            return None
+        before = self._shown
+        if before is not None and index <= before.index:
+            return None
+        keypoints = clip_keypoints(self._best(index) + self._correction(index))
+        self._shown = Shown(index, keypoints, self._origin(index))
+        self._forget(index)
+        return self._shown
+
+    def _due(self, now: float) -> int:
+        assert self._start is not None
+        return math.floor((now - self._start) * self._rate - self._delay + _TICK)
+
+    def _best(self, index: int) -> Keypoints:
+        """Returns what is known of a frame by now, (K, 3)."""
+        if index in self._known:
+            return self._known[index]
+        earlier = max((one for one in self._known if one < index), default=None)
+        later = min((one for one in self._known if one > index), default=None)
+        if earlier is not None and later is not None:
+            return between((earlier, self._known[earlier]), (later, self._known[later]), index)
+        forecast = self._forecaster.forecast(self._state(index))
+        if forecast is None:  # nothing before it has come
+            forecast = self._known[min(self._known)]
+        return forecast
+
+    def _correction(self, index: int) -> Keypoints:
+        """Returns how far what is shown is still from what is known."""
+        none = np.zeros((), np.float32)
+        if self._shown is None or self._blend == 0:
+            return none
+        steps = index - self._shown.index
+        offset = self._shown.keypoints - self._best(self._shown.index)
+        if self._offset is None or np.abs(offset - self._offset).max() > _SAME:
+            self._left = self._blend  # something came that corrects it
+        share = max(0.0, 1 - steps / self._left) if self._left else 0.0
+        self._left = max(0, self._left - steps)
+        self._offset = (offset * np.float32(share)).astype(np.float32)
+        return self._offset
+
+    def _state(self, index: int) -> Any:
+        """Returns the forecaster's state before a frame."""
+        at = max(one for one in self._states if one <= index)
+        state = self._states[at]
+        for step in range(at, index):
+            state = self._forecaster.after(state, self._known.get(step))
+            self._states[step + 1] = state
+        return state
+
+    def _origin(self, index: int) -> Origin:
+        if index in self._known:
+            return Origin.OBSERVED
+        expected = self._pattern is not None and self._pattern.expects(index)
+        return Origin.CONCEALED if expected else Origin.PREDICTED
+
+    def _forget(self, index: int) -> None:
+        oldest = index - MEMORY_FRAMES
+        self._state(index)
+        kept = max((one for one in self._known if one <= oldest), default=oldest)
+        for frames in (self._known, self._states):
+            for one in [one for one in frames if one < min(oldest, kept)]:
+                del frames[one]

@@ -1,0 +1,139 @@
+"""Which frames are sent: every one, M of every M + N, or those that the receiver would miss.
+
+    sent(t) = 1 where  max over keypoints of w_k |(x, y)_k(t) - (x, y)_k of the forecast| > bound
+
+The gate looks at the largest error, not at the mean: most of a face rests most of the time, and
+a mean of 2 pixels would freeze lips. It forecasts from frames as they are decoded, as the
+receiver does.
+
+Shapes: K keypoints (x, y, intensity).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motioncast.sending.forecasters import Forecaster, Hold, Keypoints
+from motioncast.timeline.pattern import Pattern
+
+PIXELS_PER_UNIT: Final = 127.5  # of keypoints, in an image of 256
+DEFAULT_BOUND_PIXELS: Final = 1.0
+DEFAULT_HEARTBEAT_FRAMES: Final = 25
+MAX_HEARTBEAT_FRAMES: Final = 252  # as far back as a packet can refer
+
+
+class Policy(Protocol):
+    """Says of every frame in turn whether it is sent. Indices may leave frames out."""
+
+    def sends(self, index: int, keypoints: Keypoints) -> bool:
+        """Returns whether a frame (K, 3), later than all before, is to be sent."""
+
+    def settle(self, index: int, decoded: Keypoints | None) -> None:
+        """Learns what the receiver gets of that frame: (K, 3) as decoded, or nothing."""
+
+
+class EveryFrame:
+    """Sends every frame."""
+
+    def sends(self, index: int, keypoints: Keypoints) -> bool:
+        """Returns True."""
+        return True
+
+    def settle(self, index: int, decoded: Keypoints | None) -> None:
+        """Learns nothing."""
+
+
+class Regular:
+    """Sends the frames that a pattern M:N expects."""
+
+    def __init__(self, pattern: Pattern) -> None:
+        self._pattern = pattern
+
+    def sends(self, index: int, keypoints: Keypoints) -> bool:
+        """Returns whether the pattern expects the frame."""
+        return self._pattern.expects(index)
+
+    def settle(self, index: int, decoded: Keypoints | None) -> None:
+        """Learns nothing."""
+
+
+class Gate:
+    """Sends the frames that the receiver's forecast misses, and one from time to time.
+
+    Args:
+        bound_pixels: What the forecast may err by, in pixels of an image of 256, above 0.
+        weights: Of the K keypoints, as the model states them (lips and lids weigh more). The bound
+            is that of keypoints which weigh most; one that weighs half may err twice as much.
+            Empty: all the same.
+        heartbeat_frames: A frame is sent at least so many frames after the last one, 1 to 252: a
+            receiver that joins late, or lost the last one, waits no longer.
+        forecaster: What the receiver runs.
+
+    Raises:
+        ValueError: A number is out of its range, or weights are none.
+    """
+
+    def __init__(
+        self,
+        bound_pixels: float = DEFAULT_BOUND_PIXELS,
+        weights: Sequence[float] = (),
+        heartbeat_frames: int = DEFAULT_HEARTBEAT_FRAMES,
+        forecaster: Forecaster | None = None,
+    ) -> None:
+        if not 0 < bound_pixels <= 256:
+            raise ValueError(f"gate: {bound_pixels:g} pixels, expected more than 0, at most 256")
+        if not 1 <= heartbeat_frames <= MAX_HEARTBEAT_FRAMES:
+            raise ValueError(
+                f"heartbeat: {heartbeat_frames} frames, expected 1 to {MAX_HEARTBEAT_FRAMES}"
+            )
+        self._bound = bound_pixels
+        self._weights = _relative(weights)
+        self._heartbeat = heartbeat_frames
+        self._forecaster = Hold() if forecaster is None else forecaster
+        self._state: Any = self._forecaster.begin()
+        self._next = 0  # the frame that the state is before
+        self._sent: int | None = None
+
+    def sends(self, index: int, keypoints: Keypoints) -> bool:
+        """Returns whether the forecast misses the frame, or the heartbeat is due."""
+        if self._sent is None:
+            self._next = index  # the timeline of a forecaster begins with what is known
+        while self._next < index:  # frames that nobody has
+            self._advance(None)
+        forecast = self._forecaster.forecast(self._state)
+        if forecast is None or self._sent is None or index - self._sent >= self._heartbeat:
+            return True
+        return weighted_error(forecast, keypoints, self._weights) > self._bound
+
+    def settle(self, index: int, decoded: Keypoints | None) -> None:
+        """Takes the frame, as decoded, for what the receiver forecasts the next ones from."""
+        self._advance(decoded)
+        if decoded is not None:
+            self._sent = index
+
+    def _advance(self, keypoints: Keypoints | None) -> None:
+        self._state = self._forecaster.after(self._state, keypoints)
+        self._next += 1
+
+
+def weighted_error(
+    forecast: Keypoints, truth: Keypoints, weights: NDArray[np.float64] | float = 1.0
+) -> float:
+    """Returns the largest w_k |(x, y)_forecast - (x, y)_truth| of keypoints (K, 3), in pixels."""
+    away = (forecast[:, :2] - truth[:, :2]).astype(np.float64) * PIXELS_PER_UNIT
+    return float((np.hypot(away[:, 0], away[:, 1]) * weights).max())
+
+
+def _relative(weights: Sequence[float]) -> NDArray[np.float64] | float:
+    """Returns weights over the largest of them; 1 where there are none."""
+    if len(weights) == 0:
+        return 1.0
+    given = np.asarray(weights, np.float64)
+    if not (np.isfinite(given).all() and (given >= 0).all() and given.max() > 0):
+        raise ValueError("weights: numbers of at least 0 expected, and one above it")
+    relative: NDArray[np.float64] = given / given.max()
+    return relative

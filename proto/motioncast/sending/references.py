@@ -1,0 +1,47 @@
+"""Which frame a packet's residual is against: the fewest bits, or the surest to be there.
+
+    before         the last frame sent: fewest bits, but one loss breaks all that follow
+    acknowledged   the newest frame that the receiver is known to have: no loss breaks another frame
+    source         needs no history and no answers: about twice the bits of `before`
+    adaptive       `before` as long as nothing is lost, `acknowledged` for two seconds after a loss
+
+Whatever is chosen, what lies further back than a packet can say is replaced by the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from motioncast.sending.link import LinkState
+
+# Link and the frame that is due -> the frame to refer to; None: a source.
+ReferenceChoice = Callable[[LinkState, int], int | None]
+
+
+def before(link: LinkState, now: int) -> int | None:
+    """Returns the last frame sent."""
+    return link.newest_sent
+
+
+def acknowledged(link: LinkState, now: int) -> int | None:
+    """Returns the newest frame that the receiver has."""
+    return link.newest_acknowledged
+
+
+def source(link: LinkState, now: int) -> int | None:
+    """Returns that it is a source, always."""
+    return None
+
+
+def adaptive(link: LinkState, now: int) -> int | None:
+    """Returns the last frame sent on a clean link, the newest acknowledged one on a lossy one."""
+    return acknowledged(link, now) if link.lossy(now) else before(link, now)
+
+
+REFERENCES: Final[Mapping[str, ReferenceChoice]] = {
+    "adaptive": adaptive,
+    "before": before,
+    "acknowledged": acknowledged,
+    "source": source,
+}
