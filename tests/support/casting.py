@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from numpy.typing import NDArray
 
-from motioncast.v1.common_pb2 import Image, KeypointSet
+from motioncast.v1.common_pb2 import CodedKeypoints, Image, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import (
     DrivingFrame,
     KeypointPacket,
@@ -67,6 +67,10 @@ def packet(index: int, keypoints: NDArray[np.float32] | KeypointSet) -> StreamRe
     if not isinstance(keypoints, KeypointSet):
         keypoints = encode_keypoints(keypoints)
     return StreamRequest(keypoints=KeypointPacket(index=index, keypoints=keypoints))
+
+
+def coded(data: bytes) -> StreamRequest:
+    return StreamRequest(coded=CodedKeypoints(data=data))
 
 
 def as_image(image: NDArray[np.uint8] | Image) -> Image:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 
-from motioncast.codec import CodecTables
+from motioncast.codec import CodecTables, write_tables
 from motioncast.codec.lattice import UNIT
 
 
@@ -49,3 +52,10 @@ def turned_tables(keypoints: int, components: int, seed: int = 0) -> CodecTables
         scales=plain.scales,
         classes=plain.classes,
     )
+
+
+def add_tables(repository: Path, tables: CodecTables, configuration: str = "toy") -> str:
+    """Writes the tables of a repository's configuration; returns their SHA-256."""
+    data = write_tables(tables).encode()
+    (repository / f"{configuration}_keypoint" / "codec.json").write_bytes(data)
+    return hashlib.sha256(data).hexdigest()

@@ -129,6 +129,11 @@ class _Keypoints(keypoint_pb2_grpc.KeypointServiceServicer):
     ) -> keypoint_pb2.ListModelsResponse:
         return keypoint_pb2.ListModelsResponse()
 
+    async def ReadCodecTables(
+        self, request: keypoint_pb2.ReadCodecTablesRequest, context: Context
+    ) -> keypoint_pb2.ReadCodecTablesResponse:
+        return keypoint_pb2.ReadCodecTablesResponse()
+
 
 class _Motion(motion_transfer_pb2_grpc.MotionTransferServiceServicer):
     def __init__(self, stream: Stream) -> None:
@@ -144,6 +149,11 @@ class _Motion(motion_transfer_pb2_grpc.MotionTransferServiceServicer):
         self, request: motion_transfer_pb2.GetServerInfoRequest, context: Context
     ) -> motion_transfer_pb2.GetServerInfoResponse:
         return motion_transfer_pb2.GetServerInfoResponse()
+
+    async def GetCodecTables(
+        self, request: motion_transfer_pb2.GetCodecTablesRequest, context: Context
+    ) -> motion_transfer_pb2.GetCodecTablesResponse:
+        return motion_transfer_pb2.GetCodecTablesResponse()
 
 
 class Gate:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from motioncast.codec import TablesError
+from motioncast.codec.tables_file import ModelTables
 from motioncast.framing import FINDER, FINDER_SIZE, FramingMode
 from motioncast.inference.engine import Engine, ModelMetadata, TensorMetadata
 from motioncast.sources import parse_weights
@@ -34,6 +36,7 @@ class ModelSet:
             model, where the engine has a face finder; else OFF.
         source_weights: Of its keypoints where a source is chosen (`motioncast.sources`): the
             parameter `source_weights` of its synthesis model; empty when all weigh the same.
+        codec: The tables that its keypoints are coded with; None where it has none.
     """
 
     name: str
@@ -44,6 +47,12 @@ class ModelSet:
     state: int
     framing: FramingMode = FramingMode.OFF
     source_weights: tuple[float, ...] = ()
+    codec: ModelTables | None = field(default=None, compare=False)
+
+    @property
+    def codec_digest(self) -> str:
+        """SHA-256 of the codec tables, as `ModelInfo.codec_tables` has it; "" without them."""
+        return self.codec.digest if self.codec else ""
 
     @property
     def keypoint_model(self) -> str:
@@ -92,6 +101,7 @@ class ModelSet:
             state=_fixed(state, 1),
             framing=_framing(engine, f"{name}_keypoint"),
             source_weights=_source_weights(engine, name, _fixed(found, 1)),
+            codec=_codec(engine, name, _fixed(found, 1)),
         )
         sizes._check(engine)
         return sizes
@@ -242,6 +252,26 @@ def _source_weights(engine: Engine, name: str, keypoints: int) -> tuple[float, .
     except InvalidInputError as error:
         _log.error("%s_synthesis: all keypoints weigh the same: %s", name, error)
         return ()
+
+
+def _codec(engine: Engine, name: str, keypoints: int) -> ModelTables | None:
+    data = engine.metadata(f"{name}_keypoint").codec_file
+    if not data:
+        return None
+    try:
+        codec = ModelTables.of(data)
+    except TablesError as error:
+        _log.error("%s: keypoints are not coded: %s", name, error)
+        return None
+    if codec.tables.keypoints != keypoints:
+        _log.error(
+            "%s: keypoints are not coded: its tables are of %d keypoints, not of %d",
+            name,
+            codec.tables.keypoints,
+            keypoints,
+        )
+        return None
+    return codec
 
 
 def _names(models: Iterable[str]) -> list[str]:

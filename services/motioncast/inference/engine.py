@@ -38,12 +38,14 @@ class ModelMetadata:
         name: Of the model.
         inputs, outputs: Its tensors.
         parameters: What its config.pbtxt says besides, by name.
+        codec_file: Of a keypoint model, the file of its codec tables; empty where it has none.
     """
 
     name: str
     inputs: tuple[TensorMetadata, ...]
     outputs: tuple[TensorMetadata, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)
+    codec_file: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from motioncast.inference.checksums import FILE_NAME as CHECKSUMS
 from motioncast.inference.checksums import verify
+from motioncast.inference.codec_files import read_codec_file
 from motioncast.inference.cores import usable_cores
 from motioncast.inference.engine import (
     Array,
@@ -284,6 +285,7 @@ class _Model:
             tuple(describe(argument, name) for argument in self._session.get_inputs()),
             tuple(describe(argument, name) for argument in self._session.get_outputs()),
             read_parameters(file.parents[2], name),
+            read_codec_file(file.parents[1]),
         )
         self._outputs = [tensor.name for tensor in self.metadata.outputs]
 

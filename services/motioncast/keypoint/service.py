@@ -24,11 +24,14 @@ from motioncast.v1.keypoint_pb2 import (
     FindFacesResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ReadCodecTablesRequest,
+    ReadCodecTablesResponse,
 )
 from motioncast.v1.keypoint_pb2_grpc import (
     KeypointServiceServicer,
     add_KeypointServiceServicer_to_server,
 )
+from motioncast.wire.codec import encode_tables
 from motioncast.wire.framing import encode_faces, encode_mode
 from motioncast.wire.images import Pixels, decode_image, decode_picture, takes_codec
 from motioncast.wire.keypoints import encode_keypoints
@@ -64,6 +67,7 @@ def registration(
         unlimited_methods=frozenset({"ListModels"}),
         max_request_bytes={
             "ListModels": MAX_QUESTION_BYTES,
+            "ReadCodecTables": MAX_QUESTION_BYTES,
             "Detect": MAX_IMAGES * catalogue.largest_image_bytes,
         },
         log_level=logging.DEBUG,
@@ -71,7 +75,7 @@ def registration(
 
 
 class KeypointServicer(KeypointServiceServicer):
-    """Answers Detect, FindFaces and ListModels."""
+    """Answers Detect, FindFaces, ListModels and ReadCodecTables."""
 
     def __init__(self, catalogue: Catalogue, detector: Detector, finder: Finder) -> None:
         self._catalogue = catalogue
@@ -106,11 +110,18 @@ class KeypointServicer(KeypointServiceServicer):
                     keypoints=models.keypoints,
                     framing=encode_mode(models.framing),
                     source_weights=models.source_weights,
+                    codec_tables=models.codec_digest,
                 )
                 for models in self._catalogue.all()
             ],
             default_model=self._catalogue.default_name,
         )
+
+    async def ReadCodecTables(
+        self, request: ReadCodecTablesRequest, context: Context
+    ) -> ReadCodecTablesResponse:
+        models = self._catalogue.resolve(request.model)
+        return ReadCodecTablesResponse(tables=encode_tables(models.name, models.codec))
 
 
 def _letterbox_all(images: Sequence[Image]) -> list[tuple[Pixels, Letterbox]]:

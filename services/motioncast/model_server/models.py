@@ -9,6 +9,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from motioncast.inference import ModelState, RepositoryEngine
+from motioncast.inference.codec_files import PARAMETER
 from motioncast.inference.kserve.config import dims, made_config, read_config
 from motioncast.inference.kserve.datatypes import datatype_of
 from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
@@ -114,4 +115,8 @@ class ServedModels:
         except InvalidInputError as error:
             _log.error("the model %s is not served: %s", name, error)
             return None
-        return made_config(self._engine.metadata(name)) if config is None else config
+        metadata = self._engine.metadata(name)
+        config = made_config(metadata) if config is None else config
+        if metadata.codec_file:
+            config.parameters[PARAMETER].string_value = metadata.codec_file.decode()
+        return config

@@ -25,6 +25,23 @@ FRAMING: Final = "framing"  # for each picture, not for each group
 PERCENTILE_WINDOW: Final = 4096  # a session may last for days, its memory may not grow for days
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that was received.
+
+    Attributes:
+        kind: What its bytes count as.
+        size: Bytes of the message.
+        frames: That its keypoints are of.
+        payload: Bytes that the keypoints themselves take.
+    """
+
+    kind: Kind
+    size: int
+    frames: int = 0
+    payload: int = 0
+
+
 class Latency:
     """Percentiles of the last PERCENTILE_WINDOW values, count and mean of all; milliseconds."""
 
@@ -70,7 +87,7 @@ class Accounting:
         self._frames: Counter[Origin] = Counter()
         self._sources: Counter[int] = Counter()
         self._bytes: Counter[str] = Counter()
-        self._keypoint_packets = 0
+        self._keypoint_frames = 0
         self._latency = {stage: Latency() for stage in (*STAGES, FRAMING)}
         self._errors = 0
         self._error_sum = 0.0
@@ -79,11 +96,15 @@ class Accounting:
         """Notes what a frame takes as the sender has it, where that is another than the model's."""
         self._video = replace(self._video, raw_frame_bytes=raw_frame_bytes)
 
-    def count_received(self, kind: Kind, size: int) -> None:
-        """Counts a message of `size` bytes that was received."""
-        self._bytes[kind] += size
-        self._keypoint_packets += kind == "keypoints"
-        self._metrics.received_bytes.labels(kind).inc(size)
+    def count_received(self, received: Received) -> None:
+        """Counts a message that was received."""
+        self._bytes[received.kind] += received.size
+        if received.kind == "keypoints":
+            self._bytes["keypoint_payload"] += received.payload
+            self._bytes["keypoint_messages"] += 1
+            self._keypoint_frames += received.frames
+            self._metrics.keypoint_payload_bytes.inc(received.payload)
+        self._metrics.received_bytes.labels(received.kind).inc(received.size)
 
     def count_results(self, origins: Sequence[Origin], size: int, sources: Sequence[int]) -> None:
         """Counts frames that are returned in messages of `size` bytes together.
@@ -103,8 +124,8 @@ class Accounting:
         for origin in origins:
             metrics.frames.labels(origin.name.lower()).inc()
         metrics.raw_frame_bytes.inc(len(origins) * self._video.raw_frame_bytes)
-        if self._keypoint_packets:
-            mean = self._bytes["keypoints"] / self._keypoint_packets
+        if self._keypoint_frames:
+            mean = self._bytes["keypoints"] / self._keypoint_frames
             metrics.all_keypoints_bytes.inc(len(origins) * mean)
 
     def count_timings(self, timings: StageTimings) -> None:

@@ -16,16 +16,18 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
+from motioncast.codec.tables_file import ModelTables
 from motioncast.orchestrator.configuration import ServedModels
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.serving import Deadline
-from motioncast.v1.common_pb2 import Image
+from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
     DetectRequest,
     DetectResponse,
     FindFacesRequest,
     FindFacesResponse,
     ListModelsRequest,
+    ReadCodecTablesRequest,
 )
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
 from motioncast.v1.predictor_pb2 import PredictRequest, PredictResponse
@@ -33,7 +35,13 @@ from motioncast.v1.predictor_pb2_grpc import PredictorServiceStub
 from motioncast.v1.synthesis_pb2 import SynthesizeRequest, SynthesizeResponse
 from motioncast.v1.synthesis_pb2_grpc import SynthesisServiceStub
 from motioncast.wire.addresses import proxy_options
-from motioncast.wire.errors import DeadlineError, ExhaustedError, UnavailableError
+from motioncast.wire.codec import decode_tables
+from motioncast.wire.errors import (
+    DeadlineError,
+    ExhaustedError,
+    InvalidInputError,
+    UnavailableError,
+)
 from motioncast.wire.sessions import session_metadata
 from motioncast.wire.status import decode_error
 
@@ -129,6 +137,20 @@ class Backends:
         models = tuple(answer.response.models)
         first = models[0].name if models else ""  # older services list the default first
         return ServedModels(models, answer.response.default_model or first)
+
+    async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
+        """Returns the codec tables of a model; UnavailableError when they are others by now."""
+        method = self._keypoint.ReadCodecTables
+        request = ReadCodecTablesRequest(model=model.name)
+        answer = await self._call("keypoint", method, request, deadline)
+        try:
+            return decode_tables(answer.response.tables, model.codec_tables, model.keypoints)
+        except InvalidInputError as error:  # a replica with another model, say
+            raise UnavailableError(
+                f"the keypoint service at {self._addresses.keypoint} has other codec tables of"
+                f" {model.name} than it said: {error}",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            ) from error
 
     async def detect(
         self, model: str, images: Sequence[Image], deadline: Deadline

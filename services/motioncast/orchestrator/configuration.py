@@ -12,16 +12,18 @@ from motioncast.timeline.pattern import (
     MAX_GROUP_FRAMES,
     Pattern,
 )
-from motioncast.v1 import motion_transfer_pb2
+from motioncast.v1 import common_pb2, motion_transfer_pb2
 from motioncast.v1.common_pb2 import ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, TransferMode
-from motioncast.wire.errors import InvalidInputError, UnknownModelError
+from motioncast.wire.errors import InvalidInputError, OutOfOrderError, UnknownModelError
 from motioncast.wire.framing import decode_mode, encode_mode
 from motioncast.wire.images import Encoding, effective_encoding
 from motioncast.wire.limits import check_range
 
 MAX_FRAME_COUNT: Final = 2**24  # a week at 25 frames a second; longer ones declare no number
 _MAX_FRAME_RATE: Final = 240.0
+FLOATS: Final = common_pb2.KEYPOINT_ENCODING_FLOATS
+CODED: Final = common_pb2.KEYPOINT_ENCODING_CODED
 _RECONSTRUCTION: Final = motion_transfer_pb2.TRANSFER_MODE_RECONSTRUCTION
 _TRANSFER: Final = motion_transfer_pb2.TRANSFER_MODE_TRANSFER
 
@@ -53,6 +55,7 @@ class SessionConfig:
     output_encoding: Encoding
     seed: int | None  # of the predictor's noise; None for the mean path
     frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
+    coded: bool = False  # whether keypoints travel coded, by the model's tables
 
 
 def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
@@ -65,9 +68,11 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
     Raises:
         InvalidInputError: A field is out of range.
         UnknownModelError: No model of that name is served; or none is named, and not the default.
+        OutOfOrderError: Keypoints are to travel coded, and the model has no tables, or others than
+            the client.
     """
     config = SessionConfig(
-        model=_model(message, served),
+        model=find_model(message.model, served, "config.model"),
         pattern=Pattern(
             _count(message, "observed_frames", low=1, default=DEFAULT_OBSERVED),
             _count(message, "predicted_frames", low=0, default=DEFAULT_PREDICTED),
@@ -79,7 +84,10 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
         output_encoding=effective_encoding(message.output_encoding, "config.output_encoding"),
         seed=message.seed if message.HasField("seed") else None,
         frame=decode_mode(message.frame, "config.frame"),
+        coded=_is_coded(message),
     )
+    if config.coded:
+        _check_tables(message, config.model)
     if config.mode not in (_RECONSTRUCTION, _TRANSFER):
         raise InvalidInputError.of("config.mode", f"{config.mode} is not a mode")
     if config.relative_motion and config.mode != _TRANSFER:
@@ -111,19 +119,46 @@ def encode_config(config: SessionConfig) -> StreamConfig:
         width=config.model.width,
         keypoints=config.model.keypoints,
         frame=encode_mode(config.frame),
+        keypoint_encoding=CODED if config.coded else FLOATS,
+        codec_tables=config.model.codec_tables if config.coded else None,
     )
 
 
-def _model(message: StreamConfig, served: ServedModels) -> ModelInfo:
-    wanted = message.model or served.default
+def find_model(name: str, served: ServedModels, field: str) -> ModelInfo:
+    """Returns the model of a name, the default for ""; UnknownModelError when it is not served."""
+    wanted = name or served.default
     for model in served.models:
         if model.name == wanted:
             return model
     others = ", ".join(model.name for model in served.models)
     problem = f"no model named {wanted} is served (expected one of {others})"
-    if not message.model:
+    if not name:
         problem = f"the default, {wanted}, cannot be served; there are: {others}"
-    raise UnknownModelError(f"config.model: {problem}", field="config.model")
+    raise UnknownModelError(f"{field}: {problem}", field=field)
+
+
+def _is_coded(message: StreamConfig) -> bool:
+    encoding = message.keypoint_encoding or FLOATS
+    if encoding not in (FLOATS, CODED):
+        raise InvalidInputError.of(
+            "config.keypoint_encoding", f"{encoding} is not an encoding of keypoints"
+        )
+    return encoding == CODED
+
+
+def _check_tables(message: StreamConfig, model: ModelInfo) -> None:
+    if not model.codec_tables:
+        raise OutOfOrderError(
+            f"config.keypoint_encoding: {model.name} has no codec tables, so that its keypoints"
+            " travel as floats",
+            field="config.keypoint_encoding",
+        )
+    if message.codec_tables and message.codec_tables != model.codec_tables:
+        raise OutOfOrderError(
+            f"config.codec_tables: {model.name} is served with other codec tables"
+            f" ({model.codec_tables[:8]}...) than the client codes with",
+            field="config.codec_tables",
+        )
 
 
 def _count(message: StreamConfig, field: str, *, low: int, default: int) -> int:

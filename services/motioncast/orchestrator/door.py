@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-from motioncast.orchestrator.accounting import Kind
+from motioncast.orchestrator.accounting import Kind, Received
+from motioncast.orchestrator.coding import SessionCoding
 from motioncast.orchestrator.framing import SessionFraming
 from motioncast.orchestrator.sources import check_index
 from motioncast.orchestrator.stretch import Arrival
@@ -17,12 +18,15 @@ from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamRequest
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 from motioncast.wire.keypoints import decode_keypoints
 
+_FLOATS_BYTES: Final = 12  # of one keypoint: x, y, intensity
+
 # field of StreamRequest, how sentences name it, what its bytes count as
 _MESSAGES: Final[dict[str, tuple[str, Kind]]] = {
     "config": ("the configuration", "config"),
     "source": ("the source image", "source"),
     "frame": ("a frame", "frames"),
     "keypoints": ("a keypoint packet", "keypoints"),
+    "coded": ("a coded packet", "keypoints"),
     "end": ("the end", "config"),
 }
 
@@ -38,7 +42,10 @@ async def read_config(requests: AsyncIterator[StreamRequest]) -> StreamRequest:
 
 
 async def read_source(
-    requests: AsyncIterator[StreamRequest], model: ModelInfo, framing: SessionFraming
+    requests: AsyncIterator[StreamRequest],
+    model: ModelInfo,
+    framing: SessionFraming,
+    coding: SessionCoding,
 ) -> tuple[SourceImage, int]:
     """Returns the second message, its image as raw RGB, and the bytes that were received.
 
@@ -53,18 +60,23 @@ async def read_source(
         raise _out_of_order(kind, "came twice")
     if kind != "source":
         raise _out_of_order(kind, "came before the source image")
-    checked = await checked_source(request.source, model, framing, first=True)
+    checked = await checked_source(request.source, model, framing, coding, first=True)
     return checked, request.ByteSize()
 
 
 async def checked_source(
-    source: SourceImage, model: ModelInfo, framing: SessionFraming, *, first: bool
+    source: SourceImage,
+    model: ModelInfo,
+    framing: SessionFraming,
+    coding: SessionCoding,
+    *,
+    first: bool,
 ) -> SourceImage:
     """Returns a source, its image as raw RGB of the model's size.
 
     Raises:
         InvalidInputError: It may not have its index, the image cannot be read, or the keypoints are
-            none of the model's.
+            none of the model's, or missing where they travel coded.
     """
     check_index(source.index, first=first)
     image = await framing.source(source.image, first=first, field="source.image")
@@ -72,28 +84,38 @@ async def checked_source(
     if source.HasField("keypoints"):
         decode_keypoints(source.keypoints, model.keypoints, "source.keypoints")
         checked.keypoints.CopyFrom(source.keypoints)
+    coding.source(checked)
     return checked
 
 
-async def read_arrival(
-    request: StreamRequest, model: ModelInfo, framing: SessionFraming
-) -> tuple[int, Arrival, Kind]:
-    """Returns the index of a frame or keypoint packet, its content, and what its bytes count as.
+async def read_arrivals(
+    request: StreamRequest, model: ModelInfo, framing: SessionFraming, coding: SessionCoding
+) -> tuple[list[tuple[int, Arrival]], Received]:
+    """Returns the frames of a message, each with its index, and what the message counts as.
 
-    A frame's content is an image of the model's size.
+    A driving frame's content is an image of the model's size, a packet's are keypoints.
 
     Raises:
-        OutOfOrderError: The message is neither.
-        InvalidInputError: The image cannot be read, or the keypoints are none of the model's.
+        OutOfOrderError: The message is neither, or one that the session has agreed not to send.
+        InvalidInputError: The image cannot be read, the keypoints are none of the model's, or the
+            packet cannot be decoded.
     """
     kind = _kind(request)
+    coding.check(kind)
+    size = request.ByteSize()
     if kind == "frame":
-        return request.frame.index, await framing.frame(request.frame), "frames"
+        image = await framing.frame(request.frame)
+        return [(request.frame.index, image)], Received("frames", size)
     if kind == "keypoints":
         keypoints: KeypointSet = request.keypoints.keypoints
         decode_keypoints(keypoints, model.keypoints, "keypoints.keypoints")
-        framing.packet(request.keypoints)
-        return request.keypoints.index, keypoints, "keypoints"
+        framing.note(request.keypoints, request.keypoints.index, "keypoints.crop")
+        received = Received("keypoints", size, 1, _FLOATS_BYTES * model.keypoints)
+        return [(request.keypoints.index, keypoints)], received
+    if kind == "coded":
+        frames = coding.frames(request.coded)
+        framing.note(request.coded, frames[0][0], "coded.crop")
+        return [*frames], Received("keypoints", size, len(frames), len(request.coded.data))
     raise _out_of_order(kind, "came twice")
 
 
@@ -108,7 +130,7 @@ def _kind(request: StreamRequest) -> str:
     kind = request.WhichOneof("message")
     if kind is None:
         raise InvalidInputError.of(
-            "message", "has neither config, source, frame, keypoints nor end"
+            "message", "has neither config, source, frame, keypoints, coded nor end"
         )
     return kind
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from motioncast.codec.tables_file import ModelTables
 from motioncast.framing import FINDER, Face, looks, seen
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet, finds_faces
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
@@ -63,10 +64,17 @@ class EnsemblePipeline:
                 keypoints=one.keypoints,
                 framing=encode_mode(one.framing),
                 source_weights=one.source_weights,
+                codec_tables=one.codec_digest,
             )
             for one in self._catalogue.all()
         )
         return ServedModels(models, self._catalogue.default_name)
+
+    async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
+        """Returns the tables of a model, which the engine had when the catalogue was made."""
+        codec = self._catalogue.resolve(model.name).codec
+        assert codec is not None  # its digest was told
+        return codec
 
     async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
         """Returns the keypoints of a source image."""

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from motioncast.framing import Crop, Face, Framed, Framer, FramingMode, letterboxed, portrait
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.v1 import motion_transfer_pb2
-from motioncast.v1.common_pb2 import Image
+from motioncast.v1.common_pb2 import CodedKeypoints, Image
 from motioncast.v1.motion_transfer_pb2 import DrivingFrame, KeypointPacket
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.framing import decode_crop
@@ -103,7 +103,7 @@ class SessionFraming:
         """
         if self._framer is None:
             image = await self._of_the_models_size(frame.image, "frame.image")
-            self._note(frame, "frame.crop")
+            self.note(frame, frame.index, "frame.crop")
             return image
         if frame.HasField("crop"):
             raise InvalidInputError.of(
@@ -124,9 +124,16 @@ class SessionFraming:
         self._noted.append((frame.index, Shown(framed.crop, framed.faces)))
         return encode_image(framed.image)
 
-    def packet(self, packet: KeypointPacket) -> None:
-        """Notes the crop of a keypoint packet; raises InvalidInputError when it is none."""
-        self._note(packet, "keypoints.crop")
+    def note(
+        self, message: DrivingFrame | KeypointPacket | CodedKeypoints, index: int, field: str
+    ) -> None:
+        """Notes the crop that a message has for frames from `index` on, where it has one.
+
+        Raises:
+            InvalidInputError: It is none.
+        """
+        if message.HasField("crop"):
+            self._noted.append((index, Shown(decode_crop(message.crop, field), 0)))
 
     def shown(self, index: int) -> Shown | None:
         """Returns what frame `index` of the result shows; to be asked in order.
@@ -137,11 +144,6 @@ class SessionFraming:
         while self._noted and self._noted[0][0] <= index:
             self._shown = self._noted.popleft()[1]
         return self._shown
-
-    def _note(self, message: DrivingFrame | KeypointPacket, field: str) -> None:
-        if message.HasField("crop"):
-            crop = decode_crop(message.crop, field)
-            self._noted.append((message.index, Shown(crop, 0)))
 
     async def _faces(self, picture: Pixels) -> list[Face]:
         square, letterbox = await asyncio.to_thread(letterboxed, picture)

@@ -41,6 +41,11 @@ class OrchestratorMetrics:
             ("kind",),
             registry=registry,
         )
+        self.keypoint_payload_bytes = Counter(
+            "motioncast_keypoint_payload_bytes",
+            "Bytes of the keypoints in messages received: coded packets, or 12 for each keypoint.",
+            registry=registry,
+        )
         self.sent_bytes = Counter(
             "motioncast_sent_bytes",
             "Bytes of messages sent, by kind.",

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from motioncast.codec.tables_file import ModelTables
 from motioncast.framing import Face
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.stretch import Stretch
@@ -52,6 +53,14 @@ class Pipeline(Protocol):
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
         """Returns the model configurations that are served, and which is the default."""
+        ...
+
+    async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
+        """Returns the tables that `model.codec_tables` names, kept from one session to the next.
+
+        Raises:
+            UnavailableError: The model has others meanwhile.
+        """
         ...
 
     async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:

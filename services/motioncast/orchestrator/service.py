@@ -9,9 +9,9 @@ from importlib.metadata import version
 
 from motioncast.inference import Engine
 from motioncast.orchestrator import door
-from motioncast.orchestrator.accounting import Accounting, VideoSize
+from motioncast.orchestrator.accounting import Accounting, Received, VideoSize
 from motioncast.orchestrator.backends import Backends
-from motioncast.orchestrator.configuration import decode_config, encode_config
+from motioncast.orchestrator.configuration import decode_config, encode_config, find_model
 from motioncast.orchestrator.ensemble_pipeline import EnsemblePipeline
 from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.orchestrator.pipeline import Pipeline
@@ -31,6 +31,8 @@ from motioncast.sources import MAX_SOURCES
 from motioncast.timeline.pattern import MAX_GROUP_FRAMES
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.motion_transfer_pb2 import (
+    GetCodecTablesRequest,
+    GetCodecTablesResponse,
     GetServerInfoRequest,
     GetServerInfoResponse,
     StreamRequest,
@@ -40,6 +42,7 @@ from motioncast.v1.motion_transfer_pb2_grpc import (
     MotionTransferServiceServicer,
     add_MotionTransferServiceServicer_to_server,
 )
+from motioncast.wire.codec import encode_tables
 
 
 @asynccontextmanager
@@ -81,7 +84,9 @@ async def registration(
             add=partial(add_MotionTransferServiceServicer_to_server, servicer),
             ready=pipeline.ready,
             unlimited_methods=frozenset({"GetServerInfo"}),
-            max_request_bytes={"GetServerInfo": MAX_QUESTION_BYTES},
+            max_request_bytes=dict.fromkeys(
+                ("GetServerInfo", "GetCodecTables"), MAX_QUESTION_BYTES
+            ),
             calls_per_second=settings.calls_per_second,
         )
 
@@ -118,6 +123,16 @@ class MotionTransferServicer(MotionTransferServiceServicer):
             max_sources=MAX_SOURCES,
         )
 
+    async def GetCodecTables(
+        self, request: GetCodecTablesRequest, context: Context
+    ) -> GetCodecTablesResponse:
+        deadline = Deadline.of(context)
+        model = find_model(request.model, await self._pipeline.list_models(deadline), "model")
+        if not model.codec_tables:
+            return GetCodecTablesResponse(tables=encode_tables(model.name, None))
+        codec = await self._pipeline.codec_tables(model, deadline)
+        return GetCodecTablesResponse(tables=encode_tables(model.name, codec))
+
     @contextmanager
     def _seat(self, peer: str) -> Iterator[Seat]:
         with self._seats.seat(peer) as seat:
@@ -133,14 +148,21 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         wanted = await door.read_config(requests)
         config = decode_config(wanted.config, await self._pipeline.list_models(deadline))
         model = config.model
+        codec = await self._pipeline.codec_tables(model, deadline) if config.coded else None
         patience().wait_longer(config.pattern.predicted / config.frame_rate)
         accounting = Accounting(
             VideoSize(model.height * model.width * 3, config.frame_rate), self._metrics
         )
-        accounting.count_received("config", wanted.ByteSize())
+        accounting.count_received(Received("config", wanted.ByteSize()))
         yield StreamResponse(config=encode_config(config))
         session = Session(
-            config, self._pipeline, deadline, self._settings.merge_frames, accounting, seat
+            config,
+            self._pipeline,
+            deadline,
+            self._settings.merge_frames,
+            accounting,
+            seat,
+            codec.tables if codec else None,
         )
         async with aclosing(session.run(requests)) as responses:
             async for response in responses:

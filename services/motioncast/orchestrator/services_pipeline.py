@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from motioncast.codec.tables_file import ModelTables
 from motioncast.framing import Face
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.backends import Backends
@@ -52,10 +53,19 @@ class ServicesPipeline:
     def __init__(self, backends: Backends) -> None:
         self._backends = backends
         self._turns = Turns()
+        self._codecs: dict[str, ModelTables] = {}  # by model, the newest
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
         """Returns the models that the keypoint service serves, and which is the default."""
         return await self._backends.list_models(deadline)
+
+    async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
+        """Returns the tables of a model, which the keypoint service is asked for once."""
+        codec = self._codecs.get(model.name)
+        if codec is None or codec.digest != model.codec_tables:
+            codec = await self._backends.codec_tables(model, deadline)
+            self._codecs[model.name] = codec
+        return codec
 
     async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
         """Returns the keypoints of a source image."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
+from motioncast.codec import CodecTables
 from motioncast.orchestrator import door
-from motioncast.orchestrator.accounting import Accounting
+from motioncast.orchestrator.accounting import Accounting, Received
 from motioncast.orchestrator.ahead import Ahead
+from motioncast.orchestrator.coding import SessionCoding
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.framing import SessionFraming
 from motioncast.orchestrator.pipeline import Cast, Pipeline
@@ -56,6 +58,7 @@ class Session:
         merge_frames: Groups that wait are processed together up to so many frames.
         accounting: Where everything is counted.
         seat: Is told when the session has begun in earnest.
+        tables: Of the model, where keypoints travel coded.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Session:
         merge_frames: int,
         accounting: Accounting,
         seat: Seat | None = None,
+        tables: CodecTables | None = None,
     ) -> None:
         self._config = config
         self._pipeline = pipeline
@@ -73,6 +77,7 @@ class Session:
         self._merge_frames = merge_frames
         self._accounting = accounting
         self._seat = seat
+        self._coding = SessionCoding(tables)
         self._patience = patience()
         self._framing = SessionFraming(
             config, lambda square: pipeline.find_faces(square, deadline), accounting.count_framing
@@ -89,10 +94,10 @@ class Session:
             UnavailableError, DeadlineError: As `Pipeline` does.
         """
         config, accounting = self._config, self._accounting
-        source, size = await door.read_source(requests, config.model, self._framing)
+        source, size = await door.read_source(requests, config.model, self._framing, self._coding)
         if self._seat is not None:
             self._seat.began = True
-        accounting.count_received("source", size)
+        accounting.count_received(Received("source", size))
         sources = Sources.of(await self._with_keypoints(source))
         arrivals = self._owed(
             cut_stretches(self._arrivals(requests), config.pattern, config.frame_count, sources)
@@ -129,22 +134,23 @@ class Session:
     ) -> AsyncGenerator[tuple[int, Arrival] | SourceImage | StreamEnd, None]:
         async for request in requests:
             if request.HasField("end"):
-                self._accounting.count_received("config", request.ByteSize())
+                self._accounting.count_received(Received("config", request.ByteSize()))
                 yield request.end
                 await door.read_nothing(requests)
                 return
             if request.HasField("source"):
                 source = await door.checked_source(
-                    request.source, self._config.model, self._framing, first=False
+                    request.source, self._config.model, self._framing, self._coding, first=False
                 )
-                self._accounting.count_received("source", request.ByteSize())
+                self._accounting.count_received(Received("source", request.ByteSize()))
                 yield await self._with_keypoints(source)
                 continue
-            index, arrival, kind = await door.read_arrival(
-                request, self._config.model, self._framing
+            arrivals, received = await door.read_arrivals(
+                request, self._config.model, self._framing, self._coding
             )
-            self._accounting.count_received(kind, request.ByteSize())
-            yield index, arrival
+            self._accounting.count_received(received)
+            for arrival in arrivals:
+                yield arrival
 
     async def _with_keypoints(self, source: SourceImage) -> SourceImage:
         if not source.HasField("keypoints"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
 from motioncast.inference import Inference, ModelMetadata
+from motioncast.inference.codec_files import read_codec_file
 from motioncast.inference.engine import Array
 from motioncast.inference.kserve import KServeEngine, KServeSettings
 from motioncast.triton.embedded import EmbeddedTriton
@@ -29,6 +31,7 @@ class TritonEngine:
 
     def __init__(self, settings: TritonSettings) -> None:
         self.triton = EmbeddedTriton(settings)
+        self._repository = settings.repository
         self._kserve: KServeEngine | None = None
 
     async def __aenter__(self) -> Self:
@@ -65,7 +68,9 @@ class TritonEngine:
 
     def metadata(self, model: str) -> ModelMetadata:
         """Returns what a model takes and gives; see `Engine.metadata`."""
-        return self._open().metadata(model)
+        metadata = self._open().metadata(model)
+        # Triton tells nothing of files that it does not know.
+        return replace(metadata, codec_file=read_codec_file(self._repository / model))
 
     async def ready(self) -> bool:
         """Tells whether every model that could be loaded answers."""

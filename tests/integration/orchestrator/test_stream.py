@@ -112,6 +112,7 @@ async def test_defaults_are_filled_in(target: str) -> None:
         width=16,
         keypoints=2,
         frame=common_pb2.FRAMING_MODE_OFF,
+        keypoint_encoding=common_pb2.KEYPOINT_ENCODING_FLOATS,
     )
 
 
@@ -130,6 +131,7 @@ async def test_what_was_asked_for_is_echoed(target: str) -> None:
         width=16,
         keypoints=2,
         frame=common_pb2.FRAMING_MODE_OFF,
+        keypoint_encoding=common_pb2.KEYPOINT_ENCODING_FLOATS,
     )
     requests = [config(), source(SOURCE), frame(0, image(0))]
     requests[0].config.CopyFrom(wanted)

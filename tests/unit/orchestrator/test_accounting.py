@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from motioncast.orchestrator.accounting import PERCENTILE_WINDOW, Accounting, Latency, VideoSize
+from motioncast.orchestrator.accounting import (
+    PERCENTILE_WINDOW,
+    Accounting,
+    Latency,
+    Received,
+    VideoSize,
+)
 from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.timeline.origin import Origin
 from motioncast.v1.motion_transfer_pb2 import StageTimings
@@ -37,10 +43,10 @@ def test_a_session_that_did_nothing_reports_zeros(accounting: Accounting) -> Non
 def test_half_of_the_keypoints_saved_at_one_observed_then_one_predicted(
     accounting: Accounting,
 ) -> None:
-    accounting.count_received("config", 40)
-    accounting.count_received("source", RAW)
+    accounting.count_received(Received("config", 40))
+    accounting.count_received(Received("source", RAW))
     for _ in range(10):
-        accounting.count_received("keypoints", 100)
+        accounting.count_received(Received("keypoints", 100, 1, 100 - 4))
     accounting.count_results([Origin.OBSERVED, Origin.PREDICTED] * 10, 20_000, [0] * 18 + [2] * 2)
     report = accounting.report()
     assert (report.observed_frames, report.predicted_frames) == (10, 10)
@@ -54,8 +60,8 @@ def test_half_of_the_keypoints_saved_at_one_observed_then_one_predicted(
 
 
 def test_sending_every_raw_frame_saves_nothing(accounting: Accounting) -> None:
-    accounting.count_received("source", RAW)
-    accounting.count_received("frames", RAW + 10)
+    accounting.count_received(Received("source", RAW))
+    accounting.count_received(Received("frames", RAW + 10))
     accounting.count_results([Origin.OBSERVED], RAW, [0])
     report = accounting.report()
     assert report.saved_against_raw_frames == 0
@@ -82,7 +88,7 @@ def test_framing_is_counted_by_the_picture(accounting: Accounting) -> None:
 
 def test_frames_larger_than_the_models_save_against_their_own_size(accounting: Accounting) -> None:
     accounting.frames_are(10 * RAW)
-    accounting.count_received("frames", RAW)
+    accounting.count_received(Received("frames", RAW))
     accounting.count_results([Origin.OBSERVED], 1, [0])
     assert accounting.report().saved_against_raw_frames == pytest.approx(0.9)
 
@@ -120,8 +126,8 @@ def test_percentiles_forget_what_is_long_past_but_count_and_mean_do_not() -> Non
 def test_the_orchestrators_metrics_get_every_count(
     accounting: Accounting, registry: CollectorRegistry
 ) -> None:
-    accounting.count_received("keypoints", 100)
-    accounting.count_received("keypoints", 50)
+    accounting.count_received(Received("keypoints", 100, 1, 100 - 4))
+    accounting.count_received(Received("keypoints", 50, 1, 50 - 4))
     accounting.count_results([Origin.OBSERVED, Origin.PREDICTED, Origin.CONCEALED], 300, [0] * 3)
     accounting.count_timings(StageTimings(predictor_ms=250))
     accounting.count_forecast_errors([0.5])

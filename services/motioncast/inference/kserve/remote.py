@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from motioncast.inference.codec_files import PARAMETER
 from motioncast.inference.engine import Array, ModelMetadata, TensorMetadata
 from motioncast.inference.inputs import check_inputs
 from motioncast.inference.kserve.datatypes import dtype_of
@@ -51,7 +52,9 @@ def describe(metadata: Any, config: Any) -> RemoteModel:
     """
     inputs = _tensors(metadata.name, metadata.inputs, config.max_batch_size)
     outputs = _tensors(metadata.name, metadata.outputs, config.max_batch_size)
-    described = ModelMetadata(metadata.name, inputs, outputs, texts(config.parameters))
+    parameters = texts(config.parameters)
+    codec_file = parameters.pop(PARAMETER, "").encode()
+    described = ModelMetadata(metadata.name, inputs, outputs, parameters, codec_file)
     return RemoteModel(described, config.max_batch_size)
 
 

@@ -1,0 +1,68 @@
+"""How the keypoints of one session travel: as floats, or as packets of the bitstream.
+
+    CodedKeypoints -> decoder of the session -> (index, KeypointSet) of 1 to 8 frames
+
+A packet refers to frames and sources of its own session alone, and what it decodes to goes the
+way that floats go. docs/bitstream.md is the specification.
+"""
+
+from __future__ import annotations
+
+from motioncast.codec import BitstreamError, CodecTables, KeypointDecoder
+from motioncast.v1.common_pb2 import CodedKeypoints, KeypointSet
+from motioncast.v1.motion_transfer_pb2 import SourceImage
+from motioncast.wire.errors import InvalidInputError, OutOfOrderError
+from motioncast.wire.keypoints import decode_keypoints, encode_keypoints
+
+
+class SessionCoding:
+    """What a session's packets are decoded with.
+
+    Args:
+        tables: Of the model; None where keypoints travel as floats.
+    """
+
+    def __init__(self, tables: CodecTables | None = None) -> None:
+        self._count = tables.keypoints if tables else 0
+        self._decoder = KeypointDecoder(tables) if tables else None
+
+    def check(self, kind: str) -> None:
+        """Raises OutOfOrderError for data that the session has agreed not to send."""
+        if self._decoder is None and kind == "coded":
+            raise OutOfOrderError(
+                "coded: a coded packet came, but the session's keypoints travel as floats",
+                field="coded",
+            )
+        if self._decoder is not None and kind in ("frame", "keypoints"):
+            what = "a frame" if kind == "frame" else "a keypoint packet"
+            raise OutOfOrderError(
+                f"{kind}: {what} came, but the session's keypoints travel coded", field=kind
+            )
+
+    def source(self, source: SourceImage) -> None:
+        """Takes a source that has been checked, which later packets may refer to.
+
+        Raises:
+            InvalidInputError: It came without its keypoints, and they travel coded.
+        """
+        if self._decoder is None:
+            return
+        if not source.HasField("keypoints"):
+            raise InvalidInputError.of(
+                "source.keypoints", "missing; every source has its own where they travel coded"
+            )
+        keypoints = decode_keypoints(source.keypoints, self._count, "source.keypoints")
+        self._decoder.set_source(source.index, keypoints)
+
+    def frames(self, packet: CodedKeypoints) -> list[tuple[int, KeypointSet]]:
+        """Returns index and keypoints of each frame of a packet.
+
+        Raises:
+            InvalidInputError: The bytes are no packet, or refer to what did not come.
+        """
+        assert self._decoder is not None  # checked before
+        try:
+            decoded = self._decoder.decode(packet.data)
+        except BitstreamError as error:
+            raise InvalidInputError.of("coded.data", str(error)) from error
+        return [(frame.index, encode_keypoints(frame.keypoints)) for frame in decoded]
