@@ -10,6 +10,7 @@
 `motioncast.client.device` detects keypoints on the sender's machine.
 """
 
+from motioncast.client.coding import KeypointCoder, ModelTables
 from motioncast.client.connection import Service, connect
 from motioncast.client.errors import (
     ConnectError,
@@ -34,6 +35,7 @@ from motioncast.client.types import (
     Frame,
     FramedKeypoints,
     Framing,
+    KeypointEncoding,
     Keypoints,
     LatencySummary,
     Mode,
@@ -60,12 +62,15 @@ __all__ = [
     "Framing",
     "FramingMode",
     "InvalidRequestError",
+    "KeypointCoder",
+    "KeypointEncoding",
     "Keypoints",
     "LatencySummary",
     "MediaError",
     "MissingExtraError",
     "Mode",
     "Model",
+    "ModelTables",
     "MotioncastError",
     "Origin",
     "OutOfOrderError",

@@ -17,6 +17,7 @@ import grpc
 
 from motioncast.client import channel
 from motioncast.client.awaited import Awaited
+from motioncast.client.coding import ModelTables, TablesOfModels
 from motioncast.client.decode import decode_server_info
 from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import from_rpc
@@ -83,6 +84,7 @@ class Service:
     def __init__(self, stub: MotionTransferServiceStub, target: str) -> None:
         self._stub = stub
         self._target = target
+        self._tables = TablesOfModels(stub, target)
         self._streams: WeakSet[Stream] = WeakSet()
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
@@ -93,6 +95,21 @@ class Service:
         except grpc.RpcError as failure:
             raise from_rpc(failure, self._target, timeout) from failure
         return decode_server_info(info)
+
+    async def codec_tables(
+        self, model: str | None = None, *, timeout: float | None = None
+    ) -> ModelTables:
+        """Returns what the keypoints of a model are coded with, fetched once and checked.
+
+        Args:
+            model: Name of the model configuration; None for the server's default.
+            timeout: Seconds to wait for an answer.
+
+        Raises:
+            InvalidRequestError: The model is not served, or has none.
+            MotioncastError: As every call does.
+        """
+        return await asyncio.to_thread(self._tables.of, model, timeout)
 
     def stream(
         self,
@@ -150,7 +167,7 @@ class Service:
                 stands for a frame that is lost.
             source: The image to animate, (H, W, 3) uint8, or up to four, as for `stream`.
             source_keypoints: Its keypoints, (K, 3), or those of each; None lets the server detect
-                them.
+                them, which cannot be where keypoints are coded (`keypoint_encoding="coded"`).
             mode: What the source is: the video's first frame (the default), or another image
                 (the default with `relative_motion`).
             encoding: How the source is sent.
@@ -161,7 +178,15 @@ class Service:
         Raises:
             InvalidRequestError: As `stream` does.
         """
-        session = KeypointsSession(keypoints, source, source_keypoints, mode, encoding, options)
+        session = KeypointsSession(
+            keypoints,
+            source,
+            source_keypoints,
+            mode,
+            encoding,
+            options,
+            lambda model: self._tables.of(model, timeout),
+        )
         return self._open(session, keypoints, timeout, latest_only)
 
     async def aclose(self) -> None:

@@ -6,12 +6,14 @@ An option is a field here, in the contract and in the orchestrator's `configurat
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict, TypeVar
 
 from motioncast.client.errors import InvalidRequestError, ServerError
-from motioncast.client.types import Encoding, Framing, Mode
+from motioncast.client.types import Encoding, Framing, KeypointEncoding, Mode, OutputEncoding
+from motioncast.codec import DEFAULT_COARSENESS, MAX_COARSENESS, MAX_PACKET_FRAMES
 from motioncast.framing import FramingMode
 from motioncast.timeline.pattern import (
     DEFAULT_OBSERVED,
@@ -19,6 +21,7 @@ from motioncast.timeline.pattern import (
     MAX_GROUP_FRAMES,
     Pattern,
 )
+from motioncast.v1.common_pb2 import KEYPOINT_ENCODING_CODED, KEYPOINT_ENCODING_FLOATS
 from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_RECONSTRUCTION,
     TRANSFER_MODE_TRANSFER,
@@ -29,17 +32,31 @@ from motioncast.wire import images
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.framing import decode_mode, encode_mode
 
+T = TypeVar("T")
+
 ENCODINGS: Final[dict[Encoding, images.Encoding]] = {
     "rgb8": images.RGB8,
     "jpeg": images.JPEG,
     "png": images.PNG,
+    "webp": images.WEBP,
+    "avif": images.AVIF,
+}
+KEYPOINT_ENCODINGS: Final[dict[KeypointEncoding, int]] = {
+    "floats": KEYPOINT_ENCODING_FLOATS,
+    "coded": KEYPOINT_ENCODING_CODED,
 }
 MODES: Final = {
     Mode.RECONSTRUCTION: TRANSFER_MODE_RECONSTRUCTION,
     Mode.TRANSFER: TRANSFER_MODE_TRANSFER,
 }
 _MODES: Final = {number: mode for mode, number in MODES.items()}
-_ENCODINGS: Final = {number: name for name, number in ENCODINGS.items()}
+OUTPUTS: Final[dict[OutputEncoding, images.Encoding]] = {
+    "rgb8": images.RGB8,
+    "jpeg": images.JPEG,
+    "png": images.PNG,
+}
+_OUTPUTS: Final = {number: name for name, number in OUTPUTS.items()}
+_KEYPOINT_ENCODINGS: Final = {number: name for name, number in KEYPOINT_ENCODINGS.items()}
 
 
 class StreamOptions(TypedDict, total=False):
@@ -51,9 +68,12 @@ class StreamOptions(TypedDict, total=False):
     relative_motion: bool  # transfer only: the video's motion since its first frame; default False
     frame_rate: float  # frames per second of the video: above 0 and up to 240, default 25
     frame_count: int | None  # frames of the whole video; default: its len(), unknown without one
-    output: Encoding  # what frames come back as, default "rgb8"
+    output: OutputEncoding  # what frames come back as, default "rgb8"
     seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path
     frame: Framing  # "auto", "fixed": the server frames pictures of any size; default "off"
+    keypoint_encoding: KeypointEncoding  # how keypoints are sent, default "floats"
+    coarseness: int  # of coded ones, 0 to 7, half an octave each; default 2, the model's steps
+    packet_frames: int  # of coded ones, in a packet, 1 to 8; they wait for one another; default 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +87,14 @@ class EffectiveConfig:
     predicted: int  # N, frames forecast in each group of M + N
     frame_rate: float  # frames per second
     frame_count: int | None  # frames of the whole timeline; None when unknown
-    output: Encoding
+    output: OutputEncoding
     seed: int | None  # of the predictor's noise; None for the mean path
     height: int  # pixels
     width: int  # pixels
     keypoints: int  # K
     frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
+    keypoint_encoding: KeypointEncoding = "floats"
+    codec_tables: str = ""  # SHA-256 of what keypoints are coded with; "" for floats
 
 
 _DEFAULTS: Final = StreamOptions(
@@ -85,6 +107,9 @@ _DEFAULTS: Final = StreamOptions(
     output="rgb8",
     seed=None,
     frame="off",
+    keypoint_encoding="floats",
+    coarseness=DEFAULT_COARSENESS,
+    packet_frames=1,
 )
 
 
@@ -107,11 +132,18 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         observed_frames=_whole("observed", options["observed"], 1, MAX_GROUP_FRAMES),
         predicted_frames=_whole("predicted", options["predicted"], 0, MAX_GROUP_FRAMES),
         frame_rate=_frame_rate(options["frame_rate"]),
-        output_encoding=encoding("output", options["output"]),
+        output_encoding=_named("output", options["output"], OUTPUTS),
     )
     mode_of_framing = framing("frame", options["frame"])
     if mode_of_framing is not FramingMode.OFF:
         config.frame = encode_mode(mode_of_framing)
+    _whole("coarseness", options["coarseness"], 0, MAX_COARSENESS)
+    _whole("packet_frames", options["packet_frames"], 1, MAX_PACKET_FRAMES)
+    sent_as = options["keypoint_encoding"]
+    if _named("keypoint_encoding", sent_as, KEYPOINT_ENCODINGS) == KEYPOINT_ENCODING_CODED:
+        config.keypoint_encoding = KEYPOINT_ENCODING_CODED
+    elif given.keys() & {"coarseness", "packet_frames"}:
+        raise InvalidRequestError.of("keypoint_encoding", "floats have no coarseness, nor packets")
     if options["model"] is not None:
         config.model = _name("model", options["model"])
     if options["frame_count"] is not None:
@@ -123,7 +155,12 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
 
 def decode_config(message: StreamConfig) -> EffectiveConfig:
     """Returns the effective configuration; ServerError for a value that is not known here."""
-    if message.mode not in _MODES or message.output_encoding not in _ENCODINGS:
+    sent_as = message.keypoint_encoding or KEYPOINT_ENCODING_FLOATS
+    if (
+        message.mode not in _MODES
+        or message.output_encoding not in _OUTPUTS
+        or sent_as not in _KEYPOINT_ENCODINGS
+    ):
         raise ServerError("the server answered with a configuration that this client does not know")
     return EffectiveConfig(
         model=message.model,
@@ -133,12 +170,14 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
         predicted=message.predicted_frames,
         frame_rate=message.frame_rate,
         frame_count=message.frame_count or None,
-        output=_ENCODINGS[message.output_encoding],
+        output=_OUTPUTS[message.output_encoding],
         seed=message.seed if message.HasField("seed") else None,
         height=message.height,
         width=message.width,
         keypoints=message.keypoints,
         frame=received_framing(message.frame),
+        keypoint_encoding=_KEYPOINT_ENCODINGS[sent_as],
+        codec_tables=message.codec_tables,
     )
 
 
@@ -149,21 +188,12 @@ def is_observed(index: int, observed: int, predicted: int) -> bool:
 
 def encoding(field: str, name: Encoding) -> images.Encoding:
     """Returns the contract's number for an encoding; InvalidRequestError for an unknown one."""
-    if name not in ENCODINGS:
-        raise InvalidRequestError.of(
-            field, f"{name!r} is unknown (expected one of {', '.join(ENCODINGS)})"
-        )
-    return ENCODINGS[name]
+    return _named(field, name, ENCODINGS)
 
 
 def framing(field: str, name: Framing) -> FramingMode:
     """Returns the mode of that name; InvalidRequestError for an unknown one."""
-    modes = {mode.value: mode for mode in FramingMode}
-    if name not in modes:
-        raise InvalidRequestError.of(
-            field, f"{name!r} is unknown (expected one of {', '.join(modes)})"
-        )
-    return modes[name]
+    return _named(field, name, {mode.value: mode for mode in FramingMode})
 
 
 def received_framing(number: wire_framing.Mode) -> FramingMode:
@@ -172,6 +202,14 @@ def received_framing(number: wire_framing.Mode) -> FramingMode:
         return decode_mode(number)
     except InvalidInputError as error:
         raise ServerError(f"the server answered with {error}") from error
+
+
+def _named(field: str, name: str, known: Mapping[Any, T]) -> T:
+    if name not in known:
+        raise InvalidRequestError.of(
+            field, f"{name!r} is unknown (expected one of {', '.join(known)})"
+        )
+    return known[name]
 
 
 def _whole(field: str, value: int, low: int, high: int) -> int:

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Generic, TypeVar
 
 import numpy as np
 
+from motioncast.client.coding import KeypointCoder, ModelTables
 from motioncast.client.decode import decode_frame, decode_report
 from motioncast.client.errors import InvalidRequestError, ServerError, from_domain
 from motioncast.client.latest import Skipped
@@ -43,6 +45,8 @@ from motioncast.client.types import (
     Report,
     Source,
 )
+from motioncast.codec import DEFAULT_COARSENESS
+from motioncast.v1.common_pb2 import CodedKeypoints, Crop
 from motioncast.v1.motion_transfer_pb2 import (
     DrivingFrame,
     KeypointPacket,
@@ -72,6 +76,8 @@ class Session(ABC, Generic[E]):
         if options.get("frame_count") is None and (count := _frames(elements)):
             options = {**options, "frame_count": count}
         self._opening = encode_config(options, mode)
+        self._options = options
+        self._newest = -1
         self._opened = False
         self._next_index = 0
         self._config: EffectiveConfig | None = None
@@ -117,12 +123,13 @@ class Session(ABC, Generic[E]):
             return []
         messages = []
         if not self._opened:
+            self._prepare()
             messages.append(StreamRequest(config=self._opening))
             sources = self._sources(index, element)
             messages += [StreamRequest(source=source) for source in sources]
             self._opened = True
         if self.sends(index):
-            messages.append(self._message(index, element))
+            messages += self._messages(index, element)
         return messages
 
     def send_next(
@@ -138,6 +145,16 @@ class Session(ABC, Generic[E]):
     def frames_read(self) -> int:
         """Elements of the video that `send` was given, sources left out."""
         return self._next_index
+
+    @property
+    def newest_sent(self) -> int:
+        """Index of the newest frame that is in a message; -1 before the first."""
+        return self._newest
+
+    @property
+    def packet_frames(self) -> int:
+        """Frames that wait for one another before they are sent."""
+        return self._options.get("packet_frames", 1)
 
     @property
     def frame_count(self) -> int | None:
@@ -166,9 +183,10 @@ class Session(ABC, Generic[E]):
         """
         if not self._opened:
             raise InvalidRequestError("the video is empty")
-        if self._opening.frame_count:
-            return []
-        return [StreamRequest(end=StreamEnd(frame_count=self._next_index))]
+        messages = self._rest()
+        if not self._opening.frame_count:
+            messages.append(StreamRequest(end=StreamEnd(frame_count=self._next_index)))
+        return messages
 
     def receive(self, response: StreamResponse) -> Frame | None:
         """Returns the frame of a message, None for the configuration and the report."""
@@ -195,7 +213,24 @@ class Session(ABC, Generic[E]):
     def _send_source(self, source: Source) -> list[StreamRequest]:
         if not self._opened:
             raise InvalidRequestError("a further source comes after the first frame of the video")
-        return [StreamRequest(source=self._further(source))]
+        further = StreamRequest(source=self._further(source))
+        return [*self._before(source), further]
+
+    def _prepare(self) -> None:
+        """Does what has to be done before the session is opened."""
+
+    def _before(self, source: Source) -> list[StreamRequest]:
+        """Returns what has to be sent before a further source, once that has been checked."""
+        return []
+
+    def _rest(self) -> list[StreamRequest]:
+        """Returns what still waits to be sent."""
+        return []
+
+    def _messages(self, index: int, element: E) -> list[StreamRequest]:
+        """Returns the messages that are due with the element at `index`."""
+        self._newest = index
+        return [self._message(index, element)]
 
     @abstractmethod
     def _sources(self, index: int, element: E) -> list[SourceImage]:
@@ -222,6 +257,8 @@ class FramesSession(Session[Pixels]):
     ) -> None:
         mode = Mode.RECONSTRUCTION if source is None else Mode.TRANSFER
         super().__init__(frames, mode, options)
+        if options.get("keypoint_encoding", "floats") != "floats":
+            raise InvalidRequestError.of("keypoint_encoding", "frames are sent here, not keypoints")
         self._encoding = encoding("encoding", sent_as)
         # Where the server frames, sources may be of other sizes than the frames.
         self._sizes_differ = options.get("frame", "off") != "off"
@@ -257,7 +294,12 @@ class FramesSession(Session[Pixels]):
 
 
 class KeypointsSession(Session[Keypoints | FramedKeypoints]):
-    """The session of a client that detects keypoints itself."""
+    """The session of a client that detects keypoints itself.
+
+    Args:
+        tables: Gives the codec tables of a model; called when the session is opened, where
+            keypoints are to be coded.
+    """
 
     def __init__(
         self,
@@ -267,6 +309,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         mode: Mode | None,
         sent_as: Encoding,
         options: StreamOptions,
+        tables: Callable[[str | None], ModelTables] | None = None,
     ) -> None:
         moved = options.get("relative_motion", False)
         mode = mode or (Mode.TRANSFER if moved else Mode.RECONSTRUCTION)
@@ -281,6 +324,14 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
                 problem = f"{len(listed_points)} of them, but there are {len(given)} sources"
                 raise InvalidRequestError.of("source_keypoints", problem)
             points = [self._checked(field, one) for field, one in listed_points]
+        self._tables = tables
+        self._coder: KeypointCoder | None = None
+        self._coded = options.get("keypoint_encoding", "floats") == "coded"
+        if self._coded and (source_keypoints is None or tables is None):
+            raise InvalidRequestError.of(
+                "source_keypoints", "missing; keypoints are coded against those of the source"
+            )
+        self._points = points
         self._first_sources = [
             message(n, image, of_image, self._encoding)
             for n, (image, of_image) in enumerate(zip(given, points, strict=True))
@@ -293,16 +344,63 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         image, keypoints = _checked_image("source.image", source.image), source.keypoints
         if keypoints is not None:
             keypoints = self._checked("source.keypoints", keypoints)
+        elif self._coded:
+            raise InvalidRequestError.of(
+                "source.keypoints", "missing; every source has its own where keypoints are coded"
+            )
         return message(source.index, image, keypoints, self._encoding)
 
+    def _prepare(self) -> None:
+        if not self._coded:
+            return
+        assert self._tables is not None  # checked
+        codec = self._tables(self._opening.model or None)
+        self._opening.codec_tables = codec.digest
+        coarseness = self._options.get("coarseness", DEFAULT_COARSENESS)
+        self._coder = KeypointCoder(codec.tables, coarseness, self.packet_frames)
+        for index, points in enumerate(self._points):
+            assert points is not None  # checked
+            self._take_source("source_keypoints", index, points)
+
+    def _before(self, source: Source) -> list[StreamRequest]:
+        if self._coder is None or source.keypoints is None:
+            return []
+        return self._take_source("source.keypoints", source.index, source.keypoints)
+
+    def _rest(self) -> list[StreamRequest]:
+        return [] if self._coder is None else self._packets(self._coder.flush())
+
+    def _messages(self, index: int, element: Keypoints | FramedKeypoints) -> list[StreamRequest]:
+        if self._coder is None:
+            return super()._messages(index, element)
+        keypoints, crop = self._parts(index, element)
+        with _in_the_words_of(f"keypoints[{index}]"):
+            return self._packets(self._coder.push(index, keypoints, crop))
+
     def _message(self, index: int, element: Keypoints | FramedKeypoints) -> StreamRequest:
+        keypoints, crop = self._parts(index, element)
+        packet = KeypointPacket(index=index, keypoints=encode_keypoints(keypoints), crop=crop)
+        return StreamRequest(keypoints=packet)
+
+    def _parts(
+        self, index: int, element: Keypoints | FramedKeypoints
+    ) -> tuple[Keypoints, Crop | None]:
+        """Returns checked keypoints (K, 3), and what they are of."""
         crop = None
         if isinstance(element, FramedKeypoints):
             crop = encode_crop(element.crop)
             element = element.keypoints
-        keypoints = encode_keypoints(self._checked(f"keypoints[{index}]", element))
-        packet = KeypointPacket(index=index, keypoints=keypoints, crop=crop)
-        return StreamRequest(keypoints=packet)
+        return self._checked(f"keypoints[{index}]", element), crop
+
+    def _take_source(self, field: str, index: int, keypoints: Keypoints) -> list[StreamRequest]:
+        assert self._coder is not None
+        with _in_the_words_of(field):
+            return self._packets(self._coder.set_source(index, keypoints))
+
+    def _packets(self, packets: list[CodedKeypoints]) -> list[StreamRequest]:
+        assert self._coder is not None
+        self._newest = self._coder.newest
+        return [StreamRequest(coded=packet) for packet in packets]
 
     def _checked(self, field: str, keypoints: Keypoints) -> Keypoints:
         array = _checked_keypoints(field, keypoints)
@@ -311,6 +409,15 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             problem = f"{len(array)} keypoints, but the ones before have {self._count}"
             raise InvalidRequestError.of(field, problem)
         return array
+
+
+@contextmanager
+def _in_the_words_of(field: str) -> Iterator[None]:
+    """Turns what the codec refuses, keypoints of another number, into what a caller gets."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidRequestError.of(field, str(error)) from error
 
 
 def _frames(elements: object) -> int:

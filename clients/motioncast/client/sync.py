@@ -17,6 +17,7 @@ from weakref import WeakSet
 import grpc
 
 from motioncast.client import channel
+from motioncast.client.coding import ModelTables, TablesOfModels
 from motioncast.client.decode import decode_server_info
 from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import InvalidRequestError, from_rpc
@@ -68,6 +69,7 @@ class SyncService:
     def __init__(self, stub: MotionTransferServiceStub, target: str) -> None:
         self._stub = stub
         self._target = target
+        self._tables = TablesOfModels(stub, target)
         self._streams: WeakSet[SyncStream] = WeakSet()
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
@@ -77,6 +79,12 @@ class SyncService:
         except grpc.RpcError as failure:
             raise from_rpc(failure, self._target, timeout) from failure
         return decode_server_info(info)
+
+    def codec_tables(
+        self, model: str | None = None, *, timeout: float | None = None
+    ) -> ModelTables:
+        """Returns what a model's keypoints are coded with, as `Service.codec_tables` does."""
+        return self._tables.of(model, timeout)
 
     def stream(
         self,
@@ -105,7 +113,15 @@ class SyncService:
         **options: Unpack[StreamOptions],
     ) -> SyncStream:
         """Returns the session of a video of keypoints, as `Service.stream_keypoints` does."""
-        session = KeypointsSession(keypoints, source, source_keypoints, mode, encoding, options)
+        session = KeypointsSession(
+            keypoints,
+            source,
+            source_keypoints,
+            mode,
+            encoding,
+            options,
+            lambda model: self._tables.of(model, timeout),
+        )
         return self._open(session, keypoints, timeout, latest_only)
 
     def close(self) -> None:
@@ -148,7 +164,10 @@ class SyncStream:
         self._session = session
         self._elements = Latest(elements, session.sends) if latest_only else elements
         # Live: a group that is made and one on its way, or what is sent would wait in line.
-        window = 2 * min(session.observed, WINDOW // 2) if latest_only else WINDOW
+        group = min(session.observed, WINDOW // 2)
+        window = 2 * group if latest_only else WINDOW
+        if (packed := session.packet_frames) > 1:  # packets, then; one beyond those of a group
+            window = max(window // packed, -(-group // packed) + 1)
         self._flow = Flow(window, session.frame_count)
         self._call: Any = None  # both a grpc.Call and an iterator, which its stubs do not say
         self._begun = False
@@ -245,9 +264,12 @@ class SyncStream:
                 if self._failure is not None or self._flow.over:
                     return None
                 if not self._session.complete:
+                    before = self._session.newest_sent
                     messages = self._session.send_next(elements)
                     if messages is not None:
-                        self._flow.read(self._session.frames_read, _index(messages))
+                        sent = self._session.newest_sent
+                        new = sent if sent != before else None
+                        self._flow.read(self._session.frames_read, new)
                         return messages
                 messages = self._session.end()
                 self._flow.end()
@@ -257,13 +279,3 @@ class SyncStream:
                 if self._call is not None:
                     self._call.cancel()
             return None
-
-
-def _index(messages: list[StreamRequest]) -> int | None:
-    """Returns the index of the frame that is among messages; None when there is none."""
-    for message in messages:
-        if message.HasField("frame"):
-            return message.frame.index
-        if message.HasField("keypoints"):
-            return message.keypoints.index
-    return None

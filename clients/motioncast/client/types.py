@@ -14,7 +14,9 @@ from motioncast.timeline.origin import Origin as Origin  # part of what a client
 
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3), RGB
 Keypoints: TypeAlias = NDArray[np.float32]  # (K, 3): x, y in [-1, 1], intensity in [0, 1]
-Encoding: TypeAlias = Literal["rgb8", "jpeg", "png"]
+Encoding: TypeAlias = Literal["rgb8", "jpeg", "png", "webp", "avif"]
+OutputEncoding: TypeAlias = Literal["rgb8", "jpeg", "png"]
+KeypointEncoding: TypeAlias = Literal["floats", "coded"]
 Framing: TypeAlias = Literal["auto", "fixed", "off"] | FramingMode
 
 
@@ -56,6 +58,7 @@ class Model:
     keypoints: int  # K
     framing: FramingMode = FramingMode.OFF  # how pictures had better be framed for it
     source_weights: tuple[float, ...] = ()  # of the K keypoints, for choosing; empty: all the same
+    codec_tables: str = ""  # SHA-256 of what its keypoints are coded with; "" where it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class ByteCounts:
     frames: int  # received: driving frames
     keypoints: int  # received: keypoint packets
     results: int  # sent: result frames
+    keypoint_payload: int = 0  # of keypoints: coded packets, or 12 for each keypoint
+    keypoint_messages: int = 0  # that keypoints counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import PIL.Image
@@ -20,9 +20,17 @@ Encoding: TypeAlias = "ImageEncoding.ValueType"  # the name exists in the stubs 
 RGB8: Final = common_pb2.IMAGE_ENCODING_RGB8
 JPEG: Final = common_pb2.IMAGE_ENCODING_JPEG
 PNG: Final = common_pb2.IMAGE_ENCODING_PNG
-JPEG_QUALITY: Final = 95
+WEBP: Final = common_pb2.IMAGE_ENCODING_WEBP
+AVIF: Final = common_pb2.IMAGE_ENCODING_AVIF
 
-_FORMATS: Final = {JPEG: "JPEG", PNG: "PNG"}
+_OUTPUTS: Final = (RGB8, JPEG, PNG)  # a millisecond or two for a frame
+_FORMATS: Final = {JPEG: "JPEG", PNG: "PNG", WEBP: "WEBP", AVIF: "AVIF"}
+_OPTIONS: Final[dict[Encoding, dict[str, Any]]] = {
+    JPEG: {"quality": 95},
+    PNG: {},
+    WEBP: {"lossless": True, "quality": 100, "method": 6},
+    AVIF: {"quality": 80, "subsampling": "4:4:4", "speed": 4, "max_threads": 1},
+}
 
 
 def takes_codec(encoding: Encoding) -> bool:
@@ -30,7 +38,7 @@ def takes_codec(encoding: Encoding) -> bool:
     return encoding in _FORMATS
 
 
-def effective_encoding(encoding: Encoding, field: str = "output_encoding") -> Encoding:
+def effective_encoding(encoding: Encoding, field: str = "encoding") -> Encoding:
     """Returns the encoding that is meant: RGB8 where none is named.
 
     Raises:
@@ -43,13 +51,27 @@ def effective_encoding(encoding: Encoding, field: str = "output_encoding") -> En
     return encoding
 
 
+def effective_output(encoding: Encoding, field: str = "output_encoding") -> Encoding:
+    """Returns the encoding of frames to be returned: RGB8 where none is named.
+
+    Raises:
+        InvalidInputError: There is no such encoding, or it takes too long to write frame by frame.
+    """
+    effective = effective_encoding(encoding, field)
+    if effective not in _OUTPUTS:
+        raise InvalidInputError.of(
+            field, f"{_FORMATS[effective]} is for images that are sent; frames return as others"
+        )
+    return effective
+
+
 def encode_image(pixels: Pixels, encoding: Encoding = RGB8) -> Image:
     """Returns pixels (H, W, 3) as a message in the given effective encoding."""
     height, width, _ = pixels.shape
     if encoding == RGB8:
         return Image(encoding=RGB8, height=height, width=width, data=pixels.tobytes())
     file = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(file, _FORMATS[encoding], quality=JPEG_QUALITY)
+    PIL.Image.fromarray(pixels).save(file, _FORMATS[encoding], **_OPTIONS[encoding])
     return Image(encoding=encoding, height=height, width=width, data=file.getvalue())
 
 

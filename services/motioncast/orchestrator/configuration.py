@@ -17,7 +17,7 @@ from motioncast.v1.common_pb2 import ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, TransferMode
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError, UnknownModelError
 from motioncast.wire.framing import decode_mode, encode_mode
-from motioncast.wire.images import Encoding, effective_encoding
+from motioncast.wire.images import Encoding, effective_output
 from motioncast.wire.limits import check_range
 
 MAX_FRAME_COUNT: Final = 2**24  # a week at 25 frames a second; longer ones declare no number
@@ -81,7 +81,7 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
         relative_motion=message.relative_motion,
         frame_rate=message.frame_rate if message.HasField("frame_rate") else 25.0,
         frame_count=message.frame_count if message.HasField("frame_count") else None,
-        output_encoding=effective_encoding(message.output_encoding, "config.output_encoding"),
+        output_encoding=effective_output(message.output_encoding, "config.output_encoding"),
         seed=message.seed if message.HasField("seed") else None,
         frame=decode_mode(message.frame, "config.frame"),
         coded=_is_coded(message),

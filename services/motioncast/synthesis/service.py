@@ -22,7 +22,7 @@ from motioncast.wire.images import (
     Encoding,
     Pixels,
     decode_image,
-    effective_encoding,
+    effective_output,
     encode_image,
     takes_codec,
 )
@@ -58,7 +58,7 @@ class SynthesisServicer(SynthesisServiceServicer):
 
     async def Synthesize(self, request: SynthesizeRequest, context: Context) -> SynthesizeResponse:
         models = self._catalogue.resolve(request.model)
-        encoding = effective_encoding(request.output_encoding)
+        encoding = effective_output(request.output_encoding)
         check_range("driving_keypoints", len(request.driving_keypoints), 1, MAX_DRIVING)
         count = models.keypoints
         sources = _sources(request, models)

@@ -1,0 +1,179 @@
+"""Keypoints coded on the sender's side: a server's tables, and packets by them.
+
+    tables = await service.codec_tables("face256")   fetched once, checked by their SHA-256
+    coder = KeypointCoder(tables.tables)             keypoints in, packets out
+
+docs/bitstream.md says what a packet is.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, ClassVar, Final
+
+import grpc
+import numpy as np
+
+from motioncast.client.errors import InvalidRequestError, ServerError, from_rpc
+from motioncast.client.types import Keypoints
+from motioncast.codec import (
+    DEFAULT_COARSENESS,
+    MAX_COARSENESS,
+    CodecTables,
+    EncodedPacket,
+    EncodingError,
+    FrameReference,
+    KeypointEncoder,
+    Reference,
+    SourceReference,
+)
+from motioncast.codec.packet import MAX_DISTANCE
+from motioncast.codec.tables_file import ModelTables as ModelTables
+from motioncast.v1.common_pb2 import CodedKeypoints, Crop, ModelInfo
+from motioncast.v1.motion_transfer_pb2 import GetCodecTablesRequest, GetServerInfoRequest
+from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
+from motioncast.wire.codec import decode_tables
+from motioncast.wire.errors import InvalidInputError
+
+_KEPT: Final = 8  # models whose tables a process keeps
+_ANSWER_SECONDS: Final = 10.0  # for a question that costs a server nothing
+
+
+class TablesOfModels:
+    """The codec tables of the models that a server has.
+
+    Tables are known by their SHA-256: what came once is not fetched again, from whichever server.
+
+    Args:
+        stub: Reaches the server.
+        target: Its address, for sentences.
+    """
+
+    _known: ClassVar[dict[str, ModelTables]] = {}  # by digest, the newest last; of the process
+    _lock: ClassVar = threading.Lock()
+
+    def __init__(self, stub: MotionTransferServiceStub, target: str) -> None:
+        self._stub = stub
+        self._target = target
+
+    def of(self, model: str | None, timeout: float | None) -> ModelTables:
+        """Returns the tables of a model, of the server's default for None.
+
+        Raises:
+            InvalidRequestError: The model is not served, or has none.
+            MotioncastError: As every call does.
+        """
+        seconds = _ANSWER_SECONDS if timeout is None else min(timeout, _ANSWER_SECONDS)
+        info = self._ask(self._stub.GetServerInfo, GetServerInfoRequest(), seconds)
+        named = [one for one in info.models if model in (None, one.name)]
+        if not named:
+            served = ", ".join(one.name for one in info.models)
+            raise InvalidRequestError.of("model", f"{model!r} is not served, but {served}")
+        return self._of(named[0], seconds)
+
+    def _of(self, model: ModelInfo, seconds: float) -> ModelTables:
+        if not model.codec_tables:
+            raise InvalidRequestError.of(
+                "keypoint_encoding",
+                f"{model.name} has no codec tables, so that its keypoints travel as floats",
+            )
+        with self._lock:
+            found = self._known.get(model.codec_tables)
+        if found is None or found.tables.keypoints != model.keypoints:
+            request = GetCodecTablesRequest(model=model.name)
+            answer = self._ask(self._stub.GetCodecTables, request, seconds)
+            try:
+                found = decode_tables(answer.tables, model.codec_tables, model.keypoints)
+            except InvalidInputError as error:
+                raise ServerError(f"{model.name} cannot be coded for: {error}") from error
+            with self._lock:
+                while len(self._known) >= _KEPT:
+                    del self._known[next(iter(self._known))]
+                self._known[found.digest] = found
+        return found
+
+    def _ask(self, method: Any, request: Any, seconds: float) -> Any:
+        try:
+            return method(request, timeout=seconds)
+        except grpc.RpcError as failure:
+            raise from_rpc(failure, self._target, seconds) from failure
+
+
+class KeypointCoder:
+    """Codes the frames of one session for a link that loses nothing and keeps the order.
+
+    A frame is coded against the one before it; the first, and one too far from it, against source
+    0. `motioncast.sending` is for links that lose packets.
+
+    Args:
+        tables: Of the model.
+        coarseness: 0 to 7, half an octave apart; 2 is the step of the tables.
+        packet_frames: In each packet, 1 to 8: fewer headers, and a delay of as many frames.
+
+    Attributes:
+        newest: Index of the newest frame that a packet was made of; -1 before.
+    """
+
+    def __init__(
+        self, tables: CodecTables, coarseness: int = DEFAULT_COARSENESS, packet_frames: int = 1
+    ) -> None:
+        self._encoder = KeypointEncoder(tables)
+        self._coarseness = coarseness
+        self._packet_frames = packet_frames
+        self._waiting: list[tuple[int, Keypoints]] = []
+        self._waiting_crop: Crop | None = None
+        self._told: Crop | None = None  # what the receiver knows
+        self.newest = -1
+
+    def set_source(self, index: int, keypoints: Keypoints) -> list[CodedKeypoints]:
+        """Takes a source (K, 3); returns the packets that have to go before it."""
+        packets = self.flush()
+        self._encoder.set_source(index, np.asarray(keypoints, np.float32))
+        return packets
+
+    def push(
+        self, index: int, keypoints: Keypoints, crop: Crop | None = None
+    ) -> list[CodedKeypoints]:
+        """Takes a frame (K, 3) later than all before; returns the packets that are full now.
+
+        Args:
+            index: On the timeline.
+            keypoints: Of the frame.
+            crop: What they are of; frames of one packet have one.
+        """
+        packets = []
+        if self._waiting and (
+            index - self._waiting[-1][0] > MAX_DISTANCE or crop != self._waiting_crop
+        ):
+            packets += self.flush()
+        self._waiting.append((index, np.asarray(keypoints, np.float32)))
+        self._waiting_crop = crop
+        if len(self._waiting) == self._packet_frames:
+            packets += self.flush()
+        return packets
+
+    def flush(self) -> list[CodedKeypoints]:
+        """Returns the packets of the frames that wait."""
+        frames, self._waiting = self._waiting, []
+        packets = self._coded(frames) if frames else []
+        if packets and self._waiting_crop is not None and self._waiting_crop != self._told:
+            packets[0].crop.CopyFrom(self._waiting_crop)
+            self._told = self._waiting_crop
+        return packets
+
+    def _coded(self, frames: list[tuple[int, Keypoints]]) -> list[CodedKeypoints]:
+        try:
+            packet = self._encode(frames, self._coarseness)
+        except EncodingError:
+            if len(frames) > 1:  # more than fits in a packet
+                half = len(frames) // 2
+                return [*self._coded(frames[:half]), *self._coded(frames[half:])]
+            packet = self._encode(frames, MAX_COARSENESS)
+        self.newest = frames[-1][0]
+        return [CodedKeypoints(data=packet.data)]
+
+    def _encode(self, frames: list[tuple[int, Keypoints]], coarseness: int) -> EncodedPacket:
+        first = frames[0][0]
+        near = self.newest >= 0 and first - self.newest <= MAX_DISTANCE
+        reference: Reference = FrameReference(self.newest) if near else SourceReference(0)
+        return self._encoder.encode(frames, reference, coarseness)
