@@ -41,6 +41,12 @@ def check_sources(given: int, gathered: int, send: str) -> None:
         )
 
 
+def check_keypoints(given: bool, send: str) -> None:
+    """Raises CommandError where a way for keypoints is named, and none are sent."""
+    if given and send != "keypoints":
+        raise CommandError("keypoints: frames are sent; --send keypoints detects keypoints here")
+
+
 def check_json(path: Path | None) -> None:
     """Raises CommandError where no file can be written."""
     if path is not None and path.is_dir():

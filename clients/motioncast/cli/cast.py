@@ -18,6 +18,7 @@ from motioncast.client import (
     Encoding,
     FramedKeypoints,
     FramingMode,
+    KeypointEncoding,
     Mode,
     Origin,
     Report,
@@ -48,6 +49,7 @@ class CastOptions:
     real_time: bool = False  # frames are sent when a camera would have them, else at once
     frame: FramingMode = FramingMode.OFF  # how pictures are framed
     encoding: Encoding = "rgb8"  # how images are sent
+    keypoints: KeypointEncoding | None = None  # how those are; None: coded where the model has it
 
     @property
     def pattern(self) -> Pattern:
@@ -217,6 +219,7 @@ def _open(
     config["frame_rate"] = frame_rate
     if detector is not None:
         config["frame"] = "off"  # what is sent was framed here
+        config["keypoint_encoding"] = options.keypoints or "floats"
     interval = 1 / frame_rate if options.real_time else 0.0
     if detector is None:
         frames = _Feed(len(video), lambda index: [video[index]], interval)

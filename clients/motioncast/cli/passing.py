@@ -19,7 +19,14 @@ from motioncast.cli.service import ANSWER_SECONDS, open_service, square_model
 from motioncast.cli.spool import Spool
 from motioncast.cli.watching import Watched, watch
 from motioncast.cli.wishes import unframed_sentence
-from motioncast.client import FramingMode, Model, Pixels, ServerInfo, Service
+from motioncast.client import (
+    FramingMode,
+    KeypointEncoding,
+    Model,
+    Pixels,
+    ServerInfo,
+    Service,
+)
 from motioncast.client.video import read_image
 from motioncast.sources import Gathering, GatherSettings
 
@@ -116,7 +123,7 @@ async def _cast(
             service,
             video,
             given.frame_rate,
-            replace(job.options, frame=given.mode),
+            replace(job.options, frame=given.mode, keypoints=_keypoint_encoding(job, model)),
             keep,
             source=given.source or None,
             detector=given.device.detector,
@@ -126,6 +133,10 @@ async def _cast(
     except BrokenOffError as broken:
         return broken.cast, Ended(str(broken), len(broken.cast.frames), len(video))
     return whole, None
+
+
+def _keypoint_encoding(job: StreamJob, model: Model) -> KeypointEncoding:
+    return job.options.keypoints or ("coded" if model.codec_tables else "floats")
 
 
 def _unframed(job: StreamJob, model: Model, mode: FramingMode) -> str | None:

@@ -16,7 +16,7 @@ from motioncast.cli.rivals import Rival
 from motioncast.client import ByteCounts, Crop, LatencySummary, Origin
 from motioncast.quality.pixels import Quality
 
-SCHEMA_VERSION: Final = "1.4"  # major: a field changed or went; minor: one came
+SCHEMA_VERSION: Final = "1.5"  # major: a field changed or went; minor: one came
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Configuration:
     observed: int  # M
     predicted: int  # N
     sent_as: str  # "frames" or "keypoints"
-    image_encoding: str  # of the images that were sent: "rgb8", "jpeg" or "png"
+    image_encoding: str  # of the images that were sent: "rgb8", "jpeg", "png", "webp" or "avif"
+    keypoint_encoding: str | None  # "coded" or "floats"; None where frames were sent
     pace: str  # "as fast as possible" or "real time"
     frame_rate: float  # frames per second
     width: int
@@ -92,6 +93,15 @@ class Savings:
 
     against_all_keypoints: float
     against_raw_frames: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointRates:
+    """What keypoints took, thrice, in bits per second of video."""
+
+    payload: float  # coded packets, or 12 bytes for each keypoint
+    messages: float  # with the contract's headers
+    wire: float  # with those of gRPC, HTTP/2, TCP and IP: an estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +174,7 @@ class Report:
     raw_frame_bytes: int  # what every frame of the timeline takes as raw RGB
     bits_per_sent_frame: float
     bits_per_second: float
+    keypoint_rates: KeypointRates | None  # None where frames were sent
     saved: Savings
     forecast_error: float  # mean distance of one-step forecasts, in keypoint units
     wall_seconds: float  # from the first message to the last

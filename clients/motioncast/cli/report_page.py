@@ -19,7 +19,14 @@ from motioncast.cli.charts import Series, line_chart
 from motioncast.cli.colours import ORIGIN_COLOURS, css
 from motioncast.cli.motion import motion_rows
 from motioncast.cli.report import FrameRecord, QualityReport, Report
-from motioncast.cli.traffic import came_back_sentence, compared, note, sent_sentence
+from motioncast.cli.traffic import (
+    bit_rate,
+    came_back_sentence,
+    compared,
+    keypoints_sentence,
+    note,
+    sent_sentence,
+)
 
 MAX_EMBEDDED_VIDEO_BYTES: Final = 8 * 2**20
 MAX_STRIP_PIXELS: Final = 1800  # across: two for each of the page's
@@ -65,6 +72,7 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
         byte_bars=_byte_bars(report),
         sent_sentence=sent_sentence(report),
         came_back_sentence=came_back_sentence(report),
+        keypoints_sentence=keypoints_sentence(report),
         compared=[(one, bit_rate(one.bits_per_second)) for one in compared(report)],
         note=note(report),
         latency_chart=line_chart(
@@ -73,13 +81,6 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
             y_label="end to end, ms",
         ),
     )
-
-
-def bit_rate(bits_per_second: float) -> str:
-    """Returns a bit rate as people say it: `1.84 kbit/s`, `4.92 Mbit/s`."""
-    if bits_per_second >= 999_500:  # three digits would round to 1000 kbit/s
-        return f"{bits_per_second / 1e6:.3g} Mbit/s"
-    return f"{bits_per_second / 1e3:.3g} kbit/s"
 
 
 def _crop_range(frames: tuple[FrameRecord, ...]) -> str:

@@ -22,6 +22,7 @@ from motioncast.cli.report import (
     latency_of,
 )
 from motioncast.cli.soundtrack import Soundtrack
+from motioncast.cli.traffic import keypoint_rates
 from motioncast.media import shown
 
 IN_PROCESS: Final = "services in this process"
@@ -42,6 +43,7 @@ def configuration_of(
         predicted=config.predicted,
         sent_as=job.send,
         image_encoding=job.options.encoding,
+        keypoint_encoding=config.keypoint_encoding if job.send == "keypoints" else None,
         pace="real time" if job.options.real_time else "as fast as possible",
         frame_rate=config.frame_rate,
         width=config.width,
@@ -93,6 +95,7 @@ def report_of(
         raw_frame_bytes=len(frames) * picture_size[0] * picture_size[1] * 3,
         bits_per_sent_frame=server.bits_per_sent_frame,
         bits_per_second=server.bits_per_second,
+        keypoint_rates=keypoint_rates(server.bytes, len(frames) / configuration.frame_rate),
         saved=Savings(server.saved_against_all_keypoints, server.saved_against_raw_frames),
         forecast_error=server.forecast_error,
         wall_seconds=passed.cast.wall_seconds,

@@ -8,7 +8,13 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from motioncast.cli.before import RESULTS, check_options, check_replaceable, check_sources
+from motioncast.cli.before import (
+    RESULTS,
+    check_keypoints,
+    check_options,
+    check_replaceable,
+    check_sources,
+)
 from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
 from motioncast.cli.job import FULL_PICTURE, StreamJob
@@ -42,6 +48,7 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
     """
     check_options(job.options, transfer=bool(job.sources), limit=job.limit)
     check_sources(len(job.sources), job.gather, job.send)
+    check_keypoints(job.options.keypoints is not None, job.send)
     existing(job.video)
     check_replaceable(job.out, force=job.force)
     with whole_folder(job.out) as folder, TemporaryDirectory(dir=folder) as spools:

@@ -11,8 +11,14 @@ from rich.text import Text
 
 from motioncast.cli.motion import motion_rows
 from motioncast.cli.report import MeanQuality, Report
-from motioncast.cli.report_page import bit_rate
-from motioncast.cli.traffic import came_back_sentence, compared, note, sent_sentence
+from motioncast.cli.traffic import (
+    bit_rate,
+    came_back_sentence,
+    compared,
+    keypoints_sentence,
+    note,
+    sent_sentence,
+)
 from motioncast.client import ServerInfo
 from motioncast.media import shown
 
@@ -88,6 +94,8 @@ def _facts(report: Report) -> RenderableType:
         table.add_row("frames by source", ", ".join(map(str, report.source_frames)))
     table.add_row("raw video", f"{report.raw_frame_bytes:,} bytes")
     table.add_row("bit rate", f"{bit_rate(report.bits_per_second)} without the source image")
+    if sentence := keypoints_sentence(report):
+        table.add_row("keypoints", sentence)
     table.add_row("per frame sent", f"{report.bits_per_sent_frame:,.0f} bits")
     table.add_row("saved", f"{report.saved.against_raw_frames:.1%} against raw frames")
     table.add_row("", f"{report.saved.against_all_keypoints:.1%} against all keypoints")

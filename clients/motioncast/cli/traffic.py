@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from motioncast.cli.report import Report
+from motioncast.cli.report import KeypointRates, Report
+from motioncast.client import ByteCounts
+
+# Of one message by itself: gRPC's prefix, the header of HTTP/2's DATA, of TCP with its time
+# stamps, of IPv4. Ethernet, acknowledgements and the opening of the connection are left out.
+WIRE_BYTES: Final = 5 + 9 + 32 + 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,34 @@ def sent_sentence(report: Report) -> str:
     }
     parts = ", ".join(f"{name} {size:,}" for name, size in kinds.items() if size)
     return f"{sent_bytes(report):,} bytes ({parts})"
+
+
+def keypoint_rates(counts: ByteCounts, seconds: float) -> KeypointRates | None:
+    """Returns what keypoints took of a video of so many seconds; None where none were sent."""
+    if not counts.keypoint_messages:
+        return None
+    wire = counts.keypoints + WIRE_BYTES * counts.keypoint_messages
+    sizes = counts.keypoint_payload, counts.keypoints, wire
+    return KeypointRates(*(8 * size / seconds for size in sizes))
+
+
+def keypoints_sentence(report: Report) -> str:
+    """Says what keypoints took, thrice; "" where frames were sent."""
+    rates = report.keypoint_rates
+    if rates is None:
+        return ""
+    what = {"coded": "packets"}.get(report.configuration.keypoint_encoding or "", "floats")
+    return (
+        f"{bit_rate(rates.payload)} for the {what} alone, {bit_rate(rates.messages)} in messages,"
+        f" about {bit_rate(rates.wire)} on the wire"
+    )
+
+
+def bit_rate(bits_per_second: float) -> str:
+    """Returns a bit rate as people say it: `1.84 kbit/s`, `4.92 Mbit/s`."""
+    if bits_per_second >= 999_500:  # three digits would round to 1000 kbit/s
+        return f"{bits_per_second / 1e6:.3g} Mbit/s"
+    return f"{bits_per_second / 1e3:.3g} kbit/s"
 
 
 def came_back_sentence(report: Report) -> str:
@@ -69,7 +103,11 @@ def note(report: Report) -> str:
         return counted
     if report.configuration.sent_as == "frames":
         return f"{counted} Frames travel as pictures here; --send keypoints sends far less."
+    if report.configuration.keypoint_encoding == "floats":
+        return f"{counted} Keypoints travel as 32-bit floats here; --keypoints coded sends less."
+    seconds = report.frames.total / report.configuration.frame_rate
+    alone = rows[0].bits_per_second - 8 * report.bytes.source / seconds
     return (
-        f"{counted} Keypoints travel as 32-bit floats, not entropy coded yet: a video codec needs"
-        " fewer bits today."
+        f"{counted} The source is sent once, however long the video is: without it this run takes"
+        f" {bit_rate(alone)}."
     )

@@ -28,8 +28,8 @@ _FORMATS: Final = {JPEG: "JPEG", PNG: "PNG", WEBP: "WEBP", AVIF: "AVIF"}
 _OPTIONS: Final[dict[Encoding, dict[str, Any]]] = {
     JPEG: {"quality": 95},
     PNG: {},
-    WEBP: {"lossless": True, "quality": 100, "method": 6},
-    AVIF: {"quality": 80, "subsampling": "4:4:4", "speed": 4, "max_threads": 1},
+    WEBP: {"lossless": True, "quality": 75, "method": 4},
+    AVIF: {"quality": 70, "subsampling": "4:4:4", "speed": 6, "max_threads": 1},
 }
 
 

@@ -15,6 +15,7 @@ FRAMED = Configuration(
     predicted=1,
     sent_as="frames",
     image_encoding="rgb8",
+    keypoint_encoding=None,
     pace="as fast as possible",
     frame_rate=25.0,
     width=256,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from motioncast.cli.commands.stream import Send, run_job
+from motioncast.cli.commands.stream import Keypoints, Send, run_job
 
 
 def demo(
@@ -15,6 +15,7 @@ def demo(
     send: Annotated[
         Send, typer.Option(help="Send frames, or keypoints detected here.")
     ] = Send.KEYPOINTS,
+    keypoints: Annotated[Keypoints, typer.Option(help="How keypoints travel.")] = Keypoints.CODED,
     force: Annotated[
         bool, typer.Option("--force", help="Replace results of another video, too.")
     ] = False,
@@ -23,9 +24,9 @@ def demo(
 ) -> None:
     """Reconstruct a bundled clip from its keypoints, every second frame forecast.
 
-    The models have never seen the person, who is framed first. One image is sent, as JPEG, and from
-    then on keypoints. All four services run in this process and talk over gRPC. Beside the result
-    stands what x264 and AV1 need for the same frames.
+    The models have never seen the person, who is framed first. One image is sent, as AVIF, and from
+    then on keypoints, coded. All four services run in this process and talk over gRPC. Beside the
+    result stands what x264 and AV1 need for the same frames.
     """
     from motioncast.cli.before import holds_results_of
     from motioncast.cli.bundled import bundled_clip
@@ -36,7 +37,12 @@ def demo(
     job = StreamJob(
         video,
         out,
-        CastOptions(1, 1, encoding="jpeg"),
+        CastOptions(
+            1,
+            1,
+            encoding="avif",
+            keypoints=keypoints.value if send is Send.KEYPOINTS else None,
+        ),
         send=send.value,
         rivals=True,
         force=force or holds_results_of(out, video.name),

@@ -35,6 +35,15 @@ class ImageEncoding(StrEnum):
     RGB8 = "rgb8"
     JPEG = "jpeg"
     PNG = "png"
+    WEBP = "webp"
+    AVIF = "avif"
+
+
+class Keypoints(StrEnum):
+    """How keypoints travel."""
+
+    CODED = "coded"
+    FLOATS = "floats"
 
 
 class Framing(StrEnum):
@@ -70,6 +79,12 @@ def stream(
     send: Annotated[
         Send, typer.Option(help="Send frames, or keypoints detected here.")
     ] = Send.FRAMES,
+    keypoints: Annotated[
+        Keypoints | None,
+        typer.Option(
+            help="With --send keypoints: how they travel. Default: coded where they can be."
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(help="HOST:PORT of an orchestrator. Default: all in this process."),
@@ -135,6 +150,7 @@ def stream(
         timeout,
         real_time,
         encoding=encoding.value,
+        keypoints=None if keypoints is None else keypoints.value,
     )
     job = StreamJob(
         video,
