@@ -40,11 +40,13 @@ class KeypointDecoder:
 
     Args:
         tables: Of the model; the encoder has the same.
+        near: Index that the first packet is not far from, for who comes in later: packets have the
+            index modulo 65536.
     """
 
-    def __init__(self, tables: CodecTables) -> None:
+    def __init__(self, tables: CodecTables, near: int = 0) -> None:
         self._tables = tables
-        self._memory = Memory(tables.keypoints)
+        self._memory = Memory(tables.keypoints, near)
 
     def set_source(self, source: int, keypoints: NDArray[np.float32]) -> None:
         """Takes the keypoints (K, 3) of source 0 to 3, as the encoder did.

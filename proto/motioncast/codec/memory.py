@@ -19,11 +19,11 @@ _KEPT = MAX_DISTANCE + 8  # frames back from the newest one
 class Memory:
     """Frames by index, up to 260 back from the newest one, and up to four sources."""
 
-    def __init__(self, keypoints: int) -> None:
+    def __init__(self, keypoints: int, newest: int = 0) -> None:
         self._keypoints = keypoints
         self._frames: dict[int, NDArray[np.int16]] = {}
         self._sources: dict[int, Lattice] = {}
-        self.newest = 0
+        self.newest = newest
 
     def __contains__(self, index: int) -> bool:
         return index in self._frames

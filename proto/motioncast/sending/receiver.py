@@ -28,10 +28,11 @@ class KeypointReceiver:
 
     Args:
         tables: Of the model; the sender has the same.
+        near: Index that the first packet is not far from, for who comes in later.
     """
 
-    def __init__(self, tables: CodecTables) -> None:
-        self._decoder = KeypointDecoder(tables)
+    def __init__(self, tables: CodecTables, near: int = 0) -> None:
+        self._decoder = KeypointDecoder(tables, near)
         # Packets, and the newest frame when they came: an index of 16 bits means others later.
         self._waiting: deque[tuple[bytes, int]] = deque(maxlen=MAX_WAITING_PACKETS)
         self._known: dict[int, None] = {}

@@ -53,13 +53,15 @@ class Timeline:
         pattern: Which frames the sender means to supply.
         frame_count: Frames of the whole timeline; None when unknown: it then ends with the group
             of the last frame that arrived.
+        start: The first frame, for who comes in later.
     """
 
-    def __init__(self, pattern: Pattern, frame_count: int | None = None) -> None:
+    def __init__(self, pattern: Pattern, frame_count: int | None = None, start: int = 0) -> None:
         self._pattern = pattern
         self._frame_count = frame_count
-        self._last_arrived = -1
-        self._next_due = 0
+        self._last_arrived = start - 1
+        self._next_due = start
+        self._nothing_seen = True
 
     def arrive(self, index: int) -> Iterator[Slot]:
         """Returns the frames that are due now that frame `index` is here; it is one of them.
@@ -69,8 +71,8 @@ class Timeline:
             TimelineError: The index lies past the end, or too far ahead.
         """
         self._check(index)
-        start, first = self._next_due, self._last_arrived < 0
-        self._last_arrived = index
+        start, first = self._next_due, self._nothing_seen
+        self._last_arrived, self._nothing_seen = index, False
         self._next_due = self._cut(self._pattern.next_expected(index + 1))
         return self._slots(start, self._next_due, arrived=index, nothing_seen=first)
 
@@ -109,10 +111,10 @@ class Timeline:
                     f"{end} frames were declared, but the last {owed} never came;"
                     f" the limit is {MAX_GAP_FRAMES}",
                 )
-        elif self._last_arrived >= 0:
+        elif not self._nothing_seen:
             end = self._pattern.group_end(self._last_arrived)
         self._next_due = end
-        return self._slots(start, end, arrived=end, nothing_seen=self._last_arrived < 0)
+        return self._slots(start, end, arrived=end, nothing_seen=self._nothing_seen)
 
     def _check(self, index: int) -> None:
         expected = self._pattern.next_expected(self._next_due)
