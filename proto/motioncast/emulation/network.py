@@ -40,6 +40,7 @@ class Network:
     Attributes:
         sent: Packets that went in.
         lost: Of them, those that do not come out, for want of room in the queue too.
+        now: What the time was when it was last told.
     """
 
     def __init__(self, link: Link, seed: int | tuple[int, ...] = 0) -> None:
@@ -47,7 +48,7 @@ class Network:
         self._random = np.random.default_rng(seed)
         self._losses = Losses(link)
         self._under_way: list[Arrival] = []
-        self._now = 0.0
+        self.now = 0.0
         self._free = 0.0  # when the last of what was sent has left the queue
         self._latest = 0.0  # arrival of those in order
         self.sent = 0
@@ -93,6 +94,6 @@ class Network:
         return self._free
 
     def _advance(self, now: float) -> None:
-        if now < self._now:
-            raise ValueError(f"clock: {now} s goes back, it was {self._now} s")
-        self._now = now
+        if now < self.now:
+            raise ValueError(f"clock: {now} s goes back, it was {self.now} s")
+        self.now = now

@@ -51,6 +51,8 @@ class LinkState:
 
     def sent(self, frames: Sequence[int], now: int) -> None:
         """Notes the frames of a packet that is sent when frame `now` is due."""
+        if self.newest_sent is None:
+            self._lost_at = now  # nothing is known of the link yet
         self.newest_sent = frames[-1]
         self._outstanding.update(dict.fromkeys(frames, now))
         while len(self._outstanding) > MAX_OUTSTANDING:
@@ -76,8 +78,8 @@ class LinkState:
             self._lost_at = now
 
     def lossy(self, now: int) -> bool:
-        """Returns whether a frame was lost lately."""
-        return self._lost_at is not None and now - self._lost_at < MEMORY_FRAMES
+        """Returns whether a frame was lost lately, or the session has just begun."""
+        return self._lost_at is None or now - self._lost_at < MEMORY_FRAMES
 
     @property
     def round_trip_frames(self) -> float:

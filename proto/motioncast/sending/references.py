@@ -1,9 +1,10 @@
 """Which frame a packet's residual is against: the fewest bits, or the surest to be there.
 
-    before         the last frame sent: fewest bits, but one loss breaks all that follow
+    before         the last frame sent: fewest bits, but one loss breaks all that follow; for
+                   carriers that lose nothing
     acknowledged   the newest frame that the receiver is known to have: no loss breaks another frame
     source         needs no history and no answers: about twice the bits of `before`
-    adaptive       `before` as long as nothing is lost, `acknowledged` for two seconds after a loss
+    adaptive       `acknowledged` for two seconds from the start and from every loss, else `before`
 
 Whatever is chosen, what lies further back than a packet can say is replaced by the source.
 """
@@ -35,13 +36,13 @@ def source(link: LinkState, now: int) -> int | None:
 
 
 def adaptive(link: LinkState, now: int) -> int | None:
-    """Returns the last frame sent on a clean link, the newest acknowledged one on a lossy one."""
+    """Returns the last frame sent on a link that was clean for two seconds, else `acknowledged`."""
     return acknowledged(link, now) if link.lossy(now) else before(link, now)
 
 
 REFERENCES: Final[Mapping[str, ReferenceChoice]] = {
-    "adaptive": adaptive,
     "before": before,
+    "adaptive": adaptive,
     "acknowledged": acknowledged,
     "source": source,
 }

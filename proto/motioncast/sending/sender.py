@@ -49,7 +49,8 @@ class KeypointSender:
     Args:
         tables: Of the model; the receiver has the same.
         policy: Which frames; every one by default.
-        references: Against what; a function of `references`, adaptive by default.
+        references: Against what; a function of `references`. By default the last frame sent, for
+            carriers that lose nothing.
         wait_frames: How long a frame may wait for others to go with it, up to 8 in a packet. 0:
             each goes at once by itself. A header and 28 bytes of UDP and IP are saved for each that
             waits.
@@ -65,7 +66,7 @@ class KeypointSender:
         self,
         tables: CodecTables,
         policy: Policy | None = None,
-        references: ReferenceChoice = REFERENCES["adaptive"],
+        references: ReferenceChoice = REFERENCES["before"],
         *,
         wait_frames: int = 0,
         copies: int = 1,

@@ -10,7 +10,13 @@ import pytest
 from support.codec_tables import plain_tables
 
 from motioncast.emulation import Link, Network
-from motioncast.sending import KeypointReceiver, Keypoints, KeypointSender, Playout
+from motioncast.sending import (
+    REFERENCES,
+    KeypointReceiver,
+    Keypoints,
+    KeypointSender,
+    Playout,
+)
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.pattern import Pattern
 
@@ -122,7 +128,8 @@ def test_a_burst_delay_jitter_and_reordering_leave_every_frame_shown_once_and_in
     )
     tables = plain_tables(1)
     network, answers = Network(link, 4), Network(Link(delay_seconds=0.06), 5)
-    sender, receiver = KeypointSender(tables), KeypointReceiver(tables)
+    sender = KeypointSender(tables, references=REFERENCES["adaptive"])
+    receiver = KeypointReceiver(tables)
     for end in (sender, receiver):
         end.set_source(0, at(0))
     playout, shown = Playout(RATE, delay_seconds=0.04, delay_frames=2), []

@@ -92,19 +92,28 @@ def test_a_lost_frame_takes_no_other_with_it_where_references_are_acknowledged()
     assert found == [index for index in range(20) if index not in lost]
 
 
-def test_the_adaptive_choice_refers_to_what_is_acknowledged_once_a_frame_is_lost() -> None:
-    sender, receiver = ends(KeypointSender(TABLES))
+def test_the_adaptive_choice_trusts_a_link_that_was_clean_for_two_seconds() -> None:
+    sender, receiver = ends(KeypointSender(TABLES, references=REFERENCES["adaptive"]))
     distances = []
-    for index, frame in enumerate(walk(12)):
+    for index, frame in enumerate(walk(170)):
         (packet,) = sender.push(index, frame)
         distances.append(parse_header(packet.data).distance)
-        if index != 5:
+        if index != 61:
             receiver.receive(packet.data)
-        if index % 2:  # answers come for every second frame
+        if index % 3 == 2:  # answers come for every third frame
             sender.acknowledge(receiver.acknowledgement())
-    # 0: the source. 6 refers to 5, which is lost, and so does 7 to 6; then to what is known: 4.
-    assert distances[:8] == [0, 1, 1, 1, 1, 1, 1, 1]
-    assert distances[8:] == [4, 5, 1, 2]
+    assert distances[:3] == [0, 0, 0]  # the source
+    assert distances[3:9] == [1, 2, 3, 1, 2, 3]  # what is acknowledged: 2, then 5
+    assert distances[51:63] == [1] * 12  # the frame before; 61 is lost, and 62 with it
+    assert distances[63:66] == [3, 4, 5]  # to 60
+    assert distances[66:72] == [1, 2, 3, 1, 2, 3]
+    assert distances[-6:] == [1] * 6
+
+
+def test_a_receiver_that_never_answers_is_sent_a_chain_after_two_seconds() -> None:
+    sender, _ = ends(KeypointSender(TABLES, references=REFERENCES["adaptive"]))
+    distances = [parse_header(one.data).distance for one in sent_by(sender, walk(60))]
+    assert distances == [0] * 50 + [1] * 10
 
 
 def test_a_chain_that_broke_is_mended_by_an_anchor_on_request() -> None:
@@ -119,7 +128,8 @@ def test_a_chain_that_broke_is_mended_by_an_anchor_on_request() -> None:
 
 
 def test_a_gated_frame_that_was_lost_is_replaced_when_its_answer_stays_away() -> None:
-    sender, receiver = ends(KeypointSender(TABLES, Gate(1.0, heartbeat_frames=200)))
+    gate = Gate(1.0, heartbeat_frames=200)
+    sender, receiver = ends(KeypointSender(TABLES, gate, REFERENCES["adaptive"]))
     still, moved = walk(1)[0], walk(1)[0] + np.float32(0.1)
     sent = []
     for index in range(20):

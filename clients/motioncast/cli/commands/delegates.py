@@ -74,6 +74,18 @@ def evaluate_codec_pictures(context: typer.Context) -> None:
     _run("motioncast.evaluate.codec_pictures", context)
 
 
+@evaluate.command("sending", context_settings=PASS_ON)
+def evaluate_sending(context: typer.Context) -> None:
+    """What every frame, M:N and gates cost, and how far off what is shown is."""
+    _run("motioncast.evaluate.sending", context)
+
+
+@evaluate.command("loss", context_settings=PASS_ON)
+def evaluate_loss(context: typer.Context) -> None:
+    """What losses do to keypoints: error and bits of every way to send them."""
+    _run("motioncast.evaluate.loss", context)
+
+
 @evaluate.command("sources", context_settings=PASS_ON)
 def evaluate_sources(context: typer.Context) -> None:
     """What up to four source images win over one."""

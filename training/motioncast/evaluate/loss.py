@@ -1,0 +1,209 @@
+"""What losses do to keypoints: error and bits of every way to send them, by share and burst.
+
+    motioncast evaluate loss --tracks TRACKS.npz --model face256
+    python -m motioncast.evaluate.loss (the same)
+
+Clips go through an emulated network, 25 frames a second, with the SDK's own sender, receiver and
+playout (`transmission`). Answers get lost as packets do. *Error* is the mean distance of shown from
+true keypoints in pixels of 256, and *times* that over the same scheme's without loss;
+*bits* are those of the packets without headers, copies too, over those of the chain without loss.
+
+    chain          against the frame before; a source when the receiver says that it is stuck
+    adaptive       as acknowledged for two seconds after a loss and at the start, else as chain
+    acknowledged   against the newest acknowledged frame, always
+    source         against the source, always; no answers
+    gate           frames that holding the last one would miss by more than the bound; adaptive
+    gate, twice    every packet of it again two frames later
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import fmean
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from motioncast.codec import CodecTables, EncodingError, TablesError
+from motioncast.data.command_line import Program, refusing
+from motioncast.data.keypoints import TracksError
+from motioncast.emulation import Link, LinkError
+from motioncast.evaluate.markdown import table
+from motioncast.evaluate.sent_tracks import SentTracksOptions, sent_tracks, write_lines
+from motioncast.evaluate.transmission import (
+    FRAMES_PER_SECOND,
+    Clip,
+    Scheme,
+    Transmitted,
+    link_of,
+    mean_error,
+    transmit_all,
+)
+from motioncast.sending import Gate, Policy
+
+LOSSES = (0.0, 0.05, 0.1, 0.2, 0.4)
+BURST = 4.0  # packets
+CLEAN = "chain"  # whose bits the others' are compared with
+
+
+def schemes(gate_pixels: float, weights: Sequence[float]) -> list[Scheme]:
+    """Returns the ways to send keypoints that are compared."""
+
+    def gate() -> Policy:
+        return Gate(gate_pixels, weights)
+
+    return [
+        Scheme(CLEAN),
+        Scheme("adaptive", "adaptive"),
+        Scheme("acknowledged", "acknowledged"),
+        Scheme("source", "source", answered=False),
+        Scheme("gate", "adaptive", gate),
+        Scheme("gate, twice", "adaptive", gate, copies=2),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class LossLine:
+    """Means over all frames of all clips."""
+
+    scheme: str
+    loss: float
+    mean_burst: float | None  # packets; None: independent losses
+    delay_frames: int
+    clips: int
+    frames: int
+    error_pixels: float
+    largest_error_pixels: float  # of a frame's keypoints
+    times: float  # error over that without loss, all else the same
+    bits_times: float  # over the chain's without loss
+    payload_kbits: float  # a second
+    headers_kbits: float
+    wire_kbits: float  # with UDP and IP
+    frames_sent: float  # share
+
+
+def measure(
+    tables: CodecTables,
+    clips: Sequence[Clip],
+    compared: Sequence[Scheme],
+    links: Sequence[Link],
+    delays: Sequence[int] = (0,),
+    seed: int = 0,
+    blend_frames: int = 0,
+) -> list[LossLine]:
+    """Sends clips (T, K, 3) by every scheme over every link, the first of which loses nothing.
+
+    Raises ValueError when there is no clip of two frames, or the keypoints are not the tables'.
+    """
+    send = partial(transmit_all, tables, clips, blend_frames=blend_frames, seed=seed)
+    clean: dict[tuple[str, int], float] = {}  # errors without loss
+    chain = send(Scheme(CLEAN), links[0], delay_frames=0)
+    chain_bits, lines = sum(one.bits for one in chain), []
+    runs = [(s, link, delay) for s in compared for delay in delays for link in links]
+    for scheme, link, delay in tqdm(runs, disable=None):
+        found = send(scheme, link, delay_frames=delay)
+        before = clean.setdefault((scheme.name, delay), mean_error(found))
+        lines.append(_line(scheme, link, delay, found, before, chain_bits))
+    return lines
+
+
+def _line(
+    scheme: Scheme,
+    link: Link,
+    delay: int,
+    found: Sequence[Transmitted],
+    before: float,
+    chain_bits: int,
+) -> LossLine:
+    frames = sum(len(one.errors) for one in found)
+    to_kbits = FRAMES_PER_SECOND / frames / 1000
+    return LossLine(
+        scheme=scheme.name,
+        loss=link.loss,
+        mean_burst=link.mean_burst,
+        delay_frames=delay,
+        clips=len(found),
+        frames=frames,
+        error_pixels=mean_error(found),
+        largest_error_pixels=fmean(value for one in found for value in one.largest),
+        times=mean_error(found) / before if before else 1.0,
+        bits_times=sum(one.bits for one in found) / chain_bits if chain_bits else 1.0,
+        payload_kbits=sum(one.bits for one in found) * to_kbits,
+        headers_kbits=sum(one.header_bits for one in found) * to_kbits,
+        wire_kbits=sum(one.wire_bits for one in found) * to_kbits,
+        frames_sent=sum(one.frames_sent for one in found) / frames,
+    )
+
+
+def as_page(lines: Sequence[LossLine], command: str) -> str:
+    """Writes the page of the evaluation (Markdown)."""
+    head = ["scheme", "loss", "mean burst", "delay", "error px", "times", "bits, times"]
+    head += ["kbit/s payload", "with headers", "with UDP/IP", "frames sent"]
+    rows = [
+        [
+            one.scheme,
+            f"{100 * one.loss:.0f} %",
+            "1" if one.mean_burst is None else f"{one.mean_burst:g}",
+            str(one.delay_frames),
+            f"{one.error_pixels:.3f}",
+            f"{one.times:.2f}",
+            f"{one.bits_times:.2f}",
+            f"{one.payload_kbits:.2f}",
+            f"{one.headers_kbits:.2f}",
+            f"{one.wire_kbits:.2f}",
+            f"{one.frames_sent:.3f}",
+        ]
+        for one in lines
+    ]
+    said = f"{lines[0].clips} clips, {lines[0].frames} frames."
+    title = "# Keypoints over a network that loses packets"
+    return "\n\n".join([title, said, f"```\n{command}\n```", table(head, rows)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossOptions(SentTracksOptions):
+    """Whose keypoints are sent how, over what."""
+
+    scheme: Annotated[
+        list[str], typer.Option(metavar="NAME", help="one of those above; repeat (all)")
+    ] = field(default_factory=list)
+    loss: Annotated[list[float], typer.Option(metavar="SHARE", help="0 to 0.5; repeat")] = field(
+        default_factory=lambda: list(LOSSES)
+    )
+    burst: Annotated[float, typer.Option(help="packets lost in a row, on average")] = BURST
+    round_trip: Annotated[float, typer.Option(metavar="FRAMES", help="and back")] = 5.0
+    delay: Annotated[
+        list[int], typer.Option(metavar="FRAMES", help="that the receiver waits; repeat")
+    ] = field(default_factory=lambda: [0, 2])
+    gate: Annotated[float, typer.Option(metavar="PIXELS", help="bound of the gate, at 256")] = 1.0
+    seed: Annotated[int, typer.Option(min=0, help="of the losses")] = 0
+
+
+def run(options: LossOptions, command: str) -> None:
+    """Evaluates and prints; Refusal for what is wrong with the input."""
+    with refusing(TablesError, EncodingError, TracksError, LinkError, OSError, ValueError):
+        sent = sent_tracks(options)
+        compared = _chosen(schemes(options.gate, sent.weights), options.scheme)
+        shares = sorted({0.0, *options.loss})
+        links = [link_of(loss, None, options.round_trip) for loss in shares]
+        links += [link_of(loss, options.burst, options.round_trip) for loss in shares if loss]
+        delays = sorted({*options.delay})
+        lines = measure(sent.tables, sent.clips, compared, links, delays, options.seed)
+    write_lines(options.json, command, lines)
+    print(as_page(lines, command))
+
+
+def _chosen(known: Sequence[Scheme], names: Sequence[str]) -> list[Scheme]:
+    unknown = sorted(set(names) - {one.name for one in known})
+    if unknown:
+        expected = ", ".join(one.name for one in known)
+        raise ValueError(f"scheme: {unknown[0]!r} is unknown (expected one of {expected})")
+    return [one for one in known if one.name in names or not names]
+
+
+main = Program("motioncast evaluate loss", LossOptions, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()
