@@ -15,6 +15,7 @@ from motioncast.client.errors import InvalidRequestError, ServerError
 from motioncast.client.types import Encoding, Framing, KeypointEncoding, Mode, OutputEncoding
 from motioncast.codec import DEFAULT_COARSENESS, MAX_COARSENESS, MAX_PACKET_FRAMES
 from motioncast.framing import FramingMode
+from motioncast.sending import Gate, Policy
 from motioncast.timeline.pattern import (
     DEFAULT_OBSERVED,
     DEFAULT_PREDICTED,
@@ -74,6 +75,10 @@ class StreamOptions(TypedDict, total=False):
     keypoint_encoding: KeypointEncoding  # how keypoints are sent, default "floats"
     coarseness: int  # of coded ones, 0 to 7, half an octave each; default 2, the model's steps
     packet_frames: int  # of coded ones, in a packet, 1 to 8; they wait for one another; default 1
+    # Keypoints alone: frames that the forecast errs by less in are not sent, in pixels of 256, or a
+    # `sending.Gate` with the model's weights and predictor; default None, all are sent. They come
+    # back as concealed ones.
+    gate: Policy | float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ _DEFAULTS: Final = StreamOptions(
     keypoint_encoding="floats",
     coarseness=DEFAULT_COARSENESS,
     packet_frames=1,
+    gate=None,
 )
 
 
@@ -144,6 +150,7 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         config.keypoint_encoding = KEYPOINT_ENCODING_CODED
     elif given.keys() & {"coarseness", "packet_frames"}:
         raise InvalidRequestError.of("keypoint_encoding", "floats have no coarseness, nor packets")
+    gate_of(options["gate"])
     if options["model"] is not None:
         config.model = _name("model", options["model"])
     if options["frame_count"] is not None:
@@ -181,6 +188,16 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
     )
 
 
+def gate_of(given: Policy | float | None) -> Policy | None:
+    """Returns the gate that an option asks for; InvalidRequestError for none that can be."""
+    if given is None or not isinstance(given, Real):
+        return given
+    try:
+        return Gate(float(given))
+    except ValueError as error:
+        raise InvalidRequestError.of("gate", str(error).removeprefix("gate: ")) from error
+
+
 def is_observed(index: int, observed: int, predicted: int) -> bool:
     """Tells whether the pattern sends frame `index`: the first M of every M + N are sent."""
     return Pattern(observed, predicted).expects(index)
@@ -188,7 +205,10 @@ def is_observed(index: int, observed: int, predicted: int) -> bool:
 
 def encoding(field: str, name: Encoding) -> images.Encoding:
     """Returns the contract's number for an encoding; InvalidRequestError for an unknown one."""
-    return _named(field, name, ENCODINGS)
+    number = _named(field, name, ENCODINGS)
+    if not images.available(number):
+        raise InvalidRequestError.of(field, f"{name} cannot be written here: Pillow is without it")
+    return number
 
 
 def framing(field: str, name: Framing) -> FramingMode:

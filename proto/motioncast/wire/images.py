@@ -8,11 +8,13 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+from PIL import features
 
 from motioncast.framing import size_problem
 from motioncast.v1 import common_pb2
 from motioncast.v1.common_pb2 import Image, ImageEncoding
 from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.file_headers import avif_size, webp_size
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Encoding: TypeAlias = "ImageEncoding.ValueType"  # the name exists in the stubs only
@@ -23,6 +25,7 @@ PNG: Final = common_pb2.IMAGE_ENCODING_PNG
 WEBP: Final = common_pb2.IMAGE_ENCODING_WEBP
 AVIF: Final = common_pb2.IMAGE_ENCODING_AVIF
 
+_HEADERS: Final = {"WEBP": webp_size, "AVIF": avif_size}
 _OUTPUTS: Final = (RGB8, JPEG, PNG)  # a millisecond or two for a frame
 _FORMATS: Final = {JPEG: "JPEG", PNG: "PNG", WEBP: "WEBP", AVIF: "AVIF"}
 _OPTIONS: Final[dict[Encoding, dict[str, Any]]] = {
@@ -36,6 +39,11 @@ _OPTIONS: Final[dict[Encoding, dict[str, Any]]] = {
 def takes_codec(encoding: Encoding) -> bool:
     """Tells whether images of that encoding take a codec; many of them had better take a thread."""
     return encoding in _FORMATS
+
+
+def available(encoding: Encoding) -> bool:
+    """Tells whether this machine's Pillow reads and writes an encoding: AVIF it may lack."""
+    return encoding != AVIF or bool(features.check("avif"))
 
 
 def effective_encoding(encoding: Encoding, field: str = "encoding") -> Encoding:
@@ -119,9 +127,15 @@ def decode_picture(message: Image, field: str = "image") -> Pixels:
 
 
 def _file_size(message: Image, field: str) -> tuple[int, int]:
-    """Returns the height and width that a file's header tells."""
+    """Returns the height and width that a file's header tells, of all that will be decoded."""
     name = _FORMATS[message.encoding]
+    if not available(message.encoding):
+        raise InvalidInputError.of(
+            f"{field}.encoding", "AVIF cannot be read here; WebP and PNG lose nothing either"
+        )
     try:
+        if name in _HEADERS:
+            return _HEADERS[name](message.data)
         with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
             return image.height, image.width
     except Exception as error:  # decoders of broken files raise whatever they like
@@ -130,11 +144,13 @@ def _file_size(message: Image, field: str) -> tuple[int, int]:
 
 def _decode_file(message: Image, height: int, width: int, field: str) -> Pixels:
     name = _FORMATS[message.encoding]
+    # The size stands in the header: it is checked before a single pixel is decoded.
+    got_height, got_width = _file_size(message, field)
+    _check_size(got_height, got_width, height, width, field)
+    _check_size(message.height or height, message.width or width, height, width, field)
     try:
-        # The size stands in the header: it is checked before a single pixel is decoded.
         with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
             _check_size(image.height, image.width, height, width, field)
-            _check_size(message.height or height, message.width or width, height, width, field)
             # Of a large picture no more copies than it takes: the decoder's, and its bytes.
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except InvalidInputError:

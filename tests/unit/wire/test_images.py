@@ -14,13 +14,16 @@ from motioncast.v1 import common_pb2
 from motioncast.v1.common_pb2 import Image
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.images import (
+    AVIF,
     JPEG,
     PNG,
     RGB8,
+    WEBP,
     Encoding,
     Pixels,
     decode_image,
     effective_encoding,
+    effective_output,
     encode_image,
     takes_codec,
 )
@@ -37,7 +40,7 @@ def file_of(image: PIL.Image.Image, name: str) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("encoding", [RGB8, PNG])
+@pytest.mark.parametrize("encoding", [RGB8, PNG, WEBP])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 5), (64, 48)])
 def test_what_loses_nothing_comes_back_as_it_was(
     encoding: Encoding, height: int, width: int
@@ -53,6 +56,22 @@ def test_jpeg_comes_back_nearly_as_it_was() -> None:
     pixels = np.broadcast_to(ramp[:, np.newaxis, np.newaxis], (64, 64, 3)).copy()
     decoded = decode_image(encode_image(pixels, JPEG), 64, 64)
     assert np.abs(decoded.astype(int) - pixels).max() <= 4
+
+
+def test_avif_keeps_a_smooth_picture_in_few_bytes() -> None:
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    pixels = np.stack(np.broadcast_arrays(ramp[:, np.newaxis], ramp, 255 - ramp), axis=-1)
+    message = encode_image(pixels, AVIF)
+    assert len(message.data) < len(encode_image(pixels, JPEG).data) / 2
+    assert np.abs(decode_image(message, 64, 64).astype(int) - pixels).max() <= 16
+
+
+def test_frames_do_not_return_as_what_is_slow_to_write() -> None:
+    assert effective_output(common_pb2.IMAGE_ENCODING_UNSPECIFIED) == RGB8
+    assert effective_output(PNG) == PNG
+    for encoding in (WEBP, AVIF):
+        with pytest.raises(InvalidInputError, match=r"^output_encoding: .* is for images"):
+            effective_output(encoding)
 
 
 def test_raw_bytes_are_rows_of_red_green_blue_from_the_top() -> None:
@@ -104,6 +123,10 @@ def test_the_size_of_a_file_may_be_left_out_but_not_be_wrong() -> None:
         (Image(encoding=PNG, data=b"\x89PNG"), r"^image\.data: not a readable PNG image$"),
         (encode_image(random_pixels(5, 4), PNG), r"^image: 4 x 5 pixels, but the model takes 4"),
         (encode_image(random_pixels(5, 4), JPEG), r"^image: 4 x 5 pixels, but the model takes 4"),
+        (encode_image(random_pixels(5, 4), WEBP), r"^image: 4 x 5 pixels, but the model takes 4"),
+        (encode_image(random_pixels(5, 4), AVIF), r"^image: 4 x 5 pixels, but the model takes 4"),
+        (Image(encoding=WEBP, data=b"RIFF"), r"^image\.data: not a readable WEBP image$"),
+        (Image(encoding=AVIF, data=bytes(99)), r"^image\.data: not a readable AVIF image$"),
     ],
 )
 def test_what_is_no_image_of_that_size_is_refused(message: Image, sentence: str) -> None:
