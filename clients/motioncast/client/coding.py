@@ -152,6 +152,18 @@ class KeypointCoder:
             packets += self.flush()
         return packets
 
+    def preview(self, index: int, keypoints: Keypoints) -> Keypoints:
+        """Returns a frame (K, 3) as it will be decoded once it is pushed; nothing is kept.
+
+        In a packet that the coarseness of the session is too fine for, it will be coarser.
+        """
+        frames = [*self._waiting, (index, np.asarray(keypoints, np.float32))]
+        if self._waiting and index - self._waiting[-1][0] > MAX_DISTANCE:
+            frames = frames[-1:]
+        reference = self._reference(frames[0][0])
+        decoded: Keypoints = self._encoder.preview(frames, reference, self._coarseness)[-1]
+        return decoded
+
     def flush(self) -> list[CodedKeypoints]:
         """Returns the packets of the frames that wait."""
         frames, self._waiting = self._waiting, []
@@ -173,7 +185,8 @@ class KeypointCoder:
         return [CodedKeypoints(data=packet.data)]
 
     def _encode(self, frames: list[tuple[int, Keypoints]], coarseness: int) -> EncodedPacket:
-        first = frames[0][0]
-        near = self.newest >= 0 and first - self.newest <= MAX_DISTANCE
-        reference: Reference = FrameReference(self.newest) if near else SourceReference(0)
-        return self._encoder.encode(frames, reference, coarseness)
+        return self._encoder.encode(frames, self._reference(frames[0][0]), coarseness)
+
+    def _reference(self, index: int) -> Reference:
+        near = self.newest >= 0 and index - self.newest <= MAX_DISTANCE
+        return FrameReference(self.newest) if near else SourceReference(0)

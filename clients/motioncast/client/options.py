@@ -190,7 +190,7 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
 
 def gate_of(given: Policy | float | None) -> Policy | None:
     """Returns the gate that an option asks for; InvalidRequestError for none that can be."""
-    if given is None or not isinstance(given, Real):
+    if given is None or not isinstance(given, float | int):
         return given
     try:
         return Gate(float(given))

@@ -31,6 +31,7 @@ from motioncast.client.options import (
     decode_config,
     encode_config,
     encoding,
+    gate_of,
     is_observed,
 )
 from motioncast.client.sources import listed, message
@@ -259,6 +260,8 @@ class FramesSession(Session[Pixels]):
         super().__init__(frames, mode, options)
         if options.get("keypoint_encoding", "floats") != "floats":
             raise InvalidRequestError.of("keypoint_encoding", "frames are sent here, not keypoints")
+        if options.get("gate") is not None:
+            raise InvalidRequestError.of("gate", "frames are sent here, not keypoints")
         self._encoding = encoding("encoding", sent_as)
         # Where the server frames, sources may be of other sizes than the frames.
         self._sizes_differ = options.get("frame", "off") != "off"
@@ -332,6 +335,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
                 "source_keypoints", "missing; keypoints are coded against those of the source"
             )
         self._points = points
+        self._gate = gate_of(options.get("gate"))
         self._first_sources = [
             message(n, image, of_image, self._encoding)
             for n, (image, of_image) in enumerate(zip(given, points, strict=True))
@@ -371,11 +375,28 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         return [] if self._coder is None else self._packets(self._coder.flush())
 
     def _messages(self, index: int, element: Keypoints | FramedKeypoints) -> list[StreamRequest]:
+        if not self._passes(index, element):
+            return []
         if self._coder is None:
             return super()._messages(index, element)
         keypoints, crop = self._parts(index, element)
         with _in_the_words_of(f"keypoints[{index}]"):
             return self._packets(self._coder.push(index, keypoints, crop))
+
+    def _passes(self, index: int, element: Keypoints | FramedKeypoints) -> bool:
+        """Asks the gate, and tells it what the receiver gets."""
+        if self._gate is None:
+            return True
+        keypoints, _ = self._parts(index, element)
+        if not self._gate.sends(index, keypoints):
+            self._gate.settle(index, None)
+            return False
+        with _in_the_words_of(f"keypoints[{index}]"):
+            coder = self._coder
+            self._gate.settle(
+                index, keypoints if coder is None else coder.preview(index, keypoints)
+            )
+        return True
 
     def _message(self, index: int, element: Keypoints | FramedKeypoints) -> StreamRequest:
         keypoints, crop = self._parts(index, element)
