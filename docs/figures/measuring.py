@@ -15,7 +15,7 @@ from typing import Any, Final
 from figures.drawing import MEASURED, Content
 from motioncast.bench.measuring import machine_here
 
-OURS: Final = "motioncast: a JPEG, then keypoints"
+OURS: Final = "motioncast: a picture as AVIF, then coded keypoints"
 
 
 def measure() -> None:

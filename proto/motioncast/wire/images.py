@@ -32,7 +32,7 @@ _OPTIONS: Final[dict[Encoding, dict[str, Any]]] = {
     JPEG: {"quality": 95},
     PNG: {},
     WEBP: {"lossless": True, "quality": 75, "method": 4},
-    AVIF: {"quality": 70, "subsampling": "4:4:4", "speed": 6, "max_threads": 1},
+    AVIF: {"quality": 70, "subsampling": "4:4:4", "speed": 4, "max_threads": 1},
 }
 
 
