@@ -24,11 +24,24 @@ from motioncast.client.errors import (
     ServerError,
     UnavailableError,
     UnknownModelError,
+    UnknownRoomError,
 )
 from motioncast.client.options import EffectiveConfig, StreamOptions, is_observed
 from motioncast.client.pictures import Channels, fit
+from motioncast.client.receiver import Receiver
+from motioncast.client.relay import SyncPublication, SyncWatching
+from motioncast.client.rendering import ReceiverModels
+from motioncast.client.rooms import Publication, Watching
+from motioncast.client.sender import OutgoingPacket, Sender
 from motioncast.client.stream import Stream
 from motioncast.client.sync import SyncService, SyncStream, connect_sync
+from motioncast.client.two_ends import (
+    Ending,
+    Feedback,
+    Opening,
+    ReceivedFrame,
+    TwoEndsTraffic,
+)
 from motioncast.client.types import (
     ByteCounts,
     Encoding,
@@ -57,6 +70,8 @@ __all__ = [
     "DeadlineExceededError",
     "EffectiveConfig",
     "Encoding",
+    "Ending",
+    "Feedback",
     "Frame",
     "FramedKeypoints",
     "Framing",
@@ -72,11 +87,18 @@ __all__ = [
     "Model",
     "ModelTables",
     "MotioncastError",
+    "Opening",
     "Origin",
     "OutOfOrderError",
+    "OutgoingPacket",
     "OverloadedError",
     "Pixels",
+    "Publication",
+    "ReceivedFrame",
+    "Receiver",
+    "ReceiverModels",
     "Report",
+    "Sender",
     "ServerError",
     "ServerInfo",
     "Service",
@@ -84,10 +106,15 @@ __all__ = [
     "StageTimings",
     "Stream",
     "StreamOptions",
+    "SyncPublication",
     "SyncService",
     "SyncStream",
+    "SyncWatching",
+    "TwoEndsTraffic",
     "UnavailableError",
     "UnknownModelError",
+    "UnknownRoomError",
+    "Watching",
     "connect",
     "connect_sync",
     "fit",

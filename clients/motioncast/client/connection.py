@@ -22,9 +22,12 @@ from motioncast.client.decode import decode_server_info
 from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import from_rpc
 from motioncast.client.options import StreamOptions
+from motioncast.client.relay import SyncPublication, SyncRelay
+from motioncast.client.rooms import Publication, Watching
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
 from motioncast.client.stream import Stream
 from motioncast.client.sync import SyncStream
+from motioncast.client.two_ends import Opening
 from motioncast.client.types import (
     Encoding,
     FramedKeypoints,
@@ -34,8 +37,11 @@ from motioncast.client.types import (
     ServerInfo,
     Source,
 )
+from motioncast.codec import DEFAULT_COARSENESS
+from motioncast.sending import Policy
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
+from motioncast.v1.relay_pb2_grpc import RelayServiceStub
 
 T = TypeVar("T")
 Elements: TypeAlias = AsyncIterable[T | None] | Iterable[T | None]
@@ -71,7 +77,7 @@ async def connect(
         except grpc.RpcError as failure:
             if channel.in_vain(failure):
                 raise await asyncio.to_thread(connect_error, target, timeout) from None
-        service = Service(stub, target)
+        service = Service(stub, target, RelayServiceStub(connection))
         try:
             yield service
         finally:
@@ -81,9 +87,12 @@ async def connect(
 class Service:
     """A connection to an orchestrator; `connect` makes it."""
 
-    def __init__(self, stub: MotionTransferServiceStub, target: str) -> None:
+    def __init__(
+        self, stub: MotionTransferServiceStub, target: str, relay: RelayServiceStub
+    ) -> None:
         self._stub = stub
         self._target = target
+        self._relay = SyncRelay(relay, target)
         self._tables = TablesOfModels(stub, target)
         self._streams: WeakSet[Stream] = WeakSet()
 
@@ -188,6 +197,48 @@ class Service:
             lambda model: self._tables.of(model, timeout),
         )
         return self._open(session, keypoints, timeout, latest_only)
+
+    def publish(
+        self,
+        opening: Opening,
+        tables: ModelTables | None = None,
+        *,
+        policy: Policy | None = None,
+        wait_frames: int = 0,
+        coarseness: int = DEFAULT_COARSENESS,
+    ) -> Publication:
+        """Returns a room in which others watch a video whose keypoints were detected here.
+
+        It is open from entering the block to leaving it. The server passes on what it gets, and
+        makes no frames.
+
+        Args:
+            opening: What the receivers are told; `Opening.of` makes it.
+            tables: Of the model that it names; None fetches the server's.
+            policy: Which frames are sent; None: those that the opening's pattern has.
+            wait_frames: How long a frame may wait for others to go with it.
+            coarseness: Of the codec, 0 to 7.
+
+        Raises on entering:
+            InvalidRequestError: The tables are others than the opening says, or a number is out of
+                its range.
+            MotioncastError: As every call does.
+        """
+
+        def opened() -> SyncPublication:
+            known = self._tables.of(opening.model, None) if tables is None else tables
+            return self._relay.publish(opening, known, policy, wait_frames, coarseness)
+
+        return Publication(opened)
+
+    def watch(self, room: str, token: str) -> Watching:
+        """Returns a room to watch, from entering the block to leaving it.
+
+        Args:
+            room: Its name, as whoever publishes was told.
+            token: The right to watch it, likewise.
+        """
+        return Watching(self._relay.watch(room, token))
 
     async def aclose(self) -> None:
         """Ends the streams that are still running."""

@@ -4,6 +4,7 @@ MotioncastError
 ├── InvalidRequestError      a field is out of range or of the wrong shape (local or remote check)
 ├── OutOfOrderError          the server saw messages in an order that it does not allow
 ├── UnknownModelError        no model of that name is served
+├── UnknownRoomError         nothing is published under that name and token
 ├── OverloadedError          too many sessions, or too large a message
 ├── UnavailableError         the server, or a service behind it, does not answer
 │   └── ConnectError         nobody answered while connecting
@@ -56,6 +57,10 @@ class OutOfOrderError(MotioncastError):
 
 class UnknownModelError(MotioncastError):
     """No model of that name is served."""
+
+
+class UnknownRoomError(MotioncastError):
+    """Nothing is published under that name and token."""
 
 
 class OverloadedError(MotioncastError):
@@ -113,6 +118,7 @@ class MissingExtraError(MotioncastError, ImportError):
 _PLAIN: Final[dict[type[wire.DomainError], type[MotioncastError]]] = {
     wire.OutOfOrderError: OutOfOrderError,
     wire.UnknownModelError: UnknownModelError,
+    wire.UnknownRoomError: UnknownRoomError,
     wire.UnavailableError: UnavailableError,
     wire.DeadlineError: DeadlineExceededError,
 }

@@ -24,7 +24,9 @@ from motioncast.client.errors import InvalidRequestError, from_rpc
 from motioncast.client.flow import WINDOW, Flow
 from motioncast.client.latest import Latest
 from motioncast.client.options import EffectiveConfig, StreamOptions
+from motioncast.client.relay import SyncPublication, SyncRelay, SyncWatching
 from motioncast.client.session import E, FramesSession, KeypointsSession, Session
+from motioncast.client.two_ends import Opening
 from motioncast.client.types import (
     Encoding,
     Frame,
@@ -36,8 +38,11 @@ from motioncast.client.types import (
     ServerInfo,
     Source,
 )
+from motioncast.codec import DEFAULT_COARSENESS
+from motioncast.sending import Policy
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest, StreamRequest
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
+from motioncast.v1.relay_pb2_grpc import RelayServiceStub
 
 
 @contextmanager
@@ -56,7 +61,7 @@ def connect_sync(
         except grpc.RpcError as failure:
             if channel.in_vain(failure):
                 raise connect_error(target, timeout) from None
-        service = SyncService(stub, target)
+        service = SyncService(stub, target, RelayServiceStub(connection))
         try:
             yield service
         finally:
@@ -66,9 +71,12 @@ def connect_sync(
 class SyncService:
     """A connection to an orchestrator, made by `connect_sync`; with the calls of `Service`."""
 
-    def __init__(self, stub: MotionTransferServiceStub, target: str) -> None:
+    def __init__(
+        self, stub: MotionTransferServiceStub, target: str, relay: RelayServiceStub
+    ) -> None:
         self._stub = stub
         self._target = target
+        self._relay = SyncRelay(relay, target)
         self._tables = TablesOfModels(stub, target)
         self._streams: WeakSet[SyncStream] = WeakSet()
 
@@ -123,6 +131,44 @@ class SyncService:
             lambda model: self._tables.of(model, timeout),
         )
         return self._open(session, keypoints, timeout, latest_only)
+
+    def publish(
+        self,
+        opening: Opening,
+        tables: ModelTables | None = None,
+        *,
+        policy: Policy | None = None,
+        wait_frames: int = 0,
+        coarseness: int = DEFAULT_COARSENESS,
+    ) -> SyncPublication:
+        """Returns a room in which others watch a video whose keypoints were detected here.
+
+        It is open from entering the block to leaving it. The server passes on what it gets, and
+        makes no frames.
+
+        Args:
+            opening: What the receivers are told; `Opening.of` makes it.
+            tables: Of the model that it names; None fetches the server's.
+            policy: Which frames are sent; None: those that the opening's pattern has.
+            wait_frames: How long a frame may wait for others to go with it.
+            coarseness: Of the codec, 0 to 7.
+
+        Raises:
+            InvalidRequestError: The tables are others than the opening says, or a number is out of
+                its range.
+            MotioncastError: As every call does.
+        """
+        known = self._tables.of(opening.model, None) if tables is None else tables
+        return self._relay.publish(opening, known, policy, wait_frames, coarseness)
+
+    def watch(self, room: str, token: str) -> SyncWatching:
+        """Returns a room to watch, from entering the block to leaving it.
+
+        Args:
+            room: Its name, as whoever publishes was told.
+            token: The right to watch it, likewise.
+        """
+        return self._relay.watch(room, token)
 
     def close(self) -> None:
         """Ends the streams that are still running."""

@@ -4,6 +4,7 @@ DomainError
 ├── InvalidInputError      a field is out of range, unreadable or of the wrong shape
 ├── OutOfOrderError        a message came when the protocol does not allow it
 ├── UnknownModelError      no model of that name is served
+├── UnknownRoomError       nothing is published under that name and token
 ├── ExhaustedError         too many calls, or too large a message
 ├── UnavailableError       a service or engine that is needed does not answer
 └── DeadlineError          the time allowed ran out
@@ -46,6 +47,10 @@ class OutOfOrderError(DomainError):
 
 class UnknownModelError(DomainError):
     """No model of that name is served."""
+
+
+class UnknownRoomError(DomainError):
+    """Nothing is published under that name and token."""
 
 
 class ExhaustedError(DomainError):

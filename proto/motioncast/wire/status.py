@@ -16,6 +16,7 @@ from motioncast.wire.errors import (
     OutOfOrderError,
     UnavailableError,
     UnknownModelError,
+    UnknownRoomError,
 )
 
 ERROR_DOMAIN: Final = "motioncast"
@@ -25,6 +26,7 @@ _TABLE: Final[tuple[tuple[type[DomainError], grpc.StatusCode, str], ...]] = (
     (InvalidInputError, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT"),
     (OutOfOrderError, grpc.StatusCode.FAILED_PRECONDITION, "OUT_OF_ORDER"),
     (UnknownModelError, grpc.StatusCode.NOT_FOUND, "UNKNOWN_MODEL"),
+    (UnknownRoomError, grpc.StatusCode.NOT_FOUND, "UNKNOWN_ROOM"),
     (ExhaustedError, grpc.StatusCode.RESOURCE_EXHAUSTED, "EXHAUSTED"),
     (UnavailableError, grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
     (DeadlineError, grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
@@ -58,13 +60,17 @@ def encode_error(error: DomainError) -> status_pb2.Status:
 
 def decode_error(status: status_pb2.Status) -> DomainError | None:
     """Returns the domain error that a status stands for, or None when none has that status."""
-    kind = next((kind for kind, code, _ in _TABLE if code.value[0] == status.code), None)
-    if kind is None:
+    kinds = {reason: kind for kind, code, reason in _TABLE if code.value[0] == status.code}
+    if not kinds:
         return None
+    kind = next(iter(kinds.values()))
     field, retry_after = "", None
     for detail in status.details:
         bad_request, retry = error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
-        if detail.Unpack(bad_request) and bad_request.field_violations:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            kind = kinds.get(info.reason, kind)
+        elif detail.Unpack(bad_request) and bad_request.field_violations:
             field = bad_request.field_violations[0].field
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToNanoseconds() / 1e9

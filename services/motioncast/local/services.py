@@ -1,4 +1,4 @@
-"""All four services in one process, over real gRPC, on one engine.
+"""All services in one process, over real gRPC, on one engine; the relay beside the orchestrator.
 
 pipeline "services"   orchestrator -> keypoint, predictor, synthesis -> engine
 pipeline "ensemble"   orchestrator -> model server -> engine, a group in one call
@@ -7,13 +7,14 @@ pipeline "ensemble"   orchestrator -> model server -> engine, a group in one cal
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self, TypeAlias
 
-from motioncast import keypoint, orchestrator, predictor, synthesis
+from motioncast import keypoint, orchestrator, predictor, relay, synthesis
 from motioncast.inference import (
     Engine,
     OnnxRuntimeEngine,
@@ -21,6 +22,7 @@ from motioncast.inference import (
     default_repository,
 )
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
+from motioncast.relay import RelaySettings
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
 
 INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
@@ -54,6 +56,7 @@ class LocalSettings:
     silence_seconds: float = 10.0  # after which a session ends whose client says nothing
     engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
     orchestrator: OrchestratorSettings = field(default_factory=OrchestratorSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)  # at the orchestrator's address
 
 
 class LocalServices:
@@ -146,6 +149,7 @@ class LocalServices:
             settings.orchestrator_ports,
             settings.orchestrator.max_message_bytes,
             metrics,
+            beside=[relay.registration(settings.relay, metrics)],
         )
         self.servers["orchestrator"] = await exits.enter_async_context(server)
 
@@ -172,7 +176,12 @@ class LocalServices:
         return await exits.enter_async_context(remote)
 
     def _server(
-        self, registration: Registration, ports: Ports, max_message_bytes: int, metrics: Metrics
+        self,
+        registration: Registration,
+        ports: Ports,
+        max_message_bytes: int,
+        metrics: Metrics,
+        beside: Sequence[Registration] = (),
     ) -> Server:
         sessions = self.settings.orchestrator.max_sessions
         return Server(
@@ -188,6 +197,6 @@ class LocalServices:
                 silence_seconds=self.settings.silence_seconds,
                 drain_grace_seconds=self.settings.drain_grace_seconds,
             ),
-            [registration],
+            [registration, *beside],
             metrics,
         )

@@ -10,7 +10,7 @@ from motioncast.serving.deadline import Deadline
 from motioncast.serving.logs import configure_logging
 from motioncast.serving.metrics import Metrics
 from motioncast.serving.patience import Patience, patience
-from motioncast.serving.places import RETRY_AFTER_SECONDS, peer_name
+from motioncast.serving.places import RETRY_AFTER_SECONDS, Places, peer_name
 from motioncast.serving.registration import MAX_QUESTION_BYTES, Registration
 from motioncast.serving.server import Server
 from motioncast.serving.settings import ServerSettings
@@ -23,6 +23,7 @@ __all__ = [
     "Deadline",
     "Metrics",
     "Patience",
+    "Places",
     "Registration",
     "Server",
     "ServerSettings",

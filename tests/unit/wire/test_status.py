@@ -15,6 +15,7 @@ from motioncast.wire.errors import (
     OutOfOrderError,
     UnavailableError,
     UnknownModelError,
+    UnknownRoomError,
 )
 from motioncast.wire.status import decode_error, encode_error, status_code
 
@@ -22,6 +23,7 @@ _KINDS = [
     (InvalidInputError, grpc.StatusCode.INVALID_ARGUMENT),
     (OutOfOrderError, grpc.StatusCode.FAILED_PRECONDITION),
     (UnknownModelError, grpc.StatusCode.NOT_FOUND),
+    (UnknownRoomError, grpc.StatusCode.NOT_FOUND),
     (ExhaustedError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (UnavailableError, grpc.StatusCode.UNAVAILABLE),
     (DeadlineError, grpc.StatusCode.DEADLINE_EXCEEDED),

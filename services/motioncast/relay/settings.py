@@ -1,0 +1,34 @@
+"""The relay's limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from motioncast.wire.errors import InvalidInputError
+
+MAX_SOURCE_BYTES: Final = 1 << 20  # of one source's image, as it is sent
+MAX_PUBLISHED_BYTES: Final = MAX_SOURCE_BYTES + (1 << 16)  # of one message: keypoints, crop
+UNIT_BYTES: Final = 1200  # what a message may have to count as one
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """The relay's limits.
+
+    Raises:
+        InvalidInputError: When a value is less than 1.
+    """
+
+    max_rooms: int = 64  # at once; a quarter of them for one peer
+    max_watchers: int = 16  # of one room
+    max_all_watchers: int = 256  # of all rooms; a quarter of them for one peer
+    max_waiting_packets: int = 64  # for one watcher; one that has more of them misses them
+    published_per_second: float = 500.0  # messages of one sender, each 1200 bytes counting as one
+    acknowledged_per_second: float = 50.0  # messages of one watcher
+    calls_per_second: float = 100.0  # that one peer may begin
+
+    def __post_init__(self) -> None:
+        for field in self.__slots__:
+            if not getattr(self, field) >= 1:
+                raise InvalidInputError.of(field, f"{getattr(self, field)} is less than 1")

@@ -1,0 +1,140 @@
+"""One who watches a room: what is on the way to them, and what they say they have.
+
+    waits for an anchor -> gets every packet -> too slow: misses what waits -> waits for an anchor
+
+An anchor is a packet that refers to a source. From one on, every packet refers to frames that the
+watcher was sent, unless the sender reaches back before it; such a packet is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from motioncast.v1.common_pb2 import CodedKeypoints, Crop
+from motioncast.v1.motion_transfer_pb2 import SourceImage
+from motioncast.v1.relay_pb2 import Acknowledgement, FramesAcknowledged, RoomEnd, WatchResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet, as far as a relay looks into it."""
+
+    message: CodedKeypoints
+    index: int  # of its first frame on the timeline
+    reference: int | None  # the frame that it refers to; None: a source
+
+
+class Watcher:
+    """What waits for one watcher, bounded: packets are dropped, never others kept waiting.
+
+    Args:
+        max_waiting: Packets that may wait.
+
+    Attributes:
+        frames: Those that the watcher has, as told; None before any.
+        missed: Packets that were dropped because too many waited.
+    """
+
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
+        self._waiting: deque[WatchResponse] = deque()
+        self._packets = 0  # among them
+        self._anchor: int | None = None  # where it came in; None: it waits for an anchor
+        self._stuck = False
+        self._arrived = asyncio.Event()
+        self._failure: Exception | None = None
+        self._ended = False
+        self.frames: FramesAcknowledged | None = None
+        self.missed = 0
+
+    @property
+    def needs_anchor(self) -> bool:
+        """Whether it can go on only with a packet that refers to a source."""
+        return self._anchor is None or self._stuck
+
+    def offer_source(self, source: SourceImage) -> None:
+        """Puts a source in line; one of the same index that still waits is of no use any more."""
+        stale = [one for one in self._waiting if _is_source(one, source.index)]
+        if stale and not self._packets:
+            self._waiting.remove(stale[0])
+        self._put(WatchResponse(source=source))
+
+    def offer_packet(self, packet: Packet, crop: Crop | None) -> None:
+        """Puts a packet in line, if it is of use.
+
+        Args:
+            packet: The packet.
+            crop: What the video shows now, for one who has not been told.
+        """
+        message = packet.message
+        if packet.reference is None:
+            if self._anchor is None and crop is not None and not message.HasField("crop"):
+                message = CodedKeypoints(data=message.data, crop=crop)
+            if self._anchor is None or self._stuck:
+                self._anchor, self._stuck = packet.index, False
+        elif self._anchor is None:
+            return
+        elif packet.reference < self._anchor:
+            self._stuck = True
+            return
+        if self._packets >= self._max_waiting:
+            self._drop()
+            return
+        self._packets += 1
+        self._put(WatchResponse(packet=message))
+
+    def acknowledge(self, told: Acknowledgement) -> None:
+        """Takes what the watcher says."""
+        if told.HasField("frames"):
+            self.frames = told.frames
+        self._stuck = self._stuck or told.stuck
+
+    def end(self, end: RoomEnd) -> None:
+        """Says that the room is no more, after what waits."""
+        if not self._ended:
+            self._ended = True
+            self._put(WatchResponse(end=end))
+
+    def fail(self, error: Exception) -> None:
+        """Ends the call with an error, whatever waits."""
+        self._failure = error
+        self._arrived.set()
+
+    async def next(self) -> WatchResponse | None:
+        """Returns what comes next; None when there will be nothing more.
+
+        Raises:
+            Exception: What the call was ended with.
+        """
+        while not self._waiting:
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        if self._failure is not None:
+            raise self._failure
+        response = self._waiting.popleft()
+        self._packets -= response.HasField("packet")
+        return response
+
+    def _put(self, response: WatchResponse) -> None:
+        self._waiting.append(response)
+        self._arrived.set()
+
+    def _drop(self) -> None:
+        """Drops the packets that wait, and the sources among them but the newest of each index."""
+        sources: dict[int, WatchResponse] = {}
+        for one in self._waiting:
+            if one.HasField("source"):
+                sources[one.source.index] = one
+        self.missed += self._packets + 1
+        self._waiting = deque(sources.values())
+        self._packets, self._anchor, self._stuck = 0, None, False
+
+
+def _is_source(response: WatchResponse, index: int) -> bool:
+    return response.HasField("source") and response.source.index == index
