@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).parents[3]
 SOURCES: Final = ("proto", "services", "clients", "training", "export")
 ROW: Final = re.compile(r"^\| `(?:\w+)/motioncast/([\w{},]+)` \| .* \| (.*) \|$", re.MULTILINE)
 SERVICES: Final = frozenset(
-    {"keypoint", "predictor", "synthesis", "orchestrator", "model_server", "triton"}
+    {"keypoint", "predictor", "synthesis", "orchestrator", "relay", "model_server", "triton"}
 )
 
 
