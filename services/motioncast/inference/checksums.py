@@ -43,7 +43,12 @@ def write_checksums(folder: Path) -> Path:
 
 
 def verify(file: Path) -> bool:
-    """Compares a model's file with its checksum; returns False when its folder has none.
+    """Compares as `verified_checksum` does; returns False when the folder has no checksums."""
+    return verified_checksum(file) != ""
+
+
+def verified_checksum(file: Path) -> str:
+    """Compares a model's file with its checksum, and returns that; "" when its folder has none.
 
     Args:
         file: `<model>/<version>/model.onnx` or `<model>/codec.json`.
@@ -56,7 +61,7 @@ def verify(file: Path) -> bool:
     try:
         text = (folder / FILE_NAME).read_text(encoding="ascii")
     except FileNotFoundError:
-        return False
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError.of("repository", f"{folder / FILE_NAME}: {error}") from None
     found = [_LINE.fullmatch(line) for line in text.splitlines()]
@@ -67,7 +72,7 @@ def verify(file: Path) -> bool:
         raise InvalidInputError.of(
             "repository", f"{file} is not what was exported: its checksum differs"
         )
-    return True
+    return checksums[name]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

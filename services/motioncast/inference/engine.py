@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,12 +57,14 @@ class ModelState:
         version: That runs; when none does, the one that would.
         ready: Whether it can run.
         reason: Why it cannot; "" when it can.
+        sha256: Checksum of its file, in hexadecimal digits, if it was compared; else "".
     """
 
     name: str
     version: int
     ready: bool
     reason: str = ""
+    sha256: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class Engine(Protocol):
     ) -> None: ...
 
 
+@runtime_checkable
 class RepositoryEngine(Engine, Protocol):
     """An engine that runs a folder of models in this process; they come and go while it runs."""
 

@@ -3,19 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from motioncast.inference.engine import Array, Engine, Inference
+from motioncast.inference.model_metrics import ModelCollector
 from motioncast.wire.errors import DeadlineError
 
 # A forecast takes a millisecond, the synthesis of a long group seconds.
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-_histograms: WeakKeyDictionary[CollectorRegistry, Histogram] = WeakKeyDictionary()
+
+@dataclass(frozen=True, slots=True)
+class EngineMetrics:
+    """The collectors of the runs that a server asks for."""
+
+    seconds: Histogram
+    wait_seconds: Histogram
+    in_flight: Gauge
+
+    @classmethod
+    def on(cls, registry: CollectorRegistry) -> EngineMetrics:
+        """Returns them, new on a registry."""
+        return cls(
+            Histogram(
+                "motioncast_inference_seconds",
+                "Seconds that a model ran, without the wait for its turn.",
+                ("model",),
+                registry=registry,
+                buckets=_SECONDS,
+            ),
+            Histogram(
+                "motioncast_inference_wait_seconds",
+                "Seconds that a run took besides: the wait for its turn, the way to the engine.",
+                ("model",),
+                registry=registry,
+                buckets=_SECONDS,
+            ),
+            Gauge(
+                "motioncast_inferences_in_flight",
+                "Runs of models that were asked for and have not ended.",
+                registry=registry,
+            ),
+        )
+
+
+_metrics: WeakKeyDictionary[CollectorRegistry, EngineMetrics] = WeakKeyDictionary()
 
 
 class MeasuredEngine:
@@ -23,13 +61,16 @@ class MeasuredEngine:
 
     Args:
         engine: Runs them; others may use it too.
-        registry: Where `motioncast_inference_seconds{model}` is shown. Services that share a
-            registry share the histogram.
+        registry: Where its runs and its models are shown (`EngineMetrics`, `ModelCollector`).
+            Services that share a registry share the collectors.
     """
 
     def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
         self._engine = engine
-        self._seconds = _histogram(registry)
+        if registry not in _metrics:
+            _metrics[registry] = EngineMetrics.on(registry)
+            registry.register(ModelCollector(engine))
+        self._metrics = _metrics[registry]
 
     async def infer(
         self, model: str, inputs: Mapping[str, Array], timeout_seconds: float | None
@@ -46,22 +87,14 @@ class MeasuredEngine:
         """
         if timeout_seconds is not None and timeout_seconds <= 0:
             raise DeadlineError(f"deadline: passed before {model} was run")
+        started = time.perf_counter()
         try:
-            async with asyncio.timeout(timeout_seconds):
-                inference = await self._engine.infer(model, inputs)
+            with self._metrics.in_flight.track_inprogress():
+                async with asyncio.timeout(timeout_seconds):
+                    inference = await self._engine.infer(model, inputs)
         except TimeoutError:
             raise DeadlineError(f"deadline: passed while {model} ran or waited to run") from None
-        self._seconds.labels(model).observe(inference.seconds)
+        waited = time.perf_counter() - started - inference.seconds
+        self._metrics.seconds.labels(model).observe(inference.seconds)
+        self._metrics.wait_seconds.labels(model).observe(max(0.0, waited))
         return inference
-
-
-def _histogram(registry: CollectorRegistry) -> Histogram:
-    if registry not in _histograms:
-        _histograms[registry] = Histogram(
-            "motioncast_inference_seconds",
-            "Seconds that a model ran, without the wait for its turn.",
-            ("model",),
-            registry=registry,
-            buckets=_SECONDS,
-        )
-    return _histograms[registry]

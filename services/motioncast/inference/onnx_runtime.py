@@ -17,7 +17,7 @@ import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from motioncast.inference.checksums import FILE_NAME as CHECKSUMS
-from motioncast.inference.checksums import verify
+from motioncast.inference.checksums import verified_checksum
 from motioncast.inference.codec_files import read_codec_file
 from motioncast.inference.cores import usable_cores
 from motioncast.inference.engine import (
@@ -135,7 +135,10 @@ class OnnxRuntimeEngine:
 
     def states(self) -> tuple[ModelState, ...]:
         """Returns what became of every model of the repository, in order of the alphabet."""
-        loaded = (ModelState(name, model.version, True) for name, model in self._models.items())
+        loaded = (
+            ModelState(name, model.version, True, sha256=getattr(model, "sha256", ""))
+            for name, model in self._models.items()
+        )
         return tuple(sorted((*loaded, *self._missing.values()), key=lambda state: state.name))
 
     def metadata(self, model: str) -> ModelMetadata:
@@ -202,7 +205,7 @@ class OnnxRuntimeEngine:
         if not self._models:
             raise failures[0]
         loaded = (one for one in self._models.values() if isinstance(one, _Model))
-        if unverified := sum(not one.verified for one in loaded):
+        if unverified := sum(not one.sha256 for one in loaded):
             _log.info(
                 "%d models of %s have no %s: served unverified",
                 unverified,
@@ -269,7 +272,7 @@ class _Model:
 
     def __init__(self, name: str, file: Path, settings: OnnxRuntimeSettings) -> None:
         options, provider = session_options(settings), settings.provider
-        self.verified = verify(file)
+        self.sha256 = verified_checksum(file)  # "" where its folder has none
         try:
             self._session = onnxruntime.InferenceSession(
                 file, options, providers=provider.as_onnxruntime()

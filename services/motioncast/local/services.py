@@ -129,7 +129,7 @@ class LocalServices:
             ("predictor", predictor, settings.predictor_ports),
             ("synthesis", synthesis, settings.synthesis_ports),
         ):
-            metrics = Metrics()
+            metrics = Metrics(process=False)  # the orchestrator's tell of the one process
             registered = service.registration(
                 engine, default_model=settings.default_model, metrics=metrics
             )
@@ -164,7 +164,7 @@ class LocalServices:
         from motioncast import model_server  # late: its imports take a while
         from motioncast.inference.kserve import KServeEngine, KServeSettings
 
-        metrics = Metrics()
+        metrics = Metrics(process=False)
         secret = secrets.token_urlsafe(
             32
         )  # no one else can load or unload the models of the sessions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -89,12 +90,23 @@ class Accounting:
         self._bytes: Counter[str] = Counter()
         self._keypoint_frames = 0
         self._latency = {stage: Latency() for stage in (*STAGES, FRAMING)}
+        self._arrived: dict[int, float] = {}  # of frames whose results are still owed
         self._errors = 0
         self._error_sum = 0.0
 
     def frames_are(self, raw_frame_bytes: int) -> None:
         """Notes what a frame takes as the sender has it, where that is another than the model's."""
         self._video = replace(self._video, raw_frame_bytes=raw_frame_bytes)
+
+    def count_arrival(self, index: int) -> None:
+        """Notes that what the sender supplied for a frame came just now."""
+        self._arrived[index] = time.perf_counter()
+
+    def count_departure(self, index: int) -> None:
+        """Counts how long the result of a frame took, if the frame came, and forgets it."""
+        arrived = self._arrived.pop(index, None)
+        if arrived is not None:
+            self._metrics.result_seconds.observe(time.perf_counter() - arrived)
 
     def count_received(self, received: Received) -> None:
         """Counts a message that was received."""

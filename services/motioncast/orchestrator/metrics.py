@@ -10,6 +10,8 @@ from motioncast.sources import MAX_SOURCES
 
 # A group takes from a few milliseconds (a forecast) to seconds (a long one under load).
 _SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+# From one frame at 25 frames/s, made at once, to a group that waits for a crowd.
+_RESULT_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10)
 # 2 / 127 is one pixel at 128 x 128.
 _KEYPOINT_UNITS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
@@ -25,6 +27,13 @@ class OrchestratorMetrics:
             ("stage",),
             registry=registry,
             buckets=_SECONDS,
+        )
+        self.result_seconds = Histogram(
+            "motioncast_arrival_to_result_seconds",
+            "Seconds from the arrival of an observed frame, the earliest that is known of its "
+            "capture here, until its result leaves; the wait for the rest of its group included.",
+            registry=registry,
+            buckets=_RESULT_SECONDS,
         )
         self.frames = Counter(
             "motioncast_frames", "Frames returned, by origin.", ("origin",), registry=registry
@@ -63,6 +72,17 @@ class OrchestratorMetrics:
             registry=registry,
         )
         self.sessions = Gauge("motioncast_sessions", "Sessions now.", registry=registry)
+        self.sessions_limit = Gauge(
+            "motioncast_sessions_limit", "Sessions that are served at once.", registry=registry
+        )
+        self.sessions_admitted = Counter(
+            "motioncast_sessions_admitted", "Sessions that got a seat.", registry=registry
+        )
+        self.sessions_refused = Counter(
+            "motioncast_sessions_refused",
+            "Sessions that got none: too many, or too many of one peer.",
+            registry=registry,
+        )
         self.forecast_error = Histogram(
             "motioncast_forecast_error",
             "Distance between observed keypoints and their one-step forecast, keypoint units.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from importlib.metadata import version
 
@@ -43,6 +43,7 @@ from motioncast.v1.motion_transfer_pb2_grpc import (
     add_MotionTransferServiceServicer_to_server,
 )
 from motioncast.wire.codec import encode_tables
+from motioncast.wire.errors import ExhaustedError
 
 
 @asynccontextmanager
@@ -101,6 +102,7 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         self._settings = settings
         self._metrics = metrics
         self._seats = Seats(settings)
+        metrics.sessions_limit.set(settings.max_sessions)
 
     async def Stream(
         self, request_iterator: AsyncIterator[StreamRequest], context: Context
@@ -135,7 +137,13 @@ class MotionTransferServicer(MotionTransferServiceServicer):
 
     @contextmanager
     def _seat(self, peer: str) -> Iterator[Seat]:
-        with self._seats.seat(peer) as seat:
+        with ExitStack() as exits:
+            try:
+                seat = exits.enter_context(self._seats.seat(peer))
+            except ExhaustedError:
+                self._metrics.sessions_refused.inc()
+                raise
+            self._metrics.sessions_admitted.inc()
             self._metrics.sessions.inc()
             try:
                 yield seat

@@ -116,6 +116,7 @@ class Session:
                         accounting.frames_are(raw)
                     accounting.count_results(cast.origins, size, cast.sources)
                     for response in responses:
+                        accounting.count_departure(response.frame.index)
                         yield response
                         self._patience.settle(1)
         yield StreamResponse(report=accounting.report())
@@ -150,6 +151,7 @@ class Session:
             )
             self._accounting.count_received(received)
             for arrival in arrivals:
+                self._accounting.count_arrival(arrival[0])
                 yield arrival
 
     async def _with_keypoints(self, source: SourceImage) -> SourceImage:

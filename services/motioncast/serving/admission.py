@@ -38,6 +38,7 @@ class Admission:
         self._watches = watches or Places("watches", MAX_WATCHES)
         self._max_running = max_concurrent_calls
         self._max_waiting = max_queued_calls
+        metrics.limit.set(max_concurrent_calls)
         self._is_unlimited = is_unlimited
         self._metrics = metrics
         self._running = 0

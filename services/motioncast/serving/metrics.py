@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from dataclasses import replace
+from importlib.metadata import version
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,12 +24,25 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics:
     """The numbers of one server: a registry of its own, so that several live in one process.
 
-    Services add their collectors to `registry`.
+    Services add their collectors to `registry`. docs/service_metrics.md lists all of them; it is
+    written from here (`motioncast.local.metrics_page`).
+
+    Args:
+        process: Whether this server shows the memory and the processor's time of its process. Of
+            several servers in one process one does, so that a sum counts the process once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, process: bool = True) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        if process:
+            ProcessCollector(registry=self.registry)
+        build = Gauge(
+            "motioncast_build_info",
+            "1, with the version of motioncast and of Python as labels.",
+            ("version", "python"),
+            registry=self.registry,
+        )
+        build.labels(version("motioncast"), platform.python_version()).set(1)
         method = ("grpc_type", "grpc_service", "grpc_method")
         self.started = Counter(
             "grpc_server_started", "Calls started.", method, registry=self.registry
@@ -56,6 +71,9 @@ class Metrics:
         )
         self.queued = Gauge(
             "motioncast_calls_queued", "Calls waiting to be admitted.", registry=self.registry
+        )
+        self.limit = Gauge(
+            "motioncast_calls_limit", "Calls that may run at once.", registry=self.registry
         )
         self.rejected = Counter(
             "motioncast_calls_rejected",

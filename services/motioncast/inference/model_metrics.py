@@ -1,0 +1,63 @@
+"""Which models an engine serves, in which version and with which checksum, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from motioncast.inference.engine import Engine, ModelState, RepositoryEngine
+
+_READY: Final = (
+    "motioncast_model_ready",
+    "1 while the model can run, 0 while it is offered and cannot.",
+    ("model",),
+)
+_INFO: Final = (
+    "motioncast_model_info",
+    "1 for each model that can run, with its version and the SHA-256 that its file was compared "
+    "with as labels; both empty where another server runs it, the checksum where it has none.",
+    ("model", "version", "sha256"),
+)
+_ALL: Final = (_READY, _INFO)
+
+
+class ModelCollector(Collector):
+    """Asks an engine about its models whenever metrics are read; it answers from memory."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Yields the families without samples."""
+        yield from model_families()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yields the families with a sample for each model."""
+        ready, info = model_families()
+        for state in model_states(self._engine):
+            ready.add_metric((state.name,), float(state.ready))
+            if state.ready:
+                version = str(state.version) if state.version else ""
+                info.add_metric((state.name, version, state.sha256), 1)
+        yield ready
+        yield info
+
+
+def model_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    """Returns the families about models, without samples: ready, and information."""
+    ready, info = (GaugeMetricFamily(name, text, labels=labels) for name, text, labels in _ALL)
+    return ready, info
+
+
+def model_states(engine: Engine) -> tuple[ModelState, ...]:
+    """Returns what became of every model that an engine offers.
+
+    Of an engine that reaches another server the version is not known: it is 0 then.
+    """
+    if isinstance(engine, RepositoryEngine):
+        return engine.states()
+    running = frozenset(engine.models())
+    return tuple(ModelState(name, 0, name in running) for name in engine.offered())

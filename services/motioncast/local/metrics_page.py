@@ -1,0 +1,198 @@
+"""Every metric that a server shows, as a page: docs/service_metrics.md is written by this.
+
+    python -m motioncast.local.metrics_page docs/service_metrics.md            writes it anew
+    python -m motioncast.local.metrics_page docs/service_metrics.md --check    compares
+
+The collectors themselves are asked, so nothing is described that is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+
+from motioncast.inference.measured import EngineMetrics
+from motioncast.inference.model_metrics import model_families
+from motioncast.orchestrator.metrics import OrchestratorMetrics
+from motioncast.relay.metrics import RelayMetrics
+from motioncast.serving import Metrics
+
+_MAX_VALUES: Final = 8  # of a label that are listed
+_UNITS: Final = (
+    ("_seconds", "s"),
+    ("_bytes", "bytes"),
+    ("_forecast_error", "keypoint units"),
+    ("_frames", "frames"),
+    ("_packets", "packets"),
+)
+_SUFFIXES: Final = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+# Of NVIDIA's Triton: what the dashboard asks it for. Its own list is longer:
+# https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/metrics.html
+TRITON: Final = (
+    ("nv_inference_request_success", "counter", "requests", "Requests answered."),
+    ("nv_inference_request_failure", "counter", "requests", "Requests that failed, by reason."),
+    ("nv_inference_count", "counter", "inferences", "Elements of batches that were run."),
+    ("nv_inference_exec_count", "counter", "runs", "Runs of the model, a batch being one."),
+    ("nv_inference_request_duration_us", "counter", "µs", "Time of requests, waiting included."),
+    ("nv_inference_queue_duration_us", "counter", "µs", "Time that requests waited."),
+    ("nv_inference_compute_infer_duration_us", "counter", "µs", "Time that the model ran."),
+    ("nv_inference_pending_request_count", "gauge", "requests", "Requests that wait now."),
+    ("nv_gpu_utilization", "gauge", "1", "Share of the time that the GPU was busy, 0 to 1."),
+    ("nv_gpu_memory_used_bytes", "gauge", "bytes", "Memory of the GPU in use."),
+    ("nv_gpu_memory_total_bytes", "gauge", "bytes", "Memory of the GPU."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric.
+
+    Attributes:
+        name: As its samples are called, without the suffixes of histograms.
+        kind: "counter", "gauge" or "histogram".
+        labels: Their names.
+        values: Of labels that are known beforehand, as `name: value, value`; or "".
+        meaning: What is counted.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    values: str
+    meaning: str
+
+    @property
+    def unit(self) -> str:
+        """What a value counts; "1" is a number of what the name says."""
+        base = self.name.removesuffix("_total")
+        return next((unit for end, unit in _UNITS if base.endswith(end)), "1")
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """The names that a query may use."""
+        if self.kind != "histogram":
+            return (self.name,)
+        return tuple(self.name + suffix for suffix in _SUFFIXES["histogram"])
+
+
+def sections() -> dict[str, list[Family]]:
+    """Returns the metrics by who shows them."""
+    registries = {who: CollectorRegistry() for who in ("orchestrator", "relay", "models")}
+    OrchestratorMetrics(registries["orchestrator"])
+    RelayMetrics(registries["relay"])
+    EngineMetrics.on(registries["models"])
+    models = [_described(family) for family in model_families()]
+    return {
+        "Every server": list(_families(Metrics(process=False).registry)),
+        "The orchestrator": list(_families(registries["orchestrator"])),
+        "The relay, at the orchestrator's address": list(_families(registries["relay"])),
+        "Whoever runs models: keypoint, predictor, synthesis, models": [
+            *_families(registries["models"]),
+            *models,
+        ],
+        "The process": list(_process()),
+    }
+
+
+def sample_names() -> frozenset[str]:
+    """Returns every name that a query may use, Triton's and Prometheus's own `up` included."""
+    ours = {name for families in sections().values() for one in families for name in one.samples}
+    return frozenset({*ours, *(name for name, *_ in TRITON), "up"})
+
+
+def page() -> str:
+    """Returns the page."""
+    lines = [
+        "# Metrics of the services",
+        "",
+        "Written by `python -m motioncast.local.metrics_page docs/service_metrics.md` from the "
+        "code; a test compares. What",
+        "`motioncast evaluate` measures is in [metrics.md](metrics.md).",
+        "",
+        "Every server shows `/metrics` on its HTTP port, as text or as OpenMetrics. Names, labels "
+        "and meanings are a contract: a change",
+        "is in the changelog. A histogram has the samples `_bucket`, `_sum` and `_count`. A unit "
+        "of 1 is a number of what the name says.",
+        "Shares are made from sums when they are asked for; [runbooks.md](runbooks.md) lists what "
+        "Prometheus records, bits per frame and",
+        "the saved share among it.",
+    ]
+    for title, families in sections().items():
+        lines += ["", f"## {title}", "", "| name | kind | labels | unit | meaning |"]
+        lines += ["|---|---|---|---|---|", *map(_row, families)]
+        if title == "The process":
+            lines += [
+                "",
+                "Of the servers of one process (`motioncast serve`, the tests) the orchestrator "
+                "alone shows these, so a sum",
+                "over all servers counts each process once.",
+            ]
+    lines += ["", "## NVIDIA's Triton, where it runs the models", ""]
+    lines += ["| name | kind | unit | meaning |", "|---|---|---|---|"]
+    lines += [f"| `{name}` | {kind} | {unit} | {text} |" for name, kind, unit, text in TRITON]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes or compares the page; returns the exit code, 1 when it differs."""
+    parser = argparse.ArgumentParser(prog="python -m motioncast.local.metrics_page")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    options = parser.parse_args(arguments)
+    if not options.check:
+        options.file.write_text(page(), encoding="utf-8")
+    elif options.file.read_text(encoding="utf-8") != page():
+        print(f"{options.file} is not what the code counts: write it anew", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _families(registry: CollectorRegistry) -> Iterator[Family]:
+    for collector in registry._collector_to_names:
+        assert isinstance(collector, MetricWrapperBase)
+        (described,) = collector.describe()
+        labels = tuple(collector._labelnames)
+        yield _family(described.name, described.type, labels, _values(collector), described)
+
+
+def _described(family: Any) -> Family:
+    return _family(family.name, family.type, tuple(family._labelnames), "", family)
+
+
+def _process() -> Iterator[Family]:
+    """Yields what Linux tells of a process; elsewhere nothing."""
+    collectors = Metrics().registry.collect()
+    for family in collectors:
+        if family.name.startswith("process_"):
+            yield _family(family.name, family.type, (), "", family)
+
+
+def _family(name: str, kind: str, labels: tuple[str, ...], values: str, described: Any) -> Family:
+    suffix = "_total" if kind == "counter" else ""
+    return Family(name + suffix, kind, labels, values, described.documentation)
+
+
+def _values(collector: MetricWrapperBase) -> str:
+    """Returns the values of a single label that have a series from the start."""
+    children = [values[0] for values in collector._metrics] if collector._labelnames else []
+    if not 0 < len(children) <= _MAX_VALUES or len(collector._labelnames) > 1:
+        return ""
+    return ", ".join(children)
+
+
+def _row(family: Family) -> str:
+    labels = ", ".join(f"`{name}`" for name in family.labels)
+    if family.values:
+        labels += f": {family.values}"
+    return f"| `{family.name}` | {family.kind} | {labels} | {family.unit} | {family.meaning} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
