@@ -1,4 +1,4 @@
-"""The receiver's predictor on this machine, for a sender that gates by it.
+"""The receiver's predictor on this machine: for a sender that gates by it, and for a live receiver.
 
     predictor = KeypointPredictor("model_repository/face256_predictor/1/model.onnx")
     gate = Gate(bound_pixels=1.0, forecaster=predictor)
@@ -12,38 +12,69 @@ Shapes: K keypoints (x, y, intensity), S state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from motioncast.client.errors import MediaError
-from motioncast.client.onnx import open_model
+from motioncast.client.rendering import FramePredictor, Predictor, State
 from motioncast.client.types import Keypoints
-from motioncast.timeline.ranges import clip_keypoints
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class PredictorState:
-    """What a predictor remembers before a frame."""
+    """What a predictor remembers before a frame, once one has been observed."""
 
-    state: NDArray[np.float32]  # (1, S)
-    known: bool  # whether a frame has been observed
-    ahead: tuple[Keypoints, NDArray[np.float32]]  # forecast of the frame, state past it unobserved
+    def __init__(self, predictor: Predictor, keypoints: int, state: State) -> None:
+        self._predictor = predictor
+        self._unseen = np.zeros((1, keypoints, 3), np.float32)
+        self.state = state  # (1, S)
+
+    @cached_property
+    def ahead(self) -> tuple[Keypoints, State]:
+        """Forecast of the frame (K, 3), and the state past it when it is not observed."""
+        forecast, after = self._predictor.advance(self._unseen, np.zeros(1, np.bool_), self.state)
+        return forecast[0], after
 
 
-class KeypointPredictor:
-    """Forecasts keypoints with a `<configuration>_predictor` model; a `sending.Forecaster`.
+class Forecasting:
+    """A predictor as a `motioncast.sending.Forecaster`.
+
+    Args:
+        predictor: Goes along a timeline.
+        keypoints: K.
+    """
+
+    def __init__(self, predictor: Predictor, keypoints: int) -> None:
+        self._predictor = predictor
+        self.keypoints = keypoints
+
+    def begin(self) -> PredictorState | None:
+        """Returns the state before any frame."""
+        return None
+
+    def forecast(self, state: PredictorState | None) -> Keypoints | None:
+        """Returns the next frame (K, 3); None before the first one that was observed."""
+        return None if state is None else state.ahead[0]
+
+    def after(
+        self, state: PredictorState | None, keypoints: Keypoints | None
+    ) -> PredictorState | None:
+        """Returns the state past the next frame: observed (K, 3), or None."""
+        if keypoints is None:
+            past = None if state is None else state.ahead[1]
+        else:
+            before = None if state is None else state.state
+            seen = np.ones(1, np.bool_)
+            _, past = self._predictor.advance(keypoints[np.newaxis], seen, before)
+        return None if past is None else PredictorState(self._predictor, self.keypoints, past)
+
+
+class KeypointPredictor(Forecasting):
+    """Forecasts with a `<configuration>_predictor` model.
 
     Args:
         model: Path of its `model.onnx`.
         threads: Threads that one call uses; 0 for one per core.
-
-    Attributes:
-        keypoints: K.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
@@ -51,43 +82,5 @@ class KeypointPredictor:
     """
 
     def __init__(self, model: str | PathLike[str], *, threads: int = 1) -> None:
-        self._session = open_model(model, threads, "a predictor model")
-        sizes = {one.name: one.shape for one in self._session.get_inputs()}
-        outputs = {one.name for one in self._session.get_outputs()}
-        inputs = {"keypoints", "observed", "noise", "state"}
-        if set(sizes) != inputs or not {"forecast", "next_state"} <= outputs:
-            raise MediaError(f"{Path(model)}: not a predictor model")
-        self.keypoints: int = sizes["keypoints"][2]
-        self._noise = np.zeros((1, 1, sizes["noise"][2]), np.float32)
-        self._empty = np.zeros((1, sizes["state"][1]), np.float32)
-
-    def begin(self) -> PredictorState:
-        """Returns the state before any frame."""
-        return self._before(self._empty, known=False)
-
-    def forecast(self, state: PredictorState) -> Keypoints | None:
-        """Returns the next frame (K, 3); None before the first one that was observed."""
-        return state.ahead[0] if state.known else None
-
-    def after(self, state: PredictorState, keypoints: Keypoints | None) -> PredictorState:
-        """Returns the state past the next frame: observed (K, 3), or None."""
-        if keypoints is None:
-            return self._before(state.ahead[1], known=state.known)
-        _, informed = self._run(keypoints, state.state, observed=True)
-        return self._before(informed, known=True)
-
-    def _before(self, state: NDArray[np.float32], *, known: bool) -> PredictorState:
-        unseen = np.zeros((self.keypoints, 3), np.float32)
-        return PredictorState(state, known, self._run(unseen, state, observed=False))
-
-    def _run(
-        self, keypoints: Keypoints, state: NDArray[np.float32], *, observed: bool
-    ) -> tuple[Keypoints, NDArray[np.float32]]:
-        given: dict[str, Any] = {
-            "keypoints": keypoints[np.newaxis, np.newaxis],
-            "observed": np.full((1, 1), observed, np.float32),
-            "noise": self._noise,
-            "state": state,
-        }
-        forecast, after = self._session.run(["forecast", "next_state"], given)
-        return clip_keypoints(forecast[0, 0]), after
+        predictor = FramePredictor(model, threads=threads)
+        super().__init__(predictor, predictor.keypoints)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -32,6 +33,24 @@ from motioncast.sources import Choice, choose, frames_by_source, in_order
 from motioncast.timeline.due import Slot, Timeline, TimelineError, TooLateError
 from motioncast.timeline.motion import RelativeMotion
 from motioncast.timeline.origin import Origin
+
+
+class PacketReceiver(Protocol):
+    """What takes the messages of a room: `Receiver`, or `live.LiveReceiver`."""
+
+    def add_source(
+        self, index: int, image: Pixels, keypoints: Keypoints
+    ) -> Iterator[ReceivedFrame]:
+        """Takes a source, its image (H, W, 3) and keypoints (K, 3)."""
+
+    def receive(self, data: bytes, crop: Crop | None = None) -> Iterator[ReceivedFrame]:
+        """Takes a packet; the crop is None where it is as before."""
+
+    def end(self, frame_count: int | None = None) -> Iterator[ReceivedFrame]:
+        """Hears that the video is over."""
+
+    def acknowledgement(self) -> Acknowledgement:
+        """Returns what the sender is to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +86,7 @@ class Receiver:
     """
 
     def __init__(self, opening: Opening, models: ReceiverModels, next_index: int = 0) -> None:
-        _check(opening, models)
+        check_models(opening, models)
         self._opening = opening
         self._models = models
         self._packets = KeypointReceiver(models.tables.tables, near=next_index)
@@ -225,7 +244,7 @@ class Receiver:
             )
 
 
-def _check(opening: Opening, models: ReceiverModels) -> None:
+def check_models(opening: Opening, models: ReceiverModels) -> None:
     """Raises InvalidRequestError unless the models are those of the sender."""
     synthesiser, tables = models.synthesiser, models.tables
     here = synthesiser.height, synthesiser.width, synthesiser.keypoints

@@ -24,7 +24,7 @@ import numpy as np
 from motioncast.client import sources
 from motioncast.client.errors import InvalidRequestError, ServerError, UnavailableError, from_rpc
 from motioncast.client.options import ENCODINGS
-from motioncast.client.receiver import Receiver
+from motioncast.client.receiver import PacketReceiver, Receiver
 from motioncast.client.rendering import ReceiverModels
 from motioncast.client.sender import OutgoingPacket, Sender
 from motioncast.client.two_ends import (
@@ -306,7 +306,7 @@ class SyncWatching:
         receiver = Receiver(self.opening, models, self.next_index)
         yield from self.frames_by(receiver)
 
-    def frames_by(self, receiver: Receiver) -> Iterator[ReceivedFrame]:
+    def frames_by(self, receiver: PacketReceiver) -> Iterator[ReceivedFrame]:
         """Yields the frames that a receiver makes of what comes; as `frames` otherwise."""
         while (response := self._next()) is not None:
             if response.HasField("end"):
@@ -338,7 +338,7 @@ class SyncWatching:
         if self._call is not None:
             self._call.cancel()
 
-    def _taken(self, response: WatchResponse, receiver: Receiver) -> Iterator[ReceivedFrame]:
+    def _taken(self, response: WatchResponse, receiver: PacketReceiver) -> Iterator[ReceivedFrame]:
         opening = self.opening
         try:
             if response.HasField("source"):

@@ -80,6 +80,7 @@ class Playout:
         self._forecaster = Hold() if forecaster is None else forecaster
         self._pattern = pattern
         self._start: float | None = None  # when frame 0 came, or would have
+        self._earliest = 0.0  # that it may be put to
         self._known: dict[int, Keypoints] = {}
         self._states: dict[int, Any] = {}  # before a frame
         self._shown: Shown | None = None
@@ -99,9 +100,11 @@ class Playout:
         began = now - index / self._rate
         if self._start is None:
             self._start = began
+            self._earliest = began - self._delay / self._rate
             self._states[index] = self._forecaster.begin()
         elif shown is None:
-            self._start = min(self._start, began)  # the first packet need not be the fastest
+            # The first packet need not be the fastest; but it is shown, not left out for others.
+            self._start = max(min(self._start, began), self._earliest)
         self._known[index] = keypoints
         for later in [one for one in self._states if one > index]:
             del self._states[later]
@@ -109,17 +112,37 @@ class Playout:
             self._states[index] = self._forecaster.begin()
         return True
 
-    def show(self, now: float) -> Shown | None:
-        """Returns the newest frame that is due at a time in seconds; None when none is new."""
-        if self._start is None or (index := self._due(now)) < min(self._states):
+    def show(self, now: float, last: int | None = None) -> Shown | None:
+        """Returns the newest frame that is due at a time in seconds; None when none is new.
+
+        Args:
+            now: The time.
+            last: Index of the video's last frame, where that is known: none is shown after it.
+        """
+        if self._start is None:
             return None
+        index = self._due(now) if last is None else min(self._due(now), last)
         before = self._shown
+        if index < min(self._states):
+            return None
         if before is not None and index <= before.index:
             return None
         keypoints = clip_keypoints(self._best(index) + self._correction(index))
         self._shown = Shown(index, keypoints, self._origin(index))
         self._forget(index)
         return self._shown
+
+    @property
+    def newest_shown(self) -> int:
+        """Index of the last frame shown; -1 before the first."""
+        return -1 if self._shown is None else self._shown.index
+
+    def wait_seconds(self, now: float) -> float:
+        """Returns how long after a time the next frame is due; infinity before any has come."""
+        if self._start is None:
+            return math.inf
+        following = max(self.newest_shown + 1, min(self._states))
+        return max(0.0, self._start + (following + self._delay) / self._rate - now)
 
     def _due(self, now: float) -> int:
         assert self._start is not None
