@@ -50,6 +50,7 @@ class CastOptions:
     frame: FramingMode = FramingMode.OFF  # how pictures are framed
     encoding: Encoding = "rgb8"  # how images are sent
     keypoints: KeypointEncoding | None = None  # how those are; None: coded where the model has it
+    packet_frames: int = 1  # in a packet of coded keypoints
 
     @property
     def pattern(self) -> Pattern:
@@ -220,6 +221,8 @@ def _open(
     if detector is not None:
         config["frame"] = "off"  # what is sent was framed here
         config["keypoint_encoding"] = options.keypoints or "floats"
+        if options.keypoints == "coded":
+            config["packet_frames"] = options.packet_frames
     interval = 1 / frame_rate if options.real_time else 0.0
     if detector is None:
         frames = _Feed(len(video), lambda index: [video[index]], interval)

@@ -58,6 +58,12 @@ def test_what_keypoints_take_is_said_thrice(
         assert "for the packets alone" in text
 
 
+def test_frames_may_share_a_packet(run: Run, clip: Path, coding: Path, tmp_path: Path) -> None:
+    options = ["--send", "keypoints", "--models", coding, "--packet-frames", "4", "--quiet"]
+    assert run("stream", clip, *options, "--out", tmp_path).code == 0
+    assert report(tmp_path)["bytes"]["keypoint_messages"] == -(-FRAMES // 4)
+
+
 def test_frames_have_no_rates_of_keypoints(run: Run, clip: Path, tmp_path: Path) -> None:
     assert run("stream", clip, "--out", tmp_path, "--quiet").code == 0
     assert report(tmp_path)["keypoint_rates"] is None

@@ -12,7 +12,8 @@ from typing import Final
 
 import PIL.Image
 import pytest
-from support.toy_models import image_with_points
+from support.codec_tables import add_tables, plain_tables
+from support.toy_models import build_toy_repository, image_with_points
 
 from motioncast.client.video import read_video, write_video
 from motioncast.local import LocalServices, LocalSettings
@@ -77,8 +78,10 @@ async def test_another_library_s_pictures_are_taken(folder: Path, toy_repository
     assert output == "(480, 640, 3) (256, 256, 3)\n"
 
 
-async def test_the_program_with_keypoints_runs(folder: Path, toy_repository: Path) -> None:
-    output = await printed(DEVICE, folder, toy_repository)
+async def test_the_program_with_keypoints_runs(folder: Path, tmp_path: Path) -> None:
+    repository = build_toy_repository(tmp_path / "coding")
+    add_tables(repository, plain_tables(2))
+    output = await printed(DEVICE, folder, repository)
     assert re.fullmatch(r"30 frames at \d+\.\d kbit/s\n", output)
 
 

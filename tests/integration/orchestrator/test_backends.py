@@ -29,6 +29,8 @@ from motioncast.v1.keypoint_pb2 import (
     FindFacesResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ReadCodecTablesRequest,
+    ReadCodecTablesResponse,
 )
 from motioncast.v1.keypoint_pb2_grpc import (
     KeypointServiceServicer,
@@ -122,6 +124,11 @@ class Moody(KeypointServiceServicer):
 
     async def ListModels(self, request: ListModelsRequest, context: Context) -> ListModelsResponse:
         return ListModelsResponse(models=[ModelInfo(name="toy", height=16, width=16, keypoints=2)])
+
+    async def ReadCodecTables(
+        self, request: ReadCodecTablesRequest, context: Context
+    ) -> ReadCodecTablesResponse:
+        return ReadCodecTablesResponse()
 
 
 @asynccontextmanager

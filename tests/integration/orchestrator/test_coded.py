@@ -112,7 +112,7 @@ def check_same(got: Session, expected: Session) -> None:
     ids=["one by one", "packed", "a pattern in packets", "lost ones, and an anchor after 293"],
 )
 async def test_coded_keypoints_give_what_the_same_floats_give(
-    local: LocalServices, groups: list[list[int]], fields: dict[str, int]
+    local: LocalServices, groups: list[list[int]], fields: Any
 ) -> None:
     packets, floats = both(groups)
     got = await cast(local.target, [*opening(**fields), *packets])

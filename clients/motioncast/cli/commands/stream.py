@@ -85,6 +85,9 @@ def stream(
             help="With --send keypoints: how they travel. Default: coded where they can be."
         ),
     ] = None,
+    packet_frames: Annotated[
+        int, typer.Option(min=1, max=8, help="Coded frames in a packet: fewer headers, more delay.")
+    ] = 1,
     target: Annotated[
         str | None,
         typer.Option(help="HOST:PORT of an orchestrator. Default: all in this process."),
@@ -151,6 +154,7 @@ def stream(
         real_time,
         encoding=encoding.value,
         keypoints=None if keypoints is None else keypoints.value,
+        packet_frames=packet_frames,
     )
     job = StreamJob(
         video,
