@@ -15,6 +15,8 @@ from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, models,
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.evaluate_stream import evaluate_stream
 from motioncast.cli.commands.info import info
+from motioncast.cli.commands.receive import receive
+from motioncast.cli.commands.send import send
 from motioncast.cli.commands.serve import serve
 from motioncast.cli.commands.stream import stream
 
@@ -46,6 +48,8 @@ def _every_command(
 app.command()(demo)
 app.command()(stream)
 app.command()(serve)
+app.command()(send)
+app.command()(receive)
 app.command()(info)
 app.command()(bench)
 app.command("bench-batching")(bench_batching)

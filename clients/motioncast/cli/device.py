@@ -33,12 +33,17 @@ def device_of(job: StreamJob, model: Model, mode: FramingMode) -> Device:
     """
     if job.send != "keypoints":
         return Device(None, lambda frame_rate: None)
-    detector = _detector(job.models, model)
+    return sending_device(job.models, model, mode)
+
+
+def sending_device(models: Path | None, model: Model, mode: FramingMode) -> Device:
+    """Opens what detects keypoints here, and frames; raises as `device_of` does."""
+    detector = _detector(models, model)
     if mode is FramingMode.OFF:
         return Device(detector, lambda frame_rate: None)
     from motioncast.client.framing import DeviceFraming, FaceFinder
 
-    finder = FaceFinder(_model_file(job.models, FINDER))
+    finder = FaceFinder(_model_file(models, FINDER))
     return Device(detector, lambda rate: DeviceFraming(finder, mode, model.height, frame_rate=rate))
 
 

@@ -26,6 +26,7 @@ _PARTS: Final = {
             "model_server",
             "orchestrator",
             "predictor",
+            "relay",
             "serving",
             "local",
             "synthesis",

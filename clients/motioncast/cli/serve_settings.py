@@ -64,14 +64,15 @@ class Listen:
         typer.Option(
             "--port",
             help="gRPC port. Default: 50050 orchestrator, 50051 keypoint, 50052 predictor, 50053 "
-            "synthesis, 50054 models; all services: the first of four. 0 takes free ones.",
+            "synthesis, 50054 models, 50055 relay; all services: the first of four. 0 takes free "
+            "ones.",
         ),
     ] = None
     http_port: Annotated[
         int | None,
         typer.Option(
             "--http-port",
-            help="HTTP port of /metrics, /live and /ready. Default: 8050 to 8054, likewise.",
+            help="HTTP port of /metrics, /live and /ready. Default: 8050 to 8055, likewise.",
         ),
     ] = None
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
-from motioncast import orchestrator
+from motioncast import orchestrator, relay
 from motioncast.cli.serve_settings import (
     Listen,
     PipelineName,
@@ -35,7 +35,7 @@ from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import InvalidInputError
 
 SERVICES: Final = ("orchestrator", "keypoint", "predictor", "synthesis")
-_IN_ORDER_OF_PORTS: Final = (*SERVICES, "models")
+_IN_ORDER_OF_PORTS: Final = (*SERVICES, "models", "relay")
 FIRST_PORT: Final = 50050
 FIRST_HTTP_PORT: Final = 8050
 
@@ -166,8 +166,10 @@ async def _registration(
 ) -> Registration:
     """Returns what a service registers; what it stands on is open until `exits` closes.
 
-    The orchestrator has no models of its own, unless it runs ensembles.
+    The relay has no models, the orchestrator none of its own, unless it runs ensembles.
     """
+    if service == "relay":
+        return relay.registration(relay.RelaySettings(), metrics)
     name, options = engine_of(settings)
     default_model = settings.models.default
     registration: Registration

@@ -16,7 +16,14 @@ from motioncast.relay.room import Room
 from motioncast.relay.rooms import Rooms
 from motioncast.relay.settings import MAX_PUBLISHED_BYTES, UNIT_BYTES, RelaySettings
 from motioncast.relay.watcher import Watcher
-from motioncast.serving import MAX_QUESTION_BYTES, Context, Metrics, Registration, patience
+from motioncast.serving import (
+    MAX_QUESTION_BYTES,
+    Context,
+    Metrics,
+    Registration,
+    caller,
+    patience,
+)
 from motioncast.v1 import relay_pb2
 from motioncast.v1.relay_pb2 import (
     PublishRequest,
@@ -65,7 +72,7 @@ class RelayServicer(RelayServiceServicer):
         first = await anext(request_iterator, None)
         opening = door.read_opening(first)
         patience().wait_longer(opening.predicted_frames / opening.frame_rate)
-        with self.rooms.open(opening, context.peer()) as room:
+        with self.rooms.open(opening, caller(context)) as room:
             self._metrics.rooms.inc()
             _log.info("room %s: opened, %s", room.name, opening.model)
             try:
@@ -87,7 +94,7 @@ class RelayServicer(RelayServiceServicer):
     ) -> AsyncGenerator[WatchResponse, None]:
         first = await anext(request_iterator, None)
         join = door.read_join(first)
-        with self.rooms.watch(join, context.peer()) as (room, watcher):
+        with self.rooms.watch(join, caller(context)) as (room, watcher):
             self._metrics.watchers.inc()
             try:
                 self._metrics.receive("config", join.ByteSize())

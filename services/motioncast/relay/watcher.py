@@ -11,10 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from motioncast.v1.common_pb2 import CodedKeypoints, Crop
 from motioncast.v1.motion_transfer_pb2 import SourceImage
 from motioncast.v1.relay_pb2 import Acknowledgement, FramesAcknowledged, RoomEnd, WatchResponse
+
+MAX_WAITING_SOURCES: Final = 8  # then only the newest of each index are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Watcher:
     """What waits for one watcher, bounded: packets are dropped, never others kept waiting.
 
     Args:
-        max_waiting: Packets that may wait.
+        max_waiting: Packets that may wait, and as many may be on their way without an answer.
 
     Attributes:
         frames: Those that the watcher has, as told; None before any.
@@ -39,8 +42,9 @@ class Watcher:
 
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting
-        self._waiting: deque[WatchResponse] = deque()
+        self._waiting: deque[tuple[WatchResponse, int]] = deque()  # and the index of a packet
         self._packets = 0  # among them
+        self._unanswered: deque[int] = deque()  # indices of packets sent and not acknowledged
         self._anchor: int | None = None  # where it came in; None: it waits for an anchor
         self._stuck = False
         self._arrived = asyncio.Event()
@@ -56,10 +60,9 @@ class Watcher:
 
     def offer_source(self, source: SourceImage) -> None:
         """Puts a source in line; one of the same index that still waits is of no use any more."""
-        stale = [one for one in self._waiting if _is_source(one, source.index)]
-        if stale and not self._packets:
-            self._waiting.remove(stale[0])
         self._put(WatchResponse(source=source))
+        if len(self._waiting) - self._packets > MAX_WAITING_SOURCES:
+            self._drop()
 
     def offer_packet(self, packet: Packet, crop: Crop | None) -> None:
         """Puts a packet in line, if it is of use.
@@ -81,14 +84,18 @@ class Watcher:
             return
         if self._packets >= self._max_waiting:
             self._drop()
+            self.missed += 1
             return
         self._packets += 1
-        self._put(WatchResponse(packet=message))
+        self._put(WatchResponse(packet=message), packet.index)
 
     def acknowledge(self, told: Acknowledgement) -> None:
         """Takes what the watcher says."""
         if told.HasField("frames"):
             self.frames = told.frames
+            while self._unanswered and self._unanswered[0] <= told.frames.newest:
+                self._unanswered.popleft()
+            self._arrived.set()
         self._stuck = self._stuck or told.stuck
 
     def end(self, end: RoomEnd) -> None:
@@ -108,33 +115,38 @@ class Watcher:
         Raises:
             Exception: What the call was ended with.
         """
-        while not self._waiting:
+        while not self._may_go():
             if self._failure is not None:
                 raise self._failure
-            if self._ended:
+            if self._ended and not self._waiting:
                 return None
             self._arrived.clear()
             await self._arrived.wait()
         if self._failure is not None:
             raise self._failure
-        response = self._waiting.popleft()
-        self._packets -= response.HasField("packet")
+        response, index = self._waiting.popleft()
+        if index >= 0:
+            self._packets -= 1
+            self._unanswered.append(index)
         return response
 
-    def _put(self, response: WatchResponse) -> None:
-        self._waiting.append(response)
+    def _may_go(self) -> bool:
+        """Whether what comes next may be sent: not more packets than are acknowledged."""
+        if not self._waiting:
+            return False
+        return self._waiting[0][1] < 0 or len(self._unanswered) < self._max_waiting
+
+    def _put(self, response: WatchResponse, index: int = -1) -> None:
+        self._waiting.append((response, index))
         self._arrived.set()
 
     def _drop(self) -> None:
         """Drops the packets that wait, and the sources among them but the newest of each index."""
         sources: dict[int, WatchResponse] = {}
-        for one in self._waiting:
-            if one.HasField("source"):
-                sources[one.source.index] = one
-        self.missed += self._packets + 1
-        self._waiting = deque(sources.values())
+        for response, _ in self._waiting:
+            if response.HasField("source"):
+                sources[response.source.index] = response
+        self.missed += self._packets
+        self._waiting = deque((one, -1) for one in sources.values())
         self._packets, self._anchor, self._stuck = 0, None, False
-
-
-def _is_source(response: WatchResponse, index: int) -> bool:
-    return response.HasField("source") and response.source.index == index
+        self._unanswered.clear()  # among them may be some that cannot be decoded, ever

@@ -23,6 +23,7 @@ class Name(StrEnum):
     KEYPOINT = "keypoint"
     PREDICTOR = "predictor"
     SYNTHESIS = "synthesis"
+    RELAY = "relay"  # packets of keypoints from one end to another
     MODELS = "models"  # all of them, over KServe v2, for clients of Triton
 
 
@@ -73,7 +74,7 @@ _SERVICE: Final = Annotated[
     Name | None,
     typer.Argument(
         help="Serve this one alone; models: all of them, over KServe v2. Default: the four "
-        "services, in this process."
+        "services and the relay, in this process."
     ),
 ]
 _CONFIG: Final = Annotated[

@@ -1,0 +1,60 @@
+"""`motioncast receive`: a video that somebody sends as keypoints, made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def receive(
+    room: Annotated[str, typer.Option(help="Name of the room, as `motioncast send` prints it.")],
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar="MOTIONCAST_WATCH_TOKEN",
+            help="The right to watch it. Other users of this machine see what stands on a command "
+            "line; the variable they do not.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Video to write.")],
+    target: Annotated[str, typer.Option(help="HOST:PORT of the relay.")] = "localhost:50050",
+    models: Annotated[
+        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads of one inference; 0: one per core.")
+    ] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a video that is there already.")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Write what was received here too.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Receive a video that is sent as keypoints; its frames are made on this machine.
+
+    The same models are needed as the sender has. The video is written whole or not at all.
+    """
+    from rich.console import Console
+
+    from motioncast.cli.before import check_json
+    from motioncast.cli.failures import CommandError
+    from motioncast.cli.output import write_json
+    from motioncast.cli.progress import progress_bars
+    from motioncast.cli.receiving import ReceiveJob, receive_video
+    from motioncast.cli.stoppable import run_stoppable
+    from motioncast.cli.two_ends_tables import received_lines
+    from motioncast.media import shown
+
+    check_json(json)
+    if out.exists() and not force:
+        raise CommandError(f"out: {shown(out)} is there already; --force replaces it")
+    job = ReceiveJob(target, room, token, out, models, threads)
+    with progress_bars(quiet=quiet) as stages:
+        received = run_stoppable(receive_video(job, stages))
+    if json is not None:
+        write_json(json, received.as_json())
+    if not quiet:
+        for line in received_lines(received, out):
+            Console(soft_wrap=True, highlight=False).print(line)

@@ -1,0 +1,117 @@
+"""`motioncast send`: a video to receivers elsewhere, as keypoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motioncast.cli.commands.stream import Framing, ImageEncoding
+from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED
+
+
+def send(
+    video: Annotated[Path, typer.Argument(help="Any video that FFmpeg reads.")],
+    target: Annotated[
+        str, typer.Option(help="HOST:PORT of a relay: `motioncast serve` has one.")
+    ] = "localhost:50050",
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Image to animate instead of the video's first frame; up to 4 of the same."
+        ),
+    ] = None,
+    sources: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=4,
+            help="Without --source: frames of the video that become sources as it goes.",
+        ),
+    ] = 1,
+    relative: Annotated[
+        bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")
+    ] = False,
+    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = DEFAULT_OBSERVED,
+    predicted: Annotated[
+        int, typer.Option(help="Frames that receivers forecast in each group; 0 sends every frame.")
+    ] = DEFAULT_PREDICTED,
+    model: Annotated[
+        str | None, typer.Option(help="Model configuration. Default: face256, if it is here.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+    ] = None,
+    skip: Annotated[
+        int, typer.Option(min=0, help="Leave out that many frames at the video's beginning.")
+    ] = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take only that many frames of the video.")
+    ] = None,
+    frame: Annotated[
+        Framing | None,
+        typer.Option(help="Frame the face. Default: as the model would have it."),
+    ] = None,
+    encoding: Annotated[
+        ImageEncoding, typer.Option(help="How source images are sent; webp loses nothing.")
+    ] = ImageEncoding.WEBP,
+    coarseness: Annotated[
+        int, typer.Option(min=0, max=7, help="Of the coded keypoints, half an octave each.")
+    ] = 2,
+    watchers: Annotated[int, typer.Option(min=0, help="Begin when so many watch; 0: at once.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Write what was sent here too.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print the line for receivers, and errors, only.")
+    ] = False,
+) -> None:
+    """Send a video as keypoints to whoever watches; the frames are made there.
+
+    The face is framed, and its keypoints are found and coded, on this machine; the server passes
+    them on. Prints the line with which others receive it. Whoever has that line sees the video.
+    """
+    from rich.console import Console
+
+    from motioncast.cli.before import check_json
+    from motioncast.cli.failures import CommandError
+    from motioncast.cli.output import write_json
+    from motioncast.cli.progress import progress_bars
+    from motioncast.cli.sending import SendJob, send_video
+    from motioncast.cli.stoppable import run_stoppable
+    from motioncast.cli.two_ends_tables import sent_lines
+    from motioncast.framing import FramingMode
+    from motioncast.timeline.pattern import Pattern
+
+    check_json(json)
+    if relative and not source:
+        raise CommandError("relative: takes a source image of its own")
+    if sources > 1 and source:
+        raise CommandError("sources: frames of the video are no sources where --source is one")
+    job = SendJob(
+        video,
+        target,
+        model,
+        models,
+        Pattern.parse(f"{observed}:{predicted}", "--observed, --predicted"),
+        tuple(source or ()),
+        sources,
+        relative,
+        None if frame is None else FramingMode(frame.value),
+        encoding.value,
+        coarseness,
+        skip,
+        limit,
+        watchers,
+    )
+
+    def announce(room: str, token: str) -> None:
+        line = f"motioncast receive --target {target} --room {room} --token {token}"
+        print(f"{line} --out result.mp4", flush=True)
+
+    with progress_bars(quiet=quiet) as stages:
+        sent = run_stoppable(send_video(job, stages, announce))
+    if json is not None:
+        write_json(json, sent.as_json())
+    if not quiet:
+        for line in sent_lines(sent):
+            Console(soft_wrap=True, highlight=False).print(line)

@@ -1,0 +1,71 @@
+"""A model configuration of this machine, as a server would describe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from motioncast.cli.failures import CommandError
+from motioncast.client import FramingMode, Model, ModelTables
+from motioncast.codec import TablesError
+from motioncast.codec.tables_file import FILE_NAME
+from motioncast.framing import FINDER
+from motioncast.media import shown
+from motioncast.sources import parse_weights
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model configuration here, and what its keypoints are coded with."""
+
+    repository: Path
+    model: Model
+    tables: ModelTables
+
+
+def local_model(models: Path | None, name: str | None) -> LocalModel:
+    """Returns a configuration of a repository; what has no square images or no tables is refused.
+
+    Args:
+        models: The repository; None for the one installed.
+        name: Of the configuration; None for the one that services take by default.
+
+    Raises:
+        CommandError: It is not there, or its keypoints cannot be coded.
+        DomainError, MediaError, MissingExtraError: The repository cannot be read.
+    """
+    from motioncast.client.device import KeypointDetector
+    from motioncast.inference import default_repository  # needs the [serve] extra
+    from motioncast.inference.catalogue import SHIPPED
+    from motioncast.inference.parameters import read_parameters
+    from motioncast.inference.repository import find_models
+
+    repository = models or default_repository()
+    files = find_models(repository)
+    offered = [one.removesuffix("_keypoint") for one in files if one.endswith("_keypoint")]
+    if name is None and offered:
+        name = SHIPPED if SHIPPED in offered else offered[0]
+    if name is None or name not in offered:
+        there = ", ".join(offered) or "none"
+        raise CommandError(f"model: {name!r} is not in {shown(repository)}, but {there}")
+    detector = KeypointDetector(files[f"{name}_keypoint"])
+    if detector.height != detector.width:
+        raise CommandError(f"model: {name} takes {detector.width} x {detector.height} pixels")
+    path = repository / f"{name}_keypoint" / FILE_NAME
+    try:
+        tables = ModelTables.of(path.read_bytes())
+    except (OSError, TablesError) as error:
+        problem = f"{name} here has no codec tables that can be read, so that it cannot be sent"
+        raise CommandError(f"model: {problem} ({error})") from error
+    framing = read_parameters(repository, f"{name}_keypoint").get("framing", FramingMode.OFF)
+    weights = read_parameters(repository, f"{name}_synthesis").get("source_weights", "")
+    model = Model(
+        name,
+        detector.height,
+        detector.width,
+        detector.keypoints,
+        FramingMode(framing) if FINDER in files else FramingMode.OFF,
+        parse_weights(weights, detector.keypoints),
+        tables.digest,
+    )
+    return LocalModel(repository, model, tables)

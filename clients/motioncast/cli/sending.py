@@ -1,0 +1,203 @@
+"""`motioncast send`: a video to whoever watches: framed, detected and coded here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from motioncast.cli.cast import Detector, Framing
+from motioncast.cli.device import sending_device
+from motioncast.cli.failures import CommandError
+from motioncast.cli.local_model import LocalModel, local_model
+from motioncast.cli.progress import Stages
+from motioncast.cli.service import CONNECT_SECONDS
+from motioncast.client import (
+    Crop,
+    Encoding,
+    FramingMode,
+    Keypoints,
+    Mode,
+    Opening,
+    Pixels,
+    Publication,
+    TwoEndsTraffic,
+    connect,
+)
+from motioncast.client.video import Video, read_image, read_video
+from motioncast.codec import DEFAULT_COARSENESS
+from motioncast.framing import MAX_PIXELS
+from motioncast.sources import Gathering, GatherSettings
+from motioncast.timeline.pattern import Pattern
+
+_LOOK_SECONDS: Final = 0.05  # from one look for watchers to the next
+
+
+@dataclass(frozen=True, slots=True)
+class SendJob:
+    """What to send, and how."""
+
+    video: Path
+    target: str  # HOST:PORT of a relay
+    model: str | None = None  # None: as services do
+    models: Path | None = None  # repository; None: the one installed
+    pattern: Pattern = Pattern(1, 0)  # noqa: RUF009 # frozen
+    sources: tuple[Path, ...] = ()  # other images to animate; none: the video's first frame
+    gather: int = 1  # frames of the video that become sources, at most
+    relative_motion: bool = False
+    frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
+    encoding: Encoding = "webp"  # how sources are sent
+    coarseness: int = DEFAULT_COARSENESS
+    skip: int = 0
+    limit: int | None = None
+    wait_for: int = 1  # watchers, before the video begins
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What went out."""
+
+    model: str
+    frames: int  # of the video
+    packets: int
+    seconds: float  # of the video
+    watchers: int  # at the end
+    traffic: TwoEndsTraffic
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it for --json."""
+        return asdict(self)
+
+
+async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str], None]) -> Sent:
+    """Sends a video at its own pace, as a camera would.
+
+    Args:
+        job: What to send.
+        stages: Shows progress.
+        announce: Called with the room's name and token.
+
+    Raises:
+        CommandError, MotioncastError, DomainError, OSError: It cannot be sent; the text says why.
+    """
+    here = await asyncio.to_thread(local_model, job.models, job.model)
+    mode = here.model.framing if job.frame is None else job.frame
+    device = sending_device(here.repository, here.model, mode)
+    assert device.detector is not None
+    size = here.model.height if mode is FramingMode.OFF else None
+    end = None if job.limit is None else job.skip + job.limit
+    with closing(read_video(job.video, size, limit=end, max_pixels=MAX_PIXELS)) as video:
+        framing = device.framing(video.frame_rate)
+        finding = _Finding(job, here, device.detector, framing)
+        async with (
+            connect(job.target, timeout=CONNECT_SECONDS) as service,
+            service.publish(
+                _opening(job, here, video), here.tables, coarseness=job.coarseness
+            ) as published,
+        ):
+            announce(published.room, published.token)
+            await _watched(published, job.wait_for, stages)
+            frames = await _send(video, finding, published, job, stages)
+            watchers = published.feedback.watchers
+            await published.end(frames)
+    if frames == 0:
+        raise CommandError(f"skip: none of the video's frames is left after {job.skip}")
+    traffic = published.traffic
+    seconds = frames / video.frame_rate
+    return Sent(here.model.name, frames, traffic.packets, seconds, watchers, traffic)
+
+
+class _Finding:
+    """What is found in the pictures of one video: crops and keypoints."""
+
+    def __init__(
+        self, job: SendJob, here: LocalModel, detector: Detector, framing: Framing | None
+    ) -> None:
+        self._job = job
+        self._size = here.model.height
+        self._detector = detector
+        self._framing = framing
+        self._gathering = None
+        if job.gather > 1:
+            settings = GatherSettings(job.gather)
+            self._gathering = Gathering(here.model.source_weights, settings)
+
+    def sources(self, first: Pixels) -> list[tuple[Pixels, Keypoints]]:
+        """Returns the sources that there are before the first frame, each with its keypoints."""
+        size = None if self._framing else self._size
+        given = [read_image(path, size, max_pixels=MAX_PIXELS) for path in self._job.sources]
+        images = given or [first]
+        if self._framing is not None:
+            frame = self._framing.portrait if given else self._framing.begin
+            images = [frame(image).image for image in images]
+        points = list(self._detector.detect(np.stack(images)))
+        if self._gathering is not None:
+            self._gathering.see(0, points[0])
+        return list(zip(images, points, strict=True))
+
+    def frame(self, index: int, picture: Pixels) -> tuple[Pixels, Keypoints, Crop | None]:
+        """Returns what the model sees of a picture, its keypoints, and which part that is."""
+        framed = None if self._framing is None else self._framing.frame(index, picture)
+        image = picture if framed is None else framed.image
+        found: Keypoints = self._detector.detect(image[None])[0]
+        return image, found, None if framed is None else framed.crop
+
+    def becomes_source(self, index: int, keypoints: Keypoints) -> int | None:
+        """Returns the index of the source that a frame becomes, if any."""
+        if self._gathering is None or self._job.sources:
+            return None
+        return self._gathering.see(index, keypoints)
+
+
+def _opening(job: SendJob, here: LocalModel, video: Video) -> Opening:
+    return Opening.of(
+        here.model,
+        frame_rate=video.frame_rate,
+        pattern=job.pattern,
+        mode=Mode.TRANSFER if job.sources else Mode.RECONSTRUCTION,
+        relative_motion=job.relative_motion,
+    )
+
+
+async def _watched(published: Publication, count: int, stages: Stages) -> None:
+    """Waits until so many watch."""
+    stages("waiting for watchers", count)
+    while published.feedback.watchers < count:
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _send(
+    video: Video, finding: _Finding, published: Publication, job: SendJob, stages: Stages
+) -> int:
+    """Sends the frames when a camera would have them; returns how many there were."""
+    advance = stages("sending", job.limit)
+    started, index = time.perf_counter(), -1
+    for index, picture in enumerate(_after(video.frames, job.skip)):
+        if index == 0:
+            for number, (image, keypoints) in enumerate(
+                await asyncio.to_thread(finding.sources, picture)
+            ):
+                await published.set_source(number, image, keypoints, job.encoding)
+            started = time.perf_counter()
+        early = started + index / video.frame_rate - time.perf_counter()
+        await asyncio.sleep(max(0.0, early))
+        if job.pattern.expects(index):
+            image, keypoints, crop = await asyncio.to_thread(finding.frame, index, picture)
+            becomes = finding.becomes_source(index, keypoints)
+            if becomes is not None:
+                await published.set_source(becomes, image, keypoints, job.encoding)
+            await published.push(index, keypoints, crop)
+        advance()
+    return index + 1
+
+
+def _after(frames: Iterator[Pixels], skip: int) -> Iterator[Pixels]:
+    for number, frame in enumerate(frames):
+        if number >= skip:
+            yield frame

@@ -1,0 +1,53 @@
+"""What is printed after `motioncast send` and `motioncast receive`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from motioncast.cli.receiving import Received
+from motioncast.cli.sending import Sent
+from motioncast.cli.traffic import bit_rate
+from motioncast.client import TwoEndsTraffic
+from motioncast.media import shown
+
+
+def sent_lines(sent: Sent) -> Iterator[str]:
+    """Yields sentences about what went out."""
+    traffic = sent.traffic
+    yield (
+        f"{sent.frames} frames of {sent.model} in {sent.packets} packets;"
+        f" {sent.watchers} watched at the end."
+    )
+    yield f"Sent: {_kinds(traffic)}."
+    if sent.seconds > 0:
+        payload, messages = (8 * n / sent.seconds for n in (traffic.payload, traffic.keypoints))
+        yield (
+            f"Keypoints: {bit_rate(payload)} for the packets alone, {bit_rate(messages)} in"
+            " messages."
+        )
+
+
+def received_lines(received: Received, out: Path) -> Iterator[str]:
+    """Yields sentences about what came."""
+    origins, rates = received.origins, received.rates
+    frames = ", ".join(f"{count} {origin}" for origin, count in origins.items())
+    began = f", from frame {received.first_index} on" if received.first_index else ""
+    yield f"{sum(origins.values())} frames made by {received.opening.model}: {frames}{began}."
+    yield f"Received: {_kinds(received.traffic)}."
+    yield (
+        f"Keypoints: {bit_rate(rates.payload)} for the packets alone, {bit_rate(rates.messages)} in"
+        f" messages, about {bit_rate(rates.wire)} on the wire."
+    )
+    yield f"Written: {shown(out)}"
+
+
+def _kinds(traffic: TwoEndsTraffic) -> str:
+    kinds = {
+        "sources": traffic.source,
+        "keypoints": traffic.keypoints,
+        "configuration": traffic.config,
+    }
+    total = sum(kinds.values())
+    parts = ", ".join(f"{name} {size:,}" for name, size in kinds.items())
+    return f"{total:,} bytes ({parts}), and {traffic.feedback:,} of feedback the other way"

@@ -1,0 +1,132 @@
+"""`motioncast send` and `motioncast receive`: two processes, and a third that passes on."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.codec_tables import add_tables, turned_tables
+from support.command_line import FRAMES, Run, serving_process
+from support.toy_models import build_toy_repository
+
+from motioncast.client.video import read_video
+
+COMMAND = [sys.executable, "-m", "motioncast.cli.main"]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    repository = build_toy_repository(tmp_path_factory.mktemp("two_ends"))
+    add_tables(repository, turned_tables(2, 6))
+    return repository
+
+
+@pytest.fixture(scope="module")
+def target(repository: Path) -> Iterator[str]:
+    with serving_process(repository) as (process, addresses):
+        yield addresses["orchestrator"]
+        process.terminate()
+        assert process.wait() == 0
+
+
+def test_a_video_goes_from_one_process_to_another(
+    target: str, repository: Path, clip: Path, tmp_path: Path
+) -> None:
+    sent, received, out = (tmp_path / name for name in ("sent.json", "got.json", "got.mp4"))
+    models = ["--models", str(repository)]
+    send = ["send", str(clip), "--target", target, "--predicted", "1", "--json", str(sent)]
+    with subprocess.Popen([*COMMAND, *send, *models], stdout=subprocess.PIPE, text=True) as sender:
+        assert sender.stdout is not None
+        program, *receive = shlex.split(sender.stdout.readline())
+        assert program == "motioncast"
+        receive[-1] = str(out)
+        options = [*models, "--threads", "1", "--json", str(received)]
+        done = subprocess.run(
+            [*COMMAND, *receive, *options], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert sender.wait() == 0
+    assert f"{FRAMES} frames made by toy" in done.stdout
+    told, got = json.loads(sent.read_text()), json.loads(received.read_text())
+    assert got["frames"] == {"observed": 5, "predicted": 5, "concealed": 0}
+    assert told["packets"] == got["bytes"]["packets"] == 5
+    assert told["traffic"]["payload"] == got["bytes"]["payload"] <= 5 * 20
+    assert got["bytes"]["source"] == told["traffic"]["source"]  # each counted by itself
+    with read_video(out, None) as video:
+        assert sum(1 for _ in video.frames) == FRAMES
+        assert video.frame_rate == 25
+
+
+def test_a_wrong_token_is_told_in_a_sentence_and_writes_nothing(
+    run: Run, target: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "nothing.mp4"
+    result = run("receive", "--target", target, "--room", "none", "--token", "0" * 32, "--out", out)
+    assert (result.code, result.out) == (1, "")
+    assert "join: there is no such room, or its token is another" in result.err
+    assert not out.exists()
+
+
+def test_what_is_there_is_not_replaced_unless_asked_for(
+    run: Run, target: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "there.mp4"
+    out.write_bytes(b"mine")
+    result = run("receive", "--target", target, "--room", "r", "--token", "t", "--out", out)
+    assert result.code == 1
+    assert "--force" in result.err
+    assert out.read_bytes() == b"mine"
+
+
+def test_a_sender_that_is_killed_leaves_no_video(
+    target: str, repository: Path, clip: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "got.mp4"
+    models = ["--models", str(repository)]
+    send = ["send", str(clip), "--target", target, "--watchers", "2"]
+    with subprocess.Popen([*COMMAND, *send, *models], stdout=subprocess.PIPE, text=True) as sender:
+        assert sender.stdout is not None
+        _, *receive = shlex.split(sender.stdout.readline())
+        receive[-1] = str(out)
+        with subprocess.Popen(
+            [*COMMAND, *receive, *models], stderr=subprocess.PIPE, text=True
+        ) as receiver:
+            while receiver.poll() is None and not list(tmp_path.iterdir()):
+                time.sleep(0.05)  # until the video is begun, aside
+            sender.kill()
+            _, err = receiver.communicate()
+    assert receiver.returncode == 1
+    assert "the sender was lost before the video was over" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_without_tables_is_refused(run: Run, target: str, clip: Path) -> None:
+    result = run("send", clip, "--target", target)
+    assert result.code == 1
+    assert "toy here has no codec tables" in result.err
+
+
+def test_a_relay_runs_alone(repository: Path, clip: Path, tmp_path: Path) -> None:
+    serve = ["serve", "relay", "--port", "0", "--http-port", "0", "--log-level", "INFO"]
+    with subprocess.Popen(
+        [*COMMAND, *serve], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as relay:
+        assert relay.stdout is not None
+        relay.stdout.readline()
+        _, address, _ = relay.stdout.readline().split()
+        send = ["send", str(clip), "--target", address, "--watchers", "0", "--quiet"]
+        command = [*COMMAND, *send, "--models", str(repository)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        relay.terminate()
+        _, log = relay.communicate()
+    assert done.returncode == 0, done.stderr
+    words = shlex.split(done.stdout)
+    room, token = words[words.index("--room") + 1], words[words.index("--token") + 1]
+    assert f"room {room}: opened, toy" in log
+    assert token not in log
