@@ -55,7 +55,9 @@ class KeypointSender:
             each goes at once by itself. A header and 28 bytes of UDP and IP are saved for each that
             waits.
         copies: How often every packet is sent, 1 to 4.
-        copy_spacing_frames: So much later each time, that a burst does not take all of them.
+        copied: Which packets, by their last frame; None: all. A gate with a coarser bound has those
+            sent again that would be missed most.
+        copy_spacing_frames: So much later each time; 0: at once, which is soon enough to be shown.
         coarseness: Of the codec, 0 to 7.
 
     Raises:
@@ -70,17 +72,19 @@ class KeypointSender:
         *,
         wait_frames: int = 0,
         copies: int = 1,
-        copy_spacing_frames: int = 2,
+        copied: Policy | None = None,
+        copy_spacing_frames: int = 0,
         coarseness: int = DEFAULT_COARSENESS,
     ) -> None:
         _within("wait_frames", wait_frames, 0, MAX_WAIT_FRAMES)
         _within("copies", copies, 1, MAX_COPIES)
-        _within("copy_spacing_frames", copy_spacing_frames, 1, MAX_WAIT_FRAMES)
+        _within("copy_spacing_frames", copy_spacing_frames, 0, MAX_WAIT_FRAMES)
         self._encoder = KeypointEncoder(tables)
         self._policy: Policy = EveryFrame() if policy is None else policy
         self._choose = references
         self._wait = wait_frames
         self._copies = copies
+        self._copied: Policy = EveryFrame() if copied is None else copied
         self._spacing = copy_spacing_frames
         self._coarseness = coarseness
         self._link = LinkState()
@@ -130,7 +134,7 @@ class KeypointSender:
             self._policy.settle(index, None)
             if self._waiting and index - self._waiting[0][0] >= self._wait:
                 packets.append(self._encoded()[0])
-        return packets
+        return packets + self._copies_due()
 
     def flush(self) -> list[SentPacket]:
         """Returns what is left at the end: frames that wait, and copies."""
@@ -176,10 +180,17 @@ class KeypointSender:
         made = self._encoder.encode(self._waiting, self._against, self._coarseness)
         self._waiting = []
         self._link.sent(frames, self._now)
-        for copy in range(1, self._copies):
-            again = SentPacket(made.data, frames, copy)
-            self._again.append((self._now + copy * self._spacing, again))
-        return SentPacket(made.data, frames, 0), made.keypoints[-1]
+        decoded = made.keypoints[-1]
+        if self._copies > 1 and self._copies_wanted(frames[-1], decoded):
+            for copy in range(1, self._copies):
+                again = SentPacket(made.data, frames, copy)
+                self._again.append((self._now + copy * self._spacing, again))
+        return SentPacket(made.data, frames, 0), decoded
+
+    def _copies_wanted(self, index: int, decoded: Keypoints) -> bool:
+        wanted = self._copied.sends(index, decoded)
+        self._copied.settle(index, decoded if wanted else None)
+        return wanted
 
     def _reference(self, index: int, keypoints: Keypoints) -> Reference:
         """Returns what a packet refers to whose first frame is this one."""

@@ -77,8 +77,20 @@ def test_copies_are_the_same_bytes_and_come_later() -> None:
     assert [frame for frame, copy in sequence if copy == 1] == [0, 1, 2, 3, 4, 5]
     assert sequence.index((0, 1)) == sequence.index((3, 0)) - 1
     sender, receiver = ends(KeypointSender(TABLES, copies=2))
+    sequence = [(one.frames[0], one.copy) for one in sent_by(sender, walk(3))]
+    assert sequence == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]  # at once
+    sender, receiver = ends(KeypointSender(TABLES, copies=2))
     kept = [frame for p in sent_by(sender, walk(6)) for frame in receiver.receive(p.data)]
     assert len(kept) == 6
+
+
+def test_a_coarser_gate_has_those_sent_twice_that_would_be_missed_most() -> None:
+    steps = np.array([0.0, 0.6, 1.2, 1.8, 2.4, 3.0]) * 2 / 255  # pixels of 256
+    frames = SOURCE + np.zeros((6, K, 3), np.float32)
+    frames[:, 0, 0] += steps
+    sender, _ = ends(KeypointSender(TABLES, copies=2, copied=Gate(1.0), coarseness=0))
+    again = [one.frames[0] for one in sent_by(sender, frames) if one.copy == 1]
+    assert again == [0, 2, 4]
 
 
 def test_a_lost_frame_takes_no_other_with_it_where_references_are_acknowledged() -> None:

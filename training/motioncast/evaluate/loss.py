@@ -13,7 +13,8 @@ true keypoints in pixels of 256, and *times* that over the same scheme's without
     acknowledged   against the newest acknowledged frame, always
     source         against the source, always; no answers
     gate           frames that holding the last one would miss by more than the bound; adaptive
-    gate, twice    every packet of it again two frames later
+    gate, twice    every packet of it twice
+    gate, some     those twice that a gate with half as much again as a bound would send
 """
 
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ from motioncast.sending import Gate, Policy
 
 LOSSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 BURST = 4.0  # packets
+COPIED_BOUNDS = 1.5  # bounds of the gate that a packet is sent twice beyond
 CLEAN = "chain"  # whose bits the others' are compared with
 
 
@@ -53,6 +55,9 @@ def schemes(gate_pixels: float, weights: Sequence[float]) -> list[Scheme]:
     def gate() -> Policy:
         return Gate(gate_pixels, weights)
 
+    def coarser() -> Policy:
+        return Gate(COPIED_BOUNDS * gate_pixels, weights)
+
     return [
         Scheme(CLEAN),
         Scheme("adaptive", "adaptive"),
@@ -60,6 +65,7 @@ def schemes(gate_pixels: float, weights: Sequence[float]) -> list[Scheme]:
         Scheme("source", "source", answered=False),
         Scheme("gate", "adaptive", gate),
         Scheme("gate, twice", "adaptive", gate, copies=2),
+        Scheme("gate, some", "adaptive", gate, copies=2, copied=coarser),
     ]
 
 

@@ -46,6 +46,7 @@ class Scheme:
     references: str = "before"  # by their name in `sending.REFERENCES`
     policy: Callable[[], Policy] = EveryFrame
     copies: int = 1
+    copied: Callable[[], Policy] | None = None  # which frames more than once; all otherwise
     wait_frames: int = 0
     forecaster: Callable[[], Forecaster] | None = None  # of the playout; it holds otherwise
     answered: bool = True  # whether acknowledgements are sent
@@ -89,6 +90,7 @@ def transmit(
         REFERENCES[scheme.references],
         wait_frames=scheme.wait_frames,
         copies=scheme.copies,
+        copied=None if scheme.copied is None else scheme.copied(),
     )
     receiver = KeypointReceiver(tables)
     for end in (sender, receiver):

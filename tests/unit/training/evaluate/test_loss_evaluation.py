@@ -83,7 +83,7 @@ def test_the_commands_print_tables_and_write_their_figures(
 
     loss.main([*given, "--loss", "0.2", "--delay", "1", "--json", str(tmp_path / "l.json")])
     rows = json.loads((tmp_path / "l.json").read_text())["rows"]
-    assert len(rows) == 6 * 3  # schemes by links: none, random, in bursts
+    assert len(rows) == 7 * 3  # schemes by links: none, random, in bursts
     assert {row["times"] for row in rows if row["loss"] == 0} == {1.0}
     assert "| gate, twice |" in capsys.readouterr().out
 
