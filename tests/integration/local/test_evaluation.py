@@ -10,8 +10,9 @@ import pytest
 
 from motioncast.client import Frame, Origin, Pixels, connect
 from motioncast.client.video import read_video
+from motioncast.evaluate.original import Original
 from motioncast.evaluate.pipelines import RepositoryPipeline
-from motioncast.evaluate.reconstruction import Original, reconstruct
+from motioncast.evaluate.reconstruction import reconstruct
 from motioncast.inference import default_repository
 from motioncast.local import LocalServices, LocalSettings
 from motioncast.timeline.pattern import Pattern

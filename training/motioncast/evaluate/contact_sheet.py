@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from motioncast.evaluate.canvas import Frames
+from motioncast.evaluate.original import Original
 from motioncast.evaluate.quality_results import whole_file
-from motioncast.evaluate.reconstruction import Original
 from motioncast.quality.boxes import Box, eyes_box, motion_in
 
 FRAMES = 5

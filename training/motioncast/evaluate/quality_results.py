@@ -16,7 +16,7 @@ from motioncast.data.arguments import DataOptions
 from motioncast.data.clip_cache import ClipCache
 from motioncast.evaluate.pipelines import Pipeline, PipelineOptions
 from motioncast.evaluate.provenance import provenance, sha256
-from motioncast.evaluate.results import results_folder, write_json, write_records
+from motioncast.evaluate.results import results_folder, write_json, write_table
 from motioncast.media import unfinished_folder
 
 
@@ -57,8 +57,9 @@ class QualityResults:
         if options.out is not None:
             with results_folder(options.out / name, options.force) as unfinished:
                 (unfinished / "README.md").write_text(self.page + "\n")
-                write_records(unfinished / "summary.csv", type(self.summary[0]), self.summary)
-                write_records(unfinished / "per_clip.csv", type(self.clips[0]), self.clips)
+                for file, rows in (("summary", self.summary), ("per_clip", self.clips)):
+                    flat = [_flat(row) for row in rows]
+                    write_table(unfinished / f"{file}.csv", list(flat[0]), flat)
                 write_json(unfinished / "results.json", self._content())
 
     def _content(self) -> dict[str, Any]:
@@ -103,8 +104,15 @@ def whole_file(path: Path) -> Iterator[Path]:
 def _plain(row: Any) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in asdict(row).items()
+        for name, value in _flat(row).items()
     }
+
+
+def _flat(row: Any) -> dict[str, Any]:
+    """Returns the fields of a dataclass; `figures`, a mapping, become fields of their own."""
+    found = asdict(row)
+    figures: dict[str, Any] = found.pop("figures", {})
+    return found | figures
 
 
 def _short(file: Path) -> str:

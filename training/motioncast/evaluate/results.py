@@ -8,7 +8,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -66,12 +66,16 @@ def is_ours(folder: Path) -> bool:
 
 def write_records(path: Path, kind: type[Any], records: Sequence[Any]) -> None:
     """Writes dataclasses of one kind as CSV; what is None is an empty cell."""
-    names = [field.name for field in fields(kind)]
+    write_table(path, [field.name for field in fields(kind)], map(asdict, records))
+
+
+def write_table(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows of the named columns as CSV."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
-        for record in records:
-            writer.writerow({name: cell(value) for name, value in asdict(record).items()})
+        for row in rows:
+            writer.writerow({name: cell(value) for name, value in row.items()})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

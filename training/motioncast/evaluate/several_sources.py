@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from motioncast.evaluate.original import FrameFigures, Original
 from motioncast.evaluate.pipelines import Pipeline
-from motioncast.evaluate.reconstruction import FrameFigures, Original
 from motioncast.quality.pixels import planes
 from motioncast.sources import Choice, ChoiceSettings, Gathering, GatherSettings, choose, costs
 from motioncast.wire.keypoints import Keypoints

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from motioncast.data.arguments import open_data
 from motioncast.data.command_line import Program, refusing
 from motioncast.evaluate.markdown import table
+from motioncast.evaluate.original import Original
 from motioncast.evaluate.pipelines import open_pipelines
 from motioncast.evaluate.quality_results import (
     QualityOptions,
@@ -23,7 +24,6 @@ from motioncast.evaluate.quality_results import (
     chosen_clips,
     digests,
 )
-from motioncast.evaluate.reconstruction import Original
 from motioncast.evaluate.results import check_replaceable
 from motioncast.evaluate.several_sources import (
     ClipSources,

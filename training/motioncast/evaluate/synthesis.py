@@ -21,7 +21,9 @@ from motioncast.data.clip_cache import ClipCache
 from motioncast.data.command_line import Program, refusing
 from motioncast.evaluate.contact_sheet import write_contact_sheet
 from motioncast.evaluate.markdown import table
+from motioncast.evaluate.original import Original
 from motioncast.evaluate.pipelines import Pipeline, open_pipelines
+from motioncast.evaluate.quality_metrics import METRICS, Table
 from motioncast.evaluate.quality_results import (
     QualityOptions,
     QualityResults,
@@ -32,7 +34,6 @@ from motioncast.evaluate.quality_results import (
 from motioncast.evaluate.reconstruction import (
     PATTERNS,
     ClipQuality,
-    Original,
     Quality,
     reconstruct,
     summaries,
@@ -79,11 +80,7 @@ def run(options: SynthesisOptions, command: str) -> None:
 
 
 def as_page(rows: Sequence[Quality], data: str, command: str) -> str:
-    """Writes the page of the evaluation (Markdown)."""
-    several = len({row.networks for row in rows}) > 1
-    quality = ["networks", "M:N", "PSNR dB", "gain", "SSIM", "gain", "mouth PSNR dB", "gain"]
-    costs = ["predicted frames", "cost of forecasting", *(["cost of networks"] if several else [])]
-    still = ["networks", "M:N", "flicker", "of the original", "ratio", "still", "mouth", "face"]
+    """Writes the page of the evaluation (Markdown): a table for each kind of METRICS."""
     return "\n\n".join(
         [
             "# Reconstruction",
@@ -91,62 +88,37 @@ def as_page(rows: Sequence[Quality], data: str, command: str) -> str:
             " keypoints, of which M of M + N frames' are sent and the others' forecast."
             " A gain is over copying the first frame. Made by",
             f"```\n{command}\n```",
-            table(
-                [*quality, *(f"{name}, dB" for name in costs)],
-                [
-                    [
-                        row.networks,
-                        row.pattern,
-                        f"{row.psnr_db:.2f}",
-                        f"{row.gain_db:+.2f}",
-                        f"{row.ssim:.4f}",
-                        f"{row.ssim_gain:+.4f}",
-                        f"{row.mouth_psnr_db:.2f}",
-                        f"{row.mouth_gain_db:+.2f}",
-                        _known(row.predicted_psnr_db, ".2f"),
-                        f"{row.forecast_cost_db:.2f}",
-                        *([f"{row.cost_db:.2f}"] if several else []),
-                    ]
-                    for row in rows
-                ],
-            ),
+            _table(rows, "quality"),
             "Flicker of what stands still, in levels of 8 bits, and its share of the pixels;"
             " sharpness of mouth and face, 1 being the original's.",
-            table(
-                still,
-                [
-                    [
-                        row.networks,
-                        row.pattern,
-                        _known(row.flicker_levels, ".3f"),
-                        _known(row.original_flicker_levels, ".3f"),
-                        _known(row.flicker_ratio, ".3f"),
-                        f"{row.still_share:.0%}",
-                        _known(row.mouth_sharpness, ".3f"),
-                        _known(row.face_sharpness, ".3f"),
-                    ]
-                    for row in rows
-                ],
-            ),
+            _table(rows, "stillness"),
             "Motion: the error of the changes from frame to frame, 1 for a picture that stands"
-            " still; of the keypoints found in the result, and of the opening of mouth and lids"
-            " where keypoints are anchored, the correlation with the original's and the amplitude"
-            " over it, medians over clips.",
-            table(
-                ["networks", "M:N", "error of motion", "keypoints", "mouth", "lids"],
-                [
-                    [
-                        row.networks,
-                        row.pattern,
-                        _known(row.temporal_error, ".3f"),
-                        _agreement(row.motion_correlation, row.motion_amplitude),
-                        _agreement(row.mouth_correlation, row.mouth_amplitude),
-                        _agreement(row.lids_correlation, row.lids_amplitude),
-                    ]
-                    for row in rows
-                ],
-            ),
+            " still; the correlation with the original's motion, and the amplitude over the"
+            " original's, of the keypoints found in the result and, where keypoints are anchored,"
+            " of the opening of mouth and lids: medians over clips.",
+            _table(rows, "motion"),
         ]
+    )
+
+
+def _table(rows: Sequence[Quality], name: Table) -> str:
+    """Formats the metrics of one table that have a heading."""
+    several = len({row.networks for row in rows}) > 1
+    shown = [
+        metric
+        for metric in METRICS
+        if metric.table == name and metric.heading and (several or not metric.compares)
+    ]
+    return table(
+        ["networks", "M:N", *(metric.heading for metric in shown)],
+        [
+            [
+                row.networks,
+                row.pattern,
+                *(_known(row.figures[metric.name], metric.form) for metric in shown),
+            ]
+            for row in rows
+        ],
     )
 
 
@@ -176,10 +148,6 @@ def _evaluate(
 def _known(value: float, form: str) -> str:
     """Formats a figure; one that is not known is a dash."""
     return "-" if value != value else format(value, form)
-
-
-def _agreement(correlation: float, amplitude: float) -> str:
-    return "-" if correlation != correlation else f"{correlation:.3f} x {amplitude:.2f}"
 
 
 main = Program("motioncast evaluate synthesis", SynthesisOptions, run, __doc__)

@@ -12,7 +12,7 @@ from support.toy_sources import build_telling_repository
 from support.videos import write_video
 
 from motioncast.evaluate import sources_command
-from motioncast.evaluate.reconstruction import FrameFigures
+from motioncast.evaluate.original import FrameFigures
 from motioncast.evaluate.several_sources import WAYS, Way, far_apart, gather, in_hindsight
 from motioncast.sources import ChoiceSettings, GatherSettings
 

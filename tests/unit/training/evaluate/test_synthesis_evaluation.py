@@ -14,14 +14,11 @@ from support.random_networks import random_motion_transfer, random_vrnn
 from support.toy_models import image_with_points, keypoints_of_points, toy_frame, toy_path
 
 from motioncast.evaluate.contact_sheet import as_small_png, contact_sheet, telling_frames
+from motioncast.evaluate.original import Original
 from motioncast.evaluate.pipelines import CheckpointPipeline, RepositoryPipeline
-from motioncast.evaluate.reconstruction import (
-    ALL_SENT,
-    ClipQuality,
-    Original,
-    reconstruct,
-    summaries,
-)
+from motioncast.evaluate.quality_metrics import METRICS
+from motioncast.evaluate.reconstruction import ALL_SENT, ClipQuality, reconstruct, summaries
+from motioncast.evaluate.synthesis import as_page
 from motioncast.models.checkpoint import save_motion_transfer
 from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import save_predictor
@@ -82,13 +79,13 @@ def test_every_figure_is_that_of_the_frames_that_come_back(
     np.testing.assert_array_equal(output, wanted)
     made, true = planes(output)[1:], original.frames[1:]
     assert quality.frames == 7
-    assert quality.psnr_db == pytest.approx(float(psnr(made, true).mean()))
-    assert quality.ssim == pytest.approx(float(ssim(made, true).mean()))
+    assert quality.figures["psnr_db"] == pytest.approx(float(psnr(made, true).mean()))
+    assert quality.figures["ssim"] == pytest.approx(float(ssim(made, true).mean()))
     predicted = psnr(made, true)[~observed[1:].numpy()]
-    assert quality.predicted_psnr_db == pytest.approx(float(predicted.mean()))
+    assert quality.figures["predicted_psnr_db"] == pytest.approx(float(predicted.mean()))
     copied = np.broadcast_to(original.frames[:1], true.shape)
-    assert quality.copy_psnr_db == pytest.approx(float(psnr(copied, true).mean()))
-    assert quality.original_flicker_levels == 0.0  # what stands still is black
+    assert quality.figures["copy_psnr_db"] == pytest.approx(float(psnr(copied, true).mean()))
+    assert quality.figures["original_flicker_levels"] == 0.0  # what stands still is black
 
 
 def test_a_network_that_gives_the_original_moves_as_it_does(original: Original) -> None:
@@ -113,10 +110,10 @@ def test_a_network_that_gives_the_original_moves_as_it_does(original: Original) 
 
     quality, _ = reconstruct(Perfect(), original)[ALL_SENT]
 
-    assert quality.temporal_error == 0
+    assert quality.figures["temporal_error"] == 0
     for what in ("motion", "mouth", "lids"):
-        assert getattr(quality, f"{what}_correlation") == pytest.approx(1)
-        assert getattr(quality, f"{what}_amplitude") == pytest.approx(1)
+        assert quality.figures[f"{what}_correlation"] == pytest.approx(1)
+        assert quality.figures[f"{what}_amplitude"] == pytest.approx(1)
 
 
 def test_a_network_that_never_moves_is_as_good_as_the_copied_source(original: Original) -> None:
@@ -135,11 +132,11 @@ def test_a_network_that_never_moves_is_as_good_as_the_copied_source(original: Or
 
     quality, _ = reconstruct(Copying(), original)[ALL_SENT]
 
-    assert quality.psnr_db == pytest.approx(quality.copy_psnr_db)
-    assert quality.mouth_psnr_db == pytest.approx(quality.copy_mouth_psnr_db)
-    assert quality.flicker_levels == 0.0
-    assert math.isnan(quality.predicted_psnr_db)
-    assert quality.temporal_error == pytest.approx(1)
+    assert quality.figures["psnr_db"] == pytest.approx(quality.figures["copy_psnr_db"])
+    assert quality.figures["mouth_psnr_db"] == pytest.approx(quality.figures["copy_mouth_psnr_db"])
+    assert quality.figures["flicker_levels"] == 0.0
+    assert math.isnan(quality.figures["predicted_psnr_db"])
+    assert quality.figures["temporal_error"] == pytest.approx(1)
 
 
 def test_checkpoints_forecast_with_their_predictor_only(tmp_path: Path) -> None:
@@ -162,31 +159,14 @@ def test_checkpoints_forecast_with_their_predictor_only(tmp_path: Path) -> None:
 
 def test_the_summary_weighs_clips_alike_and_compares_with_the_first_networks() -> None:
     def clip(networks: str, pattern: str, name: str, psnr_db: float) -> ClipQuality:
-        nan = math.nan
-        same = dict.fromkeys(("ssim", "copy_ssim", "mouth_psnr_db", "copy_mouth_psnr_db"), 0.5)
-        flicker = nan if name == "b" else 0.5
-        return ClipQuality(
-            networks=networks,
-            pattern=pattern,
-            clip=name,
-            frames=10 if name == "a" else 90,
-            psnr_db=psnr_db,
-            copy_psnr_db=20.0,
-            predicted_psnr_db=nan,
-            flicker_levels=flicker,
-            original_flicker_levels=flicker * 2,
-            still_share=0.5,
-            mouth_sharpness=1.0,
-            face_sharpness=1.0,
-            temporal_error=0.25,
-            motion_correlation=psnr_db / 100,
-            motion_amplitude=1.0,
-            mouth_correlation=nan,
-            mouth_amplitude=nan,
-            lids_correlation=nan,
-            lids_amplitude=nan,
-            **same,
-        )
+        figures = dict.fromkeys((one.name for one in METRICS if one.of_clip), 0.5) | {
+            "psnr_db": psnr_db,
+            "copy_psnr_db": 20.0,
+            "predicted_psnr_db": math.nan,
+            "flicker_levels": math.nan if name == "b" else 0.5,
+            "original_flicker_levels": math.nan if name == "b" else 1.0,
+        }
+        return ClipQuality(networks, pattern, name, 10 if name == "a" else 90, figures)
 
     rows = summaries(
         [
@@ -204,11 +184,23 @@ def test_the_summary_weighs_clips_alike_and_compares_with_the_first_networks() -
         ("first", "1:1", 2),
         ("second", "1:0", 2),
     ]
-    assert [row.psnr_db for row in rows] == [35.0, 34.0, 34.5]
-    assert [row.gain_db for row in rows] == [15.0, 14.0, 14.5]
-    assert [row.forecast_cost_db for row in rows] == [0.0, 1.0, 0.0]
-    assert [row.cost_db for row in rows] == [0.0, 0.0, 0.5]
-    assert [row.flicker_ratio for row in rows] == [0.5, 0.5, 0.5]
+    assert [row.figures["psnr_db"] for row in rows] == [35.0, 34.0, 34.5]
+    assert [row.figures["gain_db"] for row in rows] == [15.0, 14.0, 14.5]
+    assert [row.figures["forecast_cost_db"] for row in rows] == [0.0, 1.0, 0.0]
+    assert [row.figures["cost_db"] for row in rows] == [0.0, 0.0, 0.5]
+    assert [row.figures["flicker_ratio"] for row in rows] == [0.5, 0.5, 0.5]
+
+
+def test_an_entry_of_the_table_of_metrics_is_measured_summed_up_and_shown() -> None:
+    assert all((one.of_clip is None) != (one.of_means is None) for one in METRICS)
+    assert len({one.name for one in METRICS}) == len(METRICS)
+    figures = {one.name: 0.25 for one in METRICS if one.of_clip}
+    (row,) = summaries([ClipQuality("mine", "1:0", "a", 9, figures)])
+    page = as_page([row], "clips", "command")
+    assert list(row.figures) == [one.name for one in METRICS]
+    headings = [line for line in page.splitlines() if line.startswith("| networks")]
+    shown = [cell for line in headings for cell in line.strip("| ").split(" | ")[2:]]
+    assert shown == [one.heading for one in METRICS if one.heading and not one.compares]
 
 
 def test_a_clip_of_one_frame_has_nothing_to_reconstruct() -> None:
