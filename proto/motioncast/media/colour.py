@@ -64,7 +64,7 @@ def _converted(frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
         return np.asarray(frame.to_ndarray(format=pixels))
     matrix = _matrix(frame)
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    converted = frame.reformat(
+    converted = _of_whole_squares(frame).reformat(
         format=pixels,
         src_colorspace=matrix,
         dst_colorspace=matrix,
@@ -73,9 +73,30 @@ def _converted(frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
         interpolation=_EXACT,
     )
     array: NDArray[np.uint8] = np.asarray(converted.to_ndarray())  # uint16 for rgb48le
+    array = array[: frame.height, : frame.width]
     if len(frame.format.components) == 1 and frame.color_range == ColorRange.MPEG:
         return _expanded(array)  # grey alone is always taken for full range
     return array
+
+
+def _of_whole_squares(frame: av.VideoFrame) -> av.VideoFrame:
+    """Returns a frame with room at its right and below, so that no sample of chroma is cut.
+
+    Of 7 pixels and 4 samples FFmpeg's scaler makes 1.75 pixels a sample; a sample has 2 of them.
+    """
+    across = 16 // (frame.format.chroma_width(16) or 16)
+    down = 16 // (frame.format.chroma_height(16) or 16)
+    width, height = -(-frame.width // across) * across, -(-frame.height // down) * down
+    if (width, height) == (frame.width, frame.height):
+        return frame
+    larger = av.VideoFrame(width, height, frame.format.name)
+    for plane, room in zip(frame.planes, larger.planes, strict=True):
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, abs(plane.line_size))[: plane.height]
+        roomy = np.zeros((room.buffer_size // abs(room.line_size), abs(room.line_size)), np.uint8)
+        size = min(rows.shape[1], roomy.shape[1])
+        roomy[: len(rows), :size] = rows[:, :size]
+        room.update(roomy.tobytes())
+    return larger
 
 
 def _expanded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -102,6 +102,34 @@ def test_colours_are_right_within_three(
     assert np.abs(np.array(read_patches(path)) - PATCHES).max() <= 3
 
 
+@pytest.mark.parametrize("size", [(16, 12), (15, 12), (16, 13), (15, 13)], ids=str)
+@pytest.mark.parametrize(("pixels", "across", "down"), [("yuv420p", 2, 2), ("yuv411p", 4, 1)])
+def test_a_sample_of_chroma_has_its_own_pixels_though_the_last_is_cut(
+    tmp_path: Path, pixels: str, across: int, down: int, size: tuple[int, int]
+) -> None:
+    width, height = size
+    samples = np.random.default_rng(0).integers(80, 170, (-(-height // down), -(-width // across)))
+    path = tmp_path / "odd.mkv"
+    with av.open(str(path), "w") as container:
+        stream = video_stream(container, "ffv1", (height, width), pixels)
+        stream.codec_context.colorspace, stream.codec_context.color_range = NUMBER["709"], 2
+        frame = av.VideoFrame(width, height, pixels)
+        for number, plane in enumerate(frame.planes):
+            rows = np.full((plane.height, plane.line_size), 128, np.uint8)
+            if number == 1:  # Cb
+                rows[:, : samples.shape[1]] = samples
+            plane.update(rows.tobytes())
+        frame.colorspace, frame.color_range = NUMBER["709"], 2
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with read_video(path, None) as video:
+        [picture] = video.frames
+    chroma = samples.repeat(across, axis=1).repeat(down, axis=0)[:height, :width]
+    blue = 128 + 1.8556 * (chroma - 128)  # BT.709: B' = Y' + 2 (1 - kb) Cb
+    assert np.abs(picture[..., 2] - blue).max() <= 1
+
+
 @pytest.mark.parametrize(("height", "matrix"), [(576, "601"), (720, "709")])
 def test_what_says_no_matrix_is_taken_as_players_take_it(
     tmp_path: Path, height: int, matrix: str
