@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
 from motioncast.cli.progress import Stages
 from motioncast.cli.report import KeypointRates
 from motioncast.cli.service import CONNECT_SECONDS
 from motioncast.cli.traffic import WIRE_BYTES
-from motioncast.client import Ending, Opening, Origin, ReceiverModels, TwoEndsTraffic, connect
+from motioncast.client import (
+    Ending,
+    Opening,
+    Origin,
+    ReceivedFrame,
+    ReceiverModels,
+    TwoEndsTraffic,
+    Watching,
+    connect,
+)
+from motioncast.client.live import LiveReceiver
 from motioncast.client.video import write_video
 
 
@@ -26,6 +38,8 @@ class ReceiveJob:
     out: Path
     models: Path | None = None  # repository; None: the one installed
     threads: int = 0  # of one inference; 0: one per core
+    real_time: bool = False  # frames are made when they are due, else all that there are
+    delay_frames: int = 0  # that a frame is shown later, to lie between those that came
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,7 @@ class Received:
     opening: Opening
     first_index: int  # of the first frame that was written
     origins: dict[str, int]  # frames by origin
+    repeated: int  # frames that were left out, the one before in their place
     seconds: float  # of the video
     traffic: TwoEndsTraffic
 
@@ -54,6 +69,7 @@ class Received:
             "pattern": str(self.opening.pattern),
             "first_index": self.first_index,
             "frames": self.origins,
+            "repeated_frames": self.repeated,
             "bytes": asdict(self.traffic),
             "keypoint_bits_per_second": asdict(self.rates),
         }
@@ -70,18 +86,24 @@ async def receive_video(job: ReceiveJob, stages: Stages) -> Received:
 
     repository = job.models or default_repository()
     origins: Counter[str] = Counter({origin.value: 0 for origin in Origin})
-    first_index = -1
+    first_index = newest = -1
+    repeated, before = 0, None
     async with (
-        connect(job.target, timeout=CONNECT_SECONDS) as service,
+        connect(job.target, timeout=CONNECT_SECONDS, **credentials()) as service,
         service.watch(job.room, job.token) as watching,
     ):
         opening = watching.opening
         models = ReceiverModels.of(repository, opening.model, threads=job.threads)
         advance = stages("receiving", opening.frame_count)
         with write_video(job.out, opening.frame_rate) as video:
-            async for frame in watching.frames(models):
+            async for frame in _frames(watching, models, job):
                 if first_index < 0:
                     first_index = frame.index
+                elif before is not None:
+                    for _ in range(newest + 1, frame.index):
+                        video.write(before)
+                        repeated += 1
+                newest, before = frame.index, frame.image
                 video.write(frame.image)
                 origins[frame.origin.value] += 1
                 advance()
@@ -89,5 +111,16 @@ async def receive_video(job: ReceiveJob, stages: Stages) -> Received:
                 raise CommandError("the sender was lost before the video was over")
             if first_index < 0:
                 raise CommandError("the video was over before a frame came")
-        seconds = sum(origins.values()) / opening.frame_rate
-        return Received(opening, first_index, dict(origins), seconds, watching.traffic)
+        seconds = (sum(origins.values()) + repeated) / opening.frame_rate
+        return Received(opening, first_index, dict(origins), repeated, seconds, watching.traffic)
+
+
+def _frames(
+    watching: Watching, models: ReceiverModels, job: ReceiveJob
+) -> AsyncGenerator[ReceivedFrame]:
+    if not job.real_time:
+        return watching.frames(models)
+    receiver = LiveReceiver(
+        watching.opening, models, watching.next_index, delay_frames=job.delay_frames
+    )
+    return watching.live(receiver)

@@ -14,6 +14,7 @@ import numpy as np
 
 from motioncast.cli.cast import Detector, Framing
 from motioncast.cli.device import sending_device
+from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
 from motioncast.cli.local_model import LocalModel, local_model
 from motioncast.cli.progress import Stages
@@ -30,9 +31,11 @@ from motioncast.client import (
     TwoEndsTraffic,
     connect,
 )
+from motioncast.client.forecasting import KeypointPredictor
 from motioncast.client.video import Video, read_image, read_video
 from motioncast.codec import DEFAULT_COARSENESS
 from motioncast.framing import MAX_PIXELS
+from motioncast.sending import Gate, Policy
 from motioncast.sources import Gathering, GatherSettings
 from motioncast.timeline.pattern import Pattern
 
@@ -54,6 +57,8 @@ class SendJob:
     frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
     encoding: Encoding = "webp"  # how sources are sent
     coarseness: int = DEFAULT_COARSENESS
+    gate_pixels: float | None = None  # bound of a gate; None: all that the pattern has are sent
+    wait_frames: int = 0  # that one may wait for others to go with it
     skip: int = 0
     limit: int | None = None
     wait_for: int = 1  # watchers, before the video begins
@@ -96,9 +101,13 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
         framing = device.framing(video.frame_rate)
         finding = _Finding(job, here, device.detector, framing)
         async with (
-            connect(job.target, timeout=CONNECT_SECONDS) as service,
+            connect(job.target, timeout=CONNECT_SECONDS, **credentials()) as service,
             service.publish(
-                _opening(job, here, video), here.tables, coarseness=job.coarseness
+                _opening(job, here, video),
+                here.tables,
+                policy=_policy(job, here),
+                wait_frames=job.wait_frames,
+                coarseness=job.coarseness,
             ) as published,
         ):
             announce(published.room, published.token)
@@ -153,6 +162,24 @@ class _Finding:
         if self._gathering is None or self._job.sources:
             return None
         return self._gathering.see(index, keypoints)
+
+
+def _policy(job: SendJob, here: LocalModel) -> Policy | None:
+    """Returns the gate, which forecasts as receivers do: by the model's predictor, or by holding.
+
+    Raises:
+        CommandError: There is none of that bound.
+    """
+    if job.gate_pixels is None:
+        return None
+    from motioncast.inference.repository import find_models
+
+    predictor = find_models(here.repository).get(f"{here.model.name}_predictor")
+    forecaster = None if predictor is None else KeypointPredictor(predictor)
+    try:
+        return Gate(job.gate_pixels, here.model.source_weights, forecaster=forecaster)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
 def _opening(job: SendJob, here: LocalModel, video: Video) -> Opening:

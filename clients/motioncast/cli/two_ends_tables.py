@@ -33,7 +33,10 @@ def received_lines(received: Received, out: Path) -> Iterator[str]:
     origins, rates = received.origins, received.rates
     frames = ", ".join(f"{count} {origin}" for origin, count in origins.items())
     began = f", from frame {received.first_index} on" if received.first_index else ""
-    yield f"{sum(origins.values())} frames made by {received.opening.model}: {frames}{began}."
+    again = f"; {received.repeated} left out" if received.repeated else ""
+    yield (
+        f"{sum(origins.values())} frames made by {received.opening.model}: {frames}{began}{again}."
+    )
     yield f"Received: {_kinds(received.traffic)}."
     yield (
         f"Keypoints: {bit_rate(rates.payload)} for the packets alone, {bit_rate(rates.messages)} in"

@@ -89,6 +89,7 @@ class LiveReceiver:
         self._last: int | None = None  # of the video, once it is over
         self._clock = clock
         self._lock = threading.Lock()
+        self._news = threading.Event()
 
     def add_source(
         self, index: int, image: Pixels, keypoints: Keypoints
@@ -170,11 +171,17 @@ class LiveReceiver:
         with self._lock:
             return min(self._playout.wait_seconds(self._clock()), MAX_WAIT_SECONDS)
 
+    def wait(self) -> None:
+        """Returns when the next frame is due, or something has come before; soon in any case."""
+        self._news.wait(self.wait_seconds())
+        self._news.clear()
+
     def _arrive(self, frames: list[DecodedFrame]) -> None:
         now = self._clock()
         for frame in frames:
             self._newest = max(self._newest, frame.index)
             self._playout.arrive(frame.index, frame.keypoints, now)
+        self._news.set()
 
     def _made(
         self, shown: Shown, sources: dict[int, tuple[Pixels, Keypoints]], crop: Crop | None
@@ -224,7 +231,7 @@ def live_frames(watching: Incoming, receiver: LiveReceiver) -> Iterator[Received
             if (frame := receiver.show()) is not None:
                 yield frame
             else:
-                time.sleep(receiver.wait_seconds())
+                receiver.wait()
     finally:
         watching.close()
         thread.join()

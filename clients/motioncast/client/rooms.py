@@ -10,12 +10,13 @@ async with service.watch(room, token) as watching:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
+from motioncast.client.live import LiveReceiver, live_frames
 from motioncast.client.relay import SyncPublication, SyncWatching
 from motioncast.client.rendering import ReceiverModels
 from motioncast.client.two_ends import Ending, Feedback, Opening, ReceivedFrame, TwoEndsTraffic
@@ -160,7 +161,15 @@ class Watching:
 
     async def frames(self, models: ReceiverModels) -> AsyncGenerator[ReceivedFrame]:
         """Yields the frames of the room, made here, to its end; see `SyncWatching.frames`."""
-        made = self._blocking.frames(models)
+        async for frame in self._made(self._blocking.frames(models)):
+            yield frame
+
+    async def live(self, receiver: LiveReceiver) -> AsyncGenerator[ReceivedFrame]:
+        """Yields the frames of the room when they are due; see `live.live_frames`."""
+        async for frame in self._made(live_frames(self._blocking, receiver)):
+            yield frame
+
+    async def _made(self, made: Iterator[ReceivedFrame]) -> AsyncGenerator[ReceivedFrame]:
         try:
             while (frame := await self._thread.run(partial(next, made, None))) is not None:
                 yield frame

@@ -63,6 +63,46 @@ def test_a_video_goes_from_one_process_to_another(
         assert video.frame_rate == 25
 
 
+def test_a_gate_leaves_frames_out_and_a_viewer_by_the_clock_sees_the_whole_time(
+    target: str, repository: Path, clip: Path, tmp_path: Path
+) -> None:
+    sent, received, out = (tmp_path / name for name in ("sent.json", "got.json", "got.mp4"))
+    models = ["--models", str(repository)]
+    send = ["send", str(clip), "--target", target, "--gate", "256", "--json", str(sent)]
+    with subprocess.Popen([*COMMAND, *send, *models], stdout=subprocess.PIPE, text=True) as sender:
+        assert sender.stdout is not None
+        _, *receive = shlex.split(sender.stdout.readline())
+        receive[-1] = str(out)
+        options = [*models, "--threads", "1", "--real-time", "--delay", "1"]
+        done = subprocess.run(
+            [*COMMAND, *receive, *options, "--json", str(received)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert sender.wait() == 0
+    told, got = json.loads(sent.read_text()), json.loads(received.read_text())
+    assert told["packets"] == 1  # nothing is 256 pixels off; the heartbeat is later
+    shown = FRAMES - got["first_index"]  # who is slow may miss the first ones
+    assert got["frames"]["observed"] == (1 if got["first_index"] == 0 else 0)
+    assert sum(got["frames"].values()) + got["repeated_frames"] == shown >= FRAMES - 5
+    with read_video(out, None) as video:
+        assert sum(1 for _ in video.frames) == shown
+
+
+def test_a_delay_and_a_gate_that_cannot_be_are_sentences(
+    run: Run, target: str, repository: Path, clip: Path, tmp_path: Path
+) -> None:
+    room = ("--target", target, "--room", "r", "--token", "t", "--out", tmp_path / "v.mp4")
+    result = run("receive", *room, "--delay", "2")
+    assert result.code == 1
+    assert "delay: is of --real-time" in result.err
+    result = run("send", clip, "--target", target, "--models", repository, "--gate", "0")
+    assert result.code == 1
+    assert "gate: 0 pixels, expected more than 0" in result.err
+
+
 def test_a_wrong_token_is_told_in_a_sentence_and_writes_nothing(
     run: Run, target: str, tmp_path: Path
 ) -> None:

@@ -26,6 +26,22 @@ def receive(
     threads: Annotated[
         int, typer.Option(min=0, help="Threads of one inference; 0: one per core.")
     ] = 0,
+    real_time: Annotated[
+        bool,
+        typer.Option(
+            "--real-time",
+            help="Make frames when they are due, the newest alone, as a viewer would.",
+        ),
+    ] = False,
+    delay: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=25,
+            help="With --real-time: frames that each waits, so that what is missing lies between "
+            "two that came.",
+        ),
+    ] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a video that is there already.")
     ] = False,
@@ -48,9 +64,11 @@ def receive(
     from motioncast.media import shown
 
     check_json(json)
+    if delay and not real_time:
+        raise CommandError("delay: is of --real-time; without it every frame is waited for")
     if out.exists() and not force:
         raise CommandError(f"out: {shown(out)} is there already; --force replaces it")
-    job = ReceiveJob(target, room, token, out, models, threads)
+    job = ReceiveJob(target, room, token, out, models, threads, real_time, delay)
     with progress_bars(quiet=quiet) as stages:
         received = run_stoppable(receive_video(job, stages))
     if json is not None:

@@ -59,6 +59,20 @@ def send(
     coarseness: Annotated[
         int, typer.Option(min=0, max=7, help="Of the coded keypoints, half an octave each.")
     ] = 2,
+    gate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Leave out frames that the receivers' forecast errs by less in: the largest error "
+            "of a keypoint, of 256 pixels. 1 is hardly seen.",
+        ),
+    ] = None,
+    wait: Annotated[
+        int,
+        typer.Option(
+            min=0, max=25, help="Frames that one may wait for others in a packet: fewer headers."
+        ),
+    ] = 0,
     watchers: Annotated[int, typer.Option(min=0, help="Begin when so many watch; 0: at once.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Write what was sent here too.")] = None,
     quiet: Annotated[
@@ -99,6 +113,8 @@ def send(
         None if frame is None else FramingMode(frame.value),
         encoding.value,
         coarseness,
+        gate,
+        wait,
         skip,
         limit,
         watchers,
