@@ -11,6 +11,7 @@ from motioncast.cli.commands.bench import bench
 from motioncast.cli.commands.bench_batching import bench_batching
 from motioncast.cli.commands.bench_pipelines import bench_pipelines
 from motioncast.cli.commands.bench_transport import bench_transport
+from motioncast.cli.commands.certs import certs
 from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, models, paper, train
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.evaluate_stream import evaluate_stream
@@ -19,6 +20,7 @@ from motioncast.cli.commands.receive import receive
 from motioncast.cli.commands.send import send
 from motioncast.cli.commands.serve import serve
 from motioncast.cli.commands.stream import stream
+from motioncast.cli.door import connecting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,11 +48,12 @@ def _every_command(
 
 
 app.command()(demo)
-app.command()(stream)
+app.command()(connecting(stream))
 app.command()(serve)
-app.command()(send)
-app.command()(receive)
-app.command()(info)
+app.command()(certs)
+app.command()(connecting(send))
+app.command()(connecting(receive))
+app.command()(connecting(info))
 app.command()(bench)
 app.command("bench-batching")(bench_batching)
 app.command("bench-pipelines")(bench_pipelines)

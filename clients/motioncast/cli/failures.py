@@ -8,7 +8,15 @@ from typing import Final
 _EXTRAS: Final = {
     **dict.fromkeys(("jinja2", "rich", "typer"), "cli"),
     **dict.fromkeys(
-        ("grpc_health", "grpc_reflection", "onnxruntime", "platformdirs", "prometheus_client"),
+        (
+            "cryptography",
+            "grpc_health",
+            "grpc_reflection",
+            "joserfc",
+            "onnxruntime",
+            "platformdirs",
+            "prometheus_client",
+        ),
         "serve",
     ),
     **dict.fromkeys(

@@ -42,6 +42,14 @@ class PipelineName(StrEnum):
     ENSEMBLE = "ensemble"
 
 
+class SslMode(StrEnum):
+    """How ports are encrypted."""
+
+    DISABLED = "DISABLED"
+    TLS = "TLS"
+    MTLS = "MTLS"
+
+
 class LogLevel(StrEnum):
     """What is worth a line in the log."""
 
@@ -75,6 +83,72 @@ class Listen:
             help="HTTP port of /metrics, /live and /ready. Default: 8050 to 8055, likewise.",
         ),
     ] = None
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure",
+            help="Speak plain text on addresses that other machines reach: for networks that are "
+            "private.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ssl:
+    """How every port is encrypted, and what this server shows to the services behind it."""
+
+    mode: Annotated[
+        SslMode,
+        typer.Option(
+            "--ssl-mode",
+            case_sensitive=False,
+            help="TLS encrypts every port; MTLS also asks callers for a certificate that --ssl-ca "
+            "signed.",
+        ),
+    ] = SslMode.DISABLED
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--ssl-certificate", help="PEM file of this server. Files that change count at once."
+        ),
+    ] = None
+    key: Annotated[
+        Path | None, typer.Option("--ssl-key", help="PEM file of its key, without a password.")
+    ] = None
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ssl-ca",
+            help="PEM file of the authority that signs callers' certificates, and those of the "
+            "services that an orchestrator calls.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Which bearer tokens (JWT) callers have to bring; without keys none are asked for."""
+
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-keys", help="File of the public keys that sign tokens: JWKS, or one in PEM."
+        ),
+    ] = None
+    keys_url: Annotated[
+        str | None,
+        typer.Option("--token-keys-url", metavar="URL", help="Or where they are, as JWKS."),
+    ] = None
+    issuer: Annotated[
+        str | None, typer.Option("--token-issuer", help="Who has to have made a token (iss).")
+    ] = None
+    audience: Annotated[
+        str, typer.Option("--token-audience", help="For whom it has to be (aud).")
+    ] = "motioncast"
+    leeway: Annotated[
+        float,
+        typer.Option("--token-leeway", metavar="SECONDS", help="By which clocks may differ."),
+    ] = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +164,13 @@ class Services:
     synthesis: Annotated[
         str, typer.Option("--synthesis", help="orchestrator: HOST:PORT of the synthesis service.")
     ] = "localhost:50053"
+    token: Annotated[
+        Path | None,
+        typer.Option(
+            "--services-token-file",
+            help="orchestrator: file of the token (scope admin) that these services ask for.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +335,8 @@ class ServeSettings:
     """All that `motioncast serve` can be told, section by section."""
 
     listen: Listen = field(default_factory=Listen)
+    ssl: Ssl = field(default_factory=Ssl)
+    tokens: Tokens = field(default_factory=Tokens)
     services: Services = field(default_factory=Services)
     models: Models = field(default_factory=Models)
     engine: Engine = field(default_factory=Engine)

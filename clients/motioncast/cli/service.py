@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
 from motioncast.client import Model, ServerInfo, Service, connect
 
@@ -24,7 +25,7 @@ async def open_service(
     """
     if target is not None:
         patience = CONNECT_SECONDS if timeout is None else min(timeout, CONNECT_SECONDS)
-        async with connect(target, timeout=patience) as service:
+        async with connect(target, timeout=patience, **credentials()) as service:
             yield service
         return
     from motioncast.local import LocalServices, LocalSettings  # needs the [serve] extra

@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from motioncast import orchestrator, relay
+from motioncast.cli.locks import channel_of, tls_of, tokens_of
 from motioncast.cli.serve_settings import (
     Listen,
     PipelineName,
@@ -31,6 +32,7 @@ from motioncast.local.engines import (
 from motioncast.local.services import INTERNAL_MESSAGE_BYTES
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
+from motioncast.serving.settings import refuse_plain_text
 from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import InvalidInputError
 
@@ -118,6 +120,9 @@ async def serve_all(settings: ServeSettings) -> signal.Signals:
         drain_grace_seconds=settings.calls.drain_grace,
         silence_seconds=settings.sessions.silence,
         orchestrator=limits_of(settings),
+        tls=tls_of(settings.ssl),
+        tokens=tokens_of(settings),
+        insecure=settings.listen.insecure,
     )
     async with engine, LocalServices(local_settings, engine) as local:
         names = (name for name in _IN_ORDER_OF_PORTS if name in local.servers)
@@ -143,6 +148,9 @@ async def serve_one(service: str, settings: ServeSettings) -> signal.Signals:
             ),
             silence_seconds=settings.sessions.silence,
             drain_grace_seconds=settings.calls.drain_grace,
+            tls=tls_of(settings.ssl),
+            tokens=tokens_of(settings),
+            insecure=settings.listen.insecure,
         )
         server = Server(server_settings, [registration], metrics)
         _announce({service: await exits.enter_async_context(server)})
@@ -154,6 +162,12 @@ async def serve_triton(settings: ServeSettings) -> signal.Signals:
     from motioncast.triton import EmbeddedTriton
 
     ports, host = ports_of_one(settings.listen, "models"), settings.listen.host
+    if tls_of(settings.ssl) is not None or tokens_of(settings) is not None:
+        raise InvalidInputError.of(
+            "engine", "a Triton of our own speaks plain text and knows no tokens: leave them out"
+        )
+    if not settings.listen.insecure:
+        refuse_plain_text(host)
     _, options = engine_of(settings)
     async with EmbeddedTriton(options.triton(host, ports.grpc, ports.http or 0)) as triton:
         http = f"http://{join_address(host, triton.metrics_port)}/metrics"
@@ -185,7 +199,11 @@ async def _registration(
     elif service == "orchestrator":
         at = settings.services
         behind: ServiceAddresses | Engine = ServiceAddresses(
-            at.keypoint, at.predictor, at.synthesis
+            at.keypoint,
+            at.predictor,
+            at.synthesis,
+            channel_of(settings.ssl),
+            at.token,
         )
         if settings.sessions.pipeline is PipelineName.ENSEMBLE:
             behind = await exits.enter_async_context(make_engine(name, options))
@@ -205,7 +223,8 @@ async def _registration(
 def _announce(servers: dict[str, Server]) -> None:
     lines = []
     for name, server in servers.items():
-        http = f"http://{join_address(server.settings.host, server.http_port or 0)}/metrics"
+        scheme = "http" if server.settings.tls is None else "https"
+        http = f"{scheme}://{join_address(server.settings.host, server.http_port or 0)}/metrics"
         lines.append(f"  {name:<13} {server.address:<22} {http}")
     _tell(*lines)
 

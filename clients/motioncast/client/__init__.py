@@ -12,9 +12,11 @@
 
 from motioncast.client.coding import KeypointCoder, ModelTables
 from motioncast.client.connection import Service, connect
+from motioncast.client.credentials import Tls, Token
 from motioncast.client.errors import (
     ConnectError,
     DeadlineExceededError,
+    ForbiddenError,
     InvalidRequestError,
     MediaError,
     MissingExtraError,
@@ -22,6 +24,7 @@ from motioncast.client.errors import (
     OutOfOrderError,
     OverloadedError,
     ServerError,
+    UnauthenticatedError,
     UnavailableError,
     UnknownModelError,
     UnknownRoomError,
@@ -72,6 +75,7 @@ __all__ = [
     "Encoding",
     "Ending",
     "Feedback",
+    "ForbiddenError",
     "Frame",
     "FramedKeypoints",
     "Framing",
@@ -110,7 +114,10 @@ __all__ = [
     "SyncService",
     "SyncStream",
     "SyncWatching",
+    "Tls",
+    "Token",
     "TwoEndsTraffic",
+    "UnauthenticatedError",
     "UnavailableError",
     "UnknownModelError",
     "UnknownRoomError",

@@ -1,4 +1,4 @@
-"""How a connection is kept: message sizes and keepalive."""
+"""How a connection is opened and kept: encryption, token, message sizes and keepalive."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Final
 
 import grpc
 
-from motioncast.client.errors import ConnectError
-from motioncast.wire.addresses import proxy_options
+from motioncast.client.credentials import Tls, Token, TokenBearer
+from motioncast.client.errors import ConnectError, InvalidRequestError, from_rpc
+from motioncast.wire.addresses import is_loopback, proxy_options
 
 ANSWER_SECONDS: Final = 5.0  # how long connecting waits for an answer, unless told otherwise
 MESSAGE_BYTES: Final = 16 * 2**20  # a raw frame of 2048 x 2048 pixels, and some
@@ -16,16 +17,25 @@ KEEPALIVE_SECONDS: Final = 60.0
 _KEEPALIVE_ANSWER_SECONDS: Final = 20.0
 
 
-def opened(target: str, max_message_bytes: int, keepalive_seconds: float) -> grpc.Channel:
+def opened(
+    target: str,
+    max_message_bytes: int,
+    keepalive_seconds: float,
+    tls: Tls | None = None,
+    token: Token | None = None,
+) -> grpc.Channel:
     """Returns a channel to the target, where no server needs to listen yet.
 
     Args:
         target: An address, `HOST:PORT`.
         max_message_bytes: Largest message sent or received.
         keepalive_seconds: Silence during a call after which the server is asked for a sign of life.
+        tls: How it is encrypted; None speaks plain text.
+        token: That every call brings.
 
     Raises:
         ConnectError: The target is empty, which gRPC would take for a connection that fails later.
+        InvalidRequestError: A certificate cannot be used, or the token would travel in plain text.
     """
     if not target.strip():
         raise ConnectError("the address is empty: it is HOST:PORT", reason="name")
@@ -37,7 +47,31 @@ def opened(target: str, max_message_bytes: int, keepalive_seconds: float) -> grp
         *proxy_options(target),
         ("grpc.primary_user_agent", f"motioncast-python/{version('motioncast')}"),
     ]
-    return grpc.insecure_channel(target, options=options)
+    if token is not None and tls is None and not is_loopback(target):
+        raise InvalidRequestError.of(
+            "token", "goes to another machine over TLS alone: connect(..., tls=True) or Tls(...)"
+        )
+    bearer = None if token is None else TokenBearer(token)
+    channel = (
+        grpc.insecure_channel(target, options=options)
+        if tls is None
+        else grpc.secure_channel(target, tls.credentials(), options=options)
+    )
+    return channel if bearer is None else grpc.intercept_channel(channel, bearer)
+
+
+def as_tls(tls: Tls | bool | None) -> Tls | None:
+    """Returns what `connect` was given as files; True trusts the authorities gRPC brings."""
+    if isinstance(tls, Tls):
+        return tls
+    return Tls() if tls else None
+
+
+def refusal(failure: grpc.RpcError, target: str, timeout: float) -> Exception | None:
+    """Returns why a first call was not let in; None for another answer, which is one."""
+    if isinstance(failure, grpc.Call) and failure.code() is grpc.StatusCode.UNAUTHENTICATED:
+        return from_rpc(failure, target, timeout)
+    return None
 
 
 def in_vain(failure: grpc.RpcError) -> bool:

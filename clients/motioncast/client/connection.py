@@ -18,6 +18,7 @@ import grpc
 from motioncast.client import channel
 from motioncast.client.awaited import Awaited
 from motioncast.client.coding import ModelTables, TablesOfModels
+from motioncast.client.credentials import Tls, Token
 from motioncast.client.decode import decode_server_info
 from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import from_rpc
@@ -54,6 +55,8 @@ async def connect(
     timeout: float = channel.ANSWER_SECONDS,
     max_message_bytes: int = channel.MESSAGE_BYTES,
     keepalive_seconds: float = channel.KEEPALIVE_SECONDS,
+    tls: Tls | bool | None = None,
+    token: Token | None = None,
 ) -> AsyncIterator[Service]:
     """Connects to an orchestrator; leaving the block ends what is still running.
 
@@ -62,11 +65,18 @@ async def connect(
         timeout: Seconds to wait for an answer; until then connecting is tried again and again.
         max_message_bytes: Largest message sent or received.
         keepalive_seconds: Silence during a call after which the server is asked for a sign of life.
+        tls: How the connection is encrypted: `Tls(ca=..., certificate=..., key=...)`; True trusts
+            the authorities that gRPC brings; None speaks plain text.
+        token: That every call brings, for servers that ask for one: a text, or what returns it at
+            the beginning of every call, quickly. To other machines it goes over TLS alone.
 
     Raises:
         ConnectError: Nobody answered; its `reason` says what is in the way.
+        UnauthenticatedError: The server asks for a token, or this one does not count.
+        InvalidRequestError: A certificate cannot be used, or the token would travel in plain text.
     """
-    with channel.opened(target, max_message_bytes, keepalive_seconds) as connection:
+    secure = channel.as_tls(tls)
+    with channel.opened(target, max_message_bytes, keepalive_seconds, secure, token) as connection:
         stub = MotionTransferServiceStub(connection)
         try:
             await _result(
@@ -76,7 +86,9 @@ async def connect(
             )
         except grpc.RpcError as failure:
             if channel.in_vain(failure):
-                raise await asyncio.to_thread(connect_error, target, timeout) from None
+                raise await asyncio.to_thread(connect_error, target, timeout, secure) from None
+            if refused := channel.refusal(failure, target, timeout):
+                raise refused from None
         service = Service(stub, target, RelayServiceStub(connection))
         try:
             yield service

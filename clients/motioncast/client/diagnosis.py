@@ -1,6 +1,6 @@
 """Why no server answers at an address: asked with plain sockets once connecting has been in vain.
 
-proxy -> name -> connection -> what speaks there
+proxy -> name -> connection -> certificates -> what speaks there
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import contextlib
 import ipaddress
 import os
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from motioncast.client.credentials import Tls
 from motioncast.client.errors import ConnectError, ConnectReason
 from motioncast.wire.addresses import host_of, is_loopback
 
@@ -21,20 +23,33 @@ _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0,
 _HEAD: Final = b"HEAD / HTTP/1.1\r\nHost: motioncast\r\nConnection: close\r\n\r\n"
 _HTTP2_SETTINGS: Final = 4  # the type of the first frame that an HTTP/2 server sends
 _TLS_ALERT: Final = 0x15
+_EXPIRED: Final = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED
+_WRONG_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+_CLIENT_REFUSED: Final = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")  # in alerts
+_TLS: Final[tuple[ConnectReason, str]] = (
+    "tls",
+    "the port speaks TLS, this connection does not (connect with tls; --tls-ca)",
+)
+_NO_CLIENT_CERTIFICATE: Final[tuple[ConnectReason, str]] = (
+    "client_certificate",
+    "the server hangs up once certificates are shown: it asks for one of the client that its"
+    " authority signed (tls certificate and key; --tls-cert, --tls-key)",
+)
 _DEFAULT_PORT: Final = 443  # gRPC's own
 _SCHEMES: Final = ("dns", "ipv4", "ipv6")  # of gRPC's addresses; others have slashes
 _PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")  # in gRPC's order
 _EXCEPTIONS: Final = ("no_grpc_proxy", "no_proxy")
 
 
-def connect_error(target: str, waited_seconds: float) -> ConnectError:
+def connect_error(target: str, waited_seconds: float, tls: Tls | None = None) -> ConnectError:
     """Returns why no server answers; it takes some seconds at most.
 
     Args:
         target: Where to, as it was given to gRPC.
         waited_seconds: How long it was tried.
+        tls: How it was encrypted.
     """
-    reason, why = _cause(target)
+    reason, why = _cause(target, tls)
     sentence = f"no server answers at {target} (waited {waited_seconds:g} s): {why}"
     return ConnectError(sentence, reason=reason)
 
@@ -57,7 +72,7 @@ def _is_port(text: str) -> bool:
     return text.isdecimal() and 0 < int(text[:6]) < 65536
 
 
-def _cause(target: str) -> tuple[ConnectReason, str]:
+def _cause(target: str, tls: Tls | None) -> tuple[ConnectReason, str]:
     if target.startswith(("unix:", "unix-abstract:", "vsock:")):
         return "silent", "no server is at that socket"
     if target.startswith(("http://", "https://")):
@@ -76,29 +91,88 @@ def _cause(target: str) -> tuple[ConnectReason, str]:
     refused = False
     for family, _, _, _, address in found:
         try:
+            if tls is not None and (wrong := _wrong_with_tls(family, address, host, tls)):
+                return wrong
             said = [_asked(family, address, question) for question in (_PREFACE, _HEAD)]
         except ConnectionRefusedError:
             refused = True
         except OSError:
             continue
         else:
-            return _speaks(*said)
+            if tls is None and not any(said) and _speaks_tls(family, address):
+                return _TLS
+            return _speaks(said[0], said[1], tls)
     if refused:
         return "refused", f"the connection is refused, nothing listens on port {port} there"
     return "unreachable", "no connection comes about: a firewall, or the machine is not there"
 
 
-def _speaks(to_preface: bytes, to_head: bytes) -> tuple[ConnectReason, str]:
+def _speaks(to_preface: bytes, to_head: bytes, tls: Tls | None) -> tuple[ConnectReason, str]:
     """Tells what speaks at a port by what it says to HTTP/2's preface and to a HEAD of HTTP/1."""
     if to_preface[:1] == bytes([_TLS_ALERT]):
-        return "tls", "the port speaks TLS, this connection does not"
+        if tls is not None:
+            return "silent", "the port speaks TLS, but nothing that speaks gRPC answers"
+        return _TLS
     if len(to_preface) >= 4 and to_preface[3] == _HTTP2_SETTINGS:
+        if tls is not None:
+            return "plain_text", "the port speaks plain text, this connection is for TLS"
         return "silent", "a server speaks HTTP/2 there, but does not answer calls in time"
     if to_head.startswith(b"HTTP/"):
         version = to_head[:8].decode("ascii", "replace")
         why = f"the port speaks {version}, not gRPC; the orchestrator's gRPC port is 50050"
         return "http", f"{why} unless told otherwise"
     return "silent", "the connection is accepted, but nothing that speaks gRPC answers"
+
+
+def _wrong_with_tls(
+    family: int, address: Any, host: str, tls: Tls
+) -> tuple[ConnectReason, str] | None:
+    """Tells what is wrong with the certificates, None where it is something else."""
+    context = tls.context()
+    with socket.socket(family, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_PROBE_SECONDS)
+        connection.connect(address)
+        try:
+            with context.wrap_socket(connection, server_hostname=host) as secure:
+                secure.sendall(_PREFACE)
+                if not secure.recv(9):  # hung up on, which gRPC does without a word
+                    return _NO_CLIENT_CERTIFICATE
+        except ssl.SSLCertVerificationError as error:
+            return _certificate(error, host)
+        except ssl.SSLError as error:
+            if any(word in (error.reason or "") for word in _CLIENT_REFUSED):
+                return _NO_CLIENT_CERTIFICATE
+        except ConnectionError:
+            return _NO_CLIENT_CERTIFICATE
+        except OSError:
+            pass
+    return None
+
+
+def _speaks_tls(family: int, address: Any) -> bool:
+    """Tells whether a port that says nothing to plain text answers to TLS, whatever it shows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    with socket.socket(family, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_PROBE_SECONDS)
+        try:
+            connection.connect(address)
+            with context.wrap_socket(connection):
+                return True
+        except OSError:
+            return False
+
+
+def _certificate(error: ssl.SSLCertVerificationError, host: str) -> tuple[ConnectReason, str]:
+    if error.verify_code in _EXPIRED:
+        return "expired", "the server's certificate has expired, or does not count yet"
+    if error.verify_code in _WRONG_NAME:
+        return "wrong_name", f"the server's certificate is for another name than {host}"
+    return "untrusted", (
+        "the server's certificate is not signed by an authority that is trusted here"
+        " (tls ca; --tls-ca)"
+    )
 
 
 def _asked(family: int, address: Any, question: bytes) -> bytes:

@@ -5,6 +5,8 @@ MotioncastError
 ├── OutOfOrderError          the server saw messages in an order that it does not allow
 ├── UnknownModelError        no model of that name is served
 ├── UnknownRoomError         nothing is published under that name and token
+├── UnauthenticatedError     the server asks for a token, or this one does not count
+├── ForbiddenError           the token does not allow what was asked
 ├── OverloadedError          too many sessions, or too large a message
 ├── UnavailableError         the server, or a service behind it, does not answer
 │   └── ConnectError         nobody answered while connecting
@@ -30,7 +32,18 @@ from motioncast.wire import errors as wire
 from motioncast.wire.status import decode_error
 
 ConnectReason: TypeAlias = Literal[
-    "proxy", "name", "refused", "unreachable", "http", "tls", "silent"
+    "proxy",
+    "name",
+    "refused",
+    "unreachable",
+    "http",
+    "tls",
+    "plain_text",
+    "untrusted",
+    "wrong_name",
+    "expired",
+    "client_certificate",
+    "silent",
 ]
 
 
@@ -63,6 +76,14 @@ class UnknownRoomError(MotioncastError):
     """Nothing is published under that name and token."""
 
 
+class UnauthenticatedError(MotioncastError):
+    """The server asks for a token, or this one does not count."""
+
+
+class ForbiddenError(MotioncastError):
+    """The token does not allow what was asked."""
+
+
 class OverloadedError(MotioncastError):
     """Too many sessions, or too large a message.
 
@@ -85,8 +106,11 @@ class ConnectError(UnavailableError):
     Attributes:
         reason: What is in the way: "proxy" (one that the environment names), "name" (it does not
             resolve), "refused" (nothing listens on that port), "unreachable" (no connection),
-            "http" (the port speaks HTTP/1), "tls" (it speaks TLS), "silent" (nothing more is
-            known).
+            "http" (the port speaks HTTP/1), "tls" (it speaks TLS, and the client does not),
+            "plain_text" (the other way round), "untrusted" (its certificate is not signed by an
+            authority that is trusted), "wrong_name" (it is another's), "expired" (it counts no
+            more, or not yet), "client_certificate" (the server asks for one), "silent" (nothing
+            more is known).
     """
 
     def __init__(self, message: str, *, reason: ConnectReason = "silent") -> None:
@@ -119,6 +143,8 @@ _PLAIN: Final[dict[type[wire.DomainError], type[MotioncastError]]] = {
     wire.OutOfOrderError: OutOfOrderError,
     wire.UnknownModelError: UnknownModelError,
     wire.UnknownRoomError: UnknownRoomError,
+    wire.UnauthenticatedError: UnauthenticatedError,
+    wire.ForbiddenError: ForbiddenError,
     wire.UnavailableError: UnavailableError,
     wire.DeadlineError: DeadlineExceededError,
 }

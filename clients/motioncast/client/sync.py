@@ -18,6 +18,7 @@ import grpc
 
 from motioncast.client import channel
 from motioncast.client.coding import ModelTables, TablesOfModels
+from motioncast.client.credentials import Tls, Token
 from motioncast.client.decode import decode_server_info
 from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import InvalidRequestError, from_rpc
@@ -52,15 +53,20 @@ def connect_sync(
     timeout: float = channel.ANSWER_SECONDS,
     max_message_bytes: int = channel.MESSAGE_BYTES,
     keepalive_seconds: float = channel.KEEPALIVE_SECONDS,
+    tls: Tls | bool | None = None,
+    token: Token | None = None,
 ) -> Iterator[SyncService]:
     """Connects to an orchestrator, as `connect` does."""
-    with channel.opened(target, max_message_bytes, keepalive_seconds) as connection:
+    secure = channel.as_tls(tls)
+    with channel.opened(target, max_message_bytes, keepalive_seconds, secure, token) as connection:
         stub = MotionTransferServiceStub(connection)
         try:
             stub.GetServerInfo(GetServerInfoRequest(), timeout=timeout, wait_for_ready=True)
         except grpc.RpcError as failure:
             if channel.in_vain(failure):
-                raise connect_error(target, timeout) from None
+                raise connect_error(target, timeout, secure) from None
+            if refused := channel.refusal(failure, target, timeout):
+                raise refused from None
         service = SyncService(stub, target, RelayServiceStub(connection))
         try:
             yield service

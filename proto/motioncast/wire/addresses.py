@@ -47,6 +47,23 @@ def is_loopback(target: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
+def is_only_here(host: str) -> bool:
+    """Tells whether a server that listens at a host is reached from this machine alone.
+
+    By the name alone, as `is_loopback`; but 0.0.0.0 and :: are every address of the machine.
+    """
+    host = host.strip("[]").rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback
+
+
 def proxy_options(target: str) -> tuple[tuple[str, int], ...]:
     """Returns the channel options with which no proxy of the environment is asked for loopback."""
     return _NO_PROXY if is_loopback(target) else ()

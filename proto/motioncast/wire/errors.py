@@ -6,6 +6,8 @@ DomainError
 ├── UnknownModelError      no model of that name is served
 ├── UnknownRoomError       nothing is published under that name and token
 ├── ExhaustedError         too many calls, or too large a message
+├── UnauthenticatedError   no token, or one that does not count
+├── ForbiddenError         a token that does not allow what was asked
 ├── UnavailableError       a service or engine that is needed does not answer
 └── DeadlineError          the time allowed ran out
 """
@@ -55,6 +57,14 @@ class UnknownRoomError(DomainError):
 
 class ExhaustedError(DomainError):
     """Too many calls, or too large a message."""
+
+
+class UnauthenticatedError(DomainError):
+    """No token, or one that does not count; no part of it is in the sentence."""
+
+
+class ForbiddenError(DomainError):
+    """A token that does not allow what was asked."""
 
 
 class UnavailableError(DomainError):

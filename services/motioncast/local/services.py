@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 
 from motioncast import keypoint, orchestrator, predictor, relay, synthesis
 from motioncast.inference import (
@@ -23,7 +23,19 @@ from motioncast.inference import (
 )
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.relay import RelaySettings
-from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
+from motioncast.serving import (
+    ChannelTls,
+    Metrics,
+    Registration,
+    Server,
+    ServerSettings,
+    ServerTls,
+    TokenSettings,
+    wait_for_signal,
+)
+
+if TYPE_CHECKING:
+    from motioncast.local.inner import InnerTls
 
 INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
 Pipeline: TypeAlias = Literal["services", "ensemble"]
@@ -57,6 +69,9 @@ class LocalSettings:
     engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
     orchestrator: OrchestratorSettings = field(default_factory=OrchestratorSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)  # at the orchestrator's address
+    tls: ServerTls | None = None  # of the orchestrator, and of every HTTP port
+    tokens: TokenSettings | None = None  # that the orchestrator's callers have to bring
+    insecure: bool = False  # plain text may leave this machine
 
 
 class LocalServices:
@@ -77,6 +92,7 @@ class LocalServices:
         self._engine = engine
         self.servers: dict[str, Server] = {}
         self._exits = AsyncExitStack()
+        self._inner: InnerTls | None = None
 
     @property
     def target(self) -> str:
@@ -90,7 +106,12 @@ class LocalServices:
             keypoint=self.servers["keypoint"].address,
             predictor=self.servers["predictor"].address,
             synthesis=self.servers["synthesis"].address,
+            tls=self._inner_channel,
         )
+
+    @property
+    def _inner_channel(self) -> ChannelTls | None:
+        return None if self._inner is None else self._inner.channel
 
     async def __aenter__(self) -> Self:
         """Loads the models and starts to listen.
@@ -120,6 +141,10 @@ class LocalServices:
 
     async def _start(self, exits: AsyncExitStack) -> None:
         settings = self.settings
+        if settings.tls is not None or settings.tokens is not None:
+            from motioncast.local.inner import inner_tls  # late: makes keys
+
+            self._inner = exits.enter_context(inner_tls(settings.host))
         engine = self._engine
         if engine is None:
             repository = settings.repository or default_repository()
@@ -150,6 +175,7 @@ class LocalServices:
             settings.orchestrator.max_message_bytes,
             metrics,
             beside=[relay.registration(settings.relay, metrics)],
+            inner=False,
         )
         self.servers["orchestrator"] = await exits.enter_async_context(server)
 
@@ -172,7 +198,16 @@ class LocalServices:
         ports = self.settings.models_ports
         server = self._server(registered, ports, INTERNAL_MESSAGE_BYTES, metrics)
         self.servers["models"] = await exits.enter_async_context(server)
-        remote = KServeEngine(KServeSettings(server.address, secret=secret))
+        tls = self._inner_channel or ChannelTls()
+        remote = KServeEngine(
+            KServeSettings(
+                server.address,
+                root_certificates=tls.ca,
+                client_certificate=tls.certificate,
+                client_key=tls.key,
+                secret=secret,
+            )
+        )
         return await exits.enter_async_context(remote)
 
     def _server(
@@ -182,6 +217,8 @@ class LocalServices:
         max_message_bytes: int,
         metrics: Metrics,
         beside: Sequence[Registration] = (),
+        *,
+        inner: bool = True,
     ) -> Server:
         sessions = self.settings.orchestrator.max_sessions
         return Server(
@@ -196,6 +233,10 @@ class LocalServices:
                 max_message_bytes=max_message_bytes,
                 silence_seconds=self.settings.silence_seconds,
                 drain_grace_seconds=self.settings.drain_grace_seconds,
+                tls=self.settings.tls,
+                inner_tls=self._inner.server if inner and self._inner is not None else None,
+                tokens=None if inner else self.settings.tokens,
+                insecure=self.settings.insecure,
             ),
             [registration, *beside],
             metrics,

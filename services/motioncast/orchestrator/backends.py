@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -39,11 +40,14 @@ from motioncast.wire.codec import decode_tables
 from motioncast.wire.errors import (
     DeadlineError,
     ExhaustedError,
+    ForbiddenError,
     InvalidInputError,
+    UnauthenticatedError,
     UnavailableError,
 )
 from motioncast.wire.sessions import session_metadata
 from motioncast.wire.status import decode_error
+from motioncast.wire.token_file import TokenFile
 
 Response = TypeVar("Response")
 Method: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[Any, Response]"  # generic in the stubs alone
@@ -85,6 +89,11 @@ _OPTIONS: Final = (
 )
 
 
+_LOOK_SECONDS: Final = 1.0  # between two looks at the files of certificates
+
+_log: Final = logging.getLogger(__name__)
+
+
 class NoRoomError(UnavailableError):
     """A service has as many calls as it accepts; a retry may succeed."""
 
@@ -109,17 +118,51 @@ class Backends:
     def __init__(self, addresses: ServiceAddresses, call_timeout_seconds: float) -> None:
         self._addresses = addresses
         self._call_timeout_seconds = call_timeout_seconds
+        self._token = None if addresses.token is None else TokenFile(addresses.token)
+        self._looked_at = 0.0
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
+        self._open()
+        return self
+
+    def _open(self) -> None:
+        """Opens the channels, with certificates as their files are now."""
+        tls = self._addresses.tls
+        self._stamp = () if tls is None else tls.stamp()
+        credentials = None if tls is None else tls.credentials()
         self._channels = {
-            name: grpc.aio.insecure_channel(target, options=(*_OPTIONS, *proxy_options(target)))
+            name: _channel(getattr(self._addresses, name), credentials)
             for name in ("keypoint", "predictor", "synthesis")
-            for target in (getattr(self._addresses, name),)
         }
         self._keypoint = KeypointServiceStub(self._channels["keypoint"])
         self._predictor = PredictorServiceStub(self._channels["predictor"])
         self._synthesis = SynthesisServiceStub(self._channels["synthesis"])
-        return self
+
+    def _renew(self) -> None:
+        """Opens other channels where certificates are others by now; calls that run go on."""
+        tls, now = self._addresses.tls, time.monotonic()
+        if tls is None or now - self._looked_at < _LOOK_SECONDS:
+            return
+        self._looked_at = now
+        if (stamp := tls.stamp()) == self._stamp:
+            return
+        before = self._channels
+        try:
+            self._open()
+        except InvalidInputError as error:
+            self._stamp = stamp
+            _log.warning("the certificate before goes on towards the services: %s", error)
+            return
+        grace = self._call_timeout_seconds
+        for channel in before.values():
+            task = asyncio.create_task(channel.close(grace))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        token = () if self._token is None else self._token.metadata()
+        return (*session_metadata(), *token)
 
     async def __aexit__(
         self,
@@ -129,6 +172,8 @@ class Backends:
     ) -> None:
         for channel in self._channels.values():
             await channel.close()
+        for task in list(self._closing):
+            task.cancel()
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
         """Returns the models that the keypoint service serves, and which is the default."""
@@ -189,6 +234,7 @@ class Backends:
     async def _call(
         self, name: str, method: Method[Response], request: Any, deadline: Deadline
     ) -> Answer[Response]:
+        self._renew()  # for the calls to come
         started = time.perf_counter()
         until = Deadline.after(self._call_timeout_seconds).earlier(deadline)
         waits = pauses()
@@ -196,7 +242,7 @@ class Backends:
         while True:
             try:
                 response = await method(
-                    request, timeout=until.remaining_seconds(), metadata=session_metadata()
+                    request, timeout=until.remaining_seconds(), metadata=self._metadata()
                 )
             except grpc.aio.AioRpcError as error:
                 failure = self._translate(name, error, deadline)
@@ -227,6 +273,11 @@ class Backends:
             )
         status = rpc_status.from_call(cast(grpc.Call, error))
         refusal = decode_error(status) if status is not None else None
+        if isinstance(refusal, UnauthenticatedError | ForbiddenError):
+            _log.error("%s refuses the orchestrator's own token: %s", where, refusal)
+            return UnavailableError(
+                f"{where} does not let the orchestrator in", retry_after_seconds=RETRY_AFTER_SECONDS
+            )
         if isinstance(refusal, ExhaustedError) and refusal.retry_after_seconds is not None:
             return NoRoomError(
                 f"{where} is full: {refusal}", retry_after_seconds=refusal.retry_after_seconds
@@ -237,6 +288,13 @@ class Backends:
         return type(refusal)(
             f"{where} refused: {refusal}", retry_after_seconds=refusal.retry_after_seconds
         )
+
+
+def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    options = (*_OPTIONS, *proxy_options(target))
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, credentials, options=options)
 
 
 def pauses() -> Iterator[float]:

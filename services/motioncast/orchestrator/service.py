@@ -25,6 +25,7 @@ from motioncast.serving import (
     Deadline,
     Metrics,
     Registration,
+    caller,
     patience,
 )
 from motioncast.sources import MAX_SOURCES
@@ -107,7 +108,7 @@ class MotionTransferServicer(MotionTransferServiceServicer):
     async def Stream(
         self, request_iterator: AsyncIterator[StreamRequest], context: Context
     ) -> AsyncGenerator[StreamResponse, None]:
-        with self._seat(context.peer()) as seat:
+        with self._seat(caller(context)) as seat:
             serving = self._serve(request_iterator, Deadline.of(context), seat)
             async with aclosing(serving) as responses:
                 async for response in responses:

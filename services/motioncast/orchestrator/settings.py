@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from motioncast.serving import ChannelTls
 from motioncast.wire.errors import InvalidInputError
 
 MAX_STRETCH_FRAMES: Final = 32  # the paper's 5:27; a longer group is processed in several stretches
@@ -17,6 +19,8 @@ class ServiceAddresses:
     keypoint: str
     predictor: str
     synthesis: str
+    tls: ChannelTls | None = None  # how they are reached; None: in plain text
+    token: Path | None = None  # file of the token that they ask for; read anew when it changes
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from typing import Any, Protocol, TypeAlias
 import grpc
 import grpc.aio
 
+from motioncast.wire.errors import DomainError
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in the stubs alone
 
 
@@ -28,7 +30,9 @@ class Call:
         kind: `unary`, `client_stream`, `server_stream` or `bidi_stream`.
         receive: Returns the next message, None when the client has sent its last.
         send: Sends a message.
-        peer: Who calls, in gRPC's words; the context forgets it when the caller leaves.
+        peer: Who calls: a token's subject, or an address in gRPC's words; the context forgets
+            that when the caller leaves.
+        refusal: Why the call may not be served; None when it may.
     """
 
     service: str
@@ -38,6 +42,7 @@ class Call:
     receive: Callable[[], Awaitable[bytes | None]]
     send: Callable[[bytes], Awaitable[None]]
     peer: str = ""
+    refusal: DomainError | None = None
 
 
 Proceed = Callable[[Call], Awaitable[None]]

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from motioncast.serving.readiness import Readiness
+from motioncast.serving.tls import Certificates
 
 _log = logging.getLogger(__name__)
 
@@ -38,14 +39,24 @@ class HttpEndpoint:
         registry: What /metrics shows, in the text or the OpenMetrics format as Accept asks for.
         readiness: /ready is 503 unless everything is ready; /live is 200 while anybody answers.
         max_connections: At once; one more takes the place of the one that has been there longest.
+        certificates: Of connections; None speaks plain text.
+        known_only: /metrics is for clients that show a certificate; probes have none.
     """
 
     def __init__(
-        self, registry: CollectorRegistry, readiness: Readiness, max_connections: int
+        self,
+        registry: CollectorRegistry,
+        readiness: Readiness,
+        max_connections: int,
+        certificates: Certificates | None = None,
+        *,
+        known_only: bool = False,
     ) -> None:
         self._registry = registry
         self._readiness = readiness
         self._max_connections = max_connections
+        self._certificates = certificates
+        self._known_only = known_only
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._open: dict[asyncio.Task[None], None] = {}  # in the order they came
@@ -104,7 +115,10 @@ class HttpEndpoint:
 
     async def _serve(self, connection: socket.socket) -> None:
         try:
-            reader, writer = await asyncio.open_connection(sock=connection, limit=_MAX_HEAD_BYTES)
+            reader, writer = await self._opened(connection)
+        except (OSError, TimeoutError):  # no handshake: plain text, or a stranger's certificate
+            connection.close()
+            return
         except BaseException:
             connection.close()
             raise
@@ -119,6 +133,22 @@ class HttpEndpoint:
         finally:
             writer.close()
 
+    async def _opened(
+        self, connection: socket.socket
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_MAX_HEAD_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        secure = self._certificates is not None
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol,
+            connection,
+            ssl=self._certificates.context() if self._certificates is not None else None,
+            ssl_handshake_timeout=_SECONDS if secure else None,
+            ssl_shutdown_timeout=_SECONDS if secure else None,
+        )
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
     async def _answer(self, head: str, writer: asyncio.StreamWriter) -> None:
         request_line, *header_lines = head.split("\r\n")
         match request_line.split(" "):
@@ -128,7 +158,10 @@ class HttpEndpoint:
                     for name, _, value in (line.partition(":") for line in header_lines)
                 }
                 path = target.partition("?")[0]
-                response = await self._respond(method, path, headers.get("accept", ""))
+                if path == "/metrics" and self._known_only and not _is_known(writer):
+                    response = _plain(HTTPStatus.FORBIDDEN)
+                else:
+                    response = await self._respond(method, path, headers.get("accept", ""))
             case _:
                 method, response = "GET", _plain(HTTPStatus.BAD_REQUEST)
         _write(writer, method, response)
@@ -149,6 +182,11 @@ class HttpEndpoint:
         if path == "/ready" and not await self._readiness.of():
             return _Response(HTTPStatus.SERVICE_UNAVAILABLE, b"not ready\n")
         return _Response(HTTPStatus.OK, f"{path[1:]}\n".encode())
+
+
+def _is_known(writer: asyncio.StreamWriter) -> bool:
+    """Tells whether the client showed a certificate that was checked."""
+    return bool(writer.get_extra_info("peercert"))
 
 
 def _plain(status: HTTPStatus) -> _Response:

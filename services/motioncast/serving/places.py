@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from motioncast.serving.identity import TOKEN_PEER
 from motioncast.wire.addresses import host_of
 from motioncast.wire.errors import ExhaustedError
 
@@ -19,11 +20,15 @@ _NETWORK_BITS: Final = (
 
 
 def peer_name(peer: str) -> str:
-    """Returns whom a gRPC peer counts as: its address without the port, of IPv6 the network.
+    """Returns whom a peer counts as: a token's subject, or its address without the port.
+
+    Of an IPv6 address it is the network.
 
     On this machine everybody has one address, a proxy that serves others too: there each
     connection is a peer.
     """
+    if peer.startswith(TOKEN_PEER):
+        return peer
     host = host_of(peer)
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

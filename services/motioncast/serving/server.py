@@ -16,8 +16,10 @@ from motioncast.serving.admission import Admission
 from motioncast.serving.arrival import Arrival
 from motioncast.serving.connections import connections_within_limit
 from motioncast.serving.errors import answer_errors
+from motioncast.serving.guard import Guard, Verifies
 from motioncast.serving.health import HealthServicer
 from motioncast.serving.http import HttpEndpoint
+from motioncast.serving.identity import TokenSettings
 from motioncast.serving.limits import MessageLimit
 from motioncast.serving.logs import AccessLog, leave_out_callers_that_left
 from motioncast.serving.metrics import Metrics
@@ -29,6 +31,7 @@ from motioncast.serving.registration import Registration
 from motioncast.serving.sessions import name_session
 from motioncast.serving.settings import ServerSettings
 from motioncast.serving.termination import wait_for_signal
+from motioncast.serving.tls import Certificates
 from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import UnavailableError
 
@@ -53,6 +56,9 @@ class Server:
         settings: How to listen, admit and drain.
         registrations: The services.
         metrics: Where to count; one of its own for every server.
+
+    Raises:
+        InvalidInputError: Certificates or keys of tokens cannot be used.
     """
 
     def __init__(
@@ -65,11 +71,17 @@ class Server:
         self.metrics = metrics or Metrics()
         self._registrations = tuple(registrations)
         self._readiness = Readiness(self._registrations, settings.readiness_timeout_seconds)
+        certificates = None if settings.tls is None else Certificates(settings.tls)
         self._http = HttpEndpoint(
             self.metrics.registry,
             self._readiness,
             connections_within_limit(settings.max_http_connections),
+            certificates,
+            known_only=settings.tls is not None and settings.tls.clients,
         )
+        inner = settings.inner_tls
+        self._certificates = certificates if inner is None else Certificates(inner)
+        self._guard = Guard(None if settings.tokens is None else _verifier(settings.tokens))
         unlimited = {
             (registration.name, method)
             for registration in self._registrations
@@ -123,7 +135,10 @@ class Server:
                 ) from None
         try:
             address = join_address(self.settings.host, self.settings.port)
-            self._port = self._grpc.add_insecure_port(address)
+            if self._certificates is None:
+                self._port = self._grpc.add_insecure_port(address)
+            else:
+                self._port = self._grpc.add_secure_port(address, self._certificates.credentials())
         except RuntimeError:
             await self._http.stop()
             raise _unavailable("port", self.settings.host, self.settings.port) from None
@@ -172,7 +187,9 @@ class Server:
                 self.metrics.count,
                 access.log,
                 answer_errors,
+                self._guard.identify,
                 self._pace.keep,
+                self._guard.refuse,
                 Arrival(self.settings.silence_seconds).wait,
                 self._admission.admit,
                 quiet.keep,
@@ -233,3 +250,9 @@ def _unavailable(field: str, host: str, port: int) -> UnavailableError:
         f"{field}: cannot listen on {join_address(host, port)}; is another server there?",
         field=field,
     )
+
+
+def _verifier(settings: TokenSettings) -> Verifies:
+    from motioncast.serving.tokens import Verifier  # late: joserfc takes a while
+
+    return Verifier(settings)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from motioncast.serving.identity import TokenSettings
+from motioncast.serving.tls import ServerTls
+from motioncast.wire.addresses import is_only_here
 from motioncast.wire.errors import InvalidInputError
 
 
@@ -31,8 +34,14 @@ class ServerSettings:
     drain_grace_seconds: float = 5.0
     readiness_poll_seconds: float = 1.0  # how often a health watch looks for a change
     readiness_timeout_seconds: float = 2.0  # a service that takes longer to answer is not ready
+    tls: ServerTls | None = None  # of both ports; None speaks plain text
+    inner_tls: ServerTls | None = None  # of gRPC in its place, where only this process calls
+    tokens: TokenSettings | None = None  # that calls have to bring; None asks for none
+    insecure: bool = False  # plain text may leave this machine
 
     def __post_init__(self) -> None:
+        if self.tls is None and not self.insecure:
+            refuse_plain_text(self.host)
         for field in ("port", "http_port"):
             port = getattr(self, field)
             if port is not None and not 0 <= port <= 65535:
@@ -59,3 +68,15 @@ class ServerSettings:
         ):
             if not getattr(self, field) > 0:
                 raise InvalidInputError.of(field, f"{getattr(self, field)} is not above 0")
+
+
+def refuse_plain_text(host: str) -> None:
+    """Raises InvalidInputError for an address that other machines reach: plain text is for here."""
+    if not is_only_here(host):
+        raise InvalidInputError.of(
+            "host",
+            f"{host or 'every address'} is reached from other machines, where plain text can be"
+            " read and changed: give this server a certificate (--ssl-mode TLS --ssl-certificate"
+            " FILE --ssl-key FILE; `motioncast certs OUT` makes one to try it with), or say"
+            " --insecure where the network itself is private",
+        )

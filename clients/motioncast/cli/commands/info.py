@@ -18,11 +18,12 @@ def info(
 
     from rich.console import Console
 
+    from motioncast.cli.door import credentials
     from motioncast.cli.output import write_json
     from motioncast.cli.tables import info_table
     from motioncast.client import connect_sync
 
-    with connect_sync(target, timeout=timeout) as service:
+    with connect_sync(target, timeout=timeout, **credentials()) as service:
         answer = service.server_info(timeout=timeout)
     if json is not None:
         write_json(json, dataclasses.asdict(answer))

@@ -1,0 +1,161 @@
+"""Certificates for trying things out, and for what one process says to itself.
+
+ca.pem, ca.key              an authority of its own; one that is there goes on
+server.pem, server.key      for the names given; it also serves as a client's between services
+client.pem, client.key      for callers, where mutual TLS asks who they are
+
+Keys are of the curve P-256; every file is for its owner alone (0600).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from motioncast.wire.errors import InvalidInputError
+
+LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+MAX_DAYS: Final = 3650
+_CLOCKS: Final = timedelta(minutes=5)  # by which they may differ
+
+_Key = ec.EllipticCurvePrivateKey
+
+
+def make_certificates(
+    folder: Path, names: Sequence[str] = LOCAL_NAMES, days: int = 90
+) -> dict[str, Path]:
+    """Writes an authority, a server's certificate and a client's; returns the files by name.
+
+    An authority that is in the folder signs again, so that those who trust it need nothing new; the
+    certificates are replaced, each by one rename.
+
+    Args:
+        folder: Where to; made when it is not there, for its owner alone.
+        names: Of the server: host names and addresses.
+        days: That server's and client's certificates count, 1 to 3650; the authority ten years.
+
+    Raises:
+        InvalidInputError: A name or number cannot be, or the authority there cannot be read.
+        OSError: The folder cannot be written.
+    """
+    if not 1 <= days <= MAX_DAYS:
+        raise InvalidInputError.of("days", f"{days} is out of range [1, {MAX_DAYS}]")
+    if not names:
+        raise InvalidInputError.of("name", "a server needs one at least")
+    alternatives = [_alternative(name) for name in names]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files = {
+        f"{name}.{kind}": folder / f"{name}.{kind}"
+        for name in ("ca", "server", "client")
+        for kind in ("pem", "key")
+    }
+    ca, ca_key = _authority(files["ca.pem"], files["ca.key"])
+    both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    for name, kinds, extra in (
+        ("server", both, [x509.SubjectAlternativeName(alternatives)]),
+        ("client", both[1:], []),
+    ):
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(f"motioncast {name}", ca.subject, key.public_key(), days)
+        for extension in extra:
+            builder = builder.add_extension(extension, critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage(kinds), critical=False)
+        builder = builder.add_extension(
+            x509.BasicConstraints(ca=False, path_length=None), critical=True
+        )
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+        builder = builder.add_extension(issuer, critical=False)
+        _write_pair(files, name, builder.sign(ca_key, hashes.SHA256()), key)
+    return files
+
+
+def _authority(certificate: Path, key: Path) -> tuple[x509.Certificate, _Key]:
+    if certificate.exists() or key.exists():
+        try:
+            found = x509.load_pem_x509_certificate(certificate.read_bytes())
+            private = serialization.load_pem_private_key(key.read_bytes(), None)
+        except (OSError, ValueError, TypeError):
+            raise InvalidInputError.of(
+                "ca", f"{certificate} and {key} are there, but are no authority and its key"
+            ) from None
+        if not isinstance(private, _Key) or private.public_key() != found.public_key():
+            raise InvalidInputError.of("ca", f"{key} is not the key of {certificate}")
+        return found, private
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = "motioncast development authority"
+    builder = _builder(name, None, private.public_key(), MAX_DAYS)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    builder = builder.add_extension(usage, critical=True)
+    signed = builder.sign(private, hashes.SHA256())
+    _write_pair({"ca.pem": certificate, "ca.key": key}, "ca", signed, private)
+    return signed, private
+
+
+def _builder(
+    name: str, issuer: x509.Name | None, key: ec.EllipticCurvePublicKey, days: int
+) -> x509.CertificateBuilder:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCKS)
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(name)
+    except ValueError:
+        raise InvalidInputError.of("name", f"{name!r} is no host name or address") from None
+
+
+def _write_pair(
+    files: dict[str, Path], name: str, certificate: x509.Certificate, key: _Key
+) -> None:
+    """Writes both; a server that looks in between keeps what it had."""
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    _write(files[f"{name}.key"], private)
+    _write(files[f"{name}.pem"], certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    partial.replace(path)
