@@ -337,7 +337,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         self._points = points
         self._gate = gate_of(options.get("gate"))
         self._first_sources = [
-            message(n, image, of_image, self._encoding)
+            message(n, image, of_image, self._encoding, coded=self._coded)
             for n, (image, of_image) in enumerate(zip(given, points, strict=True))
         ]
 
@@ -352,7 +352,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             raise InvalidRequestError.of(
                 "source.keypoints", "missing; every source has its own where keypoints are coded"
             )
-        return message(source.index, image, keypoints, self._encoding)
+        return message(source.index, image, keypoints, self._encoding, coded=self._coded)
 
     def _prepare(self) -> None:
         if not self._coded:

@@ -9,6 +9,7 @@ import numpy as np
 
 from motioncast.client.errors import InvalidRequestError
 from motioncast.client.types import Keypoints, Pixels
+from motioncast.codec import encode_source
 from motioncast.sources import MAX_SOURCES
 from motioncast.v1.motion_transfer_pb2 import SourceImage
 from motioncast.wire import images
@@ -38,7 +39,12 @@ def listed(given: T | Sequence[T], axes: int, field: str = "source") -> list[tup
 
 
 def message(
-    index: int, image: Pixels, keypoints: Keypoints | None, sent_as: images.Encoding
+    index: int,
+    image: Pixels,
+    keypoints: Keypoints | None,
+    sent_as: images.Encoding,
+    *,
+    coded: bool = False,
 ) -> SourceImage:
     """Returns a source as a message.
 
@@ -47,6 +53,7 @@ def message(
         image: (H, W, 3), checked.
         keypoints: (K, 3), checked; None lets the server detect them.
         sent_as: How the image is sent.
+        coded: Whether its keypoints are sent coded, on the lattice.
 
     Raises:
         InvalidRequestError: The index is out of range.
@@ -55,6 +62,10 @@ def message(
         problem = f"{index} is out of range [0, {MAX_SOURCES - 1}]: a session has 1 to"
         raise InvalidRequestError.of("source.index", f"{problem} {MAX_SOURCES} sources")
     source = SourceImage(image=encode_image(image, sent_as), index=index)
-    if keypoints is not None:
+    if keypoints is None:
+        return source
+    if coded:
+        source.coded_keypoints = encode_source(np.asarray(keypoints, np.float32))
+    else:
         source.keypoints.CopyFrom(encode_keypoints(keypoints))
     return source

@@ -29,6 +29,7 @@ from motioncast.codec.packet import (
     SourceReference,
     parse_header,
 )
+from motioncast.codec.source_keypoints import decode_source, encode_source
 from motioncast.codec.tables import CodecTables
 from motioncast.codec.tables_file import read_tables, write_tables
 
@@ -51,6 +52,8 @@ __all__ = [
     "SourceReference",
     "TablesError",
     "UnknownReferenceError",
+    "decode_source",
+    "encode_source",
     "from_lattice",
     "parse_header",
     "read_tables",

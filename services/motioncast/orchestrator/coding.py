@@ -8,7 +8,7 @@ way that floats go. docs/bitstream.md is the specification.
 
 from __future__ import annotations
 
-from motioncast.codec import BitstreamError, CodecTables, KeypointDecoder
+from motioncast.codec import BitstreamError, CodecTables, KeypointDecoder, decode_source
 from motioncast.v1.common_pb2 import CodedKeypoints, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import SourceImage
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
@@ -66,3 +66,17 @@ class SessionCoding:
         except BitstreamError as error:
             raise InvalidInputError.of("coded.data", str(error)) from error
         return [(frame.index, encode_keypoints(frame.keypoints)) for frame in decoded]
+
+
+def decode_coded(source: SourceImage, keypoints: int) -> KeypointSet:
+    """Returns the keypoints that a source has coded, of a model with so many.
+
+    Raises:
+        InvalidInputError: The bytes are no such, or it has keypoints as floats too.
+    """
+    if source.HasField("keypoints"):
+        raise InvalidInputError.of("source.coded_keypoints", "they stand in place of keypoints")
+    try:
+        return encode_keypoints(decode_source(source.coded_keypoints, keypoints))
+    except BitstreamError as error:
+        raise InvalidInputError.of("source.coded_keypoints", str(error)) from error

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from motioncast.orchestrator.accounting import Kind, Received
-from motioncast.orchestrator.coding import SessionCoding
+from motioncast.orchestrator.coding import SessionCoding, decode_coded
 from motioncast.orchestrator.framing import SessionFraming
 from motioncast.orchestrator.sources import check_index
 from motioncast.orchestrator.stretch import Arrival
@@ -84,6 +84,8 @@ async def checked_source(
     if source.HasField("keypoints"):
         decode_keypoints(source.keypoints, model.keypoints, "source.keypoints")
         checked.keypoints.CopyFrom(source.keypoints)
+    if source.coded_keypoints:
+        checked.keypoints.CopyFrom(decode_coded(source, model.keypoints))
     coding.source(checked)
     return checked
 

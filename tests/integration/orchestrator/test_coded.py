@@ -24,6 +24,7 @@ from motioncast.codec import (
     FrameReference,
     KeypointEncoder,
     SourceReference,
+    encode_source,
     from_lattice,
 )
 from motioncast.local import LocalServices, LocalSettings
@@ -182,6 +183,20 @@ async def test_a_later_source_can_be_referred_to(target: str) -> None:
     )
 
 
+def by_itself(data: bytes, keypoints: NDArray[np.float32] | None = None) -> StreamRequest:
+    """Returns a source with coded keypoints, of those at the source where there are no bytes."""
+    request = source(IMAGE, keypoints)
+    request.source.coded_keypoints = data or encode_source(AT_SOURCE)
+    return request
+
+
+async def test_a_source_may_have_its_keypoints_coded(local: LocalServices) -> None:
+    packets, floats = both([[0], [1], [2]])
+    opened = [opening()[0], by_itself(b"")]
+    got = await cast(local.target, [*opened, *packets])
+    check_same(got, await cast(local.target, [*opening(is_coded=False), *floats]))
+
+
 GOOD = both([[0], [1], [2]])[0]
 
 
@@ -198,6 +213,8 @@ GOOD = both([[0], [1], [2]])[0]
         ([GOOD[0], packet(1, points(1))], "FAILED_PRECONDITION", "travel coded", "keypoints"),
         ([frame(0, IMAGE)], "FAILED_PRECONDITION", "travel coded", "frame"),
         ([GOOD[0], source(IMAGE)], "INVALID_ARGUMENT", "missing", "source.keypoints"),
+        ([by_itself(b"\xff")], "INVALID_ARGUMENT", "source: ", "source.coded_keypoints"),
+        ([by_itself(b"", AT_SOURCE)], "INVALID_ARGUMENT", "in place", "source.coded_keypoints"),
     ],
 )
 async def test_what_is_wrong_is_said_and_a_session_beside_it_goes_on(
