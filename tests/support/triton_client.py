@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Final, Self
 
 from tritonclient.grpc import InferInput
@@ -37,12 +36,7 @@ class TritonClientEngine:
         self._models = tuple(sorted(each.name for each in index.models if each.state == "READY"))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self._client.close()
 
     async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:

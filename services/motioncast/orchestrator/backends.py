@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, cast
 
 import grpc
@@ -164,12 +163,7 @@ class Backends:
         token = () if self._token is None else self._token.metadata()
         return (*session_metadata(), *token)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         for channel in self._channels.values():
             await channel.close()
         for task in list(self._closing):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Final, Self
 
 import grpc
@@ -53,12 +52,7 @@ class Control:
         self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self._channel.close()
 
     async def wait_until_live(self, timeout_seconds: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from types import TracebackType
 from typing import Final, Self
 
 from motioncast.inference.kserve.settings import SECRET_HEADER
@@ -99,12 +98,7 @@ class EmbeddedTriton:
             self._exits = exits.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self._exits.aclose()
 
     async def _start(self) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Protocol, Self
 
 import numpy as np
@@ -117,12 +116,7 @@ class RepositoryPipeline:
         self.source_weights = models.source_weights
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._exits.close()
 
     def detect(self, frames: Frames) -> Tensor:
