@@ -47,6 +47,12 @@ def check_keypoints(given: bool, send: str) -> None:
         raise CommandError("keypoints: frames are sent; --send keypoints detects keypoints here")
 
 
+def check_gate(pixels: float | None, send: str) -> None:
+    """Raises CommandError where frames are to be gated, which the server sees the keypoints of."""
+    if pixels is not None and send != "keypoints":
+        raise CommandError("gate: frames are sent; --send keypoints detects keypoints here")
+
+
 def check_json(path: Path | None) -> None:
     """Raises CommandError where no file can be written."""
     if path is not None and path.is_dir():

@@ -30,6 +30,7 @@ from motioncast.client import (
     UnavailableError,
 )
 from motioncast.framing import Framed
+from motioncast.sending import Policy
 from motioncast.sources import Gathering
 from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED, Pattern
 
@@ -51,6 +52,7 @@ class CastOptions:
     encoding: Encoding = "rgb8"  # how images are sent
     keypoints: KeypointEncoding | None = None  # how those are; None: coded where the model has it
     packet_frames: int = 1  # in a packet of coded keypoints
+    gate_pixels: float | None = None  # bound of a gate on keypoints; None: all are sent
 
     @property
     def pattern(self) -> Pattern:
@@ -145,6 +147,7 @@ async def cast(
     detector: Detector | None = None,
     framing: Framing | None = None,
     gathering: Gathering | None = None,
+    gate: Policy | None = None,
 ) -> Cast:
     """Sends a video and keeps what comes back.
 
@@ -159,13 +162,14 @@ async def cast(
         detector: Finds the keypoints to send; None sends the frames themselves.
         framing: With a detector: frames the pictures first.
         gathering: With a detector and without other images: which frames become further sources.
+        gate: With a detector: which frames are sent, of those that the pattern has.
 
     Raises:
         BrokenOffError: It failed, or does not answer any more, after frames had come.
         MotioncastError: The service refused, failed, or does not answer.
     """
     started = time.perf_counter()
-    given = _Given(source, detector, framing, gathering)
+    given = _Given(source, detector, framing, gathering, gate)
     stream, taken = _open(service, video, frame_rate, options, given)
     frames: list[CastFrame] = []
 
@@ -205,6 +209,7 @@ class _Given:
     detector: Detector | None
     framing: Framing | None
     gathering: Gathering | None
+    gate: Policy | None
 
 
 def _open(
@@ -221,6 +226,7 @@ def _open(
     if detector is not None:
         config["frame"] = "off"  # what is sent was framed here
         config["keypoint_encoding"] = options.keypoints or "floats"
+        config["gate"] = given.gate
         if options.keypoints == "coded":
             config["packet_frames"] = options.packet_frames
     interval = 1 / frame_rate if options.real_time else 0.0

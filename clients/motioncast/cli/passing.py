@@ -10,6 +10,7 @@ from pathlib import Path
 from motioncast.cli.cast import BrokenOffError, Cast, Images, cast
 from motioncast.cli.device import Device, device_of, watcher_of
 from motioncast.cli.failures import CommandError
+from motioncast.cli.gating import gate_for
 from motioncast.cli.job import StreamJob
 from motioncast.cli.motion import Watcher
 from motioncast.cli.partial import Ended
@@ -112,6 +113,8 @@ async def _cast(
     gathering = None
     if job.gather > 1:
         gathering = Gathering(model.source_weights, GatherSettings(job.gather))
+    pixels = job.options.gate_pixels
+    gate = None if pixels is None else gate_for(job.models, model, pixels)
     advance = stages("through the services", len(video))
 
     def keep(image: Pixels) -> None:
@@ -129,6 +132,7 @@ async def _cast(
             detector=given.device.detector,
             framing=given.device.framing(given.frame_rate),
             gathering=gathering,
+            gate=gate,
         )
     except BrokenOffError as broken:
         return broken.cast, Ended(str(broken), len(broken.cast.frames), len(video))

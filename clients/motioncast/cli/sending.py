@@ -16,6 +16,7 @@ from motioncast.cli.cast import Detector, Framing
 from motioncast.cli.device import sending_device
 from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
+from motioncast.cli.gating import gate_for
 from motioncast.cli.local_model import LocalModel, local_model
 from motioncast.cli.progress import Stages
 from motioncast.cli.service import CONNECT_SECONDS
@@ -31,11 +32,9 @@ from motioncast.client import (
     TwoEndsTraffic,
     connect,
 )
-from motioncast.client.forecasting import KeypointPredictor
 from motioncast.client.video import Video, read_image, read_video
 from motioncast.codec import DEFAULT_COARSENESS
 from motioncast.framing import MAX_PIXELS
-from motioncast.sending import Gate, Policy
 from motioncast.sources import Gathering, GatherSettings
 from motioncast.timeline.pattern import Pattern
 
@@ -95,6 +94,9 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
     mode = here.model.framing if job.frame is None else job.frame
     device = sending_device(here.repository, here.model, mode)
     assert device.detector is not None
+    gate = None
+    if job.gate_pixels is not None:
+        gate = gate_for(here.repository, here.model, job.gate_pixels)
     size = here.model.height if mode is FramingMode.OFF else None
     end = None if job.limit is None else job.skip + job.limit
     with closing(read_video(job.video, size, limit=end, max_pixels=MAX_PIXELS)) as video:
@@ -105,7 +107,7 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
             service.publish(
                 _opening(job, here, video),
                 here.tables,
-                policy=_policy(job, here),
+                policy=gate,
                 wait_frames=job.wait_frames,
                 coarseness=job.coarseness,
             ) as published,
@@ -162,24 +164,6 @@ class _Finding:
         if self._gathering is None or self._job.sources:
             return None
         return self._gathering.see(index, keypoints)
-
-
-def _policy(job: SendJob, here: LocalModel) -> Policy | None:
-    """Returns the gate, which forecasts as receivers do: by the model's predictor, or by holding.
-
-    Raises:
-        CommandError: There is none of that bound.
-    """
-    if job.gate_pixels is None:
-        return None
-    from motioncast.inference.repository import find_models
-
-    predictor = find_models(here.repository).get(f"{here.model.name}_predictor")
-    forecaster = None if predictor is None else KeypointPredictor(predictor)
-    try:
-        return Gate(job.gate_pixels, here.model.source_weights, forecaster=forecaster)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
 
 
 def _opening(job: SendJob, here: LocalModel, video: Video) -> Opening:

@@ -64,6 +64,16 @@ def test_frames_may_share_a_packet(run: Run, clip: Path, coding: Path, tmp_path:
     assert report(tmp_path)["bytes"]["keypoint_messages"] == -(-FRAMES // 4)
 
 
+def test_a_gate_leaves_out_what_is_forecast_well(
+    run: Run, clip: Path, coding: Path, tmp_path: Path
+) -> None:
+    options = ["--send", "keypoints", "--models", coding, "--gate", "256", "--quiet"]
+    assert run("stream", clip, *options, "--out", tmp_path).code == 0
+    of_report = report(tmp_path)
+    assert of_report["bytes"]["keypoint_messages"] == 1  # nothing is 256 pixels off
+    assert of_report["frames"]["concealed"] == FRAMES - 1
+
+
 def test_frames_have_no_rates_of_keypoints(run: Run, clip: Path, tmp_path: Path) -> None:
     assert run("stream", clip, "--out", tmp_path, "--quiet").code == 0
     assert report(tmp_path)["keypoint_rates"] is None
@@ -75,6 +85,8 @@ def test_frames_have_no_rates_of_keypoints(run: Run, clip: Path, tmp_path: Path)
     [
         (["--keypoints", "coded"], "keypoints: frames are sent"),
         (["--send", "keypoints", "--keypoints", "coded"], "toy has no codec tables"),
+        (["--gate", "1"], "gate: frames are sent"),
+        (["--send", "keypoints", "--gate", "0"], "gate: 0 pixels, expected more than 0"),
     ],
 )
 def test_what_cannot_be_coded_is_told(

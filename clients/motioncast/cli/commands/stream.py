@@ -88,6 +88,14 @@ def stream(
     packet_frames: Annotated[
         int, typer.Option(min=1, max=8, help="Coded frames in a packet: fewer headers, more delay.")
     ] = 1,
+    gate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="With --send keypoints: leave out frames that the forecast errs by less in, of 256"
+            " pixels. They come back as concealed ones.",
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(help="HOST:PORT of an orchestrator. Default: all in this process."),
@@ -155,6 +163,7 @@ def stream(
         encoding=encoding.value,
         keypoints=None if keypoints is None else keypoints.value,
         packet_frames=packet_frames,
+        gate_pixels=gate,
     )
     job = StreamJob(
         video,

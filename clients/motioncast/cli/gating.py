@@ -1,0 +1,33 @@
+"""The gate of `motioncast send` and `stream`: it forecasts as whoever makes the frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from motioncast.cli.failures import CommandError
+from motioncast.client import Model
+from motioncast.client.forecasting import KeypointPredictor
+from motioncast.sending import Gate
+
+
+def gate_for(models: Path | None, model: Model, pixels: float) -> Gate:
+    """Returns a gate with the model's weights, and its predictor where that is here.
+
+    Args:
+        models: The repository; None for the one installed.
+        model: Whose keypoints are sent.
+        pixels: The bound, of an image of 256.
+
+    Raises:
+        CommandError: There is none of that bound.
+        DomainError, MediaError, MissingExtraError: The predictor cannot be read.
+    """
+    from motioncast.inference import default_repository  # needs the [serve] extra
+    from motioncast.inference.repository import find_models
+
+    predictor = find_models(models or default_repository()).get(f"{model.name}_predictor")
+    forecaster = None if predictor is None else KeypointPredictor(predictor)
+    try:
+        return Gate(pixels, model.source_weights, forecaster=forecaster)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
