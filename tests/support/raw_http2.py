@@ -120,7 +120,9 @@ class RawHttp2:
         """The stream that the next call will have."""
         return self._stream + 2
 
-    def wait_for(self, kind: int, stream: int | None = None, *, flags: int = 0) -> Frame:
+    def wait_for(
+        self, kind: int, stream: int | None = None, *, flags: int = 0, payload: bytes | None = None
+    ) -> Frame:
         """Returns the first frame of a kind (of a stream, with flags) that has come or comes.
 
         Raises:
@@ -129,7 +131,11 @@ class RawHttp2:
 
         def found() -> Frame | None:
             for one in self.frames:
-                if (one.kind, one.flags & flags) == (kind, flags) and stream in (None, one.stream):
+                if (
+                    (one.kind, one.flags & flags) == (kind, flags)
+                    and stream in (None, one.stream)
+                    and payload in (None, one.payload)
+                ):
                     return one
             return None
 
@@ -151,7 +157,7 @@ class RawHttp2:
                 if came.kind == SETTINGS and not came.flags & ACK:
                     self._socket.sendall(frame(SETTINGS, ACK, 0))
                 with self._arrived:
-                    if came.kind != PING or len(self.frames) < 10_000:
+                    if came.kind != PING or came.payload != bytes(8):  # a flood's
                         self.frames.append(came)
                     self._arrived.notify_all()
         with self._arrived:

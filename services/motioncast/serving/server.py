@@ -16,6 +16,7 @@ from motioncast.serving.arrival import Arrival
 from motioncast.serving.connections import connections_within_limit
 from motioncast.serving.errors import answer_errors
 from motioncast.serving.guard import Guard, Verifies
+from motioncast.serving.hanging_up import HangingUp
 from motioncast.serving.health import HealthServicer
 from motioncast.serving.http import HttpEndpoint
 from motioncast.serving.identity import TokenSettings
@@ -42,7 +43,6 @@ _PROBES: Final = (
 )
 _HANDSHAKE_MILLISECONDS: Final = 5_000
 MAX_METADATA_BYTES: Final = 8192
-MAX_PINGS: Final = 2  # too early, before a connection is hung up on
 
 
 class Server:
@@ -177,6 +177,7 @@ class Server:
         quiet = PatienceLayer(self.settings.silence_seconds, self.settings.stall_seconds)
         return Pipeline(
             (
+                HangingUp(self.settings.stall_seconds, lambda: self._port).keep,
                 name_session,
                 self.metrics.count,
                 access.log,
@@ -222,20 +223,19 @@ def _options(settings: ServerSettings, calls_per_second: float) -> list[tuple[st
         ),
         ("grpc.max_concurrent_streams", round(calls)),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MILLISECONDS),
-        # Names and values of a call's metadata: up to here always, up to there perhaps.
+        # Names and values of a call's metadata. Were the second larger, calls between the two would
+        # be refused by chance, and those let in be work.
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-        ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
         # Connections are closed now and then, after their calls: a client that reconnects resolves
         # the name again, and finds replicas that were added since.
         ("grpc.max_connection_age_ms", round(1000 * settings.max_connection_age_seconds)),
         # A client whose network is gone does not hold its place for ever.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # nor does one that asks
-        # A client may ask a silent call for a sign of life; grpc's default is to hang up on those
-        # that ask more often than every five minutes.
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ("grpc.http2.max_ping_strikes", MAX_PINGS),
+        # PINGs are answered, however many. To hang up on who sends too many, grpc makes a list of
+        # reproaches, and copies all of it for each that is added: 200,000 PINGs took a second.
+        ("grpc.http2.max_ping_strikes", 0),
     ]
 
 

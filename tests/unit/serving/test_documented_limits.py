@@ -50,7 +50,7 @@ BOUNDS = {
     "calls that one peer begins": (f"{ORCHESTRATOR.calls_per_second:g} a second",),
     "calls at once at one server": (SERVER.max_calls,),
     "bytes of a call's metadata": (server.MAX_METADATA_BYTES,),
-    "HTTP/2's PING": (server.MAX_PINGS,),
+    "an answer": (f"{SERVER.stall_seconds:g} s",),
     "the request of a call": (f"{SERVER.silence_seconds:g} s",),
     "age of a connection": (f"{SERVER.max_connection_age_seconds:g} s",),
     "a sentence": (errors._MAX_SENTENCE,),
