@@ -42,15 +42,11 @@ class GlueModel:
 
 def sequence(name: str, keypoints: int) -> GlueModel:
     """Joins the keypoints of T frames, (T, K, 3), to those of one session, (1, T, K, 3)."""
-    specification = ModelSpecification(
+    specification = _unbatched(
         name=f"{name}_sequence",
         description="keypoints of frames in a row -> the same as one session's timeline",
         inputs=(TensorSpecification("keypoints", "float32", (TIME, keypoints, 3)),),
         outputs=(TensorSpecification("timeline", "float32", (1, TIME, keypoints, 3)),),
-        tolerances={},
-        max_batch_size=0,
-        dynamic_batching=False,
-        threads=1,
     )
     return _glue_model(
         specification,
@@ -67,7 +63,7 @@ def arrange(name: str, keypoints: int) -> GlueModel:
     The m-th one in `observed` (1, T) stands where the m-th set belongs; elsewhere are zeros. A run
     with more ones than sets fails; sets for which there is no one are left out.
     """
-    specification = ModelSpecification(
+    specification = _unbatched(
         name=f"{name}_arrange",
         description="keypoints of the observed frames, which of a timeline's frames those are"
         " -> the timeline, zeros where not observed",
@@ -76,10 +72,6 @@ def arrange(name: str, keypoints: int) -> GlueModel:
             TensorSpecification("observed", "float32", (1, TIME)),
         ),
         outputs=(TensorSpecification("timeline", "float32", (1, TIME, keypoints, 3)),),
-        tolerances={},
-        max_batch_size=0,
-        dynamic_batching=False,
-        threads=1,
     )
     return _glue_model(
         specification,
@@ -101,8 +93,8 @@ def arrange(name: str, keypoints: int) -> GlueModel:
 def path(name: str, keypoints: int) -> GlueModel:
     """Chooses the keypoints of every frame: the observed ones, else the forecast.
 
-    The forecast is cut to the range of keypoints, as the predictor service does: whoever forecasts
-    motion overshoots.
+    The forecast is cut to the range of keypoints, as the predictor service does, because a forecast
+    of motion can overshoot.
     """
     timeline = (BATCH, TIME, keypoints, 3)
     specification = ModelSpecification(
@@ -133,6 +125,25 @@ def path(name: str, keypoints: int) -> GlueModel:
             driving_keypoints = Where(given, keypoints, within)
         }
         """,
+    )
+
+
+def _unbatched(
+    name: str,
+    description: str,
+    inputs: tuple[TensorSpecification, ...],
+    outputs: tuple[TensorSpecification, ...],
+) -> ModelSpecification:
+    """Describes a glue model that serves one session a call, on one thread."""
+    return ModelSpecification(
+        name=name,
+        description=description,
+        inputs=inputs,
+        outputs=outputs,
+        tolerances={},
+        max_batch_size=0,
+        dynamic_batching=False,
+        threads=1,
     )
 
 

@@ -36,15 +36,10 @@ def host_of(target: str) -> str:
 def is_loopback(target: str) -> bool:
     """Tells whether a gRPC target is on this machine by its name alone; asks no name service."""
     host = host_of(target).rstrip(".").lower()
-    if host in ("", "localhost") or host.endswith(".localhost"):
+    if not host or _is_localhost(host):
         return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_loopback or address.is_unspecified
+    address = _address(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
 
 
 def is_only_here(host: str) -> bool:
@@ -53,17 +48,24 @@ def is_only_here(host: str) -> bool:
     By the name alone, as `is_loopback`; but 0.0.0.0 and :: are every address of the machine.
     """
     host = host.strip("[]").rstrip(".").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_loopback
+    address = _address(host)
+    return _is_localhost(host) or (address is not None and address.is_loopback)
 
 
 def proxy_options(target: str) -> tuple[tuple[str, int], ...]:
     """Returns the channel options with which no proxy of the environment is asked for loopback."""
     return _NO_PROXY if is_loopback(target) else ()
+
+
+def _is_localhost(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Returns the address that a host is written as; None for a name."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

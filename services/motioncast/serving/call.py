@@ -8,7 +8,9 @@ layer (metrics, access log, errors, admission, message limit) is written once:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -52,6 +54,19 @@ class Layer(Protocol):
     """What happens around a call: does its part and lets the call proceed, perhaps changed."""
 
     async def __call__(self, call: Call, proceed: Proceed) -> None: ...
+
+
+@contextmanager
+def watching(context: Context, ended: Callable[[grpc.StatusCode, float], None]) -> Iterator[None]:
+    """Runs a call's handler in its block; `ended` is told the status and the seconds it took."""
+    started, error = time.perf_counter(), None
+    try:
+        yield
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        ended(outcome(context, error), time.perf_counter() - started)
 
 
 def outcome(context: Context, error: BaseException | None) -> grpc.StatusCode:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+import grpc
 import grpc.aio
 
-from motioncast.serving.call import Call, Proceed, outcome
+from motioncast.serving.call import Call, Proceed, watching
 from motioncast.serving.sessions import SessionFilter
 from motioncast.wire.sessions import SESSION
 
@@ -52,17 +53,11 @@ async def _log_call(call: Call, proceed: Proceed, level: int) -> None:
         await call.send(message)
         sent += len(message)
 
-    started, error = time.perf_counter(), None
-    try:
-        await proceed(replace(call, receive=receive, send=send))
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
+    def ended(code: grpc.StatusCode, seconds: float) -> None:
         fields = {
             "method": f"{call.service}/{call.method}",
-            "code": outcome(call.context, error).name,
-            "seconds": round(time.perf_counter() - started, 6),
+            "code": code.name,
+            "seconds": round(seconds, 6),
             "peer": call.peer,
             "received_bytes": received,
             "sent_bytes": sent,
@@ -70,6 +65,9 @@ async def _log_call(call: Call, proceed: Proceed, level: int) -> None:
         line = " ".join(f"{name}={value}" for name, value in fields.items())
         session = SESSION.get()
         _log.log(level, line, extra={**fields, "session": session} if session else fields)
+
+    with watching(call.context, ended):
+        await proceed(replace(call, receive=receive, send=send))
 
 
 def leave_out_callers_that_left() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-import time
 from dataclasses import replace
 from importlib.metadata import version
 
+import grpc
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -15,7 +15,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from motioncast.serving.call import Call, Proceed, outcome
+from motioncast.serving.call import Call, Proceed, watching
 
 # Calls take from a millisecond (a forecast) to a minute (a session).
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -99,13 +99,10 @@ class Metrics:
             await call.send(message)
             sent.inc()
 
+        def ended(code: grpc.StatusCode, seconds: float) -> None:
+            self.handled.labels(*method, code.name).inc()
+            self.seconds.labels(*method).observe(seconds)
+
         self.started.labels(*method).inc()
-        started, error = time.perf_counter(), None
-        try:
+        with watching(call.context, ended):
             await proceed(replace(call, receive=receive, send=send))
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            self.handled.labels(*method, outcome(call.context, error).name).inc()
-            self.seconds.labels(*method).observe(time.perf_counter() - started)
