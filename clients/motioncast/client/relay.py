@@ -83,12 +83,11 @@ class SyncPublication:
         self._target = target
         self._opening = opening
         self._sender = sender
-        self._requests: queue.Queue[PublishRequest | None] = queue.Queue(WAITING_MESSAGES)
+        self._requests: queue.Queue[PublishRequest] = queue.Queue(WAITING_MESSAGES)
         self._feedback = Feedback()
         self._failure: Exception | None = None
         self._over = threading.Event()
         self._ended = False
-        self._frame_count: int | None = None
         self._call: Any = None
         self._reader: threading.Thread | None = None
         self.room = ""
@@ -179,7 +178,6 @@ class SyncPublication:
         self._ended = True
         self._send(self._sender.flush())
         self._put(PublishRequest(end=RoomEnd(frame_count=frame_count or 0)))
-        self._put(None)
         if self._reader is not None:
             self._reader.join()
         if self._failure is not None:
@@ -194,7 +192,7 @@ class SyncPublication:
             self.traffic.packets += 1
             self._put(PublishRequest(packet=message))
 
-    def _put(self, request: PublishRequest | None) -> None:
+    def _put(self, request: PublishRequest) -> None:
         while True:
             if self._over.is_set():
                 raise self._failure or UnavailableError(f"{self._target}: the room is no more")
@@ -211,12 +209,12 @@ class SyncPublication:
                 request = self._requests.get(timeout=ALIVE_SECONDS)
             except queue.Empty:
                 request = PublishRequest(alive=Alive())
-            if request is None:
-                return
             kind = request.WhichOneof("message")
             part = {"packet": "keypoints", "source": "source"}.get(str(kind), "config")
             self.traffic.count(part, request.ByteSize())
             yield request
+            if kind == "end":
+                return
 
     def _read(self) -> None:
         """Reads what is told of those who watch, in a thread, to the end of the call."""

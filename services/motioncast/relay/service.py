@@ -86,7 +86,6 @@ class RelayServicer(RelayServiceServicer):
                         await asyncio.sleep(_FEEDBACK_SECONDS)
             finally:
                 self._metrics.rooms.dec()
-                self._metrics.packets.labels("missed").inc(room.missed)
                 _log.info("room %s: closed at frame %d", room.name, room.next_index)
 
     async def Watch(
@@ -125,7 +124,9 @@ class RelayServicer(RelayServiceServicer):
         if kind == "packet":
             packet, frames = door.checked_packet(request.packet, room)
             self._metrics.receive("keypoints", size, len(request.packet.data))
+            before = room.missed
             room.pass_on(packet, frames)
+            self._metrics.packets.labels("missed").inc(room.missed - before)
         elif kind == "source":
             self._metrics.receive("source", size)
             room.add_source(door.checked_source(request.source, room))
