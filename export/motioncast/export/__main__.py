@@ -1,22 +1,57 @@
 """`python -m motioncast.export`: the export without the rest of the command line."""
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from motioncast.data.command_line import Failure, Program, Refusal
 from motioncast.export.exporter import ExportedModel, ExportError, export_models
 from motioncast.export.parity import ParityError
-from motioncast.export.precision import PRECISIONS
+from motioncast.export.precision import Precision
 from motioncast.framing import FramingMode
 from motioncast.models.configurations import CONFIGURATIONS
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exports what the arguments name; returns the exit code, 1 when nothing was written."""
-    options = _parser().parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Which checkpoints become which models of which repository."""
+
+    config: Annotated[str, typer.Option(metavar="NAME", help=f"one of {', '.join(CONFIGURATIONS)}")]
+    repository: Annotated[Path, typer.Option(help="folder to write to")]
+    synthesis: Annotated[Path | None, typer.Option(help="checkpoint of detector and synthesis")] = (
+        None
+    )
+    predictor: Annotated[Path | None, typer.Option(help="checkpoint of the predictor")] = None
+    name: Annotated[
+        str | None, typer.Option(help="of the models instead of the configuration's")
+    ] = None
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="of detector and synthesis: float16 for GPUs, int8 for CPUs with VNNI or AMX"
+        ),
+    ] = "float32"
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="training videos, from which int8 takes its ranges"),
+    ] = None
+    framing: Annotated[
+        FramingMode,
+        typer.Option(help="how pictures are framed for it unless told otherwise: auto for faces"),
+    ] = FramingMode.OFF
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="for the result as JSON")] = None
+
+
+def run(options: ExportOptions, command: str) -> None:
+    """Exports what is asked for; Refusal when nothing was written."""
+    if options.config not in CONFIGURATIONS:
+        raise Refusal(
+            f"--config: {options.config} is unknown (expected one of {', '.join(CONFIGURATIONS)})"
+        )
     try:
         models = export_models(
             options.config,
@@ -26,16 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name=options.name,
             precision=options.precision,
             calibration=options.calibration,
-            framing=FramingMode(options.framing),
+            framing=options.framing,
         )
     except (ExportError, ParityError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        raise Failure(str(error)) from error
     for model in models:
         print(describe(model))
     if options.json is not None:
         options.json.write_text(json.dumps(report(models), indent=2) + "\n", encoding="utf-8")
-    return 0
 
 
 def describe(model: ExportedModel) -> str:
@@ -51,37 +84,8 @@ def report(models: Sequence[ExportedModel]) -> dict[str, list[dict[str, object]]
     return {"models": [{**asdict(model), "path": str(model.path)} for model in models]}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m motioncast.export",
-        description="Turns checkpoints into a Triton model repository.",
-    )
-    parser.add_argument("--config", required=True, choices=sorted(CONFIGURATIONS))
-    parser.add_argument("--synthesis", type=Path, help="checkpoint of detector and synthesis")
-    parser.add_argument("--predictor", type=Path, help="checkpoint of the predictor")
-    parser.add_argument("--name", help="of the models instead of the configuration's")
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default="float32",
-        help="of detector and synthesis: float16 for GPUs, int8 for CPUs with VNNI or AMX",
-    )
-    parser.add_argument(
-        "--calibration",
-        type=Path,
-        metavar="FOLDER",
-        help="training videos, from which int8 takes its ranges",
-    )
-    parser.add_argument(
-        "--framing",
-        choices=[mode.value for mode in FramingMode],
-        default=FramingMode.OFF.value,
-        help="how pictures are framed for it unless told otherwise: auto for faces (default: off)",
-    )
-    parser.add_argument("--repository", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--json", type=Path, help="file for the result as JSON")
-    return parser
+main = Program("motioncast export", ExportOptions, run, "Turns checkpoints into Triton models.")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

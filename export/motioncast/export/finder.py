@@ -5,13 +5,14 @@
 It belongs to no configuration: one serves all of them, framing pictures before they are looked at.
 """
 
-import argparse
-import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from torch import nn
 
+from motioncast.data.command_line import Failure, Program
 from motioncast.export.exporter import Exportable, build, fingerprint
 from motioncast.export.parity import ParityError
 from motioncast.export.repository import write_model
@@ -64,19 +65,24 @@ def export_finder(checkpoint: Path, repository: Path) -> Path:
     return write_model(repository, finder_specification(), model)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exports the finder; returns the exit code, 1 when nothing was written."""
-    parser = argparse.ArgumentParser(prog="python -m motioncast.export.finder")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="weights, converted")
-    parser.add_argument("--repository", type=Path, required=True, help="folder to write to")
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class FinderOptions:
+    """Which weights go into which repository."""
+
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="weights, converted")]
+    repository: Annotated[Path, typer.Option(metavar="FOLDER", help="folder to write to")]
+
+
+def run(options: FinderOptions, command: str) -> None:
+    """Exports the finder; Refusal when nothing was written."""
     try:
         print(export_finder(options.checkpoint, options.repository))
     except (OSError, ValueError, ParityError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        raise Failure(str(error)) from error
+
+
+main = Program("python -m motioncast.export.finder", FinderOptions, run, __doc__)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

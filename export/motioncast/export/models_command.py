@@ -4,14 +4,17 @@ motioncast models operators --repository model_repository
 motioncast models compare model_repository int8_repository --data videos/train
 """
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
 
 import onnx
+import typer
 
+from motioncast.data.command_line import Failure, Program
 from motioncast.data.video_folder import VideoFolder, read_clip
 from motioncast.export.calibration import Clip, split_names
 from motioncast.export.fusion import profile, summary
@@ -30,21 +33,61 @@ from motioncast.export.speed import (
 
 PARTS = ("keypoint", "synthesis", "predictor")
 CLIPS = 12
+Options = TypeVar("Options")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints what is asked for; returns the exit code, 1 with a sentence for what is wrong."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        print(options.run(options))
-    except (OSError, ValueError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class ModelsOptions:
+    """Which models of a repository are looked at."""
+
+    config: Annotated[str, typer.Option(metavar="NAME", help="of the models")] = "face256"
+    threads: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1
 
 
-def operators(options: argparse.Namespace) -> str:
+@dataclass(frozen=True, kw_only=True)
+class OperatorsOptions(ModelsOptions):
+    """Of which repository, and for how many frames."""
+
+    repository: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("model_repository")
+    frames: Annotated[int, typer.Option(min=1, help="of one call")] = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(ModelsOptions):
+    """Which repositories are compared, and on what."""
+
+    repositories: Annotated[list[Path], typer.Argument(metavar="REPOSITORY")]
+    frames: Annotated[list[int] | None, typer.Option(metavar="T", min=1, help="repeat")] = None
+    rounds: Annotated[int, typer.Option(min=1)] = 15
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="videos: PSNR on validation clips")
+    ] = None
+    clips: Annotated[int, typer.Option(min=1, help="at most")] = CLIPS
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints what is asked for; SystemExit with 1 and a sentence for what is wrong."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    program = PROGRAMS.get(given[0]) if given else None
+    if program is None:
+        print(f"Usage: motioncast models {{{','.join(PROGRAMS)}}} [OPTIONS]\n\n{__doc__}")
+        raise SystemExit(0 if given[:1] == ["--help"] else 2)
+    program(given[1:])
+
+
+def printing(page: Callable[[Options], str]) -> Callable[[Options, str], None]:
+    """Returns what runs a command that prints a page."""
+
+    def run(options: Options, command: str) -> None:
+        try:
+            print(page(options))
+        except (OSError, ValueError) as error:
+            raise Failure(str(error)) from error
+
+    return run
+
+
+def operators(options: OperatorsOptions) -> str:
     """Returns how each model is fused, and its operators by their share of the time."""
     pages = []
     for part in PARTS:
@@ -62,10 +105,10 @@ def operators(options: argparse.Namespace) -> str:
     return "\n\n".join(pages)
 
 
-def compare(options: argparse.Namespace) -> str:
+def compare(options: CompareOptions) -> str:
     """Returns milliseconds per frame of each repository, and its PSNR when there are videos."""
     loaded = [LoadedModels(path, options.config, options.threads) for path in options.repositories]
-    speeds = measure(loaded, options.frames, options.rounds)
+    speeds = measure(loaded, options.frames or FRAMES, options.rounds)
     rows = []
     for models, each in zip(loaded, speeds, strict=True):
         for speed, first in zip(each, speeds[0], strict=True):
@@ -128,27 +171,21 @@ def _case(part: str, frames: int) -> Case:
     return Case(frames, 1, seed=1) if part == "keypoint" else Case(1, frames, seed=1)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast models", description="What models are made of."
-    )
-    commands = parser.add_subparsers(required=True)
-    one = commands.add_parser("operators", help="what ONNX Runtime fuses, and what takes the time")
-    one.add_argument("--repository", type=Path, default=Path("model_repository"))
-    one.add_argument("--frames", type=int, default=10, help="of one call (default: 10)")
-    one.set_defaults(run=operators)
-    two = commands.add_parser("compare", help="speed and PSNR of several repositories")
-    two.add_argument("repositories", type=Path, nargs="+", metavar="REPOSITORY")
-    two.add_argument("--frames", type=int, nargs="+", default=list(FRAMES), metavar="T")
-    two.add_argument("--rounds", type=int, default=15)
-    two.add_argument("--data", type=Path, metavar="FOLDER", help="videos: PSNR on validation clips")
-    two.add_argument("--clips", type=int, default=CLIPS, help=f"at most (default: {CLIPS})")
-    two.set_defaults(run=compare)
-    for command in (one, two):
-        command.add_argument("--config", default="face256", help="name of the models")
-        command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    return parser
+PROGRAMS: Final[Mapping[str, Program[Any]]] = {
+    "operators": Program(
+        "motioncast models operators",
+        OperatorsOptions,
+        printing(operators),
+        "What ONNX Runtime fuses, and what takes the time.",
+    ),
+    "compare": Program(
+        "motioncast models compare",
+        CompareOptions,
+        printing(compare),
+        "Speed and PSNR of several repositories.",
+    ),
+}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -53,7 +53,7 @@ def test_the_models_can_be_given_another_name(
 ) -> None:
     synthesis, predictor = checkpoints
     options = ["--synthesis", str(synthesis), "--predictor", str(predictor), "--name", "ada"]
-    assert main(["--config", "lite128", "--repository", str(tmp_path), *options]) == 0
+    main(["--config", "lite128", "--repository", str(tmp_path), *options])
     for original in exported:
         name = original.name.replace("lite128", "ada")
         config = triton.ModelConfig()
@@ -197,7 +197,7 @@ def test_the_command_line_writes_models_and_a_report(
 ) -> None:
     arguments = ["--config", "lite128", "--predictor", str(checkpoints[1])]
     arguments += ["--repository", str(tmp_path / "models"), "--json", str(tmp_path / "report.json")]
-    assert main(arguments) == 0
+    main(arguments)
     (model,) = json.loads((tmp_path / "report.json").read_text())["models"]
     assert model["name"] == "lite128_predictor"
     assert model["operators"]["Scan"] == 1
@@ -213,11 +213,14 @@ def test_the_command_line_says_in_a_sentence_what_is_wrong(
     damaged = tmp_path / "damaged.pt"
     damaged.write_bytes(b"not a checkpoint")
     common = ["--config", "lite128", "--repository", str(tmp_path / "models")]
-    assert main(common) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main(common)
     assert "no checkpoint given" in capsys.readouterr().err
-    assert main([*common, "--synthesis", str(tmp_path / "absent.pt")]) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main([*common, "--synthesis", str(tmp_path / "absent.pt")])
     assert "absent.pt: no such checkpoint" in capsys.readouterr().err
-    assert main([*common, "--predictor", str(damaged)]) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main([*common, "--predictor", str(damaged)])
     assert "damaged.pt: not a checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
 
@@ -229,7 +232,8 @@ def test_nothing_is_written_when_a_model_does_not_agree(
     predictor.mean.fill_(float("nan"))  # the forecast before anything is seen: never equal
     save_predictor(predictor, tmp_path / "broken.pt")
     arguments = ["--config", "lite128", "--predictor", str(tmp_path / "broken.pt")]
-    assert main([*arguments, "--repository", str(tmp_path / "models")]) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main([*arguments, "--repository", str(tmp_path / "models")])
     message = capsys.readouterr().err
     assert "forecast (batch 1, time 1, seed 0): differs by up to nan" in message
     assert "next_state (batch 3, time 2, seed 4): differs by up to nan" in message

@@ -94,8 +94,10 @@ def test_int8_without_clips_is_refused_and_so_are_clips_without_int8(
         export_models("lite64", tmp_path / "m", synthesis=checkpoint, precision="int8")
     arguments = ["--config", "lite64", "--synthesis", str(checkpoint)]
     arguments += ["--repository", str(tmp_path / "m"), "--calibration", str(clips)]
-    assert main(arguments) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main(arguments)
     assert "calibration: int8, and nothing else" in capsys.readouterr().err
-    assert main([*arguments[:-1], str(tmp_path / "absent"), "--precision", "int8"]) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main([*arguments[:-1], str(tmp_path / "absent"), "--precision", "int8"])
     assert "absent" in capsys.readouterr().err
     assert not (tmp_path / "m").exists()

@@ -129,7 +129,7 @@ def test_refusals_are_sentences_and_leave_nothing_behind(
         with pytest.raises(SystemExit) as end:
             main([*arguments, *out])
         assert end.value.code == 2
-        return capsys.readouterr().err.splitlines()[-1].partition("error: ")[2]
+        return capsys.readouterr().err.splitlines()[-1]
 
     moved = ("--motion", str(motion))
     clip = str(ASSETS / "interview.mp4")

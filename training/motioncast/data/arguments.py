@@ -1,6 +1,5 @@
 """The command line options that say which videos are meant, shared by all programs."""
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -62,10 +61,3 @@ def open_data(options: DataOptions, size: int) -> ClipCache:
     for name in clips.skipped:
         print(f"left out, damaged: {name}")
     return clips
-
-
-def count_of(text: str) -> int:
-    """Reads a number from 1 on; argparse's error for anything else."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
-    return int(text)

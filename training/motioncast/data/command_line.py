@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, Final, Generic, TypeVar, get_type_hints
+from typing import Any, ClassVar, Final, Generic, TypeVar, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -29,6 +29,14 @@ EITHER: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 class Refusal(Exception):  # noqa: N818  # what a user is told, not a fault of the program
     """What was asked for cannot be done; the message is one sentence."""
+
+    code: ClassVar[int] = 2  # that the process ends with
+
+
+class Failure(Refusal):
+    """What was asked for was understood and failed; the message is a sentence, or several lines."""
+
+    code: ClassVar[int] = 1
 
 
 @contextmanager
@@ -55,7 +63,7 @@ class Program(Generic[Options]):
         name: As it is typed.
         options: A dataclass whose fields are Annotated with typer's options.
         run: Takes the options, and the whole command as it was typed. A Refusal becomes a sentence
-            on standard error and exit code 2.
+            on standard error and its exit code, 2, or 1 of a Failure.
         about: The help; a module's docstring.
         pairs: Options of two words each, which may be repeated: lists of two strings.
     """
@@ -83,7 +91,7 @@ class Program(Generic[Options]):
                 self.run(self.options(**given), context.meta[TYPED])
             except Refusal as refusal:
                 typer.echo(f"{self.name}: {refusal}", err=True)
-                raise typer.Exit(2) from refusal
+                raise typer.Exit(refusal.code) from refusal
 
         context = inspect.Parameter("context", EITHER, annotation=typer.Context)
         callback.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -9,16 +9,19 @@ Frames without a face are left out, and videos with one in less than 80 % of the
 Photographs are framed one by one; those of one person become one clip.
 """
 
-import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+import typer
 from tqdm import tqdm
 
 from motioncast.client.errors import MotioncastError
+from motioncast.data.command_line import Program
 from motioncast.data.face_files import FaceFile, FaceFilesError, face_files
-from motioncast.data.face_set_command import set_parser, write_set
+from motioncast.data.face_set_command import FaceSetOptions, write_set
 from motioncast.data.face_set_writer import LEAST_SHARE, FaceSetWriter, Written
 from motioncast.data.found_faces import Finder, load_detector, load_matte
 from motioncast.data.framing import ClipFraming
@@ -90,22 +93,30 @@ def _too_little(name: str, written: Written) -> str:
     return f"{name}: {written.faces} of {written.seen} {frames} show a face"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the set of faces that the command line asks for."""
-    parser = set_parser("python -m motioncast.data.face_sets", __doc__, "VIDEOS_OR_PHOTOGRAPHS")
-    parser.add_argument("--matte", action="store_true", help="mattes.npy too: where the person is")
-    parser.add_argument(
-        "--skip-damaged", action="store_true", help="leave damaged files out instead of stopping"
-    )
-    write_set(parser, arguments, _fill)
+@dataclass(frozen=True, kw_only=True)
+class VideoSetOptions(FaceSetOptions):
+    """What a set of videos and photographs is made of, and what of it is kept."""
+
+    matte: Annotated[bool, typer.Option("--matte", help="mattes too: where the person is")] = False
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="leave damaged files out instead of stopping")
+    ] = False
 
 
-def _fill(options: argparse.Namespace, writer: FaceSetWriter) -> list[str]:
-    files = face_files(options.sources, options.persons)
-    finder = Finder(load_detector(options.checkpoint), load_matte() if options.matte else None)
-    return write_face_set(
-        writer, files, options.side, ClipFraming.shipped(), finder, options.skip_damaged
-    )
+def run(options: VideoSetOptions, command: str) -> None:
+    """Writes the set of faces that is asked for; Refusal for what is wrong with the input."""
+
+    def fill(writer: FaceSetWriter) -> list[str]:
+        files = face_files(options.sources, options.persons)
+        matte = load_matte() if options.matte else None
+        finder = Finder(load_detector(options.checkpoint), matte)
+        framing = ClipFraming.shipped()
+        return write_face_set(writer, files, options.side, framing, finder, options.skip_damaged)
+
+    write_set(options, fill, options.matte)
+
+
+main = Program("python -m motioncast.data.face_sets", VideoSetOptions, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Keypoint tracks of a set of faces, with the unsupervised keypoints of a trained detector.
 
-    python -m motioncast.data.face_tracks --checkpoint FILE --set FOLDER... --out TRACKS.npz
-        [--hold-out PERSON...] [--detect]
+    python -m motioncast.data.face_tracks --checkpoint FILE --set FOLDER --out TRACKS.npz
+        [--set FOLDER ...] [--hold-out PERSON ...] [--detect]
 
 A set (data/faces.py) holds the anchored keypoints of its frames: they are found by the network that
 every face configuration ships, so only the others are detected anew; presence then counts as
@@ -9,17 +9,20 @@ certain. With --detect the whole detector runs, as it is served. Clips are calle
 training by person and held-out people need it.
 """
 
-import argparse
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import typer
 from torch import Tensor
 from tqdm import tqdm
 
+from motioncast.data.command_line import Program, Refusal, refusing
 from motioncast.data.faces import Clip
 from motioncast.data.keypoints import Tracks, save_tracks
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
@@ -93,44 +96,41 @@ def _detect(
         return torch.cat([torch.cat([anchored, certain], dim=-1), rest], dim=1).clone()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the tracks of sets of faces to one file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m motioncast.data.face_tracks",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--checkpoint", type=Path, required=True, help="of stage 1 (synthesis)")
-    parser.add_argument("--set", type=Path, nargs="+", required=True, help="folders of faces")
-    parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
-    parser.add_argument(
-        "--hold-out", nargs="*", default=[], metavar="PERSON", help="to validate on"
-    )
-    parser.add_argument("--detect", action="store_true", help="anchored keypoints too")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class FaceTracksOptions:
+    """Which sets, whose detector, and who is held out."""
 
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="of stage 1 (synthesis)")]
+    sets: Annotated[list[Path], typer.Option("--set", metavar="FOLDER", help="of faces; repeat")]
+    out: Annotated[Path, typer.Option(metavar="TRACKS", help="the .npz to write")]
+    hold_out: Annotated[
+        list[str] | None, typer.Option(metavar="PERSON", help="to validate on; repeat")
+    ] = None
+    detect: Annotated[bool, typer.Option("--detect", help="anchored keypoints too")] = False
+    threads: Annotated[int, typer.Option(min=1)] = 1
+
+
+def run(options: FaceTracksOptions, command: str) -> None:
+    """Writes the tracks of sets of faces to one file."""
     torch.set_num_threads(options.threads)
-    try:
+    held_out = options.hold_out or []
+    with refusing(OSError, CheckpointError):
         detector = load_motion_transfer(options.checkpoint).eval().detector
         if not isinstance(detector, FaceDetector):
-            parser.error(f"--checkpoint: {options.checkpoint} has no detector of faces")
-        parts = [
-            face_tracks(detector, folder, options.hold_out, options.detect)
-            for folder in options.set
-        ]
-    except (FileNotFoundError, CheckpointError) as error:
-        parser.error(str(error))
+            raise Refusal(f"--checkpoint: {options.checkpoint} has no detector of faces")
+        parts = [face_tracks(detector, one, held_out, options.detect) for one in options.sets]
     tracks = joined(parts)
     people = {name.partition("/")[0] for name in tracks.names}
-    if unknown := sorted(set(options.hold_out) - people):
-        parser.error(f"--hold-out: nobody is called {', '.join(unknown)}")
+    if unknown := sorted(set(held_out) - people):
+        raise Refusal(f"--hold-out: nobody is called {', '.join(unknown)}")
     save_tracks(tracks, options.out)
-    held = sum(tracks.validation)
     print(
         f"{options.out}: {len(tracks.names)} clips of {len(people)} people,"
-        f" {held} clips held out, {len(tracks.keypoints)} frames"
+        f" {sum(tracks.validation)} clips held out, {len(tracks.keypoints)} frames"
     )
+
+
+main = Program("python -m motioncast.data.face_tracks", FaceTracksOptions, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,30 @@
 """Photographs, and sets of faces that move -> a set of photographs that talk (`data.portraits`).
 
-    python -m motioncast.data.portrait_sets PHOTOGRAPHS... --motion SET... --out FOLDER [--side 256]
-        [--rounds 2] [--rooms FOLDER] [--persons LIST.csv] [--without PERSON...] [--force]
+    python -m motioncast.data.portrait_sets PHOTOGRAPHS... --motion SET --out FOLDER [--side 256]
+        [--motion SET ...] [--rounds 2] [--rooms FOLDER] [--persons LIST.csv]
+        [--without PERSON ...] [--force]
 
 Every round gives each photograph the motion of seven frames of somebody in the sets, who is drawn
 by person; half of the people are put before another room. The anchored keypoints are those that
 the product's own detector finds in the pictures that come out, so that they say what is shown.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import typer
 from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.data.arguments import count_of
 from motioncast.data.clip_cache import DEFAULT_CACHE
+from motioncast.data.command_line import Program
 from motioncast.data.face_files import FaceFile, FaceFilesError, face_files
-from motioncast.data.face_set_command import set_parser, write_set
+from motioncast.data.face_set_command import FaceSetOptions, write_set
 from motioncast.data.face_set_writer import LEAST_SHARE, FaceSetWriter
 from motioncast.data.face_variation import draw_room, open_rooms
 from motioncast.data.faces import Clip, FaceSet, openings, refuse_unknown_people
@@ -169,35 +170,46 @@ def _wider(crop: Crop) -> Crop:
     return Crop(crop.left - margin, crop.top - margin, MARGIN * crop.side).rounded()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the set of portraits that the command line asks for."""
-    parser = set_parser("python -m motioncast.data.portrait_sets", __doc__, "PHOTOGRAPHS")
-    parser.add_argument("--motion", type=Path, nargs="+", required=True, metavar="SET")
-    parser.add_argument("--rounds", type=count_of, default=2, help="of all photographs (default 2)")
-    parser.add_argument("--rooms", type=Path, metavar="FOLDER", help="photographs or videos")
-    parser.add_argument(
-        "--without", nargs="*", default=[], metavar="PERSON", help="who gives no motion"
+@dataclass(frozen=True, kw_only=True)
+class PortraitSetOptions(FaceSetOptions):
+    """Which photographs talk, and whose motion they are given."""
+
+    motion: Annotated[list[Path], typer.Option(metavar="SET", help="of faces that move; repeat")]
+    rounds: Annotated[int, typer.Option(min=1, help="of all photographs")] = 2
+    rooms: Annotated[Path | None, typer.Option(metavar="FOLDER", help="photographs or videos")] = (
+        None
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--cache", type=Path, default=DEFAULT_CACHE, metavar="FOLDER", help="of decoded rooms"
-    )
-    write_set(parser, arguments, _fill)
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="PERSON", help="who gives no motion; repeat")
+    ] = None
+    seed: int = 0
+    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="of decoded rooms")] = DEFAULT_CACHE
 
 
-def _fill(options: argparse.Namespace, writer: FaceSetWriter) -> list[str]:
-    files = face_files(options.sources, options.persons)
-    if films := [file.path for file in files if not file.is_photograph]:
-        raise FaceFilesError(f"{films[0]}: is no photograph")
-    studio = Studio(
+def run(options: PortraitSetOptions, command: str) -> None:
+    """Writes the set of portraits that is asked for; Refusal for what is wrong with the input."""
+
+    def fill(writer: FaceSetWriter) -> list[str]:
+        files = face_files(options.sources, options.persons)
+        if films := [file.path for file in files if not file.is_photograph]:
+            raise FaceFilesError(f"{films[0]}: is no photograph")
+        return write_portraits(writer, files, _studio(options), options.rounds, options.seed)
+
+    write_set(options, fill)
+
+
+def _studio(options: PortraitSetOptions) -> Studio:
+    return Studio(
         options.side,
         ClipFraming.shipped(),
         load_detector(options.checkpoint),
         load_matte(),
-        open_drivers(options.motion, options.without),
+        open_drivers(options.motion, options.without or []),
         None if options.rooms is None else open_rooms(options.rooms, options.cache),
     )
-    return write_portraits(writer, files, studio, options.rounds, options.seed)
+
+
+main = Program("python -m motioncast.data.portrait_sets", PortraitSetOptions, run, __doc__)
 
 
 if __name__ == "__main__":

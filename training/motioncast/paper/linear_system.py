@@ -16,20 +16,22 @@ optimum, by horizon, on clips of their own; SYSTEM stands for the same options i
 Shapes: B clips, T time, K keypoints (x, y, intensity), D = 3K coordinates.
 """
 
-import argparse
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from torch import Tensor
 
+from motioncast.data.command_line import Program, Refusal, refusing
 from motioncast.data.keypoints import Tracks, save_tracks
 from motioncast.evaluate.forecast import as_table
 from motioncast.metrics.forecast import Setting, per_clip_errors
 from motioncast.metrics.keypoints import REFERENCE_SIZE, pixels_per_unit
-from motioncast.models.predictors.checkpoint import load_forecaster
+from motioncast.models.predictors.checkpoint import PredictorCheckpointError, load_forecaster
 from motioncast.models.predictors.gap_filling import Predictor, check_timeline, fill
 from motioncast.models.predictors.registry import RULES
 
@@ -37,7 +39,7 @@ PIXELS_PER_UNIT = pixels_per_unit(REFERENCE_SIZE)
 BURN_IN_FRAMES = 200  # until the oscillators have forgotten how they began
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LinearSystem:
     """Oscillators around fixed rests; noises are standard deviations in pixels at 256."""
 
@@ -144,44 +146,48 @@ def as_tracks(clips: Tensor) -> Tracks:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes tracks of a system, or compares predictors with its optimum."""
-    parser = argparse.ArgumentParser(
-        prog="motioncast paper linear-system",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    task = parser.add_mutually_exclusive_group(required=True)
-    task.add_argument("--out", type=Path, help="the folder to write train.npz to")
-    task.add_argument("--judge", type=Path, nargs="+", metavar="FILE", help="predictors")
-    parser.add_argument("--clips", type=int, default=400, help="to train on, and to judge by")
-    parser.add_argument("--frames", type=int, default=60, help="of every clip")
-    for field in fields(LinearSystem):
-        name, default = f"--{field.name.replace('_', '-')}", field.default
-        if isinstance(default, bool):
-            parser.add_argument(name, action="store_true")
-        else:
-            parser.add_argument(name, type=type(default), default=default)
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class LinearSystemOptions(LinearSystem):
+    """A system, and what is done with it: tracks are written, or predictors judged."""
 
-    system = LinearSystem(
-        **{each.name: getattr(options, each.name) for each in fields(LinearSystem)}
-    )
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="the folder to write train.npz to")
+    ] = None
+    judge: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="a predictor; repeat")
+    ] = None
+    clips: Annotated[int, typer.Option(help="to train on, and to judge by")] = 400
+    frames: Annotated[int, typer.Option(help="of every clip")] = 60
+
+
+def run(options: LinearSystemOptions, command: str) -> None:
+    """Writes tracks of a system, or compares predictors with its optimum."""
+    if (options.out is None) == (not options.judge):
+        raise Refusal("either --out or --judge is needed, and not both")
     if options.out is not None:
         path = options.out / "train.npz"
-        save_tracks(as_tracks(system.simulate(options.clips, options.frames, seed=1)), path)
+        save_tracks(as_tracks(options.simulate(options.clips, options.frames, seed=1)), path)
         print(f"{path}: {options.clips} clips of {options.frames} frames")
         return
-    clips = list(system.simulate(options.clips, options.frames, seed=2))
-    predictors = {**RULES, **{str(path): load_forecaster(path) for path in options.judge}}
+    with refusing(OSError, PredictorCheckpointError):
+        judged = {str(path): load_forecaster(path) for path in options.judge or ()}
+    print(_comparison({**RULES, **judged}, options))
+
+
+def _comparison(predictors: Mapping[str, Predictor], options: LinearSystemOptions) -> str:
+    """Returns a table of the predictors' errors over the optimum."""
+    clips = list(options.simulate(options.clips, options.frames, seed=2))
     setting = Setting(stride_frames=4)
     ratios = {
-        name: over_optimum(predictor, system, clips, setting).tolist()
+        name: over_optimum(predictor, options, clips, setting).tolist()
         for name, predictor in predictors.items()
     }
-    optimum = per_clip_errors(system.optimal(), clips, setting).mean(dim=0)
-    print(f"Error over the optimum, free running after {setting.observed_frames} frames:\n")
-    print(as_table({"optimum, pixels at 256": optimum.tolist(), **ratios}))
+    optimum = per_clip_errors(options.optimal(), clips, setting).mean(dim=0)
+    title = f"Error over the optimum, free running after {setting.observed_frames} frames:"
+    return f"{title}\n\n{as_table({'optimum, pixels at 256': optimum.tolist(), **ratios})}"
+
+
+main = Program("motioncast paper linear-system", LinearSystemOptions, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,17 @@ does so to a trained predictor; `motioncast.train.predictor` ends with it by its
 Shapes: B windows, M observed frames, N horizon, K keypoints (x, y, intensity), S state.
 """
 
-import argparse
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from torch import Tensor
 
+from motioncast.data.command_line import Program, Refusal, refusing
 from motioncast.data.keypoints import TracksError, every_window, load_tracks
 from motioncast.models.predictors.checkpoint import (
     PredictorCheckpointError,
@@ -77,33 +80,36 @@ def conformal_quantile(residuals: Tensor, level: float) -> Tensor:
     return residuals.kthvalue(rank, dim=0).values
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class CalibrationOptions:
+    """Which predictor is calibrated on which tracks."""
+
+    predictor: Annotated[Path, typer.Option(metavar="FILE", help="vrnn, gru or rnn")]
+    data: Annotated[Path, typer.Option(metavar="TRACKS", help="from motioncast train tracks")]
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="default: the predictor itself")
+    ] = None
+
+
+def run(options: CalibrationOptions, command: str) -> None:
     """Calibrates a trained predictor on the validation clips of a file of tracks."""
-    parser = argparse.ArgumentParser(
-        prog="python -m motioncast.train.calibration",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--predictor", type=Path, required=True, help="vrnn, gru or rnn")
-    parser.add_argument("--data", type=Path, required=True, help="from motioncast.data.keypoints")
-    parser.add_argument("--out", type=Path, help="default: the predictor itself")
-    options = parser.parse_args(arguments)
     out = options.out or options.predictor
-    try:
+    with refusing(OSError, PredictorCheckpointError, TracksError):
         model = load_predictor(options.predictor)
         clips = load_tracks(options.data).subset("validation")
-    except (FileNotFoundError, PredictorCheckpointError, TracksError) as error:
-        parser.error(str(error))
     if clips and clips[0].shape[1] != model.sizes.keypoints:
-        parser.error(
+        raise Refusal(
             f"{options.data}: has {clips[0].shape[1]} keypoints"
             f" (expected {model.sizes.keypoints}, as {options.predictor} has)"
         )
     horizons = calibrate(model, clips)
     if not horizons:
-        parser.error(f"{options.data}: no validation clips of more than {OBSERVED_FRAMES} frames")
+        raise Refusal(f"{options.data}: no validation clips of more than {OBSERVED_FRAMES} frames")
     save_predictor(model, out)
     print(f"{out}: calibrated for horizons 1 to {horizons} on {len(clips)} validation clips")
+
+
+main = Program("python -m motioncast.train.calibration", CalibrationOptions, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -8,31 +8,52 @@ of training set the step. The tables go beside the model, into <models>/<model>_
 and its checksums are written anew. Give no tracks of people whom the codec is to be measured on.
 """
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from motioncast.codec.tables_file import FILE_NAME, write_tables
+from motioncast.data.command_line import Program, Refusal, refusing
 from motioncast.data.keypoints import Tracks, TracksError, load_tracks
 from motioncast.train.codec_tables import Clip, FitSettings, fit_tables, mean_error_pixels
 
 _DEFAULTS = FitSettings()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Fits and writes; what is wrong with the input is one sentence and exit code 2."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class CodecOptions:
+    """Which tracks the tables are fitted to, and how finely."""
+
+    tracks: Annotated[list[Path], typer.Option(metavar="FILE", help="repeat")]
+    model: Annotated[str, typer.Option(metavar="NAME", help="configuration, face256")]
+    models: Annotated[Path, typer.Option(metavar="FOLDER", help="of the models")] = Path(
+        "model_repository"
+    )
+    components: Annotated[
+        int,
+        typer.Option(
+            metavar="C", help="directions of position; 0: no transform, for unsupervised keypoints"
+        ),
+    ] = _DEFAULTS.components
+    error_pixels: Annotated[float, typer.Option(help="mean error of quantisation at 256")] = (
+        _DEFAULTS.error_pixels
+    )
+    intensity_step: float = _DEFAULTS.intensity_step
+
+
+def run(options: CodecOptions, command: str) -> None:
+    """Fits and writes; Refusal for what is wrong with the input."""
     settings = FitSettings(options.error_pixels, options.components, options.intensity_step)
     folder = options.models / f"{options.model}_keypoint"
-    try:
+    with refusing(TracksError, OSError, ValueError):
         if not folder.is_dir():
-            raise ValueError(f"--model: {options.models} has no {folder.name}")
+            raise Refusal(f"--model: {options.models} has no {folder.name}")
         tracks = [load_tracks(path) for path in options.tracks]
         training, validation = _clips(tracks, "training"), _clips(tracks, "validation")
         tables = fit_tables(training, validation, settings)
-    except (TracksError, OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
     from motioncast.export.repository import write_beside  # not everyone who trains exports
 
     write_beside(options.models, folder.name, FILE_NAME, write_tables(tables))
@@ -53,36 +74,7 @@ def _clips(tracks: Sequence[Tracks], part: str) -> list[Clip]:
     ]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast train codec",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--tracks", type=Path, action="append", required=True, metavar="FILE", help="repeat"
-    )
-    parser.add_argument("--model", required=True, metavar="NAME", help="configuration, face256")
-    parser.add_argument(
-        "--models", type=Path, default=Path("model_repository"), help="(model_repository)"
-    )
-    parser.add_argument(
-        "--components",
-        type=int,
-        default=_DEFAULTS.components,
-        metavar="C",
-        help="directions of position; 0, the default: no transform, for unsupervised keypoints",
-    )
-    parser.add_argument(
-        "--error-pixels",
-        type=float,
-        default=_DEFAULTS.error_pixels,
-        help="mean error of quantisation at 256 (%(default)s)",
-    )
-    parser.add_argument(
-        "--intensity-step", type=float, default=_DEFAULTS.intensity_step, help="(%(default)s)"
-    )
-    return parser
+main = Program("motioncast train codec", CodecOptions, run, __doc__)
 
 
 if __name__ == "__main__":

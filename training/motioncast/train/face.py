@@ -6,54 +6,95 @@ r"""Training of the synthesis network of faces on sets of framed pairs (`data.fa
 Started again on the same folder, a training resumes where its last checkpoint was written.
 """
 
-import argparse
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal, cast
 
 import torch
+import typer
 
-from motioncast.data.arguments import count_of
 from motioncast.data.clip_cache import DEFAULT_CACHE
+from motioncast.data.command_line import Program, Refusal, refusing
 from motioncast.data.face_variation import open_rooms
 from motioncast.data.faces import FaceSampler, FaceSet, FaceSetError, refuse_unknown_people
 from motioncast.data.video_folder import DamagedVideoError
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
-from motioncast.models.configurations import CONFIGURATIONS, Configuration, configuration
+from motioncast.models.configurations import Configuration, configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.face_reconstruction import FaceAdversarialTraining, FaceTraining
 from motioncast.train.fields import ConfigurationError, fill
+from motioncast.train.resuming import resume
 from motioncast.train.settings import FaceAdversarialSettings, FaceSettings
 from motioncast.train.synthesis import train
 
-FACES = tuple(name for name, one in CONFIGURATIONS.items() if one.architecture == "face")
+Faces = Literal["face256", "face128"]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parses the command line and trains."""
-    parser = argparse.ArgumentParser(description="Train the synthesis network of faces.")
-    _add_arguments(parser)
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class FaceOptions:
+    """Sets, length and weights of a training of face networks."""
+
+    sets: Annotated[  # pairs of words
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="FOLDER SHARE",
+            help="a set of faces (data.face_sets, data.portrait_sets), and how often it is drawn"
+            " from; repeat",
+        ),
+    ]
+    out: Annotated[Path, typer.Option(help="checkpoints, log.jsonl and tensorboard; resumed")]
+    config: Annotated[Faces, typer.Option()] = "face256"
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="PERSON", help="is left out; repeat")
+    ] = None
+    minutes: Annotated[float | None, typer.Option(help="how long; or --steps")] = None
+    steps: int | None = None
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 5e-5
+    freeze_detector: float = 0.4
+    freeze_statistics: float = 1.0
+    equivariance: float = 1.0
+    texture: float = 0.0
+    landmarks: Annotated[float, typer.Option(metavar="WEIGHT")] = 0.0
+    emphasis: Annotated[
+        float | None, typer.Option(metavar="WEIGHT", help="of lips, lids, brows")
+    ] = None
+    mouth: Annotated[
+        float | None, typer.Option(metavar="WEIGHT", help="of what is between the lips")
+    ] = None
+    expressive: Annotated[float, typer.Option(metavar="SHARE", min=0, max=1)] = 0.3
+    rooms: Annotated[Path | None, typer.Option(metavar="FOLDER", help="videos or photographs")] = (
+        None
+    )
+    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="of decoded rooms")] = DEFAULT_CACHE
+    adversarial: Annotated[
+        bool, typer.Option("--adversarial", help="fine-tune --from CHECKPOINT")
+    ] = False
+    seed: int = 0
+    start: Annotated[Path | None, typer.Option("--from", metavar="CHECKPOINT")] = None
+    threads: Annotated[int, typer.Option(min=1)] = torch.get_num_threads()
+
+
+def run(options: FaceOptions, command: str) -> None:
+    """Trains; Refusal for what is wrong with the options and the files."""
+    if (options.minutes is None) == (options.steps is None):
+        raise Refusal("either --minutes or --steps is needed, and not both")
     torch.set_num_threads(options.threads)
     network = configuration(options.config)
-    try:
+    with refusing(CheckpointError, ConfigurationError, DamagedVideoError, FaceSetError, OSError):
         settings = _settings(options)
-        without = frozenset(options.without)
-        sets = [FaceSet(Path(folder), _weight(text), without) for folder, text in options.sets]
+        without = frozenset(options.without or ())
+        sets = [FaceSet(Path(folder), _weight(text), without) for folder, text in _pairs(options)]
         refuse_unknown_people(sets, without)
         training = _training(network, settings, options.start)
         options.out.mkdir(parents=True, exist_ok=True)
         if (options.out / "training.pt").is_file():
-            _resume(training, options.out / "training.pt")
+            resume(training, options.out / "training.pt")
+            print(f"resuming {options.out / 'training.pt'} at step {training.step}")
         rooms = None if options.rooms is None else open_rooms(options.rooms, options.cache)
-    except (
-        CheckpointError,
-        ConfigurationError,
-        DamagedVideoError,
-        FaceSetError,
-        OSError,
-    ) as error:
-        parser.error(str(error))
     sampler = FaceSampler(
         sets,
         settings.batch_size,
@@ -65,46 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train(training, sampler, options.out)  # type: ignore[arg-type]
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", choices=FACES, default="face256")
-    parser.add_argument(
-        "--set",
-        dest="sets",
-        nargs=2,
-        action="append",
-        required=True,
-        metavar=("FOLDER", "SHARE"),
-        help="a set of faces (data.face_sets, data.portrait_sets), and how often it is drawn from",
-    )
-    parser.add_argument("--without", nargs="*", default=[], metavar="PERSON")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="checkpoints, log.jsonl and tensorboard; resumed"
-    )
-    length = parser.add_mutually_exclusive_group(required=True)
-    length.add_argument("--minutes", type=float)
-    length.add_argument("--steps", type=int)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--final-learning-rate", type=float, default=5e-5)
-    parser.add_argument("--freeze-detector", type=float, default=0.4)
-    parser.add_argument("--freeze-statistics", type=float, default=1.0)
-    parser.add_argument("--equivariance", type=float, default=1.0)
-    parser.add_argument("--texture", type=float, default=0.0)
-    parser.add_argument("--landmarks", type=float, default=0.0, metavar="WEIGHT")
-    parser.add_argument("--emphasis", type=float, metavar="WEIGHT", help="of lips, lids, brows")
-    parser.add_argument("--mouth", type=float, metavar="WEIGHT", help="of what is between the lips")
-    parser.add_argument("--expressive", type=_share, default=0.3, metavar="SHARE")
-    parser.add_argument("--rooms", type=Path, metavar="FOLDER", help="videos or photographs")
-    parser.add_argument(
-        "--cache", type=Path, default=DEFAULT_CACHE, metavar="FOLDER", help="of decoded rooms"
-    )
-    parser.add_argument("--adversarial", action="store_true", help="fine-tune --from CHECKPOINT")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT")
-    parser.add_argument("--threads", type=count_of, default=torch.get_num_threads())
+def _pairs(options: FaceOptions) -> list[tuple[str, str]]:
+    """Returns folders and shares as they were given; Refusal for none."""
+    if not options.sets:
+        raise Refusal("--set is needed at least once")
+    return cast("list[tuple[str, str]]", options.sets)
 
 
-def _settings(options: argparse.Namespace) -> FaceSettings | FaceAdversarialSettings:
+def _settings(options: FaceOptions) -> FaceSettings | FaceAdversarialSettings:
     """Returns what the options say; ConfigurationError for a number out of its range."""
     if options.adversarial and options.start is None:
         raise ConfigurationError("--adversarial: fine-tunes trained networks (expected --from)")
@@ -148,15 +157,6 @@ def _training(
     return FaceTraining(model, settings)
 
 
-def _resume(training: FaceTraining | FaceAdversarialTraining, path: Path) -> None:
-    try:
-        training.resume(path)
-    except Exception as error:  # torch.load raises whatever unpickling or unzipping raises
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path}: cannot be gone on from ({reason})") from error
-    print(f"resuming {path} at step {training.step}")
-
-
 def _weight(text: str) -> float:
     """Reads how often a set is drawn from, relative to the others: a number above 0."""
     try:
@@ -168,14 +168,7 @@ def _weight(text: str) -> float:
     return weight
 
 
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 0 to 1")
-    return share
+main = Program("python -m motioncast.train.face", FaceOptions, run, __doc__, pairs=("sets",))
 
 
 if __name__ == "__main__":

@@ -11,22 +11,22 @@ The end of every video is held out to choose by. Started again on the same folde
 it was interrupted.
 """
 
-import argparse
 import json
 import os
 import re
-import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Final, Literal, Self, get_args
 
 import torch
+import typer
 
 from motioncast.client.errors import MotioncastError
 from motioncast.data.clip_cache import DEFAULT_CACHE
-from motioncast.data.framing import FRAMES, ClipFraming
+from motioncast.data.command_line import Failure, Program, Refusal
+from motioncast.data.framing import ClipFraming, Frame
 from motioncast.data.keypoints import extract_tracks
-from motioncast.data.own_videos import Division, OwnVideosError, open_own_videos
+from motioncast.data.own_videos import Division, OwnVideos, OwnVideosError, open_own_videos
 from motioncast.export.__main__ import describe
 from motioncast.export.exporter import ExportError, export_models, fingerprint
 from motioncast.export.parity import ParityError
@@ -38,6 +38,7 @@ from motioncast.inference.repository import (
 )
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.configurations import CONFIGURATIONS
+from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.checkpoint import (
     PredictorCheckpointError,
     load_predictor,
@@ -55,7 +56,8 @@ from motioncast.wire.errors import DomainError
 NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 PARTS = ("keypoint", "predictor", "synthesis")
 RECORD = "personal.json"
-SHIPPED = (CONFIGURATION, "lite128")
+Shipped = Literal["face256", "lite128"]
+SHIPPED: Final = get_args(Shipped)
 
 
 class PersonalError(Exception):
@@ -76,17 +78,69 @@ EXPECTED = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains, exports and says how to use the result; what is wrong is one sentence and code 1."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+@dataclass(frozen=True, kw_only=True)
+class PersonalOptions:
+    """Which videos, for how long, from which networks, and where the models go."""
+
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="of one scene")]
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="checkpoints and log; resumed")]
+    name: Annotated[
+        str | None, typer.Option(help="of the models (default: that of the --out folder)")
+    ] = None
+    repository: Annotated[
+        Path | None, typer.Option(help="folder for the models (default: one of yours)")
+    ] = None
+    replace: Annotated[bool, typer.Option("--replace", help="models of that name")] = False
+    use_until: Annotated[
+        float, typer.Option(metavar="SHARE", help="use the first share of every video alone")
+    ] = 1.0
+    held_out: Annotated[
+        float,
+        typer.Option(metavar="SHARE", help="of the used frames of every video, at its end"),
+    ] = 0.1
+    frame: Annotated[
+        Frame | None,
+        typer.Option(
+            help="fixed (the default of face configurations): the face that every video's first"
+            " frame shows, in training and from then on; off: the centre square"
+        ),
+    ] = None
+    config: Annotated[Shipped, typer.Option(help="of the shipped networks to begin with")] = (
+        CONFIGURATION
+    )
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help=f"at most (default: {SETTINGS.steps}, then {SCHEDULE.steps} of the predictor)"
+        ),
+    ] = None
+    minutes: Annotated[float | None, typer.Option(help="of the synthesis, instead of steps")] = None
+    seed: int | None = None
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="CHECKPOINT",
+            help="of detector and synthesis (default: the shipped one)",
+        ),
+    ] = None
+    predictor: Annotated[
+        Path | None,
+        typer.Option(metavar="CHECKPOINT", help="of a vrnn (default: the shipped one)"),
+    ] = None
+    cache: Annotated[Path, typer.Option(help="of decoded clips")] = DEFAULT_CACHE
+    threads: Annotated[int, typer.Option(min=1)] = torch.get_num_threads()
+
+
+def run(options: PersonalOptions, command: str) -> None:
+    """Trains, exports and says how to use the result; Refusal for what is wrong."""
+    if options.steps is not None and options.minutes is not None:
+        raise Refusal("--steps and --minutes: only one of them can be given")
     torch.set_num_threads(options.threads)
     try:
-        _run(options)
+        _train(options)
     except EXPECTED as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        raise Failure(str(error)) from error
 
 
 def check_name(name: str, repository: Path, replace_models: bool) -> None:
@@ -106,62 +160,51 @@ def check_name(name: str, repository: Path, replace_models: bool) -> None:
         )
 
 
-def _run(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """The checkpoints that a training begins with, and what they hold."""
+
+    start: Path
+    predictor: Path
+    networks: MotionTransfer
+    shipped: VRNN
+
+    @classmethod
+    def load(cls, options: PersonalOptions) -> Self:
+        """Loads them; PersonalError unless they fit together."""
+        start = options.start or shipped_checkpoint("synthesis", options.config)
+        predictor = options.predictor or shipped_checkpoint("predictor", options.config)
+        networks, shipped = load_motion_transfer(start), _vrnn(predictor)
+        if shipped.sizes.keypoints != networks.configuration.keypoints:
+            raise PersonalError(
+                f"{predictor}: forecasts {shipped.sizes.keypoints} keypoints,"
+                f" {start} has {networks.configuration.keypoints}"
+            )
+        return cls(start, predictor, networks, shipped)
+
+
+def _train(options: PersonalOptions) -> None:
+    """Trains both stages in the folder that was asked for, and exports them."""
     repository = options.repository or own_repository()
-    out, name = options.out, options.name or options.out.absolute().name
+    name = options.name or options.out.absolute().name
     check_name(name, repository, options.replace)
     if options.repository is None:
         check_name(name, shipped_repository(), replace_models=False)
-    start = options.start or shipped_checkpoint("synthesis", options.config)
-    predictor = options.predictor or shipped_checkpoint("predictor", options.config)
-    networks, shipped = load_motion_transfer(start), _vrnn(predictor)
-    config = networks.configuration
+    beginning = _Beginning.load(options)
+    config = beginning.networks.configuration
     lengths = {"steps": options.steps, "minutes": options.minutes, "seed": options.seed}
-    settings = override(default_settings(networks), lengths)
+    settings = override(default_settings(beginning.networks), lengths)
     assert isinstance(settings, TrainingSettings)
-    if shipped.sizes.keypoints != config.keypoints:
-        raise PersonalError(
-            f"{predictor}: forecasts {shipped.sizes.keypoints} keypoints,"
-            f" {start} has {config.keypoints}"
-        )
-    division = Division(options.use_until, options.held_out)
     frame = options.frame or ("fixed" if config.architecture == "face" else "off")
-    framing = ClipFraming.shipped() if frame == "fixed" else None
-    videos = open_own_videos(options.videos, config.image_size, division, options.cache, framing)
-    _claim(
-        out / RECORD,
-        {
-            "videos": videos.whole.fingerprint,
-            "use_until": division.use,
-            "held_out": division.held_out,
-            "from": fingerprint(start),
-            "predictor": fingerprint(predictor),
-        },
-    )
-    for line in videos.lines():
-        print(line, flush=True)
+    videos = _open_videos(options, beginning, frame)
 
-    tails = Tails(videos.sources_and_tails())
-    seen = fine_tune(networks, videos, tails, out / "synthesis", settings)
-    print(
-        f"held-out frames: {max(seen):.2f} dB, {seen[0]:.2f} dB before,"
-        f" {tails.copied_psnr_db():.2f} dB by copying the source",
-        flush=True,
-    )
-    tuned = out / "synthesis" / "model.pt"
-    tracks = extract_tracks(load_motion_transfer(tuned), videos.parts)
-    steps = min(SCHEDULE.steps, options.steps or SCHEDULE.steps)
-    schedule = replace(SCHEDULE, steps=steps)
-    chosen = choose_predictor(shipped, tracks, out / "predictor", schedule)
-    save_predictor(chosen.model, out / "predictor.pt")
-    errors = ", ".join(f"{name} {error:.3f}" for name, error in chosen.errors.items())
-    print(f"predictor: {chosen.name}; errors over that of holding still: {errors}", flush=True)
-
+    tuned = _tune_synthesis(beginning.networks, videos, options.out, settings)
+    predictor = _tune_predictor(beginning.shipped, tuned, videos, options)
     models = export_models(
         config.name,
         repository,
         synthesis=tuned,
-        predictor=out / "predictor.pt",
+        predictor=predictor,
         name=name,
         framing=FramingMode(frame),
     )
@@ -172,6 +215,55 @@ def _run(options: argparse.Namespace) -> None:
         default_repository()  # a server that runs may load them now
     models_option = f" --models {options.repository}" if options.repository else ""
     print(f"motioncast stream VIDEO --model {name}{models_option} --out FOLDER")
+
+
+def _open_videos(options: PersonalOptions, beginning: _Beginning, frame: Frame) -> OwnVideos:
+    """Opens the videos, and claims the folder for a training on them."""
+    division = Division(options.use_until, options.held_out)
+    framing = ClipFraming.shipped() if frame == "fixed" else None
+    size = beginning.networks.configuration.image_size
+    videos = open_own_videos(options.videos, size, division, options.cache, framing)
+    _claim(
+        options.out / RECORD,
+        {
+            "videos": videos.whole.fingerprint,
+            "use_until": division.use,
+            "held_out": division.held_out,
+            "from": fingerprint(beginning.start),
+            "predictor": fingerprint(beginning.predictor),
+        },
+    )
+    for line in videos.lines():
+        print(line, flush=True)
+    return videos
+
+
+def _tune_synthesis(
+    networks: MotionTransfer, videos: OwnVideos, out: Path, settings: TrainingSettings
+) -> Path:
+    """Fine-tunes detector and synthesis; returns the checkpoint."""
+    tails = Tails(videos.sources_and_tails())
+    seen = fine_tune(networks, videos, tails, out / "synthesis", settings)
+    print(
+        f"held-out frames: {max(seen):.2f} dB, {seen[0]:.2f} dB before,"
+        f" {tails.copied_psnr_db():.2f} dB by copying the source",
+        flush=True,
+    )
+    return out / "synthesis" / "model.pt"
+
+
+def _tune_predictor(
+    shipped: VRNN, tuned: Path, videos: OwnVideos, options: PersonalOptions
+) -> Path:
+    """Trains the predictor on the tuned detector's keypoints; returns the better one's file."""
+    tracks = extract_tracks(load_motion_transfer(tuned), videos.parts)
+    steps = min(SCHEDULE.steps, options.steps or SCHEDULE.steps)
+    schedule = replace(SCHEDULE, steps=steps)
+    chosen = choose_predictor(shipped, tracks, options.out / "predictor", schedule)
+    save_predictor(chosen.model, options.out / "predictor.pt")
+    errors = ", ".join(f"{name} {error:.3f}" for name, error in chosen.errors.items())
+    print(f"predictor: {chosen.name}; errors over that of holding still: {errors}", flush=True)
+    return options.out / "predictor.pt"
 
 
 def _vrnn(path: Path) -> VRNN:
@@ -196,67 +288,8 @@ def _claim(record: Path, facts: dict[str, object]) -> None:
     os.replace(unfinished, record)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="motioncast train personal",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="of one scene")
-    parser.add_argument("--out", type=Path, required=True, help="checkpoints and log; resumed")
-    parser.add_argument("--name", help="of the models (default: that of the --out folder)")
-    parser.add_argument(
-        "--repository", type=Path, help="folder for the models (default: one of yours)"
-    )
-    parser.add_argument("--replace", action="store_true", help="models of that name")
-    parser.add_argument(
-        "--use-until",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="use the first share of every video alone (default: all of it)",
-    )
-    parser.add_argument(
-        "--held-out",
-        type=float,
-        default=0.1,
-        metavar="SHARE",
-        help="of the used frames of every video, at its end (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--frame",
-        choices=FRAMES,
-        help="fixed (the default of face configurations): the face that every video's first frame"
-        " shows, in training and from then on; off: the centre square",
-    )
-    parser.add_argument(
-        "--config",
-        choices=SHIPPED,
-        default=CONFIGURATION,
-        help="of the shipped networks to begin with (default: %(default)s)",
-    )
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        "--steps",
-        type=int,
-        help=f"at most (default: {SETTINGS.steps}, then {SCHEDULE.steps} of the predictor)",
-    )
-    length.add_argument("--minutes", type=float, help="of the synthesis, instead of steps")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument(
-        "--from",
-        dest="start",
-        type=Path,
-        metavar="CHECKPOINT",
-        help="of detector and synthesis (default: the shipped one)",
-    )
-    parser.add_argument(
-        "--predictor", type=Path, metavar="CHECKPOINT", help="of a vrnn (default: the shipped one)"
-    )
-    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="of decoded clips")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    return parser
+main = Program("motioncast train personal", PersonalOptions, run, __doc__)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
