@@ -2,6 +2,7 @@
 
     pixels     MSE, PSNR, SSIM and MS-SSIM of frames against the true ones
     temporal   whether a video moves as the original does: no frozen or dropped frame pleases it
+    fidelity   VIF: how much of what there was to see is left
     sharpness  how much detail there is, right or wrong
     flicker    how much changes where the original stands still
     boxes      where mouth, eyes and face of a talking head are, without landmarks

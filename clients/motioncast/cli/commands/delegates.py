@@ -86,6 +86,12 @@ def evaluate_loss(context: typer.Context) -> None:
     _run("motioncast.evaluate.loss", context)
 
 
+@evaluate.command("rate", context_settings=PASS_ON)
+def evaluate_rate(context: typer.Context) -> None:
+    """Rate against quality, beside x264, x265, VP9 and AV1 in real time."""
+    _run("motioncast.evaluate.rate.command", context)
+
+
 @evaluate.command("sources", context_settings=PASS_ON)
 def evaluate_sources(context: typer.Context) -> None:
     """What up to four source images win over one."""

@@ -1,0 +1,70 @@
+"""Tables of `motioncast evaluate rate`: what is sent and how it looks, and what codecs need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from figures.drawing import Column, Drawing, read, table
+
+QUALITIES: Final = ("PSNR", "SSIM", "MS-SSIM", "VIF", "error of motion", "keypoint error")
+COLUMNS: Final = (
+    Column("kbit/s payload", "payload_kbits", "{:.2f}"),
+    Column("with headers", "headers_kbits", "{:.2f}"),
+    Column("UDP/IP", "wire_kbits", "{:.1f}"),
+    Column("first picture, bytes", "first_bytes", "{:.0f}"),
+    Column("wire, 10 s", "wire_10_s_kbits", "{:.1f}"),
+    Column("60 s", "wire_60_s_kbits", "{:.1f}"),
+    Column("PSNR dB", "psnr_db", "{:.2f}"),
+    Column("SSIM", "ssim", "{:.3f}"),
+    Column("MS-SSIM", "ms_ssim", "{:.3f}"),
+    Column("VIF", "vif", "{:.3f}"),
+    Column("error of motion", "temporal_error", "{:.2f}"),
+    Column("keypoints px", "keypoint_error_pixels", "{:.2f}"),
+    Column("mouth", "mouth_correlation", "{:.2f}"),
+)
+
+
+def rates(file: str, settings: Sequence[str] = ()) -> Drawing:
+    """Returns the lines of a file, all or those of some settings."""
+
+    def draw() -> str:
+        lines = [
+            [row["method"], row["setting"], *(_cell(row, column) for column in COLUMNS)]
+            for row in read(file)["rows"]
+            if not settings or row["setting"] in settings
+        ]
+        return table(["sent", "setting", *(column.head for column in COLUMNS)], lines, 2)
+
+    return Drawing((file,), draw)
+
+
+def needed(file: str, reference: str) -> Drawing:
+    """Returns how many times a reference's rate codecs need: payload, then the wire over 10 s."""
+
+    def draw() -> str:
+        found = {
+            (one["codec"], one["rate"], one["quality"]): one
+            for one in read(file)["needs"]
+            if one["reference"] == reference
+        }
+        codecs, kinds = (list(dict.fromkeys(key[i] for key in found)) for i in (0, 1))
+        lines = [
+            [codec, kind, *(_times(found.get((codec, kind, name))) for name in QUALITIES)]
+            for kind in kinds
+            for codec in codecs
+        ]
+        return table(["codec", "rate", *QUALITIES], lines, 2)
+
+    return Drawing((file,), draw)
+
+
+def _cell(row: Mapping[str, object], column: Column) -> str:
+    value = row[column.name]
+    return "" if value is None else column.form.format(value)
+
+
+def _times(one: Mapping[str, object] | None) -> str:
+    if one is None:
+        return ""
+    return f"{str(one['relation']).replace('=', '')} {one['times']:.2g}".strip()
