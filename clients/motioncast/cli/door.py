@@ -36,7 +36,8 @@ class Credentials(TypedDict):
     token: Token | None
 
 
-_SHOWN: ContextVar[_Shown] = ContextVar("shown", default=_Shown())
+_NOTHING: Final = _Shown()
+_SHOWN: ContextVar[_Shown] = ContextVar("shown", default=_NOTHING)
 
 
 def credentials() -> Credentials:

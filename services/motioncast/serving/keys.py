@@ -141,7 +141,7 @@ def public_keys(data: bytes) -> KeySet:
         raise InvalidInputError.of("keys", f"more than {MAX_BYTES} bytes")
     try:
         keys = _of_pem(data) if data.lstrip().startswith(b"-----") else _of_json(json.loads(data))
-    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InvalidInputError.of("keys", "neither JWKS nor a public key in PEM") from None
     if not 0 < len(keys) <= MAX_KEYS:
         raise InvalidInputError.of("keys", f"{len(keys)} public keys are not 1 to {MAX_KEYS}")

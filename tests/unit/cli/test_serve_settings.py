@@ -71,7 +71,10 @@ def test_every_setting_has_one_option_and_the_earlier_names_are_kept() -> None:
     ("text", "sentence"),
     [
         ("[lissen]", "lissen is unknown (expected one of listen, ssl, tokens, services, models,"),
-        ("[listen]\nprot = 1", "listen.prot is unknown (expected one of host, port, http_port, insecure)"),
+        (
+            "[listen]\nprot = 1",
+            "listen.prot is unknown (expected one of host, port, http_port, insecure)",
+        ),
         ("[listen]\nport = '1'", "listen.port is '1' (expected a whole number)"),
         ("[listen]\nport = 1.5", "listen.port is 1.5 (expected a whole number)"),
         ("[listen]\nport = true", "listen.port is True (expected a whole number)"),
