@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from figures.drawing import Column, Drawing, Row, forecasts, quality, records
+from figures.sending import losses, sent
 
 GAIN, GAIN_SSIM = "{:+.2f}", "{:+.3f}"
 PSNR = Column("PSNR dB", "psnr_db")
@@ -34,6 +35,11 @@ def _predictors(file: str, kinds: Mapping[str, str]) -> list[tuple[str, str, str
 def _patterns(names: str, file: str, networks: str) -> list[Row]:
     patterns = (("1:0", ALL, names), ("1:1", EVERY_SECOND, ""), ("5:5", FIVE, ""))
     return [Row((name, label), file, networks, pattern) for pattern, label, name in patterns]
+
+
+def _case(policy: str, *, delay: int = 0, wait: int = 0, forecast: str = "hold") -> dict[str, Any]:
+    named = {"policy": policy, "delay_frames": delay, "wait_frames": wait}
+    return {**named, "forecast": forecast}
 
 
 # Every table of figures, by the name in its marker: another one is a line here.
@@ -175,5 +181,32 @@ TABLES: Final[Mapping[str, Drawing]] = {
     "forecasts_face256_grid_over_hold": forecasts(
         _predictors(OF_GRID, {"hold": "hold", "damped": "damped", **LEARNED}),
         values="error_relative_to_motion",
+    ),
+    "sending": sent(
+        {
+            "people/test, face256": "sending_face256_people_test",
+            "grid/test, lite128": "sending_lite128_grid_test",
+            "grid/unseen_speaker, lite128": "sending_lite128_grid_unseen_speaker",
+            "people/test, lite128": "sending_lite128_people_test",
+        },
+        (
+            _case("every frame"),
+            _case("every frame", wait=4),
+            _case("1:1"),
+            _case("1:1", delay=1),
+            _case("gate, 1 px"),
+            _case("gate, 1 px", delay=1),
+            _case("gate, 1 px", wait=4),
+            _case("gate, 1 px", forecast="vrnn"),
+            _case("gate, 2 px"),
+            _case("gate, 2 px", forecast="vrnn"),
+        ),
+    ),
+    "loss": losses(
+        {
+            "people/test, face256": "loss_face256_people_test",
+            "grid/unseen_speaker, lite128": "loss_lite128_grid_unseen_speaker",
+            "people/test, lite128": "loss_lite128_people_test",
+        }
     ),
 }
