@@ -19,7 +19,7 @@ from motioncast.train.face_reconstruction import FaceTraining
 from motioncast.train.personal_faces import FACE_SETTINGS
 from motioncast.train.personal_synthesis import Stopping, Tails, default_settings, fine_tune
 
-CLIP = Path(__file__).parents[3] / "clients/motioncast/cli/assets/interview.mp4"
+CLIP = Path(__file__).parents[4] / "clients/motioncast/cli/assets/interview.mp4"
 LEARNED, HELD_OUT = 6, 3
 
 

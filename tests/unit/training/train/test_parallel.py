@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from motioncast.train.parallel import Processes, choose_device, joined
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from motioncast.models.face.keypoints import MESH
 from motioncast.models.mediapipe.mesh import Mesh
 from motioncast.train.face_landmarks import LandmarkLoss
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CLIP = ROOT / "clients/motioncast/cli/assets/interview.mp4"
 CHECKPOINT = ROOT / "training/checkpoints/face256_synthesis.pt"
 

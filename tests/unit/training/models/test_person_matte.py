@@ -18,7 +18,7 @@ from motioncast.models.mediapipe.matte import PersonMatte
 from motioncast.models.mediapipe.near_finder import NearFinder
 from motioncast.models.mediapipe.weights import load_weights, save_weights
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CHECKPOINT = ROOT / "training" / "checkpoints" / "person_matte.pt"
 CLIP = ROOT / "clients" / "motioncast" / "cli" / "assets" / "interview.mp4"
 EXPECTED = (

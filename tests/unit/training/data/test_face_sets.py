@@ -21,7 +21,7 @@ from motioncast.data.framing import ClipFraming
 from motioncast.framing import cut
 from motioncast.models.face.keypoints import MESH
 
-ASSETS = Path(__file__).parents[3] / "clients" / "motioncast" / "cli" / "assets"
+ASSETS = Path(__file__).parents[4] / "clients" / "motioncast" / "cli" / "assets"
 SIDE = 128
 Frames = NDArray[np.uint8]
 

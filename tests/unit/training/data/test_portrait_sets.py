@@ -20,7 +20,7 @@ from motioncast.data.found_faces import FoundFaces, as_images, load_detector
 from motioncast.data.portrait_sets import FRAMES, main
 from motioncast.models.face.keypoints import MESH
 
-ASSETS = Path(__file__).parents[3] / "clients" / "motioncast" / "cli" / "assets"
+ASSETS = Path(__file__).parents[4] / "clients" / "motioncast" / "cli" / "assets"
 SIDE = 128
 ROUNDS = 6
 
