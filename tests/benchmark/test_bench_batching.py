@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.toy_configs import build_configured_repository
-from support.triton_served import skip_without_triton
+from support.triton_server import skip_without_triton
 from typer.testing import CliRunner
 
 from motioncast.bench.batching import BatchingSettings, bench_batching

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
-from support.kserve_served import serving_kserve
+from support.kserve_server import serving_kserve
 from support.toy_models import CONFIGURATION, build_toy_repository, write_model
 from support.triton_client import TritonClientEngine
-from support.triton_served import skip_without_triton
+from support.triton_server import skip_without_triton
 from tritonclient.grpc.aio import InferenceServerClient
 
 from motioncast.export.ensemble_files import ensembles_around, write_ensembles

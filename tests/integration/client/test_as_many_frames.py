@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.mirror import mirror
-from support.served import serving
+from support.tiny_services import serving
 from support.toy_models import image_with_points
 
 from motioncast.client import Origin, Pixels, Source, connect

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import pytest
 from support.mirror import Held, mirror
-from support.served import serving
+from support.tiny_services import serving
 
 from motioncast.client import (
     DeadlineExceededError,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.mirror import mirror
-from support.served import serving
+from support.tiny_services import serving
 
 from motioncast.client import ConnectError
 from motioncast.client.diagnosis import proxy_of

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.certificates import expired
 from support.mirror import mirror
-from support.served import serving
+from support.tiny_services import serving
 
 from motioncast.client import ConnectError, InvalidRequestError, Tls
 from motioncast.local.certificates import make_certificates

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import pytest
 from support.mirror import mirror
-from support.served import Served, serving
+from support.tiny_services import Served, serving
 
 from motioncast.client import InvalidRequestError, Pixels, connect
 from motioncast.serving import ServerSettings

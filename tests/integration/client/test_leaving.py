@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.mirror import Held, mirror
-from support.served import Served, serving
+from support.tiny_services import Served, serving
 
 from motioncast.client import Pixels, connect, connect_sync
 from motioncast.serving import Context

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.endless_models import build_endless_repository
-from support.kserve_served import serving_kserve
+from support.kserve_server import serving_kserve
 from support.scripted_server import echo, serving_script
 from support.toy_models import image_with_points, keypoints_of_points, write_model
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from support.casting import cast, config, frame, source
 from support.http import get
+from support.raw_sessions import cast, config, frame, source
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import build_toy_repository, image_with_points
 

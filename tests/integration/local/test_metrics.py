@@ -10,8 +10,8 @@ import grpc.aio
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.casting import cast, config, frame, open_stub, source
 from support.http import get
+from support.raw_sessions import cast, config, frame, open_stub, source
 from support.toy_models import build_toy_repository
 
 from motioncast.inference.checksums import write_checksums

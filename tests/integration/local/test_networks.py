@@ -10,10 +10,10 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
-from support.casting import cast, config, frame, source
 from support.http import get
-from support.kserve_served import serving_kserve
-from support.served import serving
+from support.kserve_server import serving_kserve
+from support.raw_sessions import cast, config, frame, source
+from support.tiny_services import serving
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import build_toy_repository
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.kserve_served import KServeServed, serving_kserve
+from support.kserve_server import KServeServed, serving_kserve
 
 
 @pytest.fixture

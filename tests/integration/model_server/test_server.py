@@ -8,8 +8,8 @@ import grpc
 import numpy as np
 import pytest
 from google.protobuf import text_format
-from support.kserve_asking import IMAGE, SUM, refusal, request
-from support.kserve_served import KServeServed, serving_kserve
+from support.kserve_requests import IMAGE, SUM, refusal, request
+from support.kserve_server import KServeServed, serving_kserve
 from support.subjects import build_repository
 from support.toy_models import write_model
 from tritonclient.grpc import model_config_pb2, service_pb2

@@ -11,8 +11,8 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from support.endless_models import build_endless_repository
-from support.kserve_asking import refusal, request, runs
-from support.kserve_served import KServeServed, serving_kserve
+from support.kserve_requests import refusal, request, runs
+from support.kserve_server import KServeServed, serving_kserve
 from tritonclient.grpc import service_pb2
 
 from motioncast.inference import OnnxRuntimeSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import grpc
-from support.kserve_asking import SUM, refusal, request
-from support.kserve_served import serving_kserve
+from support.kserve_requests import SUM, refusal, request
+from support.kserve_server import serving_kserve
 from support.toy_models import write_model
 from tritonclient.grpc import service_pb2
 

@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
-from support.kserve_served import KServeServed, serving_kserve
+from support.kserve_server import KServeServed, serving_kserve
 from support.toy_models import write_model
 from tritonclient.grpc import service_pb2
 

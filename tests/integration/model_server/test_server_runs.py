@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from support.kserve_asking import IMAGE, KEYPOINTS, SUM, refusal, request
-from support.kserve_served import KServeServed, serving_kserve
+from support.kserve_requests import IMAGE, KEYPOINTS, SUM, refusal, request
+from support.kserve_server import KServeServed, serving_kserve
 from support.toy_models import write_model
 from tritonclient.grpc import service_pb2
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.casting import Stub, open_stub
+from support.raw_sessions import Stub, open_stub
 
 from motioncast.local import LocalServices, LocalSettings
 

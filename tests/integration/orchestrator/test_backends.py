@@ -14,8 +14,8 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from support.casting import Stub, cast, config, frame, packet, source
 from support.endless_models import build_endless_repository
+from support.raw_sessions import Stub, cast, config, frame, packet, source
 
 from motioncast import orchestrator
 from motioncast.local import LocalServices, LocalSettings

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.casting import Session, broken_field, cast, coded, config, frame, packet, source
 from support.codec_tables import add_tables, plain_tables, turned_tables
+from support.raw_sessions import Session, broken_field, cast, coded, config, frame, packet, source
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import image_with_points
 
@@ -146,7 +146,7 @@ async def test_any_keypoints_on_the_lattice_give_the_same_coded_and_as_floats(ta
 
 
 async def test_the_server_says_and_gives_its_tables_and_echoes_them(local: LocalServices) -> None:
-    from support.casting import open_stub
+    from support.raw_sessions import open_stub
 
     from motioncast.v1.motion_transfer_pb2 import GetCodecTablesRequest, GetServerInfoRequest
 

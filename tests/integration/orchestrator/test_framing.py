@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from grpc import StatusCode
 from numpy.typing import NDArray
-from support.casting import Session, broken_field, cast, config, frame, packet, source
+from support.raw_sessions import Session, broken_field, cast, config, frame, packet, source
 from support.toy_ensembles import build_joined_repository
 from support.toy_finder import picture_with_faces, write_toy_finder
 from support.toy_models import HEIGHT as SIZE

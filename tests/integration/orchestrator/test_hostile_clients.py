@@ -13,8 +13,8 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from support.casting import Stub, broken_field, cast, config, frame, open_stub, packet, source
 from support.http import get
+from support.raw_sessions import Stub, broken_field, cast, config, frame, open_stub, packet, source
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import build_toy_repository
 

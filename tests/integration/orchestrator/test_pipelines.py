@@ -12,10 +12,10 @@ import grpc
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.casting import Session, cast, config, frame, packet, source
+from support.raw_sessions import Session, cast, config, frame, packet, source
 from support.toy_ensembles import build_joined_repository
 from support.toy_models import image_with_points
-from support.triton_served import skip_without_triton
+from support.triton_server import skip_without_triton
 
 from motioncast import orchestrator
 from motioncast.client.video import read_video

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc import StatusCode
-from support.casting import broken_field, cast, config, frame, packet, source
+from support.raw_sessions import broken_field, cast, config, frame, packet, source
 
 from motioncast.local import LocalServices
 from motioncast.v1.common_pb2 import Image, KeypointSet

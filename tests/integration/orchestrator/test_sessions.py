@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from grpc import StatusCode
 from prometheus_client import CollectorRegistry
-from support.casting import Stub, cast, config, frame, open_stub, packet, source
 from support.endless_models import build_endless_repository
+from support.raw_sessions import Stub, cast, config, frame, open_stub, packet, source
 
 from motioncast.local import LocalServices, LocalSettings
 from motioncast.orchestrator import OrchestratorSettings, seats

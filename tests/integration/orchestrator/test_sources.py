@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 from grpc import StatusCode
 from numpy.typing import NDArray
-from support.casting import Session, broken_field, cast, config, frame, open_stub, packet, source
+from support.raw_sessions import (
+    Session,
+    broken_field,
+    cast,
+    config,
+    frame,
+    open_stub,
+    packet,
+    source,
+)
 from support.toy_sources import build_telling_repository, source_image, telling_colour
 
 from motioncast import orchestrator

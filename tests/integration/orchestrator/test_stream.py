@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.casting import cast, config, frame, packet, source
+from support.raw_sessions import cast, config, frame, packet, source
 from support.toy_models import (
     image_with_points,
     keypoints_of_points,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.models_served import ModelsServed, serving_models
+from support.model_services import ModelsServed, serving_models
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from support.endless_models import build_endless_repository
-from support.models_served import ModelsServed, refusal, serving_models
+from support.model_services import ModelsServed, refusal, serving_models
 from support.toy_models import build_toy_repository, image_with_points
 
 from motioncast import keypoint

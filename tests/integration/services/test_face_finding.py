@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.models_served import ModelsServed, refusal, serving_models
+from support.model_services import ModelsServed, refusal, serving_models
 from support.toy_finder import picture_with_faces, write_toy_finder
 from support.toy_models import build_toy_repository
 

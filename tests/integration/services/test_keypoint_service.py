@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.models_served import ModelsServed, refusal, serving_models
+from support.model_services import ModelsServed, refusal, serving_models
 from support.toy_models import build_toy_repository, image_with_points, keypoints_of_points
 
 from motioncast.v1.common_pb2 import FRAMING_MODE_OFF, Image, ModelInfo

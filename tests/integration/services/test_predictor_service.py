@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.models_served import ModelsServed, refusal
+from support.model_services import ModelsServed, refusal
 from support.toy_models import NOISE_SCALE, toy_path, toy_rollout
 
 from motioncast.v1.common_pb2 import KeypointSet

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.models_served import ModelsServed, refusal, serving_models
+from support.model_services import ModelsServed, refusal, serving_models
 from support.toy_models import image_with_points, toy_frame
 from support.toy_sources import build_telling_repository, source_image, telling_colour
 

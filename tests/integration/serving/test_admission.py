@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_status import rpc_status
-from support.served import Gate, serving
+from support.tiny_services import Gate, serving
 
 from motioncast.serving import ServerSettings
 from motioncast.v1.keypoint_pb2 import DetectRequest, ListModelsRequest

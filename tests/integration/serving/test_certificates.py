@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 from support.certificates import expired, serial_of
 from support.http import get
-from support.served import KEYPOINT_SERVICE
+from support.tiny_services import KEYPOINT_SERVICE
 
 from motioncast.local.certificates import make_certificates
 from motioncast.serving import Server, ServerSettings, ServerTls

@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from support.http import get
-from support.served import Gate, serving
+from support.tiny_services import Gate, serving
 
 from motioncast.serving import Server, ServerSettings, wait_for_signal
 from motioncast.v1.keypoint_pb2 import DetectRequest

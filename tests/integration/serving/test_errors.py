@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_status import rpc_status
-from support.served import MOTION_SERVICE, serving
+from support.tiny_services import MOTION_SERVICE, serving
 
 from motioncast.serving import Context
 from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse

@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from support.served import KEYPOINT_SERVICE, MOTION_SERVICE, serving
+from support.tiny_services import KEYPOINT_SERVICE, MOTION_SERVICE, serving
 
 from motioncast.serving import ServerSettings
 

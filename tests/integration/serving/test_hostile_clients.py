@@ -16,7 +16,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from support.http import get
-from support.served import KEYPOINT_SERVICE, MOTION_SERVICE, Served, serving
+from support.tiny_services import KEYPOINT_SERVICE, MOTION_SERVICE, Served, serving
 
 from motioncast.serving import Context, ServerSettings
 from motioncast.serving.elements import MAX_FIELDS
@@ -152,8 +152,9 @@ async def test_connections_beyond_the_limit_are_hung_up_on() -> None:
         greetings = [await reader.read(9) for reader, _ in opened]  # the head of HTTP/2's SETTINGS
         for _, writer in opened:
             writer.close()
-        # Their places are free again.
-        assert (await served.keypoints.Detect(DetectRequest(model="ab"))).inference_ms == 2
+        # Their places are free again, as soon as the server has noticed.
+        detected = await served.keypoints.Detect(DetectRequest(model="ab"), wait_for_ready=True)
+        assert detected.inference_ms == 2
     assert sum(greeting != b"" for greeting in greetings) == 4
 
 

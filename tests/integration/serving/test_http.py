@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 from support.http import get, send
-from support.served import serving
+from support.tiny_services import serving
 
 from motioncast.serving import ServerSettings
 from motioncast.v1.keypoint_pb2 import DetectRequest

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import grpc
 import grpc.aio
 import pytest
-from support.served import serving
+from support.tiny_services import serving
 
 from motioncast.serving import Context, ServerSettings
 from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse

@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest
-from support.served import KEYPOINT_SERVICE, Gate, Served, serving
+from support.tiny_services import KEYPOINT_SERVICE, Gate, Served, serving
 
 from motioncast.serving import Context, Registration
 from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse

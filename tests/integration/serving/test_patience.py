@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from support.served import Served, serving
+from support.tiny_services import Served, serving
 
 from motioncast.serving import Context, ServerSettings, patience
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest, StreamResponse

@@ -17,7 +17,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from support import raw_http2
 from support.raw_http2 import RawHttp2, frame, message
-from support.served import MOTION_SERVICE, Served, serving
+from support.tiny_services import MOTION_SERVICE, Served, serving
 
 from motioncast.serving import Registration, ServerSettings
 from motioncast.serving.server import MAX_METADATA_BYTES

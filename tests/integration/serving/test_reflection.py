@@ -10,7 +10,7 @@ import grpc.aio
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
-from support.served import KEYPOINT_SERVICE, MOTION_SERVICE, serving
+from support.tiny_services import KEYPOINT_SERVICE, MOTION_SERVICE, serving
 
 from motioncast.serving import ServerSettings
 
@@ -44,7 +44,7 @@ async def test_the_methods_of_a_service_are_described() -> None:
     methods = {
         method.name for file in files for service in file.service for method in service.method
     }
-    assert methods == {"Detect", "FindFaces", "ListModels"}
+    assert methods == {"Detect", "FindFaces", "ListModels", "ReadCodecTables"}
 
 
 async def test_an_open_reflection_call_does_not_hold_the_drain() -> None:

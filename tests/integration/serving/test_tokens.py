@@ -17,7 +17,7 @@ import grpc.aio
 import pytest
 from google.protobuf.message import Message
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from support.served import Served, serving
+from support.tiny_services import Served, serving
 from support.tokens import ISSUER, Issuer, bearer
 
 from motioncast.serving import Context, ServerSettings, TokenSettings, caller, keys

@@ -16,7 +16,7 @@ import pytest
 from support.command_line import clip_frames
 from support.toy_configs import build_configured_repository
 from support.toy_models import toy_frame
-from support.triton_served import (
+from support.triton_server import (
     children,
     folders,
     is_alive,

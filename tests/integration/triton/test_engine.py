@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from support.codec_tables import add_tables, plain_tables
 from support.toy_configs import build_configured_repository
 from support.toy_models import image_with_points, keypoints_of_points
-from support.triton_served import skip_without_triton
+from support.triton_server import skip_without_triton
 
 from motioncast.inference import Catalogue, MeasuredEngine
 from motioncast.serving import Metrics
@@ -30,13 +31,17 @@ _POINTS = [((column, 3), (14, column)) for column in range(12)]
 async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TritonEngine]:
     skip_without_triton()
     repository = build_configured_repository(tmp_path_factory.mktemp("engine"))
+    add_tables(repository, plain_tables(2))
     async with TritonEngine(TritonSettings(repository, drain_seconds=1)) as engine:
         yield engine
 
 
 async def test_it_serves_the_configurations_of_the_repository(engine: TritonEngine) -> None:
     assert engine.models() == ("toy_keypoint", "toy_predictor", "toy_synthesis")
-    assert Catalogue(engine).default.name == "toy"
+    default = Catalogue(engine).default
+    assert default.name == "toy"
+    assert default.codec is not None  # read from the repository: Triton knows no such file
+    assert default.codec.tables.keypoints == 2
     assert await engine.ready()
     await _detect_all(engine)
     with pytest.raises(UnknownModelError, match=r"^model: other is not served by "):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support.toy_configs import write_config
 from support.toy_models import write_model
-from support.triton_served import (
+from support.triton_server import (
     ask,
     children,
     folders,

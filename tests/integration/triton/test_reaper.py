@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.triton_served import is_alive
+from support.triton_server import is_alive
 
 from motioncast.triton import reaper
 

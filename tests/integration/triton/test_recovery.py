@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from support.toy_configs import write_config
 from support.toy_models import write_model
-from support.triton_served import ask, children, is_alive, skip_without_triton
+from support.triton_server import ask, children, is_alive, skip_without_triton
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from support.toy_configs import build_configured_repository
 from support.toy_models import image_with_points
-from support.triton_served import (
+from support.triton_server import (
     ask,
     folders,
     regions,

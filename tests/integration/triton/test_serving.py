@@ -17,7 +17,7 @@ from support.toy_models import (
     toy_rollout,
     write_model,
 )
-from support.triton_served import (
+from support.triton_server import (
     ask,
     predictor_inputs,
     processor_seconds,

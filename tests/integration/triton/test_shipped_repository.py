@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from support.triton_served import skip_without_triton
+from support.triton_server import skip_without_triton
 
 from motioncast.inference import ModelMetadata, OnnxRuntimeEngine, default_repository
 from motioncast.inference.engine import Array

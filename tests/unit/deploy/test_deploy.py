@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -44,12 +43,6 @@ def options(name: str, file: str = "compose.yaml") -> dict[str, Any]:
 def port_of(name: str) -> int:
     """Returns the gRPC port at which a service listens."""
     return ports_of_one(ServeSettings.of(options(name)).listen, name).grpc
-
-
-def panels() -> list[dict[str, Any]]:
-    dashboard = json.loads((DEPLOY / "grafana/dashboards/motioncast.json").read_text())
-    found: list[dict[str, Any]] = dashboard["panels"]
-    return found
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -150,29 +143,3 @@ def test_what_is_mounted_into_the_containers_is_there() -> None:
     files = [mount for mount in mounts if mount.startswith(".")]
     assert len(files) == 3 + len(SERVICES)
     assert [file for file in files if not (DEPLOY / file).exists()] == []
-
-
-def test_every_query_goes_to_the_data_source_that_is_provisioned() -> None:
-    (source,) = read("grafana/provisioning/datasources/prometheus.yaml")["datasources"]
-    targets = [target for panel in panels() for target in panel.get("targets", ())]
-    assert targets
-    assert {target["datasource"]["uid"] for target in targets} == {source["uid"]}
-
-
-def test_panels_have_identities_of_their_own_and_do_not_overlap() -> None:
-    assert len({panel["id"] for panel in panels()}) == len(panels())
-    cells = [
-        (x, y)
-        for panel in panels()
-        for place in [panel["gridPos"]]
-        for x in range(place["x"], place["x"] + place["w"])
-        for y in range(place["y"], place["y"] + place["h"])
-    ]
-    assert len(set(cells)) == len(cells)
-    assert max(x for x, _ in cells) < 24  # Grafana's grid
-
-
-def test_the_queries_of_one_panel_have_letters_of_their_own() -> None:
-    for panel in panels():
-        letters = [target["refId"] for target in panel.get("targets", ())]
-        assert len(set(letters)) == len(letters), panel["title"]

@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
-from support.kserve_served import KServeServed
+from support.kserve_server import KServeServed
 from support.toy_models import image_with_points, keypoints_of_points
 from tritonclient.grpc import service_pb2
 
