@@ -54,7 +54,7 @@ class SendJob:
     gather: int = 1  # frames of the video that become sources, at most
     relative_motion: bool = False
     frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
-    encoding: Encoding = "webp"  # how sources are sent
+    encoding: Encoding = "avif"  # how sources are sent
     coarseness: int = DEFAULT_COARSENESS
     gate_pixels: float | None = None  # bound of a gate; None: all that the pattern has are sent
     wait_frames: int = 0  # that one may wait for others to go with it

@@ -70,13 +70,13 @@ class RelayServicer(RelayServiceServicer):
         self, request_iterator: AsyncIterator[PublishRequest], context: Context
     ) -> AsyncGenerator[PublishResponse, None]:
         first = await anext(request_iterator, None)
-        opening = door.read_opening(first)
+        opening, size = door.read_opening(first), first.ByteSize() if first else 0
         patience().wait_longer(opening.predicted_frames / opening.frame_rate)
         with self.rooms.open(opening, caller(context)) as room:
             self._metrics.rooms.inc()
             _log.info("room %s: opened, %s", room.name, opening.model)
             try:
-                self._metrics.receive("config", opening.ByteSize())
+                self._metrics.receive("config", size)
                 yield self._answer(room)
                 async with _beside(self._publish(request_iterator, room)):
                     while (feedback := await room.feedback()) is not None:
@@ -92,11 +92,11 @@ class RelayServicer(RelayServiceServicer):
         self, request_iterator: AsyncIterator[WatchRequest], context: Context
     ) -> AsyncGenerator[WatchResponse, None]:
         first = await anext(request_iterator, None)
-        join = door.read_join(first)
+        join, size = door.read_join(first), first.ByteSize() if first else 0
         with self.rooms.watch(join, caller(context)) as (room, watcher):
             self._metrics.watchers.inc()
             try:
-                self._metrics.receive("config", join.ByteSize())
+                self._metrics.receive("config", size)
                 watched = Watched(opening=room.opening, next_index=room.next_index)
                 yield self._counted(WatchResponse(watched=watched))
                 async with _beside(self._acknowledge(request_iterator, room, watcher)):

@@ -55,7 +55,7 @@ def send(
     ] = None,
     encoding: Annotated[
         ImageEncoding, typer.Option(help="How source images are sent; webp loses nothing.")
-    ] = ImageEncoding.WEBP,
+    ] = ImageEncoding.AVIF,
     coarseness: Annotated[
         int, typer.Option(min=0, max=7, help="Of the coded keypoints, half an octave each.")
     ] = 2,
