@@ -2,29 +2,37 @@
 
     python -m figures               rewrites the tables from docs/figures/measured/*.json
     python -m figures --measure     reruns the short benchmarks first, on this machine
+    python -m figures --measure demo            only this one
+    python -m figures --evaluate quality_lite128_classic --data VIDEOS
 
-Evaluations take long and write their own files; the tables follow when one is replaced:
+The last one reruns evaluations of `measuring.EVALUATIONS` on held-out videos, which take minutes to
+hours. Forecasts write their own files; the tables follow when one is replaced:
 
-    motioncast evaluate synthesis --data people/test --all --frame fixed --model face256 \\
-        --json docs/figures/measured/quality_face256_people_test.json
     motioncast evaluate forecast --tracks test.npz --predictors FOLDER \\
         --json docs/figures/measured/forecast_face256_people_test.json
 """
 
 import argparse
+from pathlib import Path
 
 from figures.drawing import ROOT, documents, rewritten
+from figures.measuring import BENCHMARKS, EVALUATIONS, evaluate, measure
 from figures.tables import TABLES
 
 
 def main() -> None:
     """Rewrites what has changed, and names it."""
     parser = argparse.ArgumentParser(prog="python -m figures", description="Write the tables.")
-    parser.add_argument("--measure", action="store_true", help="rerun the short benchmarks first")
-    if parser.parse_args().measure:
-        from figures.measuring import measure
-
-        measure()
+    parser.add_argument(
+        "--measure", nargs="*", choices=BENCHMARKS, help="rerun the short benchmarks first"
+    )
+    parser.add_argument("--evaluate", nargs="+", choices=EVALUATIONS, help="rerun evaluations")
+    parser.add_argument("--data", type=Path, default=Path(), help="folder of held-out videos")
+    options = parser.parse_args()
+    if options.measure is not None:
+        measure(options.measure)
+    if options.evaluate:
+        evaluate(options.evaluate, options.data)
     for page in documents():
         before = page.read_text("utf-8")
         if (after := rewritten(before, TABLES)) != before:

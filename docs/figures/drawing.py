@@ -145,4 +145,6 @@ def _cell(value: Any, form: str) -> str:
 
 def _origin(content: Content) -> str:
     machine = content["machine"]
-    return f"{content['date']} on {machine['cores']} cores of {machine['processor']}"
+    where = f"{content['date']} on {machine['cores']} cores of {machine['processor']}"
+    # Such a file was not written by its command, but from what an earlier document said.
+    return f"{where} (taken over from an earlier document)" if content.get("taken_over") else where

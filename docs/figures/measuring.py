@@ -1,8 +1,9 @@
-"""The short benchmarks, rerun on this machine: what they print becomes a file of `measured`."""
+"""Benchmarks and evaluations, rerun on this machine: each one writes a file of `measured`."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,26 +19,49 @@ from motioncast.bench.measuring import machine_here
 OURS: Final = "motioncast: a picture as AVIF, then coded keypoints"
 
 
-def measure() -> None:
-    """Reruns every short benchmark, one after the other, and replaces its file.
+def measure(files: Sequence[str] = ()) -> None:
+    """Reruns the short benchmarks of these files, all by default, and replaces the files.
 
     Raises subprocess.CalledProcessError for one that fails; what it printed says why.
     """
-    for file, benchmark in BENCHMARKS.items():
+    for file in files or BENCHMARKS:
+        benchmark = BENCHMARKS[file]
         with tempfile.TemporaryDirectory() as folder:
-            result = Path(folder, "result.json")
-            options = ["--out", folder] if benchmark.writes else []
-            command = [*benchmark.command, *options, "--json", str(result), "--quiet"]
-            subprocess.run([sys.executable, "-m", "motioncast.cli.main", *command], check=True)
-            rows = benchmark.rows(json.loads(result.read_text("utf-8")))
-        machine = machine_here()
-        content = {
-            "date": date.today().isoformat(),
-            "machine": {"processor": machine.processor, "cores": machine.cores},
-            "command": " ".join(["motioncast", *benchmark.command]),
-            "rows": rows,
-        }
-        (MEASURED / f"{file}.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+            options = ["--out", str(Path(folder, "out"))] if benchmark.writes else []
+            found = _run([*benchmark.command, *options, "--quiet"], Path.cwd())
+        _write(file, benchmark.command, {"rows": benchmark.rows(found)})
+
+
+def evaluate(files: Sequence[str], data: Path) -> None:
+    """Reruns the evaluations of these files on the folders of videos that lie in `data`.
+
+    Of its figures the means over clips are kept. Raises as `measure` does.
+    """
+    for file in files:
+        found = _run(EVALUATIONS[file], data)
+        kept = {name: found[name] for name in ("networks", "summary")}
+        _write(file, EVALUATIONS[file], kept)
+
+
+def _run(command: Sequence[str], where: Path) -> Content:
+    """Runs a command of ours in a folder, and returns what it wrote as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result.json")
+        program = [sys.executable, "-m", "motioncast.cli.main", *command, "--json", str(result)]
+        subprocess.run(program, check=True, cwd=where)
+        found: Content = json.loads(result.read_text("utf-8"))
+        return found
+
+
+def _write(file: str, command: Sequence[str], figures: Content) -> None:
+    machine = machine_here()
+    content = {
+        "date": date.today().isoformat(),
+        "machine": {"processor": machine.processor, "cores": machine.cores},
+        "command": " ".join(["motioncast", *command]),
+        **figures,
+    }
+    (MEASURED / f"{file}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def rows_of_report(report: Content) -> list[dict[str, Any]]:
@@ -74,4 +98,25 @@ class Benchmark:
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "demo": Benchmark(("demo", "--force"), rows_of_report, writes=True),
     "bench_lite128": Benchmark(("bench", "--model", "lite128"), rows_of_bench),
+}
+
+# Evaluations that take minutes to hours and need folders of held-out videos.
+EVALUATIONS: Final[Mapping[str, Sequence[str]]] = {
+    file: shlex.split(f"evaluate synthesis --data {options}")
+    for file, options in {
+        "quality_face256_people_test": "people/test --all --frame fixed --model face256"
+        " --pattern 1:0 --pattern 1:1 --pattern 5:5",
+        "quality_face256_people_test_at_128": "people/test --all --frame fixed --model face256"
+        " --pattern 1:0 --measure-at 128",
+        "quality_face256_grid_unseen_speaker": "grid/unseen_speaker --all --frame fixed"
+        " --model face256 --pattern 1:0",
+        "quality_face256_grid_test": "grid/test --clips 12 --frame fixed --model face256"
+        " --pattern 1:0",
+        "quality_face256_classic": "classic --all --frame fixed --model face256 --pattern 1:0",
+        "quality_lite128_people_test": "people/test --all --frame fixed --model lite128"
+        " --pattern 1:0",
+        "quality_lite128_grid_unseen_speaker": "grid/unseen_speaker --all --model lite128",
+        "quality_lite128_grid_test": "grid/test --all --model lite128",
+        "quality_lite128_classic": "classic --all --model lite128 --pattern 1:0",
+    }.items()
 }

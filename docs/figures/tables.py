@@ -160,6 +160,31 @@ TABLES: Final[Mapping[str, Drawing]] = {
             Column("amplitude", "lids_amplitude", "{:.2f}"),
         ),
     ),
+    "pipelines_lite128": records(
+        "pipelines_lite128",
+        (
+            Column("engine", "engine", "{}"),
+            Column("streams", "streams", "{}"),
+            Column("pipeline", "pipeline", "{}"),
+        ),
+        (
+            Column("frames/s", "frames_per_second", "{:.1f}"),
+            Column("group p50, ms", "group_p50_ms", "{}"),
+            Column("p95", "group_p95_ms", "{}"),
+            Column("first frame p50, ms", "first_p50_ms", "{}"),
+            Column("p95", "first_p95_ms", "{}"),
+        ),
+    ),
+    "models_lite128": records(
+        "models_lite128",
+        (Column("", "networks", "{}"), Column("frames a call", "frames_per_call", "{}")),
+        (
+            Column("detector", "detector_ms"),
+            Column("synthesis", "synthesis_ms"),
+            Column("both", "total_ms"),
+            Column("times as fast", "times"),
+        ),
+    ),
     "speed_face256": records(
         "speed_face256",
         (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from figures.drawing import BLOCK, INLINE, MEASURED, ROOT, documents, rewritten
-from figures.measuring import BENCHMARKS, rows_of_bench, rows_of_report
+from figures.measuring import BENCHMARKS, EVALUATIONS, rows_of_bench, rows_of_report
 from figures.tables import TABLES
 
 PAGES = [page for page in documents() if BLOCK.search(page.read_text("utf-8"))]
@@ -36,13 +36,20 @@ def test_every_measurement_says_when_where_and_how_and_is_shown() -> None:
         assert content["command"], file.name
     shown = {file for drawing in TABLES.values() for file in drawing.files}
     assert {file.stem for file in FILES} == shown
-    assert set(BENCHMARKS) <= shown
+    assert set(BENCHMARKS) | set(EVALUATIONS) <= shown
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/model_cards/face256.md"])
+@pytest.mark.parametrize("name", sorted({*BENCHMARKS, *EVALUATIONS}))
+def test_a_file_says_the_command_that_writes_it(name: str) -> None:
+    command = EVALUATIONS[name] if name in EVALUATIONS else BENCHMARKS[name].command
+    content = json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
+    assert content.get("taken_over") or content["command"] == " ".join(["motioncast", *command])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/bench.md", "docs/model_cards/face256.md"])
 def test_tables_of_quality_and_speed_stand_between_markers(page: str) -> None:
     rest = BLOCK.sub("", (ROOT / page).read_text("utf-8"))
-    assert not re.search(r"^\|.*(PSNR|frames/s|ratio|horizon)", rest, re.MULTILINE)
+    assert not re.search(r"^\|(?! `).*(PSNR|frames/s|ratio|horizon)", rest, re.MULTILINE)
 
 
 def test_a_figure_that_differs_from_its_measurement_is_put_right() -> None:
