@@ -60,7 +60,7 @@ bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this ma
 figures: $(VENV)/.dev ## rerun the short benchmarks and rewrite the documents' tables of figures
 	PYTHONPATH=docs $(BIN)/python -m figures --measure
 
-dashboard-check: $(VENV)/.dev ## run every query of the dashboard once against a real Prometheus
+dashboard-check: $(VENV)/.dev ## run every query of dashboards and rules once against a real Prometheus
 	promtool check config deploy/prometheus/prometheus.yml
 	$(BIN)/python deploy/check_dashboard.py clients/motioncast/cli/assets/interview.mp4
 
