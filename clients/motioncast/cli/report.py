@@ -133,7 +133,7 @@ class MeanQuality:
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """Quality by origin. The source's own frame, index 0, is left out: copying it is no feat."""
+    """Quality by origin. Frame 0, the source itself, is left out: copying it proves nothing."""
 
     reason: str | None  # why there is none
     observed: MeanQuality | None

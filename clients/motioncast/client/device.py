@@ -38,7 +38,7 @@ class KeypointDetector:
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
-        MediaError: The file is not there or is no keypoint model.
+        MediaError: The file is missing or is not a keypoint model.
     """
 
     def __init__(self, model: str | PathLike[str], *, threads: int = 0) -> None:

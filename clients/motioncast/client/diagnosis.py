@@ -80,7 +80,7 @@ def _cause(target: str, tls: Tls | None) -> tuple[ConnectReason, str]:
         return "name", f"an address is HOST:PORT, without http://, so {plain}"
     name, _, port_text = target.partition(":")
     if name not in _SCHEMES and port_text and ":" not in port_text and not _is_port(port_text):
-        return "name", f"{port_text!r} is no port: an address is HOST:PORT"
+        return "name", f"{port_text!r} is not a port: an address is HOST:PORT"
     if not is_loopback(target) and (proxy := proxy_of(target, os.environ)):
         return "proxy", _ask_proxy(target, *proxy)
     host, port = host_of(target), _port_of(target)

@@ -78,7 +78,7 @@ class KeypointPredictor(Forecasting):
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
-        MediaError: The file is not there or is no predictor model.
+        MediaError: The file is missing or is not a predictor model.
     """
 
     def __init__(self, model: str | PathLike[str], *, threads: int = 1) -> None:

@@ -43,7 +43,7 @@ class FaceFinder:
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
-        MediaError: The file is not there or is no face finder.
+        MediaError: The file is missing or is not a face finder.
     """
 
     def __init__(self, model: str | PathLike[str], *, threads: int = 0) -> None:

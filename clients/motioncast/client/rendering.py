@@ -41,7 +41,7 @@ class FrameSynthesiser:
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
-        MediaError: The file is not there or is no synthesis model.
+        MediaError: The file is missing or is not a synthesis model.
     """
 
     def __init__(self, model: str | PathLike[str], *, threads: int = 0) -> None:

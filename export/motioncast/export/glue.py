@@ -61,7 +61,7 @@ def arrange(name: str, keypoints: int) -> GlueModel:
     """Lays the keypoints of M observed frames, (M, K, 3), out over a timeline of T, (1, T, K, 3).
 
     The m-th one in `observed` (1, T) stands where the m-th set belongs; elsewhere are zeros. A run
-    with more ones than sets fails; sets for which there is no one are left out.
+    with more ones than sets fails; sets without a one are left out.
     """
     specification = _unbatched(
         name=f"{name}_arrange",

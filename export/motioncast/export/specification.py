@@ -71,7 +71,7 @@ class ModelSpecification:
     inputs: tuple[TensorSpecification, ...]
     outputs: tuple[TensorSpecification, ...]
     tolerances: dict[str, Tolerance]  # by output name
-    max_batch_size: int  # of one call to Triton; 0: the first axis is no batch that may be joined
+    max_batch_size: int  # of one call to Triton; 0: calls must not be joined along the first axis
     dynamic_batching: bool  # whether Triton may join calls of the same shapes
     gpu: GpuServing | None = None  # None: a CPU serves it everywhere
     threads: int = 0  # of one run on a CPU; 0: one per core

@@ -39,7 +39,7 @@ class Network:
 
     Attributes:
         sent: Packets that went in.
-        lost: Of them, those that do not come out, for want of room in the queue too.
+        lost: Of them, those that do not come out, also because the queue was full.
         now: What the time was when it was last told.
     """
 

@@ -1,7 +1,7 @@
 """Whether a file is as long as its own structure says: a decoder takes a part for a shorter video.
 
     MP4, MOV        boxes that follow one another       (ISO/IEC 14496-12, 4.2)
-    Matroska, WebM  the segment's size, where it is told (RFC 8794, 6.2)
+    Matroska, WebM  the segment's size, where it is given (RFC 8794, 6.2)
     AVI             RIFF chunks that follow one another
     GIF             the trailer
 

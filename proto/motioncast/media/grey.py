@@ -74,7 +74,9 @@ class Grey:
         for white in steps:
             if largest <= white:
                 return white
-        raise MediaError(f"grey numbers up to {largest:g}, of which none is known to be white")
+        raise MediaError(
+            f"grey values up to {largest:g}, and it is not known which of them is white"
+        )
 
     def _finite(self, image: PIL.Image.Image) -> Iterator[NDArray[np.float64]]:
         for band in bands(image):

@@ -156,7 +156,7 @@ def read_video(
         max_pixels: Full pictures that have more are scaled down.
 
     Raises:
-        MediaError: The file is not there, is no video, or its first frame cannot be read.
+        MediaError: The file is missing, is not a video, or its first frame cannot be read.
     """
     return Video(existing(path), size, limit, max_pixels)
 

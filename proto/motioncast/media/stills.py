@@ -53,7 +53,7 @@ def read_image(path: File, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
         max_pixels: A full picture that has more is scaled down.
 
     Raises:
-        MediaError: The file is not there, is no image that can be read, or has more than
+        MediaError: The file is missing, cannot be read as an image, or has more than
             MAX_STILL_PIXELS.
     """
     path = existing(path)
@@ -72,7 +72,7 @@ def read_whole_image(path: File) -> Picture:
     """Returns an image as it is, (H, W, 3), likewise but neither cropped nor scaled.
 
     Raises:
-        MediaError: The file is not there, is no image that can be read, or has more than
+        MediaError: The file is missing, cannot be read as an image, or has more than
             MAX_STILL_PIXELS.
     """
     path = existing(path)

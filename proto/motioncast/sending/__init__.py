@@ -10,7 +10,7 @@
     sender.acknowledge(receiver.acknowledgement())
     shown = playout.show(now)
 
-Time is told, never asked for: by the index of the frame at the sender, in seconds at the receiver.
+The caller passes the time in: the index of the frame at the sender, seconds at the receiver.
 SDK, command line and evaluation send by the same rules. docs/sending.md says what they cost.
 """
 

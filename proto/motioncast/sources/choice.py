@@ -52,7 +52,7 @@ def choose(
     weights: Sequence[float] = (),
     settings: ChoiceSettings = DEFAULT_SETTINGS,
 ) -> tuple[list[int], Choice]:
-    """Chooses the source of each of T frames, and tells what to remember for the frames after.
+    """Chooses the source of each of T frames, and returns what to remember for the frames after.
 
     Args:
         sources: Keypoints (K, 3) of 1 to MAX_SOURCES sources by their index.

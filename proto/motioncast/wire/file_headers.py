@@ -86,7 +86,7 @@ def _extent(data: bytes) -> tuple[int, int]:
 
 
 def _boxes(data: bytes) -> dict[bytes, bytes]:
-    """Returns the boxes of one level by their type, each of which there is once."""
+    """Returns the boxes of one level by their type, each of which occurs once."""
     found: dict[bytes, bytes] = {}
     position = 0
     while position < len(data):

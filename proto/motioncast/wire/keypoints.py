@@ -14,7 +14,7 @@ from motioncast.wire.errors import InvalidInputError
 
 Keypoints = NDArray[np.float32]
 
-_TOLERANCE: Final = 1e-3  # rounding of a sender's arithmetic is no reason to refuse a frame
+_TOLERANCE: Final = 1e-3  # a frame is not refused because of a sender's rounding
 _RANGES: Final = (("x", *POSITION), ("y", *POSITION), ("intensity", *INTENSITY))
 
 

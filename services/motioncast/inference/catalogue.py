@@ -83,7 +83,7 @@ class ModelSet:
         """Reads the sizes from the models' metadata.
 
         Raises:
-            InvalidInputError: One of the three models is missing, or has not the interface.
+            InvalidInputError: One of the three models is missing or has another interface.
         """
         for part in _PARTS:
             if f"{name}_{part}" not in engine.models():

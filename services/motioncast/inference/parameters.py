@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 def read_parameters(repository: Path, model: str) -> dict[str, str]:
     """Returns the parameters in a model's folder.
 
-    They are wishes, without which the model runs as well: where there is no config.pbtxt, or one
+    They are optional, and the model runs without them: where there is no config.pbtxt, or one
     that cannot be read, there are none, and the log says why.
     """
     # Imported late: models without parameters do not need tritonclient.

@@ -94,7 +94,7 @@ class SharedMemory:
 def _map(key: str, offset: int, size: int) -> memoryview:
     name = key.removeprefix("/")
     if not name or "/" in name or "\0" in name or name in (".", ".."):
-        raise InvalidInputError.of("key", f"{key!r} is no name of shared memory")
+        raise InvalidInputError.of("key", f"{key!r} is not a valid name of shared memory")
     if size < 1:
         raise InvalidInputError.of("byte_size", f"{size} is less than 1")
     try:

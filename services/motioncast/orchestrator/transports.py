@@ -120,7 +120,7 @@ class EngineTransport:
         """Reads a run of the predictor, or of an ensemble that has it inside, over a span.
 
         Raises:
-            ArithmeticError: It led to what is no number.
+            ArithmeticError: It led to NaN or infinity.
         """
         try:
             forecast = Forecast.of(outputs)

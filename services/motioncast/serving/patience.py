@@ -22,7 +22,7 @@ _STREAMS: Final = ("bidi_stream", "client_stream")
 
 
 class Patience:
-    """How long one stream may be quiet; whoever serves it tells what it owes.
+    """How long one stream may be quiet; whoever serves it says what is due.
 
     Args:
         silence_seconds: That the client may say nothing while nothing is owed to it.

@@ -63,7 +63,7 @@ class TritonEngine:
     def metadata(self, model: str) -> ModelMetadata:
         """Returns what a model takes and gives; see `Engine.metadata`."""
         metadata = self._open().metadata(model)
-        # Triton tells nothing of files that it does not know.
+        # Triton does not report files that it does not know.
         return replace(metadata, codec_file=read_codec_file(self._repository / model))
 
     async def ready(self) -> bool:

@@ -35,7 +35,7 @@ def restriction() -> str:
 
 
 def hide_secret(pid: int, secret: str) -> bool:
-    """Overwrites a secret in the command line of a process; tells whether that could be done.
+    """Overwrites a secret in the command line of a process; returns whether that could be done.
 
     Args:
         pid: Of a process that was started from here, and has read its command line.

@@ -79,7 +79,7 @@ async def test_an_address_that_is_a_url(cast: Cast) -> None:
 async def test_a_port_that_is_none(cast: Cast, port: str) -> None:
     error = await refusal(cast, f"localhost:{port}")
     assert error.reason == "name"
-    assert str(error).endswith(f"{port!r} is no port: an address is HOST:PORT")
+    assert str(error).endswith(f"{port!r} is not a port: an address is HOST:PORT")
 
 
 async def test_an_empty_address(cast: Cast) -> None:

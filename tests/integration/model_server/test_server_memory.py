@@ -107,8 +107,11 @@ async def test_what_is_no_region_is_not_registered(served: KServeServed, region:
     for request, sentence in (
         (asked(name="r", key=region.key, byte_size=SIZE), "name: r is registered already"),
         (asked(name="s", key="/../etc/passwd", byte_size=1), "key: '/../etc/passwd' is no name "),
-        (asked(name="s", key="/\0", byte_size=1), "key: '/\\x00' is no name of shared memory"),
-        (asked(name="s", key="/", byte_size=1), "key: '/' is no name of shared memory"),
+        (
+            asked(name="s", key="/\0", byte_size=1),
+            "key: '/\\x00' is not a valid name of shared memory",
+        ),
+        (asked(name="s", key="/", byte_size=1), "key: '/' is not a valid name of shared memory"),
         (asked(name="s", key="/nobody_made_this", byte_size=1), "key: /nobody_made_this cannot "),
         (asked(name="s", key=region.key, byte_size=0), "byte_size: 0 is less than 1"),
         (asked(name="s", key=region.key, byte_size=65), "byte_size: 65 at 0, but "),

@@ -60,8 +60,8 @@ def face_files(sources: Sequence[Path], persons: Path | None = None) -> list[Fac
             like every file when there is no list.
 
     Raises:
-        FaceFilesError: A source is not there, is no video or photograph or holds none; two files
-            of one name could be of anybody; or the list cannot be read.
+        FaceFilesError: A source is missing, is neither a video nor a photograph, or holds none;
+            two files of one name could be of anybody; or the list cannot be read.
     """
     paths = list(dict.fromkeys(path for source in sources for path in _files_of(source)))
     if persons is None:
@@ -86,7 +86,9 @@ def _files_of(source: Path) -> list[Path]:
     if not source.is_file():
         raise FaceFilesError(f"{source}: no such file or folder")
     if source.suffix.lower() not in known:
-        raise FaceFilesError(f"{source}: is no video or photograph ({', '.join(sorted(known))})")
+        raise FaceFilesError(
+            f"{source}: is neither a video nor a photograph ({', '.join(sorted(known))})"
+        )
     return [source]
 
 

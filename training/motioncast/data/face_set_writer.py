@@ -50,7 +50,7 @@ class FaceSetWriter:
 
     def __init__(self, out: Path, side: int, force: bool = False, mattes: bool = False) -> None:
         if out.exists() and not (force and (out / "clips.json").is_file()):
-            what = "is no set of faces, and stays" if force else "is there already (see --force)"
+            what = "is not a set of faces, and stays" if force else "is there already (see --force)"
             raise FaceSetError(f"{out}: {what}")
         self._out = out.absolute()
         self._open = ExitStack()

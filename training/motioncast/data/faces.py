@@ -41,7 +41,7 @@ NOISE = 0.004  # spread of what is added to keypoints, in half sides: half a pix
 
 
 class FaceSetError(ValueError):
-    """A folder is no set of faces, or cannot become one; the message says which and why."""
+    """A folder is not a set of faces, or cannot become one; the message says which and why."""
 
 
 class FaceBatch(NamedTuple):
@@ -83,9 +83,9 @@ class FaceSet:
         try:
             self._open()
         except (OSError, ValueError, TypeError) as error:  # what json, numpy and Clip refuse
-            raise FaceSetError(f"{self.folder}: is no set of faces ({error})") from error
+            raise FaceSetError(f"{self.folder}: is not a set of faces ({error})") from error
         if not self.persons:
-            raise FaceSetError(f"{self.folder}: nobody is left who has two frames")
+            raise FaceSetError(f"{self.folder}: nobody with two frames is left")
 
     def _open(self) -> None:
         clips = [Clip(**entry) for entry in json.loads((self.folder / "clips.json").read_text())]

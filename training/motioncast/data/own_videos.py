@@ -114,7 +114,7 @@ class _Files:
 
     @property
     def root(self) -> Path:
-        """Names the cache's entry; any videos are told apart by the fingerprint."""
+        """Names the cache's entry; videos are distinguished by the fingerprint."""
         return Path("own_videos")
 
     @property

@@ -149,7 +149,7 @@ def open_drivers(
 ) -> list[tuple[FaceSet, Sequence[Clip]]]:
     """Returns the clips of every person in sets of faces that are long enough to give motion.
 
-    Raises FaceFilesError when there is none, FaceSetError when a folder is no set of faces, or
+    Raises FaceFilesError when there is none, FaceSetError when a folder is not a set of faces, or
     somebody to be left out is in none.
     """
     sets = [FaceSet(folder, 1.0, frozenset(without)) for folder in folders]
@@ -192,7 +192,7 @@ def run(options: PortraitSetOptions, command: str) -> None:
     def fill(writer: FaceSetWriter) -> list[str]:
         files = face_files(options.sources, options.persons)
         if films := [file.path for file in files if not file.is_photograph]:
-            raise FaceFilesError(f"{films[0]}: is no photograph")
+            raise FaceFilesError(f"{films[0]}: is not a photograph")
         return write_portraits(writer, files, _studio(options), options.rounds, options.seed)
 
     write_set(options, fill)

@@ -68,7 +68,7 @@ def as_table(errors: Mapping[str, Sequence[float]]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastOptions:
-    """Which predictors forecast which tracks, and what is told of them."""
+    """Which predictors forecast which tracks, and what is reported."""
 
     tracks: Annotated[Path, typer.Option(help="from `motioncast train tracks`")]
     predictors: Annotated[Path | None, typer.Option(help="a folder of KIND_SEED.pt and var.pt")] = (

@@ -179,7 +179,7 @@ class PipelineOptions:
 def open_pipelines(options: PipelineOptions) -> Iterator[Sequence[Pipeline]]:
     """Opens what the options mean: all of one size of image.
 
-    Names that would be the same are told apart by their folders.
+    Equal names are distinguished by their folders.
 
     Raises ValueError, OSError or a DomainError, in words, when a network cannot be read, or
     --model or --predictor has nothing to belong to.

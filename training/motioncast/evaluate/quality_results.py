@@ -63,7 +63,7 @@ class QualityResults:
                 write_json(unfinished / "results.json", self._content())
 
     def _content(self) -> dict[str, Any]:
-        """Returns everything, ready for JSON; what is no number is None."""
+        """Returns everything, ready for JSON; NaN becomes None."""
         return {
             "command": self.command,
             **provenance([]),

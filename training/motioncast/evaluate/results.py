@@ -79,7 +79,7 @@ def write_table(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, An
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes results with their schema's name; what is no number becomes null."""
+    """Writes results with their schema's name; NaN becomes null."""
     path.write_text(json.dumps({"schema": SCHEMA, **content}, allow_nan=False) + "\n")
 
 

@@ -27,7 +27,7 @@ from motioncast.models.motion_transfer import MotionTransfer
 def between(first: MotionTransfer, second: MotionTransfer, share: float) -> MotionTransfer:
     """Returns networks with a share of 0 to 1 of the second's weights; it changes the first ones.
 
-    What is no number with a fraction, as the count of batches, is the first's. Raises
+    Values without a fraction, such as the count of batches, are the first's. Raises
     CheckpointError for networks of two configurations.
     """
     names = first.configuration.name, second.configuration.name
@@ -52,7 +52,7 @@ class BetweenOptions:
 
 
 def run(options: BetweenOptions, command: str) -> None:
-    """Writes the weights between; Refusal for what is no checkpoint."""
+    """Writes the weights between; Refusal for a file that is not a checkpoint."""
     with refusing(CheckpointError, OSError):
         first, second = (load_motion_transfer(path) for path in (options.first, options.second))
         save_motion_transfer(between(first, second, options.share), options.out)

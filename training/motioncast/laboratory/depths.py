@@ -62,7 +62,7 @@ class DepthsOptions:
 
 
 def run(options: DepthsOptions, command: str) -> None:
-    """Prints the depths, one line for each group of keypoints; Refusal for what is no set."""
+    """Prints the depths, one line for each group of keypoints; Refusal for any other folder."""
     with refusing(FaceSetError, OSError):
         sets = [FaceSet(folder, 1.0, frozenset(options.without)) for folder in options.sets]
     left = [

@@ -269,7 +269,7 @@ def _tune_predictor(
 def _vrnn(path: Path) -> VRNN:
     model = load_predictor(path)
     if not isinstance(model, VRNN):
-        raise PersonalError(f"{path}: is no vrnn, which alone can be made personal")
+        raise PersonalError(f"{path}: is not a VRNN (only a VRNN can be made personal)")
     return model
 
 

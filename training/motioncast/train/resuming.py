@@ -20,4 +20,4 @@ def resume(training: Resumable, path: Path) -> None:
     except Exception as error:  # torch.load raises whatever unpickling or unzipping raises
         missing = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         reason = missing.partition("\n")[0]
-        raise CheckpointError(f"{path}: cannot be gone on from ({reason})") from error
+        raise CheckpointError(f"{path}: cannot be resumed ({reason})") from error

@@ -192,7 +192,7 @@ class SharedMemory:
                 self._given_up.append(region)
 
     async def _unregister(self, name: str) -> bool:
-        """Takes a region from the server; tells whether the server uses it no longer."""
+        """Takes a region from the server; returns whether the server has stopped using it."""
         request = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
         try:
             await self._stub.SystemSharedMemoryUnregister(

@@ -130,12 +130,12 @@ def test_a_training_draws_from_the_set(made: Path) -> None:
 
 
 def test_what_is_no_set_is_named(made: Path, tmp_path: Path) -> None:
-    with pytest.raises(FaceSetError, match=r"is no set of faces .*clips\.json"):
+    with pytest.raises(FaceSetError, match=r"is not a set of faces .*clips\.json"):
         FaceSet(tmp_path, 1.0)
     (tmp_path / "clips.json").write_text('[{"clip": "a"}]')
-    with pytest.raises(FaceSetError, match="is no set of faces"):
+    with pytest.raises(FaceSetError, match="is not a set of faces"):
         FaceSet(tmp_path, 1.0)
-    with pytest.raises(FaceSetError, match="nobody is left who has two frames"):
+    with pytest.raises(FaceSetError, match="nobody with two frames is left"):
         FaceSet(made, 1.0, frozenset({"man", "other"}))
 
 

@@ -62,7 +62,7 @@ def test_refusals_are_sentences(
         assert end.value.code == 2
         return capsys.readouterr().err.splitlines()[-1]
 
-    assert "nowhere: is no set of faces" in refusal(*run, "--set", "nowhere", "1")
+    assert "nowhere: is not a set of faces" in refusal(*run, "--set", "nowhere", "1")
     assert "the share is much" in refusal(*run, "--set", str(faces), "much")
     assert "the share is -1" in refusal(*run, "--set", str(faces), "-1")
     assert "nobody is called chris" in refusal(
@@ -77,4 +77,4 @@ def test_refusals_are_sentences(
     assert "holds lite64, no face networks" in refusal(*run, *drawn, "--from", str(lite))
     assert "expected --from" in refusal(*run, *drawn, "--adversarial")
     assert "nowhere is not a folder" in refusal(*run, *drawn, "--rooms", "nowhere")
-    assert "cannot be gone on from" in refusal(*run[:4], *drawn, "--out", str(broken))
+    assert "cannot be resumed" in refusal(*run[:4], *drawn, "--out", str(broken))

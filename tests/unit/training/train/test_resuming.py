@@ -37,5 +37,5 @@ def test_what_is_of_another_kind_is_refused_in_a_sentence(tmp_path: Path) -> Non
         "text.pt": r".+",
     }
     for name, reason in reasons.items():
-        with pytest.raises(CheckpointError, match=rf"{name}: cannot be gone on from \({reason}\)$"):
+        with pytest.raises(CheckpointError, match=rf"{name}: cannot be resumed \({reason}\)$"):
             resume(training_of(MotionTransfer(LITE64)), tmp_path / name)

@@ -118,7 +118,7 @@ def run(options: RateOptions, command: str) -> None:
 
 
 def _plain(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """Returns dataclasses ready for JSON, with four digits; what is no number is None."""
+    """Returns dataclasses ready for JSON, with four digits; NaN becomes None."""
     return [{name: _short(value) for name, value in asdict(row).items()} for row in rows]
 
 

@@ -72,7 +72,7 @@ def read_tflite(path: Path) -> TfliteNetwork:
         outputs = tuple(int(i) for i in operator.OutputsAsNumpy())
         if kind in _UNPACKING:
             if inputs[0] not in constants:
-                raise TfliteError(f"{path}: unpacks what is not a constant ({kind})")
+                raise TfliteError(f"{path}: unpacks something that is not a constant ({kind})")
             constants[outputs[0]] = constants[inputs[0]].astype(np.float32)
             continue
         operations.append(

@@ -30,7 +30,7 @@ class GaussianMoments:
     def of(cls, mean: npt.ArrayLike, covariance: npt.ArrayLike) -> "GaussianMoments":
         """Takes mean (D,) and covariance (D, D).
 
-        Raises ValueError for shapes that disagree and for a matrix that is no covariance.
+        Raises ValueError for shapes that disagree and for a matrix that is not a covariance.
         """
         centre, matrix = np.asarray(mean, dtype=float), np.asarray(covariance, dtype=float)
         if matrix.shape != (*centre.shape, *centre.shape):
