@@ -2,13 +2,12 @@
 
     motioncast train tracks --checkpoint CHECKPOINT --data FOLDER --out TRACKS.npz
 
-Shapes: F frames of all clips, N clips, K keypoints (x, y, intensity), B windows of T frames.
+Shapes: F frames of all clips, N clips of T, K keypoints (x, y, intensity).
 """
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,15 +30,11 @@ from motioncast.data.command_line import Program, refusing
 from motioncast.data.video_folder import DamagedVideoError
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.motion_transfer import MotionTransfer
-from motioncast.models.predictors.recurrent import MotionStatistics
 
 Part = Literal["training", "validation", "all"]
 
 ARRAYS = ("names", "starts", "keypoints", "validation")
 TRACKS_FORMAT = 1  # to be raised when the same checkpoint would give other keypoints
-BASIS_LAGS = (1, 4, 8)  # frames over which motion shows its directions
-# Of a coordinate that never moves: a hundredth of a pixel at 256, a thousandth of intensity.
-MINIMUM_SCALES = (1e-4, 1e-4, 1e-3)
 
 
 class TracksError(ValueError):
@@ -147,107 +142,6 @@ def load_tracks(path: Path) -> Tracks:
         keypoints=torch.from_numpy(keypoints.astype(np.float32)),
         validation=tuple(bool(held) for held in validation),
     )
-
-
-def motion_statistics(clips: Sequence[Tensor], components: int = 0) -> MotionStatistics:
-    """Measures position and frame-to-frame displacement of clips (T, K, 3), T >= 2 each.
-
-    With C components also the directions in which the keypoints move together: the principal ones
-    of the displacements over 1, 4 and 8 frames, each divided by the root of that number as if the
-    keypoints walked at random; intensities, which say little of motion, count a tenth.
-    """
-    positions = torch.cat(list(clips))
-    displacements = torch.cat([clip.diff(dim=0) for clip in clips])
-    least = positions.new_tensor(MINIMUM_SCALES)
-    unit = displacements.square().mean(dim=0).sqrt().maximum(least)
-    basis, energy = motion_basis(clips, unit, components) if components else (None, None)
-    return MotionStatistics(
-        mean=positions.mean(dim=0),
-        std=positions.std(dim=0).maximum(least),
-        unit=unit,
-        basis=basis,
-        energy=energy,
-    )
-
-
-def motion_basis(clips: Sequence[Tensor], unit: Tensor, components: int) -> tuple[Tensor, Tensor]:
-    """Returns orthonormal directions (3K, C) of motion in units, and its energy (C) along them.
-
-    The energy is the mean square of the displacement over four frames. Raises ValueError unless C
-    is at most 3K.
-    """
-    if components > unit.numel():
-        raise ValueError(f"components: {components} of {unit.numel()} coordinates")
-    moved = {
-        lag: torch.cat([(clip[lag:] - clip[:-lag]) / unit for clip in clips if len(clip) > lag])
-        for lag in BASIS_LAGS
-        if any(len(clip) > lag for clip in clips)
-    }
-    weight = unit.new_tensor([1.0, 1.0, 0.1])
-    scaled = torch.cat([motion * weight / lag**0.5 for lag, motion in moved.items()]).flatten(1)
-    _, directions = torch.linalg.eigh(scaled.double().mT @ scaled.double())
-    basis = directions.flip(1)[:, :components].float()
-    over_four = moved.get(4, moved[1]).flatten(1) @ basis
-    return basis, over_four.square().mean(dim=0)
-
-
-def every_window(clips: Sequence[Tensor], length: int, stride: int) -> Tensor:
-    """Returns the windows (B, T, K, 3) of `length` frames that start every `stride` frames.
-
-    Raises ValueError when no clip is that long.
-    """
-    windows = [
-        clip[start : start + length]
-        for clip in clips
-        for start in range(0, len(clip) - length + 1, stride)
-    ]
-    if not windows:
-        raise ValueError(f"clips: none has {length} frames")
-    return torch.stack(windows)
-
-
-def random_windows(
-    clips: Sequence[Tensor],
-    length: int,
-    count: int,
-    generator: torch.Generator,
-    time_flip: bool = True,
-    people: Sequence[str] | None = None,
-) -> Tensor:
-    """Draws windows (B, T, K, 3) from clips that are long enough.
-
-    With `time_flip` half of them are played backwards: right for faces, not for a robot that
-    pushes things. With `people`, who is seen in every clip, a person is drawn in proportion to the
-    square root of the frames of him or her, else every clip is as likely.
-    """
-    long_enough = [index for index, clip in enumerate(clips) if len(clip) >= length]
-    usable = [clips[index] for index in long_enough]
-    if not usable:
-        raise ValueError(f"clips: none has {length} frames")
-    shares = torch.ones(len(usable), dtype=torch.float64)
-    if people is not None:
-        shares = shares_by_person(usable, [people[index] for index in long_enough])
-    bounds = (shares / shares.sum()).cumsum(dim=0)
-    windows = []
-    for draw in torch.rand(count, 3, generator=generator).tolist():
-        chosen = int(torch.searchsorted(bounds, draw[0], right=True))
-        clip = usable[min(chosen, len(usable) - 1)]
-        start = int(draw[1] * (len(clip) - length + 1))
-        window = clip[start : start + length]
-        windows.append(window.flip(0) if time_flip and draw[2] < 0.5 else window)
-    return torch.stack(windows)
-
-
-def shares_by_person(clips: Sequence[Tensor], people: Sequence[str]) -> Tensor:
-    """Returns how often each clip is drawn (N,), up to a factor.
-
-    A person's share is the square root of his or her frames, divided among the clips by length.
-    """
-    frames: dict[str, int] = {}
-    for clip, person in zip(clips, people, strict=True):
-        frames[person] = frames.get(person, 0) + len(clip)
-    shares = [len(clip) / frames[who] ** 0.5 for clip, who in zip(clips, people, strict=True)]
-    return torch.tensor(shares, dtype=torch.float64)
 
 
 def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

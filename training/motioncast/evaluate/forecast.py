@@ -27,7 +27,8 @@ import typer
 from torch import Tensor
 
 from motioncast.data.command_line import Program, refusing
-from motioncast.data.keypoints import Part, TracksError, every_window, load_tracks
+from motioncast.data.keypoints import Part, TracksError, load_tracks
+from motioncast.data.windows import every_window
 from motioncast.evaluate.coverage import coverage_lines, coverage_rows
 from motioncast.evaluate.gating import gating_lines, gating_table
 from motioncast.evaluate.markdown import table

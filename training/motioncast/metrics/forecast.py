@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from motioncast.data.keypoints import every_window
+from motioncast.data.windows import every_window
 from motioncast.metrics.keypoints import average_keypoint_distance
 from motioncast.models.predictors.gap_filling import Predictor, continue_free
 

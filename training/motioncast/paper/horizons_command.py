@@ -16,7 +16,8 @@ import torch
 import typer
 
 from motioncast.data.command_line import Program, refusing
-from motioncast.data.keypoints import Part, Tracks, every_window, load_tracks
+from motioncast.data.keypoints import Part, Tracks, load_tracks
+from motioncast.data.windows import every_window
 from motioncast.evaluate.coverage import CoverageLine, coverage_lines, coverage_rows
 from motioncast.evaluate.markdown import table
 from motioncast.evaluate.provenance import provenance, sha256

@@ -25,7 +25,8 @@ import typer
 from torch import Tensor
 
 from motioncast.data.command_line import Program, Refusal, refusing
-from motioncast.data.keypoints import TracksError, every_window, load_tracks
+from motioncast.data.keypoints import TracksError, load_tracks
+from motioncast.data.windows import every_window
 from motioncast.models.predictors.checkpoint import (
     PredictorCheckpointError,
     load_predictor,

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from motioncast.data.keypoints import Tracks, every_window
+from motioncast.data.keypoints import Tracks
 from motioncast.data.own_videos import HELD_OUT_FRAMES, LEARNED_FRAMES
+from motioncast.data.windows import every_window
 from motioncast.metrics.forecast import Setting
 from motioncast.models.predictors.checkpoint import load_predictor
 from motioncast.models.predictors.vrnn import VRNN

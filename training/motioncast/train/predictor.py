@@ -27,7 +27,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.command_line import Program, refusing
-from motioncast.data.keypoints import Tracks, TracksError, every_window, load_tracks
+from motioncast.data.keypoints import Tracks, TracksError, load_tracks
+from motioncast.data.windows import every_window
 from motioncast.metrics.forecast import Setting, forecast_error
 from motioncast.models.checkpoint import CheckpointError
 from motioncast.models.predictors.checkpoint import load_predictor, save_predictor, save_var

@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from motioncast.data.keypoints import motion_statistics, random_windows
+from motioncast.data.motion_statistics import motion_statistics
 from motioncast.data.other_people import as_other_people
+from motioncast.data.windows import random_windows
 from motioncast.models.predictors.checkpoint import build_predictor
 from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.train.parallel import ALONE, Processes

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from motioncast.data.keypoints import motion_statistics
+from motioncast.data.motion_statistics import motion_statistics
 from motioncast.models.predictors.gap_filling import pattern
 from motioncast.models.predictors.recurrent import MotionStatistics, as_keypoints
 from motioncast.models.predictors.var import (

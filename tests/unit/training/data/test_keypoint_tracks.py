@@ -17,16 +17,13 @@ from motioncast.data.keypoints import (
     Tracks,
     TracksError,
     cached_tracks,
-    every_window,
     load_tracks,
     main,
-    motion_basis,
-    motion_statistics,
-    random_windows,
     save_tracks,
-    shares_by_person,
 )
+from motioncast.data.motion_statistics import motion_basis, motion_statistics
 from motioncast.data.video_folder import read_clip
+from motioncast.data.windows import every_window, random_windows, shares_by_person
 from motioncast.models.checkpoint import load_motion_transfer, save_motion_transfer
 from motioncast.models.configurations import LITE128
 from motioncast.models.motion_transfer import MotionTransfer

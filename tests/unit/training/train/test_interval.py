@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from motioncast.data.keypoints import Tracks, every_window, save_tracks
+from motioncast.data.keypoints import Tracks, save_tracks
+from motioncast.data.windows import every_window
 from motioncast.evaluate.coverage import coverage, coverage_lines, coverage_rows
 from motioncast.models.predictors.checkpoint import load_predictor, save_predictor
 from motioncast.models.predictors.gap_filling import continue_with_interval

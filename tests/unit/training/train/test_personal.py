@@ -12,8 +12,9 @@ from support.videos import gradient_frames
 from torch.testing import assert_close
 
 from motioncast.data.clip_cache import ClipCache
-from motioncast.data.keypoints import Tracks, every_window
+from motioncast.data.keypoints import Tracks
 from motioncast.data.own_videos import OwnVideos
+from motioncast.data.windows import every_window
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import load_predictor
