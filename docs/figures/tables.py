@@ -230,6 +230,7 @@ TABLES: Final[Mapping[str, Drawing]] = {
     "loss": losses(
         {
             "people/test, face256": "loss_face256_people_test",
+            "grid/test, lite128": "loss_lite128_grid_test",
             "grid/unseen_speaker, lite128": "loss_lite128_grid_unseen_speaker",
             "people/test, lite128": "loss_lite128_people_test",
         }
