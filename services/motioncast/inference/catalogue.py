@@ -10,7 +10,8 @@ from typing import Final
 from motioncast.codec import TablesError
 from motioncast.codec.tables_file import ModelTables
 from motioncast.framing import FINDER, FINDER_SIZE, FramingMode
-from motioncast.inference.engine import Engine, ModelMetadata, TensorMetadata
+from motioncast.inference.engine import Engine
+from motioncast.inference.tensors import fixed_length, input_of, output_of
 from motioncast.sources import parse_weights
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
@@ -32,7 +33,7 @@ class ModelSet:
         keypoints: K, per image.
         noise_size: Noise values per step of the predictor.
         state: S, values of the predictor's state.
-        framing: How pictures had better be framed for it: the parameter `framing` of its keypoint
+        framing: How pictures should be framed for it: the parameter `framing` of its keypoint
             model, where the engine has a face finder; else OFF.
         source_weights: Of its keypoints where a source is chosen (`motioncast.sources`): the
             parameter `source_weights` of its synthesis model; empty when all weigh the same.
@@ -88,20 +89,20 @@ class ModelSet:
         for part in _PARTS:
             if f"{name}_{part}" not in engine.models():
                 raise InvalidInputError.of("repository", f"{name} has no model {name}_{part}")
-        image = _input(engine.metadata(f"{name}_keypoint"), "image", 4)
-        found = _output(engine.metadata(f"{name}_keypoint"), "keypoints", 3)
-        noise = _input(engine.metadata(f"{name}_predictor"), "noise", 3)
-        state = _input(engine.metadata(f"{name}_predictor"), "state", 2)
+        image = input_of(engine.metadata(f"{name}_keypoint"), "image", 4)
+        found = output_of(engine.metadata(f"{name}_keypoint"), "keypoints", 3)
+        noise = input_of(engine.metadata(f"{name}_predictor"), "noise", 3)
+        state = input_of(engine.metadata(f"{name}_predictor"), "state", 2)
         sizes = cls(
             name=name,
-            height=_fixed(image, 1),
-            width=_fixed(image, 2),
-            keypoints=_fixed(found, 1),
-            noise_size=_fixed(noise, 2),
-            state=_fixed(state, 1),
+            height=fixed_length(image, 1),
+            width=fixed_length(image, 2),
+            keypoints=fixed_length(found, 1),
+            noise_size=fixed_length(noise, 2),
+            state=fixed_length(state, 1),
             framing=_framing(engine, f"{name}_keypoint"),
-            source_weights=_source_weights(engine, name, _fixed(found, 1)),
-            codec=_codec(engine, name, _fixed(found, 1)),
+            source_weights=_source_weights(engine, name, fixed_length(found, 1)),
+            codec=_codec(engine, name, fixed_length(found, 1)),
         )
         sizes._check(engine)
         return sizes
@@ -114,16 +115,16 @@ class ModelSet:
         predictor = engine.metadata(self.predictor_model)
         synthesis = engine.metadata(self.synthesis_model)
         for tensor, axes in (
-            (_input(keypoint, "image", 4), pixels),
-            (_output(keypoint, "keypoints", 3), points),
-            (_input(predictor, "keypoints", 4), points),
-            (_input(predictor, "observed", 2), ()),
-            (_output(predictor, "forecast", 4), points),
-            (_output(predictor, "next_state", 2), (self.state,)),
-            (_input(synthesis, "source_image", 4), pixels),
-            (_input(synthesis, "source_keypoints", 3), points),
-            (_input(synthesis, "driving_keypoints", 4), points),
-            (_output(synthesis, "image", 5), pixels),
+            (input_of(keypoint, "image", 4), pixels),
+            (output_of(keypoint, "keypoints", 3), points),
+            (input_of(predictor, "keypoints", 4), points),
+            (input_of(predictor, "observed", 2), ()),
+            (output_of(predictor, "forecast", 4), points),
+            (output_of(predictor, "next_state", 2), (self.state,)),
+            (input_of(synthesis, "source_image", 4), pixels),
+            (input_of(synthesis, "source_keypoints", 3), points),
+            (input_of(synthesis, "driving_keypoints", 4), points),
+            (output_of(synthesis, "image", 5), pixels),
         ):
             if tensor.shape[len(tensor.shape) - len(axes) :] != axes:
                 raise InvalidInputError.of(
@@ -229,8 +230,8 @@ def finds_faces(engine: Engine) -> bool:
     if FINDER not in engine.models():
         return False
     try:
-        image = _input(engine.metadata(FINDER), "image", 4)
-        _output(engine.metadata(FINDER), "faces", 3)
+        image = input_of(engine.metadata(FINDER), "image", 4)
+        output_of(engine.metadata(FINDER), "faces", 3)
     except InvalidInputError as error:
         _log.error("the face finder is not served: %s", error)
         return False
@@ -283,31 +284,3 @@ def _names(models: Iterable[str]) -> list[str]:
         if model.endswith(f"_{part}")
     }
     return sorted(found)
-
-
-def _input(model: ModelMetadata, name: str, axes: int) -> TensorMetadata:
-    return _find(model, "input", model.inputs, name, axes)
-
-
-def _output(model: ModelMetadata, name: str, axes: int) -> TensorMetadata:
-    return _find(model, "output", model.outputs, name, axes)
-
-
-def _find(
-    model: ModelMetadata, side: str, tensors: Iterable[TensorMetadata], name: str, axes: int
-) -> TensorMetadata:
-    for tensor in tensors:
-        if tensor.name == name and len(tensor.shape) == axes:
-            return tensor
-    raise InvalidInputError.of(
-        "repository", f"the model {model.name} has no {side} {name} of {axes} axes"
-    )
-
-
-def _fixed(tensor: TensorMetadata, axis: int) -> int:
-    length = tensor.shape[axis]
-    if isinstance(length, str):
-        raise InvalidInputError.of(
-            "repository", f"axis {axis} of {tensor.name} has to have a fixed length"
-        )
-    return length
