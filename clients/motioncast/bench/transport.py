@@ -63,7 +63,7 @@ class Transport(Result):
 
 
 async def bench_transport(engine: str, sizes: Sequence[int], calls: int) -> Transport:
-    """Measures so many calls of each size and way.
+    """Measures the given number of calls of each size and way.
 
     Args:
         engine: "inprocess" serves the model by `motioncast serve models`, in a process of its own;

@@ -48,7 +48,7 @@ class Workload:
         return max(self.least_frames, self.frames // streams)
 
     def job(self, target: str, size: int, streams: int, frames: int) -> ClientJob:
-        """Returns what the clients do: so many streams of so many frames, scaled to a size."""
+        """Returns what the clients do: how many streams of how many frames, scaled to a size."""
         return ClientJob(
             target=target,
             video=self.video,

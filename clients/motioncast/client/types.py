@@ -56,7 +56,7 @@ class Model:
     height: int  # pixels
     width: int  # pixels
     keypoints: int  # K
-    framing: FramingMode = FramingMode.OFF  # how pictures had better be framed for it
+    framing: FramingMode = FramingMode.OFF  # how pictures should be framed for it
     source_weights: tuple[float, ...] = ()  # of the K keypoints, for choosing; empty: all the same
     codec_tables: str = ""  # SHA-256 of what its keypoints are coded with; "" where it has none
 

@@ -124,7 +124,7 @@ def glue_models_of(name: str, networks: Mapping[str, ModelConfig]) -> tuple[Glue
 
     Args:
         name: The configuration's.
-        networks: What Triton is told of its networks that there are, by part; see `PARTS`.
+        networks: How Triton is configured for the networks that exist, by part; see `PARTS`.
     """
     if not _has(networks, "keypoint", "synthesis"):
         return ()
@@ -140,7 +140,7 @@ def ensembles_of(name: str, models: Mapping[str, ModelConfig]) -> dict[str, Mode
 
     Args:
         name: The configuration's.
-        models: What Triton is told of its networks and glue models, by part.
+        models: How Triton is configured for its networks and glue models, by part.
 
     Raises:
         EnsembleError: A tensor has other types or lengths in one model than in another.

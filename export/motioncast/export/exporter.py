@@ -93,7 +93,7 @@ def export_models(
         precision: of keypoint detector and synthesis network. The predictor stays in float32, and
             for int8 so does the detector of faces, which reads coordinates off its convolutions.
         calibration: folder of training videos, from which int8 takes its ranges.
-        framing: how pictures had better be framed for it; written into the keypoint model's
+        framing: how pictures should be framed for it; written into the keypoint model's
             config.pbtxt, and what `motioncast stream` then does by default.
 
     Where the repository then has the keypoint and the synthesis model of the name, the ensembles

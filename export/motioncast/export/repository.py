@@ -82,9 +82,9 @@ def write_beside(repository: Path, model: str, name: str, text: str) -> Path:
 
 
 def read_config(repository: Path, model: str) -> ModelConfig | None:
-    """Returns what Triton is told of a model; None when the repository has no such model.
+    """Returns how Triton is configured for a model; None when the repository has no such model.
 
-    Raises ValueError when its config.pbtxt is not one.
+    Raises ValueError when its config.pbtxt cannot be parsed.
     """
     file = repository / model / CONFIG_FILE
     if not file.is_file():

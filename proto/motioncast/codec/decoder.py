@@ -40,8 +40,8 @@ class KeypointDecoder:
 
     Args:
         tables: Of the model; the encoder has the same.
-        near: Index that the first packet is not far from, for who comes in later: packets have the
-            index modulo 65536.
+        near: Index that the first packet is not far from, for a receiver that joins later:
+            packets have the index modulo 65536.
     """
 
     def __init__(self, tables: CodecTables, near: int = 0) -> None:

@@ -2,10 +2,10 @@
 
     mouth  = |upper lip, lower lip| / e                between the lips, in their middle
     lids   = mean of both eyes' |upper lid, lower lid| / e
-    e      = |outer corner of one eye, of the other|   so that coming nearer changes neither
+    e      = |outer corner of one eye, of the other|   so that distance does not matter
 
-Anchored keypoints are the same points of everybody's face. The places of those that are needed are
-below; the whole table of 70 stands where they are trained (`models/face/keypoints.py`).
+Anchored keypoints are the same points of everybody's face. The indices of those that are needed
+follow; the whole table of 70 stands where they are trained (`models/face/keypoints.py`).
 
 Shapes: T frames, K keypoints of square frames: x, y and whatever follows.
 """
@@ -51,7 +51,7 @@ def compare_movement(result: NDArray[Any], original: NDArray[Any], *, anchored: 
 def is_anchored(source_weights: Sequence[float]) -> bool:
     """Tells whether a configuration's first keypoints are anchored, from its source weights.
 
-    Only those have any: lips and lids are weighed by what they are.
+    Only anchored configurations have source weights, because those weigh lips and lids.
     """
     return len(source_weights) >= ANCHORED
 

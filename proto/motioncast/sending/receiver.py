@@ -28,7 +28,7 @@ class KeypointReceiver:
 
     Args:
         tables: Of the model; the sender has the same.
-        near: Index that the first packet is not far from, for who comes in later.
+        near: Index that the first packet is not far from, for a receiver that joins later.
     """
 
     def __init__(self, tables: CodecTables, near: int = 0) -> None:

@@ -5,7 +5,7 @@
 The cheapest source is taken, with hysteresis: the one in use stays until another is cheaper by a
 margin, and no sooner than some frames after the last change. A change shows, for no two sources
 are quite the same picture. What the choice remembers is a value that goes in and comes out, so
-that a timeline may be cut, and gone on with, anywhere.
+that a timeline can be cut and continued anywhere.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def parse_weights(text: str, count: int, field: str = "source_weights") -> tuple
     """Reads the weights of `count` keypoints, numbers with commas between them; "" has none.
 
     Raises:
-        InvalidInputError: They are not so many numbers of at least 0, one of them above it.
+        InvalidInputError: They are not `count` numbers of at least 0, or all are 0.
     """
     if not text.strip():
         return ()

@@ -4,7 +4,7 @@
     origin    OBSERVED, PREDICTED or CONCEALED: where a frame's keypoints come from
     due       which frames are due when, from the indices that arrive
     motion    relative motion: a source moves as the driving video does
-    interpolation   frames between two that are known, for who waits
+    interpolation   frames between two known ones, for a receiver that waits
     ranges    what values keypoints may have
 
 Services, SDK, training and evaluation import these modules, so that none has rules of its own.

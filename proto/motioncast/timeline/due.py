@@ -53,7 +53,7 @@ class Timeline:
         pattern: Which frames the sender means to supply.
         frame_count: Frames of the whole timeline; None when unknown: it then ends with the group
             of the last frame that arrived.
-        start: The first frame, for who comes in later.
+        start: The first frame, for a receiver that joins later.
     """
 
     def __init__(self, pattern: Pattern, frame_count: int | None = None, start: int = 0) -> None:

@@ -17,7 +17,7 @@ _HIGHEST: Final = np.array([POSITION[1], POSITION[1], INTENSITY[1]], np.float32)
 def clip_keypoints(keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns keypoints (..., 3) with every value in its range; NaN stays NaN.
 
-    Whoever forecasts motion overshoots; a keypoint past the border is not one.
+    A forecast of motion can overshoot; a keypoint outside the image is not valid.
     """
     clipped: NDArray[np.float32] = np.clip(keypoints, _LOWEST, _HIGHEST)
     return clipped

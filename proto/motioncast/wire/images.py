@@ -37,7 +37,7 @@ _OPTIONS: Final[dict[Encoding, dict[str, Any]]] = {
 
 
 def takes_codec(encoding: Encoding) -> bool:
-    """Tells whether images of that encoding take a codec; many of them had better take a thread."""
+    """Returns whether images of that encoding need a codec; many of them should use a thread."""
     return encoding in _FORMATS
 
 

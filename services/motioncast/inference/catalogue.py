@@ -1,4 +1,4 @@
-"""The model configurations that an engine serves: three models each, that fit one another."""
+"""The model configurations that an engine serves: three models each, which fit together."""
 
 from __future__ import annotations
 

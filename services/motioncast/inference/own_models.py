@@ -1,4 +1,4 @@
-"""Models of one's own: in a folder of the user's, served beside the shipped ones.
+"""The user's own models: in a folder of the user, served beside the shipped ones.
 
     user_models()     where they are written: ~/.local/share/motioncast/models on Linux
     joined(shipped)   one folder of links to both, which every engine reads as a repository

@@ -30,7 +30,7 @@ def default_repository() -> Path:
 
 
 def own_repository() -> Path:
-    """Returns where a model of one's own is written, so that `default_repository` has it."""
+    """Returns where the user's own models are written, so that `default_repository` has them."""
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     return Path(named) if named else user_models()
 

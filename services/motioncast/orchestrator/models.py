@@ -77,7 +77,7 @@ class SessionCalls:
     async def run(
         self, stage: str, model: str, inputs: Mapping[str, Array], timings: StageTimings
     ) -> Inference:
-        """Runs a model once, as `ModelCalls` does, and adds what it took to a stage's timings."""
+        """Runs a model once, as `ModelCalls` does, and adds the time taken to a stage's timings."""
         answer = await self._calls.run(model, inputs, self._deadline)
         for name, milliseconds in (
             (f"{stage}_ms", answer.milliseconds),

@@ -75,7 +75,7 @@ class ServiceTransport:
 
 
 class EngineTransport:
-    """Runs the predictor model of an engine; see `Transport`. The state is its, (1, S).
+    """Runs the predictor model of an engine; see `Transport`. The state is the model's, (1, S).
 
     Args:
         models: The configuration.

@@ -36,7 +36,7 @@ class Division:
     held_out: float = 0.1
 
     def __post_init__(self) -> None:
-        """Raises OwnVideosError for a share that is not one."""
+        """Raises OwnVideosError for a share outside its range."""
         if not 0 < self.use <= 1:
             raise OwnVideosError(f"use-until: {self.use:g} is out of range (0, 1]")
         if not 0 < self.held_out < 1:

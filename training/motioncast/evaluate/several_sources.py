@@ -154,7 +154,7 @@ def far_apart(keypoints: Keypoints, weights: Sequence[float], count: int) -> lis
 
 
 def in_hindsight(places: Sequence[int], made: Sequence[FrameFigures]) -> Way:
-    """Chooses, of the sources that there are by then, the one whose frame has the best PSNR."""
+    """Chooses, among the sources available by then, the one whose frame has the best PSNR."""
     psnr = np.stack([one.psnr_db for one in made])  # (N, T)
     known = np.array(places)[:, None] <= np.arange(psnr.shape[1])
     best: list[int] = np.where(known, psnr, -np.inf).argmax(axis=0).tolist()

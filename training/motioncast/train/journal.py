@@ -2,7 +2,7 @@
 
     tensorboard --logdir OUT
 
-A resumed training goes on from its checkpoint; what was written past that is taken back, so that
+A resumed training continues from its checkpoint; what was logged after it is removed, so that
 no step stands there twice.
 """
 

@@ -1,4 +1,4 @@
-"""Going on where a training was saved: a file of anything else is refused in one sentence."""
+"""Resumes a training where it was saved: any other file is refused in one sentence."""
 
 from pathlib import Path
 from typing import Protocol
@@ -7,14 +7,14 @@ from motioncast.models.checkpoint import CheckpointError
 
 
 class Resumable(Protocol):
-    """A training that takes up its state."""
+    """A training that can take up a saved state."""
 
     def resume(self, path: Path) -> None:
-        """Takes up the state that lies at `path`; whatever reading it raises goes through."""
+        """Takes up the state at `path`; errors of reading it are passed on."""
 
 
 def resume(training: Resumable, path: Path) -> None:
-    """Has a training go on from a file; CheckpointError unless one of its kind wrote it."""
+    """Resumes a training from a file; CheckpointError unless such a training wrote it."""
     try:
         training.resume(path)
     except Exception as error:  # torch.load raises whatever unpickling or unzipping raises

@@ -268,7 +268,7 @@ def in_steps(settings: SynthesisSettings, clips: int) -> SynthesisSettings:
 
 
 def load_start(path: Path, network: Configuration) -> MotionTransfer:
-    """Returns the networks of a checkpoint to go on from.
+    """Returns the networks of a checkpoint to start from.
 
     Raises what `load_motion_transfer` does, and ConfigurationError for those of another
     configuration.

@@ -29,7 +29,7 @@ from .session import RefusedError, UnfitError, check_axes, check_config, open_se
 
 Array: TypeAlias = NDArray[Any]
 
-_FATAL_ONLY: Final = 4  # errors are raised; to log them is ours
+_FATAL_ONLY: Final = 4  # errors are raised, and we log them
 
 
 class TritonPythonModel:
