@@ -13,7 +13,7 @@ TRITON_HERE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 DISTRIBUTIONS := pyproject.toml services/pyproject.toml training/pyproject.toml
 
 .PHONY: help demo test test-triton check format lint types imports proto-lint wheels wheels-client wheels-serve \
-	wheels-train bench figures dashboard-check clean
+	wheels-train bench figures dashboard-check proxy-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ figures: $(VENV)/.dev ## rerun the short benchmarks and rewrite the documents' t
 dashboard-check: $(VENV)/.dev ## run every query of dashboards and rules once against a real Prometheus
 	promtool check config deploy/prometheus/prometheus.yml
 	$(BIN)/python deploy/check_dashboard.py clients/motioncast/cli/assets/interview.mp4
+
+proxy-check: $(VENV)/.dev ## stream through a real Envoy, when there is one, to two orchestrators
+	$(BIN)/python deploy/check_proxy.py
 
 clean: ## remove what was built, environment included
 	rm -rf $(VENV) $(TRITON_VENV) node_modules dist out .mypy_cache .pytest_cache .ruff_cache
