@@ -19,6 +19,7 @@ _HEADS: Final = (
     b"II*\0",
     b"MM\0*",
     b"BM",
+    b"\0\0\1\0",  # an icon
     b"\0\0\0\x0cjP  ",
 )
 _LEAST_MS: Final = 10  # browsers show what is to be shown for less for 100 ms

@@ -112,10 +112,8 @@ def open_sound(path: File, start: float = 0.0) -> Sound | None:
         MediaError: The file is not there, or its sound cannot be decoded.
     """
     path = existing(path)
-    if is_picture(path):
-        return None
     try:
-        return Sound(path, start)
+        return None if is_picture(path) else Sound(path, start)
     except LookupError:
         return None
     except (av.FFmpegError, OSError, ValueError) as error:

@@ -169,3 +169,9 @@ def test_damaged_sound_is_as_long_as_it_should_be(tmp_path: Path) -> None:
     samples = sound.read(2 * RATE)
     sound.close()
     assert samples.shape == (1, 2 * RATE)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read")
+def test_what_cannot_be_read_has_no_sound_and_says_so() -> None:
+    with pytest.raises(MediaError, match="mem: its sound cannot be decoded"):
+        open_sound(Path("/proc/self/mem"))

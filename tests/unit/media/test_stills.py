@@ -219,3 +219,11 @@ def test_a_strip_of_a_program_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "a.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     with pytest.raises(MediaError, match=r"^a\.eps: not a readable image$"):
         read_image(tmp_path / "a.eps", 16)
+
+
+def test_an_icon_is_one_picture_at_the_rate_of_stills(tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (64, 48), (200, 60, 90)).save(tmp_path / "icon.ico")
+    with read_video(tmp_path / "icon.ico", None) as video:
+        [picture] = video.frames
+    assert video.frame_rate == 25
+    assert picture[24, 32].tolist() == [200, 60, 90]
