@@ -1,4 +1,4 @@
-"""What a command shows a server that it connects to: four options, the same for every command."""
+"""What a command shows a server that it connects to: five options, the same for every command."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE: Final = "MOTIONCAST_TOKEN"
 
+_KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
+    tls: bool = False
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
@@ -49,7 +52,7 @@ def credentials() -> Credentials:
     from motioncast.wire.token_file import TokenFile
 
     shown = _SHOWN.get()
-    encrypted = any((shown.ca, shown.certificate, shown.key))
+    encrypted = any((shown.tls, shown.ca, shown.certificate, shown.key))
     tls = Tls(shown.ca, shown.certificate, shown.key) if encrypted else None
     token: Token | None = os.environ.get(TOKEN_VARIABLE) or None
     if shown.token_file is not None:
@@ -59,18 +62,19 @@ def credentials() -> Credentials:
 
 
 def connecting(command: F) -> F:
-    """Returns a command that takes the four options too, for `credentials`."""
+    """Returns a command that takes the five options too, for `credentials`."""
 
     @wraps(command)
     def run(
         *arguments: Any,
+        tls: bool = False,
         tls_ca: Path | None = None,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
         token_file: Path | None = None,
         **options: Any,
     ) -> Any:
-        reset = _SHOWN.set(_Shown(tls_ca, tls_cert, tls_key, token_file))
+        reset = _SHOWN.set(_Shown(tls, tls_ca, tls_cert, tls_key, token_file))
         try:
             return command(*arguments, **options)
         finally:
@@ -82,8 +86,8 @@ def connecting(command: F) -> F:
         for one in inspect.signature(command).parameters.values()
     ]
     added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in _OPTIONS.items()
+        inspect.Parameter(name, _KEYWORD, default=default, annotation=kind)
+        for name, (kind, default) in _OPTIONS.items()
     ]
     run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
     run.__annotations__ = {}
@@ -91,13 +95,21 @@ def connecting(command: F) -> F:
     return result  # type: ignore[no-any-return]
 
 
-def _file(option: str, help: str) -> Any:
+def _file(option: str, help: str) -> tuple[Any, None]:
     variable = "MOTIONCAST_" + option.lstrip("-").upper().replace("-", "_")
-    return Annotated[Path | None, typer.Option(option, envvar=variable, metavar="FILE", help=help)]
+    kind = Annotated[Path | None, typer.Option(option, envvar=variable, metavar="FILE", help=help)]
+    return kind, None
 
 
-_OPTIONS: Final = {
-    "tls_ca": _file("--tls-ca", "Connect over TLS; PEM of the authorities that sign the server's."),
+_TLS: Final = Annotated[
+    bool,
+    typer.Option(
+        "--tls", envvar="MOTIONCAST_TLS", help="Connect over TLS; implied by the files below."
+    ),
+]
+_OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
+    "tls": (_TLS, False),
+    "tls_ca": _file("--tls-ca", "PEM of the authorities that sign the server's certificate."),
     "tls_cert": _file("--tls-cert", "PEM to show the server, with its key, where it asks."),
     "tls_key": _file("--tls-key", "PEM of that key."),
     "token_file": _file("--token-file", "Token to bring; or MOTIONCAST_TOKEN, the token itself."),
