@@ -8,6 +8,11 @@ from typing import Final
 from figures.drawing import Column, Drawing, read, table
 
 QUALITIES: Final = ("PSNR", "SSIM", "MS-SSIM", "VIF", "error of motion", "keypoint error")
+SHOWN: Final = (  # of the codecs' rate factors every second one
+    "",
+    *(f"coarseness {one}" for one in (0, 2, 4, 6)),
+    *("1 px", "2 px", "crf 51", "crf 37", "crf 63", "crf 46", "crf 36"),
+)
 COLUMNS: Final = (
     Column("kbit/s payload", "payload_kbits", "{:.2f}"),
     Column("with headers", "headers_kbits", "{:.2f}"),
@@ -21,6 +26,7 @@ COLUMNS: Final = (
     Column("VIF", "vif", "{:.3f}"),
     Column("error of motion", "temporal_error", "{:.2f}"),
     Column("keypoints px", "keypoint_error_pixels", "{:.2f}"),
+    Column("their motion", "motion_correlation", "{:.2f}"),
     Column("mouth", "mouth_correlation", "{:.2f}"),
 )
 
@@ -29,12 +35,13 @@ def rates(file: str, settings: Sequence[str] = ()) -> Drawing:
     """Returns the lines of a file, all or those of some settings."""
 
     def draw() -> str:
+        rows = [one for one in read(file)["rows"] if not settings or one["setting"] in settings]
+        columns = [one for one in COLUMNS if any(row[one.name] is not None for row in rows)]
         lines = [
-            [row["method"], row["setting"], *(_cell(row, column) for column in COLUMNS)]
-            for row in read(file)["rows"]
-            if not settings or row["setting"] in settings
+            [row["method"], row["setting"], *(_cell(row, column) for column in columns)]
+            for row in rows
         ]
-        return table(["sent", "setting", *(column.head for column in COLUMNS)], lines, 2)
+        return table(["sent", "setting", *(column.head for column in columns)], lines, 2)
 
     return Drawing((file,), draw)
 

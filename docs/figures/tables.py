@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from figures.drawing import Column, Drawing, Row, forecasts, quality, records
+from figures.rates import SHOWN, needed, rates
 from figures.sending import losses, sent
 
 GAIN, GAIN_SSIM = "{:+.2f}", "{:+.3f}"
@@ -226,6 +227,13 @@ TABLES: Final[Mapping[str, Drawing]] = {
             _case("gate, 2 px"),
             _case("gate, 2 px", forecast="vrnn"),
         ),
+    ),
+    "rate_lite128_strangers": rates("rate_lite128_grid_unseen_speaker", SHOWN),
+    "rate_lite128_strangers_needed": needed(
+        "rate_lite128_grid_unseen_speaker", "every frame, coarseness 2"
+    ),
+    "rate_lite128_strangers_needed_packed": needed(
+        "rate_lite128_grid_unseen_speaker", "every frame, 5 in a packet, coarseness 2"
     ),
     "loss": losses(
         {

@@ -40,7 +40,7 @@ def draw(lines: Sequence[Point], codecs: Sequence[str], path: Path, title: str) 
                 linestyle=style,
                 marker=marker,
                 linewidth=2.5 if method == EVERY_FRAME else 1,
-                color=f"C{number % 10}",
+                color=pyplot.get_cmap("tab20")(number % 20),
                 label=method,
             )
         panel.set_xscale("log")
