@@ -33,6 +33,7 @@ from motioncast.sources import Choice, choose, frames_by_source, in_order
 from motioncast.timeline.due import Slot, Timeline, TimelineError, TooLateError
 from motioncast.timeline.motion import RelativeMotion
 from motioncast.timeline.origin import Origin
+from motioncast.timeline.span import Span
 
 
 class PacketReceiver(Protocol):
@@ -225,7 +226,8 @@ class Receiver:
         given = [nothing if one.keypoints is None else one.keypoints for one in batch]
         origins = [one.slot.origin for one in batch]
         observed = np.array([origin is Origin.OBSERVED for origin in origins])
-        keypoints = self._recurrence.fill(np.stack(given), observed, first)
+        stretch = Span(batch[0].slot.index, np.stack(given), observed)
+        keypoints = self._recurrence.fill(stretch, first)
         driving = keypoints
         if self._motion is not None:
             driving = self._motion.move_all(first, keypoints, origins)

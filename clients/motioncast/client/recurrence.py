@@ -31,49 +31,34 @@ class Recurrence:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._state: State | None = None
-        self._unseen: list[Keypoints] = []
+        self._unseen: Span | None = None  # observed frames only
 
-    def fill(
-        self,
-        keypoints: NDArray[np.float32],
-        observed: NDArray[np.bool_],
-        hold: Keypoints,
-    ) -> NDArray[np.float32]:
-        """Returns the keypoints of every one of the timeline's next frames, (T, K, 3).
+    def fill(self, stretch: Span, hold: Keypoints) -> NDArray[np.float32]:
+        """Returns the keypoints of every frame of a stretch, (T, K, 3).
 
         Args:
-            keypoints: (T, K, 3); those not observed are not looked at. At most 32 frames.
-            observed: (T,).
+            stretch: The timeline's next frames, 32 at most.
             hold: (K, 3), for frames before the first observed one.
         """
-        started = self._state is not None or bool(self._unseen)
-        held = 0 if started else _leading_gap(observed)
-        rest, seen = keypoints[held:], observed[held:]
-        if seen.all():
-            self._note(list(rest))
-            filled = rest
+        started = self._state is not None or self._unseen is not None
+        length = len(stretch.observed)
+        held = 0 if started else stretch.leading_gap
+        rest = stretch.part(held, length)
+        if rest.observed.all():
+            if held < length:
+                self._note(rest)
+            filled = rest.keypoints
         else:
-            count = len(self._unseen)
-            span = Span(
-                0,
-                np.concatenate([np.reshape(self._unseen, (count, *hold.shape)), rest]).astype(
-                    np.float32
-                ),
-                np.concatenate([np.ones(count, np.bool_), seen]),
-            )
-            filled = self._advance(span)[count:]
+            span = rest if self._unseen is None else self._unseen.followed_by(rest)
+            filled = self._advance(span)[held - length :]
         return np.concatenate([np.repeat(hold[np.newaxis], held, axis=0), filled])
 
-    def _note(self, observed: list[Keypoints]) -> None:
-        self._unseen += observed
-        if len(self._unseen) > MAX_UNSEEN:
-            self._advance(Span(0, np.stack(self._unseen), np.ones(len(self._unseen), np.bool_)))
+    def _note(self, observed: Span) -> None:
+        self._unseen = observed if self._unseen is None else self._unseen.followed_by(observed)
+        if len(self._unseen.observed) > MAX_UNSEEN:
+            self._advance(self._unseen)
 
     def _advance(self, span: Span) -> NDArray[np.float32]:
         forecast, self._state = self._predictor.advance(span.keypoints, span.observed, self._state)
-        self._unseen = []
+        self._unseen = None
         return span.filled(forecast)
-
-
-def _leading_gap(observed: NDArray[np.bool_]) -> int:
-    return int(observed.argmax()) if observed.any() else len(observed)

@@ -32,6 +32,23 @@ class Span:
         """Index of the first frame past the span."""
         return self.start + len(self.observed)
 
+    @property
+    def leading_gap(self) -> int:
+        """How many frames stand before the first observed one."""
+        return int(self.observed.argmax()) if self.observed.any() else len(self.observed)
+
+    def part(self, first: int, end: int) -> Span:
+        """Returns the frames from `first` to `end`, counted from the span's own first."""
+        return Span(self.start + first, self.keypoints[first:end], self.observed[first:end])
+
+    def followed_by(self, following: Span) -> Span:
+        """Returns these frames and those of the span that starts where this one ends."""
+        return Span(
+            self.start,
+            np.concatenate([self.keypoints, following.keypoints]),
+            np.concatenate([self.observed, following.observed]),
+        )
+
     def filled(self, forecast: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the keypoints of every frame, (T, K, 3): observed, or else forecast (T, K, 3).
 

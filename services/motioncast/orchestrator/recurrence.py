@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.timeline.span import Span
@@ -111,13 +110,13 @@ class Recurrence(Generic[State]):
             timings: Gets what it took.
         """
         length = len(stretch.observed)
-        held = 0 if self.started else _leading_gap(stretch)
-        rest = _part(stretch, held, length)
+        held = 0 if self.started else stretch.leading_gap
+        rest = stretch.part(held, length)
         if rest.observed.all():
             errors = await self.note(rest, timings) if held < length else []
             filled = Filled(rest.keypoints, [None] * (length - held), errors)
         else:
-            span = rest if self._unseen is None else _joined(self._unseen, rest)
+            span = rest if self._unseen is None else self._unseen.followed_by(rest)
             told = await self._transport.predict(span, self.state, timings)
             filled = _last(self.take(span, told), length - held)
         before = np.repeat(hold[np.newaxis], held, axis=0)
@@ -132,7 +131,7 @@ class Recurrence(Generic[State]):
 
         Returns the forecast errors of those that it has seen now.
         """
-        self._unseen = observed if self._unseen is None else _joined(self._unseen, observed)
+        self._unseen = observed if self._unseen is None else self._unseen.followed_by(observed)
         if len(self._unseen.observed) + MAX_STRETCH_FRAMES <= MAX_OBSERVED:
             return []
         return await self.catch_up(timings)
@@ -153,24 +152,6 @@ class Recurrence(Generic[State]):
             None if seen else one for seen, one in zip(span.observed, told.half_widths, strict=True)
         ]
         return Filled(span.filled(told.forecast), half_widths, errors)
-
-
-def _leading_gap(stretch: Span) -> int:
-    """Returns how many frames stand before the first observed one."""
-    observed: NDArray[np.bool_] = stretch.observed
-    return int(observed.argmax()) if observed.any() else len(observed)
-
-
-def _part(span: Span, first: int, end: int) -> Span:
-    return Span(span.start + first, span.keypoints[first:end], span.observed[first:end])
-
-
-def _joined(one: Span, following: Span) -> Span:
-    return Span(
-        one.start,
-        np.concatenate([one.keypoints, following.keypoints]),
-        np.concatenate([one.observed, following.observed]),
-    )
 
 
 def _last(filled: Filled, count: int) -> Filled:
