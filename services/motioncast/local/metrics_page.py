@@ -92,7 +92,7 @@ def sections() -> dict[str, list[Family]]:
     return {
         "Every server": list(_families(Metrics(process=False).registry)),
         "The orchestrator": list(_families(registries["orchestrator"])),
-        "The relay, at the orchestrator's address": list(_families(registries["relay"])),
+        "The relay": list(_families(registries["relay"])),
         "Whoever runs models: keypoint, predictor, synthesis, models": [
             *_families(registries["models"]),
             *models,

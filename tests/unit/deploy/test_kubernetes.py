@@ -1,0 +1,284 @@
+"""The manifests for Kubernetes are whole, safe, and say what the command line and servers have.
+
+They are assembled by `kubectl kustomize`, and compared with Kubernetes's schemas by the package
+kubernetes-validate; where one of the two is missing its tests are skipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import typer.main
+import yaml
+from support.promql import metrics_of
+
+from motioncast.cli.app import app
+from motioncast.cli.serve_settings import SECTIONS, ServeSettings
+from motioncast.cli.serving import ports_of_one
+from motioncast.cli.settings_sources import from_environment, from_file
+from motioncast.inference.kserve.errors import SECRET_VARIABLE
+from motioncast.inference.repository import ENVIRONMENT_VARIABLE
+from motioncast.local.metrics_page import sample_names
+from motioncast.v1 import motion_transfer_pb2, relay_pb2
+
+DEPLOY: Final = Path(__file__).parents[3] / "deploy"
+TREE: Final = DEPLOY / "kubernetes"
+OVERLAYS: Final = ("cpu", "keda", "triton", "all-in-one")
+SCHEMAS: Final = "1.35"  # of Kubernetes
+OF_OTHERS: Final = {"Gateway", "GRPCRoute", "ScaledObject", "ServiceMonitor"}  # no schemas there
+COMPONENT: Final = "app.kubernetes.io/component"
+
+Manifest = dict[str, Any]
+every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+@functools.cache
+def assembled(overlay: str) -> tuple[Manifest, ...]:
+    """Returns what `kubectl apply --kustomize` would send."""
+    program = shutil.which("kubectl")
+    if program is None:
+        pytest.skip("kubectl is not here")
+    result = subprocess.run(
+        [program, "kustomize", str(TREE / "overlays" / overlay)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return tuple(yaml.safe_load_all(result.stdout))
+
+
+def of_kind(overlay: str, kind: str) -> dict[str, Manifest]:
+    return {one["metadata"]["name"]: one for one in assembled(overlay) if one["kind"] == kind}
+
+
+def pod_of(deployment: Manifest) -> Manifest:
+    found: Manifest = deployment["spec"]["template"]["spec"]
+    return found
+
+
+def ours(overlay: str) -> dict[str, Manifest]:
+    """Returns the containers that run this project's program, by their Deployment."""
+    found = {}
+    for name, deployment in of_kind(overlay, "Deployment").items():
+        for container in pod_of(deployment)["containers"]:
+            if container["name"] == "motioncast":
+                found[name] = container
+    return found
+
+
+def settings_of(container: Manifest, folder: Path) -> tuple[str | None, ServeSettings]:
+    """Returns which service a container serves, by what its file and arguments say."""
+    return parsed(tuple(one.replace("/etc/motioncast/", f"{folder}/") for one in container["args"]))
+
+
+@functools.cache
+def parsed(arguments: tuple[str, ...]) -> tuple[str | None, ServeSettings]:
+    params: dict[str, Any] = command().make_context("serve", list(arguments)).params
+    return params["service"], ServeSettings.of(params)
+
+
+@functools.cache
+def command() -> Any:
+    group: Any = typer.main.get_command(app)
+    return group.commands["serve"]
+
+
+def folder_of(overlay: str) -> Path:
+    return TREE / "overlays" / overlay if overlay == "all-in-one" else TREE / "base"
+
+
+def test_every_file_of_the_tree_is_part_of_something_and_can_be_read() -> None:
+    files = set(TREE.rglob("*.yaml")) | set(TREE.rglob("*.toml"))
+    used = set()
+    for file in TREE.rglob("kustomization.yaml"):
+        used.add(file)
+        text = yaml.safe_load(file.read_text("utf-8"))
+        names = [*text.get("resources", ()), *text.get("components", ())]
+        names += [patch["path"] for patch in text.get("patches", ()) if "path" in patch]
+        names += [name for one in text.get("configMapGenerator", ()) for name in one["files"]]
+        for name in names:
+            path = (file.parent / name).resolve()
+            assert path.exists(), f"{file}: {name}"
+            used.add(path / "kustomization.yaml" if path.is_dir() else path)
+    unused = {file for file in files - used if file.parent.parent.name != "overlays"}
+    assert unused == set()
+    for file in TREE.rglob("*.yaml"):
+        assert all(yaml.safe_load_all(file.read_text("utf-8"))), file
+    for file in TREE.rglob("*.toml"):
+        from_file(file, SECTIONS)
+
+
+@every_overlay
+def test_manifests_obey_kubernetes_schemas(overlay: str) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    for manifest in assembled(overlay):
+        if manifest["kind"] not in OF_OTHERS:
+            kubernetes_validate.validate(manifest, SCHEMAS, strict=True)
+
+
+@every_overlay
+def test_arguments_and_ports_are_those_of_the_command_line(overlay: str) -> None:
+    containers = ours(overlay)
+    assert containers
+    for name, container in containers.items():
+        service, settings = settings_of(container, folder_of(overlay))
+        assert service == (None if overlay == "all-in-one" else name)
+        assert settings.listen.host == "0.0.0.0"
+        assert settings.listen.insecure
+        ports = ports_of_one(settings.listen, service or "orchestrator")
+        named = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert named == {"grpc": ports.grpc, "http": ports.http}
+
+
+@every_overlay
+def test_variables_of_the_environment_are_settings(overlay: str) -> None:
+    for container in ours(overlay).values():
+        variables = {one["name"]: one.get("value", "x") for one in container.get("env", ())}
+        others = {SECRET_VARIABLE, ENVIRONMENT_VARIABLE}
+        read = from_environment(variables, SECTIONS, others)
+        assert len(read) == len(set(variables) - others)
+
+
+@every_overlay
+def test_probes_ask_for_what_the_servers_answer(overlay: str) -> None:
+    for container in ours(overlay).values():
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert container["startupProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
+        assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": "http"}
+        assert container["readinessProbe"]["grpc"] == {"port": ports["grpc"]}
+
+
+@every_overlay
+def test_the_orchestrator_is_told_where_the_others_listen(overlay: str) -> None:
+    if overlay == "all-in-one":
+        return
+    _, settings = settings_of(ours(overlay)["orchestrator"], folder_of(overlay))
+    services = of_kind(overlay, "Service")
+    for name in ("keypoint", "predictor", "synthesis"):
+        (grpc,) = (port for port in services[name]["spec"]["ports"] if port["name"] == "grpc")
+        assert getattr(settings.services, name) == f"dns:///{name}:{grpc['port']}"
+        assert services[name]["spec"]["clusterIP"] == "None"  # every replica's address
+
+
+@every_overlay
+def test_pods_have_no_privileges(overlay: str) -> None:
+    for deployment in of_kind(overlay, "Deployment").values():
+        pod = pod_of(deployment)
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in (*pod["containers"], *pod.get("initContainers", ())):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+@every_overlay
+def test_threads_follow_whole_processors(overlay: str) -> None:
+    """ONNX Runtime takes one thread for each processor of the quota."""
+    for container in ours(overlay).values():
+        resources = container["resources"]
+        assert resources["requests"] == resources["limits"]
+        assert int(resources["limits"]["cpu"]) >= 1
+
+
+@every_overlay
+def test_pods_end_after_their_running_calls(overlay: str) -> None:
+    for name, container in ours(overlay).items():
+        _, settings = settings_of(container, folder_of(overlay))
+        pod = pod_of(of_kind(overlay, "Deployment")[name])
+        waits = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert pod["terminationGracePeriodSeconds"] > waits + settings.calls.drain_grace
+
+
+@every_overlay
+def test_selectors_find_pods_and_targets_exist(overlay: str) -> None:
+    deployments = of_kind(overlay, "Deployment")
+    labels = {
+        name: one["spec"]["template"]["metadata"]["labels"] for name, one in deployments.items()
+    }
+    for name, deployment in deployments.items():
+        wanted = deployment["spec"]["selector"]["matchLabels"]
+        assert wanted.items() <= labels[name].items()
+    for name, service in of_kind(overlay, "Service").items():
+        wanted = service["spec"]["selector"]
+        found = [one for one in deployments if wanted.items() <= labels[one].items()]
+        assert found == [name]
+        (container,) = pod_of(deployments[name])["containers"]
+        ports = {port["name"] for port in container["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    for name, budget in of_kind(overlay, "PodDisruptionBudget").items():
+        assert budget["spec"]["selector"]["matchLabels"].items() <= labels[name].items()
+        assert deployments[name]["spec"].get("replicas", 2) > 1
+    for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
+        for one in of_kind(overlay, kind).values():
+            target = one["spec"]["scaleTargetRef"]["name"]
+            assert "replicas" not in deployments[target]["spec"]  # two would set it
+    for policy in of_kind(overlay, "NetworkPolicy").values():
+        components = set(re.findall(rf'"{COMPONENT}": "(\w+)"', json.dumps(policy)))
+        assert components - {"client"} <= {one[COMPONENT] for one in labels.values()}
+
+
+@every_overlay
+def test_autoscalers_ask_for_what_the_services_show(overlay: str) -> None:
+    asked = {
+        metric["pods"]["metric"]["name"]
+        for one in of_kind(overlay, "HorizontalPodAutoscaler").values()
+        for metric in one["spec"]["metrics"]
+        if metric["type"] == "Pods"
+    }
+    for one in of_kind(overlay, "ScaledObject").values():
+        for trigger in one["spec"]["triggers"]:
+            asked |= metrics_of(trigger["metadata"]["query"])
+    assert asked <= sample_names()
+    assert bool(asked) == (overlay in ("cpu", "keda"))
+
+
+@every_overlay
+def test_the_gateway_sends_the_contracts_services_to_who_serves_them(overlay: str) -> None:
+    routes = of_kind(overlay, "GRPCRoute").values()
+    sent = {
+        match["method"]["service"]: (backend["name"], backend["port"])
+        for route in routes
+        for rule in route["spec"]["rules"]
+        for match in rule["matches"]
+        for backend in rule["backendRefs"]
+    }
+    if overlay == "all-in-one":
+        assert not sent
+        return
+    for module, name in ((motion_transfer_pb2, "orchestrator"), (relay_pb2, "relay")):
+        (service,) = module.DESCRIPTOR.services_by_name.values()
+        (port,) = (p["containerPort"] for p in ours(overlay)[name]["ports"] if p["name"] == "grpc")
+        assert sent[service.full_name] == (name, port)
+
+
+def test_triton_is_told_what_compose_tells_it() -> None:
+    (triton,) = pod_of(of_kind("triton", "Deployment")["triton"])["containers"]
+    compose = yaml.safe_load((DEPLOY / "compose.triton.yaml").read_text("utf-8"))
+    theirs = compose["services"]["triton"]
+    plain = [re.sub(r"\$\{(\w+):\?[^}]*\}", r"$(\1)", one) for one in theirs["command"]]
+    assert [*triton["command"], *triton["args"]] == plain
+    assert triton["image"] == theirs["image"]
+    assert triton["resources"]["limits"]["nvidia.com/gpu"] == "1"
+
+
+def test_the_cluster_has_the_jobs_that_rules_ask_for() -> None:
+    (monitor,) = of_kind("cpu", "ServiceMonitor").values()
+    assert monitor["spec"]["jobLabel"] == COMPONENT
+    jobs = {
+        service["metadata"]["labels"][COMPONENT] for service in of_kind("cpu", "Service").values()
+    }
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
+    assert {job["job_name"] for job in config["scrape_configs"]} <= jobs
