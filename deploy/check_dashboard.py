@@ -91,7 +91,7 @@ def filled_in(expression: str) -> str:
 
 
 def is_elsewhere(expression: str) -> bool:
-    """Tells whether a query is about what does not run here."""
+    """Returns whether a query is about what does not run here."""
     return "nv_" in expression or "motioncast_relay_" in expression
 
 

@@ -100,7 +100,7 @@ class RawHttp2:
         self.sent += len(data)
 
     def would_wait(self) -> bool:
-        """Tells whether the server takes no more at the moment."""
+        """Returns whether the server takes no more at the moment."""
         return not select.select([], [self._socket], [], 0)[1]
 
     def call(self, path: str, *more: tuple[bytes, bytes], then: bytes = b"") -> int:

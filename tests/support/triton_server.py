@@ -68,7 +68,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def is_alive(pid: int) -> bool:
-    """Tells whether there is such a process, zombies not counted."""
+    """Returns whether there is such a process, zombies not counted."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -60,7 +60,7 @@ def check_json(path: Path | None) -> None:
 
 
 def holds_results_of(folder: Path, video: str) -> bool:
-    """Tells whether a folder holds the results of a video of that name."""
+    """Returns whether a folder holds the results of a video of that name."""
     try:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         return bool(report["configuration"]["video"] == video)

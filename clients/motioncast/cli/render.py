@@ -87,7 +87,7 @@ def render(
 
 
 def choose(frames: Sequence[CastFrame], count: int) -> list[CastFrame]:
-    """Returns about `count` frames, spread evenly, an equal share of every origin there is."""
+    """Returns about `count` frames, spread evenly, an equal share of every origin that occurs."""
     by_origin = [[frame for frame in frames if frame.origin is origin] for origin in Origin]
     present = [members for members in by_origin if members]
     share = max(1, count // len(present))

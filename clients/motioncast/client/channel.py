@@ -75,5 +75,5 @@ def refusal(failure: grpc.RpcError, target: str, timeout: float) -> Exception | 
 
 
 def in_vain(failure: grpc.RpcError) -> bool:
-    """Tells whether a first call waited in vain; any other answer to it is one."""
+    """Returns whether a first call waited in vain; any other answer to it is one."""
     return isinstance(failure, grpc.Call) and failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -150,7 +150,7 @@ def _wrong_with_tls(
 
 
 def _speaks_tls(family: int, address: Any) -> bool:
-    """Tells whether a port that says nothing to plain text answers to TLS, whatever it shows."""
+    """Returns whether a port that says nothing to plain text answers to TLS, whatever it shows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])

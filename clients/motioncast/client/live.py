@@ -144,7 +144,7 @@ class LiveReceiver:
                 self._last = self._newest
 
     def acknowledgement(self) -> Acknowledgement:
-        """Returns what the sender is to be told."""
+        """Returns the messages that are due to the sender."""
         with self._lock:
             return self._packets.acknowledgement()
 

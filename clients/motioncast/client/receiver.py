@@ -48,10 +48,10 @@ class PacketReceiver(Protocol):
         """Takes a packet; the crop is None where it is as before."""
 
     def end(self, frame_count: int | None = None) -> Iterator[ReceivedFrame]:
-        """Hears that the video is over."""
+        """Is called when the video is over."""
 
     def acknowledgement(self) -> Acknowledgement:
-        """Returns what the sender is to be told."""
+        """Returns the messages that are due to the sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Receiver:
         return self._frames()
 
     def acknowledgement(self) -> Acknowledgement:
-        """Returns what the sender is to be told."""
+        """Returns the messages that are due to the sender."""
         return self._packets.acknowledgement()
 
     def _arrive(self, frames: list[DecodedFrame], crop: Crop | None) -> None:

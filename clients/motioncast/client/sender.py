@@ -75,7 +75,7 @@ class Sender:
         """Takes a source's keypoints (K, 3); returns the packets that have to go before it.
 
         Raises:
-            InvalidRequestError: They are not the model's, or there is no such source.
+            InvalidRequestError: They do not fit the model, or no source has that index.
         """
         packets = self._packed(self._sender.flush())
         try:

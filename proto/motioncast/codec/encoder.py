@@ -55,7 +55,7 @@ class KeypointEncoder:
         """Takes the keypoints (K, 3) of source 0 to 3, as the decoder does before the next packet.
 
         Raises:
-            ValueError: They are not the model's, or there is no such source.
+            ValueError: They do not fit the model, or no source has that index.
         """
         self._memory.set_source(source, keypoints)
 

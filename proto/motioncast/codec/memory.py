@@ -29,13 +29,13 @@ class Memory:
         return index in self._frames
 
     def set_source(self, source: int, keypoints: NDArray[np.float32]) -> None:
-        """Keeps the keypoints (K, 3) of a source; ValueError when they are none of the model."""
+        """Keeps the keypoints (K, 3) of a source; ValueError when they are not the model's."""
         if not 0 <= source < MAX_SOURCES:
             raise ValueError(f"source: {source} is not 0 to {MAX_SOURCES - 1}")
         self._sources[source] = self.points(keypoints)
 
     def points(self, keypoints: NDArray[np.float32]) -> Lattice:
-        """Returns keypoints (K, 3) on the lattice; ValueError when they are none of the model."""
+        """Returns keypoints (K, 3) on the lattice; ValueError when they are not the model's."""
         if np.shape(keypoints) != (self._keypoints, 3):
             raise ValueError(
                 f"keypoints: shape {np.shape(keypoints)}, expected ({self._keypoints}, 3)"

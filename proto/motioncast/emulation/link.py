@@ -11,7 +11,7 @@ MAX_BURST_PACKETS: Final = 1000.0
 
 
 class LinkError(ValueError):
-    """A link cannot be so; the text is one sentence."""
+    """The settings of a link are invalid; the text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)

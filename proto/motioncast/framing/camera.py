@@ -67,12 +67,12 @@ class _View:
         return Crop(self.x - side / 2, self.y - side / 2, side)
 
     def has_in_place(self, wanted: _View, settings: CameraSettings) -> bool:
-        """Tells whether the middle of another view lies in the dead zone about this one's."""
+        """Returns whether the middle of another view lies in the dead zone about this one's."""
         reach = settings.dead_zone * math.exp(self.zoom)
         return math.hypot(wanted.x - self.x, wanted.y - self.y) <= reach
 
     def has_in_size(self, wanted: _View, settings: CameraSettings) -> bool:
-        """Tells whether another view is about as large."""
+        """Returns whether another view is about as large."""
         return abs(wanted.zoom - self.zoom) <= math.log1p(settings.dead_zoom)
 
     def towards(self, goal: _View, position: float, zoom: float) -> _View:

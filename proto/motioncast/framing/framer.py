@@ -80,7 +80,7 @@ class Framer:
         self.pictures: tuple[int, int] | None = None
 
     def looks(self, index: int) -> bool:
-        """Tells whether faces should be looked for in frame `index`: in the first, and with AUTO
+        """Returns whether faces should be looked for in frame `index`: in the first, and with AUTO
         in the next that is LOOK_EVERY or more after the last one."""
         if self._camera is None:
             return True

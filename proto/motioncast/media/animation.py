@@ -27,7 +27,7 @@ _SHORT_MS: Final = 100
 
 
 def is_picture(path: Path) -> bool:
-    """Tells whether a file is one that `stills` reads, and no video that FFmpeg does."""
+    """Returns whether a file is one that `stills` reads, and no video that FFmpeg does."""
     with path.open("rb") as file:
         if heif.is_heif(file):
             return True

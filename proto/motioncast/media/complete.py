@@ -25,7 +25,7 @@ _GIF_TRAILER: Final = b";"
 
 
 def is_cut_off(path: Path, container: str) -> bool:
-    """Tells whether a file ends before it should.
+    """Returns whether a file ends before it should.
 
     Args:
         path: The file.

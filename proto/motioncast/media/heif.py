@@ -34,7 +34,7 @@ _ICC: Final = (b"prof", b"rICC")  # of a colr box
 
 
 def is_heif(file: BinaryIO, *, moving: bool = False) -> bool:
-    """Tells whether a file holds such pictures; leaves it at its beginning.
+    """Returns whether a file holds such pictures; leaves it at its beginning.
 
     Args:
         file: The file.

@@ -49,7 +49,7 @@ def compare_movement(result: NDArray[Any], original: NDArray[Any], *, anchored: 
 
 
 def is_anchored(source_weights: Sequence[float]) -> bool:
-    """Tells whether a configuration's first keypoints are anchored, from its source weights.
+    """Returns whether a configuration's first keypoints are anchored, from its source weights.
 
     Only anchored configurations have source weights, because those weigh lips and lids.
     """

@@ -43,7 +43,7 @@ class KeypointReceiver:
         """Takes the keypoints (K, 3) of source 0 to 3; returns frames that waited for it.
 
         Raises:
-            ValueError: They are not the model's, or there is no such source.
+            ValueError: They do not fit the model, or no source has that index.
         """
         self._decoder.set_source(source, keypoints)
         return self._of_waiting()
@@ -67,7 +67,7 @@ class KeypointReceiver:
         return frames + self._of_waiting() if frames else []
 
     def acknowledgement(self) -> Acknowledgement:
-        """Returns what the sender is to be told."""
+        """Returns the messages that are due to the sender."""
         before = sum(1 << i for i in range(HISTORY) if self._newest - 1 - i in self._known)
         return Acknowledgement(self._newest, before, self._stuck)
 

@@ -105,7 +105,7 @@ class KeypointSender:
         """Takes the keypoints (K, 3) of source 0 to 3, which the receiver has from now on.
 
         Raises:
-            ValueError: They are not the model's, or there is no such source.
+            ValueError: They do not fit the model, or no source has that index.
         """
         self._encoder.set_source(source, keypoints)
         self._sources[source] = np.asarray(keypoints, np.float32)
@@ -114,7 +114,7 @@ class KeypointSender:
         """Takes a frame (K, 3), later than all before, and returns the packets that are due.
 
         Raises:
-            EncodingError: There is no source yet, or the index goes back.
+            EncodingError: There is no source yet, or the index decreases.
             ValueError: The keypoints are not the model's.
         """
         if not self._sources:

@@ -1,11 +1,11 @@
-"""The choice of a source for every frame, from keypoints alone.
+"""Chooses a source for every frame, from keypoints alone.
 
     cost(source) = residual + motion_penalty * motion         (`misfit`)
 
 The cheapest source is taken, with hysteresis: the one in use stays until another is cheaper by a
-margin, and no sooner than some frames after the last change. A change shows, for no two sources
-are quite the same picture. What the choice remembers is a value that goes in and comes out, so
-that a timeline can be cut and continued anywhere.
+margin, and no sooner than some frames after the last change. A change is visible, because no two
+sources are quite the same picture. What the choice remembers is a value that goes in and comes out,
+so that a timeline can be cut and continued anywhere.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MAX_SOURCES: Final = 4  # of a session
 class ChoiceSettings:
     """How a source is chosen."""
 
-    motion_penalty: float = 0.25  # of keypoint units that the whole moves, in those of the residual
+    motion_penalty: float = 0.25  # of the whole's motion, beside the residual
     margin: float = 0.3  # another source is taken when it costs less than 1 - margin of the one
-    rest_frames: int = 5  # that a source is used for at least
+    rest_frames: int = 5  # a source is used for at least so many
 
 
 DEFAULT_SETTINGS: Final = ChoiceSettings()
@@ -39,7 +39,7 @@ DEFAULT_SETTINGS: Final = ChoiceSettings()
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a choice remembers: the source of the last frame, and for how many frames it was it."""
+    """What a choice remembers: the last frame's source, and for how many frames it was used."""
 
     source: int
     frames: int

@@ -1,4 +1,4 @@
-"""The timeline, the idea that both ends of a session share: numpy alone, and nothing above it.
+"""The timeline, the idea that both ends of a session share: numpy alone, and no room above it.
 
     pattern   M observed frames, then N predicted ones: what the sender means to supply
     origin    OBSERVED, PREDICTED or CONCEALED: where a frame's keypoints come from
@@ -7,5 +7,5 @@
     interpolation   frames between two known ones, for a receiver that waits
     ranges    what values keypoints may have
 
-Services, SDK, training and evaluation import these modules, so that none has rules of its own.
+Services, SDK, training and evaluation import these modules, so that the rules are written once.
 """

@@ -5,8 +5,9 @@
     arrived   0 1 2       5   7       10
     origin    O O O P P   O C O P P   O    OBSERVED, PREDICTED, CONCEALED
 
-A frame is due as soon as it is here or sure not to come: a later one has arrived, or the pattern
-skips it and nothing that the pattern expects lies before it. Every frame is due once, in order.
+A frame is due as soon as it has arrived or cannot arrive any more: a later one is here, or the
+pattern skips it and nothing that the pattern expects lies before it. Every frame is due once, in
+order.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MAX_GAP_FRAMES: Final = 1024  # a jump further than two of the largest groups is
 
 
 class TimelineError(Exception):
-    """An index or a number of frames cannot be; the text is one sentence.
+    """An index or a number of frames is invalid; the text is one sentence.
 
     Args:
         field: Path of the offending field in a session's messages, for example "index".
@@ -67,7 +68,7 @@ class Timeline:
         """Returns the frames that are due now that frame `index` is here; it is one of them.
 
         Raises:
-            TooLateError: The index goes back, or the frame was due already.
+            TooLateError: The index decreases, or the frame was already due.
             TimelineError: The index lies past the end, or too far ahead.
         """
         self._check(index)

@@ -34,7 +34,7 @@ def host_of(target: str) -> str:
 
 
 def is_loopback(target: str) -> bool:
-    """Tells whether a gRPC target is on this machine by its name alone; asks no name service."""
+    """Returns whether a gRPC target is on this machine by its name alone; asks no name service."""
     host = host_of(target).rstrip(".").lower()
     if not host or _is_localhost(host):
         return True
@@ -43,7 +43,7 @@ def is_loopback(target: str) -> bool:
 
 
 def is_only_here(host: str) -> bool:
-    """Tells whether a server that listens at a host is reached from this machine alone.
+    """Returns whether a server that listens at a host is reached from this machine alone.
 
     By the name alone, as `is_loopback`; but 0.0.0.0 and :: are every address of the machine.
     """

@@ -42,7 +42,7 @@ def takes_codec(encoding: Encoding) -> bool:
 
 
 def available(encoding: Encoding) -> bool:
-    """Tells whether this machine's Pillow reads and writes an encoding: AVIF it may lack."""
+    """Returns whether this machine's Pillow reads and writes an encoding: AVIF it may lack."""
     return encoding != AVIF or bool(features.check("avif"))
 
 

@@ -217,7 +217,7 @@ class Catalogue:
         return max(4 * models.state for models in self._sets.values()) + _SPARE_BYTES
 
     async def ready(self) -> bool:
-        """Tells whether a run could begin now, of the default too."""
+        """Returns whether a run could begin now, of the default too."""
         return self.default_name in self._sets and await self._engine.ready()
 
     def _unknown(self, problem: str) -> UnknownModelError:
@@ -226,7 +226,7 @@ class Catalogue:
 
 
 def finds_faces(engine: Engine) -> bool:
-    """Tells whether the engine has a face finder that takes what the framing gives it."""
+    """Returns whether the engine has a face finder that takes what the framing gives it."""
     if FINDER not in engine.models():
         return False
     try:

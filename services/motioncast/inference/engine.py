@@ -117,7 +117,7 @@ class Engine(Protocol):
         ...
 
     def models(self) -> tuple[str, ...]:
-        """Returns the names of the models that can run, in order of the alphabet."""
+        """Returns the names of the models that can run, in alphabetical order."""
         ...
 
     def offered(self) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ class Engine(Protocol):
         ...
 
     async def ready(self) -> bool:
-        """Tells whether a run could begin now."""
+        """Returns whether a run could begin now."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -154,7 +154,7 @@ class RepositoryEngine(Engine, Protocol):
     repository: Path
 
     def states(self) -> tuple[ModelState, ...]:
-        """Returns what became of every model of the repository, in order of the alphabet."""
+        """Returns what became of every model of the repository, in alphabetical order."""
         ...
 
     async def load(self, model: str) -> None:

@@ -82,7 +82,7 @@ class Ensemble:
 
 
 def find_ensembles(repository: Path) -> tuple[str, ...]:
-    """Returns the names of the folders that are ensembles, in order of the alphabet."""
+    """Returns the names of the folders that are ensembles, in alphabetical order."""
     return tuple(
         file.parent.name
         for file in sorted(repository.glob(f"*/{_CONFIG}"))

@@ -53,7 +53,7 @@ def model_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
 
 
 def model_states(engine: Engine) -> tuple[ModelState, ...]:
-    """Returns what became of every model that an engine offers.
+    """Returns the state of every model that an engine offers.
 
     Of an engine that reaches another server the version is not known: it is 0 then.
     """

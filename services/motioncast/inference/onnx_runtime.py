@@ -120,7 +120,7 @@ class OnnxRuntimeEngine:
             raise
 
     def models(self) -> tuple[str, ...]:
-        """Returns the names of the models, in order of the alphabet."""
+        """Returns the names of the models, in alphabetical order."""
         return tuple(sorted(self._models))
 
     def offered(self) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ class OnnxRuntimeEngine:
         return tuple(sorted({*self._models, *self._missing}))
 
     def states(self) -> tuple[ModelState, ...]:
-        """Returns what became of every model of the repository, in order of the alphabet."""
+        """Returns what became of every model of the repository, in alphabetical order."""
         loaded = (
             ModelState(name, model.version, True, sha256=getattr(model, "sha256", ""))
             for name, model in self._models.items()
@@ -140,7 +140,7 @@ class OnnxRuntimeEngine:
         return self._model(model).metadata
 
     async def ready(self) -> bool:
-        """Tells whether the engine is open."""
+        """Returns whether the engine is open."""
         return self._threads is not None
 
     async def load(self, model: str) -> None:

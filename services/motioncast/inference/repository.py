@@ -47,7 +47,7 @@ def shipped_repository() -> Path:
 
 
 def find_models(repository: Path) -> dict[str, Path]:
-    """Returns the file of each model's highest version, by name, in order of the alphabet.
+    """Returns the file of each model's highest version, by name, in alphabetical order.
 
     Folders without a model file (those of Triton's ensembles) are passed over.
 

@@ -48,7 +48,7 @@ def registration(
     Args:
         engine: An open engine; may be shared.
         default_model: Configuration for requests that name none; None takes the shipped one, or
-            the first in order of the alphabet.
+            the first in alphabetical order.
         metrics: Where its inferences are timed.
 
     Raises:

@@ -30,7 +30,7 @@ SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # of those who control bare
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What may be said about an engine; None leaves it to the engine."""
+    """The options of an engine; None leaves the choice to the engine."""
 
     repository: Path | None = None  # of the models; None: the shipped one
     threads: int | None = None  # of one inference; None: one per core

@@ -65,7 +65,7 @@ async def registration(
         settings: Its limits.
         metrics: Where everything is counted.
         default_model: With an engine, the configuration of sessions that name none; None takes
-            the shipped one, or the first in order of the alphabet. Services have their own.
+            the shipped one, or the first in alphabetical order. Services have their own.
 
     Raises:
         InvalidInputError: The engine has no configuration, or one that lacks an ensemble.

@@ -1,4 +1,4 @@
-"""The layer that waits for the one request of a call, and not for ever."""
+"""The layer that limits how long the single request of a call may take."""
 
 from __future__ import annotations
 

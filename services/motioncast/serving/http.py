@@ -185,7 +185,7 @@ class HttpEndpoint:
 
 
 def _is_known(writer: asyncio.StreamWriter) -> bool:
-    """Tells whether the client showed a certificate that was checked."""
+    """Returns whether the client showed a certificate that was checked."""
     return bool(writer.get_extra_info("peercert"))
 
 

@@ -29,11 +29,11 @@ class Readiness:
         self.draining = asyncio.Event()
 
     def knows(self, service: str) -> bool:
-        """Tells whether there is such a service; "" is all of them together."""
+        """Returns whether there is such a service; "" is all of them together."""
         return service == "" or service in self._registrations
 
     async def of(self, service: str = "") -> bool:
-        """Tells whether a service is ready; "" asks whether all of them are.
+        """Returns whether a service is ready; "" asks whether all of them are.
 
         Raises:
             KeyError: When there is no such service.

@@ -53,7 +53,7 @@ class TritonEngine:
         return await self._open().infer(model, inputs)
 
     def models(self) -> tuple[str, ...]:
-        """Returns the names of the models that can run, in order of the alphabet."""
+        """Returns the names of the models that can run, in alphabetical order."""
         return self._open().models()
 
     def offered(self) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ class TritonEngine:
         return replace(metadata, codec_file=read_codec_file(self._repository / model))
 
     async def ready(self) -> bool:
-        """Tells whether every model that could be loaded answers."""
+        """Returns whether every model that could be loaded answers."""
         return self._kserve is not None and self.triton.ready and await self._kserve.ready()
 
     def _open(self) -> KServeEngine:

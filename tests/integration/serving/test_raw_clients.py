@@ -31,7 +31,7 @@ REFUSED_STREAM = b"\0\0\0\x07"
 
 
 async def is_served(served: Served) -> bool:
-    """Tells whether somebody else, on a connection of their own, is answered."""
+    """Returns whether somebody else, on a connection of their own, is answered."""
     async with grpc.aio.insecure_channel(
         served.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
     ) as channel:

@@ -56,7 +56,7 @@ def check_replaceable(folder: Path, force: bool) -> None:
 
 
 def is_ours(folder: Path) -> bool:
-    """Says whether a folder holds results that this program wrote."""
+    """Returns whether a folder holds results that this program wrote."""
     try:
         content = json.loads((folder / RESULTS).read_text())
     except (OSError, ValueError):

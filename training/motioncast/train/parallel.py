@@ -30,7 +30,7 @@ class Processes:
 
     @property
     def leads(self) -> bool:
-        """Tells whether this process writes logs and checkpoints."""
+        """Returns whether this process writes logs and checkpoints."""
         return self.rank == 0
 
     def part(self, whole: Tensor, dim: int = 0) -> Tensor:

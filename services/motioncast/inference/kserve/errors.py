@@ -96,7 +96,7 @@ def _own_sentence(error: grpc.aio.AioRpcError) -> DomainError | None:
 
 
 def _is_passing(error: grpc.aio.AioRpcError) -> bool:
-    """Tells whether the run may succeed when it is tried again."""
+    """Returns whether the run may succeed when it is tried again."""
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return True  # CANCELLED: by the server, that is, while it stops
     details = (error.details() or "").lower()

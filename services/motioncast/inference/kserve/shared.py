@@ -66,7 +66,7 @@ class SharedMemory:
         sweep()
 
     def worth(self, model: str, inputs: Mapping[str, Array]) -> bool:
-        """Tells whether a run should go through shared memory.
+        """Returns whether a run should go through shared memory.
 
         It has to be known how much room its outputs take: the first run with inputs of these
         shapes goes in a message, and `learn` sees what comes back.
