@@ -57,7 +57,8 @@ def listening(heard: threading.Semaphore) -> Iterator[int]:
         return b""
 
     server = grpc.server(ThreadPoolExecutor(2))
-    handlers = {"Run": grpc.stream_unary_rpc_method_handler(run)}
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(run)
+    handlers = {"Run": handler}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Sink", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -79,7 +80,8 @@ def bytes_of(messages: int, size: int) -> int:
     with listening(heard) as port:
         counter = Counter(port)
         with grpc.insecure_channel(f"127.0.0.1:{counter.port}") as channel:
-            channel.stream_unary(METHOD)(requests())
+            call: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(METHOD)
+            call(requests())
         counter.close()
     return counter.sent
 
