@@ -91,7 +91,8 @@ def _of_whole_squares(frame: av.VideoFrame) -> av.VideoFrame:
         return frame
     larger = av.VideoFrame(width, height, frame.format.name)
     for plane, room in zip(frame.planes, larger.planes, strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, abs(plane.line_size))[: plane.height]
+        rows = np.frombuffer(bytes(plane), np.uint8).reshape(-1, abs(plane.line_size))
+        rows = rows[: plane.height]
         roomy = np.zeros((room.buffer_size // abs(room.line_size), abs(room.line_size)), np.uint8)
         size = min(rows.shape[1], roomy.shape[1])
         roomy[: len(rows), :size] = rows[:, :size]
