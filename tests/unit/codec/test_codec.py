@@ -46,6 +46,21 @@ def walk(frames: int, seed: int = 0, speed: float = 0.02) -> np.ndarray:
     return clipped.astype(np.float32)
 
 
+@pytest.mark.parametrize("tables", [TABLES, turned_tables(K, 7)], ids=["plain", "turned"])
+def test_a_preview_is_what_the_packet_decodes_to_and_keeps_nothing(tables: CodecTables) -> None:
+    encoder, _ = pair(tables)
+    frames = list(enumerate(walk(12)))
+    one_by_one = [
+        encoder.preview(frames[: count + 1], SourceReference(0))[-1] for count in range(8)
+    ]
+    np.testing.assert_array_equal(
+        encoder.encode(frames[:8], SourceReference(0)).keypoints, one_by_one
+    )
+    encoder.encode(frames[8:9], FrameReference(7))
+    with pytest.raises(EncodingError, match="8 goes back"):
+        encoder.preview(frames[8:9], FrameReference(7))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 7), st.floats(0, 0.5))
 def test_no_coordinate_is_off_by_more_than_the_dead_zone(
