@@ -36,6 +36,25 @@ QUICK: Final = {
     "docs/evaluate.md": "evaluate keypoints|train tracks",
     "docs/export.md": "models operators",
     "docs/model_cards/lite128.md": "stream arm.mp4",
+    "docs/security.md": "^motioncast certs",
+}
+
+# Commands of the other pages that are only read, and why: page and command, the first that fits.
+ONLY_READ: Final = {
+    r"docs/bench.md: .* bench-": "minutes of measuring: tests/benchmark runs both, short",
+    r"docs/(export|bench|model_cards/\w+).md: .* (export|models compare) ": "takes minutes;"
+    " integration/export does",
+    r"docs/data.md: .*(softmotion|root/)": "a camera's recordings, which are not in the repository",
+    r"_sets ": "takes people's videos and photographs, which are not in the repository",
+    r"docs/bitstream.md: |docs/(rate|sending).md: ": "needs tracks or videos of people",
+    r"docs/evaluate.md: .*(--all|--data (people|FOLDER|softmotion))": "all clips: minutes to hours",
+    r"docs/evaluate.md: .*(tracks.npz|PIXELS|SHARE)": "needs tracks and predictors",
+    r"docs/model_cards/": "how weights were made and measured: hours, on data of their own",
+    r"docs/results/": "the experiments, hours of computing",
+    r"docs/security.md: ": "certificates of a name, or somebody's issuer: cli and serving tests",
+    r"docs/tutorial_personal.md: .*(train personal|ada|akiyo|salesman|VIDEO)": "one's own videos:"
+    " README's `train personal` runs",
+    r"docs/two_ends.md: ": "two that wait for one another: integration/cli",
 }
 
 # What the pages in RUN print and no test runs, and why.
@@ -112,6 +131,14 @@ def _understand(words: Sequence[str]) -> None:
     if context.ignore_unknown_options:  # all of them are the program's behind it
         with pytest.raises(Understood):
             command.invoke(context)
+
+
+@pytest.mark.parametrize("command", EVERY, ids=str)
+def test_a_command_is_run_or_has_a_reason_not_to_be(command: Command) -> None:
+    quick = QUICK.get(command.page)
+    if command.page in RUN or (quick and re.search(quick, command.text)):
+        return
+    assert _reason(command) or any(re.search(what, str(command)) for what in ONLY_READ)
 
 
 @pytest.fixture(scope="module")
