@@ -84,11 +84,11 @@ async def measure(model: str, streams: int, frames: int, rounds: int) -> float:
             found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
 
             async def run(lock: bool, frames: int) -> tuple[float, float]:
-                shown = (client, issuer.token()) if lock else (None, None)
+                tls, token = (client, issuer.token()) if lock else (None, None)
                 target = locked.target if lock else plain.target
                 worked = time.process_time()
                 rate, theirs = await loop.run_in_executor(
-                    clients, frames_per_second, target, *shown, model, streams, frames
+                    clients, frames_per_second, target, tls, token, model, streams, frames
                 )
                 ours = 1000 * (time.process_time() - worked) / (streams * frames)
                 return rate, ours + theirs

@@ -68,7 +68,7 @@ def test_a_command_that_connects_has_the_options_and_shows_what_they_say(
     monkeypatch.setenv("MOTIONCAST_TOKEN", "of the environment")
     (tmp_path / "token").write_text("abc\n")
     options = {"tls_ca": CA, "token_file": tmp_path / "token"}
-    assert run("there", **options) == ("there", Tls(CA), "abc")  # type: ignore[arg-type]
+    assert run("there", **options) == ("there", Tls(CA), "abc")
     assert run("there", tls=True) == ("there", Tls(), "of the environment")  # type: ignore[call-arg]
     with pytest.raises(InvalidInputError, match=r"^token_file: .*none cannot be read"):
         run("there", token_file=tmp_path / "none")  # type: ignore[call-arg]
