@@ -142,7 +142,9 @@ class LocalServices:
         engine = self._engine
         if engine is None:
             repository = settings.repository or default_repository()
-            engine = await exits.enter_async_context(OnnxRuntimeEngine(repository, settings.engine))
+            own = OnnxRuntimeEngine(repository, settings.engine)
+            opened = await exits.enter_async_context(own)
+            engine = opened
         for name, service, ports in (
             ("keypoint", keypoint, settings.keypoint_ports),
             ("predictor", predictor, settings.predictor_ports),
