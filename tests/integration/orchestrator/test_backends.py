@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -71,7 +72,8 @@ async def orchestrate(
 async def test_a_service_that_is_down_is_named(
     local: LocalServices, nobody: str, service: str
 ) -> None:
-    addresses = replace(local.addresses, **{service: nobody})
+    down: dict[str, Any] = {service: nobody}
+    addresses = replace(local.addresses, **down)
     async with orchestrate(addresses) as (target, registered):
         assert not await registered.ready()
         with pytest.raises(grpc.RpcError) as failed:
