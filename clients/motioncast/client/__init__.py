@@ -31,8 +31,8 @@ from motioncast.client.errors import (
 )
 from motioncast.client.options import EffectiveConfig, StreamOptions, is_observed
 from motioncast.client.pictures import Channels, fit
+from motioncast.client.publication import SyncPublication
 from motioncast.client.receiver import Receiver
-from motioncast.client.relay import SyncPublication, SyncWatching
 from motioncast.client.rendering import ReceiverModels
 from motioncast.client.rooms import Publication, Watching
 from motioncast.client.sender import OutgoingPacket, Sender
@@ -62,6 +62,7 @@ from motioncast.client.types import (
     Source,
     StageTimings,
 )
+from motioncast.client.watching import SyncWatching
 from motioncast.framing import Crop, FramingMode, put_back
 from motioncast.timeline.origin import Origin
 

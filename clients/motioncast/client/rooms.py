@@ -17,10 +17,11 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from motioncast.client.live import LiveReceiver, live_frames
-from motioncast.client.relay import SyncPublication, SyncWatching
+from motioncast.client.publication import SyncPublication
 from motioncast.client.rendering import ReceiverModels
 from motioncast.client.two_ends import Ending, Feedback, Opening, ReceivedFrame, TwoEndsTraffic
 from motioncast.client.types import Encoding, Keypoints, Pixels
+from motioncast.client.watching import SyncWatching
 from motioncast.framing import Crop
 
 T = TypeVar("T")

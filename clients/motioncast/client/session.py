@@ -14,16 +14,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-import numpy as np
-
-from motioncast.client.coding import KeypointCoder, ModelTables
+from motioncast.client.checked import checked_image, checked_keypoints, size
 from motioncast.client.decode import decode_frame, decode_report
-from motioncast.client.errors import InvalidRequestError, ServerError, from_domain
+from motioncast.client.errors import InvalidRequestError, ServerError
 from motioncast.client.latest import Skipped
 from motioncast.client.options import (
     EffectiveConfig,
@@ -31,7 +28,6 @@ from motioncast.client.options import (
     decode_config,
     encode_config,
     encoding,
-    gate_of,
     is_observed,
 )
 from motioncast.client.sources import listed, message
@@ -46,20 +42,14 @@ from motioncast.client.types import (
     Report,
     Source,
 )
-from motioncast.codec import DEFAULT_COARSENESS
-from motioncast.v1.common_pb2 import CodedKeypoints, Crop
 from motioncast.v1.motion_transfer_pb2 import (
     DrivingFrame,
-    KeypointPacket,
     SourceImage,
     StreamEnd,
     StreamRequest,
     StreamResponse,
 )
-from motioncast.wire.errors import InvalidInputError
-from motioncast.wire.framing import encode_crop
 from motioncast.wire.images import encode_image
-from motioncast.wire.keypoints import check_keypoints, encode_keypoints
 
 E = TypeVar("E", Pixels, Keypoints | FramedKeypoints)
 
@@ -277,7 +267,7 @@ class FramesSession(Session[Pixels]):
         image = self._checked_source("source.image", source.image)
         keypoints = source.keypoints
         if keypoints is not None:
-            keypoints = _checked_keypoints("source.keypoints", keypoints)
+            keypoints = checked_keypoints("source.keypoints", keypoints)
         return message(source.index, image, keypoints, self._encoding)
 
     def _message(self, index: int, element: Pixels) -> StreamRequest:
@@ -285,160 +275,15 @@ class FramesSession(Session[Pixels]):
         return StreamRequest(frame=DrivingFrame(index=index, image=image))
 
     def _checked_source(self, field: str, image: Pixels) -> Pixels:
-        return _checked_image(field, image) if self._sizes_differ else self._checked(field, image)
+        return checked_image(field, image) if self._sizes_differ else self._checked(field, image)
 
     def _checked(self, field: str, image: Pixels) -> Pixels:
-        image = _checked_image(field, image)
+        image = checked_image(field, image)
         self._shape = self._shape or image.shape
         if image.shape != self._shape:
-            problem = f"{_size(image.shape)} pixels, but the source has {_size(self._shape)}"
+            problem = f"{size(image.shape)} pixels, but the source has {size(self._shape)}"
             raise InvalidRequestError.of(field, problem)
         return image
-
-
-class KeypointsSession(Session[Keypoints | FramedKeypoints]):
-    """The session of a client that detects keypoints itself.
-
-    Args:
-        tables: Gives the codec tables of a model; called when the session is opened, where
-            keypoints are to be coded.
-    """
-
-    def __init__(
-        self,
-        keypoints: object,
-        source: Pixels | Sequence[Pixels],
-        source_keypoints: Keypoints | Sequence[Keypoints] | None,
-        mode: Mode | None,
-        sent_as: Encoding,
-        options: StreamOptions,
-        tables: Callable[[str | None], ModelTables] | None = None,
-    ) -> None:
-        moved = options.get("relative_motion", False)
-        mode = mode or (Mode.TRANSFER if moved else Mode.RECONSTRUCTION)
-        super().__init__(keypoints, mode, options)
-        self._encoding = encoding("encoding", sent_as)
-        self._count: int | None = None
-        given = [_checked_image(field, image) for field, image in listed(source, axes=3)]
-        points: list[Keypoints | None] = [None] * len(given)
-        if source_keypoints is not None:
-            listed_points = listed(source_keypoints, axes=2, field="source_keypoints")
-            if len(listed_points) != len(given):
-                problem = f"{len(listed_points)} of them, but there are {len(given)} sources"
-                raise InvalidRequestError.of("source_keypoints", problem)
-            points = [self._checked(field, one) for field, one in listed_points]
-        self._tables = tables
-        self._coder: KeypointCoder | None = None
-        self._coded = options.get("keypoint_encoding", "floats") == "coded"
-        if self._coded and (source_keypoints is None or tables is None):
-            raise InvalidRequestError.of(
-                "source_keypoints", "missing; keypoints are coded against those of the source"
-            )
-        self._points = points
-        self._gate = gate_of(options.get("gate"))
-        self._first_sources = [
-            message(n, image, of_image, self._encoding, coded=self._coded)
-            for n, (image, of_image) in enumerate(zip(given, points, strict=True))
-        ]
-
-    def _sources(self, index: int, element: Keypoints | FramedKeypoints) -> list[SourceImage]:
-        return self._first_sources
-
-    def _further(self, source: Source) -> SourceImage:
-        image, keypoints = _checked_image("source.image", source.image), source.keypoints
-        if keypoints is not None:
-            keypoints = self._checked("source.keypoints", keypoints)
-        elif self._coded:
-            raise InvalidRequestError.of(
-                "source.keypoints", "missing; every source has its own where keypoints are coded"
-            )
-        return message(source.index, image, keypoints, self._encoding, coded=self._coded)
-
-    def _prepare(self) -> None:
-        if not self._coded:
-            return
-        assert self._tables is not None  # checked
-        codec = self._tables(self._opening.model or None)
-        self._opening.codec_tables = codec.digest
-        coarseness = self._options.get("coarseness", DEFAULT_COARSENESS)
-        self._coder = KeypointCoder(codec.tables, coarseness, self.packet_frames)
-        for index, points in enumerate(self._points):
-            assert points is not None  # checked
-            self._take_source("source_keypoints", index, points)
-
-    def _before(self, source: Source) -> list[StreamRequest]:
-        if self._coder is None or source.keypoints is None:
-            return []
-        return self._take_source("source.keypoints", source.index, source.keypoints)
-
-    def _rest(self) -> list[StreamRequest]:
-        return [] if self._coder is None else self._packets(self._coder.flush())
-
-    def _messages(self, index: int, element: Keypoints | FramedKeypoints) -> list[StreamRequest]:
-        if not self._passes(index, element):
-            return []
-        if self._coder is None:
-            return super()._messages(index, element)
-        keypoints, crop = self._parts(index, element)
-        with _in_the_words_of(f"keypoints[{index}]"):
-            return self._packets(self._coder.push(index, keypoints, crop))
-
-    def _passes(self, index: int, element: Keypoints | FramedKeypoints) -> bool:
-        """Asks the gate, and tells it what the receiver gets."""
-        if self._gate is None:
-            return True
-        keypoints, _ = self._parts(index, element)
-        if not self._gate.sends(index, keypoints):
-            self._gate.settle(index, None)
-            return False
-        with _in_the_words_of(f"keypoints[{index}]"):
-            coder = self._coder
-            self._gate.settle(
-                index, keypoints if coder is None else coder.preview(index, keypoints)
-            )
-        return True
-
-    def _message(self, index: int, element: Keypoints | FramedKeypoints) -> StreamRequest:
-        keypoints, crop = self._parts(index, element)
-        packet = KeypointPacket(index=index, keypoints=encode_keypoints(keypoints), crop=crop)
-        return StreamRequest(keypoints=packet)
-
-    def _parts(
-        self, index: int, element: Keypoints | FramedKeypoints
-    ) -> tuple[Keypoints, Crop | None]:
-        """Returns checked keypoints (K, 3), and what they are of."""
-        crop = None
-        if isinstance(element, FramedKeypoints):
-            crop = encode_crop(element.crop)
-            element = element.keypoints
-        return self._checked(f"keypoints[{index}]", element), crop
-
-    def _take_source(self, field: str, index: int, keypoints: Keypoints) -> list[StreamRequest]:
-        assert self._coder is not None
-        with _in_the_words_of(field):
-            return self._packets(self._coder.set_source(index, keypoints))
-
-    def _packets(self, packets: list[CodedKeypoints]) -> list[StreamRequest]:
-        assert self._coder is not None
-        self._newest = self._coder.newest
-        return [StreamRequest(coded=packet) for packet in packets]
-
-    def _checked(self, field: str, keypoints: Keypoints) -> Keypoints:
-        array = _checked_keypoints(field, keypoints)
-        self._count = self._count or len(array)
-        if len(array) != self._count:
-            problem = f"{len(array)} keypoints, but the ones before have {self._count}"
-            raise InvalidRequestError.of(field, problem)
-        return array
-
-
-@contextmanager
-def _in_the_words_of(field: str) -> Iterator[None]:
-    """Turns what the codec refuses, keypoints of another number, into what a caller gets."""
-    try:
-        yield
-    except ValueError as error:
-        raise InvalidRequestError.of(field, str(error)) from error
 
 
 def _frames(elements: object) -> int:
@@ -446,28 +291,3 @@ def _frames(elements: object) -> int:
     if isinstance(elements, list | tuple):
         return sum(not isinstance(one, Source) for one in elements)
     return len(elements) if isinstance(elements, Sized) else 0
-
-
-def _checked_keypoints(field: str, keypoints: Keypoints) -> Keypoints:
-    array = np.asarray(keypoints)
-    if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.number):
-        problem = f"shape {array.shape} of {array.dtype}, but keypoints are (K, 3) numbers"
-        raise InvalidRequestError.of(field, problem)
-    try:
-        check_keypoints(array, field)
-    except InvalidInputError as error:
-        raise from_domain(error) from error
-    return array
-
-
-def _checked_image(field: str, image: Pixels) -> Pixels:
-    array = np.asarray(image)
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise InvalidRequestError.of(field, f"shape {array.shape}, but an image is (H, W, 3)")
-    if array.dtype != np.uint8:
-        raise InvalidRequestError.of(field, f"{array.dtype} values, but pixels are uint8")
-    return array
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]} x {shape[0]}"

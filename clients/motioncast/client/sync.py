@@ -23,10 +23,12 @@ from motioncast.client.decode import decode_server_info
 from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import InvalidRequestError, from_rpc
 from motioncast.client.flow import WINDOW, Flow
+from motioncast.client.keypoints_session import KeypointsSession
 from motioncast.client.latest import Latest
 from motioncast.client.options import EffectiveConfig, StreamOptions
-from motioncast.client.relay import SyncPublication, SyncRelay, SyncWatching
-from motioncast.client.session import E, FramesSession, KeypointsSession, Session
+from motioncast.client.publication import SyncPublication
+from motioncast.client.relay import SyncRelay
+from motioncast.client.session import E, FramesSession, Session
 from motioncast.client.two_ends import Opening
 from motioncast.client.types import (
     Encoding,
@@ -39,6 +41,7 @@ from motioncast.client.types import (
     ServerInfo,
     Source,
 )
+from motioncast.client.watching import SyncWatching
 from motioncast.codec import DEFAULT_COARSENESS
 from motioncast.sending import Policy
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest, StreamRequest

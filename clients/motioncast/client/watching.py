@@ -1,0 +1,182 @@
+"""A receiver's end of a room over gRPC, for code that blocks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, Final, Self
+
+import grpc
+
+from motioncast.client.errors import InvalidRequestError, ServerError, from_rpc
+from motioncast.client.publication import ALIVE_SECONDS
+from motioncast.client.receiver import PacketReceiver, Receiver
+from motioncast.client.rendering import ReceiverModels
+from motioncast.client.two_ends import (
+    Ending,
+    Opening,
+    ReceivedFrame,
+    TwoEndsTraffic,
+    decode_opening,
+)
+from motioncast.sending import Acknowledgement
+from motioncast.v1 import relay_pb2
+from motioncast.v1.relay_pb2 import (
+    FramesAcknowledged,
+    JoinRoom,
+    WatchRequest,
+    WatchResponse,
+)
+from motioncast.v1.relay_pb2_grpc import RelayServiceStub
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.framing import decode_crop
+from motioncast.wire.images import decode_image
+from motioncast.wire.keypoints import decode_keypoints
+
+ACKNOWLEDGE_SECONDS: Final = 0.1  # from one acknowledgement to the next, at the least
+_PARTS: Final = {"watched": "config", "source": "source", "packet": "keypoints", "end": "config"}
+
+
+class SyncWatching:
+    """A room that is watched from entering the block to leaving it; `watch` makes it.
+
+    Attributes:
+        opening: What the sender says of the video.
+        next_index: Frames before it were sent before; 0 for one who sees them all.
+        ending: Why the video is over; None as long as it is not.
+        traffic: Bytes received, and acknowledgements sent.
+    """
+
+    def __init__(self, stub: RelayServiceStub, target: str, room: str, token: str) -> None:
+        self._stub = stub
+        self._target = target
+        self._join = WatchRequest(join=JoinRoom(name=room, watch_token=token))
+        self._acknowledgement = relay_pb2.Acknowledgement()
+        self._news = threading.Event()
+        self._over = threading.Event()
+        self._call: Any = None
+        self._opening: Opening | None = None
+        self._left = False
+        self.next_index = 0
+        self.ending: Ending | None = None
+        self.traffic = TwoEndsTraffic()
+
+    def __enter__(self) -> Self:
+        """Comes in.
+
+        Raises:
+            UnknownRoomError: There is no such room, or its token is another.
+            MotioncastError: As every call does.
+        """
+        self._call = self._stub.Watch(self._messages())
+        first = self._next()
+        if first is None or not first.HasField("watched"):
+            self.close()
+            raise ServerError(f"{self._target}: did not say what the room shows")
+        self._opening = decode_opening(first.watched.opening)
+        self.next_index = first.watched.next_index
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def opening(self) -> Opening:
+        """What the sender says of the video; RuntimeError before the block is entered."""
+        if self._opening is None:
+            raise RuntimeError("the room has not been entered")
+        return self._opening
+
+    def frames(self, models: ReceiverModels) -> Iterator[ReceivedFrame]:
+        """Yields the frames of the room, made here, to its end; `ending` then says why.
+
+        Args:
+            models: Of the configuration that the opening names.
+
+        Raises:
+            InvalidRequestError: The models are others than the sender's.
+            MotioncastError: As every call does; ServerError for what cannot be understood.
+        """
+        receiver = Receiver(self.opening, models, self.next_index)
+        yield from self.frames_by(receiver)
+
+    def frames_by(self, receiver: PacketReceiver) -> Iterator[ReceivedFrame]:
+        """Yields the frames that a receiver makes of what comes; as `frames` otherwise."""
+        while (response := self._next()) is not None:
+            if response.HasField("end"):
+                ended = response.end.reason == relay_pb2.ROOM_END_REASON_ENDED
+                self.ending = Ending.ENDED if ended else Ending.LOST
+                if ended:
+                    yield from receiver.end(response.end.frame_count or None)
+                return
+            yield from self._taken(response, receiver)
+            self.acknowledge(receiver.acknowledgement())
+
+    def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        """Tells the sender what is there; what was told so far is told no more."""
+        told = relay_pb2.Acknowledgement(stuck=acknowledgement.stuck)
+        if acknowledgement.newest >= 0:
+            frames = FramesAcknowledged(
+                newest=acknowledgement.newest, before=acknowledgement.before
+            )
+            told.frames.CopyFrom(frames)
+        if told != self._acknowledgement:
+            self._acknowledgement = told
+            self._news.set()
+
+    def close(self) -> None:
+        """Leaves the room, from whichever thread."""
+        self._left = True
+        self._over.set()
+        self._news.set()
+        if self._call is not None:
+            self._call.cancel()
+
+    def _taken(self, response: WatchResponse, receiver: PacketReceiver) -> Iterator[ReceivedFrame]:
+        opening = self.opening
+        try:
+            if response.HasField("source"):
+                source = response.source
+                image = decode_image(source.image, opening.height, opening.width, "source.image")
+                at = decode_keypoints(source.keypoints, opening.keypoints, "source.keypoints")
+                return receiver.add_source(source.index, image, at)
+            packet = response.packet
+            self.traffic.payload += len(packet.data)
+            self.traffic.packets += 1
+            crop = decode_crop(packet.crop) if packet.HasField("crop") else None
+            return receiver.receive(packet.data, crop)
+        except (InvalidInputError, InvalidRequestError) as error:
+            raise ServerError(f"what came from the room cannot be read: {error}") from error
+
+    def _messages(self) -> Iterator[WatchRequest]:
+        """Yields what is to be sent, for gRPC's thread."""
+        request = self._join
+        self.traffic.count("config", request.ByteSize())
+        yield request
+        while not self._over.wait(ACKNOWLEDGE_SECONDS):
+            self._news.wait(ALIVE_SECONDS)
+            self._news.clear()
+            if self._over.is_set():
+                return
+            request = WatchRequest(acknowledgement=self._acknowledgement)
+            self.traffic.count("feedback", request.ByteSize())
+            yield request
+
+    def _next(self) -> WatchResponse | None:
+        """Returns the next message; None when there is none."""
+        try:
+            response: WatchResponse = next(self._call)
+        except StopIteration:
+            self._finish()
+            return None
+        except grpc.RpcError as failure:
+            self._finish()
+            if self._left:
+                return None
+            raise from_rpc(failure, self._target, None) from failure
+        self.traffic.count(_PARTS[str(response.WhichOneof("message"))], response.ByteSize())
+        return response
+
+    def _finish(self) -> None:
+        self._over.set()
+        self._news.set()
