@@ -1,0 +1,128 @@
+"""The rows of the dashboard of models, ours and Triton's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from panels import MODEL, Panel, gauge, heat, quantile, rate, series
+
+NV: Final = "nv_inference"
+MODELS: Final[dict[str, list[Panel]]] = {
+    "Models of our engines": [
+        series(
+            "Runs per second",
+            "By model.",
+            (
+                rate("motioncast_inference_seconds_count", MODEL, by="job, model"),
+                "{{job}} {{model}}",
+            ),
+            unit="ops",
+            min=0,
+        ),
+        series(
+            "Run time, p95",
+            "The run alone, without the wait for its turn.",
+            (quantile(0.95, "motioncast_inference_seconds", MODEL, by="model"), "{{model}}"),
+            unit="s",
+            min=0,
+        ),
+        series(
+            "Wait, p95",
+            "For its turn, and the way to the engine.",
+            (quantile(0.95, "motioncast_inference_wait_seconds", MODEL, by="model"), "{{model}}"),
+            unit="s",
+            thresholds=(0.1, 0.25),
+            min=0,
+        ),
+        heat(
+            "Run times",
+            "How many runs took how long.",
+            f'motioncast_inference_seconds_bucket{{instance=~"$instance",{MODEL}}}',
+        ),
+        heat(
+            "Waits",
+            "How many runs waited how long.",
+            f'motioncast_inference_wait_seconds_bucket{{instance=~"$instance",{MODEL}}}',
+        ),
+        series(
+            "Runs in flight",
+            "Asked for and not ended, by service.",
+            (gauge("motioncast_inferences_in_flight", by="job"), "{{job}}"),
+            min=0,
+        ),
+        Panel(
+            "table",
+            "Models that can run",
+            "With version and checksum; more than one line of a model is two files of it.",
+            ((f"count by (model, version, sha256) (motioncast_model_info{{{MODEL}}})", ""),),
+            width=16,
+        ),
+        series(
+            "Ready",
+            "0: offered and cannot run.",
+            (gauge("motioncast_model_ready", MODEL, by="model", how="min"), "{{model}}"),
+            min=0,
+            max=1,
+        ),
+    ],
+    "NVIDIA's Triton": [
+        series(
+            "Requests and failures",
+            "Per second, by model.",
+            (rate(f"{NV}_request_success", MODEL, by="model"), "{{model}}"),
+            (rate(f"{NV}_request_failure", MODEL, by="model"), "{{model}} failed"),
+            unit="reqps",
+            min=0,
+        ),
+        series(
+            "Mean batch",
+            "Elements of each run: what dynamic batching gathers.",
+            (
+                f"{rate(f'{NV}_count', MODEL, by='model')}"
+                f" / {rate(f'{NV}_exec_count', MODEL, by='model')}",
+                "{{model}}",
+            ),
+            min=0,
+        ),
+        series(
+            "Mean time of a request",
+            "All of it, the wait in the queue, and the run.",
+            *(
+                (
+                    f"{rate(f'{NV}_{part}_duration_us', MODEL, by='model')}"
+                    f" / {rate(f'{NV}_request_success', MODEL, by='model')}",
+                    f"{{{{model}}}} {legend}",
+                )
+                for part, legend in (
+                    ("request", "request"),
+                    ("queue", "queue"),
+                    ("compute_infer", "run"),
+                )
+            ),
+            unit="µs",
+            min=0,
+        ),
+        series(
+            "Requests that wait",
+            "In Triton's queues.",
+            (gauge(f"{NV}_pending_request_count", MODEL, by="model"), "{{model}}"),
+            min=0,
+        ),
+        series(
+            "GPU",
+            "Share of the time that it was busy.",
+            (gauge("nv_gpu_utilization", by="gpu_uuid", how="max"), "{{gpu_uuid}}"),
+            unit="percentunit",
+            min=0,
+            max=1,
+        ),
+        series(
+            "Memory of the GPU",
+            "In use, of what there is.",
+            (gauge("nv_gpu_memory_used_bytes", by="gpu_uuid"), "{{gpu_uuid}} used"),
+            (gauge("nv_gpu_memory_total_bytes", by="gpu_uuid"), "{{gpu_uuid}} total"),
+            unit="bytes",
+            min=0,
+        ),
+    ],
+}

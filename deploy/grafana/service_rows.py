@@ -1,0 +1,222 @@
+"""The rows of the dashboard of the service."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from panels import Panel, gauge, heat, quantile, rate, series, stat
+
+SENT: Final = rate("motioncast_received_bytes_total", 'kind=~"source|frames|keypoints"')
+RAW: Final = f"1 - {SENT} / {rate('motioncast_raw_frame_bytes_total')}"
+KEYPOINTS: Final = (
+    "1 - "
+    + rate("motioncast_received_bytes_total", 'kind="keypoints"')
+    + " / "
+    + rate("motioncast_all_keypoints_bytes_total")
+)
+FRAMES: Final = "motioncast_frames_total"
+STAGE: Final = "motioncast_stage_seconds"
+ALIKE: Final = "Each service's call as the orchestrator saw it, and the whole group."
+
+SERVICE: Final[dict[str, list[Panel]]] = {
+    "Now": [
+        stat("Sessions", "Streams that are open now.", gauge("motioncast_sessions")),
+        stat("Frames per second", "Returned to clients.", rate(FRAMES), decimals=1),
+        stat(
+            "Frames not sent",
+            "Share of the returned frames that the sender did not send: predicted or concealed.",
+            rate(FRAMES, 'origin!="observed"') + " / " + rate(FRAMES),
+            "percentunit",
+            decimals=1,
+            min=0,
+            max=1,
+        ),
+        stat(
+            "Saved against raw frames",
+            "Share of bytes saved against sending every frame as raw RGB; sources count as sent.",
+            RAW,
+            "percentunit",
+            decimals=2,
+            max=1,
+        ),
+        stat(
+            "Concealed",
+            "Share of frames that should have come and did not.",
+            rate(FRAMES, 'origin="concealed"') + " / " + rate(FRAMES),
+            "percentunit",
+            (0.01, 0.05),
+            decimals=1,
+            min=0,
+            max=1,
+        ),
+        stat(
+            "p95 of a group",
+            "From the last message of a group until its frames are ready to send.",
+            quantile(0.95, STAGE, 'stage="total"'),
+            "s",
+            (0.3, 0.5),
+            decimals=3,
+        ),
+    ],
+    "Latency": [
+        *(
+            series(
+                f"Stage latency, p{round(100 * q)}",
+                ALIKE,
+                (quantile(q, STAGE, by="stage"), "{{stage}}"),
+                unit="s",
+                min=0,
+            )
+            for q in (0.5, 0.95, 0.99)
+        ),
+        heat(
+            "Latency of groups",
+            "How many groups took how long.",
+            f'{STAGE}_bucket{{instance=~"$instance",stage="total"}}',
+        ),
+        heat(
+            "Arrival to result",
+            "From the arrival of an observed frame until its result leaves.",
+            'motioncast_arrival_to_result_seconds_bucket{instance=~"$instance"}',
+        ),
+        series(
+            "Arrival to result",
+            "The same as quantiles; it includes the wait for the rest of the frame's group.",
+            *(
+                (quantile(q, "motioncast_arrival_to_result_seconds"), f"p{round(100 * q)}")
+                for q in (0.5, 0.95, 0.99)
+            ),
+            unit="s",
+            thresholds=(0.3, 0.5),
+            min=0,
+        ),
+    ],
+    "Frames and bytes": [
+        series(
+            "Frames by origin",
+            "Observed: sent. Predicted: skipped on purpose. Concealed: expected, but did not come.",
+            (rate(FRAMES, by="origin"), "{{origin}}"),
+            min=0,
+            custom={"fillOpacity": 40, "stacking": {"mode": "normal", "group": "A"}},
+        ),
+        series(
+            "Bandwidth saved",
+            "Against raw RGB of every frame, and against the keypoints of every frame.",
+            (RAW, "against raw frames"),
+            (KEYPOINTS, "against all keypoints"),
+            unit="percentunit",
+            max=1,
+        ),
+        series(
+            "Bytes received and sent",
+            "Messages at the orchestrator's door, by kind.",
+            (rate("motioncast_received_bytes_total", by="kind"), "received {{kind}}"),
+            (rate("motioncast_sent_bytes_total", by="kind"), "sent {{kind}}"),
+            unit="Bps",
+            min=0,
+        ),
+        series(
+            "Bits per sent frame",
+            "Of messages with frames or keypoints.",
+            ("motioncast:bits_per_sent_frame:rate5m", "bits"),
+            min=0,
+        ),
+        series(
+            "Forecast error",
+            "Distance of observed keypoints from their forecast; 2 is the width of the image.",
+            *(
+                (quantile(q, "motioncast_forecast_error"), f"p{round(100 * q)}")
+                for q in (0.5, 0.95)
+            ),
+            min=0,
+        ),
+        series(
+            "Relay",
+            "Packets of coded keypoints between two ends.",
+            (rate("motioncast_relay_packets_total", by="direction"), "{{direction}}"),
+            min=0,
+        ),
+    ],
+    "Capacity": [
+        series(
+            "Seats taken",
+            "Sessions, of those that are served at once.",
+            ("motioncast:sessions:saturation", "sessions"),
+            ("motioncast:calls:saturation", "calls at {{job}}"),
+            unit="percentunit",
+            thresholds=(0.7, 0.9),
+            min=0,
+        ),
+        series(
+            "Sessions admitted and refused",
+            "Refused: too many, or too many of one peer.",
+            (rate("motioncast_sessions_admitted_total"), "admitted"),
+            (rate("motioncast_sessions_refused_total"), "refused"),
+            unit="reqps",
+            min=0,
+        ),
+        series(
+            "Calls in flight and queued",
+            "Admitted and running, and waiting for their turn.",
+            (gauge("motioncast_calls_in_flight", by="job"), "{{job}} in flight"),
+            (gauge("motioncast_calls_queued", by="job"), "{{job}} queued"),
+            min=0,
+        ),
+        series(
+            "Rejects",
+            "Calls not admitted, by reason.",
+            (rate("motioncast_calls_rejected_total", by="job, reason"), "{{job}} {{reason}}"),
+            unit="reqps",
+            min=0,
+        ),
+        series(
+            "Calls by status",
+            "Without health checks.",
+            (
+                rate(
+                    "grpc_server_handled_total", 'grpc_service=~"motioncast.*"', by="job, grpc_code"
+                ),
+                "{{job}} {{grpc_code}}",
+            ),
+            unit="reqps",
+            min=0,
+        ),
+        series(
+            "Shares of the objectives' errors",
+            "Calls ended by the server's fault, and groups over half a second, in the last hour.",
+            ("motioncast:availability_errors:ratio1h", "availability; 0.5 % allowed"),
+            ("motioncast:latency_errors:ratio1h", "latency; 5 % allowed"),
+            unit="percentunit",
+            min=0,
+        ),
+    ],
+    "Processes": [
+        series(
+            "Memory",
+            "Resident.",
+            (gauge("process_resident_memory_bytes", by="job, instance"), "{{job}} {{instance}}"),
+            unit="bytes",
+            min=0,
+        ),
+        series(
+            "Processors",
+            "Seconds of them per second.",
+            (rate("process_cpu_seconds_total", by="job, instance"), "{{job}} {{instance}}"),
+            min=0,
+        ),
+        series(
+            "Open files",
+            "Connections most of all.",
+            (gauge("process_open_fds", by="job, instance"), "{{job}} {{instance}}"),
+            min=0,
+        ),
+        Panel(
+            "table",
+            "Versions",
+            "What runs where.",
+            ((gauge("motioncast_build_info", by="job, instance, version, python", how="max"), ""),),
+            width=24,
+            height=6,
+        ),
+    ],
+}
