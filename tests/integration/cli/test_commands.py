@@ -37,7 +37,8 @@ def test_info_tells_what_is_served(run: Run, served: dict[str, str], tmp_path: P
     assert "toy" in result.out
     told = json.loads(wanted.read_text())
     size = {"height": 16, "width": 16, "keypoints": 2}
-    assert told["models"] == [{"name": "toy", **size, "framing": "off", "source_weights": []}]
+    rest = {"framing": "off", "source_weights": [], "codec_tables": ""}
+    assert told["models"] == [{"name": "toy", **size, **rest}]
     assert told["max_sources"] == 4
 
 

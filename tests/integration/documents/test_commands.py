@@ -62,6 +62,7 @@ LEFT_OUT: Final = {
     r"serve .*(triton|gpu)": "needs the real Triton, or a machine with a GPU",
     r"serve models$": "serves until it is stopped: integration/cli/test_model_server.py",
     r"serve (--pipeline|orchestrator|keypoint)": "integration/cli/test_commands.py",
+    r"serve .*--ssl": "needs certificates; integration/local/test_doors.py serves by them",
     r"serve --models": "serves until it is stopped: as `motioncast serve` does, which runs",
     r"paper m1 ": "takes videos of 64 frames and five trained predictors: the paper's",
     r"--also photographs|lite128_adversarial": "needs photographs and other videos than the clip",

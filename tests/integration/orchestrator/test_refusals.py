@@ -20,7 +20,7 @@ from motioncast.wire.images import JPEG, PNG, encode_image
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
 FRAME, SOURCE, PACKET = frame(0, IMAGE), source(IMAGE), packet(0, POINTS)
-UNKNOWN_ENCODING = Image(encoding=5, data=b"123")  # type: ignore[arg-type]  # that is the point
+UNKNOWN_ENCODING = Image(encoding=99, data=b"123")  # type: ignore[arg-type]  # that is the point
 JPEG_FILE = encode_image(IMAGE, JPEG).data
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -174,7 +174,7 @@ REFUSALS = {
         [config(), SOURCE, frame(0, UNKNOWN_ENCODING)],
         "INVALID_ARGUMENT",
         "frame.image.encoding",
-        "5 is not an encoding",
+        "99 is not an encoding",
     ),
     "keypoints of another model": (
         [config(), SOURCE, packet(0, np.zeros((3, 3), np.float32))],

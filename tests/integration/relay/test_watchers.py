@@ -56,6 +56,15 @@ async def until(published: Publication, watchers: int) -> None:
         await asyncio.sleep(0.01)
 
 
+async def arrived(service: Service, published: Publication, index: int) -> None:
+    """Looks into the room until all frames before `index` have come; nobody is in it then."""
+    next_index = 0
+    while next_index < index:
+        async with service.watch(published.room, published.token) as watching:
+            next_index = watching.next_index
+    await until(published, 0)
+
+
 async def watched(
     target: str, published: Publication, models: ReceiverModels
 ) -> tuple[list[ReceivedFrame], Any]:
@@ -76,6 +85,7 @@ async def test_who_comes_late_gets_the_sources_and_goes_on_from_an_anchor(
             await published.set_source(0, IMAGE, AT_SOURCE)
             for index in range(0, 70_001, 1000):  # past the 65536 that a packet can count
                 await published.push(index, points(index), crop)
+            await arrived(service, published, 70_001)
             late = asyncio.create_task(watched(target, published, models))
             await until(published, 1)
             for index in range(70_001, 70_050):

@@ -66,7 +66,7 @@ def test_white_may_be_zero(tmp_path: Path) -> None:
 
 def test_numbers_that_are_no_picture_are_refused(tmp_path: Path) -> None:
     PIL.Image.fromarray((2e6 * RAMP).astype(np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(MediaError, match=r"^a\.tif: grey numbers up to 2e\+06"):
+    with pytest.raises(MediaError, match=r"^a\.tif: grey values up to 2e\+06"):
         read_image(tmp_path / "a.tif", None)
 
 

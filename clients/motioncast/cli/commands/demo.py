@@ -15,7 +15,10 @@ def demo(
     send: Annotated[
         Send, typer.Option(help="Send frames, or keypoints detected here.")
     ] = Send.KEYPOINTS,
-    keypoints: Annotated[Keypoints, typer.Option(help="How keypoints travel.")] = Keypoints.CODED,
+    keypoints: Annotated[
+        Keypoints | None,
+        typer.Option(help="How keypoints travel. Default: coded where they can be."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace results of another video, too.")
     ] = False,
@@ -41,7 +44,7 @@ def demo(
             1,
             1,
             encoding="avif",
-            keypoints=keypoints.value if send is Send.KEYPOINTS else None,
+            keypoints=None if keypoints is None else keypoints.value,
         ),
         send=send.value,
         rivals=True,

@@ -234,7 +234,7 @@ def test_a_set_is_replaced_by_a_whole_one_alone(tmp_path: Path) -> None:
     assert json.loads((out / "clips.json").read_text())[0]["name"] == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     (tmp_path / "papers").mkdir()
-    with pytest.raises(FaceSetError, match="no set of faces, and stays"):
+    with pytest.raises(FaceSetError, match="not a set of faces, and stays"):
         FaceSetWriter(tmp_path / "papers", 4, force=True)
 
 

@@ -137,6 +137,8 @@ def test_refusals_are_sentences_and_leave_nothing_behind(
     assert "no clip shows a face" in refusal(str(blank), *moved)
     assert "no clip has 13 frames" in refusal(str(photograph), "--motion", str(still))
     assert "is not a set of faces" in refusal(str(photograph), "--motion", str(tmp_path))
-    assert "nobody is left" in refusal(str(photograph), *moved, "--without", "grid_sbwu5s")
+    assert "nobody with two frames is left" in refusal(
+        str(photograph), *moved, "--without", "grid_sbwu5s"
+    )
     assert "nowhere is not a folder" in refusal(str(photograph), *moved, "--rooms", "nowhere")
     assert {path.name for path in tmp_path.iterdir()} == {"blank.png", "still"}

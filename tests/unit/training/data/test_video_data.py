@@ -63,7 +63,7 @@ def test_a_png_strip_is_a_clip_of_its_frames(tmp_path: Path) -> None:
 def test_a_strip_of_no_whole_number_of_frames_is_refused(tmp_path: Path) -> None:
     write_png(tmp_path / "strip.png", np.zeros((16, 40, 3), dtype=np.uint8))
 
-    with pytest.raises(DamagedVideoError, match=r"strip\.png.*40 wide is no whole number"):
+    with pytest.raises(DamagedVideoError, match=r"strip\.png.*40 wide is not a whole number"):
         read_clip(tmp_path / "strip.png", 16)
 
 

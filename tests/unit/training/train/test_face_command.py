@@ -68,7 +68,9 @@ def test_refusals_are_sentences(
     assert "nobody is called chris" in refusal(
         *run, *drawn, "--without", "anna", "--without", "chris"
     )
-    assert "nobody is left" in refusal(*run, *drawn, "--without", "anna", "--without", "ben")
+    assert "nobody with two frames is left" in refusal(
+        *run, *drawn, "--without", "anna", "--without", "ben"
+    )
     assert "'lite64' is not one of" in refusal(*run[2:], *drawn, "--config", "lite64")
     assert "either --minutes or --steps is needed" in refusal(*run[:2], *run[4:], *drawn)
     assert "learning_rate is -1.0 (expected" in refusal(*run, *drawn, "--learning-rate", "-1")
