@@ -150,23 +150,7 @@ class SyncService:
         wait_frames: int = 0,
         coarseness: int = DEFAULT_COARSENESS,
     ) -> SyncPublication:
-        """Returns a room in which others watch a video whose keypoints were detected here.
-
-        It is open from entering the block to leaving it. The server passes on what it gets, and
-        makes no frames.
-
-        Args:
-            opening: What the receivers are told; `Opening.of` makes it.
-            tables: Of the model that it names; None fetches the server's.
-            policy: Which frames are sent; None: those that the opening's pattern has.
-            wait_frames: How long a frame may wait for others to go with it.
-            coarseness: Of the codec, 0 to 7.
-
-        Raises:
-            InvalidRequestError: The tables are others than the opening says, or a number is out of
-                its range.
-            MotioncastError: As every call does.
-        """
+        """Returns a room in which others watch a video, as `Service.publish` does."""
         known = self._tables.of(opening.model, None) if tables is None else tables
         return self._relay.publish(opening, known, policy, wait_frames, coarseness)
 

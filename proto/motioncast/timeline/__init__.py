@@ -4,6 +4,7 @@
     origin    OBSERVED, PREDICTED or CONCEALED: where a frame's keypoints come from
     due       which frames are due when, from the indices that arrive
     motion    relative motion: a source moves as the driving video does
+    unseen    what a predictor has to see, and when, so that a stretch has no gaps
     interpolation   frames between two known ones, for a receiver that waits
     ranges    what values keypoints may have
 

@@ -14,16 +14,15 @@ Shapes: T frames, K keypoints.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.timeline.span import Span
+from motioncast.timeline.unseen import Unseen
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.keypoints import Keypoints
-
-MAX_OBSERVED: Final = 256  # frames of one call of the predictor
 
 State = TypeVar("State")
 
@@ -80,9 +79,7 @@ class Filled:
 class Recurrence(Generic[State]):
     """Fills one session's gaps, stretch after stretch; keeps the predictor's state in between.
 
-    The predictor has to see every observed frame, but only before it forecasts: where nothing is
-    missing, observed frames wait here for the next gap, at most MAX_OBSERVED of them. A session
-    that sends every frame pays for one call in 200 frames.
+    What the predictor sees when is the rule of `motioncast.timeline.unseen`.
 
     Args:
         transport: The way to the predictor.
@@ -94,12 +91,12 @@ class Recurrence(Generic[State]):
     def __init__(self, transport: Transport[State]) -> None:
         self._transport = transport
         self.state: State | None = None
-        self._unseen: Span | None = None  # observed frames only
+        self._unseen = Unseen(MAX_STRETCH_FRAMES)
 
     @property
     def started(self) -> bool:
         """Whether any frame was observed."""
-        return self.state is not None or self._unseen is not None
+        return self._unseen.started
 
     async def fill(self, stretch: Span, hold: Keypoints, timings: StageTimings) -> Filled:
         """Returns the keypoints of every frame of a stretch.
@@ -109,21 +106,18 @@ class Recurrence(Generic[State]):
             hold: (K, 3), for frames before the first observed one: the source's.
             timings: Gets what it took.
         """
-        length = len(stretch.observed)
-        held = 0 if self.started else stretch.leading_gap
-        rest = stretch.part(held, length)
-        if rest.observed.all():
-            errors = await self.note(rest, timings) if held < length else []
-            filled = Filled(rest.keypoints, [None] * (length - held), errors)
-        else:
-            span = rest if self._unseen is None else self._unseen.followed_by(rest)
-            told = await self._transport.predict(span, self.state, timings)
-            filled = _last(self.take(span, told), length - held)
-        before = np.repeat(hold[np.newaxis], held, axis=0)
+        plan = self._unseen.plan(stretch)
+        count = len(plan.rest.observed)
+        filled = Filled(plan.rest.keypoints, [None] * count, [])
+        if plan.span is not None:
+            told = await self._transport.predict(plan.span, self.state, timings)
+            taken = self.take(plan.span, told)
+            filled = _last(taken, count) if plan.gaps else replace(filled, errors=taken.errors)
+        before = np.repeat(hold[np.newaxis], plan.held, axis=0)
         return replace(
             filled,
             keypoints=np.concatenate([before, filled.keypoints]),
-            half_widths=[*[None] * held, *filled.half_widths],
+            half_widths=[*[None] * plan.held, *filled.half_widths],
         )
 
     async def note(self, observed: Span, timings: StageTimings) -> list[float]:
@@ -131,23 +125,21 @@ class Recurrence(Generic[State]):
 
         Returns the forecast errors of those that it has seen now.
         """
-        self._unseen = observed if self._unseen is None else self._unseen.followed_by(observed)
-        if len(self._unseen.observed) + MAX_STRETCH_FRAMES <= MAX_OBSERVED:
-            return []
-        return await self.catch_up(timings)
+        return [] if self._unseen.note(observed) is None else await self.catch_up(timings)
 
     async def catch_up(self, timings: StageTimings) -> list[float]:
         """Lets the predictor see the frames that it has not; returns their forecast errors."""
-        if self._unseen is None:
+        span = self._unseen.span
+        if span is None:
             return []
-        span = self._unseen
         return self.take(span, await self._transport.predict(span, self.state, timings)).errors
 
     def take(self, span: Span, told: Told[State]) -> Filled:
         """Goes on from what a predictor told of a span, which it saw from `state` on."""
         # Nothing forecasts the first frame of a timeline.
         errors = told.errors if self.state is not None else told.errors[1:]
-        self.state, self._unseen = told.state, None
+        self.state = told.state
+        self._unseen.seen()
         half_widths = [
             None if seen else one for seen, one in zip(span.observed, told.half_widths, strict=True)
         ]

@@ -15,6 +15,7 @@ from motioncast.predictor.span import lay_out
 from motioncast.predictor.state import MAX_SAMPLES, State, decode_state, encode_state
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.timeline.span import Span
+from motioncast.timeline.unseen import MAX_OBSERVED
 from motioncast.v1.predictor_pb2 import (
     DESCRIPTOR,
     PredictedFrame,
@@ -29,7 +30,6 @@ from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.keypoints import decode_keypoints, encode_keypoints
 from motioncast.wire.limits import check_range
 
-MAX_OBSERVED: Final = 256
 MAX_HORIZON: Final = 256
 
 

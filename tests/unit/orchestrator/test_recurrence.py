@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from motioncast.orchestrator.recurrence import MAX_OBSERVED, Filled, Recurrence, Told
+from motioncast.orchestrator.recurrence import Filled, Recurrence, Told
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.timeline.span import Span
+from motioncast.timeline.unseen import MAX_OBSERVED
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.keypoints import Keypoints
 
