@@ -10,9 +10,9 @@ def stretch(start: int, observed: str) -> Span:
     """Returns a span whose frames are observed where there is a 1."""
     seen = np.array([one == "1" for one in observed])
     indices = np.arange(start, start + len(seen), dtype=np.float32)
-    return Span(
-        start, np.where(seen, indices, 0)[:, np.newaxis, np.newaxis] * np.ones((1, 3)), seen
-    )
+    keypoints = np.zeros((len(seen), 1, 3), np.float32)
+    keypoints[seen] = indices[seen, np.newaxis, np.newaxis]
+    return Span(start, keypoints, seen)
 
 
 def test_observed_frames_wait_for_a_gap_and_come_with_it() -> None:
