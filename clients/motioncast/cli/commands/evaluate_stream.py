@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from motioncast.cli.commands.stream import Framing
+from motioncast.cli.commands.options import Framing
 
 
 def evaluate_stream(

@@ -7,21 +7,24 @@ from typing import Annotated
 
 import typer
 
-from motioncast.cli.commands.stream import Framing, ImageEncoding
+from motioncast.cli.commands.options import (
+    Frame,
+    ImageEncoding,
+    Observed,
+    Relative,
+    Skip,
+    SourceImages,
+    Video,
+)
 from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
 
 def send(
-    video: Annotated[Path, typer.Argument(help="Any video that FFmpeg reads.")],
+    video: Video,
     target: Annotated[
         str, typer.Option(help="HOST:PORT of a relay: `motioncast serve` has one.")
     ] = "localhost:50050",
-    source: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Image to animate instead of the video's first frame; up to 4 of the same."
-        ),
-    ] = None,
+    source: SourceImages = None,
     sources: Annotated[
         int,
         typer.Option(
@@ -30,10 +33,8 @@ def send(
             help="Without --source: frames of the video that become sources as it goes.",
         ),
     ] = 1,
-    relative: Annotated[
-        bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")
-    ] = False,
-    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = DEFAULT_OBSERVED,
+    relative: Relative = False,
+    observed: Observed = DEFAULT_OBSERVED,
     predicted: Annotated[
         int, typer.Option(help="Frames that receivers forecast in each group; 0 sends every frame.")
     ] = DEFAULT_PREDICTED,
@@ -43,16 +44,11 @@ def send(
     models: Annotated[
         Path | None, typer.Option(help="Model repository. Default: the shipped one.")
     ] = None,
-    skip: Annotated[
-        int, typer.Option(min=0, help="Leave out that many frames at the video's beginning.")
-    ] = 0,
+    skip: Skip = 0,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Take only that many frames of the video.")
     ] = None,
-    frame: Annotated[
-        Framing | None,
-        typer.Option(help="Frame the face. Default: as the model would have it."),
-    ] = None,
+    frame: Frame = None,
     encoding: Annotated[
         ImageEncoding, typer.Option(help="How source images are sent; webp loses nothing.")
     ] = ImageEncoding.AVIF,

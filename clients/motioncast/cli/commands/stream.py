@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from motioncast.cli.commands.options import (
+    Frame,
+    ImageEncoding,
+    Observed,
+    Relative,
+    Skip,
+    SourceImages,
+    Video,
+)
 from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 
 if TYPE_CHECKING:
@@ -29,16 +38,6 @@ class Send(StrEnum):
     KEYPOINTS = "keypoints"
 
 
-class ImageEncoding(StrEnum):
-    """How images travel."""
-
-    RGB8 = "rgb8"
-    JPEG = "jpeg"
-    PNG = "png"
-    WEBP = "webp"
-    AVIF = "avif"
-
-
 class Keypoints(StrEnum):
     """How keypoints travel."""
 
@@ -46,33 +45,18 @@ class Keypoints(StrEnum):
     FLOATS = "floats"
 
 
-class Framing(StrEnum):
-    """What of each picture the model sees."""
-
-    AUTO = "auto"  # the face, followed slowly
-    FIXED = "fixed"  # the square where the first picture has the face
-    OFF = "off"  # the centre square
-
-
 def stream(
-    video: Annotated[Path, typer.Argument(help="Any video that FFmpeg reads.")],
+    video: Video,
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
-    source: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Image to animate instead of the video's first frame; up to 4 of the same."
-        ),
-    ] = None,
+    source: SourceImages = None,
     sources: Annotated[
         int,
         typer.Option(
             min=1, help="Without --source: frames of the video that become sources as it goes."
         ),
     ] = 1,
-    relative: Annotated[
-        bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")
-    ] = False,
-    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = DEFAULT_OBSERVED,
+    relative: Relative = False,
+    observed: Observed = DEFAULT_OBSERVED,
     predicted: Annotated[
         int, typer.Option(help="Frames forecast in each group; 0 sends every frame.")
     ] = DEFAULT_PREDICTED,
@@ -111,16 +95,11 @@ def stream(
         int | None,
         typer.Option(help="Seed of the predictor's noise. Default: no noise."),
     ] = None,
-    skip: Annotated[
-        int, typer.Option(min=0, help="Leave out that many frames at the video's beginning.")
-    ] = 0,
+    skip: Skip = 0,
     limit: Annotated[
         int | None, typer.Option(help="Take only that many frames of the video.")
     ] = None,
-    frame: Annotated[
-        Framing | None,
-        typer.Option(help="Frame the face. Default: as the model would have it."),
-    ] = None,
+    frame: Frame = None,
     full_picture: Annotated[
         bool, typer.Option("--full-picture", help="Put the results back into the full pictures.")
     ] = False,

@@ -1,0 +1,44 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ImageEncoding(StrEnum):
+    """How images travel."""
+
+    RGB8 = "rgb8"
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+    AVIF = "avif"
+
+
+class Framing(StrEnum):
+    """What of each picture the model sees."""
+
+    AUTO = "auto"  # the face, followed slowly
+    FIXED = "fixed"  # the square where the first picture has the face
+    OFF = "off"  # the centre square
+
+
+Video = Annotated[Path, typer.Argument(help="Any video that FFmpeg reads.")]
+SourceImages = Annotated[
+    list[Path] | None,
+    typer.Option(help="Image to animate instead of the video's first frame; up to 4 of the same."),
+]
+Relative = Annotated[
+    bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")
+]
+Observed = Annotated[int, typer.Option(help="Frames sent in each group.")]
+Skip = Annotated[
+    int, typer.Option(min=0, help="Leave out that many frames at the video's beginning.")
+]
+Frame = Annotated[
+    Framing | None, typer.Option(help="Frame the face. Default: as the model would have it.")
+]
