@@ -16,6 +16,7 @@ from torch import Tensor
 from motioncast.evaluate.canvas import Frames
 from motioncast.evaluate.original import FrameFigures, Original
 from motioncast.quality.agreement import Agreement
+from motioncast.quality.boxes import Box
 from motioncast.quality.expression import Movement, compare_movement
 from motioncast.quality.flicker import flicker
 from motioncast.quality.pixels import Planes
@@ -95,6 +96,16 @@ class Metric:
     form: str = ".3f"
     table: Table = "quality"
     compares: bool = False
+
+
+def _sharpness(name: str, box: Callable[[Original], Box]) -> Metric:
+    """Returns the sharpness in a box, over the original's; without the frame that is the source."""
+
+    def measured(clip: Reconstruction) -> float:
+        crop = box(clip.original).crop
+        return sharpness(crop(clip.frames[1:]), crop(clip.original.frames[1:]))
+
+    return Metric(name=f"{name}_sharpness", of_clip=measured, heading=name, table="stillness")
 
 
 def _agreement(
@@ -205,24 +216,8 @@ METRICS: Final[tuple[Metric, ...]] = (
         form=".0%",
         table="stillness",
     ),
-    Metric(
-        name="mouth_sharpness",
-        of_clip=lambda clip: sharpness(
-            clip.original.mouth.crop(clip.frames[1:]),
-            clip.original.mouth.crop(clip.original.frames[1:]),
-        ),
-        heading="mouth",
-        table="stillness",
-    ),
-    Metric(
-        name="face_sharpness",
-        of_clip=lambda clip: sharpness(
-            clip.original.face.crop(clip.frames[1:]),
-            clip.original.face.crop(clip.original.frames[1:]),
-        ),
-        heading="face",
-        table="stillness",
-    ),
+    _sharpness("mouth", lambda original: original.mouth),
+    _sharpness("face", lambda original: original.face),
     Metric(
         name="temporal_error",
         of_clip=lambda clip: temporal_error(clip.frames, clip.original.frames),
