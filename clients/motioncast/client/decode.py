@@ -82,6 +82,7 @@ def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
         crop=crop,
         faces=message.faces,
         source_index=message.source_index,
+        synthetic=message.synthetic,
     )
 
 

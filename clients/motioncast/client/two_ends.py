@@ -91,6 +91,7 @@ class ReceivedFrame:
     keypoints: Keypoints  # (K, 3), before relative motion is applied
     source_index: int  # of the source image that it was made from
     crop: Crop | None = None  # what it shows of the sender's picture; None if it was not framed
+    synthetic: bool = True  # a model made it; say so wherever it is kept or shown
 
 
 class Ending(StrEnum):

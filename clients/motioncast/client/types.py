@@ -102,6 +102,7 @@ class Frame:
     crop: Crop | None = None  # what it shows of the full picture; None if it was not framed
     faces: int = 0  # seen in the latest frame that the server looked for faces in
     source_index: int = 0  # of the source image that it was made from
+    synthetic: bool = True  # a model made it; say so wherever it is kept or shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,7 @@ def _encode(cast: Cast, framing: SessionFraming) -> list[StreamResponse]:
             crop=encode_crop(shown.crop) if shown else None,
             faces=shown.faces if shown else 0,
             source_index=source,
+            synthetic=True,
         )
         responses.append(StreamResponse(frame=frame))
     return responses

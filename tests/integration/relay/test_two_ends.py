@@ -151,4 +151,6 @@ async def test_sources_and_crops_are_those_of_a_session(
     assert {frame.source_index for frame in made} == {0, 1, 2}
     for ours, theirs in zip(made, expected, strict=True):
         assert (ours.source_index, ours.crop) == (theirs.source_index, theirs.crop)
+        assert ours.synthetic
+        assert theirs.synthetic
         np.testing.assert_array_equal(ours.image, theirs.image)
