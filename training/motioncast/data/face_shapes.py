@@ -73,7 +73,8 @@ class ShapedFrame:
     def seen(self, places: Tensor) -> Tensor:
         """Returns what place of the frame the changed one shows at places (P, 2)."""
         changed = self.shape.displaced(places @ self._matrix.T + self._offset)
-        return (changed - self._offset) @ self._inverse.T
+        shown: Tensor = (changed - self._offset) @ self._inverse.T
+        return shown
 
     def image(self, image: Frame) -> Frame:
         """Returns the changed frame (S, S, 3), or matte (S, S)."""
