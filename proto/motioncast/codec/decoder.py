@@ -12,6 +12,7 @@ from motioncast.codec.lattice import Lattice, from_lattice
 from motioncast.codec.memory import Memory
 from motioncast.codec.packet import (
     HEADER_BYTES,
+    SKIPPING_VERSION,
     FrameReference,
     Header,
     Reference,
@@ -20,7 +21,7 @@ from motioncast.codec.packet import (
     unwrap,
 )
 from motioncast.codec.range_coder import RangeDecoder
-from motioncast.codec.residual import read_gap, read_residual
+from motioncast.codec.residual import read_gap, read_residual, read_skipped
 from motioncast.codec.tables import CodecTables, Kind
 from motioncast.codec.transform import reconstruct, steps_at
 
@@ -31,6 +32,7 @@ class DecodedFrame:
 
     index: int
     keypoints: NDArray[np.float32]  # (K, 3)
+    skipped: int = 0  # frames directly before it that the sender left out on purpose
 
 
 class KeypointDecoder:
@@ -75,25 +77,31 @@ class KeypointDecoder:
         found = self._read(coder, header, index, points)
         if body.endswith(b"\0") or len(body) > coder.position:
             raise BitstreamError("packet: it has bytes that nothing was coded in")
-        for number, frame in found:
+        for number, frame, _ in found:
             self._memory.keep(number, frame)
         return [
-            DecodedFrame(number, from_lattice(self._kept(number, frame))) for number, frame in found
+            DecodedFrame(number, from_lattice(self._kept(number, frame)), skipped)
+            for number, frame, skipped in found
         ]
 
     def _read(
         self, coder: RangeDecoder, header: Header, index: int, points: Lattice
-    ) -> list[tuple[int, Lattice]]:
+    ) -> list[tuple[int, Lattice, int]]:
         steps = steps_at(self._tables, header.coarseness)
-        kind, found = header.kind, []
+        kind, found, gap = header.kind, [], max(header.distance, 1)
         for number in range(header.frames):
             if number:
                 gap = read_gap(coder)
                 index += gap
                 kind = Kind.STEP if gap == 1 else Kind.LEAP
+            says = header.version == SKIPPING_VERSION
+            skipped = read_skipped(coder, gap - 1) if says else 0
+            known = number > 0 or header.source is None  # the frame before, `gap` away
+            if skipped > index or (known and skipped >= gap):
+                raise BitstreamError(f"packet: no {skipped} frames can lie before frame {index}")
             quantised = read_residual(coder, self._tables, kind)
             points = reconstruct(self._tables, points, quantised, steps)
-            found.append((index, points))
+            found.append((index, points, skipped))
         return found
 
     def _kept(self, index: int, points: Lattice) -> Lattice:

@@ -15,13 +15,16 @@ from motioncast.codec.memory import Memory
 from motioncast.codec.packet import (
     DEFAULT_COARSENESS,
     MAX_PACKET_BYTES,
+    MAX_SKIPPED,
+    SKIPPING_VERSION,
+    VERSION,
     FrameReference,
     Header,
     Reference,
     header_of,
 )
 from motioncast.codec.range_coder import RangeEncoder
-from motioncast.codec.residual import write_gap, write_residual
+from motioncast.codec.residual import write_gap, write_residual, write_skipped
 from motioncast.codec.tables import CodecTables, Integers, Kind
 from motioncast.codec.transform import quantise, reconstruct, steps_at
 
@@ -64,6 +67,7 @@ class KeypointEncoder:
         frames: Sequence[tuple[int, NDArray[np.float32]]],
         reference: Reference,
         coarseness: int = DEFAULT_COARSENESS,
+        skipped: Sequence[int] = (),
     ) -> EncodedPacket:
         """Returns a packet of 1 to 8 frames, each with index and keypoints (K, 3).
 
@@ -72,18 +76,29 @@ class KeypointEncoder:
             reference: What the first frame's residual is against. The others' are against the
                 frame before them in the packet.
             coarseness: 0 to 7, half an octave apart; 2 is the step of the tables.
+            skipped: Of each frame, how many directly before it were left out on purpose; a packet
+                of version 1 says nothing of that, and is written where there are none.
 
         Raises:
-            EncodingError: A frame, the reference or the coarseness cannot be.
+            EncodingError: A frame, the reference, the coarseness or what was left out cannot be.
             ValueError: Keypoints are not the model's.
         """
-        header, steps, points, wanted = self._prepared(frames, reference, coarseness)
+        says = any(skipped)
+        header, steps, points, wanted = self._prepared(
+            frames, reference, coarseness, SKIPPING_VERSION if says else VERSION
+        )
+        if says:
+            before = -1 if header.source is not None else frames[0][0] - header.distance
+            _check_skipped(before, [index for index, _ in frames], skipped)
         first = before = frames[0][0]
         coder, kind, made = RangeEncoder(), header.kind, []
-        for (index, _), target in zip(frames, wanted, strict=True):
+        for number, ((index, _), target) in enumerate(zip(frames, wanted, strict=True)):
             if index != first:
                 kind = Kind.STEP if index == before + 1 else Kind.LEAP
                 write_gap(coder, index - before)
+            if says:
+                since = max(header.distance, 1) if index == first else index - before
+                write_skipped(coder, skipped[number], since - 1)
             quantised = quantise(self._tables, target - points, steps)
             write_residual(coder, self._tables, kind, quantised)
             points = reconstruct(self._tables, points, quantised, steps)
@@ -122,11 +137,12 @@ class KeypointEncoder:
         frames: Sequence[tuple[int, NDArray[np.float32]]],
         reference: Reference,
         coarseness: int,
+        version: int = VERSION,
     ) -> tuple[Header, Integers, Lattice, list[Lattice]]:
         """Returns header, steps (C,), the reference's points (3K,) and the frames', all checked."""
         if not frames:
             raise EncodingError("frames: a packet has at least one")
-        header = header_of(len(frames), coarseness, frames[0][0], reference)
+        header = header_of(len(frames), coarseness, frames[0][0], reference, version)
         self._check_order([index for index, _ in frames])
         points = self._memory.find(reference)
         if points is None:
@@ -139,3 +155,15 @@ class KeypointEncoder:
             raise EncodingError(f"index: {indices[0]} goes back, {self._last} was encoded before")
         for before, index in pairwise(indices):
             header_of(1, 0, index, FrameReference(before))  # in order, and not too far apart
+
+
+def _check_skipped(before: int, indices: list[int], skipped: Sequence[int]) -> None:
+    befores = [before, *indices]
+    fits = len(skipped) == len(indices) and all(
+        0 <= count <= min(MAX_SKIPPED, index - last - 1)
+        for count, index, last in zip(skipped, indices, befores, strict=False)
+    )
+    if not fits:
+        raise EncodingError(
+            f"skipped: {list(skipped)} were not all left out before frames {indices}"
+        )

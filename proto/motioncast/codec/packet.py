@@ -1,8 +1,10 @@
 """The header of a packet, four bytes, and what it can refer to.
 
-byte 0     version, 2 bits: 1     frames less one, 3 bits     coarseness, 3 bits
+byte 0     version, 2 bits: 1, 2     frames less one, 3 bits     coarseness, 3 bits
 byte 1, 2  index of the first frame modulo 2^16, high byte first
 byte 3     0 to 3: that source    4 to 255: the frame 1 to 252 before the first one
+
+Version 2 says, behind the header, which frames were left out on purpose; nothing else differs.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from motioncast.codec.errors import BitstreamError, EncodingError
 from motioncast.codec.tables import Kind
 
 VERSION: Final = 1
+SKIPPING_VERSION: Final = 2  # says which frames were left out on purpose
 HEADER_BYTES: Final = 4
 MAX_PACKET_FRAMES: Final = 8
 MAX_PACKET_BYTES: Final = 1200  # a datagram anywhere
@@ -21,6 +24,7 @@ MAX_COARSENESS: Final = 7
 DEFAULT_COARSENESS: Final = 2  # the steps of the tables
 MAX_SOURCES: Final = 4
 MAX_DISTANCE: Final = 255 - MAX_SOURCES + 1
+MAX_SKIPPED: Final = 1023  # frames before one that were left out on purpose
 
 _INDICES: Final = 1 << 16
 
@@ -51,6 +55,7 @@ class Header:
     index: int  # of the first frame, modulo 2^16 when parsed
     source: int | None  # 0 to 3; None when it refers to a frame
     distance: int  # back to that frame, 1 to 252; 0 with a source
+    version: int = VERSION
 
     @property
     def kind(self) -> Kind:
@@ -61,12 +66,14 @@ class Header:
 
     def to_bytes(self) -> bytes:
         """Returns the four bytes."""
-        first = VERSION << 6 | self.frames - 1 << 3 | self.coarseness
+        first = self.version << 6 | self.frames - 1 << 3 | self.coarseness
         last = self.distance + MAX_SOURCES - 1 if self.source is None else self.source
         return bytes([first]) + (self.index % _INDICES).to_bytes(2, "big") + bytes([last])
 
 
-def header_of(frames: int, coarseness: int, index: int, reference: Reference) -> Header:
+def header_of(
+    frames: int, coarseness: int, index: int, reference: Reference, version: int = VERSION
+) -> Header:
     """Returns the header of a packet.
 
     Raises:
@@ -78,13 +85,13 @@ def header_of(frames: int, coarseness: int, index: int, reference: Reference) ->
     if isinstance(reference, SourceReference):
         known = 0 <= reference.source < MAX_SOURCES
         _require(known, f"source: {reference.source} is not 0 to {MAX_SOURCES - 1}")
-        return Header(frames, coarseness, index, reference.source, 0)
+        return Header(frames, coarseness, index, reference.source, 0, version)
     distance = index - reference.index
     _require(
         1 <= distance <= MAX_DISTANCE,
         f"reference: frame {reference.index} is not 1 to {MAX_DISTANCE} before frame {index}",
     )
-    return Header(frames, coarseness, index, None, distance)
+    return Header(frames, coarseness, index, None, distance, version)
 
 
 def parse_header(data: bytes) -> Header:
@@ -98,8 +105,9 @@ def parse_header(data: bytes) -> Header:
             f"packet: {len(data)} bytes, expected {HEADER_BYTES} to {MAX_PACKET_BYTES}"
         )
     first, last = data[0], data[3]
-    if first >> 6 != VERSION:
-        raise BitstreamError(f"packet: version {first >> 6}, expected {VERSION}")
+    version = first >> 6
+    if version not in (VERSION, SKIPPING_VERSION):
+        raise BitstreamError(f"packet: version {version}, expected {VERSION} or {SKIPPING_VERSION}")
     from_source = last < MAX_SOURCES
     return Header(
         frames=(first >> 3 & 7) + 1,
@@ -107,6 +115,7 @@ def parse_header(data: bytes) -> Header:
         index=int.from_bytes(data[1:3], "big"),
         source=last if from_source else None,
         distance=0 if from_source else last - MAX_SOURCES + 1,
+        version=version,
     )
 
 

@@ -5,7 +5,8 @@
     beyond       of an escaped magnitude, less 15, as an exponential Golomb code
     sign         one bit, where the magnitude is not 0
 
-Between two frames of a packet: whether the second follows at once, else the gap between them.
+Between two frames of a packet: whether the second follows at once, else the gap between them. Where
+the packet says what was left out on purpose: whether all since the frame before was, else how many.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Final
 import numpy as np
 
 from motioncast.codec.errors import BitstreamError
-from motioncast.codec.packet import MAX_DISTANCE
+from motioncast.codec.packet import MAX_DISTANCE, MAX_SKIPPED
 from motioncast.codec.range_coder import TOTAL, RangeDecoder, RangeEncoder
 from motioncast.codec.tables import ESCAPE, CodecTables, Integers, Kind
 from motioncast.codec.transform import MAX_MAGNITUDE
 
 _GAPS: Final = (0, TOTAL - (TOTAL >> 3), TOTAL)  # the next frame follows at once, or does not
+_SKIPS: Final = _GAPS  # all since the frame before was left out on purpose, or not
 
 
 def write_residual(
@@ -70,6 +72,24 @@ def write_gap(coder: RangeEncoder, gap: int) -> None:
 def read_gap(coder: RangeDecoder) -> int:
     """Returns what `write_gap` wrote; raises BitstreamError for more than 252."""
     return 1 if coder.decode(_GAPS) == 0 else 2 + read_golomb(coder, MAX_DISTANCE - 2)
+
+
+def write_skipped(coder: RangeEncoder, skipped: int, since: int) -> None:
+    """Writes how many frames directly before one were left out on purpose.
+
+    Args:
+        coder: Where to.
+        skipped: 0 to MAX_SKIPPED.
+        since: Frames between it and the one before, which the decoder knows of; 0 of none.
+    """
+    _write(coder, _SKIPS, int(skipped != since))
+    if skipped != since:
+        write_golomb(coder, skipped)
+
+
+def read_skipped(coder: RangeDecoder, since: int) -> int:
+    """Returns what `write_skipped` wrote; raises BitstreamError for more than MAX_SKIPPED."""
+    return since if coder.decode(_SKIPS) == 0 else read_golomb(coder, MAX_SKIPPED)
 
 
 def write_golomb(coder: RangeEncoder, value: int) -> None:

@@ -30,16 +30,17 @@ EXAMPLE = replace(plain_tables(1), steps=np.array([164, 164, 512]))
 SOURCE = np.array([[0, 0, 0.5]], np.float32)
 
 PlainFrames = dict[int, list[int]]
+PlainFound = tuple[PlainFrames, dict[int, int]]  # what was left out before each too
 
 
 @cache
-def plain_decode() -> Callable[..., PlainFrames]:
+def plain_decode() -> Callable[..., PlainFound]:
     """Returns the page's own decoder."""
     code = re.search(r"^## A decoder.*?^```python\n(.*?)^```", PAGE, re.S | re.M)
     assert code is not None
     room: dict[str, Any] = {}
     exec(code[1], room)
-    found: Callable[..., PlainFrames] = room["decode"]
+    found: Callable[..., PlainFound] = room["decode"]
     return found
 
 
@@ -68,7 +69,7 @@ def test_the_example_is_what_the_encoder_writes() -> None:
 def test_vectors_decode_as_the_page_says() -> None:
     decoder = KeypointDecoder(EXAMPLE)
     decoder.set_source(0, SOURCE)
-    assert len(vectors()) == 9
+    assert len(vectors()) == 12
     for packet, said in vectors():
         if said.startswith("error"):
             with pytest.raises(BitstreamError):
@@ -76,6 +77,7 @@ def test_vectors_decode_as_the_page_says() -> None:
             continue
         found = [
             f"{frame.index}: {' '.join(map(str, to_lattice(frame.keypoints).tolist()))}"
+            f"{f', {frame.skipped} left out before it' if frame.skipped else ''}"
             for frame in decoder.decode(packet)
         ]
         assert "; ".join(found) == said
@@ -92,9 +94,16 @@ TABLES = (EXAMPLE, plain_tables(5), turned_tables(4, 7))
     gaps=st.lists(st.integers(1, 20), min_size=1, max_size=8),
     coarseness=st.integers(0, 7),
     anchor=st.booleans(),
+    left_out=st.none() | st.floats(0, 1),
 )
 def test_the_pages_decoder_agrees_with_ours(
-    which: int, seed: int, speed: float, gaps: list[int], coarseness: int, anchor: bool
+    which: int,
+    seed: int,
+    speed: float,
+    gaps: list[int],
+    coarseness: int,
+    anchor: bool,
+    left_out: float | None,
 ) -> None:
     tables, decode, random = TABLES[which], plain_decode(), np.random.default_rng(seed)
     start = random.uniform([-1, -1, 0], 1, (tables.keypoints, 3)).astype(np.float32)
@@ -107,11 +116,14 @@ def test_the_pages_decoder_agrees_with_ours(
     indices = np.cumsum(gaps).tolist()
     walked = list(zip(indices, walk.astype(np.float32), strict=True))
     reference = SourceReference(1) if anchor else FrameReference(0)
-    second = encoder.encode(walked, reference, coarseness)
+    skipped = () if left_out is None else [round(left_out * (gap - 1)) for gap in gaps]
+    second = encoder.encode(walked, reference, coarseness, skipped)
+    assert second.data[0] >> 6 == (2 if any(skipped) else 1)
     for packet in (first, second):
-        found = decode(plain(tables), frames, sources, packet.data)
+        found, before = decode(plain(tables), frames, sources, packet.data)
         ours = decoder.decode(packet.data)
         assert found == {one.index: to_lattice(one.keypoints).tolist() for one in ours}
+        assert before == {one.index: one.skipped for one in ours}
         np.testing.assert_array_equal(packet.keypoints, [one.keypoints for one in ours])
         frames |= found
 
@@ -126,9 +138,11 @@ def test_both_decoders_accept_and_refuse_the_same_bytes(which: int, body: bytes,
     decoder.set_source(0, start)
     decoder.decode(still_packet(tables, start))
     try:
-        ours: PlainFrames | None = {
-            one.index: to_lattice(one.keypoints).tolist() for one in decoder.decode(packet)
-        }
+        decoded = decoder.decode(packet)
+        ours: PlainFound | None = (
+            {one.index: to_lattice(one.keypoints).tolist() for one in decoded},
+            {one.index: one.skipped for one in decoded},
+        )
     except BitstreamError:
         ours = None
     try:

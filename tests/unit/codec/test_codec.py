@@ -243,3 +243,30 @@ def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
     except BitstreamError:
         return
     assert len(frames) == parse_header(data).frames
+
+
+def test_what_was_left_out_on_purpose_is_told_from_what_was_lost() -> None:
+    encoder, decoder = pair()
+    moved = walk(4)
+    decoder.decode(encoder.encode([(0, moved[0])], SourceReference(0)).data)
+    packet = encoder.encode(
+        [(5, moved[1]), (8, moved[2]), (9, moved[3])], FrameReference(0), skipped=[3, 2, 0]
+    )
+    found = [(frame.index, frame.skipped) for frame in decoder.decode(packet.data)]
+    assert found == [(5, 3), (8, 2), (9, 0)]  # 1 was lost
+
+
+def test_what_is_left_out_as_a_rule_takes_no_byte() -> None:
+    encoder, _ = pair()
+    encoder.encode([(0, SOURCE)], SourceReference(0))
+    told = encoder.encode([(9, SOURCE)], FrameReference(0), skipped=[8])
+    assert len(told.data) == 4
+    assert told.data[0] >> 6 == 2
+
+
+@pytest.mark.parametrize("skipped", [[5, 0], [0, 2], [-1, 0], [1]])
+def test_more_cannot_be_left_out_than_there_is(skipped: list[int]) -> None:
+    encoder, _ = pair()
+    encoder.encode([(0, SOURCE)], SourceReference(0))
+    with pytest.raises(EncodingError, match="skipped"):
+        encoder.encode([(5, SOURCE), (7, SOURCE)], FrameReference(0), skipped=skipped)
