@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from motioncast.inference.engine import Array, Engine, Inference
 from motioncast.inference.model_metrics import ModelCollector
+from motioncast.tracing import span
 from motioncast.wire.errors import DeadlineError
 
 # A forecast takes a millisecond, the synthesis of a long group seconds.
@@ -89,9 +90,13 @@ class MeasuredEngine:
             raise DeadlineError(f"deadline: passed before {model} was run")
         started = time.perf_counter()
         try:
-            with self._metrics.in_flight.track_inprogress():
+            with (
+                self._metrics.in_flight.track_inprogress(),
+                span(f"infer {model}", {"motioncast.model.name": model}) as traced,
+            ):
                 async with asyncio.timeout(timeout_seconds):
                     inference = await self._engine.infer(model, inputs)
+                traced.tell({"motioncast.model.seconds": inference.seconds})
         except TimeoutError:
             raise DeadlineError(f"deadline: passed while {model} ran or waited to run") from None
         waited = time.perf_counter() - started - inference.seconds

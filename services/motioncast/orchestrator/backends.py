@@ -20,6 +20,7 @@ from motioncast.codec.tables_file import ModelTables
 from motioncast.orchestrator.configuration import ServedModels
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.serving import Deadline
+from motioncast.tracing import client_interceptors
 from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
     DetectRequest,
@@ -286,9 +287,10 @@ class Backends:
 
 def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
     options = (*_OPTIONS, *proxy_options(target))
+    along = client_interceptors(target)
     if credentials is None:
-        return grpc.aio.insecure_channel(target, options=options)
-    return grpc.aio.secure_channel(target, credentials, options=options)
+        return grpc.aio.insecure_channel(target, options, interceptors=along)
+    return grpc.aio.secure_channel(target, credentials, options, interceptors=along)
 
 
 def pauses() -> Iterator[float]:

@@ -30,6 +30,7 @@ from motioncast.serving import (
 )
 from motioncast.sources import MAX_SOURCES
 from motioncast.timeline.pattern import MAX_GROUP_FRAMES
+from motioncast.tracing import tell
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     GetCodecTablesRequest,
@@ -157,6 +158,13 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         wanted = await door.read_config(requests)
         config = decode_config(wanted.config, await self._pipeline.list_models(deadline))
         model = config.model
+        tell(
+            {
+                "motioncast.model.name": model.name,
+                "motioncast.pattern": f"{config.pattern.observed}:{config.pattern.predicted}",
+                "motioncast.frame_rate": config.frame_rate,
+            }
+        )
         codec = await self._pipeline.codec_tables(model, deadline) if config.coded else None
         patience().wait_longer(config.pattern.predicted / config.frame_rate)
         accounting = Accounting(

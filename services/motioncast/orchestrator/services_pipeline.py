@@ -20,13 +20,15 @@ from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.pipeline import Cast, encode_half_widths, milliseconds_since
 from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
-from motioncast.orchestrator.stretch import Stretch
+from motioncast.orchestrator.stretch import Stretch, begin_group
 from motioncast.orchestrator.transports import ServiceTransport
 from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
 from motioncast.timeline.motion import RelativeMotion
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.span import Span
+from motioncast.tracing import Parts
+from motioncast.tracing import Span as Traced
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.v1.synthesis_pb2 import FurtherSource, SynthesizeRequest
@@ -45,6 +47,7 @@ class Driven:
     complete_at: float
     sources: Sources
     timings: StageTimings  # synthesis and total are still to come
+    traced: Traced  # likewise
 
 
 class ServicesPipeline:
@@ -88,8 +91,10 @@ class ServicesPipeline:
             motion = RelativeMotion() if config.relative_motion else None
             chooser = SourceChooser(config.model.source_weights)
             async for one in driven:
-                async with self._turns.turn(one.origins):
-                    cast = await self._synthesise(one, config, motion, chooser, deadline)
+                with one.traced.within():
+                    async with self._turns.turn(one.origins):
+                        cast = await self._synthesise(one, config, motion, chooser, deadline)
+                one.traced.end()
                 yield cast
 
     async def ready(self) -> bool:
@@ -109,18 +114,21 @@ class ServicesPipeline:
             config.seed,
         )
         recurrence = Recurrence(predict)
-        count = config.model.keypoints
+        count, groups = config.model.keypoints, Parts("group")
         async for stretch in stretches:
-            timings = StageTimings()
-            span = await self._detect(stretch, config, timings, deadline)
-            hold = decode_keypoints(stretch.sources.first.keypoints, count, "source")
+            timings, traced = StageTimings(), begin_group(groups, stretch)
+            with traced.within():
+                span = await self._detect(stretch, config, timings, deadline)
+                hold = decode_keypoints(stretch.sources.first.keypoints, count, "source")
+                filled = await recurrence.fill(span, hold, timings)
             yield Driven(
                 stretch.start,
                 tuple(frame.origin for frame in stretch.frames),
-                await recurrence.fill(span, hold, timings),
+                filled,
                 stretch.complete_at,
                 stretch.sources,
                 timings,
+                traced,
             )
 
     async def _detect(

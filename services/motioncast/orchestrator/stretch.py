@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from motioncast.orchestrator.sources import Sources
 from motioncast.timeline.due import Slot, Timeline, TimelineError, TooLateError
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.pattern import Pattern
+from motioncast.tracing import Parts, Span
 from motioncast.v1.common_pb2 import Image, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamEnd
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
@@ -47,6 +49,19 @@ class Stretch:
     def end(self) -> int:
         """The first index past the stretch."""
         return self.start + len(self.frames)
+
+
+def begin_group(groups: Parts, stretch: Stretch) -> Span:
+    """Begins the span of a stretch, from the moment when it was complete."""
+
+    def attributes() -> dict[str, int]:
+        origins = Counter(frame.origin for frame in stretch.frames)
+        return {
+            "motioncast.group.start": stretch.start,
+            **{f"motioncast.group.{one.name.lower()}_frames": origins[one] for one in Origin},
+        }
+
+    return groups.begin(attributes, stretch.complete_at)
 
 
 def stretch_end(pattern: Pattern, index: int) -> int:

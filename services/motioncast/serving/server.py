@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2_grpc
 from motioncast.serving import health, reflection
 from motioncast.serving.admission import Admission
 from motioncast.serving.arrival import Arrival
+from motioncast.serving.call import Layer
 from motioncast.serving.connections import connections_within_limit
 from motioncast.serving.errors import answer_errors
 from motioncast.serving.guard import Guard, Verifies
@@ -32,6 +33,8 @@ from motioncast.serving.sessions import name_session
 from motioncast.serving.settings import ServerSettings
 from motioncast.serving.termination import wait_for_signal
 from motioncast.serving.tls import Certificates
+from motioncast.serving.traced import TraceLayer
+from motioncast.tracing import active
 from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import UnavailableError
 
@@ -81,7 +84,7 @@ class Server:
         inner = settings.inner_tls
         self._certificates = certificates if inner is None else Certificates(inner)
         self._guard = Guard(None if settings.tokens is None else _verifier(settings.tokens))
-        unlimited = {
+        self._unlimited = {
             (registration.name, method)
             for registration in self._registrations
             for method in registration.unlimited_methods
@@ -90,7 +93,7 @@ class Server:
         self._admission = Admission(
             settings.max_concurrent_calls,
             settings.max_queued_calls,
-            lambda service, method: service in exempt or (service, method) in unlimited,
+            lambda service, method: service in exempt or (service, method) in self._unlimited,
             self.metrics,
         )
         rates = (registration.calls_per_second for registration in self._registrations)
@@ -179,6 +182,7 @@ class Server:
             (
                 HangingUp(self.settings.stall_seconds, lambda: self._port).keep,
                 name_session,
+                *self._traces(),
                 self.metrics.count,
                 access.log,
                 answer_errors,
@@ -191,6 +195,16 @@ class Server:
                 limit.enforce,
             )
         )
+
+    def _traces(self) -> tuple[Layer, ...]:
+        """Returns the layer that traces calls, where traces are on."""
+        tracer = active()
+        if tracer is None:
+            return ()
+        public = math.isfinite(self._rate)
+        host, questions = self.settings.host, self._unlimited
+        layer = TraceLayer(tracer, host, lambda: self._port, public=public, questions=questions)
+        return (layer.trace,)
 
     def _add_services(self) -> None:
         for registration in self._registrations:

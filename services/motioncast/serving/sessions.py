@@ -6,6 +6,7 @@ import logging
 import secrets
 
 from motioncast.serving.call import Call, Proceed
+from motioncast.tracing import ids
 from motioncast.wire.sessions import SESSION, session_of
 
 
@@ -22,11 +23,16 @@ async def name_session(call: Call, proceed: Proceed) -> None:
 
 
 class SessionFilter(logging.Filter):
-    """Gives every record made for a session its name, as the attribute `session`."""
+    """Gives a record the session that it was made for, and what is traced.
+
+    As the attributes `session`, and `trace_id` and `span_id`.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lets every record pass."""
         session = SESSION.get()
         if session:
             record.session = session
+        for name, value in ids().items():
+            setattr(record, name, value)
         return True

@@ -9,6 +9,7 @@ from typing import Final
 import grpc
 import grpc.aio
 
+from motioncast.tracing import client_interceptors
 from motioncast.wire.addresses import is_loopback, proxy_options
 from motioncast.wire.errors import InvalidInputError
 
@@ -93,14 +94,15 @@ def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
         ("grpc.use_local_subchannel_pool", 1),  # engines of one process share no connection
         *proxy_options(settings.address),
     )
+    along = client_interceptors(settings.address)
     if not settings.is_secure:
-        return grpc.aio.insecure_channel(settings.address, options=options)
+        return grpc.aio.insecure_channel(settings.address, options, interceptors=along)
     credentials = grpc.ssl_channel_credentials(
         _read("root_certificates", settings.root_certificates),
         _read("client_key", settings.client_key),
         _read("client_certificate", settings.client_certificate),
     )
-    return grpc.aio.secure_channel(settings.address, credentials, options=options)
+    return grpc.aio.secure_channel(settings.address, credentials, options, interceptors=along)
 
 
 def _read(name: str, file: Path | None) -> bytes | None:

@@ -1,0 +1,31 @@
+"""Traces: where the time of a session went, told to a collector of OpenTelemetry.
+
+with tracing(TraceSettings(endpoint="http://localhost:4317")):
+    ...  # servers that start here trace their calls
+
+Without `tracing` nothing is traced, nothing of OpenTelemetry imported, and a span costs a call.
+"""
+
+from motioncast.tracing.calls import client_interceptors
+from motioncast.tracing.parts import Parts
+from motioncast.tracing.settings import TraceSettings
+from motioncast.tracing.spans import (
+    Span,
+    active,
+    ids,
+    span,
+    tell,
+    tracing,
+)
+
+__all__ = [
+    "Parts",
+    "Span",
+    "TraceSettings",
+    "active",
+    "client_interceptors",
+    "ids",
+    "span",
+    "tell",
+    "tracing",
+]

@@ -1,0 +1,43 @@
+"""The parts that something endless is made of: some of them are traced, so that a trace ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from motioncast.tracing.spans import NOTHING, Attributes, Span, active
+
+FIRST: Final = 16
+EVERY_SECONDS: Final = 10.0
+
+
+class Parts:
+    """The first FIRST parts of something are spans, and then one every EVERY_SECONDS.
+
+    A session of an hour at 25 frames/s has ten thousand groups of nine spans each; a collector
+    takes a trace of some thousands. What is within a part that is left out is left out too, in
+    whichever process.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._begun = 0
+        self._last = 0.0
+
+    def begin(self, attributes: Callable[[], Attributes], since: float) -> Span:
+        """Begins the next part.
+
+        Args:
+            attributes: Asked for where the part is traced.
+            since: When it began, on time.perf_counter's clock.
+        """
+        tracer = active()
+        if tracer is None:
+            return NOTHING
+        now = time.monotonic()
+        sampled = self._begun < FIRST or now - self._last >= EVERY_SECONDS
+        if not sampled:
+            return tracer.begin(self._name, {}, sampled=False)
+        self._begun, self._last = self._begun + 1, now
+        return tracer.begin(self._name, attributes(), since=since)
