@@ -58,6 +58,14 @@ class KeypointDecoder:
         """
         self._memory.set_source(source, keypoints)
 
+    def know(self, index: int, keypoints: NDArray[np.float32]) -> None:
+        """Takes a frame (K, 3) that was decoded elsewhere, for a session that is gone on with.
+
+        Raises:
+            ValueError: It does not fit the model.
+        """
+        self._memory.keep(index, self._memory.points(keypoints))
+
     def decode(self, data: bytes) -> list[DecodedFrame]:
         """Returns the frames of a packet, 1 to 8; one that is known already stays as it was.
 

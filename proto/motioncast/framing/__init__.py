@@ -34,6 +34,7 @@ from motioncast.framing.framer import (
     MIN_SIDE,
     Framed,
     Framer,
+    FramerState,
     portrait,
     size_problem,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Face",
     "Framed",
     "Framer",
+    "FramerState",
     "FramingMode",
     "Letterbox",
     "Picture",

@@ -127,6 +127,26 @@ class Camera:
         view = _View.of(first_crop(faces, width, height, settings))
         return cls(mode, width, height, settings, face, 0.0, view, view, view)
 
+    @classmethod
+    def of_numbers(cls, mode: FramingMode, numbers: Sequence[float]) -> Camera:
+        """Returns the camera that `numbers` tells of; ValueError when they are none's."""
+        if len(numbers) not in (12, 17) or not all(map(math.isfinite, numbers)):
+            raise ValueError(f"{len(numbers)} numbers are no camera's")
+        width, height, unseen, *rest = numbers
+        target, middle, view = (_View(*rest[n : n + 3]) for n in (0, 3, 6))
+        face = Face(*rest[9:]) if rest[9:] else None
+        size = int(width), int(height)
+        return cls(mode, *size, DEFAULT_SETTINGS, face, unseen, target, middle, view)
+
+    def numbers(self) -> list[float]:
+        """Returns all that changes in a camera of the default settings, 12 or 17 numbers."""
+        views = (self._target, self._middle, self._view)
+        numbers = [float(self.width), float(self.height), self.unseen_seconds]
+        numbers += [number for view in views for number in (view.x, view.y, view.zoom)]
+        if (face := self.face) is not None:
+            numbers += [face.left, face.top, face.right, face.bottom, face.score]
+        return numbers
+
     @property
     def crop(self) -> Crop:
         """What it shows now, in whole 64ths of a pixel."""

@@ -40,6 +40,23 @@ class Framed:
     faces: int
 
 
+@dataclass(frozen=True, slots=True)
+class FramerState:
+    """How a framer stands between two frames.
+
+    Attributes:
+        camera: None before the first picture.
+        index: Of the latest frame; None before the first.
+        looked: Index of the frame that was looked at last; None before the first.
+        faces: Seen then.
+    """
+
+    camera: Camera | None
+    index: int | None
+    looked: int | None
+    faces: int
+
+
 def size_problem(width: int, height: int) -> str | None:
     """Says what is wrong with a picture of that size; None when it can be framed."""
     for side in (width, height):
@@ -78,6 +95,18 @@ class Framer:
         self._looked: int | None = None  # index of the frame that was looked at last
         self._faces = 0
         self.pictures: tuple[int, int] | None = None
+
+    @property
+    def state(self) -> FramerState:
+        """How it stands; a framer that is given it goes on alike."""
+        return FramerState(self._camera, self._index, self._looked, self._faces)
+
+    @state.setter
+    def state(self, state: FramerState) -> None:
+        self._camera, self._index = state.camera, state.index
+        self._looked, self._faces = state.looked, state.faces
+        if self._camera is not None:
+            self.pictures = self._camera.width, self._camera.height
 
     def looks(self, index: int) -> bool:
         """Returns whether faces should be looked for in frame `index`: in the first, and with AUTO

@@ -31,10 +31,19 @@ def relative_motion(
 
 
 class RelativeMotion:
-    """Moves a source by the motion of a driving video since its first observed frame."""
+    """Moves a source by the motion of a driving video since its first observed frame.
 
-    def __init__(self) -> None:
-        self._reference: NDArray[np.float32] | None = None  # driving(0), (K, 3)
+    Args:
+        reference: That frame's keypoints, (K, 3), for a timeline that is gone on with; None before.
+    """
+
+    def __init__(self, reference: NDArray[np.float32] | None = None) -> None:
+        self._reference = reference  # driving(0), (K, 3)
+
+    @property
+    def reference(self) -> NDArray[np.float32] | None:
+        """The keypoints (K, 3) of the first observed frame; None before it."""
+        return self._reference
 
     def move(
         self, source: NDArray[np.float32], driving: NDArray[np.float32], *, observed: bool

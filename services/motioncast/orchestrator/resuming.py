@@ -1,0 +1,176 @@
+"""Resume tokens: what a session needs to go on elsewhere, signed, and kept by its client.
+
+    token    version (1 byte: 1), signature (32 bytes), ResumeState
+    signed   HMAC-SHA256 over version and state, with a key that the replicas share
+
+The server keeps nothing. A client could not do more with a state of its own making than with frames
+of its own, but what is signed need not be doubted: its numbers are those of a predictor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from motioncast.orchestrator.configuration import SessionConfig
+from motioncast.serving.identity import TOKEN_PEER
+from motioncast.v1.resume_pb2 import ResumeState
+from motioncast.wire.errors import InvalidInputError, OutOfOrderError
+
+MAX_TOKEN_BYTES: Final = 65536
+TOKEN_FRAMES: Final = 8  # where nothing is forecast: so many frames are made anew, at most
+_VERSION: Final = 1
+_SIGNATURE_BYTES: Final = 32
+_LEAST_KEY_BYTES: Final = 16
+_MOST_KEYS: Final = 8
+_MOST_FILE_BYTES: Final = 16384
+_FIELD: Final = "config.resume_token"
+_log: Final = logging.getLogger(__name__)
+
+
+class ResumeKeys:
+    """The keys that tokens are signed with: the first signs, all count.
+
+    Args:
+        keys: Secrets, of 16 bytes or more each.
+    """
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = [hashlib.sha256(b"motioncast resume token" + one).digest() for one in keys]
+
+    @classmethod
+    def of(cls, path: Path | None) -> ResumeKeys:
+        """Reads them from a file, one on a line; without a file one is made for this process.
+
+        Raises:
+            InvalidInputError: The file cannot be read, or has no key, too many or a short one.
+        """
+        if path is None:
+            _log.info(
+                "no resume key is given: sessions of this process go on nowhere else"
+                " (replicas share one with --resume-key FILE)"
+            )
+            return cls([secrets.token_bytes(32)])
+        try:
+            with path.open("rb") as file:
+                text = file.read(_MOST_FILE_BYTES + 1)
+        except OSError as error:
+            raise InvalidInputError.of("resume_key", f"{path}: {error.strerror}") from error
+        keys = [line.strip() for line in text.splitlines() if line.strip()]
+        if not 1 <= len(keys) <= _MOST_KEYS or len(text) > _MOST_FILE_BYTES:
+            raise InvalidInputError.of(
+                "resume_key",
+                f"{path}: has {len(keys)} keys; it is 1 to {_MOST_KEYS}, one on a line",
+            )
+        if min(map(len, keys)) < _LEAST_KEY_BYTES:
+            raise InvalidInputError.of(
+                "resume_key", f"{path}: a key has fewer than {_LEAST_KEY_BYTES} characters"
+            )
+        return cls(keys)
+
+    def sign(self, state: ResumeState) -> bytes | None:
+        """Returns a state as a token; None for one that is larger than tokens may be."""
+        signed = bytes([_VERSION]) + state.SerializeToString()
+        if len(signed) + _SIGNATURE_BYTES > MAX_TOKEN_BYTES:
+            return None
+        return signed[:1] + _signature(self._keys[0], signed) + signed[1:]
+
+    def read(self, token: bytes) -> ResumeState:
+        """Returns the state of a token.
+
+        Raises:
+            InvalidInputError: It is none that a server with one of these keys has signed.
+            OutOfOrderError: It is of another version.
+        """
+        if len(token) > MAX_TOKEN_BYTES:
+            raise InvalidInputError.of(
+                _FIELD, f"{len(token)} bytes exceed the limit of {MAX_TOKEN_BYTES}"
+            )
+        if len(token) <= _SIGNATURE_BYTES:
+            raise InvalidInputError.of(_FIELD, f"{len(token)} bytes are no token")
+        if token[0] != _VERSION:
+            raise refused(f"it has version {token[0]}, and this server reads version {_VERSION}")
+        signature, signed = (
+            token[1 : 1 + _SIGNATURE_BYTES],
+            token[:1] + token[1 + _SIGNATURE_BYTES :],
+        )
+        matches = [hmac.compare_digest(signature, _signature(key, signed)) for key in self._keys]
+        if not any(matches):
+            raise InvalidInputError.of(
+                _FIELD,
+                "no server with this one's key has signed it (servers that share sessions have one"
+                " --resume-key)",
+            )
+        try:
+            return ResumeState.FromString(signed[1:])
+        except DecodeError as error:
+            raise InvalidInputError.of(_FIELD, "it cannot be read") from error
+
+
+def check_state(state: ResumeState, config: SessionConfig, owner: bytes) -> None:
+    """Raises OutOfOrderError when a token is not of this session's client and configuration.
+
+    Args:
+        state: The token's.
+        config: The effective configuration.
+        owner: Whose session it is, see `owner_of`.
+    """
+    if state.owner != owner:
+        raise refused("it is of a session of somebody else")
+    if state.model != config.model.name:
+        raise refused(f"it is of a session with {state.model}, this one has {config.model.name}")
+    if state.session != session_digest(config):
+        raise refused(
+            "it is of a session with another configuration, or of another version of"
+            f" {config.model.name}"
+        )
+
+
+def refused(problem: str) -> OutOfOrderError:
+    """Returns the error for a token that cannot be gone on with."""
+    return OutOfOrderError(f"{_FIELD}: {problem}", field=_FIELD)
+
+
+def resumable(config: SessionConfig) -> bool:
+    """Whether sessions with this configuration can be gone on with elsewhere."""
+    return not getattr(config, "delay_frames", 0) and not getattr(config, "datagrams", None)
+
+
+def owner_of(caller: str) -> bytes:
+    """Returns what tells the subject of a bearer token from others; empty for an address."""
+    return hashlib.sha256(caller.encode()).digest() if caller.startswith(TOKEN_PEER) else b""
+
+
+def session_digest(config: SessionConfig) -> bytes:
+    """Returns SHA-256 of what a session's frames depend on and of the model's shape.
+
+    How images are encoded is not among it. What is written here does not change with a version of
+    this server, so that sessions survive an update.
+    """
+    model = config.model
+    parts = (
+        model.name,
+        model.height,
+        model.width,
+        model.keypoints,
+        tuple(model.source_weights),
+        str(config.pattern),
+        int(config.mode),
+        config.relative_motion,
+        config.frame_rate,
+        config.seed,
+        str(config.frame),
+        model.codec_tables if config.coded else "",
+    )
+    return hashlib.sha256(repr(parts).encode()).digest()
+
+
+def _signature(key: bytes, signed: bytes) -> bytes:
+    return hmac.digest(key, signed, "sha256")
