@@ -64,10 +64,10 @@ def contact_sheet(original: Original, output: Frames, frames: Sequence[int]) -> 
     draw = ImageDraw.Draw(page)
     titles = ["source", *(f"frame {frame}" for frame in frames)]
     for left, title in zip(columns, titles, strict=True):
-        draw.text((left + size / 2, HEADER_PIXELS / 2), title, TEXT, _font(), anchor="mm")
+        draw.text((left + size / 2, HEADER_PIXELS / 2), title, TEXT, label_font(), anchor="mm")
     top = HEADER_PIXELS
     for row, height in zip(rows, heights, strict=True):
-        draw.multiline_text((6, top + height / 2), row.label, TEXT, _font(), anchor="lm")
+        draw.multiline_text((6, top + height / 2), row.label, TEXT, label_font(), anchor="lm")
         for left, image in zip(columns, (row.source, *row.frames), strict=True):
             if image is not None:
                 page.paste(Image.fromarray(image), (left, top))
@@ -130,5 +130,6 @@ def _as_png(image: Image.Image, shades: int) -> bytes:
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def label_font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Returns the font of labels, which comes with Pillow."""
     return ImageFont.load_default(13)

@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,22 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 from support.videos import write_video
 
 from motioncast.codec import HEADER_BYTES, read_tables
 from motioncast.evaluate.rate import command
 from motioncast.evaluate.rate.bjontegaard import quality_difference, rate_difference, rate_needed
+from motioncast.evaluate.rate.measuring import Point
 from motioncast.evaluate.rate.ours import Scheme, send
-from motioncast.evaluate.rate.stream import float_rates, packet_rates, video_rates
+from motioncast.evaluate.rate.pictures import RatePictures
+from motioncast.evaluate.rate.stream import (
+    Rates,
+    Stream,
+    float_rates,
+    packet_rates,
+    video_rates,
+)
 from motioncast.evaluate.rate.videocodecs import (
     VideoCodec,
     codecs_here,
@@ -160,6 +169,37 @@ def test_the_rate_for_a_quality_is_read_off_a_curve_or_said_to_lie_outside() -> 
     assert rate_needed(curve, 35.0) == (">", 40.0)
 
 
+def test_pictures_show_each_codec_at_the_rate_nearest_to_ours(tmp_path: Path) -> None:
+    clip = moving(6)
+
+    def shown(method: str, setting: str, kbits: float, level: int) -> tuple[Stream, Point]:
+        rates = Rates(kbits, kbits, kbits, None, 0, 0)
+        frames = np.full_like(clip, level)
+        figures = dict.fromkeys([field.name for field in fields(Point)][9:], kbits)
+        point = Point("a", method, setting, 0, kbits, kbits, kbits, None, 0, **figures)
+        return Stream(method, setting, rates, frames), point
+
+    pictures = RatePictures("videos/a.mkv", clip)
+    for stream, point in (
+        shown("every frame", "coarseness 0", 20, 50),
+        shown("every frame", "coarseness 2", 10, 100),
+        shown("AV1", "crf 63", 14, 150),
+        shown("AV1", "crf 40", 8, 200),
+        shown("AV1", "crf 20", 90, 250),
+    ):
+        pictures.add(stream, point)
+    pictures.write(tmp_path, ["AV1"])
+    page = np.asarray(Image.open(tmp_path / "a.jpg"))
+    side = clip.shape[1] + 4
+    middles = [int(page[16 + side * row + side // 2, -side // 2].mean()) for row in range(3)]
+    assert middles[1] == pytest.approx(100, abs=3)
+    assert middles[2] == pytest.approx(200, abs=3)  # a factor of 1.25 away, the other of 1.4
+    columns = (page.shape[1] - 150) // side
+    drawn = page[16 : 16 + side - 4, 150 : 150 + side - 4].astype(int)
+    assert min(np.abs(drawn - one).mean() for one in clip) < 3
+    assert columns == 5
+
+
 def test_a_clip_goes_from_a_file_to_page_tables_and_plot_and_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,3 +229,6 @@ def test_a_clip_goes_from_a_file_to_page_tables_and_plot_and_is_kept(
     kept.write_text(json.dumps(content))
     command.main(options)
     assert "| 12.25 |" in capsys.readouterr().out
+
+    command.main([*options, "--pictures", str(tmp_path / "pictures")])
+    assert (tmp_path / "pictures" / "a.jpg").read_bytes().startswith(b"\xff\xd8")

@@ -12,8 +12,9 @@ size. With --work FOLDER each finished clip is kept there, and a run that broke 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -41,11 +42,13 @@ from motioncast.evaluate.quality_results import (
 from motioncast.evaluate.rate.measuring import Point, Truth
 from motioncast.evaluate.rate.ours import our_streams
 from motioncast.evaluate.rate.page import as_page
+from motioncast.evaluate.rate.pictures import RatePictures
 from motioncast.evaluate.rate.plots import draw
+from motioncast.evaluate.rate.stream import Stream
 from motioncast.evaluate.rate.summary import differences, means, needs
 from motioncast.evaluate.rate.videocodecs import CODECS, VideoCodec, codecs_here, video_streams
 from motioncast.evaluate.results import check_replaceable
-from motioncast.quality.expression import is_anchored
+from motioncast.quality.expression import shows_expression
 from motioncast.sending import Forecaster
 from motioncast.wire.errors import DomainError
 
@@ -67,6 +70,10 @@ class RateOptions(QualityOptions):
     ] = None
     work: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="keeps the figures of finished clips")
+    ] = None
+    pictures: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="frames beside the codecs' at the nearest rate, JPEG"),
     ] = None
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="a PNG of the curves")] = None
 
@@ -91,17 +98,18 @@ def run(options: RateOptions, command: str) -> None:
                 frames = np.array(clips.clip(clip)[: options.limit])
                 name = clips.names[clip]
                 key = _key(networks, frames, options)
-                found = _kept(options.work, name, key)
+                found = None if options.pictures else _kept(options.work, name, key)
                 if found is None:
-                    found = []
                     truth = _truth(pipeline, name, frames, options.every)
-                    rate = options.frame_rate
-                    found += _ours(pipeline, tables, truth, rate, forecaster)
-                    found += map(truth.measure, video_streams(frames, rate, rivals))
+                    streams = chain(
+                        _ours(pipeline, tables, truth, options.frame_rate, forecaster),
+                        video_streams(frames, options.frame_rate, rivals),
+                    )
+                    found = _measured(truth, streams, options.pictures)
                     _keep(options.work, name, key, found)
                 points += found
     lines = means(points)
-    codecs = [m for m in dict.fromkeys(o.method for o in lines) if _is_codec(m)]
+    codecs = _codecs(lines)
     needed, differing = needs(lines, codecs), differences(lines, codecs)
     page = as_page(lines, needed, differing, str(options.data), command)
     whole = replace(options, json=None)  # the file has the means alone: a document draws from it
@@ -142,7 +150,7 @@ def _chosen(names: Sequence[str] | None) -> list[VideoCodec]:
 
 def _truth(pipeline: Pipeline, name: str, frames: Frames, every: int) -> Truth:
     keypoints = pipeline.detect(frames).numpy()
-    anchored = is_anchored(pipeline.source_weights)
+    anchored = shows_expression(pipeline.anchored_keypoints)
     return Truth(name, frames, keypoints, pipeline.detect, anchored=anchored, every=every)
 
 
@@ -152,9 +160,25 @@ def _ours(
     truth: Truth,
     rate: float,
     forecaster: Forecaster | None,
-) -> Iterator[Point]:
-    streams = our_streams(pipeline, tables, truth.clip, truth.keypoints, rate, forecaster)
-    return map(truth.measure, streams)
+) -> Iterator[Stream]:
+    return our_streams(pipeline, tables, truth.clip, truth.keypoints, rate, forecaster)
+
+
+def _measured(truth: Truth, streams: Iterable[Stream], folder: Path | None) -> list[Point]:
+    """Measures streams one after the other, and writes what they look like into the folder."""
+    pictures = None if folder is None else RatePictures(truth.name, truth.clip)
+    points = []
+    for stream in streams:
+        points.append(truth.measure(stream))
+        if pictures is not None:
+            pictures.add(stream, points[-1])
+    if folder is not None and pictures is not None:
+        pictures.write(folder, _codecs(points))
+    return points
+
+
+def _codecs(points: Sequence[Point]) -> list[str]:
+    return [method for method in dict.fromkeys(o.method for o in points) if _is_codec(method)]
 
 
 def _forecaster(pipeline: Pipeline) -> Forecaster | None:
