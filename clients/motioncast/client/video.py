@@ -8,26 +8,59 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from motioncast import media
 from motioncast.client.errors import InvalidRequestError
-from motioncast.media import File, Sound, Video, VideoWriter, open_sound, write_video
+from motioncast.media import File, Marks, Sound, Video, VideoWriter, open_sound, read_marks
+from motioncast.provenance import Mark, Signer, SourceType
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 __all__ = [
     "File",
+    "Mark",
+    "Marks",
+    "Signer",
     "Sound",
+    "SourceType",
     "Video",
     "VideoWriter",
     "open_sound",
     "read_image",
+    "read_marks",
     "read_video",
     "write_video",
 ]
+
+_SYNTHETIC: Final = Mark()
+
+
+def write_video(
+    path: File,
+    frame_rate: float,
+    *,
+    lossless: bool = False,
+    sound: Sound | None = None,
+    mark: Mark | None = _SYNTHETIC,
+) -> AbstractContextManager[VideoWriter]:
+    """Opens a video for writing; the file is there only once the block ends without an error.
+
+    Args:
+        path: Where to; the suffix chooses the container. An existing file is replaced.
+        frame_rate: Frames per second.
+        lossless: Keep every pixel (H.264 RGB, which few players show).
+        sound: What is heard beside the frames, as `open_sound` gives it. None for a silent video.
+        mark: By what machines know that it is synthetic (docs/security.md): by default that a
+            model made all of it. None for frames that a camera made.
+
+    Raises:
+        MediaError: The file cannot be written or signed, or no frame was.
+    """
+    return media.write_video(path, frame_rate, lossless=lossless, sound=sound, mark=mark)
 
 
 def _checked(read: Callable[P, T]) -> Callable[P, T]:

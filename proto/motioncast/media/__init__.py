@@ -6,12 +6,14 @@
     stills       photographs: `grey` of any depth, `heif`; `animation`: pictures that move
     reading      all of that, as `read_video`
     writing      videos, with their `sound`; `unfinished`: whole or not at all
+    marking      what a file says of how it was made, by `motioncast.provenance`
 
 numpy, Pillow and PyAV alone. Pictures are (H, W, 3) uint8 RGB.
 """
 
 from motioncast.media.colour import BACKGROUND
 from motioncast.media.errors import MediaError, MotioncastError
+from motioncast.media.marking import Marks, read_marks, write_png
 from motioncast.media.names import File, existing, shown
 from motioncast.media.reading import Video, read_video
 from motioncast.media.sound import Sound, open_sound
@@ -23,6 +25,7 @@ __all__ = [
     "BACKGROUND",
     "MAX_STILL_PIXELS",
     "File",
+    "Marks",
     "MediaError",
     "MotioncastError",
     "Sound",
@@ -31,10 +34,12 @@ __all__ = [
     "existing",
     "open_sound",
     "read_image",
+    "read_marks",
     "read_video",
     "read_whole_image",
     "shown",
     "unfinished_file",
     "unfinished_folder",
+    "write_png",
     "write_video",
 ]

@@ -17,10 +17,12 @@ from av.video.stream import VideoStream
 
 from motioncast.framing import Picture
 from motioncast.media.errors import MediaError
+from motioncast.media.marking import mark_file, tag
 from motioncast.media.names import File, for_ffmpeg, shown
 from motioncast.media.reading import media_errors
 from motioncast.media.sound import Sound
 from motioncast.media.unfinished import unfinished_file
+from motioncast.provenance import Mark
 
 _LOSSY: Final = ("libx264", {"crf": "16"}, "yuv420p")
 _LOSSLESS: Final = ("libx264rgb", {"qp": "0"}, "rgb24")
@@ -38,11 +40,14 @@ class VideoWriter:
         rate: Fraction,
         lossless: bool,
         sound: Sound | None,
+        mark: Mark | None = None,
     ) -> None:
         self._path = path
         self._container = container
         self._rate = rate
         self._lossless = lossless
+        if mark is not None:
+            tag(container, mark)
         codec, quality, pixels = _LOSSLESS if lossless else _LOSSY
         with media_errors(path, "cannot be written"):
             stream = container.add_stream(codec, rate, options=quality)
@@ -102,7 +107,12 @@ class VideoWriter:
 
 @contextmanager
 def write_video(
-    path: File, frame_rate: float, *, lossless: bool = False, sound: Sound | None = None
+    path: File,
+    frame_rate: float,
+    *,
+    lossless: bool = False,
+    sound: Sound | None = None,
+    mark: Mark | None = None,
 ) -> Iterator[VideoWriter]:
     """Opens a video for writing; the file is there only once the block ends without an error.
 
@@ -114,9 +124,10 @@ def write_video(
             BT.709.
         sound: What is heard beside the frames, from the first on (AAC), as `open_sound` gives it;
             it ends with them. None for a silent video.
+        mark: What the file says of how it was made (`marking`); None where a camera made it.
 
     Raises:
-        MediaError: The file cannot be written, or no frame was.
+        MediaError: The file cannot be written or signed, or no frame was.
     """
     path = Path(path)
     rate = Fraction(frame_rate).limit_denominator(2**16)  # 29.97... is 30000/1001 again
@@ -127,11 +138,14 @@ def write_video(
             part = stack.enter_context(aside)
             container = av.open(for_ffmpeg(part), "w", options=streamable)
         stack.callback(container.close)
-        writer = VideoWriter(path, container, rate, lossless, sound)
+        writer = VideoWriter(path, container, rate, lossless, sound, mark)
         yield writer
         writer.finish()
         with media_errors(path, "cannot be written"):
-            part.replace(path)
+            if mark is None:
+                part.replace(path)
+            else:
+                mark_file(part, path, mark)
 
 
 class _SoundTrack:

@@ -3,6 +3,7 @@
 ca.pem, ca.key              an authority of its own; one that is there goes on
 server.pem, server.key      for the names given; it also serves as a client's between services
 client.pem, client.key      for callers, where mutual TLS asks who they are
+marks.pem, marks.key        for signing what is synthetic (C2PA), with the authority behind it
 
 Keys are of the curve P-256; every file is for its owner alone (0600).
 """
@@ -30,10 +31,21 @@ _CLOCKS: Final = timedelta(minutes=5)  # by which they may differ
 _Key = ec.EllipticCurvePrivateKey
 
 
+def _usage(*granted: str) -> x509.KeyUsage:
+    every = (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+        "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    )  # fmt: skip
+    return x509.KeyUsage(**{one: one in granted for one in every})
+
+
+_SIGNING: Final = _usage("digital_signature")
+
+
 def make_certificates(
     folder: Path, names: Sequence[str] = LOCAL_NAMES, days: int = 90
 ) -> dict[str, Path]:
-    """Writes an authority, a server's certificate and a client's; returns the files by name.
+    """Writes an authority and certificates of a server, a client and marks; returns the files.
 
     An authority that is in the folder signs again, so that those who trust it need nothing new; the
     certificates are replaced, each by one rename.
@@ -55,7 +67,7 @@ def make_certificates(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = {
         f"{name}.{kind}": folder / f"{name}.{kind}"
-        for name in ("ca", "server", "client")
+        for name in ("ca", "server", "client", "marks")
         for kind in ("pem", "key")
     }
     ca, ca_key = _authority(files["ca.pem"], files["ca.key"])
@@ -63,18 +75,20 @@ def make_certificates(
     for name, kinds, extra in (
         ("server", both, [x509.SubjectAlternativeName(alternatives)]),
         ("client", both[1:], []),
+        ("marks", [ExtendedKeyUsageOID.EMAIL_PROTECTION], [_SIGNING]),  # as C2PA wants it
     ):
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(f"motioncast {name}", ca.subject, key.public_key(), days)
         for extension in extra:
-            builder = builder.add_extension(extension, critical=False)
+            builder = builder.add_extension(extension, critical=extension is _SIGNING)
         builder = builder.add_extension(x509.ExtendedKeyUsage(kinds), critical=False)
         builder = builder.add_extension(
             x509.BasicConstraints(ca=False, path_length=None), critical=True
         )
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
         builder = builder.add_extension(issuer, critical=False)
-        _write_pair(files, name, builder.sign(ca_key, hashes.SHA256()), key)
+        behind = [ca] if name == "marks" else []
+        _write_pair(files, name, [builder.sign(ca_key, hashes.SHA256()), *behind], key)
     return files
 
 
@@ -94,27 +108,17 @@ def _authority(certificate: Path, key: Path) -> tuple[x509.Certificate, _Key]:
     name = "motioncast development authority"
     builder = _builder(name, None, private.public_key(), MAX_DAYS)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    usage = x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    builder = builder.add_extension(usage, critical=True)
+    builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
     signed = builder.sign(private, hashes.SHA256())
-    _write_pair({"ca.pem": certificate, "ca.key": key}, "ca", signed, private)
+    _write_pair({"ca.pem": certificate, "ca.key": key}, "ca", [signed], private)
     return signed, private
 
 
 def _builder(
     name: str, issuer: x509.Name | None, key: ec.EllipticCurvePublicKey, days: int
 ) -> x509.CertificateBuilder:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "motioncast development")
+    subject = x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -140,7 +144,7 @@ def _alternative(name: str) -> x509.GeneralName:
 
 
 def _write_pair(
-    files: dict[str, Path], name: str, certificate: x509.Certificate, key: _Key
+    files: dict[str, Path], name: str, chain: Sequence[x509.Certificate], key: _Key
 ) -> None:
     """Writes both; a server that looks in between keeps what it had."""
     private = key.private_bytes(
@@ -149,7 +153,10 @@ def _write_pair(
         serialization.NoEncryption(),
     )
     _write(files[f"{name}.key"], private)
-    _write(files[f"{name}.pem"], certificate.public_bytes(serialization.Encoding.PEM))
+    _write(
+        files[f"{name}.pem"],
+        b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain),
+    )
 
 
 def _write(path: Path, data: bytes) -> None:

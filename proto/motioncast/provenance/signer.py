@@ -1,0 +1,93 @@
+"""Whose certificate signs a manifest: the user's, or one of this process that nobody trusts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+MAX_PEM_BYTES: Final = 64 * 1024
+DEVELOPMENT: Final = "motioncast development, trusted by nobody"
+_DAYS: Final = 30  # that the development certificate counts
+_CLOCKS: Final = timedelta(minutes=5)  # by which they may differ
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Files of a certificate for C2PA.
+
+    Attributes:
+        certificate: PEM, the signer's certificate first, then those that lead to the authority.
+            Its extended key usage is emailProtection, documentSigning or C2PA's own.
+        key: PEM (PKCS #8), of that certificate: P-256, P-384, P-521, Ed25519 or RSA.
+    """
+
+    certificate: Path
+    key: Path
+
+
+@cache
+def development_certificate() -> tuple[bytes, bytes]:
+    """Returns the PEM of a chain and of its key, made once in a process and kept nowhere.
+
+    Its issuer is called `DEVELOPMENT`: it shows that a file is unchanged, not who made it.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    def name(common: str) -> x509.Name:
+        organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, DEVELOPMENT)
+        return x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+    def usage(*granted: str) -> x509.KeyUsage:
+        every = (
+            "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+            "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+        )  # fmt: skip
+        return x509.KeyUsage(**{one: one in granted for one in every})
+
+    def builder(subject: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        public = key.public_key()
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name(subject))
+            .issuer_name(name("authority"))
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _CLOCKS)
+            .not_valid_after(now + timedelta(days=_DAYS))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        )
+
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(ec.SECP256R1())
+    # An authority and what it signs: C2PA takes no certificate that signed itself.
+    authority = (
+        builder("authority", authority_key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage("key_cert_sign", "crl_sign"), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
+    certificate = (
+        builder("signer", key)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage("digital_signature"), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
+        )
+        .add_extension(issuer, critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    chain = b"".join(one.public_bytes(Encoding.PEM) for one in (certificate, authority))
+    return chain, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
