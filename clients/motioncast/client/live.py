@@ -180,7 +180,7 @@ class LiveReceiver:
         now = self._clock()
         for frame in frames:
             self._newest = max(self._newest, frame.index)
-            self._playout.arrive(frame.index, frame.keypoints, now)
+            self._playout.arrive(frame.index, frame.keypoints, now, frame.skipped)
         self._news.set()
 
     def _made(

@@ -179,13 +179,13 @@ class Receiver:
             if self._timeline is None:
                 self._timeline = self._beginning(frame.index)
             try:
-                due = self._timeline.arrive(frame.index)
+                due = self._timeline.arrive(frame.index, frame.skipped)
             except TooLateError:
                 self.late += 1
                 continue
             except TimelineError:
                 self._timeline, self._recurrence = self._jumped(frame.index)
-                due = self._timeline.arrive(frame.index)
+                due = self._timeline.arrive(frame.index, frame.skipped)
             self._note(due, frame)
 
     def _beginning(self, index: int) -> Timeline:

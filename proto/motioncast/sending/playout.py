@@ -40,7 +40,7 @@ class Shown:
 
     index: int
     keypoints: Keypoints  # (K, 3)
-    origin: Origin  # CONCEALED where the pattern expected it, PREDICTED where nobody can tell
+    origin: Origin  # CONCEALED where the pattern expected it and nobody has left it out by then
 
 
 class Playout:
@@ -82,15 +82,17 @@ class Playout:
         self._start: float | None = None  # when frame 0 came, or would have
         self._earliest = 0.0  # that it may be put to
         self._known: dict[int, Keypoints] = {}
+        self._left_out: set[int] = set()  # on purpose
         self._states: dict[int, Any] = {}  # before a frame
         self._shown: Shown | None = None
         self._offset: Keypoints | None = None  # of what was shown from what is known of it
         self._left = 0  # frames that the offset is shown for
 
-    def arrive(self, index: int, keypoints: Keypoints, now: float) -> bool:
+    def arrive(self, index: int, keypoints: Keypoints, now: float, skipped: int = 0) -> bool:
         """Takes a frame (K, 3) that came, in any order; returns whether it is of any use.
 
-        What is known already stays as it was.
+        What is known already stays as it was. `skipped` frames directly before it were left out on
+        purpose.
         """
         shown = self._shown
         oldest = min(self._states, default=index) if shown is None else shown.index - MEMORY_FRAMES
@@ -106,6 +108,7 @@ class Playout:
             # The first packet need not be the fastest; but it is shown, not left out for others.
             self._start = max(min(self._start, began), self._earliest)
         self._known[index] = keypoints
+        self._left_out.update(range(max(index - skipped, oldest), index))
         for later in [one for one in self._states if one > index]:
             del self._states[later]
         if not self._states:  # before all that is kept
@@ -187,12 +190,17 @@ class Playout:
     def _origin(self, index: int) -> Origin:
         if index in self._known:
             return Origin.OBSERVED
-        expected = self._pattern is not None and self._pattern.expects(index)
+        expected = (
+            self._pattern is not None
+            and self._pattern.expects(index)
+            and index not in self._left_out
+        )
         return Origin.CONCEALED if expected else Origin.PREDICTED
 
     def _forget(self, index: int) -> None:
         oldest = index - MEMORY_FRAMES
         self._state(index)
+        self._left_out = {one for one in self._left_out if one >= oldest}
         kept = max((one for one in self._known if one <= oldest), default=oldest)
         for frames in (self._known, self._states):
             for one in [one for one in frames if one < min(oldest, kept)]:

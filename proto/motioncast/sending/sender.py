@@ -27,8 +27,10 @@ from motioncast.codec import (
 from motioncast.codec.packet import MAX_DISTANCE
 from motioncast.sending.forecasters import Keypoints
 from motioncast.sending.link import Acknowledgement, LinkState
-from motioncast.sending.policies import EveryFrame, Policy
+from motioncast.sending.policies import EveryFrame, Policy, Regular
 from motioncast.sending.references import REFERENCES, ReferenceChoice
+from motioncast.sending.skips import Skips
+from motioncast.timeline.pattern import Pattern
 
 MAX_COPIES: Final = 4
 MAX_WAIT_FRAMES: Final = 250
@@ -59,6 +61,8 @@ class KeypointSender:
             sent again that would be missed most.
         copy_spacing_frames: So much later each time; 0: at once, which is soon enough to be shown.
         coarseness: Of the codec, 0 to 7.
+        pattern: What receivers know of. What a policy leaves out besides is told in the packets;
+            not what `Regular` does.
 
     Raises:
         ValueError: A number is out of its range.
@@ -75,6 +79,7 @@ class KeypointSender:
         copied: Policy | None = None,
         copy_spacing_frames: int = 0,
         coarseness: int = DEFAULT_COARSENESS,
+        pattern: Pattern | None = None,
     ) -> None:
         _within("wait_frames", wait_frames, 0, MAX_WAIT_FRAMES)
         _within("copies", copies, 1, MAX_COPIES)
@@ -90,6 +95,8 @@ class KeypointSender:
         self._link = LinkState()
         self._sources: dict[int, Keypoints] = {}
         self._waiting: list[tuple[int, Keypoints]] = []
+        self._skips = Skips(pattern)
+        self._skipped: list[int] = []  # before each that waits
         self._against: Reference = SourceReference()  # of what waits
         self._again: deque[tuple[int, SentPacket]] = deque()  # when, what
         self._anchor_wanted = False
@@ -129,12 +136,19 @@ class KeypointSender:
             if not self._waiting:
                 self._against = self._reference(index, keypoints)
             self._waiting.append((index, keypoints))
+            self._skipped.append(self._skips.send(index))
             packets += self._packet_due(index)
         else:
             self._policy.settle(index, None)
+            if not isinstance(self._policy, Regular):
+                self._skips.leave_out(index)
             if self._waiting and index - self._waiting[0][0] >= self._wait:
                 packets.append(self._encoded()[0])
         return packets + self._copies_due()
+
+    def left_out_before(self, end: int) -> int:
+        """Returns how many frames directly before the video's end were left out on purpose."""
+        return self._skips.before(end)
 
     def flush(self) -> list[SentPacket]:
         """Returns what is left at the end: frames that wait, and copies."""
@@ -177,8 +191,8 @@ class KeypointSender:
     def _encoded(self) -> tuple[SentPacket, Keypoints]:
         """Returns the packet of what waits, and its last frame (K, 3) as it will be decoded."""
         frames = tuple(index for index, _ in self._waiting)
-        made = self._encoder.encode(self._waiting, self._against, self._coarseness)
-        self._waiting = []
+        made = self._encoder.encode(self._waiting, self._against, self._coarseness, self._skipped)
+        self._waiting, self._skipped = [], []
         self._link.sent(frames, self._now)
         decoded = made.keypoints[-1]
         if self._copies > 1 and self._copies_wanted(frames[-1], decoded):

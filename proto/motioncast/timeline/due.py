@@ -5,6 +5,9 @@
     arrived   0 1 2       5   7       10
     origin    O O O P P   O C O P P   O    OBSERVED, PREDICTED, CONCEALED
 
+Whoever left frames out on purpose that the pattern expects says so with the next one: they are
+PREDICTED too.
+
 A frame is due as soon as it has arrived or cannot arrive any more: a later one is here, or the
 pattern skips it and nothing that the pattern expects lies before it. Every frame is due once, in
 order.
@@ -54,18 +57,38 @@ class Timeline:
         pattern: Which frames the sender means to supply.
         frame_count: Frames of the whole timeline; None when unknown: it then ends with the group
             of the last frame that arrived.
-        start: The first frame, for a receiver that joins later.
+        start: The first frame, for a receiver that joins later, or a session that is gone on with.
+        started: Whether any frame arrived before it.
     """
 
-    def __init__(self, pattern: Pattern, frame_count: int | None = None, start: int = 0) -> None:
+    def __init__(
+        self,
+        pattern: Pattern,
+        frame_count: int | None = None,
+        start: int = 0,
+        *,
+        started: bool = False,
+    ) -> None:
         self._pattern = pattern
         self._frame_count = frame_count
         self._last_arrived = start - 1
         self._next_due = start
-        self._nothing_seen = True
+        self._nothing_seen = not started
+        self._skipped = 0  # at the end
 
-    def arrive(self, index: int) -> Iterator[Slot]:
+    def go_on(self) -> Iterator[Slot]:
+        """Returns the frames that were due already where a timeline is gone on with."""
+        start = self._next_due
+        if not self._nothing_seen:
+            self._next_due = self._cut(self._pattern.next_expected(start))
+        return self._slots(start, self._next_due, start - 1, 0, nothing_seen=False)
+
+    def arrive(self, index: int, skipped: int = 0) -> Iterator[Slot]:
         """Returns the frames that are due now that frame `index` is here; it is one of them.
+
+        Args:
+            index: Of the frame.
+            skipped: How many directly before it the sender left out on purpose.
 
         Raises:
             TooLateError: The index decreases, or the frame was already due.
@@ -75,16 +98,20 @@ class Timeline:
         start, first = self._next_due, self._nothing_seen
         self._last_arrived, self._nothing_seen = index, False
         self._next_due = self._cut(self._pattern.next_expected(index + 1))
-        return self._slots(start, self._next_due, arrived=index, nothing_seen=first)
+        return self._slots(start, self._next_due, index, skipped, nothing_seen=first)
 
-    def end(self, frame_count: int) -> None:
+    def end(self, frame_count: int, skipped: int = 0) -> None:
         """Says how many frames the timeline has, where that was unknown.
 
+        Args:
+            frame_count: Of the whole timeline.
+            skipped: How many of the last ones the sender left out on purpose.
+
         Raises:
-            TimelineError: It was known, or the number is none that can follow what arrived.
+            TimelineError: Another number was known, or it is none that can follow what arrived.
         """
         problem = None
-        if self._frame_count is not None:
+        if self._frame_count not in (None, frame_count):
             problem = f"{frame_count} of them, but the configuration has frame_count already"
         elif frame_count <= self._last_arrived:
             problem = f"{frame_count} of them, but index {self._last_arrived} was sent"
@@ -95,7 +122,7 @@ class Timeline:
             )
         if problem is not None:
             raise TimelineError("end.frame_count", problem)
-        self._frame_count = frame_count
+        self._frame_count, self._skipped = frame_count, skipped
 
     def close(self) -> Iterator[Slot]:
         """Returns the frames that are still due when nothing more will arrive.
@@ -115,7 +142,7 @@ class Timeline:
         elif not self._nothing_seen:
             end = self._pattern.group_end(self._last_arrived)
         self._next_due = end
-        return self._slots(start, end, arrived=end, nothing_seen=self._nothing_seen)
+        return self._slots(start, end, end, self._skipped, nothing_seen=self._nothing_seen)
 
     def _check(self, index: int) -> None:
         expected = self._pattern.next_expected(self._next_due)
@@ -145,11 +172,15 @@ class Timeline:
     def _cut(self, end: int) -> int:
         return end if self._frame_count is None else min(end, self._frame_count)
 
-    def _slots(self, start: int, end: int, *, arrived: int, nothing_seen: bool) -> Iterator[Slot]:
+    def _slots(
+        self, start: int, end: int, arrived: int, skipped: int, *, nothing_seen: bool
+    ) -> Iterator[Slot]:
         for index in range(start, end):
             if index == arrived:
                 yield Slot(index, Origin.OBSERVED)
-            elif index < arrived and (nothing_seen or self._pattern.expects(index)):
+            elif index < arrived and (
+                nothing_seen or (index < arrived - skipped and self._pattern.expects(index))
+            ):
                 # Before the first frame nothing can be forecast, whatever the pattern says.
                 yield Slot(index, Origin.CONCEALED)
             else:

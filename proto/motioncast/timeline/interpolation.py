@@ -11,11 +11,15 @@ Shapes: T frames, K keypoints.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from motioncast.timeline.span import Span
+
 Keypoints = NDArray[np.float32]
+MAX_DELAY_FRAMES: Final = 16  # that a session may wait
 
 
 def between(first: tuple[int, Keypoints], last: tuple[int, Keypoints], index: int) -> Keypoints:
@@ -52,3 +56,45 @@ def interpolated(
             filled[index] = between((start, keypoints[start]), (end, keypoints[end]), index)
             known[index] = True
     return filled, known
+
+
+def worth_waiting(missing: int, ahead: int, delay_frames: int) -> int:
+    """Returns how many of the frames at the end of a gap the next frame may come near enough for.
+
+    Args:
+        missing: Frames at the end of what is due that did not come.
+        ahead: How much later than the last of them the next frame is expected, 1 or more.
+        delay_frames: As `interpolated` has it.
+    """
+    return max(0, min(missing, delay_frames - ahead + 1))
+
+
+class Interpolation:
+    """Fills the gaps of one timeline, stretch after stretch, as `interpolated` does.
+
+    Args:
+        delay_frames: 0 fills none.
+    """
+
+    def __init__(self, delay_frames: int) -> None:
+        self._delay = delay_frames
+        self._last: tuple[int, Keypoints] | None = None  # the last observed frame
+
+    def fill(self, stretch: Span) -> tuple[Keypoints, NDArray[np.bool_]]:
+        """Returns the next frames' keypoints (T, K, 3), and which of them were filled, (T,).
+
+        Args:
+            stretch: Frames that the next observed one may still be near enough for are left to the
+                next stretch.
+        """
+        keypoints, filled = stretch.keypoints.copy(), np.zeros(len(stretch.observed), np.bool_)
+        for place in np.flatnonzero(stretch.observed).tolist():
+            index = stretch.start + place
+            if self._last is not None:
+                first = max(self._last[0] + 1, index - self._delay, stretch.start)
+                for gap in range(first, index):
+                    here = (index, stretch.keypoints[place])
+                    keypoints[gap - stretch.start] = between(self._last, here, gap)
+                    filled[gap - stretch.start] = True
+            self._last = (index, stretch.keypoints[place])
+        return keypoints, filled

@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from motioncast.timeline.span import Span
 
 MAX_OBSERVED: Final = 256  # frames of one call of the predictor
@@ -34,7 +37,7 @@ class Filling:
 
 
 class Unseen:
-    """The observed frames of one timeline that its predictor has not seen.
+    """The frames of one timeline that its predictor has not seen, most of them observed.
 
     Args:
         longest_stretch: Frames that come at once, at most.
@@ -49,17 +52,23 @@ class Unseen:
         self.span: Span | None = None
         self.started = False
 
-    def plan(self, stretch: Span) -> Filling:
-        """Returns how the timeline's next frames are filled; tell `seen` when the span was."""
+    def plan(self, stretch: Span, filled: NDArray[np.bool_] | None = None) -> Filling:
+        """Returns how the timeline's next frames are filled; tell `seen` when the span was.
+
+        Args:
+            stretch: The frames.
+            filled: (T,), those that need no forecast; none by default.
+        """
         length = len(stretch.observed)
         held = 0 if self.started else stretch.leading_gap
         rest = stretch.part(held, length)
-        if not rest.observed.all():
+        whole = rest.observed if filled is None else rest.observed | filled[held:]
+        if not whole.all():
             return Filling(held, rest, self._with(rest), True)
         return Filling(held, rest, self.note(rest) if held < length else None, False)
 
     def note(self, observed: Span) -> Span | None:
-        """Takes observed frames in a row; returns what the predictor is to see when it is much."""
+        """Takes frames without gaps; returns what the predictor is to see when it is much."""
         self.span, self.started = self._with(observed), True
         return self.span if len(self.span.observed) > self._most else None
 

@@ -24,6 +24,9 @@ JPEG: Final = common_pb2.IMAGE_ENCODING_JPEG
 PNG: Final = common_pb2.IMAGE_ENCODING_PNG
 WEBP: Final = common_pb2.IMAGE_ENCODING_WEBP
 AVIF: Final = common_pb2.IMAGE_ENCODING_AVIF
+H264: Final = common_pb2.IMAGE_ENCODING_H264  # of a stream, no image by itself
+MAX_CRF: Final = 51  # constant rate factor of H.264, the worst
+DEFAULT_CRF: Final = 23
 
 _HEADERS: Final = {"WEBP": webp_size, "AVIF": avif_size}
 _OUTPUTS: Final = (RGB8, JPEG, PNG)  # a millisecond or two for a frame

@@ -91,6 +91,7 @@ class Accounting:
         self._keypoint_frames = 0
         self._latency = {stage: Latency() for stage in (*STAGES, FRAMING)}
         self._arrived: dict[int, float] = {}  # of frames whose results are still owed
+        self._interpolated = 0
         self._errors = 0
         self._error_sum = 0.0
 
@@ -140,6 +141,10 @@ class Accounting:
             mean = self._bytes["keypoints"] / self._keypoint_frames
             metrics.all_keypoints_bytes.inc(len(origins) * mean)
 
+    def count_interpolated(self, frames: int) -> None:
+        """Counts frames that lie between observed ones, among those of `count_results`."""
+        self._interpolated += frames
+
     def count_timings(self, timings: StageTimings) -> None:
         """Counts the latency of each stage that ran for a group."""
         for stage in STAGES:
@@ -174,6 +179,7 @@ class Accounting:
             # At one mean size the bytes cancel: what remains is the share of frames not sent.
             saved_against_all_keypoints=_ratio(frames - observed, frames),
             saved_against_raw_frames=max(0.0, _ratio(raw - sent - self._bytes["source"], raw)),
+            interpolated_frames=self._interpolated,
             forecast_error=_ratio(self._error_sum, self._errors),
             source_frames=[self._sources[n] for n in range(max(self._sources, default=-1) + 1)],
         )

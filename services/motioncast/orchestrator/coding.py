@@ -1,6 +1,6 @@
 """How the keypoints of one session travel: as floats, or as packets of the bitstream.
 
-    CodedKeypoints -> decoder of the session -> (index, KeypointSet) of 1 to 8 frames
+    CodedKeypoints -> decoder of the session -> index and KeypointSet of 1 to 8 frames
 
 A packet refers to frames and sources of its own session alone, and what it decodes to goes the
 way that floats go. docs/bitstream.md is the specification.
@@ -9,10 +9,11 @@ way that floats go. docs/bitstream.md is the specification.
 from __future__ import annotations
 
 from motioncast.codec import BitstreamError, CodecTables, KeypointDecoder, decode_source
+from motioncast.orchestrator.stretch import Arrived
 from motioncast.v1.common_pb2 import CodedKeypoints, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import SourceImage
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
-from motioncast.wire.keypoints import decode_keypoints, encode_keypoints
+from motioncast.wire.keypoints import Keypoints, decode_keypoints, encode_keypoints
 
 
 class SessionCoding:
@@ -52,9 +53,9 @@ class SessionCoding:
                 "source.keypoints", "missing; every source has its own where they travel coded"
             )
         keypoints = decode_keypoints(source.keypoints, self._count, "source.keypoints")
-        self._decoder.set_source(source.index, keypoints)
+        self._take_source(source.index, keypoints)
 
-    def frames(self, packet: CodedKeypoints) -> list[tuple[int, KeypointSet]]:
+    def frames(self, packet: CodedKeypoints) -> list[Arrived]:
         """Returns index and keypoints of each frame of a packet.
 
         Raises:
@@ -65,7 +66,14 @@ class SessionCoding:
             decoded = self._decoder.decode(packet.data)
         except BitstreamError as error:
             raise InvalidInputError.of("coded.data", str(error)) from error
-        return [(frame.index, encode_keypoints(frame.keypoints)) for frame in decoded]
+        return [
+            Arrived(frame.index, encode_keypoints(frame.keypoints), frame.skipped)
+            for frame in decoded
+        ]
+
+    def _take_source(self, index: int, keypoints: Keypoints) -> None:
+        assert self._decoder is not None  # checked before
+        self._decoder.set_source(index, keypoints)
 
 
 def decode_coded(source: SourceImage, keypoints: int) -> KeypointSet:

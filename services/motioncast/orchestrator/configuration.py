@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from motioncast.framing import FramingMode
+from motioncast.timeline.interpolation import MAX_DELAY_FRAMES
 from motioncast.timeline.pattern import (
     DEFAULT_OBSERVED,
     DEFAULT_PREDICTED,
@@ -17,11 +18,19 @@ from motioncast.v1.common_pb2 import ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, TransferMode
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError, UnknownModelError
 from motioncast.wire.framing import decode_mode, encode_mode
-from motioncast.wire.images import Encoding, effective_output
+from motioncast.wire.images import (
+    DEFAULT_CRF,
+    H264,
+    MAX_CRF,
+    RGB8,
+    Encoding,
+    effective_output,
+)
 from motioncast.wire.limits import check_range
 
 MAX_FRAME_COUNT: Final = 2**24  # a week at 25 frames a second; longer ones declare no number
-_MAX_FRAME_RATE: Final = 240.0
+MAX_FRAME_RATE: Final = 240.0
+_FRAME_RATE: Final = 25.0
 FLOATS: Final = common_pb2.KEYPOINT_ENCODING_FLOATS
 CODED: Final = common_pb2.KEYPOINT_ENCODING_CODED
 _RECONSTRUCTION: Final = motion_transfer_pb2.TRANSFER_MODE_RECONSTRUCTION
@@ -56,6 +65,14 @@ class SessionConfig:
     seed: int | None  # of the predictor's noise; None for the mean path
     frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
     coded: bool = False  # whether keypoints travel coded, by the model's tables
+    datagrams: bool = False  # whether the client would like to send them as datagrams, too
+    delay_frames: int = 0  # that are waited for, to interpolate
+    output_crf: int = DEFAULT_CRF  # of H.264
+
+    @property
+    def picture_encoding(self) -> Encoding:
+        """How pictures are synthesised: for H.264 the session encodes them itself."""
+        return RGB8 if self.output_encoding == H264 else self.output_encoding
 
 
 def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
@@ -79,28 +96,40 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
         ),
         mode=message.mode or _RECONSTRUCTION,
         relative_motion=message.relative_motion,
-        frame_rate=message.frame_rate if message.HasField("frame_rate") else 25.0,
+        frame_rate=frame_rate_of(message),
         frame_count=message.frame_count if message.HasField("frame_count") else None,
-        output_encoding=effective_output(message.output_encoding, "config.output_encoding"),
+        output_encoding=_output(message.output_encoding),
         seed=message.seed if message.HasField("seed") else None,
         frame=decode_mode(message.frame, "config.frame"),
         coded=_is_coded(message),
+        datagrams=message.HasField("datagrams"),
+        delay_frames=message.delay_frames,
+        output_crf=message.output_crf if message.HasField("output_crf") else DEFAULT_CRF,
     )
+    check_range("config.delay_frames", config.delay_frames, 0, MAX_DELAY_FRAMES)
+    check_range("config.output_crf", config.output_crf, 1, MAX_CRF)
     if config.coded:
         _check_tables(message, config.model)
+    elif config.datagrams:
+        raise InvalidInputError.of("config.datagrams", "only coded keypoints travel in them")
     if config.mode not in (_RECONSTRUCTION, _TRANSFER):
         raise InvalidInputError.of("config.mode", f"{config.mode} is not a mode")
     if config.relative_motion and config.mode != _TRANSFER:
         raise InvalidInputError.of("config.relative_motion", "only transfer mode has it")
-    if not 0 < config.frame_rate <= _MAX_FRAME_RATE:  # NaN neither
+    if not 0 < config.frame_rate <= MAX_FRAME_RATE:  # NaN neither
         raise InvalidInputError.of(
-            "config.frame_rate", f"{config.frame_rate:g} is out of range (0, {_MAX_FRAME_RATE:g}]"
+            "config.frame_rate", f"{config.frame_rate:g} is out of range (0, {MAX_FRAME_RATE:g}]"
         )
     if config.frame_count == 0:
         raise InvalidInputError.of("config.frame_count", "0 is less than 1; leave it out instead")
     if config.frame_count is not None:
         check_range("config.frame_count", config.frame_count, 1, MAX_FRAME_COUNT)
     return config
+
+
+def frame_rate_of(message: StreamConfig) -> float:
+    """Returns the frame rate of a session, frames per second, unchecked."""
+    return message.frame_rate if message.HasField("frame_rate") else _FRAME_RATE
 
 
 def encode_config(config: SessionConfig) -> StreamConfig:
@@ -121,6 +150,8 @@ def encode_config(config: SessionConfig) -> StreamConfig:
         frame=encode_mode(config.frame),
         keypoint_encoding=CODED if config.coded else FLOATS,
         codec_tables=config.model.codec_tables if config.coded else None,
+        delay_frames=config.delay_frames,
+        output_crf=config.output_crf if config.output_encoding == H264 else None,
     )
 
 
@@ -135,6 +166,10 @@ def find_model(name: str, served: ServedModels, field: str) -> ModelInfo:
     if not name:
         problem = f"the default, {wanted}, cannot be served; there are: {others}"
     raise UnknownModelError(f"{field}: {problem}", field=field)
+
+
+def _output(encoding: Encoding) -> Encoding:
+    return H264 if encoding == H264 else effective_output(encoding, "config.output_encoding")
 
 
 def _is_coded(message: StreamConfig) -> bool:

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
+from motioncast.codec.packet import MAX_SKIPPED
 from motioncast.orchestrator.accounting import Kind, Received
 from motioncast.orchestrator.coding import SessionCoding, decode_coded
 from motioncast.orchestrator.framing import SessionFraming
 from motioncast.orchestrator.sources import check_index
-from motioncast.orchestrator.stretch import Arrival
+from motioncast.orchestrator.stretch import Arrived
 from motioncast.v1.common_pb2 import KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamRequest
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 from motioncast.wire.keypoints import decode_keypoints
+from motioncast.wire.limits import check_range
 
 _FLOATS_BYTES: Final = 12  # of one keypoint: x, y, intensity
 
@@ -92,7 +94,7 @@ async def checked_source(
 
 async def read_arrivals(
     request: StreamRequest, model: ModelInfo, framing: SessionFraming, coding: SessionCoding
-) -> tuple[list[tuple[int, Arrival]], Received]:
+) -> tuple[list[Arrived], Received]:
     """Returns the frames of a message, each with its index, and what the message counts as.
 
     A driving frame's content is an image of the model's size, a packet's are keypoints.
@@ -107,17 +109,19 @@ async def read_arrivals(
     size = request.ByteSize()
     if kind == "frame":
         image = await framing.frame(request.frame)
-        return [(request.frame.index, image)], Received("frames", size)
+        return [Arrived(request.frame.index, image)], Received("frames", size)
     if kind == "keypoints":
         keypoints: KeypointSet = request.keypoints.keypoints
         decode_keypoints(keypoints, model.keypoints, "keypoints.keypoints")
         framing.note(request.keypoints, request.keypoints.index, "keypoints.crop")
         received = Received("keypoints", size, 1, _FLOATS_BYTES * model.keypoints)
-        return [(request.keypoints.index, keypoints)], received
+        index, skipped = request.keypoints.index, request.keypoints.skipped_frames
+        check_range("keypoints.skipped_frames", skipped, 0, min(MAX_SKIPPED, index))
+        return [Arrived(index, keypoints, skipped)], received
     if kind == "coded":
         frames = coding.frames(request.coded)
-        framing.note(request.coded, frames[0][0], "coded.crop")
-        return [*frames], Received("keypoints", size, len(frames), len(request.coded.data))
+        framing.note(request.coded, frames[0].index, "coded.crop")
+        return frames, Received("keypoints", size, len(frames), len(request.coded.data))
     raise _out_of_order(kind, "came twice")
 
 

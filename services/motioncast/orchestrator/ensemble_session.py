@@ -7,8 +7,8 @@
 
 What no ensemble can do is done model by model, on the same engine: a stretch in which the sender
 mixes frames and keypoints, frames before the first observed one, which hold the source's keypoints,
-relative motion, which moves keypoints between predictor and synthesis, and several sources, of
-which one is chosen there.
+relative motion, which moves keypoints between predictor and synthesis, several sources, of which
+one is chosen there, and gaps that are interpolated.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class EnsembleSession:
         self._calls = calls
         self._motion = RelativeMotion() if config.relative_motion else None
         self._transport = EngineTransport(models, calls, config.seed)
-        self._recurrence = Recurrence(self._transport)
+        self._recurrence = Recurrence(self._transport, config.delay_frames)
+        self._delayed = config.delay_frames > 0
         self._chooser = SourceChooser(models.source_weights)
         self._sources: Sources | None = None  # of the stretch before
         self._inputs: dict[int, dict[str, Array]] = {}  # of the models, by their index
@@ -79,7 +80,7 @@ class EnsembleSession:
         holds = not self._recurrence.started and not observed[0]
         self._use(stretch.sources)
         several = len(self._inputs) > 1
-        if self._motion or several or holds or (images and sets):
+        if self._delayed or self._motion or several or holds or (images and sets):
             return await self._model_by_model(stretch, observed, timings)
         if observed.all():
             return await self._all_observed(stretch.start, images, sets, timings)

@@ -1,6 +1,6 @@
 """The predictor's recurrence along one session's timeline: it supplies what was not observed.
 
-    fill       a stretch with gaps -> keypoints of every frame
+    fill       a stretch with gaps -> keypoints of every frame: forecast, or between two observed
     catch_up   lets the predictor see what it has not
     take       goes on from what a predictor told: also one that ran within something larger
 
@@ -19,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
+from motioncast.timeline.interpolation import Interpolation
 from motioncast.timeline.span import Span
 from motioncast.timeline.unseen import Unseen
 from motioncast.v1.motion_transfer_pb2 import StageTimings
@@ -69,11 +70,13 @@ class Filled:
         half_widths: Of each frame, (K, 3), of the 90 % interval; None where it was not forecast, or
             no interval is stated.
         errors: One-step forecast errors of the observed frames that the predictor has seen now.
+        interpolated: Places of the frames that lie between observed ones instead of being forecast.
     """
 
     keypoints: Keypoints
     half_widths: list[Keypoints | None]
     errors: list[float]
+    interpolated: frozenset[int] = frozenset()
 
 
 class Recurrence(Generic[State]):
@@ -83,13 +86,16 @@ class Recurrence(Generic[State]):
 
     Args:
         transport: The way to the predictor.
+        delay_frames: A frame that did not come lies between those observed around it where the
+            later one comes so soon; the predictor goes on as if it forecast it.
 
     Attributes:
         state: Of the predictor, after all that it has seen; None before that.
     """
 
-    def __init__(self, transport: Transport[State]) -> None:
+    def __init__(self, transport: Transport[State], delay_frames: int = 0) -> None:
         self._transport = transport
+        self._interpolation = Interpolation(delay_frames)
         self.state: State | None = None
         self._unseen = Unseen(MAX_STRETCH_FRAMES)
 
@@ -106,7 +112,8 @@ class Recurrence(Generic[State]):
             hold: (K, 3), for frames before the first observed one: the source's.
             timings: Gets what it took.
         """
-        plan = self._unseen.plan(stretch)
+        between, interpolated = self._interpolation.fill(stretch)
+        plan = self._unseen.plan(stretch, interpolated)
         count = len(plan.rest.observed)
         filled = Filled(plan.rest.keypoints, [None] * count, [])
         if plan.span is not None:
@@ -114,10 +121,17 @@ class Recurrence(Generic[State]):
             taken = self.take(plan.span, told)
             filled = _last(taken, count) if plan.gaps else replace(filled, errors=taken.errors)
         before = np.repeat(hold[np.newaxis], plan.held, axis=0)
+        places = np.flatnonzero(interpolated)
+        keypoints = np.concatenate([before, filled.keypoints])
+        keypoints[places] = between[places]
+        half_widths = [*[None] * plan.held, *filled.half_widths]
+        for place in places:
+            half_widths[place] = None
         return replace(
             filled,
-            keypoints=np.concatenate([before, filled.keypoints]),
-            half_widths=[*[None] * plan.held, *filled.half_widths],
+            keypoints=keypoints,
+            half_widths=half_widths,
+            interpolated=frozenset(places.tolist()),
         )
 
     async def note(self, observed: Span, timings: StageTimings) -> list[float]:

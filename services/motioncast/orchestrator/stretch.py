@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.orchestrator.sources import Sources
 from motioncast.timeline.due import Slot, Timeline, TimelineError, TooLateError
+from motioncast.timeline.interpolation import worth_waiting
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.pattern import Pattern
 from motioncast.tracing import Parts, Span
@@ -21,6 +22,14 @@ from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamEnd
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
 Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
+
+
+class Arrived(NamedTuple):
+    """A frame that came."""
+
+    index: int
+    arrival: Arrival
+    skipped: int = 0  # frames directly before it that the sender left out on purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +86,17 @@ def stretch_end(pattern: Pattern, index: int) -> int:
 
 
 async def cut_stretches(
-    arrivals: AsyncIterator[tuple[int, Arrival] | SourceImage | StreamEnd],
+    arrivals: AsyncIterator[Arrived | SourceImage | StreamEnd],
     pattern: Pattern,
     frame_count: int | None,
     sources: Sources,
+    delay_frames: int = 0,
 ) -> AsyncGenerator[Stretch, None]:
     """Yields the timeline's stretches, each as soon as all of its frames are due.
 
     A source that comes in between ends the stretch: the frames that are due are made without it.
+    With a delay, frames at the end of a stretch that did not come are left to the next one, as long
+    as a frame may come that is near enough to interpolate.
 
     Raises:
         OutOfOrderError: An index goes back, or its frame was due already.
@@ -94,16 +106,23 @@ async def cut_stretches(
     frames: list[Frame] = []
     end = 0
 
-    def cut() -> Stretch:
-        stretch = Stretch(end - len(frames), tuple(frames), time.perf_counter(), sources)
-        frames.clear()
+    def cut(left: int = 0) -> Stretch:
+        count = len(frames) - left
+        stretch = Stretch(end - len(frames), tuple(frames[:count]), time.perf_counter(), sources)
+        del frames[:count]
         return stretch
 
     def completes(slot: Slot, arrival: Arrival | None) -> Stretch | None:
         nonlocal end
         frames.append(Frame(slot.origin, arrival))
         end = slot.index + 1
-        return cut() if end in (stretch_end(pattern, slot.index), frame_count) else None
+        if end == frame_count:
+            return cut()
+        if end != stretch_end(pattern, slot.index) and len(frames) < MAX_STRETCH_FRAMES:
+            return None
+        ahead = pattern.next_expected(end) - slot.index
+        left = worth_waiting(_missing(frames), ahead, delay_frames)
+        return cut(left) if left < len(frames) else None
 
     async for arrived in arrivals:
         if isinstance(arrived, SourceImage):
@@ -113,11 +132,11 @@ async def cut_stretches(
             continue
         if isinstance(arrived, StreamEnd):
             with _in_the_words_of_the_wire():
-                timeline.end(arrived.frame_count)
+                timeline.end(arrived.frame_count, arrived.skipped_frames)
             continue
-        index, arrival = arrived
+        index, arrival, skipped = arrived
         with _in_the_words_of_the_wire():
-            due = timeline.arrive(index)
+            due = timeline.arrive(index, skipped)
         for slot in due:
             if stretch := completes(slot, arrival if slot.index == index else None):
                 yield stretch
@@ -147,6 +166,12 @@ async def merge_stretches(
             merged.append(stretches.take())
         frames = tuple(frame for one in merged for frame in one.frames)
         yield Stretch(stretch.start, frames, merged[-1].complete_at, stretch.sources)
+
+
+def _missing(frames: list[Frame]) -> int:
+    """Returns how many frames at the end did not come."""
+    came = (n for n, frame in enumerate(reversed(frames)) if frame.arrival is not None)
+    return next(came, len(frames))
 
 
 @contextmanager

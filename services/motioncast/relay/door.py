@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from motioncast.codec import BitstreamError, parse_header
-from motioncast.codec.packet import unwrap
+from motioncast.codec.packet import MAX_SKIPPED, unwrap
 from motioncast.relay.room import Room
 from motioncast.relay.settings import MAX_SOURCE_BYTES
 from motioncast.relay.watcher import Packet
@@ -132,6 +132,7 @@ def checked_end(end: RoomEnd, room: Room) -> int:
     Raises:
         InvalidInputError: It cannot be.
     """
+    check_range("end.skipped_frames", end.skipped_frames, 0, MAX_SKIPPED)
     declared = room.opening.frame_count
     if not end.frame_count:
         return declared

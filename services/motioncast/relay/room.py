@@ -117,9 +117,15 @@ class Room:
         watcher.acknowledge(told)
         self._changed.set()
 
-    def end(self, frame_count: int) -> None:
+    def end(self, frame_count: int, skipped_frames: int = 0) -> None:
         """Says that the video is over."""
-        self._close(RoomEnd(reason=ROOM_END_REASON_ENDED, frame_count=frame_count))
+        self._close(
+            RoomEnd(
+                reason=ROOM_END_REASON_ENDED,
+                frame_count=frame_count,
+                skipped_frames=skipped_frames,
+            )
+        )
 
     def lose(self) -> None:
         """Says that the sender is lost, unless the video is over."""

@@ -132,7 +132,7 @@ class RelayServicer(RelayServiceServicer):
             room.add_source(door.checked_source(request.source, room))
         elif kind == "end":
             self._metrics.receive("config", size)
-            room.end(door.checked_end(request.end, room))
+            room.end(door.checked_end(request.end, room), request.end.skipped_frames)
         elif kind == "alive":
             self._metrics.receive("config", size)
         elif kind == "opening":

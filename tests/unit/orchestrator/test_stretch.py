@@ -13,7 +13,7 @@ from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.orchestrator.sources import Sources
 from motioncast.orchestrator.stretch import (
-    Arrival,
+    Arrived,
     Stretch,
     cut_stretches,
     merge_stretches,
@@ -31,18 +31,20 @@ SECOND = SourceImage(keypoints=KeypointSet(x=[-2]), index=1)
 
 async def packets(
     indices: list[int | SourceImage | StreamEnd],
-) -> AsyncGenerator[tuple[int, Arrival] | SourceImage | StreamEnd, None]:
+) -> AsyncGenerator[Arrived | SourceImage | StreamEnd, None]:
     for index in indices:
-        yield (index, KeypointSet(x=[index])) if isinstance(index, int) else index
+        yield Arrived(index, KeypointSet(x=[index])) if isinstance(index, int) else index
 
 
 async def cut(
     pattern: Pattern,
     indices: list[int | SourceImage | StreamEnd],
     frame_count: int | None = None,
+    delay_frames: int = 0,
 ) -> list[Stretch]:
     arrivals, sources = packets(indices), Sources.of(FIRST)
-    return [one async for one in cut_stretches(arrivals, pattern, frame_count, sources)]
+    cutting = cut_stretches(arrivals, pattern, frame_count, sources, delay_frames)
+    return [one async for one in cutting]
 
 
 def frames_of(stretches: list[Stretch]) -> list[int]:
@@ -148,3 +150,38 @@ async def test_what_the_timeline_refuses_is_an_error_of_the_wire() -> None:
     assert end.value.field == "end.frame_count"
     with pytest.raises(InvalidInputError, match=r"^config\.frame_count: 2000 frames were declared"):
         await cut(Pattern(1, 0), [0], frame_count=2000)
+
+
+async def test_with_a_delay_frames_wait_that_the_next_one_may_be_near_to() -> None:
+    every_second = await cut(Pattern(1, 1), [0, 2, 4], delay_frames=1)
+    assert [(one.start, len(one.frames)) for one in every_second] == [
+        (0, 1),
+        (1, 2),
+        (3, 2),
+        (5, 1),
+    ]
+    groups = await cut(Pattern(2, 3), [0, 1, 5, 6], delay_frames=1)
+    assert [(one.start, len(one.frames)) for one in groups] == [(0, 4), (4, 5), (9, 1)]
+    lost = await cut(Pattern(1, 0), [0, 5], delay_frames=2)
+    assert [(one.start, len(one.frames)) for one in lost] == [(0, 1), (1, 1), (2, 1), (3, 3)]
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(0, 40),
+    st.integers(0, 16),
+    st.sets(st.integers(0, 150), min_size=1),
+)
+def test_with_a_delay_every_frame_is_in_one_stretch_and_none_is_too_long(
+    m: int, n: int, delay: int, lost: set[int]
+) -> None:
+    pattern = Pattern(m, n)
+    sent = [index for index in range(150) if pattern.expects(index) and index not in lost]
+    stretches = asyncio.run(cut(pattern, [*sent], 150, delay))
+    assert [one.start for one in stretches] == [0, *[one.end for one in stretches[:-1]]]
+    assert stretches[-1].end == 150
+    assert all(1 <= len(one.frames) <= MAX_STRETCH_FRAMES for one in stretches)
+    for one in stretches[:-1]:  # what is behind an observed frame is cut off where it may wait
+        came = [frame.arrival is not None for frame in one.frames]
+        waits = next((k for k, here in enumerate(reversed(came)) if here), len(came))
+        assert waits == 0 or pattern.next_expected(one.end) - (one.end - 1) > delay

@@ -149,9 +149,23 @@ def test_an_end_that_cannot_follow_is_refused(count: int, problem: str) -> None:
     timeline.end(1028)
 
 
-def test_an_end_is_told_once() -> None:
-    with pytest.raises(TimelineError, match="has frame_count already"):
-        Timeline(Pattern(1, 0), 7).end(7)
+def test_an_end_is_the_configurations() -> None:
+    timeline = Timeline(Pattern(1, 0), 7)
+    timeline.end(7)
+    with pytest.raises(TimelineError, match="8 of them, but the configuration has"):
+        timeline.end(8)
+
+
+def test_what_was_left_out_on_purpose_is_predicted_and_what_is_missing_before_concealed() -> None:
+    timeline = Timeline(Pattern(1, 0))
+    slots = [*timeline.arrive(0), *timeline.arrive(6, skipped=3), *timeline.arrive(8)]
+    assert letters(slots) == "OCCPPPOCO"
+    timeline.end(12, skipped=2)
+    assert letters(list(timeline.close())) == "CPP"
+
+
+def test_frames_before_the_first_are_concealed_though_they_were_left_out() -> None:
+    assert letters([*Timeline(Pattern(1, 0)).arrive(2, skipped=2)]) == "CCO"
 
 
 def test_an_unknown_number_of_frames_ends_with_the_group() -> None:
