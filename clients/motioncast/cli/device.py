@@ -12,7 +12,7 @@ from motioncast.cli.job import StreamJob
 from motioncast.cli.motion import Watcher
 from motioncast.client import FramingMode, MediaError, MissingExtraError, Model
 from motioncast.framing import FINDER
-from motioncast.quality.expression import is_anchored
+from motioncast.quality.expression import shows_expression
 from motioncast.wire.errors import DomainError
 
 
@@ -52,7 +52,7 @@ def watcher_of(job: StreamJob, model: Model, device: Device) -> Watcher:
 
     It need not be the server's: it looks at originals and results alike.
     """
-    anchored = is_anchored(model.source_weights)
+    anchored = shows_expression(model.anchored_keypoints)
     if device.detector is not None:
         return Watcher(device.detector, anchored)
     try:

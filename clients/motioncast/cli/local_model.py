@@ -37,6 +37,7 @@ def local_model(models: Path | None, name: str | None) -> LocalModel:
     from motioncast.client.device import KeypointDetector
     from motioncast.inference import default_repository  # needs the [serve] extra
     from motioncast.inference.catalogue import SHIPPED
+    from motioncast.inference.model_set import ANCHORED, parse_anchored
     from motioncast.inference.parameters import read_parameters
     from motioncast.inference.repository import find_models
 
@@ -57,7 +58,8 @@ def local_model(models: Path | None, name: str | None) -> LocalModel:
     except (OSError, TablesError) as error:
         problem = f"{name} here has no codec tables that can be read, so that it cannot be sent"
         raise CommandError(f"model: {problem} ({error})") from error
-    framing = read_parameters(repository, f"{name}_keypoint").get("framing", FramingMode.OFF)
+    parameters = read_parameters(repository, f"{name}_keypoint")
+    framing = parameters.get("framing", FramingMode.OFF)
     weights = read_parameters(repository, f"{name}_synthesis").get("source_weights", "")
     model = Model(
         name,
@@ -67,5 +69,6 @@ def local_model(models: Path | None, name: str | None) -> LocalModel:
         FramingMode(framing) if FINDER in files else FramingMode.OFF,
         parse_weights(weights, detector.keypoints),
         tables.digest,
+        parse_anchored(parameters.get(ANCHORED, "0"), detector.keypoints),
     )
     return LocalModel(repository, model, tables)

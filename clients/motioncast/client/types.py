@@ -59,6 +59,7 @@ class Model:
     framing: FramingMode = FramingMode.OFF  # how pictures should be framed for it
     source_weights: tuple[float, ...] = ()  # of the K keypoints, for choosing; empty: all the same
     codec_tables: str = ""  # SHA-256 of what its keypoints are coded with; "" where it has none
+    anchored_keypoints: int = 0  # the first ones, which are the same points of everybody's face
 
 
 @dataclass(frozen=True, slots=True)

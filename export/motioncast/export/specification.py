@@ -93,8 +93,17 @@ def keypoint_specification(
         max_batch_size=64,
         dynamic_batching=False,  # a CPU computes the images one after the other (docs/export.md)
         gpu=GpuServing(instances=2, preferred_batch_sizes=(8, 16, 32)),
-        parameters={} if framing is FramingMode.OFF else {"framing": framing.value},
+        parameters=_of_keypoints(configuration, framing),
     )
+
+
+def _of_keypoints(configuration: Configuration, framing: FramingMode) -> dict[str, str]:
+    """Returns what services read of the detector besides its tensors; nothing where it is usual."""
+    anchored = configuration.anchored_keypoints
+    return {
+        **({"anchored_keypoints": str(anchored)} if anchored else {}),
+        **({} if framing is FramingMode.OFF else {"framing": framing.value}),
+    }
 
 
 def synthesis_specification(configuration: Configuration) -> ModelSpecification:

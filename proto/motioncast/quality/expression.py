@@ -12,7 +12,6 @@ Shapes: T frames, K keypoints of square frames: x, y and whatever follows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,12 +47,9 @@ def compare_movement(result: NDArray[Any], original: NDArray[Any], *, anchored: 
     )
 
 
-def is_anchored(source_weights: Sequence[float]) -> bool:
-    """Returns whether a configuration's first keypoints are anchored, from its source weights.
-
-    Only anchored configurations have source weights, because those weigh lips and lids.
-    """
-    return len(source_weights) >= ANCHORED
+def shows_expression(anchored_keypoints: int) -> bool:
+    """Returns whether mouth and lids can be measured on a model, from how many are anchored."""
+    return anchored_keypoints == ANCHORED
 
 
 def mouth_opening(keypoints: NDArray[Any]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ async with OnnxRuntimeEngine(default_repository()) as engine:
     run["keypoints"], run.seconds
 """
 
-from motioncast.inference.catalogue import Catalogue, ModelSet, finds_faces
+from motioncast.inference.catalogue import Catalogue
 from motioncast.inference.engine import (
     Engine,
     Inference,
@@ -16,6 +16,7 @@ from motioncast.inference.engine import (
     TensorMetadata,
 )
 from motioncast.inference.measured import MeasuredEngine
+from motioncast.inference.model_set import ModelSet, finds_faces
 from motioncast.inference.onnx_runtime import OnnxRuntimeEngine, OnnxRuntimeSettings
 from motioncast.inference.providers import Provider
 from motioncast.inference.repository import default_repository

@@ -15,7 +15,7 @@ from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
 from motioncast.keypoint.detector import Detector
 from motioncast.keypoint.finder import Finder
 from motioncast.serving import MAX_QUESTION_BYTES, Context, Deadline, Metrics, Registration
-from motioncast.v1.common_pb2 import Image, ModelInfo
+from motioncast.v1.common_pb2 import Image
 from motioncast.v1.keypoint_pb2 import (
     DESCRIPTOR,
     DetectRequest,
@@ -32,7 +32,7 @@ from motioncast.v1.keypoint_pb2_grpc import (
     add_KeypointServiceServicer_to_server,
 )
 from motioncast.wire.codec import encode_tables
-from motioncast.wire.framing import encode_faces, encode_mode
+from motioncast.wire.framing import encode_faces
 from motioncast.wire.images import Pixels, decode_image, decode_picture, takes_codec
 from motioncast.wire.keypoints import encode_keypoints
 from motioncast.wire.limits import check_range
@@ -102,18 +102,7 @@ class KeypointServicer(KeypointServiceServicer):
 
     async def ListModels(self, request: ListModelsRequest, context: Context) -> ListModelsResponse:
         return ListModelsResponse(
-            models=[
-                ModelInfo(
-                    name=models.name,
-                    height=models.height,
-                    width=models.width,
-                    keypoints=models.keypoints,
-                    framing=encode_mode(models.framing),
-                    source_weights=models.source_weights,
-                    codec_tables=models.codec_digest,
-                )
-                for models in self._catalogue.all()
-            ],
+            models=[models.message() for models in self._catalogue.all()],
             default_model=self._catalogue.default_name,
         )
 

@@ -21,7 +21,6 @@ from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
-from motioncast.wire.framing import encode_mode
 from motioncast.wire.images import Encoding, Pixels, decode_image, encode_image, takes_codec
 from motioncast.wire.keypoints import encode_keypoints
 
@@ -56,18 +55,7 @@ class EnsemblePipeline:
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
         """Returns the configurations, and which is the default."""
-        models = tuple(
-            ModelInfo(
-                name=one.name,
-                height=one.height,
-                width=one.width,
-                keypoints=one.keypoints,
-                framing=encode_mode(one.framing),
-                source_weights=one.source_weights,
-                codec_tables=one.codec_digest,
-            )
-            for one in self._catalogue.all()
-        )
+        models = tuple(one.message() for one in self._catalogue.all())
         return ServedModels(models, self._catalogue.default_name)
 
     async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:

@@ -96,6 +96,17 @@ async def test_weights_of_the_model_reach_the_client(tmp_path: Path) -> None:
         assert (await service.server_info()).models[0].source_weights == (1, 0.5)
 
 
+async def test_how_many_keypoints_are_anchored_reaches_the_client(tmp_path: Path) -> None:
+    repository = build_telling_repository(tmp_path)
+    anchored = 'parameters { key: "anchored_keypoints" value { string_value: "2" } }\n'
+    (repository / "toy_keypoint" / "config.pbtxt").write_text(anchored)
+    async with (
+        LocalServices(LocalSettings(repository=repository, drain_grace_seconds=0.5)) as local,
+        connect(local.target) as service,
+    ):
+        assert (await service.server_info()).models[0].anchored_keypoints == 2
+
+
 async def test_weights_that_are_none_are_left_out(tmp_path: Path) -> None:
     repository = build_telling_repository(tmp_path)
     config = repository / "toy_synthesis" / "config.pbtxt"

@@ -40,6 +40,7 @@ async def test_face256_is_the_default_and_has_the_sizes_that_its_name_tells(
     models = Catalogue(engine).default
     assert (models.name, models.height, models.width) == ("face256", 256, 256)
     assert models.keypoints == len(models.source_weights) == 70 + 10
+    assert models.anchored_keypoints == 70
     assert models.framing is FramingMode.AUTO
 
 
@@ -47,6 +48,7 @@ async def test_lite128_has_the_sizes_that_its_name_tells(engine: OnnxRuntimeEngi
     models = Catalogue(engine).resolve("lite128")
     assert (models.height, models.width) == (128, 128)
     assert (models.keypoints, models.noise_size) == (16, 16 + 3 * 16)
+    assert models.anchored_keypoints == 0
 
 
 async def test_a_detection_does_not_depend_on_the_other_images_of_the_call(

@@ -139,6 +139,12 @@ def test_threads_are_named_as_tritons_backend_names_them() -> None:
     }
 
 
+def test_how_many_keypoints_are_anchored_goes_with_the_detector() -> None:
+    face = parsed(keypoint_specification(FACE256)).parameters
+    assert face["anchored_keypoints"].string_value == "70"
+    assert "anchored_keypoints" not in parsed(keypoint_specification(PAPER64)).parameters
+
+
 def test_the_weights_of_a_face_s_keypoints_go_with_its_synthesis() -> None:
     config = parsed(synthesis_specification(FACE256))
     weights = parse_weights(config.parameters["source_weights"].string_value, 80)

@@ -23,6 +23,22 @@ async def test_the_sizes_are_read_from_the_models(toy_repository: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "count"), [("2", 2), ("1", 1), ("0", 0), ("3", 0), ("-1", 0), ("all", 0), ("", 0)]
+)
+async def test_a_model_says_how_many_of_its_keypoints_are_anchored(
+    tmp_path: Path, text: str, count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository = build_toy_repository(tmp_path)
+    config = repository / "toy_keypoint" / "config.pbtxt"
+    told = f'parameters {{ key: "anchored_keypoints" value {{ string_value: "{text}" }} }}\n'
+    config.write_text((config.read_text() if config.exists() else "") + told)
+    models = (await catalogue(repository)).default
+    assert models.anchored_keypoints == models.message().anchored_keypoints == count
+    refused = f"toy_keypoint: no keypoint counts as anchored: anchored_keypoints: {text!r} is not"
+    assert (refused in caplog.text) == (text not in {"0", "1", "2"})
+
+
 def test_the_models_are_named_after_the_configuration() -> None:
     models = ModelSet(name="lite128", height=128, width=128, keypoints=16, noise_size=16, state=9)
     names = (models.keypoint_model, models.predictor_model, models.synthesis_model)

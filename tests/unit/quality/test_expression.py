@@ -7,14 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from motioncast.quality.expression import (
-    ANCHORED,
     EYES,
     LIDS,
     LIPS,
     compare_movement,
-    is_anchored,
     lid_opening,
     mouth_opening,
+    shows_expression,
 )
 
 TURN = np.linspace(0, 4 * np.pi, 60)
@@ -63,6 +62,8 @@ def test_without_anchored_keypoints_there_is_the_motion_of_all() -> None:
     assert (found.keypoints.correlation, found.keypoints.amplitude) == pytest.approx((1, 1))
 
 
-def test_source_weights_tell_anchored_keypoints() -> None:
-    assert not is_anchored(())
-    assert is_anchored((1.0,) * ANCHORED)
+@pytest.mark.parametrize(("anchored", "shown"), [(0, False), (70, True), (69, False), (80, False)])
+def test_mouth_and_lids_are_measured_on_the_seventy_points_that_are_known(
+    anchored: int, shown: bool
+) -> None:
+    assert shows_expression(anchored) is shown

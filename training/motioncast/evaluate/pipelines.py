@@ -39,6 +39,7 @@ class Pipeline(Protocol):
     size: int  # S
     files: tuple[Path, ...]  # that the networks were read from
     forecasts: bool  # whether there is a predictor
+    anchored_keypoints: int  # the first ones, which are the same points of everybody's face
 
     @property
     def source_weights(self) -> Sequence[float]:
@@ -68,6 +69,7 @@ class CheckpointPipeline:
         self._predictor = None if predictor is None else load_forecaster(predictor)
         self.size = self._model.configuration.image_size
         self.source_weights = source_weights(self._model.configuration)
+        self.anchored_keypoints = self._model.configuration.anchored_keypoints
 
     @torch.inference_mode()
     def detect(self, frames: Frames) -> Tensor:
@@ -114,6 +116,7 @@ class RepositoryPipeline:
         self.files = tuple(found[name] for name in names)
         self.name, self.size = models.name, models.height
         self.source_weights = models.source_weights
+        self.anchored_keypoints = models.anchored_keypoints
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -14,7 +14,7 @@ from motioncast.evaluate.original import Original
 from motioncast.evaluate.pipelines import Pipeline
 from motioncast.evaluate.quality_metrics import METRICS, Means, Reconstruction
 from motioncast.models.predictors.gap_filling import pattern as mask_of
-from motioncast.quality.expression import is_anchored
+from motioncast.quality.expression import shows_expression
 from motioncast.timeline.pattern import Pattern
 
 ALL_SENT = Pattern(1, 0)
@@ -74,7 +74,7 @@ def reconstruct(
             missing=missing,
             found=found,
             keypoints=keypoints,
-            anchored=is_anchored(pipeline.source_weights),
+            anchored=shows_expression(pipeline.anchored_keypoints),
         )
         measured = {one.name: one.of_clip(clip) for one in METRICS if one.of_clip is not None}
         quality = ClipQuality(pipeline.name, str(pattern), original.name, len(output) - 1, measured)

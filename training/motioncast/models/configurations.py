@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from motioncast.models.face.keypoints import ANCHORED
+
 Architecture: TypeAlias = Literal["monkey_net", "lite", "face"]
 
 
@@ -25,6 +27,11 @@ class Configuration:
     decoder_blocks: tuple[int, int] | None = None  # at a quarter and half of the side
     yuv420: bool = False  # the lite networks warp and return luma, and chroma at half the side
     width: float = 1.0  # factor on the channels of the lite networks
+
+    @property
+    def anchored_keypoints(self) -> int:
+        """How many of the keypoints, the first ones, are the same points of everybody's face."""
+        return ANCHORED if self.architecture == "face" else 0
 
     def channels(self, count: int) -> int:
         """Returns a number of channels times the width, in whole vectors of 16."""

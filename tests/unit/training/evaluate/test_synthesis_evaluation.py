@@ -92,7 +92,7 @@ def test_a_network_that_gives_the_original_moves_as_it_does(original: Original) 
     class Perfect(CheckpointPipeline):
         def __init__(self) -> None:
             self.name, self.size, self.files, self.forecasts = "perfect", 16, (), False
-            self.source_weights = (1.0,) * 80
+            self.source_weights, self.anchored_keypoints = (1.0,) * 80, 70
 
         def detect(self, frames: Frames) -> torch.Tensor:
             """Every keypoint is moved by the brightest pixels, each one another way."""
@@ -120,7 +120,7 @@ def test_a_network_that_never_moves_is_as_good_as_the_copied_source(original: Or
     class Copying(CheckpointPipeline):
         def __init__(self) -> None:
             self.name, self.size, self.files, self.forecasts = "copy", 16, (), False
-            self.source_weights = ()
+            self.source_weights, self.anchored_keypoints = (), 0
 
         def detect(self, frames: Frames) -> torch.Tensor:
             return torch.zeros(len(frames), 2, 3)

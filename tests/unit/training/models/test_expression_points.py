@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from motioncast.models.configurations import CONFIGURATIONS
 from motioncast.models.face.keypoints import ANCHORED, MESH
-from motioncast.models.source_weights import source_weights
 from motioncast.quality import expression
 
 
@@ -18,7 +17,7 @@ def test_the_points_are_those_of_the_face_mesh() -> None:
     assert expression.ANCHORED == ANCHORED
 
 
-def test_configurations_with_anchored_keypoints_are_known_by_their_weights() -> None:
-    for configuration in CONFIGURATIONS.values():
-        anchored = configuration.architecture == "face"
-        assert expression.is_anchored(source_weights(configuration)) == anchored
+def test_the_configurations_of_faces_alone_have_anchored_keypoints() -> None:
+    anchored = {name: one.anchored_keypoints for name, one in CONFIGURATIONS.items()}
+    assert {name for name, count in anchored.items() if count} == {"face128", "face256"}
+    assert all(expression.shows_expression(anchored[name]) for name in ("face128", "face256"))

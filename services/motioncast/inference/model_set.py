@@ -1,0 +1,225 @@
+"""A model configuration as an engine serves it: three models which fit together, and what they say.
+
+Sizes come from the models' tensors; what tensors do not tell, from the `parameters` of a model's
+config.pbtxt. A parameter that makes no sense is named in the log and counts as absent.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+from motioncast.codec import TablesError
+from motioncast.codec.tables_file import ModelTables
+from motioncast.framing import FINDER, FINDER_SIZE, FramingMode
+from motioncast.inference.engine import Engine
+from motioncast.inference.tensors import fixed_length, input_of, output_of
+from motioncast.sources import parse_weights
+from motioncast.v1.common_pb2 import ModelInfo
+from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.framing import encode_mode
+
+_log = logging.getLogger(__name__)
+
+ANCHORED: Final = "anchored_keypoints"  # parameter of a keypoint model
+PARTS: Final = ("keypoint", "predictor", "synthesis")
+_COORDINATES: Final = 3  # x, y, intensity
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """One configuration: the names of its models and the sizes that they share.
+
+    Attributes:
+        name: For example "face256".
+        height, width: Of its images, in pixels.
+        keypoints: K, per image.
+        noise_size: Noise values per step of the predictor.
+        state: S, values of the predictor's state.
+        framing: How pictures should be framed for it: the parameter `framing` of its keypoint
+            model, where the engine has a face finder; else OFF.
+        source_weights: Of its keypoints where a source is chosen (`motioncast.sources`): the
+            parameter `source_weights` of its synthesis model; empty when all weigh the same.
+        anchored_keypoints: How many of its keypoints, the first ones, are the same points of
+            everybody's face: the parameter `anchored_keypoints` of its keypoint model.
+        codec: The tables that its keypoints are coded with; None where it has none.
+    """
+
+    name: str
+    height: int
+    width: int
+    keypoints: int
+    noise_size: int
+    state: int
+    framing: FramingMode = FramingMode.OFF
+    source_weights: tuple[float, ...] = ()
+    anchored_keypoints: int = 0
+    codec: ModelTables | None = field(default=None, compare=False)
+
+    @property
+    def codec_digest(self) -> str:
+        """SHA-256 of the codec tables, as `ModelInfo.codec_tables` has it; "" without them."""
+        return self.codec.digest if self.codec else ""
+
+    def message(self) -> ModelInfo:
+        """Describes the configuration to a client."""
+        return ModelInfo(
+            name=self.name,
+            height=self.height,
+            width=self.width,
+            keypoints=self.keypoints,
+            framing=encode_mode(self.framing),
+            source_weights=self.source_weights,
+            codec_tables=self.codec_digest,
+            anchored_keypoints=self.anchored_keypoints,
+        )
+
+    @property
+    def keypoint_model(self) -> str:
+        return f"{self.name}_keypoint"
+
+    @property
+    def predictor_model(self) -> str:
+        return f"{self.name}_predictor"
+
+    @property
+    def synthesis_model(self) -> str:
+        return f"{self.name}_synthesis"
+
+    @property
+    def reconstruct_ensemble(self) -> str:
+        return f"{self.name}_reconstruct"
+
+    @property
+    def forecast_ensemble(self) -> str:
+        return f"{self.name}_forecast"
+
+    @property
+    def motion_transfer_ensemble(self) -> str:
+        return f"{self.name}_motion_transfer"
+
+    @classmethod
+    def of(cls, engine: Engine, name: str) -> ModelSet:
+        """Reads the sizes from the models' metadata.
+
+        Raises:
+            InvalidInputError: One of the three models is missing or has another interface.
+        """
+        for part in PARTS:
+            if f"{name}_{part}" not in engine.models():
+                raise InvalidInputError.of("repository", f"{name} has no model {name}_{part}")
+        image = input_of(engine.metadata(f"{name}_keypoint"), "image", 4)
+        found = output_of(engine.metadata(f"{name}_keypoint"), "keypoints", 3)
+        noise = input_of(engine.metadata(f"{name}_predictor"), "noise", 3)
+        state = input_of(engine.metadata(f"{name}_predictor"), "state", 2)
+        sizes = cls(
+            name=name,
+            height=fixed_length(image, 1),
+            width=fixed_length(image, 2),
+            keypoints=fixed_length(found, 1),
+            noise_size=fixed_length(noise, 2),
+            state=fixed_length(state, 1),
+            framing=_framing(engine, f"{name}_keypoint"),
+            source_weights=_source_weights(engine, name, fixed_length(found, 1)),
+            anchored_keypoints=_anchored(engine, name, fixed_length(found, 1)),
+            codec=_codec(engine, name, fixed_length(found, 1)),
+        )
+        sizes._check(engine)
+        return sizes
+
+    def _check(self, engine: Engine) -> None:
+        """Checks the last axes of everything that passes between the three models."""
+        points = (self.keypoints, _COORDINATES)
+        pixels = (self.height, self.width, _COORDINATES)
+        keypoint = engine.metadata(self.keypoint_model)
+        predictor = engine.metadata(self.predictor_model)
+        synthesis = engine.metadata(self.synthesis_model)
+        for tensor, axes in (
+            (input_of(keypoint, "image", 4), pixels),
+            (output_of(keypoint, "keypoints", 3), points),
+            (input_of(predictor, "keypoints", 4), points),
+            (input_of(predictor, "observed", 2), ()),
+            (output_of(predictor, "forecast", 4), points),
+            (output_of(predictor, "next_state", 2), (self.state,)),
+            (input_of(synthesis, "source_image", 4), pixels),
+            (input_of(synthesis, "source_keypoints", 3), points),
+            (input_of(synthesis, "driving_keypoints", 4), points),
+            (output_of(synthesis, "image", 5), pixels),
+        ):
+            if tensor.shape[len(tensor.shape) - len(axes) :] != axes:
+                raise InvalidInputError.of(
+                    "repository",
+                    f"the models of {self.name} do not fit one another: {tensor.name} has shape "
+                    f"{list(tensor.shape)} where {list(axes)} should be its last axes",
+                )
+
+
+def finds_faces(engine: Engine) -> bool:
+    """Returns whether the engine has a face finder that takes what the framing gives it."""
+    if FINDER not in engine.models():
+        return False
+    try:
+        image = input_of(engine.metadata(FINDER), "image", 4)
+        output_of(engine.metadata(FINDER), "faces", 3)
+    except InvalidInputError as error:
+        _log.error("the face finder is not served: %s", error)
+        return False
+    return image.shape[1:] == (FINDER_SIZE, FINDER_SIZE, 3)
+
+
+def parse_anchored(text: str, keypoints: int) -> int:
+    """Returns how many of a model's keypoints are anchored, from the parameter of that name.
+
+    Raises InvalidInputError unless it is a whole number from 0 to `keypoints`.
+    """
+    if not (text.isascii() and text.isdecimal() and int(text[:9]) <= keypoints):
+        problem = f"{text!r} is not a whole number from 0 to {keypoints}"
+        raise InvalidInputError.of(ANCHORED, problem)
+    return int(text)
+
+
+def _framing(engine: Engine, model: str) -> FramingMode:
+    wish = engine.metadata(model).parameters.get("framing", FramingMode.OFF)
+    if wish not in [mode.value for mode in FramingMode]:
+        _log.error("%s: framing is %r (expected one of %s)", model, wish, ", ".join(FramingMode))
+        return FramingMode.OFF
+    return FramingMode(wish) if finds_faces(engine) else FramingMode.OFF
+
+
+def _source_weights(engine: Engine, name: str, keypoints: int) -> tuple[float, ...]:
+    text = engine.metadata(f"{name}_synthesis").parameters.get("source_weights", "")
+    try:
+        return parse_weights(text, keypoints)
+    except InvalidInputError as error:
+        _log.error("%s_synthesis: all keypoints weigh the same: %s", name, error)
+        return ()
+
+
+def _anchored(engine: Engine, name: str, keypoints: int) -> int:
+    text = engine.metadata(f"{name}_keypoint").parameters.get(ANCHORED, "0")
+    try:
+        return parse_anchored(text, keypoints)
+    except InvalidInputError as error:
+        _log.error("%s_keypoint: no keypoint counts as anchored: %s", name, error)
+        return 0
+
+
+def _codec(engine: Engine, name: str, keypoints: int) -> ModelTables | None:
+    data = engine.metadata(f"{name}_keypoint").codec_file
+    if not data:
+        return None
+    try:
+        codec = ModelTables.of(data)
+    except TablesError as error:
+        _log.error("%s: keypoints are not coded: %s", name, error)
+        return None
+    if codec.tables.keypoints != keypoints:
+        _log.error(
+            "%s: keypoints are not coded: its tables are of %d keypoints, not of %d",
+            name,
+            codec.tables.keypoints,
+            keypoints,
+        )
+        return None
+    return codec
