@@ -124,7 +124,8 @@ def session_rate(seconds: Sequence[float], declared: Sequence[Fraction | None]) 
     if len(times) < 2:
         return min(rates[0], HIGHEST_RATE) if rates else None
     intervals = np.diff(times)
-    usual = float(np.quantile(intervals, 0.25))  # what is held longer says nothing of the rate
+    # What is held longer says nothing of the rate; one that was measured, so that it is near itself.
+    usual = float(np.quantile(intervals, 0.25, method="lower"))
     for rate in rates:
         places = (times - times[0]) * float(rate)
         on_grid = np.abs(places - places.round()) < _ON_GRID

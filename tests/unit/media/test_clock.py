@@ -70,6 +70,12 @@ def test_every_tick_shows_the_frame_that_is_due(intervals: list[float], rate: in
         assert index + 1 == len(times) or times[index + 1] * rate >= tick - LATE - 1e-6
 
 
+@pytest.mark.parametrize("hold", [0.2, 40.0, 10800.0])
+def test_few_frames_with_a_long_hold_have_the_rate_of_the_others(hold: float) -> None:
+    times = [0.0, 0.04, 0.04 + hold]  # no interval lies near the mean of the two
+    assert session_rate(times, []) == session_rate(times, [Fraction(25)]) == 25
+
+
 def jittered(rate: float, spread: float) -> list[float]:
     noise = np.random.default_rng(3).uniform(-spread, spread, 200)
     return [index / rate + float(noise[index]) for index in range(200)]
