@@ -124,7 +124,7 @@ def session_rate(seconds: Sequence[float], declared: Sequence[Fraction | None]) 
     if len(times) < 2:
         return min(rates[0], HIGHEST_RATE) if rates else None
     intervals = np.diff(times)
-    # What is held longer says nothing of the rate; one that was measured, so that it is near itself.
+    # What is held longer says nothing of the rate. One of the intervals, so that some are near it.
     usual = float(np.quantile(intervals, 0.25, method="lower"))
     for rate in rates:
         places = (times - times[0]) * float(rate)
