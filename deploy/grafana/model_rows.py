@@ -44,6 +44,12 @@ MODELS: Final[dict[str, list[Panel]]] = {
             "How many runs waited how long.",
             f'motioncast_inference_wait_seconds_bucket{{instance=~"$instance",{MODEL}}}',
         ),
+        heat(
+            "Frames of a run",
+            "How many runs were about how many frames: what one call gathers.",
+            f'motioncast_inference_batch_frames_bucket{{instance=~"$instance",{MODEL}}}',
+            unit="short",
+        ),
         series(
             "Runs in flight",
             "Asked for and not ended, by service.",

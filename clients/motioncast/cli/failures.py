@@ -38,6 +38,7 @@ _PARTS: Final = {
             "serving",
             "local",
             "synthesis",
+            "tracing",
             "triton",
         ),
         "serve",

@@ -289,6 +289,24 @@ class Sessions:
             help="orchestrator: a session whose client says nothing for so long is ended.",
         ),
     ] = 10.0
+    latency_target: Annotated[
+        float,
+        typer.Option(
+            "--latency-target",
+            metavar="SECONDS",
+            help="orchestrator: sessions are refused that would make more than 5 of 100 groups "
+            "later than this for their frame rate; 0 refuses none.",
+        ),
+    ] = 1.0
+    group_slots: Annotated[
+        int | None,
+        typer.Option(
+            "--group-slots",
+            help="orchestrator: groups worked on at once; others wait in an order that is fair to "
+            "sessions and peers. Default: twice the runs of the models here, 32 where they are "
+            "elsewhere.",
+        ),
+    ] = None
     max_message_bytes: Annotated[
         int, typer.Option("--max-message-bytes", help="orchestrator: largest message accepted.")
     ] = 8 * 2**20
@@ -331,6 +349,38 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Traces:
+    """Where traces go, and how many of them; the rest is said by OpenTelemetry's variables."""
+
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--traces-endpoint",
+            metavar="URL",
+            help="OpenTelemetry collector that traces go to (OTLP over gRPC), such as "
+            "http://localhost:4317. Default: that of OTEL_EXPORTER_OTLP_ENDPOINT; without either "
+            "nothing is traced.",
+        ),
+    ] = None
+    ratio: Annotated[
+        float | None,
+        typer.Option(
+            "--traces-ratio",
+            metavar="SHARE",
+            help="Of the sessions, 0 to 1, that are traced. Default: as OTEL_TRACES_SAMPLER says, "
+            "else all.",
+        ),
+    ] = None
+    callers: Annotated[
+        bool,
+        typer.Option(
+            "--traces-callers",
+            help="Let who calls continue a trace of theirs, and decide whether it is traced here.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSettings:
     """All that `motioncast serve` can be told, section by section."""
 
@@ -344,6 +394,7 @@ class ServeSettings:
     sessions: Sessions = field(default_factory=Sessions)
     calls: Calls = field(default_factory=Calls)
     log: Log = field(default_factory=Log)
+    traces: Traces = field(default_factory=Traces)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ServeSettings:

@@ -33,6 +33,7 @@ from motioncast.local.services import INTERNAL_MESSAGE_BYTES
 from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
 from motioncast.serving.settings import refuse_plain_text
+from motioncast.tracing import TraceSettings
 from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import InvalidInputError
 
@@ -67,6 +68,8 @@ def limits_of(settings: ServeSettings) -> OrchestratorSettings:
         max_sessions=settings.sessions.maximum,
         max_sessions_per_peer=settings.sessions.maximum_per_peer,
         max_message_bytes=settings.sessions.max_message_bytes,
+        group_slots=settings.sessions.group_slots,
+        latency_target_seconds=settings.sessions.latency_target or None,
     )
 
 
@@ -102,6 +105,21 @@ def engine_of(settings: ServeSettings) -> tuple[str, EngineOptions]:
     )
     check_options(name, options)
     return name, options
+
+
+def traces_of(settings: ServeSettings, service: str | None) -> TraceSettings:
+    """Returns where the traces of a service go; of all services in one process for None.
+
+    Raises:
+        InvalidInputError: The address is no URL, or the share none.
+    """
+    traces = settings.traces
+    return TraceSettings(
+        traces.endpoint,
+        traces.ratio,
+        traces.callers,
+        "motioncast" if service is None else f"motioncast-{service}",
+    )
 
 
 async def serve_all(settings: ServeSettings) -> signal.Signals:

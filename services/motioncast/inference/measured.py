@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-from motioncast.inference.engine import Array, Engine, Inference
+from motioncast.inference.engine import Array, Engine, Inference, TensorMetadata
 from motioncast.inference.model_metrics import ModelCollector
 from motioncast.tracing import span
-from motioncast.wire.errors import DeadlineError
+from motioncast.wire.errors import DeadlineError, UnavailableError, UnknownModelError
 
+_FRAMES: Final = (1, 2, 4, 8, 16, 32, 64, 128)  # that a run makes, or looks at
 # A forecast takes a millisecond, the synthesis of a long group seconds.
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -26,6 +28,7 @@ class EngineMetrics:
 
     seconds: Histogram
     wait_seconds: Histogram
+    batch_frames: Histogram
     in_flight: Gauge
 
     @classmethod
@@ -45,6 +48,13 @@ class EngineMetrics:
                 ("model",),
                 registry=registry,
                 buckets=_SECONDS,
+            ),
+            Histogram(
+                "motioncast_inference_batch_frames",
+                "Frames that a run was about: its batch, times the length of its timeline.",
+                ("model",),
+                registry=registry,
+                buckets=_FRAMES,
             ),
             Gauge(
                 "motioncast_inferences_in_flight",
@@ -89,10 +99,14 @@ class MeasuredEngine:
         if timeout_seconds is not None and timeout_seconds <= 0:
             raise DeadlineError(f"deadline: passed before {model} was run")
         started = time.perf_counter()
+        frames = batch_frames(self._engine, model, inputs)
         try:
             with (
                 self._metrics.in_flight.track_inprogress(),
-                span(f"infer {model}", {"motioncast.model.name": model}) as traced,
+                span(
+                    f"infer {model}",
+                    {"motioncast.model.name": model, "motioncast.model.frames": frames},
+                ) as traced,
             ):
                 async with asyncio.timeout(timeout_seconds):
                     inference = await self._engine.infer(model, inputs)
@@ -100,6 +114,27 @@ class MeasuredEngine:
         except TimeoutError:
             raise DeadlineError(f"deadline: passed while {model} ran or waited to run") from None
         waited = time.perf_counter() - started - inference.seconds
+        self._metrics.batch_frames.labels(model).observe(frames)
         self._metrics.seconds.labels(model).observe(inference.seconds)
         self._metrics.wait_seconds.labels(model).observe(max(0.0, waited))
         return inference
+
+
+def batch_frames(engine: Engine, model: str, inputs: Mapping[str, Array]) -> int:
+    """Returns how many frames a run is about: the most that axes of varying length have together.
+
+    Of images (B, H, W, 3) that is B, of keypoints (B, T, K, 3) B * T. Of a model or an input that
+    is not known, which the engine refuses, it is 0.
+    """
+    try:
+        known = engine.metadata(model).inputs
+    except (UnknownModelError, UnavailableError):
+        return 0
+    return max((_varying(one, inputs.get(one.name)) for one in known), default=0)
+
+
+def _varying(described: TensorMetadata, array: Array | None) -> int:
+    if array is None:
+        return 0
+    sizes = zip(described.shape, array.shape, strict=False)
+    return math.prod(size for axis, size in sizes if isinstance(axis, str))

@@ -32,9 +32,10 @@ def serve(service: Name | None, config: Path | None, **given: Any) -> None:
     import asyncio
     import signal
 
-    from motioncast.cli.serving import serve_all, serve_one, serve_triton
+    from motioncast.cli.serving import serve_all, serve_one, serve_triton, traces_of
     from motioncast.local.engines import ENGINES
     from motioncast.serving import configure_logging, raise_file_limit
+    from motioncast.tracing import tracing
 
     settings = ServeSettings.of(given)
     if settings.engine.name not in ENGINES:
@@ -46,13 +47,15 @@ def serve(service: Name | None, config: Path | None, **given: Any) -> None:
         raise typer.BadParameter("is missing for the other options", param_hint="'--triton-url'")
     configure_logging(as_json=settings.log.json, level=settings.log.level.value)
     raise_file_limit()
-    if service is None:
-        running = serve_all(settings)
-    elif service is Name.MODELS and settings.engine.name == "triton":
-        running = serve_triton(settings)
-    else:
-        running = serve_one(service.value, settings)
-    if asyncio.run(running) is signal.SIGINT:
+    with tracing(traces_of(settings, service)):
+        if service is None:
+            running = serve_all(settings)
+        elif service is Name.MODELS and settings.engine.name == "triton":
+            running = serve_triton(settings)
+        else:
+            running = serve_one(service.value, settings)
+        ended = asyncio.run(running)
+    if ended is signal.SIGINT:
         raise typer.Exit(130)
 
 
