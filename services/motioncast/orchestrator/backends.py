@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Self, TypeAlias, TypeVar, cast
+from functools import partial
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
+from prometheus_client import CollectorRegistry
 
 from motioncast.codec.tables_file import ModelTables
+from motioncast.orchestrator.addresses import LOOK_SECONDS, listed, named, resolved
 from motioncast.orchestrator.configuration import ServedModels
+from motioncast.orchestrator.replicas import ReplicaMetrics, Replicas, pauses
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.serving import Deadline
 from motioncast.tracing import client_interceptors
@@ -28,14 +30,16 @@ from motioncast.v1.keypoint_pb2 import (
     FindFacesRequest,
     FindFacesResponse,
     ListModelsRequest,
+    ListModelsResponse,
     ReadCodecTablesRequest,
+    ReadCodecTablesResponse,
 )
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
 from motioncast.v1.predictor_pb2 import PredictRequest, PredictResponse
 from motioncast.v1.predictor_pb2_grpc import PredictorServiceStub
 from motioncast.v1.synthesis_pb2 import SynthesizeRequest, SynthesizeResponse
 from motioncast.v1.synthesis_pb2_grpc import SynthesisServiceStub
-from motioncast.wire.addresses import proxy_options
+from motioncast.wire.addresses import join_address, proxy_options
 from motioncast.wire.codec import decode_tables
 from motioncast.wire.errors import (
     DeadlineError,
@@ -50,38 +54,21 @@ from motioncast.wire.status import decode_error
 from motioncast.wire.token_file import TokenFile
 
 Response = TypeVar("Response")
-Method: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[Any, Response]"  # generic in the stubs alone
 
 MAX_INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 RETRY_AFTER_SECONDS: Final = 1.0
-_FIRST_PAUSE_SECONDS: Final = 0.02  # where a service has no room
-_LONGEST_PAUSE_SECONDS: Final = 0.5
+SLOW_SECONDS: Final = 1.0  # then another replica is asked too
 
-# Every method behind the orchestrator is unary and a pure function of its request: to call it
-# again is safe. The time limit is set per call, not here, where it fires early (grpc#34547).
-_SERVICE_CONFIG: Final = json.dumps(
-    {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.05s",
-                    "maxBackoff": "0.5s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ],
-    }
-)
+# The replicas of a name that is not resolved here, `host:port`, take turns.
+_SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _OPTIONS: Final = (
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.max_send_message_length", MAX_INTERNAL_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_INTERNAL_MESSAGE_BYTES),
-    # A request larger than this buffer is not retried; the default of 256 KiB is five frames.
-    ("grpc.per_rpc_retry_buffer_size", MAX_INTERNAL_MESSAGE_BYTES),
+    # A replica that comes back is found within a second, and one that hangs is not waited for.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.min_reconnect_backoff_ms", 1_000),  # for one attempt, whatever its name says
     ("grpc.keepalive_time_ms", 30_000),  # a host that vanished is noticed within a minute
     ("grpc.keepalive_timeout_ms", 10_000),
     # One connection for each orchestrator, also when several in one process share an address.
@@ -89,9 +76,38 @@ _OPTIONS: Final = (
 )
 
 
+_SERVICES: Final = ("keypoint", "predictor", "synthesis")
 _LOOK_SECONDS: Final = 1.0  # between two looks at the files of certificates
 
 _log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[Response]):
+    """A method of a service; `of` returns it at a channel."""
+
+    service: str
+    of: Callable[[grpc.aio.Channel], Callable[..., Awaitable[Response]]]
+
+
+_LIST_MODELS: Final[Method[ListModelsResponse]] = Method(
+    "keypoint", lambda channel: KeypointServiceStub(channel).ListModels
+)
+_READ_CODEC_TABLES: Final[Method[ReadCodecTablesResponse]] = Method(
+    "keypoint", lambda channel: KeypointServiceStub(channel).ReadCodecTables
+)
+_DETECT: Final[Method[DetectResponse]] = Method(
+    "keypoint", lambda channel: KeypointServiceStub(channel).Detect
+)
+_FIND_FACES: Final[Method[FindFacesResponse]] = Method(
+    "keypoint", lambda channel: KeypointServiceStub(channel).FindFaces
+)
+_PREDICT: Final[Method[PredictResponse]] = Method(
+    "predictor", lambda channel: PredictorServiceStub(channel).Predict
+)
+_SYNTHESIZE: Final[Method[SynthesizeResponse]] = Method(
+    "synthesis", lambda channel: SynthesisServiceStub(channel).Synthesize
+)
 
 
 class NoRoomError(UnavailableError):
@@ -115,29 +131,61 @@ class Backends:
         another DomainError: the service refused, in its words.
     """
 
-    def __init__(self, addresses: ServiceAddresses, call_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        addresses: ServiceAddresses,
+        call_timeout_seconds: float,
+        metrics: ReplicaMetrics | None = None,
+        slow_seconds: float = SLOW_SECONDS,
+    ) -> None:
         self._addresses = addresses
         self._call_timeout_seconds = call_timeout_seconds
+        self._slow_seconds = slow_seconds
+        self._metrics = metrics or ReplicaMetrics(CollectorRegistry())
+        self._found: dict[str, list[str]] = {}  # targets of each service's replicas
+        self._watching: asyncio.Task[None] | None = None
         self._token = None if addresses.token is None else TokenFile(addresses.token)
         self._looked_at = 0.0
         self._closing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
+        for name in _SERVICES:
+            target = self._target(name)
+            self._found[name] = await resolved(target) or listed(target)
         self._open()
+        if any(named(self._target(name)) for name in _SERVICES):
+            self._watching = asyncio.create_task(self._watch_names())
         return self
+
+    def _target(self, name: str) -> str:
+        target: str = getattr(self._addresses, name)
+        return target
 
     def _open(self) -> None:
         """Opens the channels, with certificates as their files are now."""
         tls = self._addresses.tls
         self._stamp = () if tls is None else tls.stamp()
         credentials = None if tls is None else tls.credentials()
-        self._channels = {
-            name: _channel(getattr(self._addresses, name), credentials)
-            for name in ("keypoint", "predictor", "synthesis")
+        self._services = {
+            name: Replicas(
+                name,
+                self._found[name],
+                partial(_channel, named=named(self._target(name)), credentials=credentials),
+                self._slow_seconds,
+                self._metrics,
+            )
+            for name in _SERVICES
         }
-        self._keypoint = KeypointServiceStub(self._channels["keypoint"])
-        self._predictor = PredictorServiceStub(self._channels["predictor"])
-        self._synthesis = SynthesisServiceStub(self._channels["synthesis"])
+
+    async def _watch_names(self) -> None:
+        """Takes the replicas that names have by and by; a name without any changes nothing."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for name in _SERVICES:
+                found = await resolved(self._target(name))
+                if found is not None and found != self._found[name]:
+                    self._found[name] = found
+                    self._services[name].use(found)
 
     def _renew(self) -> None:
         """Opens other channels where certificates are others by now; calls that run go on."""
@@ -147,7 +195,7 @@ class Backends:
         self._looked_at = now
         if (stamp := tls.stamp()) == self._stamp:
             return
-        before = self._channels
+        before = self._services
         try:
             self._open()
         except InvalidInputError as error:
@@ -155,8 +203,8 @@ class Backends:
             _log.warning("the certificate before goes on towards the services: %s", error)
             return
         grace = self._call_timeout_seconds
-        for channel in before.values():
-            task = asyncio.create_task(channel.close(grace))
+        for replicas in before.values():
+            task = asyncio.create_task(replicas.close(grace))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
@@ -165,24 +213,24 @@ class Backends:
         return (*session_metadata(), *token)
 
     async def __aexit__(self, *exception: object) -> None:
-        for channel in self._channels.values():
-            await channel.close()
+        if self._watching is not None:
+            self._watching.cancel()
+        for replicas in self._services.values():
+            await replicas.close()
         for task in list(self._closing):
             task.cancel()
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
         """Returns the models that the keypoint service serves, and which is the default."""
-        method = self._keypoint.ListModels
-        answer = await self._call("keypoint", method, ListModelsRequest(), deadline)
+        answer = await self._call(_LIST_MODELS, ListModelsRequest(), deadline)
         models = tuple(answer.response.models)
         first = models[0].name if models else ""  # older services list the default first
         return ServedModels(models, answer.response.default_model or first)
 
     async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
         """Returns the codec tables of a model; UnavailableError when they are others by now."""
-        method = self._keypoint.ReadCodecTables
         request = ReadCodecTablesRequest(model=model.name)
-        answer = await self._call("keypoint", method, request, deadline)
+        answer = await self._call(_READ_CODEC_TABLES, request, deadline)
         try:
             return decode_tables(answer.response.tables, model.codec_tables, model.keypoints)
         except InvalidInputError as error:  # a replica with another model, say
@@ -196,51 +244,43 @@ class Backends:
         self, model: str, images: Sequence[Image], deadline: Deadline
     ) -> Answer[DetectResponse]:
         request = DetectRequest(model=model, images=images)
-        return await self._call("keypoint", self._keypoint.Detect, request, deadline)
+        return await self._call(_DETECT, request, deadline)
 
     async def find_faces(
         self, images: Sequence[Image], deadline: Deadline
     ) -> Answer[FindFacesResponse]:
         request = FindFacesRequest(images=images)
-        return await self._call("keypoint", self._keypoint.FindFaces, request, deadline)
+        return await self._call(_FIND_FACES, request, deadline)
 
     async def predict(self, request: PredictRequest, deadline: Deadline) -> Answer[PredictResponse]:
-        return await self._call("predictor", self._predictor.Predict, request, deadline)
+        return await self._call(_PREDICT, request, deadline)
 
     async def synthesise(
         self, request: SynthesizeRequest, deadline: Deadline
     ) -> Answer[SynthesizeResponse]:
-        return await self._call("synthesis", self._synthesis.Synthesize, request, deadline)
+        return await self._call(_SYNTHESIZE, request, deadline)
 
     async def ready(self) -> bool:
-        """Returns whether all three services say that they are SERVING."""
-        try:
-            for channel in self._channels.values():
-                stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no attributes
-                response = await stub.Check(
-                    health_pb2.HealthCheckRequest(), timeout=self._call_timeout_seconds
-                )
-                if response.status != health_pb2.HealthCheckResponse.SERVING:
-                    return False
-        except grpc.aio.AioRpcError:
-            return False
-        return True
+        """Returns whether a replica of each service says that it is SERVING."""
+        return all(await asyncio.gather(*(one.serving() for one in self._services.values())))
 
     async def _call(
-        self, name: str, method: Method[Response], request: Any, deadline: Deadline
+        self, method: Method[Response], request: Any, deadline: Deadline
     ) -> Answer[Response]:
         self._renew()  # for the calls to come
         started = time.perf_counter()
         until = Deadline.after(self._call_timeout_seconds).earlier(deadline)
-        waits = pauses()
+        metadata, waits = self._metadata(), pauses()
         full: NoRoomError | None = None
+
+        def begin(channel: grpc.aio.Channel, seconds: float | None) -> Any:
+            return method.of(channel)(request, timeout=seconds, metadata=metadata)
+
         while True:
             try:
-                response = await method(
-                    request, timeout=until.remaining_seconds(), metadata=self._metadata()
-                )
+                response = await self._services[method.service].call(begin, until)
             except grpc.aio.AioRpcError as error:
-                failure = self._translate(name, error, deadline)
+                failure = self._translate(method.service, error, deadline)
                 if isinstance(failure, NoRoomError):
                     # The session was let in: a frame of it waits for room, within its time.
                     full, pause = failure, next(waits)
@@ -285,17 +325,16 @@ class Backends:
         )
 
 
-def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
-    options = (*_OPTIONS, *proxy_options(target))
+def _channel(
+    target: str, named: tuple[str, int] | None, credentials: grpc.ChannelCredentials | None
+) -> grpc.aio.Channel:
+    """Opens a channel; to an address of a name, it is the name that the certificate has to have."""
+    options = [*_OPTIONS, *proxy_options(target)]
     along = client_interceptors(target)
+    if named is not None:
+        options.append(("grpc.default_authority", join_address(*named)))
     if credentials is None:
         return grpc.aio.insecure_channel(target, options, interceptors=along)
+    if named is not None:
+        options.append(("grpc.ssl_target_name_override", named[0]))
     return grpc.aio.secure_channel(target, credentials, options, interceptors=along)
-
-
-def pauses() -> Iterator[float]:
-    """Yields seconds to wait before each new attempt: twice as long each time, and not in step."""
-    pause = _FIRST_PAUSE_SECONDS
-    while True:
-        yield pause * random.uniform(0.5, 1.0)
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,271 @@
+"""The replicas of one service: whom a call goes to, who is asked too, and who is left out.
+
+    in turn     a call goes to the next replica that is in
+    failed      again at another one at once; where all have failed, after a pause, for two seconds
+    slow        another one is asked too, and whichever answers first counts
+    left out    a replica that failed or was slow, until it answers a question for its health
+
+Calls are pure functions of their requests: to make one twice is safe. gRPC has most of this (round
+robin, retries, outlier detection), but its Python library cannot ask a second replica while the
+first is silent, and a process that hangs never fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from motioncast.serving import Deadline
+
+DOWN_SECONDS: Final = 2.0  # so long nobody may answer; then the call fails
+_FIRST_PAUSE_SECONDS: Final = 0.02
+_LONGEST_PAUSE_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = (0.1, 1.0)  # between two questions for the health of one that is out
+_ANSWER_SECONDS: Final = 1.0  # to such a question
+_SLOW: Final = 2.0  # times the slowest call of late
+_REMEMBERED: Final = 100  # calls
+_MOST_ASKED: Final = 64  # calls that may be asked of two replicas at once ...
+_ASKED_EACH: Final = 0.1  # ... and in the long run one in ten, or a crowd would double its work
+_RETRIED: Final = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,  # by the service, while it stops
+)
+
+Call = Callable[[grpc.aio.Channel, float | None], Any]  # begins a call with so many seconds
+
+
+class ReplicaMetrics:
+    """What is counted of calls to services behind the orchestrator."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.again = Counter(
+            "motioncast_backend_calls_again",
+            "Calls of services behind the orchestrator that were made once more, because a replica "
+            "failed or was slow.",
+            ("service", "reason"),
+            registry=registry,
+        )
+        self.replicas = Gauge(
+            "motioncast_backend_replicas",
+            "Replicas of services behind the orchestrator; out: failed or slow, and silent since.",
+            ("service", "state"),
+            registry=registry,
+        )
+
+
+@dataclass(eq=False)
+class Replica:
+    """One replica: its address and the channel to it."""
+
+    address: str
+    channel: grpc.aio.Channel
+    out: bool = False  # it failed, or was slow, and has not answered since
+
+
+class Replicas:
+    """Calls one service, at whichever of its replicas answers.
+
+    Args:
+        name: Of the service, for metrics.
+        addresses: gRPC's targets, one for each replica.
+        open_channel: Opens a channel to one.
+        slow_seconds: After which another replica is asked too, at the earliest.
+        metrics: Where repeated calls and replicas are counted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[str],
+        open_channel: Callable[[str], grpc.aio.Channel],
+        slow_seconds: float,
+        metrics: ReplicaMetrics,
+    ) -> None:
+        self._name = name
+        self._open_channel = open_channel
+        self._slow_seconds = slow_seconds
+        self._metrics = metrics
+        self._replicas = [Replica(one, open_channel(one)) for one in addresses]
+        self._turn = 0
+        self._looking: dict[Replica, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._took: deque[float] = deque(maxlen=_REMEMBERED)
+        self._may_ask = float(_MOST_ASKED)
+        for reason in ("failed", "slow"):  # a rate needs a zero to start from
+            metrics.again.labels(name, reason)
+        self._count()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of the replicas."""
+        return [one.address for one in self._replicas]
+
+    def use(self, addresses: Iterable[str]) -> None:
+        """Takes other replicas; those that are known already stay connected, calls go on."""
+        wanted, known = list(addresses), {one.address: one for one in self._replicas}
+        gone = [one for one in self._replicas if one.address not in wanted]
+        self._replicas = [known.get(one) or Replica(one, self._open_channel(one)) for one in wanted]
+        for one in gone:
+            self._let_go(one, 30.0)
+        self._count()
+
+    async def call(self, begin: Call, until: Deadline) -> Any:
+        """Returns what a replica answers.
+
+        Args:
+            begin: Begins the call at a channel, with a time limit in seconds.
+            until: When the answer is of no use any more.
+
+        Raises:
+            grpc.aio.AioRpcError: Of the replica that answered last, where none has answered well.
+        """
+        running: dict[asyncio.Task[Any], Replica] = {}
+        tried: list[Replica] = []
+        gives_up, waits = time.monotonic() + DOWN_SECONDS, pauses()
+        started = time.perf_counter()
+
+        def ask(replica: Replica) -> None:
+            tried.append(replica)
+            task = asyncio.create_task(_answer(begin(replica.channel, until.remaining_seconds())))
+            task.add_done_callback(_look_at)
+            running[task] = replica
+
+        try:
+            ask(self._next([]))
+            while True:
+                other = self._other(tried)
+                patience = None if other is None else self._patience()
+                done, _ = await asyncio.wait(
+                    running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done and other is not None:  # slow
+                    for one in running.values():
+                        self._suspect(one)
+                    if self._may_ask >= 1:
+                        self._may_ask -= 1
+                        self._metrics.again.labels(self._name, "slow").inc()
+                        ask(other)
+                    else:
+                        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    continue
+                failure = None
+                for task in done:
+                    replica = running.pop(task)
+                    try:
+                        answer = task.result()
+                    except grpc.aio.AioRpcError as error:
+                        if error.code() not in _RETRIED:
+                            raise
+                        failure = error
+                        self._suspect(replica)
+                    else:
+                        self._took.append(time.perf_counter() - started)
+                        self._may_ask = min(_MOST_ASKED, self._may_ask + _ASKED_EACH)
+                        return answer
+                if running or failure is None:
+                    continue
+                if (other := self._other(tried)) is None:
+                    pause, left = next(waits), until.remaining_seconds()
+                    over = time.monotonic() + pause >= gives_up
+                    if over or (left is not None and pause >= left):
+                        raise failure
+                    await asyncio.sleep(pause)
+                    tried.clear()
+                    other = self._next([])
+                self._metrics.again.labels(self._name, "failed").inc()
+                ask(other)
+        finally:
+            for task in running:
+                task.cancel()
+
+    async def serving(self) -> bool:
+        """Returns whether any replica says that it is SERVING."""
+        found = await asyncio.gather(*(_serves(one.channel) for one in self._replicas))
+        return any(found)
+
+    async def close(self, grace: float | None = None) -> None:
+        """Ends what runs, after the grace, and disconnects."""
+        for task in (*self._looking.values(), *self._closing):
+            task.cancel()
+        await asyncio.gather(*(one.channel.close(grace) for one in self._replicas))
+
+    def _patience(self) -> float:
+        """Returns after how many seconds a call counts as slow."""
+        return max(self._slow_seconds, _SLOW * max(self._took, default=0.0))
+
+    def _next(self, tried: Sequence[Replica]) -> Replica:
+        """Returns the next replica in turn: one that is in and was not tried, if there is any."""
+        self._turn += 1
+        turn = self._turn % len(self._replicas)
+        in_turn = self._replicas[turn:] + self._replicas[:turn]
+        return min(in_turn, key=lambda one: (one in tried, one.out))
+
+    def _other(self, tried: Sequence[Replica]) -> Replica | None:
+        """Returns a replica that was not tried; None where there is none."""
+        if all(one in tried for one in self._replicas):
+            return None
+        return self._next(tried)
+
+    def _suspect(self, replica: Replica) -> None:
+        """Leaves a replica out until it answers; the only one stays, whatever it does."""
+        if replica.out or len(self._replicas) < 2 or replica not in self._replicas:
+            return
+        replica.out = True
+        self._looking[replica] = asyncio.create_task(self._look_after(replica))
+        self._count()
+
+    async def _look_after(self, replica: Replica) -> None:
+        pause, longest = _LOOK_SECONDS
+        while replica in self._replicas and not await _serves(replica.channel):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
+        replica.out = False
+        self._looking.pop(replica, None)
+        self._count()
+
+    def _let_go(self, replica: Replica, grace: float) -> None:
+        task = asyncio.create_task(replica.channel.close(grace))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _count(self) -> None:
+        out = sum(one.out for one in self._replicas)
+        self._metrics.replicas.labels(self._name, "in").set(len(self._replicas) - out)
+        self._metrics.replicas.labels(self._name, "out").set(out)
+
+
+def pauses() -> Iterator[float]:
+    """Yields seconds to wait before each new attempt: twice as long each time, and not in step."""
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        yield pause * random.uniform(0.5, 1.0)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    # The failure of a call whose answer nobody waits for any more is not logged.
+    if not task.cancelled():
+        task.exception()
+
+
+async def _answer(call: Any) -> Any:
+    return await call
+
+
+async def _serves(channel: grpc.aio.Channel) -> bool:
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no attributes
+    try:
+        response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
+    except grpc.aio.AioRpcError:
+        return False
+    return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
