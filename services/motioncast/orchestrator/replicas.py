@@ -140,6 +140,7 @@ class Replicas:
             task.add_done_callback(_look_at)
             running[task] = replica
 
+        self._turn += 1
         try:
             ask(self._next([]))
             while True:
@@ -204,8 +205,7 @@ class Replicas:
         return max(self._slow_seconds, _SLOW * max(self._took, default=0.0))
 
     def _next(self, tried: Sequence[Replica]) -> Replica:
-        """Returns the next replica in turn: one that is in and was not tried, if there is any."""
-        self._turn += 1
+        """Returns the replica whose turn it is: one that is in and was not tried, if there is any."""
         turn = self._turn % len(self._replicas)
         in_turn = self._replicas[turn:] + self._replicas[:turn]
         return min(in_turn, key=lambda one: (one in tried, one.out))

@@ -1,0 +1,176 @@
+"""Several replicas of one service behind the orchestrator: hung, stopped, back again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import grpc.aio
+import pytest
+from prometheus_client import CollectorRegistry
+from support.tiny_services import serving
+
+from motioncast.orchestrator.addresses import listed, named, resolved
+from motioncast.orchestrator.replicas import ReplicaMetrics, Replicas
+from motioncast.serving import Context, Deadline, ServerSettings
+from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
+from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
+
+SLOW_SECONDS = 0.2
+
+
+class Counted:
+    """Answers Detect, or hangs while told to."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+
+    async def detect(self, request: DetectRequest, context: Context) -> DetectResponse:
+        self.calls += 1
+        await self.goes_on.wait()
+        return DetectResponse(inference_ms=1)
+
+
+@asynccontextmanager
+async def replicas(*addresses: str) -> AsyncIterator[tuple[Replicas, CollectorRegistry]]:
+    registry = CollectorRegistry()
+    opened = Replicas(
+        "keypoint", addresses, grpc.aio.insecure_channel, SLOW_SECONDS, ReplicaMetrics(registry)
+    )
+    try:
+        yield opened, registry
+    finally:
+        await opened.close()
+
+
+async def detect(of: Replicas) -> DetectResponse:
+    def begin(channel: grpc.aio.Channel, seconds: float | None) -> Any:
+        return KeypointServiceStub(channel).Detect(DetectRequest(), timeout=seconds)
+
+    answer: DetectResponse = await of.call(begin, Deadline.after(10))
+    return answer
+
+
+def is_out(registry: CollectorRegistry) -> float | None:
+    labels = {"service": "keypoint", "state": "out"}
+    return registry.get_sample_value("motioncast_backend_replicas", labels)
+
+
+async def until(condition: Callable[[], bool], of: Replicas) -> None:
+    """Makes calls until the condition holds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await detect(of)
+
+
+async def test_calls_go_to_replicas_in_turn() -> None:
+    first, second = Counted(), Counted()
+    async with (
+        serving(detect=first.detect) as one,
+        serving(detect=second.detect) as other,
+        replicas(one.server.address, other.server.address) as (both, _),
+    ):
+        for _ in range(6):
+            await detect(both)
+    assert (first.calls, second.calls) == (3, 3)
+
+
+async def test_while_one_hangs_the_other_answers_and_it_is_taken_back_once_it_is_well() -> None:
+    first, second = Counted(), Counted()
+    async with AsyncExitStack() as exits:
+        one = await exits.enter_async_context(serving(detect=first.detect))
+        other = await exits.enter_async_context(serving(detect=second.detect))
+        both, _ = await exits.enter_async_context(
+            replicas(one.server.address, other.server.address)
+        )
+        first.goes_on.clear()
+        started = time.monotonic()
+        await asyncio.gather(*(detect(both) for _ in range(4)))
+        assert time.monotonic() - started < 5
+        assert second.calls == 4
+        first.goes_on.set()  # its health was asked for and it answered: it is in turn again
+        before = first.calls
+        await until(lambda: first.calls > before, both)
+
+
+async def test_a_replica_that_is_gone_is_left_out_and_found_again_at_its_address() -> None:
+    async with AsyncExitStack() as exits:
+        other = await exits.enter_async_context(serving())
+        async with serving() as one:
+            both, registry = await exits.enter_async_context(
+                replicas(one.server.address, other.server.address)
+            )
+            port = one.server.port
+            await detect(both)
+            await detect(both)
+        for _ in range(4):
+            await detect(both)
+        assert is_out(registry) == 1
+        async with serving(settings=ServerSettings(port=port)):
+            started = time.monotonic()
+            await until(lambda: is_out(registry) == 0, both)
+            assert time.monotonic() - started < 5  # 1.1 s where nothing else is going on
+
+
+async def test_where_all_are_gone_the_call_fails_after_two_seconds() -> None:
+    async with serving() as one:
+        address = one.server.address
+    async with replicas(address) as (none, registry):
+        started = time.monotonic()
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await detect(none)
+        took = time.monotonic() - started
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert 1 < took < 8
+    assert is_out(registry) == 0  # the only one is always in turn
+
+
+async def test_what_a_replica_refuses_is_not_asked_of_another() -> None:
+    async def refuse(served: list[int], request: DetectRequest, context: Context) -> DetectResponse:
+        served.append(1)
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+        raise AssertionError
+
+    asked: list[int] = []
+    async with (
+        serving(detect=partial(refuse, asked)) as one,
+        serving(detect=partial(refuse, asked)) as other,
+        replicas(one.server.address, other.server.address) as (both, _),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError, match="no"):
+            await detect(both)
+    assert asked == [1]
+
+
+async def test_replicas_may_come_and_go() -> None:
+    first, second = Counted(), Counted()
+    async with (
+        serving(detect=first.detect) as one,
+        serving(detect=second.detect) as other,
+        replicas(one.server.address) as (some, _),
+    ):
+        await detect(some)
+        some.use([other.server.address])
+        await detect(some)
+        assert some.addresses == [other.server.address]
+    assert (first.calls, second.calls) == (1, 1)
+
+
+def test_a_target_with_commas_names_each() -> None:
+    assert listed("a:1, b:2") == ["a:1", "b:2"]
+    assert listed("localhost:50051") == ["localhost:50051"]
+
+
+async def test_a_name_with_dns_is_every_address_that_it_has() -> None:
+    found = await resolved("dns:///localhost:50051")
+    assert found is not None
+    assert "ipv4:127.0.0.1:50051" in found
+    assert named("dns:///localhost:50051") == ("localhost", 50051)
+    assert await resolved("localhost:50051") is None
+    assert await resolved("dns:///nowhere.invalid:1") is None
