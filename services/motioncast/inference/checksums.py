@@ -7,23 +7,18 @@ That is what `sha256sum --check SHA256SUMS` reads, in the model's folder. A mode
 no such file is served, unverified, and the log says so; in a folder that has one, a file that
 differs from it or is not in it is not served.
 
-    python -m motioncast.inference.checksums model_repository            writes them anew
-    python -m motioncast.inference.checksums model_repository --check    compares
+`python -m motioncast.local.checksums` writes and compares them.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from motioncast.codec.tables_file import FILE_NAME as CODEC_FILE
 from motioncast.inference.repository import FILE_NAME as MODEL_FILE
-from motioncast.inference.repository import find_models
 from motioncast.wire.errors import InvalidInputError
 
 FILE_NAME: Final = "SHA256SUMS"
@@ -75,39 +70,6 @@ def verified_checksum(file: Path) -> str:
     return checksums[name]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes or compares the checksums of a repository; returns the exit code, 1 for a problem."""
-    parser = argparse.ArgumentParser(prog="python -m motioncast.inference.checksums")
-    parser.add_argument("repository", type=Path, help="folder of models")
-    parser.add_argument("--check", action="store_true", help="write nothing, compare")
-    options = parser.parse_args(arguments)
-    try:
-        models = find_models(options.repository)
-    except InvalidInputError as error:
-        print(error, file=sys.stderr)
-        return 1
-    problems = 0
-    for name, file in models.items():
-        if not options.check:
-            write_checksums(options.repository / name)
-            continue
-        try:
-            verified = verify(file)
-            for tables in file.parents[1].glob(CODEC_FILE):
-                verify(tables)
-            print(f"{name}: {'as exported' if verified else f'has no {FILE_NAME}'}")
-        except InvalidInputError as error:
-            print(error, file=sys.stderr)
-            problems += 1
-    if not options.check:
-        print(f"{options.repository}: {len(models)} models have their {FILE_NAME}")
-    return int(problems > 0)
-
-
 def _sha256(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

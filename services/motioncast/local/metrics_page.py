@@ -8,13 +8,13 @@ The collectors themselves are asked, so nothing is described that is not counted
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -140,18 +140,16 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes or compares the page; returns the exit code, 1 when it differs."""
-    parser = argparse.ArgumentParser(prog="python -m motioncast.local.metrics_page")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--check", action="store_true", help="write nothing, compare")
-    options = parser.parse_args(arguments)
-    if not options.check:
-        options.file.write_text(page(), encoding="utf-8")
-    elif options.file.read_text(encoding="utf-8") != page():
-        print(f"{options.file} is not what the code counts: write it anew", file=sys.stderr)
-        return 1
-    return 0
+def main(
+    file: Annotated[Path, typer.Argument(help="The page.")],
+    check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
+) -> None:
+    """Write the page of all metrics; with --check, exit with 1 where the file differs from it."""
+    if not check:
+        file.write_text(page(), encoding="utf-8")
+    elif file.read_text(encoding="utf-8") != page():
+        print(f"{file} is not what the code counts: write it anew", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _families(registry: CollectorRegistry) -> Iterator[Family]:
@@ -195,4 +193,4 @@ def _row(family: Family) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

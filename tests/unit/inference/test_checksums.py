@@ -12,7 +12,7 @@ import pytest
 from support.toy_models import build_toy_repository
 
 from motioncast.inference import OnnxRuntimeEngine
-from motioncast.inference.checksums import FILE_NAME, main, verify, write_checksums
+from motioncast.inference.checksums import FILE_NAME, verify, write_checksums
 from motioncast.wire.errors import InvalidInputError, UnavailableError
 
 CORRUPTION = 100  # a byte of the file, which stays a file that ONNX Runtime may well read
@@ -59,11 +59,9 @@ def test_codec_tables_have_a_checksum_like_the_model_beside_them(tmp_path: Path)
     tables = put(tmp_path, "m/codec.json", b"")
     assert write_checksums(tmp_path / "m").read_text().endswith("7852b855  codec.json\n")
     assert verify(tables)
-    assert main([str(tmp_path), "--check"]) == 0
     tables.write_bytes(b"{}")
     with pytest.raises(InvalidInputError, match=r"m/codec\.json is not what was exported"):
         verify(tables)
-    assert main([str(tmp_path), "--check"]) == 1
 
 
 @pytest.mark.parametrize("sums", [b"", b"nonsense\n", hashlib.sha256(b"abc").digest()])
@@ -101,26 +99,3 @@ async def test_models_without_checksums_are_served_and_counted_in_the_log(
         assert len(engine.models()) == 3
     lines = [one.getMessage() for one in caplog.records if "verified" in one.getMessage()]
     assert lines == [f"2 models of {tmp_path} have no {FILE_NAME}: served unverified"]
-
-
-def test_the_tool_writes_checksums_and_compares(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    put(tmp_path, "a/1/model.onnx", b"abc")
-    put(tmp_path, "b/1/model.onnx", b"def")
-    assert main([str(tmp_path)]) == 0
-    assert "2 models have their SHA256SUMS" in capsys.readouterr().out
-    assert main([str(tmp_path), "--check"]) == 0
-    put(tmp_path, "b/1/model.onnx", b"deg")
-    capsys.readouterr()
-    assert main([str(tmp_path), "--check"]) == 1
-    said = capsys.readouterr()
-    assert said.out == "a: as exported\n"
-    assert "b/1/model.onnx is not what was exported" in said.err
-
-
-def test_the_tool_says_where_there_is_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(tmp_path)]) == 1
-    assert "has no model" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from motioncast.local.metrics_page import main, page, sections
 
@@ -21,10 +22,12 @@ def test_the_page_is_written_from_the_code() -> None:
 
 def test_a_page_that_differs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "page.md"
-    assert main([str(file)]) == 0
-    assert main([str(file), "--check"]) == 0
+    main(file)
+    main(file, check=True)
     file.write_text(page() + "more\n")
-    assert main([str(file), "--check"]) == 1
+    with pytest.raises(typer.Exit) as ended:
+        main(file, check=True)
+    assert ended.value.exit_code == 1
     assert "write it anew" in capsys.readouterr().err
 
 

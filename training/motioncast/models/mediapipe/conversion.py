@@ -7,11 +7,12 @@ near_finder.pt, face_finder.pt and person_matte.pt, state dictionaries in float1
 files hold.
 """
 
-import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from torch import Tensor, nn
 
 from motioncast.models.mediapipe.finder import FaceFinder
@@ -144,20 +145,19 @@ def _fill(layer: Layer, operation: Operation) -> None:
         parameter.copy_(value)
 
 
-def main() -> None:
-    """Converts the four files."""
-    parser = argparse.ArgumentParser(description="MediaPipe's TFLite files -> PyTorch weights")
-    parser.add_argument("modules", type=Path, help="folder mediapipe/modules of the wheel")
-    parser.add_argument("out", type=Path, help="folder to write to")
-    arguments = parser.parse_args()
+def main(
+    modules: Annotated[Path, typer.Argument(help="Folder mediapipe/modules of the wheel.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write to.")],
+) -> None:
+    """MediaPipe's TFLite files -> PyTorch weights."""
     for name, convert, file in (
         ("face_mesh", convert_mesh, MESH_FILE),
         ("near_finder", convert_near_finder, NEAR_FINDER_FILE),
         ("face_finder", convert_finder, FINDER_FILE),
         ("person_matte", convert_matte, MATTE_FILE),
     ):
-        save_weights(convert(arguments.modules / file), arguments.out / f"{name}.pt")
+        save_weights(convert(modules / file), out / f"{name}.pt")
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
