@@ -16,11 +16,13 @@ from motioncast.cli.commands.delegates import PASS_ON, evaluate, export, models,
 from motioncast.cli.commands.demo import demo
 from motioncast.cli.commands.evaluate_stream import evaluate_stream
 from motioncast.cli.commands.info import info
+from motioncast.cli.commands.marks import marks
 from motioncast.cli.commands.receive import receive
 from motioncast.cli.commands.send import send
 from motioncast.cli.commands.serve import serve
 from motioncast.cli.commands.stream import stream
 from motioncast.cli.door import connecting
+from motioncast.cli.marking import marking
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,12 +49,13 @@ def _every_command(
     """Forecast motion, cast video: send only the keypoints that cannot be forecast."""
 
 
-app.command()(demo)
-app.command()(connecting(stream))
+app.command()(marking(demo))
+app.command()(marking(connecting(stream)))
 app.command()(serve)
 app.command()(certs)
 app.command()(connecting(send))
-app.command()(connecting(receive))
+app.command()(marking(connecting(receive)))
+app.command()(marks)
 app.command()(connecting(info))
 app.command()(bench)
 app.command("bench-batching")(bench_batching)

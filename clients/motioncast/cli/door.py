@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict, TypeVar
 
 import typer
+
+from motioncast.cli.added_options import Options, file_option, with_options
 
 if TYPE_CHECKING:
     from motioncast.client import Tls, Token
 
 TOKEN_VARIABLE: Final = "MOTIONCAST_TOKEN"
-
-_KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,42 +62,23 @@ def credentials() -> Credentials:
 
 def connecting(command: F) -> F:
     """Returns a command that takes the five options too, for `credentials`."""
-
-    @wraps(command)
-    def run(
-        *arguments: Any,
-        tls: bool = False,
-        tls_ca: Path | None = None,
-        tls_cert: Path | None = None,
-        tls_key: Path | None = None,
-        token_file: Path | None = None,
-        **options: Any,
-    ) -> Any:
-        reset = _SHOWN.set(_Shown(tls, tls_ca, tls_cert, tls_key, token_file))
-        try:
-            return command(*arguments, **options)
-        finally:
-            _SHOWN.reset(reset)
-
-    hints = get_type_hints(command, include_extras=True)
-    own = [
-        one.replace(annotation=hints.get(one.name, one.annotation))
-        for one in inspect.signature(command).parameters.values()
-    ]
-    added = [
-        inspect.Parameter(name, _KEYWORD, default=default, annotation=kind)
-        for name, (kind, default) in _OPTIONS.items()
-    ]
-    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
-    run.__annotations__ = {}
-    result: Any = run
-    return result  # type: ignore[no-any-return]
+    return with_options(command, _OPTIONS, _given)
 
 
-def _file(option: str, help: str) -> tuple[Any, None]:
-    variable = "MOTIONCAST_" + option.lstrip("-").upper().replace("-", "_")
-    kind = Annotated[Path | None, typer.Option(option, envvar=variable, metavar="FILE", help=help)]
-    return kind, None
+@contextmanager
+def _given(options: dict[str, Any]) -> Iterator[None]:
+    shown = _Shown(
+        options["tls"],
+        options["tls_ca"],
+        options["tls_cert"],
+        options["tls_key"],
+        options["token_file"],
+    )
+    reset = _SHOWN.set(shown)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(reset)
 
 
 _TLS: Final = Annotated[
@@ -107,10 +87,12 @@ _TLS: Final = Annotated[
         "--tls", envvar="MOTIONCAST_TLS", help="Connect over TLS; implied by the files below."
     ),
 ]
-_OPTIONS: Final[dict[str, tuple[Any, Any]]] = {
+_OPTIONS: Final[Options] = {
     "tls": (_TLS, False),
-    "tls_ca": _file("--tls-ca", "PEM of the authorities that sign the server's certificate."),
-    "tls_cert": _file("--tls-cert", "PEM to show the server, with its key, where it asks."),
-    "tls_key": _file("--tls-key", "PEM of that key."),
-    "token_file": _file("--token-file", "Token to bring; or MOTIONCAST_TOKEN, the token itself."),
+    "tls_ca": file_option("--tls-ca", "PEM of the authorities that sign the server's certificate."),
+    "tls_cert": file_option("--tls-cert", "PEM to show the server, with its key, where it asks."),
+    "tls_key": file_option("--tls-key", "PEM of that key."),
+    "token_file": file_option(
+        "--token-file", "Token to bring; or MOTIONCAST_TOKEN, the token itself."
+    ),
 }

@@ -23,6 +23,7 @@ _EXTRAS: Final = {
         ("google_crc32c", "matplotlib", "scipy", "sklearn", "tensorboard", "torch", "tqdm"), "train"
     ),
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
+    "c2pa": "marks",
     "tritonclient": "serve",
 }
 # parts of motioncast that are distributions of their own -> the extra that brings them

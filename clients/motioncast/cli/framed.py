@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from motioncast.cli.cast import Cast, CastFrame, Images
+from motioncast.cli.marking import mark
 from motioncast.cli.soundtrack import Soundtrack
 from motioncast.cli.spool import Spool
 from motioncast.client import Crop, Pixels
 from motioncast.client.video import write_video
 from motioncast.framing import centre_square, cut, put_back
+from motioncast.provenance import SourceType
 
 
 def cut_originals(
@@ -38,7 +40,10 @@ def cut_originals(
         writer = None
         if full is not None:
             heard = stack.enter_context(sound.opened())
-            writer = stack.enter_context(write_video(full, cast.config.frame_rate, sound=heard))
+            partly = mark(SourceType.COMPOSITE, cast.config.model)
+            writer = stack.enter_context(
+                write_video(full, cast.config.frame_rate, sound=heard, mark=partly)
+            )
         for frame in cast.frames:
             picture = pictures[frame.index]
             originals.append(original_of(picture, frame, cast.config.height))

@@ -10,6 +10,7 @@ from typing import Any
 
 from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
+from motioncast.cli.marking import mark
 from motioncast.cli.progress import Stages
 from motioncast.cli.report import KeypointRates
 from motioncast.cli.service import CONNECT_SECONDS
@@ -26,6 +27,7 @@ from motioncast.client import (
 )
 from motioncast.client.live import LiveReceiver
 from motioncast.client.video import write_video
+from motioncast.provenance import SourceType
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ async def receive_video(job: ReceiveJob, stages: Stages) -> Received:
         opening = watching.opening
         models = ReceiverModels.of(repository, opening.model, threads=job.threads)
         advance = stages("receiving", opening.frame_count)
-        with write_video(job.out, opening.frame_rate) as video:
+        wholly = mark(SourceType.SYNTHETIC, opening.model)
+        with write_video(job.out, opening.frame_rate, mark=wholly) as video:
             async for frame in _frames(watching, models, job):
                 if first_index < 0:
                     first_index = frame.index

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from motioncast.cli.cast import Cast, CastFrame, Images
 from motioncast.cli.comparison import TRAIL_FRAMES, Sample, compose_frame, compose_strip
+from motioncast.cli.marking import mark
 from motioncast.cli.report import FrameRecord
 from motioncast.cli.soundtrack import Soundtrack
 from motioncast.client import Mode, Origin
 from motioncast.client.video import write_video
+from motioncast.provenance import SourceType
 from motioncast.quality.pixels import compare
 
 STRIP_FRAMES: Final = 6
@@ -57,10 +59,16 @@ def render(
         comparison, result = (
             stack.enter_context(
                 write_video(
-                    folder / name, config.frame_rate, sound=stack.enter_context(sound.opened())
+                    folder / name,
+                    config.frame_rate,
+                    sound=stack.enter_context(sound.opened()),
+                    mark=mark(source_type, config.model),
                 )
             )
-            for name in ("comparison.mp4", "result.mp4")
+            for name, source_type in (
+                ("comparison.mp4", SourceType.COMPOSITE),
+                ("result.mp4", SourceType.SYNTHETIC),
+            )
         )
         for frame in cast.frames:
             sample = _sample(frame, originals, results, cast.frames)

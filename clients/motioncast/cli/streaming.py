@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PIL import Image
-
 from motioncast.cli.before import (
     RESULTS,
     check_gate,
@@ -19,6 +17,7 @@ from motioncast.cli.before import (
 from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
 from motioncast.cli.job import FULL_PICTURE, StreamJob
+from motioncast.cli.marking import mark
 from motioncast.cli.motion import Motion, compared_frames, measure_motion
 from motioncast.cli.output import whole_folder, write_json
 from motioncast.cli.partial import Ended, partial_report
@@ -33,7 +32,8 @@ from motioncast.cli.rivals import measure_rivals
 from motioncast.cli.soundtrack import Soundtrack
 from motioncast.cli.stoppable import run_stoppable
 from motioncast.client import Mode
-from motioncast.media import existing, shown
+from motioncast.media import existing, shown, write_png
+from motioncast.provenance import SourceType
 
 
 def stream_video(job: StreamJob, stages: Stages) -> Report:
@@ -59,7 +59,8 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
         size = _cut(job, passed, folder, sound, stages)
         advance = stages("rendering", len(passed.cast.frames))
         rendering = render(folder, passed.originals, passed.results, passed.cast, sound, advance)
-        Image.fromarray(rendering.strip).save(folder / "comparison.png")
+        partly = mark(SourceType.COMPOSITE, passed.cast.config.model)
+        write_png(folder / "comparison.png", rendering.strip, partly)
         motion = _motion(passed, stages)
         if passed.ended is not None:
             if any((job.out / name).exists() for name in RESULTS):

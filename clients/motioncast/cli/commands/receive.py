@@ -56,6 +56,7 @@ def receive(
 
     from motioncast.cli.before import check_json
     from motioncast.cli.failures import CommandError
+    from motioncast.cli.marking import signed_line
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.receiving import ReceiveJob, receive_video
@@ -76,3 +77,4 @@ def receive(
     if not quiet:
         for line in received_lines(received, out):
             Console(soft_wrap=True, highlight=False).print(line)
+        typer.echo(signed_line(out.suffix))

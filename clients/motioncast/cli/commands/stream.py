@@ -169,6 +169,7 @@ def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
 
     from motioncast.cli.before import check_json
     from motioncast.cli.job import FULL_PICTURE
+    from motioncast.cli.marking import signed_line
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.streaming import stream_video
@@ -184,3 +185,4 @@ def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
         console.print(stream_tables(report))
         full = {FULL_PICTURE: "the result in the full pictures"} if job.full_picture else {}
         show_paths(console, job.out, {**FILES, **full})
+        console.print(signed_line(), style="dim", soft_wrap=True, highlight=False, markup=False)

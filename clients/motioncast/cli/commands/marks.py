@@ -1,0 +1,39 @@
+"""`motioncast marks`: what a video or picture says of how it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def marks(
+    file: Annotated[Path, typer.Argument(help="Video or picture.")],
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="PEM of authorities whose signatures count. Default: nobody's."
+        ),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the answer here too.")] = None,
+) -> None:
+    """Read the marks of what is synthetic, and whether the signature fits; fetches nothing.
+
+    The exit code is 0 when the file says that a model made it and no signature is broken, else 1.
+    """
+    import dataclasses
+
+    from motioncast.cli.marks_lines import lines_of, verdict
+    from motioncast.cli.output import write_json
+    from motioncast.media import read_marks, shown
+
+    found = read_marks(file, trust)
+    passed, sentence = verdict(found)
+    typer.echo(f"{shown(file)}: {sentence}")
+    for line in lines_of(found):
+        typer.echo(f"  {line}")
+    if json is not None:
+        write_json(json, {"synthetic": found.synthetic, **dataclasses.asdict(found)})
+    if not passed:
+        raise typer.Exit(1)

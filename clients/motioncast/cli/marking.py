@@ -1,0 +1,73 @@
+"""Who signs what a command writes: two options, the same for every command that writes videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from motioncast.cli.added_options import Options, file_option, with_options
+
+if TYPE_CHECKING:
+    from motioncast.provenance import Mark, Signer, SourceType
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SIGNER: ContextVar[Signer | None] = ContextVar("signer", default=None)
+_OPTIONS: Final[Options] = {
+    "marks_certificate": file_option(
+        "--marks-certificate",
+        "PEM that signs what is written (C2PA), with those above it. Default: one nobody trusts.",
+    ),
+    "marks_key": file_option("--marks-key", "PEM of its key."),
+}
+
+
+def marking(command: F) -> F:
+    """Returns a command that takes the two options too, for `mark`."""
+    return with_options(command, _OPTIONS, _given)
+
+
+def mark(source_type: SourceType, model: str | None) -> Mark:
+    """Returns what a video says that the command which runs writes."""
+    from motioncast.provenance import Mark
+
+    return Mark(source_type, model, _SIGNER.get())
+
+
+def signed_line(suffix: str = ".mp4") -> str:
+    """Returns a sentence: by what the command's files are marked, and whose signature that is."""
+    from motioncast.provenance import can_sign
+
+    signer = _SIGNER.get()
+    if signer is not None:
+        return f"Marked as synthetic, signed with {signer.certificate}."
+    if can_sign(suffix):
+        return (
+            "Marked as synthetic, signed with a development certificate that nobody trusts"
+            " (--marks-certificate)."
+        )
+    return "Marked as synthetic, unsigned: that needs .mp4 and motioncast[marks]."
+
+
+@contextmanager
+def _given(options: dict[str, Path | None]) -> Iterator[None]:
+    from motioncast.cli.failures import CommandError
+
+    certificate, key = options["marks_certificate"], options["marks_key"]
+    if (certificate is None) != (key is None):
+        raise CommandError("marks: a certificate and its key go together")
+    signer = None
+    if certificate is not None and key is not None:
+        from motioncast.provenance import Signer
+        from motioncast.provenance.manifest import check_signer
+
+        signer = Signer(certificate, key)
+        check_signer(signer)  # said now, not when all has been rendered
+    reset = _SIGNER.set(signer)
+    try:
+        yield
+    finally:
+        _SIGNER.reset(reset)

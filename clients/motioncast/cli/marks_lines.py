@@ -1,0 +1,35 @@
+"""What marks say, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from motioncast.media import Marks
+
+
+def verdict(marks: Marks) -> tuple[bool, str]:
+    """Returns whether the marks hold, and a sentence."""
+    broken = marks.manifest is not None and not marks.manifest.intact
+    if broken:
+        return False, "was changed after it was signed, or its signature is broken"
+    if not marks.synthetic:
+        return False, "says nothing of a model having made it, which proves nothing"
+    return True, "says that a model made it, or a part of it"
+
+
+def lines_of(marks: Marks) -> Iterator[str]:
+    """Yields a line for each place where marks may be."""
+    yield f"tag   {marks.tag or 'none'}"
+    yield f"XMP   {marks.xmp or 'none'}"
+    manifest = marks.manifest
+    if manifest is None:
+        yield f"C2PA  {'not read: ' + marks.unread if marks.unread else 'none'}"
+        return
+    yield f"C2PA  {manifest.source_type or 'no source type'}"
+    if manifest.description:
+        yield f"      {manifest.description}"
+    made = f"made by {manifest.generator}, " if manifest.generator else ""
+    trusted = "trusted" if manifest.trusted else "trusted by nobody here (--trust)"
+    yield f"      {made}signed by {manifest.issuer!r}: {trusted}"
+    state = "unchanged since" if manifest.intact else "changed since, or a broken signature"
+    yield f"      {state}" + (f" ({', '.join(manifest.problems)})" if not manifest.intact else "")
