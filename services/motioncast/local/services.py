@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
 Pipeline: TypeAlias = Literal["services", "ensemble"]
 _CALLS_OF_A_SESSION: Final = 4  # two stages ahead of one another, a source, a face to be found
+_SLOTS_OF_A_RUN: Final = 2  # while one group is computed another is read or written
 _SPARE_CALLS: Final = 16  # a session too many reaches the orchestrator, which says so in words
 
 
@@ -91,7 +92,13 @@ class LocalServices:
         self._engine = engine
         self.servers: dict[str, Server] = {}
         self._exits = AsyncExitStack()
+        self._datagram_port: int | None = None
         self._inner: InnerTls | None = None
+
+    @property
+    def datagram_port(self) -> int | None:
+        """The UDP port of the orchestrator's door for datagrams; None where it has none."""
+        return self._datagram_port
 
     @property
     def target(self) -> str:
@@ -162,9 +169,10 @@ class LocalServices:
             behind = await self._model_server(engine, exits)
         registered = await exits.enter_async_context(
             orchestrator.registration(
-                behind, settings.orchestrator, metrics, default_model=settings.default_model
+                behind, self._limits(engine), metrics, default_model=settings.default_model
             )
         )
+        self._datagram_port = registered.udp_port
         server = self._server(
             registered,
             settings.orchestrator_ports,
@@ -174,6 +182,14 @@ class LocalServices:
             inner=False,
         )
         self.servers["orchestrator"] = await exits.enter_async_context(server)
+
+    def _limits(self, engine: Engine) -> OrchestratorSettings:
+        """Returns the orchestrator's limits: groups at once follow from what the engine runs."""
+        limits = self.settings.orchestrator
+        if limits.group_slots is not None or not isinstance(engine, OnnxRuntimeEngine):
+            return limits
+        slots = _SLOTS_OF_A_RUN * engine.settings.max_concurrent_runs
+        return replace(limits, group_slots=slots)
 
     async def _model_server(self, engine: Engine, exits: AsyncExitStack) -> Engine:
         """Returns an engine that reaches the models over the network.

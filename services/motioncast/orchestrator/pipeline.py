@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from motioncast.codec.tables_file import ModelTables
 from motioncast.framing import Face
@@ -30,6 +31,7 @@ class Cast:
             interval where one is stated, the frame itself, and the index of its source.
         errors: One-step forecast errors of the observed frames that the predictor has seen now.
         timings: Of all stages, `total` included.
+        interpolated: Places of the frames that lie between observed ones.
     """
 
     start: int
@@ -40,6 +42,26 @@ class Cast:
     sources: Sequence[int]
     timings: StageTimings
     errors: Sequence[float] = field(default=())
+    interpolated: frozenset[int] = frozenset()
+
+
+class TakesTurns(Protocol):
+    """Says when the groups of a session may be worked on."""
+
+    def turn(self, stage: str, frames: int) -> AbstractAsyncContextManager[None]:
+        """Waits until a stage of a group of so many frames may run, for as long as the block."""
+        ...
+
+
+class AtOnce:
+    """Lets everything run at once."""
+
+    def turn(self, stage: str, frames: int) -> AbstractAsyncContextManager[None]:
+        """Returns a block that waits for nothing."""
+        return nullcontext()
+
+
+AT_ONCE: Final = AtOnce()
 
 
 class Pipeline(Protocol):
@@ -80,6 +102,7 @@ class Pipeline(Protocol):
         stretches: AsyncIterator[Stretch],
         config: SessionConfig,
         deadline: Deadline,
+        work: TakesTurns = AT_ONCE,
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches of one session, in their order, as frames.
 
@@ -87,6 +110,7 @@ class Pipeline(Protocol):
             stretches: The whole timeline.
             config: The session's.
             deadline: The session's.
+            work: Says when something may be called for a group.
         """
         ...
 

@@ -47,6 +47,10 @@ class Seat:
             return None
         return since
 
+    def is_silent(self) -> bool:
+        """Returns whether its client has been silent for long enough to make way for others."""
+        return self.silent_since(asyncio.get_running_loop().time(), crowded=False) is not None
+
     def give_way(self) -> None:
         """Ends the session."""
         self._patience.give_way()

@@ -9,6 +9,7 @@ from typing import Final
 from motioncast.serving import ChannelTls
 from motioncast.wire.errors import InvalidInputError
 
+MAX_DATAGRAM_WAIT_SECONDS: Final = 10.0
 MAX_STRETCH_FRAMES: Final = 32  # the paper's 5:27; a longer group is processed in several stretches
 
 
@@ -21,6 +22,30 @@ class ServiceAddresses:
     synthesis: str
     tls: ChannelTls | None = None  # how they are reached; None: in plain text
     token: Path | None = None  # file of the token that they ask for; read anew when it changes
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramSettings:
+    """Where packets of keypoints may come as datagrams.
+
+    Raises:
+        InvalidInputError: When a value is out of its range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0  # of UDP; 0 takes a free one
+    public_port: int | None = None  # that clients are told, where another one leads here
+    wait_seconds: float = 0.06  # that a frame waits for those before it that have not come
+
+    def __post_init__(self) -> None:
+        for field, port in (("datagram_port", self.port), ("public_port", self.public_port)):
+            if port is not None and not 0 <= port <= 65535:
+                raise InvalidInputError.of(field, f"{port} is out of range [0, 65535]")
+        if not 0 <= self.wait_seconds <= MAX_DATAGRAM_WAIT_SECONDS:
+            raise InvalidInputError.of(
+                "datagram_wait_seconds",
+                f"{self.wait_seconds:g} is out of range [0, {MAX_DATAGRAM_WAIT_SECONDS:g}]",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +64,20 @@ class OrchestratorSettings:
     )  # of one message from a client; GetServerInfo states it
     call_timeout_seconds: float = 30.0  # for one call of a service behind it
     merge_frames: int = 8  # short groups that wait are processed together up to so many frames
+    group_slots: int | None = None  # groups worked on at once, others wait in fair order; None: 32
+    latency_target_seconds: float | None = None  # sessions that would break it are refused
+    datagrams: DatagramSettings | None = None  # where packets come as such; None: over gRPC alone
 
     def __post_init__(self) -> None:
-        for field in ("max_sessions", "max_message_bytes"):
-            if not getattr(self, field) >= 1:
-                raise InvalidInputError.of(field, f"{getattr(self, field)} is less than 1")
-        if self.max_sessions_per_peer is not None and self.max_sessions_per_peer < 1:
-            raise InvalidInputError.of(
-                "max_sessions_per_peer", f"{self.max_sessions_per_peer} is less than 1"
-            )
+        for field in ("max_sessions", "max_message_bytes", "max_sessions_per_peer", "group_slots"):
+            value = getattr(self, field)
+            if value is not None and not value >= 1:
+                raise InvalidInputError.of(field, f"{value} is less than 1")
         if not 1 <= self.merge_frames <= MAX_STRETCH_FRAMES:
             raise InvalidInputError.of(
                 "merge_frames", f"{self.merge_frames} is out of range [1, {MAX_STRETCH_FRAMES}]"
             )
-        for field in ("call_timeout_seconds", "calls_per_second"):
-            if not getattr(self, field) > 0:
-                raise InvalidInputError.of(field, f"{getattr(self, field)} is not above 0")
+        for field in ("call_timeout_seconds", "calls_per_second", "latency_target_seconds"):
+            value = getattr(self, field)
+            if value is not None and not value > 0:
+                raise InvalidInputError.of(field, f"{value} is not above 0")
