@@ -13,7 +13,7 @@ TRITON_HERE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 DISTRIBUTIONS := pyproject.toml services/pyproject.toml training/pyproject.toml
 
 .PHONY: help demo test test-triton check format lint types imports proto-lint wheels wheels-client wheels-serve \
-	wheels-train bench figures dashboard-check proxy-check clean
+	wheels-train bench figures observe dashboard-check proxy-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this ma
 
 figures: $(VENV)/.dev ## rerun the short benchmarks and rewrite the documents' tables of figures
 	PYTHONPATH=docs $(BIN)/python -m figures --measure
+
+observe: $(VENV)/.dev ## run the services under a light load, with Prometheus, Grafana and Triton where they are; prints URLs
+	@TRITON_VENV=$(TRITON_VENV) $(BIN)/python deploy/observe.py
 
 dashboard-check: $(VENV)/.dev ## run every query of dashboards and rules once against a real Prometheus
 	promtool check config deploy/prometheus/prometheus.yml

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import shutil
 import signal
 import socket
@@ -169,10 +170,21 @@ async def fetch(url: str) -> bytes:
 
 
 @asynccontextmanager
-async def process(log: Path, *command: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Runs a program, its output going to a file; leaving the block ends it with SIGTERM."""
+async def process(
+    log: Path, *command: str, **variables: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Runs a program, its output going to a file; leaving the block ends it with SIGTERM.
+
+    Ctrl-C at the terminal reaches us alone. The variables are added to the environment.
+    """
     with log.open("wb") as output:
-        running = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
+        running = await asyncio.create_subprocess_exec(
+            *command,
+            stdout=output,
+            stderr=output,
+            env=os.environ | variables,
+            start_new_session=True,
+        )
     try:
         yield running
     finally:
