@@ -121,6 +121,7 @@ class KeypointCoder:
         self._coarseness = coarseness
         self._packet_frames = packet_frames
         self._waiting: list[tuple[int, Keypoints]] = []
+        self._skipped: dict[int, int] = {}  # before each that waits
         self._waiting_crop: Crop | None = None
         self._told: Crop | None = None  # what the receiver knows
         self.newest = -1
@@ -132,7 +133,7 @@ class KeypointCoder:
         return packets
 
     def push(
-        self, index: int, keypoints: Keypoints, crop: Crop | None = None
+        self, index: int, keypoints: Keypoints, crop: Crop | None = None, skipped: int = 0
     ) -> list[CodedKeypoints]:
         """Takes a frame (K, 3) later than all before; returns the packets that are full now.
 
@@ -140,6 +141,7 @@ class KeypointCoder:
             index: On the timeline.
             keypoints: Of the frame.
             crop: What they are of; frames of one packet have one.
+            skipped: How many frames directly before it were left out on purpose.
         """
         packets = []
         if self._waiting and (
@@ -147,6 +149,7 @@ class KeypointCoder:
         ):
             packets += self.flush()
         self._waiting.append((index, np.asarray(keypoints, np.float32)))
+        self._skipped[index] = skipped
         self._waiting_crop = crop
         if len(self._waiting) == self._packet_frames:
             packets += self.flush()
@@ -182,10 +185,13 @@ class KeypointCoder:
                 return [*self._coded(frames[:half]), *self._coded(frames[half:])]
             packet = self._encode(frames, MAX_COARSENESS)
         self.newest = frames[-1][0]
+        for index, _ in frames:
+            del self._skipped[index]
         return [CodedKeypoints(data=packet.data)]
 
     def _encode(self, frames: list[tuple[int, Keypoints]], coarseness: int) -> EncodedPacket:
-        return self._encoder.encode(frames, self._reference(frames[0][0]), coarseness)
+        skipped = [self._skipped[index] for index, _ in frames]
+        return self._encoder.encode(frames, self._reference(frames[0][0]), coarseness, skipped)
 
     def _reference(self, index: int) -> Reference:
         near = self.newest >= 0 and index - self.newest <= MAX_DISTANCE

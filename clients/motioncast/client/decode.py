@@ -9,6 +9,7 @@ from motioncast.client.errors import ServerError
 from motioncast.client.options import EffectiveConfig, received_framing
 from motioncast.client.types import (
     ByteCounts,
+    DatagramCounts,
     Frame,
     LatencySummary,
     Model,
@@ -16,6 +17,8 @@ from motioncast.client.types import (
     ServerInfo,
     StageTimings,
 )
+from motioncast.media import MediaError
+from motioncast.media.h264 import H264Decoder
 from motioncast.timeline.origin import Origin
 from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
@@ -51,14 +54,25 @@ def decode_server_info(message: GetServerInfoResponse) -> ServerInfo:
     return _alike(ServerInfo, message, models=models, max_sources=message.max_sources or 1)
 
 
-def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
-    """Returns one frame of the result; ServerError when it is not what the configuration says."""
+def decode_frame(
+    message: ResultFrame, config: EffectiveConfig, video: H264Decoder | None = None
+) -> Frame:
+    """Returns one frame of the result; ServerError when it is not what the configuration says.
+
+    Args:
+        message: The frame.
+        config: Of its session.
+        video: Has decoded the frames before it, where they are a stream.
+    """
     if message.origin not in _ORIGINS:
         raise ServerError(
             f"frame {message.index}: origin {message.origin} is unknown to this client"
         )
     try:
-        image = decode_image(message.image, config.height, config.width)
+        if video is not None:
+            image = video.decode(message.encoded.data)
+        else:
+            image = decode_image(message.image, config.height, config.width)
         keypoints = decode_keypoints(message.keypoints, config.keypoints)
         half_width90 = (
             decode_keypoints(message.half_width90, config.keypoints, "half_width90")
@@ -66,7 +80,7 @@ def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
             else None
         )
         crop = decode_crop(message.crop) if message.HasField("crop") else None
-    except InvalidInputError as error:
+    except (InvalidInputError, MediaError) as error:
         raise ServerError(f"frame {message.index} cannot be read: {error}") from error
     for array in (image, keypoints, half_width90):
         if array is not None:
@@ -82,6 +96,7 @@ def decode_frame(message: ResultFrame, config: EffectiveConfig) -> Frame:
         crop=crop,
         faces=message.faces,
         source_index=message.source_index,
+        interpolated=message.interpolated,
         synthetic=message.synthetic,
     )
 
@@ -95,6 +110,9 @@ def decode_report(message: StreamReport) -> Report:
         bytes=_alike(ByteCounts, message.bytes),
         latency=latency,
         source_frames=tuple(message.source_frames),
+        datagrams=_alike(DatagramCounts, message.datagrams)
+        if message.HasField("datagrams")
+        else None,
     )
 
 

@@ -129,10 +129,12 @@ class LiveReceiver:
             self._arrive(frames)
         return iter(())
 
-    def end(self, frame_count: int | None = None) -> Iterator[ReceivedFrame]:
+    def end(self, frame_count: int | None = None, skipped: int = 0) -> Iterator[ReceivedFrame]:
         """Hears that nothing more will come; returns nothing."""
         with self._lock:
             count = frame_count or self._opening.frame_count
+            if count is not None:
+                self._playout.leave_out(range(max(count - skipped, 0), count))
             if self._last is None:
                 self._last = self._newest if count is None else count - 1
         return iter(())

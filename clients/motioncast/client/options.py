@@ -16,6 +16,7 @@ from motioncast.client.types import Encoding, Framing, KeypointEncoding, Mode, O
 from motioncast.codec import DEFAULT_COARSENESS, MAX_COARSENESS, MAX_PACKET_FRAMES
 from motioncast.framing import FramingMode
 from motioncast.sending import Gate, Policy
+from motioncast.timeline.interpolation import MAX_DELAY_FRAMES
 from motioncast.timeline.pattern import (
     DEFAULT_OBSERVED,
     DEFAULT_PREDICTED,
@@ -55,6 +56,7 @@ OUTPUTS: Final[dict[OutputEncoding, images.Encoding]] = {
     "rgb8": images.RGB8,
     "jpeg": images.JPEG,
     "png": images.PNG,
+    "h264": images.H264,
 }
 _OUTPUTS: Final = {number: name for name, number in OUTPUTS.items()}
 _KEYPOINT_ENCODINGS: Final = {number: name for name, number in KEYPOINT_ENCODINGS.items()}
@@ -69,7 +71,9 @@ class StreamOptions(TypedDict, total=False):
     relative_motion: bool  # transfer only: the video's motion since its first frame; default False
     frame_rate: float  # frames per second of the video: above 0 and up to 240, default 25
     frame_count: int | None  # frames of the whole video; default: its len(), unknown without one
-    output: OutputEncoding  # what frames come back as, default "rgb8"
+    output: OutputEncoding  # what frames come back as, default "rgb8"; "h264" is decoded here
+    output_crf: int  # with "h264": constant rate factor, 1 (best) to 51, default 23
+    delay_frames: int  # that the server waits, to interpolate: 0 to 16, default 0
     seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path
     frame: Framing  # "auto", "fixed": the server frames pictures of any size; default "off"
     keypoint_encoding: KeypointEncoding  # how keypoints are sent, default "floats"
@@ -77,8 +81,9 @@ class StreamOptions(TypedDict, total=False):
     packet_frames: int  # of coded ones, in a packet, 1 to 8; they wait for one another; default 1
     # Keypoints alone: frames that the forecast errs by less in are not sent, in pixels of 256, or a
     # `sending.Gate` with the model's weights and predictor; default None, all are sent. They come
-    # back as concealed ones.
+    # back as predicted ones.
     gate: Policy | float | None
+    datagrams: bool  # coded keypoints alone: as QUIC datagrams where that gets through
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,9 @@ class EffectiveConfig:
     frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
     keypoint_encoding: KeypointEncoding = "floats"
     codec_tables: str = ""  # SHA-256 of what keypoints are coded with; "" for floats
+    datagrams: bool = False  # whether the server has a door for them
+    delay_frames: int = 0  # that the server waits, to interpolate
+    output_crf: int | None = None  # of "h264"
 
 
 _DEFAULTS: Final = StreamOptions(
@@ -110,12 +118,15 @@ _DEFAULTS: Final = StreamOptions(
     frame_rate=25.0,
     frame_count=None,
     output="rgb8",
+    output_crf=images.DEFAULT_CRF,
+    delay_frames=0,
     seed=None,
     frame="off",
     keypoint_encoding="floats",
     coarseness=DEFAULT_COARSENESS,
     packet_frames=1,
     gate=None,
+    datagrams=False,
 )
 
 
@@ -140,6 +151,13 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         frame_rate=_frame_rate(options["frame_rate"]),
         output_encoding=_named("output", options["output"], OUTPUTS),
     )
+    if delay := _whole("delay_frames", options["delay_frames"], 0, MAX_DELAY_FRAMES):
+        config.delay_frames = delay
+    crf = _whole("output_crf", options["output_crf"], 1, images.MAX_CRF)
+    if options["output"] == "h264":
+        config.output_crf = crf
+    elif "output_crf" in given:
+        raise InvalidRequestError.of("output_crf", "only h264 has it")
     mode_of_framing = framing("frame", options["frame"])
     if mode_of_framing is not FramingMode.OFF:
         config.frame = encode_mode(mode_of_framing)
@@ -150,6 +168,10 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         config.keypoint_encoding = KEYPOINT_ENCODING_CODED
     elif given.keys() & {"coarseness", "packet_frames"}:
         raise InvalidRequestError.of("keypoint_encoding", "floats have no coarseness, nor packets")
+    if options["datagrams"]:
+        if config.keypoint_encoding != KEYPOINT_ENCODING_CODED:
+            raise InvalidRequestError.of("datagrams", "only coded keypoints travel in them")
+        config.datagrams.SetInParent()
     gate_of(options["gate"])
     if options["model"] is not None:
         config.model = _name("model", options["model"])
@@ -185,6 +207,9 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
         frame=received_framing(message.frame),
         keypoint_encoding=_KEYPOINT_ENCODINGS[sent_as],
         codec_tables=message.codec_tables,
+        datagrams=message.HasField("datagrams"),
+        delay_frames=message.delay_frames,
+        output_crf=message.output_crf if message.HasField("output_crf") else None,
     )
 
 

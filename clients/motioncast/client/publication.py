@@ -150,7 +150,9 @@ class SyncPublication:
             return
         self._ended = True
         self._send(self._sender.flush())
-        self._put(PublishRequest(end=RoomEnd(frame_count=frame_count or 0)))
+        count = frame_count or self._opening.frame_count or 0
+        left_out = self._sender.left_out_before(count)
+        self._put(PublishRequest(end=RoomEnd(frame_count=count, skipped_frames=left_out)))
         if self._reader is not None:
             self._reader.join()
         if self._failure is not None:

@@ -47,8 +47,8 @@ class PacketReceiver(Protocol):
     def receive(self, data: bytes, crop: Crop | None = None) -> Iterator[ReceivedFrame]:
         """Takes a packet; the crop is None where it is as before."""
 
-    def end(self, frame_count: int | None = None) -> Iterator[ReceivedFrame]:
-        """Is called when the video is over."""
+    def end(self, frame_count: int | None = None, skipped: int = 0) -> Iterator[ReceivedFrame]:
+        """Is called when the video is over; `skipped` of its last frames were left out."""
 
     def acknowledgement(self) -> Acknowledgement:
         """Returns the messages that are due to the sender."""
@@ -152,17 +152,18 @@ class Receiver:
         self._arrive(frames, crop)
         return self._frames()
 
-    def end(self, frame_count: int | None = None) -> Iterator[ReceivedFrame]:
+    def end(self, frame_count: int | None = None, skipped: int = 0) -> Iterator[ReceivedFrame]:
         """Returns the frames that are still due at the end of the video.
 
         Args:
             frame_count: Of the whole video, where the opening did not say. A number that cannot be
                 adds nothing.
+            skipped: How many of the last frames were left out on purpose.
         """
         if self._timeline is not None:
             try:
-                if frame_count and self._opening.frame_count is None:
-                    self._timeline.end(frame_count)
+                if frame_count:
+                    self._timeline.end(frame_count, skipped)
                 self._note(self._timeline.close(), None)
             except TimelineError:
                 pass  # it broke off long before

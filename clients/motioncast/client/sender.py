@@ -65,6 +65,7 @@ class Sender:
                 Regular(opening.pattern) if policy is None else policy,
                 wait_frames=wait_frames,
                 coarseness=coarseness,
+                pattern=opening.pattern,
             )
         except ValueError as error:
             raise InvalidRequestError("; ".join(map(str, error.args))) from error
@@ -113,6 +114,10 @@ class Sender:
         except (EncodingError, ValueError) as error:
             raise InvalidRequestError.of("keypoints", str(error)) from error
         return packets + self._packed(made)
+
+    def left_out_before(self, end: int) -> int:
+        """Returns how many frames directly before the video's end were left out on purpose."""
+        return self._sender.left_out_before(end)
 
     def flush(self) -> list[OutgoingPacket]:
         """Returns what is left at the end."""

@@ -32,6 +32,7 @@ from motioncast.client.options import (
 )
 from motioncast.client.sources import listed, message
 from motioncast.client.types import (
+    DatagramTraffic,
     Encoding,
     Frame,
     FramedKeypoints,
@@ -42,6 +43,9 @@ from motioncast.client.types import (
     Report,
     Source,
 )
+from motioncast.media.h264 import H264Decoder
+from motioncast.sending.skips import Skips
+from motioncast.timeline.pattern import Pattern
 from motioncast.v1.motion_transfer_pb2 import (
     DrivingFrame,
     SourceImage,
@@ -70,9 +74,12 @@ class Session(ABC, Generic[E]):
         self._options = options
         self._newest = -1
         self._opened = False
+        self.host = ""  # that the call goes to
         self._next_index = 0
         self._config: EffectiveConfig | None = None
         self._report: Report | None = None
+        self._video: H264Decoder | None = None
+        self._skips = Skips(Pattern(self._opening.observed_frames, self._opening.predicted_frames))
         self._given: Counter[Origin] = Counter()
 
     @property
@@ -81,6 +88,11 @@ class Session(ABC, Generic[E]):
         if self._config is None:
             raise RuntimeError("the configuration comes with the first frame")
         return self._config
+
+    @property
+    def datagrams(self) -> DatagramTraffic | None:
+        """How packets travelled so far; None where none go as datagrams."""
+        return None
 
     @property
     def report(self) -> Report:
@@ -175,17 +187,21 @@ class Session(ABC, Generic[E]):
         if not self._opened:
             raise InvalidRequestError("the video is empty")
         messages = self._rest()
-        if not self._opening.frame_count:
-            messages.append(StreamRequest(end=StreamEnd(frame_count=self._next_index)))
+        left_out = self._skips.before(self._next_index)
+        if left_out or not self._opening.frame_count:
+            end = StreamEnd(frame_count=self._next_index, skipped_frames=left_out)
+            messages.append(StreamRequest(end=end))
         return messages
 
     def receive(self, response: StreamResponse) -> Frame | None:
         """Returns the frame of a message, None for the configuration and the report."""
         match response.WhichOneof("message"):
             case "config":
-                self._config = decode_config(response.config)
+                self._config = config = decode_config(response.config)
+                if config.output == "h264":  # a session that goes on begins with a key picture
+                    self._video = H264Decoder(config.height, config.width)
             case "frame" if self._config is not None:
-                return decode_frame(response.frame, self._config)
+                return decode_frame(response.frame, self._config, self._video)
             case "report":
                 self._report = decode_report(response.report)
             case kind:
@@ -195,6 +211,13 @@ class Session(ABC, Generic[E]):
     def give(self, frame: Frame) -> None:
         """Notes that a frame goes to the caller."""
         self._given[frame.origin] += 1
+
+    def again(self) -> list[StreamRequest]:
+        """Returns messages that are sent once more, where nothing has come back for them."""
+        return []
+
+    def close(self) -> None:
+        """Ends what the session has beside its call."""
 
     def finish(self) -> None:
         """Notes that the server has closed the stream; ServerError when its report is missing."""

@@ -15,7 +15,7 @@ from motioncast.timeline.origin import Origin as Origin  # part of what a client
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3), RGB
 Keypoints: TypeAlias = NDArray[np.float32]  # (K, 3): x, y in [-1, 1], intensity in [0, 1]
 Encoding: TypeAlias = Literal["rgb8", "jpeg", "png", "webp", "avif"]
-OutputEncoding: TypeAlias = Literal["rgb8", "jpeg", "png"]
+OutputEncoding: TypeAlias = Literal["rgb8", "jpeg", "png", "h264"]
 KeypointEncoding: TypeAlias = Literal["floats", "coded"]
 Framing: TypeAlias = Literal["auto", "fixed", "off"] | FramingMode
 
@@ -103,6 +103,7 @@ class Frame:
     crop: Crop | None = None  # what it shows of the full picture; None if it was not framed
     faces: int = 0  # seen in the latest frame that the server looked for faces in
     source_index: int = 0  # of the source image that it was made from
+    interpolated: bool = False  # its keypoints lie between those sent around it: no forecast
     synthetic: bool = True  # a model made it; say so wherever it is kept or shown
 
 
@@ -132,6 +133,33 @@ class LatencySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class DatagramTraffic:
+    """How the packets of a session travelled, as this end counted them."""
+
+    carrier: Literal["grpc", "datagrams"]  # of the last packet that was not sent again
+    packets: int  # of keypoints in datagrams
+    payload_bytes: int  # of those packets
+    message_bytes: int  # of them with our own headers
+    grpc_packets: int  # of keypoints over gRPC, those sent again included
+    udp_sent: int  # datagrams of UDP, handshake and QUIC's own acknowledgements included
+    udp_sent_bytes: int  # of them on the wire, with the headers of UDP and IP
+    udp_received: int
+    udp_received_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramCounts:
+    """What came and went at the server's door for datagrams, as the server counted it."""
+
+    packets: int  # of keypoints that came
+    late_frames: int  # that came after they had been forecast
+    received: int  # datagrams of UDP
+    received_bytes: int  # of them on the wire, with the headers of UDP and IP
+    sent: int
+    sent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What happened in a session."""
 
@@ -146,3 +174,5 @@ class Report:
     saved_against_raw_frames: float  # share, 0 to 1, source image included in what was sent
     forecast_error: float  # mean distance of observed keypoints from their one-step forecast
     source_frames: tuple[int, ...] = ()  # made from each source, by its index
+    datagrams: DatagramCounts | None = None  # None where the session had no door for them
+    interpolated_frames: int = 0  # of the predicted and concealed ones

@@ -107,7 +107,8 @@ class SyncWatching:
                 ended = response.end.reason == relay_pb2.ROOM_END_REASON_ENDED
                 self.ending = Ending.ENDED if ended else Ending.LOST
                 if ended:
-                    yield from receiver.end(response.end.frame_count or None)
+                    count, skipped = response.end.frame_count, response.end.skipped_frames
+                    yield from receiver.end(count or None, skipped)
                 return
             yield from self._taken(response, receiver)
             self.acknowledge(receiver.acknowledgement())

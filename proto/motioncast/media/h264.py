@@ -131,10 +131,10 @@ class H264Decoder:
             raise MediaError(
                 f"a picture of {frame.width} x {frame.height} pixels, expected {width} x {height}"
             )
-        picture: Picture = frame.reformat(
+        pixels = frame.reformat(
             format="rgb24",
             src_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
         ).to_ndarray()
-        return picture[:height, :width]
+        return np.ascontiguousarray(pixels[:height, :width], np.uint8)

@@ -16,6 +16,7 @@ Shapes: K keypoints (x, y, intensity).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -108,12 +109,16 @@ class Playout:
             # The first packet need not be the fastest; but it is shown, not left out for others.
             self._start = max(min(self._start, began), self._earliest)
         self._known[index] = keypoints
-        self._left_out.update(range(max(index - skipped, oldest), index))
+        self.leave_out(range(max(index - skipped, oldest), index))
         for later in [one for one in self._states if one > index]:
             del self._states[later]
         if not self._states:  # before all that is kept
             self._states[index] = self._forecaster.begin()
         return True
+
+    def leave_out(self, frames: Iterable[int]) -> None:
+        """Hears that the sender left frames out on purpose."""
+        self._left_out.update(frames)
 
     def show(self, now: float, last: int | None = None) -> Shown | None:
         """Returns the newest frame that is due at a time in seconds; None when none is new.

@@ -14,10 +14,17 @@ from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet, fi
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.ensemble_session import EnsembleSession, Made
 from motioncast.orchestrator.models import ModelCalls, SessionCalls
-from motioncast.orchestrator.pipeline import Cast, encode_half_widths, milliseconds_since
-from motioncast.orchestrator.stretch import Stretch
+from motioncast.orchestrator.pipeline import (
+    AT_ONCE,
+    Cast,
+    TakesTurns,
+    encode_half_widths,
+    milliseconds_since,
+)
+from motioncast.orchestrator.stretch import Stretch, begin_group
 from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
+from motioncast.tracing import Parts
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
@@ -87,15 +94,22 @@ class EnsemblePipeline:
         stretches: AsyncIterator[Stretch],
         config: SessionConfig,
         deadline: Deadline,
+        work: TakesTurns = AT_ONCE,
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches as frames; see `Pipeline.cast`."""
         models = self._catalogue.resolve(config.model.name)
         session = EnsembleSession(models, SessionCalls(self._calls, deadline), config)
+        groups = Parts("group")
         async for stretch in stretches:
-            timings = StageTimings()
-            async with self._turns.turn([frame.origin for frame in stretch.frames]):
-                made = await session.make(stretch, timings)
-            images = await _encode_images(made.images, config.output_encoding)
+            timings, group = StageTimings(), begin_group(groups, stretch)
+            with group.within():
+                async with (
+                    self._turns.turn([frame.origin for frame in stretch.frames]),
+                    work.turn("make", len(stretch.frames)),
+                ):
+                    made = await session.make(stretch, timings)
+                images = await _encode_images(made.images, config.picture_encoding)
+            group.end()
             timings.total_ms = milliseconds_since(stretch.complete_at)
             yield _cast(stretch, made, images, timings)
 
@@ -129,6 +143,7 @@ def _cast(stretch: Stretch, made: Made, images: list[Image], timings: StageTimin
         made.sources,
         timings,
         made.filled.errors,
+        made.filled.interpolated,
     )
 
 

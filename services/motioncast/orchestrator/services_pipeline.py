@@ -8,6 +8,7 @@ The first arrow is a stage of its own: while one stretch is synthesised the next
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,13 @@ from motioncast.framing import Face
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.backends import Backends
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
-from motioncast.orchestrator.pipeline import Cast, encode_half_widths, milliseconds_since
+from motioncast.orchestrator.pipeline import (
+    AT_ONCE,
+    Cast,
+    TakesTurns,
+    encode_half_widths,
+    milliseconds_since,
+)
 from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch, begin_group
@@ -85,14 +92,15 @@ class ServicesPipeline:
         stretches: AsyncIterator[Stretch],
         config: SessionConfig,
         deadline: Deadline,
+        work: TakesTurns = AT_ONCE,
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches as frames; see `Pipeline.cast`."""
-        async with Ahead(self._drive(stretches, config, deadline), 1) as driven:
+        async with Ahead(self._drive(stretches, config, deadline, work), 1) as driven:
             motion = RelativeMotion() if config.relative_motion else None
             chooser = SourceChooser(config.model.source_weights)
             async for one in driven:
                 with one.traced.within():
-                    async with self._turns.turn(one.origins):
+                    async with self._turns.turn(one.origins), work.turn("make", len(one.origins)):
                         cast = await self._synthesise(one, config, motion, chooser, deadline)
                 one.traced.end()
                 yield cast
@@ -106,6 +114,7 @@ class ServicesPipeline:
         stretches: AsyncIterator[Stretch],
         config: SessionConfig,
         deadline: Deadline,
+        work: TakesTurns,
     ) -> AsyncGenerator[Driven, None]:
         """Yields the stretches with the keypoints of every frame."""
         predict = ServiceTransport(
@@ -113,14 +122,15 @@ class ServicesPipeline:
             config.model.name,
             config.seed,
         )
-        recurrence = Recurrence(predict)
+        recurrence = Recurrence(predict, config.delay_frames)
         count, groups = config.model.keypoints, Parts("group")
         async for stretch in stretches:
             timings, traced = StageTimings(), begin_group(groups, stretch)
             with traced.within():
-                span = await self._detect(stretch, config, timings, deadline)
                 hold = decode_keypoints(stretch.sources.first.keypoints, count, "source")
-                filled = await recurrence.fill(span, hold, timings)
+                async with _calls(work, stretch):
+                    span = await self._detect(stretch, config, timings, deadline)
+                    filled = await recurrence.fill(span, hold, timings)
             yield Driven(
                 stretch.start,
                 tuple(frame.origin for frame in stretch.frames),
@@ -182,7 +192,14 @@ class ServicesPipeline:
             chosen,
             timings,
             filled.errors,
+            filled.interpolated,
         )
+
+
+def _calls(work: TakesTurns, stretch: Stretch) -> AbstractAsyncContextManager[None]:
+    """Waits for the turn of what comes before synthesis, where that calls anything."""
+    known = all(isinstance(frame.arrival, KeypointSet) for frame in stretch.frames)
+    return (AT_ONCE if known else work).turn("drive", len(stretch.frames))
 
 
 def _request(
@@ -197,7 +214,7 @@ def _request(
         source=first.image,
         source_keypoints=first.keypoints,
         driving_keypoints=driving,
-        output_encoding=config.output_encoding,
+        output_encoding=config.picture_encoding,
         further_sources=further,
     )
     if further:

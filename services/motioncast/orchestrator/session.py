@@ -9,8 +9,9 @@ too slowly is not worked for.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from motioncast.codec import CodecTables
 from motioncast.orchestrator import door
@@ -19,11 +20,13 @@ from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.coding import SessionCoding
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.framing import SessionFraming
+from motioncast.orchestrator.load import Work
 from motioncast.orchestrator.pipeline import Cast, Pipeline
+from motioncast.orchestrator.returned import ReturnedVideo
 from motioncast.orchestrator.seats import Seat
 from motioncast.orchestrator.sources import Sources
 from motioncast.orchestrator.stretch import (
-    Arrival,
+    Arrived,
     Stretch,
     cut_stretches,
     merge_stretches,
@@ -33,6 +36,7 @@ from motioncast.serving import Deadline, patience
 from motioncast.timeline.origin import Origin
 from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
+    AccessUnit,
     ResultFrame,
     SourceImage,
     StreamEnd,
@@ -40,6 +44,9 @@ from motioncast.v1.motion_transfer_pb2 import (
     StreamResponse,
 )
 from motioncast.wire.framing import encode_crop
+
+if TYPE_CHECKING:
+    from motioncast.orchestrator.two_ways import TwoWays
 
 _ORIGINS = {
     Origin.OBSERVED: common_pb2.FRAME_ORIGIN_OBSERVED,
@@ -59,6 +66,8 @@ class Session:
         accounting: Where everything is counted.
         seat: Is told when the session has begun in earnest.
         tables: Of the model, where keypoints travel coded.
+        work: Its part in what the server does; None where it has all for itself.
+        ways: Where packets may come as datagrams, too.
     """
 
     def __init__(
@@ -70,6 +79,8 @@ class Session:
         accounting: Accounting,
         seat: Seat | None = None,
         tables: CodecTables | None = None,
+        work: Work | None = None,
+        ways: TwoWays | None = None,
     ) -> None:
         self._config = config
         self._pipeline = pipeline
@@ -77,8 +88,11 @@ class Session:
         self._merge_frames = merge_frames
         self._accounting = accounting
         self._seat = seat
-        self._coding = SessionCoding(tables)
+        self._work = work
+        self._coding = ways or SessionCoding(tables)
+        self._ways = ways
         self._patience = patience()
+        self._returned = ReturnedVideo(config)
         self._framing = SessionFraming(
             config, lambda square: pipeline.find_faces(square, deadline), accounting.count_framing
         )
@@ -100,26 +114,43 @@ class Session:
         accounting.count_received(Received("source", size))
         sources = Sources.of(await self._with_keypoints(source))
         arrivals = self._owed(
-            cut_stretches(self._arrivals(requests), config.pattern, config.frame_count, sources)
+            cut_stretches(
+                self._arrivals(requests),
+                config.pattern,
+                config.frame_count,
+                sources,
+                config.delay_frames,
+            )
         )
         group = stretch_end(config.pattern, 0)
         async with Ahead(arrivals, max(1, self._merge_frames // group)) as stretches:
             merged = merge_stretches(stretches, self._merge_frames)
-            casting = self._pipeline.cast(merged, config, self._deadline)
+            casting = self._cast(merged)
             async with Ahead(casting, 1) as casts:
                 async for cast in casts:
                     accounting.count_forecast_errors(cast.errors)
                     accounting.count_timings(cast.timings)
-                    responses = _encode(cast, self._framing)
+                    units = await self._returned.units(cast.images)
+                    responses = _encode(cast, self._framing, units)
                     size = sum(response.ByteSize() for response in responses)
                     if raw := self._framing.raw_frame_bytes:
                         accounting.frames_are(raw)
                     accounting.count_results(cast.origins, size, cast.sources)
+                    accounting.count_interpolated(len(cast.interpolated))
                     for response in responses:
                         accounting.count_departure(response.frame.index)
                         yield response
                         self._patience.settle(1)
-        yield StreamResponse(report=accounting.report())
+        report = accounting.report()
+        if self._ways is not None:
+            report.datagrams.CopyFrom(self._ways.counts())
+        yield StreamResponse(report=report)
+
+    def _cast(self, stretches: AsyncIterator[Stretch]) -> AsyncGenerator[Cast, None]:
+        cast, work = self._pipeline.cast, self._work
+        if work is None:
+            return cast(stretches, self._config, self._deadline)
+        return work.timed(cast(stretches, self._config, self._deadline, work))
 
     async def _owed(
         self, stretches: AsyncGenerator[Stretch, None]
@@ -132,8 +163,15 @@ class Session:
 
     async def _arrivals(
         self, requests: AsyncIterator[StreamRequest]
-    ) -> AsyncGenerator[tuple[int, Arrival] | SourceImage | StreamEnd, None]:
-        async for request in requests:
+    ) -> AsyncGenerator[Arrived | SourceImage | StreamEnd, None]:
+        incoming = requests if self._ways is None else self._ways.elements(requests)
+        async for request in incoming:
+            if not isinstance(request, StreamRequest):
+                if not request.late:
+                    if request.packet is not None:
+                        self._framing.note(request.packet, request.frame.index, "coded.crop")
+                    yield request.frame
+                continue
             if request.HasField("end"):
                 self._accounting.count_received(Received("config", request.ByteSize()))
                 yield request.end
@@ -151,7 +189,7 @@ class Session:
             )
             self._accounting.count_received(received)
             for arrival in arrivals:
-                self._accounting.count_arrival(arrival[0])
+                self._accounting.count_arrival(arrival.index)
                 yield arrival
 
     async def _with_keypoints(self, source: SourceImage) -> SourceImage:
@@ -162,17 +200,28 @@ class Session:
         return source
 
 
-def _encode(cast: Cast, framing: SessionFraming) -> list[StreamResponse]:
+def _encode(
+    cast: Cast, framing: SessionFraming, units: Sequence[AccessUnit | None]
+) -> list[StreamResponse]:
     frames = zip(
-        cast.origins, cast.keypoints, cast.half_widths, cast.images, cast.sources, strict=True
+        cast.origins,
+        cast.keypoints,
+        cast.half_widths,
+        cast.images,
+        cast.sources,
+        units,
+        strict=True,
     )
     responses = []
-    for index, (origin, keypoints, half_width90, image, source) in enumerate(frames, cast.start):
+    for index, (origin, keypoints, half_width90, image, source, unit) in enumerate(
+        frames, cast.start
+    ):
         shown = framing.shown(index)
         frame = ResultFrame(
             index=index,
             origin=_ORIGINS[origin],
-            image=image,
+            image=image if unit is None else None,
+            encoded=unit,
             keypoints=keypoints,
             timings=cast.timings,
             group_frames=len(cast.origins),
@@ -180,6 +229,7 @@ def _encode(cast: Cast, framing: SessionFraming) -> list[StreamResponse]:
             crop=encode_crop(shown.crop) if shown else None,
             faces=shown.faces if shown else 0,
             source_index=source,
+            interpolated=index - cast.start in cast.interpolated,
             synthetic=True,
         )
         responses.append(StreamResponse(frame=frame))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
@@ -24,7 +24,8 @@ from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
 
 
-class Arrived(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Arrived:
     """A frame that came."""
 
     index: int
@@ -134,9 +135,9 @@ async def cut_stretches(
             with _in_the_words_of_the_wire():
                 timeline.end(arrived.frame_count, arrived.skipped_frames)
             continue
-        index, arrival, skipped = arrived
+        index, arrival = arrived.index, arrived.arrival
         with _in_the_words_of_the_wire():
-            due = timeline.arrive(index, skipped)
+            due = timeline.arrive(index, arrived.skipped)
         for slot in due:
             if stretch := completes(slot, arrival if slot.index == index else None):
                 yield stretch

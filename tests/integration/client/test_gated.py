@@ -45,6 +45,20 @@ async def test_frames_that_the_forecast_meets_are_not_sent(target: str, options:
     observed = [frame.index for frame in frames if frame.origin is Origin.OBSERVED]
     assert observed == [0, 10, 35]  # the first, the jump, and a heartbeat of 25 frames
     assert stream.report.observed_frames == 3
+    # The rest was left out on purpose, and nothing was lost.
+    assert (stream.report.predicted_frames, stream.report.concealed_frames) == (42, 0)
+
+
+@pytest.mark.parametrize("options", [{}, CODED])
+async def test_what_the_sender_itself_lacks_counts_as_lost(target: str, options: Any) -> None:
+    still: list[Keypoints | None] = [*keypoints(12, 20)]
+    still[4] = None  # a camera that dropped it
+    async with connect(target) as service:
+        gate = Gate(1.0, heartbeat_frames=8)
+        stream = service.stream_keypoints(still, source=IMAGE, gate=gate, **options)
+        origins = [frame.origin async for frame in stream]
+    letters = "".join(origin.value[0] for origin in origins)
+    assert letters == "occcc" + "ppp" + "oppp"  # nobody says whether 1 to 3 were
 
 
 async def test_a_gate_of_ones_own_has_weights_and_a_heartbeat(target: str) -> None:
