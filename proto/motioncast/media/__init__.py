@@ -4,6 +4,7 @@
     clock        frames by their timestamps, on a steady rate
     colour       decoded frames as RGB; `tone`: HDR; `orientation`: turned and mirrored
     stills       photographs: `grey` of any depth, `heif`; `animation`: pictures that move
+    decoding     frames as a file has them
     reading      all of that, as `read_video`
     writing      videos, with their `sound`; `unfinished`: whole or not at all
     marking      what a file says of how it was made, by `motioncast.provenance`

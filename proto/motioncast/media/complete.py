@@ -3,6 +3,8 @@
     MP4, MOV        boxes that follow one another       (ISO/IEC 14496-12, 4.2)
     Matroska, WebM  the segment's size, where it is given (RFC 8794, 6.2)
     AVI             RIFF chunks that follow one another
+    Ogg             pages that follow one another       (RFC 3533, 6)
+    IVF             frames, each with its length
     GIF             the trailer
 
 Other containers do not say. What the numbers of frames and seconds in headers say is not asked:
@@ -41,10 +43,37 @@ def is_cut_off(path: Path, container: str) -> bool:
             return _segment_end(file) > size
         if "avi" in names:
             return _chunks_end(file, size) > size + _RIFF_SLACK
+        if "ogg" in names:
+            return _pages_end(file, size) > size
+        if "ivf" in names:
+            return _ivf_end(file, size) > size
         if "gif" in names:
             file.seek(max(0, size - 64))
             return not file.read().rstrip(b"\0").endswith(_GIF_TRAILER)
     return False
+
+
+def _pages_end(file: BinaryIO, size: int) -> int:
+    at = 0
+    while at < size:
+        file.seek(at)
+        head = file.read(27)
+        if not head.startswith(b"OggS"[: len(head)]):  # appended
+            break
+        if len(head) < 27:
+            return at + 27
+        lengths = file.read(head[26])
+        at += 27 + head[26] + sum(lengths)
+    return at
+
+
+def _ivf_end(file: BinaryIO, size: int) -> int:
+    file.seek(6)
+    at = int.from_bytes(file.read(2), "little")  # of the file's header
+    while at < size:
+        file.seek(at)
+        at += 12 + int.from_bytes(file.read(4), "little")
+    return at
 
 
 def _boxes_end(file: BinaryIO, size: int) -> int:

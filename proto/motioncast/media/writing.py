@@ -17,9 +17,9 @@ from av.video.stream import VideoStream
 
 from motioncast.framing import Picture
 from motioncast.media.errors import MediaError
+from motioncast.media.failures import media_errors
 from motioncast.media.marking import mark_file, tag
 from motioncast.media.names import File, for_ffmpeg, shown
-from motioncast.media.reading import media_errors
 from motioncast.media.sound import Sound
 from motioncast.media.unfinished import unfinished_file
 from motioncast.provenance import Mark

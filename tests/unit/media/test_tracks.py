@@ -189,6 +189,20 @@ def test_held_frames_of_a_whole_file_are_not_missing(tmp_path: Path) -> None:
             assert (video.frame_rate, video.repeated) == (25, 72)
 
 
+def test_the_last_frames_keep_their_times_though_the_decoder_holds_them_back(
+    tmp_path: Path,
+) -> None:
+    frames = [shade(20 * index, 64, 64) for index in range(8)]
+    times = [0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 1.0]
+    path = write_movie(tmp_path / "a.mkv", frames, times, codec="libx265", pixels="yuv420p")
+    with av.open(str(path)) as container:  # the coder reorders: some come when it is emptied
+        shown = [packet.pts for packet in container.demux() if packet.size]
+        assert shown != sorted(shown)
+    with read_video(path, 16) as video:
+        assert len(list(video.frames)) == 26
+        assert video.repeated == 18
+
+
 def test_broadcasts_that_were_joined_play_one_after_the_other(tmp_path: Path) -> None:
     for name, start in (("a.ts", 0.0), ("b.ts", 500.0), ("c.ts", 20.0)):
         times = [start + index / 25 for index in range(10)]
@@ -222,3 +236,17 @@ def test_frames_are_counted_without_being_looked_at(tmp_path: Path) -> None:
         assert list(video.count()) == [1, 2, 3, 4, 5, 6]
         assert video.repeated == 2
         assert list(video.frames) == []
+
+
+@pytest.mark.parametrize("suffix", [".ogv", ".ivf"])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.97])
+def test_a_part_of_a_file_of_pages_is_no_shorter_video(
+    tmp_path: Path, suffix: str, kept: float
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), np.uint8)
+    path = write_movie(tmp_path / f"a{suffix}", list(noise), codec="libvpx", pixels="yuv420p")
+    assert read(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(MediaError, match=rf"^a{suffix}: (truncated|damaged|not a readable video)$"):
+        read(path)

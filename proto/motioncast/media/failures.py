@@ -1,0 +1,26 @@
+"""What FFmpeg raises, as one sentence that names the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+
+from motioncast.media.errors import MediaError
+from motioncast.media.names import shown
+
+
+@contextmanager
+def media_errors(path: Path, problem: str) -> Iterator[None]:
+    """Turns what FFmpeg raises into a sentence that names the file."""
+    name = shown(path.name)
+    try:
+        yield
+    except MediaError as error:
+        if str(error).startswith(name):
+            raise
+        raise MediaError(f"{name}: {error}") from error
+    except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
+        raise MediaError(f"{name}: {problem}") from error
