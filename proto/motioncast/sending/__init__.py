@@ -16,6 +16,7 @@ SDK, command line and evaluation send by the same rules. docs/sending.md says wh
 
 from motioncast.sending.forecasters import Forecaster, Hold, Keypoints
 from motioncast.sending.link import Acknowledgement, LinkState
+from motioncast.sending.ordering import Ordering
 from motioncast.sending.playout import Playout, Shown
 from motioncast.sending.policies import EveryFrame, Gate, Policy, Regular, weighted_error
 from motioncast.sending.receiver import KeypointReceiver
@@ -33,6 +34,7 @@ __all__ = [
     "KeypointSender",
     "Keypoints",
     "LinkState",
+    "Ordering",
     "Playout",
     "Policy",
     "ReferenceChoice",

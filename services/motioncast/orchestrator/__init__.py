@@ -1,6 +1,10 @@
 """The orchestrator: sessions, timeline, gap filling and accounting over the three services."""
 
 from motioncast.orchestrator.service import registration
-from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
+from motioncast.orchestrator.settings import (
+    DatagramSettings,
+    OrchestratorSettings,
+    ServiceAddresses,
+)
 
-__all__ = ["OrchestratorSettings", "ServiceAddresses", "registration"]
+__all__ = ["DatagramSettings", "OrchestratorSettings", "ServiceAddresses", "registration"]

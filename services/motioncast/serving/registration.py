@@ -41,6 +41,7 @@ class Registration:
         calls_per_second: That one peer may begin, on whatever service is served beside it;
             infinite for a service that only servers call.
         log_level: Of the line that the access log has for each call.
+        udp_port: That it listens on besides; None for a service that speaks gRPC alone.
     """
 
     name: str
@@ -51,3 +52,4 @@ class Registration:
     max_request_bytes: Mapping[str, int] = field(default_factory=dict)
     calls_per_second: float = math.inf
     log_level: int = logging.INFO
+    udp_port: int | None = None

@@ -1,0 +1,161 @@
+"""Packets of keypoints as QUIC datagrams: real QUIC over loopback to a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.codec_tables import add_tables, turned_tables
+from support.toy_models import build_toy_repository, image_with_points
+from support.udp_forwarder import Forwarder, RandomLoss
+
+from motioncast.client import Frame, InvalidRequestError, Keypoints, Origin, connect
+from motioncast.local import LocalServices, LocalSettings
+from motioncast.orchestrator import DatagramSettings, OrchestratorSettings
+
+IMAGE = image_with_points((3, 4), (9, 7))
+AT_SOURCE = np.array([[0.25, -0.5, 0.5], [-0.125, 0.75, 0.25]], np.float32)
+CODED: Any = {"keypoint_encoding": "coded", "source_keypoints": AT_SOURCE, "source": IMAGE}
+FRAMES = 150
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    repository = build_toy_repository(tmp_path)
+    add_tables(repository, turned_tables(2, 6))
+    return repository
+
+
+def moving(frames: int = FRAMES) -> list[Keypoints]:
+    """Returns keypoints that move on a circle, a frame each."""
+    found = []
+    for index in range(frames):
+        keypoints = AT_SOURCE.copy()
+        keypoints[:, 0] += 0.1 * np.sin(index / 7)
+        found.append(keypoints)
+    return found
+
+
+async def live(keypoints: list[Keypoints], seconds: float = 0.01) -> AsyncIterator[Keypoints]:
+    """Yields keypoints as a camera does."""
+    for one in keypoints:
+        yield one
+        await asyncio.sleep(seconds)
+
+
+@asynccontextmanager
+async def served(
+    repository: Path, forwarder: Forwarder | None = None
+) -> AsyncIterator[LocalServices]:
+    """Serves with a door for datagrams, which clients reach through the forwarder."""
+    public = None if forwarder is None else forwarder.port
+    settings = LocalSettings(
+        repository=repository,
+        drain_grace_seconds=0.5,
+        orchestrator=OrchestratorSettings(datagrams=DatagramSettings(public_port=public)),
+    )
+    async with LocalServices(settings) as local:
+        assert local.datagram_port is not None
+        if forwarder is not None:
+            forwarder.server_port = local.datagram_port
+        yield local
+
+
+async def cast(target: str, keypoints: Any, **options: Any) -> tuple[list[Frame], Any, Any]:
+    async with connect(target) as service:
+        stream = service.stream_keypoints(keypoints, **CODED, datagrams=True, **options)
+        frames = [frame async for frame in stream]
+        return frames, stream.report, stream.datagrams
+
+
+def errors(frames: list[Frame], keypoints: list[Keypoints]) -> Iterator[float]:
+    """Yields the largest error of each observed frame, keypoint units."""
+    for frame in frames:
+        if frame.origin is Origin.OBSERVED:
+            yield float(np.abs(frame.keypoints - keypoints[frame.index]).max())
+
+
+async def test_packets_travel_as_datagrams_and_every_frame_is_observed(repository: Path) -> None:
+    keypoints = moving()
+    async with served(repository) as local:
+        frames, report, traffic = await cast(local.target, live(keypoints))
+    assert [frame.index for frame in frames] == list(range(FRAMES))
+    assert {frame.origin for frame in frames} == {Origin.OBSERVED}
+    assert max(errors(frames, keypoints)) < 0.01
+    assert traffic.carrier == "datagrams"
+    assert traffic.packets > FRAMES / 2
+    assert traffic.packets + traffic.grpc_packets >= FRAMES
+    assert report.datagrams.packets == traffic.packets
+    assert report.datagrams.late_frames == 0
+
+
+async def test_lost_packets_are_concealed_frames_and_the_others_are_what_was_sent(
+    repository: Path,
+) -> None:
+    keypoints = moving(300)
+    lossy = Forwarder(RandomLoss(0.2, seed=1), RandomLoss(0.2, seed=2))
+    async with lossy as forwarder, served(repository, forwarder) as local:
+        frames, report, traffic = await cast(local.target, live(keypoints))
+    assert [frame.index for frame in frames] == list(range(300))
+    assert traffic.carrier == "datagrams"
+    lost = [frame for frame in frames if frame.origin is Origin.CONCEALED]
+    assert 20 < len(lost) < 110
+    assert report.concealed_frames == len(lost)
+    assert max(errors(frames, keypoints)) < 0.01
+    assert report.datagrams.packets < traffic.packets
+
+
+async def test_where_datagrams_do_not_get_through_packets_go_over_grpc(repository: Path) -> None:
+    keypoints = moving()
+    async with Forwarder() as forwarder:
+        forwarder.open = False
+        async with served(repository, forwarder) as local:
+            frames, report, traffic = await cast(local.target, live(keypoints))
+    assert {frame.origin for frame in frames} == {Origin.OBSERVED}
+    assert (traffic.carrier, traffic.packets, traffic.grpc_packets) == ("grpc", 0, FRAMES)
+    assert report.datagrams.packets == 0
+    assert max(errors(frames, keypoints)) < 0.01
+
+
+async def test_a_path_that_closes_loses_nothing(repository: Path) -> None:
+    keypoints = moving(400)
+
+    async def until_half() -> AsyncIterator[Keypoints]:
+        async for index, one in _counted(live(keypoints, 0.02)):
+            forwarder.open = index < 100
+            yield one
+
+    async with Forwarder() as forwarder, served(repository, forwarder) as local:
+        frames, _, traffic = await cast(local.target, until_half())
+    assert [frame.index for frame in frames] == list(range(400))
+    assert traffic.packets > 50
+    assert traffic.carrier == "grpc"
+    assert frames[-1].origin is Origin.OBSERVED
+    assert max(errors(frames, keypoints)) < 0.01
+
+
+async def test_a_server_without_a_door_takes_packets_over_grpc(repository: Path) -> None:
+    settings = LocalSettings(repository=repository, drain_grace_seconds=0.5)
+    async with LocalServices(settings) as local:
+        frames, report, traffic = await cast(local.target, moving(20))
+    assert len(frames) == 20
+    assert report.datagrams is None
+    assert traffic.grpc_packets == 20
+
+
+async def test_only_coded_keypoints_travel_as_datagrams(repository: Path) -> None:
+    async with served(repository) as local, connect(local.target) as service:
+        with pytest.raises(InvalidRequestError, match="datagrams: only coded keypoints"):
+            service.stream_keypoints(moving(3), source=IMAGE, datagrams=True)
+
+
+async def _counted(elements: AsyncIterator[Any]) -> AsyncIterator[tuple[int, Any]]:
+    index = 0
+    async for one in elements:
+        yield index, one
+        index += 1
