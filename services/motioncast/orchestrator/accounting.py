@@ -11,6 +11,7 @@ from typing import Final, Literal
 import numpy as np
 
 from motioncast.orchestrator.metrics import OrchestratorMetrics
+from motioncast.sources import MAX_SOURCES
 from motioncast.timeline.origin import Origin
 from motioncast.v1.motion_transfer_pb2 import (
     ByteCounts,
@@ -18,6 +19,7 @@ from motioncast.v1.motion_transfer_pb2 import (
     StageTimings,
     StreamReport,
 )
+from motioncast.v1.resume_pb2 import SessionCounts
 
 Kind = Literal["config", "source", "frames", "keypoints"]  # of what is received
 
@@ -140,6 +142,32 @@ class Accounting:
         if self._keypoint_frames:
             mean = self._bytes["keypoints"] / self._keypoint_frames
             metrics.all_keypoints_bytes.inc(len(origins) * mean)
+
+    def count_token(self, size: int) -> None:
+        """Counts bytes that go back beside the frames of `count_results`."""
+        self._bytes["results"] += size
+        self._metrics.sent_bytes.labels("results").inc(size)
+
+    def counts(self) -> SessionCounts:
+        """Returns what the report of a session that goes on elsewhere is made of."""
+        return SessionCounts(
+            frames=[self._frames[one] for one in Origin],
+            sources=[self._sources[n] for n in range(max(self._sources, default=-1) + 1)],
+            bytes=self._bytes,
+            keypoint_frames=self._keypoint_frames,
+            errors=self._errors,
+            error_sum=self._error_sum,
+        )
+
+    def go_on(self, counts: SessionCounts) -> None:
+        """Adds what was counted elsewhere; metrics count what is done here."""
+        known = ByteCounts.DESCRIPTOR.fields_by_name
+        self._frames.update(dict(zip(Origin, counts.frames, strict=False)))
+        self._sources.update(dict(enumerate(counts.sources[:MAX_SOURCES])))
+        self._bytes.update({name: size for name, size in counts.bytes.items() if name in known})
+        self._keypoint_frames += counts.keypoint_frames
+        self._errors += counts.errors
+        self._error_sum += counts.error_sum
 
     def count_interpolated(self, frames: int) -> None:
         """Counts frames that lie between observed ones, among those of `count_results`."""

@@ -8,6 +8,8 @@ way that floats go. docs/bitstream.md is the specification.
 
 from __future__ import annotations
 
+from collections import deque
+
 from motioncast.codec import BitstreamError, CodecTables, KeypointDecoder, decode_source
 from motioncast.orchestrator.stretch import Arrived
 from motioncast.v1.common_pb2 import CodedKeypoints, KeypointSet
@@ -25,7 +27,9 @@ class SessionCoding:
 
     def __init__(self, tables: CodecTables | None = None) -> None:
         self._count = tables.keypoints if tables else 0
+        self._tables = tables
         self._decoder = KeypointDecoder(tables) if tables else None
+        self._ends: deque[Arrived] = deque()  # the last frames of packets that came
 
     def check(self, kind: str) -> None:
         """Raises OutOfOrderError for data that the session has agreed not to send."""
@@ -66,10 +70,33 @@ class SessionCoding:
             decoded = self._decoder.decode(packet.data)
         except BitstreamError as error:
             raise InvalidInputError.of("coded.data", str(error)) from error
-        return [
+        arrived = [
             Arrived(frame.index, encode_keypoints(frame.keypoints), frame.skipped)
             for frame in decoded
         ]
+        self._ends.append(arrived[-1])
+        return arrived
+
+    def reference(self, next_index: int) -> Arrived | None:
+        """Returns the last frame of the newest packet that lies before a frame, if there is any.
+
+        To be asked in order. The packets that follow refer to it, or to one another.
+        """
+        while len(self._ends) > 1 and self._ends[1].index < next_index:
+            self._ends.popleft()
+        return self._ends[0] if self._ends and self._ends[0].index < next_index else None
+
+    def go_on(self, index: int, keypoints: KeypointSet) -> None:
+        """Takes such a frame from another server; comes before sources and packets.
+
+        Raises:
+            InvalidInputError: Its keypoints are none of the model's.
+        """
+        if self._tables is None:
+            return
+        self._decoder = KeypointDecoder(self._tables, near=index)
+        self._decoder.know(index, decode_keypoints(keypoints, self._count))
+        self._ends.append(Arrived(index, keypoints))
 
     def _take_source(self, index: int, keypoints: Keypoints) -> None:
         assert self._decoder is not None  # checked before

@@ -70,6 +70,11 @@ class SessionConfig:
     output_crf: int = DEFAULT_CRF  # of H.264
 
     @property
+    def resumable(self) -> bool:
+        """Whether the session can be gone on with elsewhere: all that it holds fits in a token."""
+        return self.delay_frames == 0 and not self.datagrams
+
+    @property
     def picture_encoding(self) -> Encoding:
         """How pictures are synthesised: for H.264 the session encodes them itself."""
         return RGB8 if self.output_encoding == H264 else self.output_encoding

@@ -48,8 +48,10 @@ async def read_source(
     model: ModelInfo,
     framing: SessionFraming,
     coding: SessionCoding,
-) -> tuple[SourceImage, int]:
-    """Returns the second message, its image as raw RGB, and the bytes that were received.
+    *,
+    first: bool = True,
+) -> tuple[SourceImage, StreamRequest]:
+    """Returns the next message, a source as raw RGB, and the message as it was received.
 
     Raises:
         OutOfOrderError: Another message came, or none.
@@ -62,8 +64,8 @@ async def read_source(
         raise _out_of_order(kind, "came twice")
     if kind != "source":
         raise _out_of_order(kind, "came before the source image")
-    checked = await checked_source(request.source, model, framing, coding, first=True)
-    return checked, request.ByteSize()
+    checked = await checked_source(request.source, model, framing, coding, first=first)
+    return checked, request
 
 
 async def checked_source(

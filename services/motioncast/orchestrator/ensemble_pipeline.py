@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -21,6 +22,7 @@ from motioncast.orchestrator.pipeline import (
     encode_half_widths,
     milliseconds_since,
 )
+from motioncast.orchestrator.progress import BEGINNING, Progress
 from motioncast.orchestrator.stretch import Stretch, begin_group
 from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
@@ -95,10 +97,11 @@ class EnsemblePipeline:
         config: SessionConfig,
         deadline: Deadline,
         work: TakesTurns = AT_ONCE,
+        resumed: Progress = BEGINNING,
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches as frames; see `Pipeline.cast`."""
         models = self._catalogue.resolve(config.model.name)
-        session = EnsembleSession(models, SessionCalls(self._calls, deadline), config)
+        session = EnsembleSession(models, SessionCalls(self._calls, deadline), config, resumed)
         groups = Parts("group")
         async for stretch in stretches:
             timings, group = StageTimings(), begin_group(groups, stretch)
@@ -111,7 +114,7 @@ class EnsemblePipeline:
                 images = await _encode_images(made.images, config.picture_encoding)
             group.end()
             timings.total_ms = milliseconds_since(stretch.complete_at)
-            yield _cast(stretch, made, images, timings)
+            yield replace(_cast(stretch, made, images, timings), progress=session.progress(stretch))
 
     async def ready(self) -> bool:
         """Returns whether the engine could run a model now, and the default."""

@@ -23,6 +23,7 @@ from motioncast.inference import ModelSet
 from motioncast.inference.engine import Array
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.models import SessionCalls
+from motioncast.orchestrator.progress import BEGINNING, Progress
 from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch
@@ -58,21 +59,58 @@ class EnsembleSession:
         models: The configuration.
         calls: Runs models and ensembles.
         config: The session's.
+        resumed: What came before, where it is gone on with.
     """
 
-    def __init__(self, models: ModelSet, calls: SessionCalls, config: SessionConfig) -> None:
+    def __init__(
+        self,
+        models: ModelSet,
+        calls: SessionCalls,
+        config: SessionConfig,
+        resumed: Progress = BEGINNING,
+    ) -> None:
         self._models = models
         self._calls = calls
-        self._motion = RelativeMotion() if config.relative_motion else None
+        self._motion = RelativeMotion(resumed.reference) if config.relative_motion else None
         self._transport = EngineTransport(models, calls, config.seed)
         self._recurrence = Recurrence(self._transport, config.delay_frames)
+        if resumed.predictor is not None:
+            self._recurrence.go_on(self._transport.unpack(resumed.predictor))
         self._delayed = config.delay_frames > 0
-        self._chooser = SourceChooser(models.source_weights)
+        self._resumable = config.resumable
+        self._chooser = SourceChooser(models.source_weights, resumed.choice)
         self._sources: Sources | None = None  # of the stretch before
         self._inputs: dict[int, dict[str, Array]] = {}  # of the models, by their index
 
     async def make(self, stretch: Stretch, timings: StageTimings) -> Made:
         """Returns the stretch's frames; adds what each stage took to the timings."""
+        made = await self._make(stretch, timings)
+        if self._resumable and (errors := await self._settle(stretch, timings)):
+            filled = replace(made.filled, errors=[*made.filled.errors, *errors])
+            made = replace(made, filled=filled)
+        return made
+
+    async def _settle(self, stretch: Stretch, timings: StageTimings) -> list[float]:
+        return await self._recurrence.settle(stretch.start, stretch.end, timings)
+
+    def progress(self, stretch: Stretch) -> Progress | None:
+        """Returns what comes after a stretch that was made depends on; None if a token has no room.
+
+        That is so where the predictor has not seen all of it.
+        """
+        recurrence = self._recurrence
+        if not (self._resumable and recurrence.has_seen_all):
+            return None
+        state = recurrence.state
+        return Progress(
+            recurrence.started,
+            None if state is None else self._transport.pack(state, stretch.end),
+            self._motion.reference if self._motion else None,
+            self._chooser.choice,
+            stretch.sources.digests,
+        )
+
+    async def _make(self, stretch: Stretch, timings: StageTimings) -> Made:
         arrivals = [frame.arrival for frame in stretch.frames]
         observed = np.array([one is not None for one in arrivals])
         images = [one for one in arrivals if isinstance(one, Image)]

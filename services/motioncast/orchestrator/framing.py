@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
 
-from motioncast.framing import Crop, Face, Framed, Framer, FramingMode, letterboxed, portrait
+from motioncast.framing import (
+    Crop,
+    Face,
+    Framed,
+    Framer,
+    FramerState,
+    FramingMode,
+    letterboxed,
+    portrait,
+)
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.common_pb2 import CodedKeypoints, Image
@@ -28,10 +37,16 @@ FindFaces: TypeAlias = Callable[[Pixels], Awaitable[list[Face]]]  # of what was 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a frame shows of the sender's picture, and the faces seen by then."""
+    """What a frame shows of the sender's picture, and the faces seen by then.
+
+    Attributes:
+        crop, faces: Of the frame.
+        framer: How the session's framer stood after it, where the server frames.
+    """
 
     crop: Crop
     faces: int
+    framer: FramerState | None = None
 
 
 class SessionFraming:
@@ -89,7 +104,7 @@ class SessionFraming:
         faces = await self._faces(picture)
         if first and self._starts_at_source:
             framed = await asyncio.to_thread(self._framer.begin, picture, faces)
-            self._shown = Shown(framed.crop, framed.faces)
+            self._shown = Shown(framed.crop, framed.faces, self._framer.state)
         else:
             framed = await asyncio.to_thread(portrait, picture, faces, self._height)
         self._took(1000 * (perf_counter() - started))
@@ -121,7 +136,8 @@ class SessionFraming:
         faces = await self._faces(picture) if self._framer.looks(frame.index) else None
         framed: Framed = await asyncio.to_thread(self._framer.frame, frame.index, picture, faces)
         self._took(1000 * (perf_counter() - started))
-        self._noted.append((frame.index, Shown(framed.crop, framed.faces)))
+        shown = Shown(framed.crop, framed.faces, self._framer.state)
+        self._noted.append((frame.index, shown))
         return encode_image(framed.image)
 
     def note(
@@ -144,6 +160,18 @@ class SessionFraming:
         while self._noted and self._noted[0][0] <= index:
             self._shown = self._noted.popleft()[1]
         return self._shown
+
+    @property
+    def latest(self) -> Shown | None:
+        """What the frame that `shown` was asked for last shows."""
+        return self._shown
+
+    def go_on(self, shown: Shown) -> None:
+        """Goes on after a frame that another server made."""
+        self._noted.clear()
+        self._shown = shown
+        if self._framer is not None and shown.framer is not None:
+            self._framer.state = shown.framer
 
     async def _faces(self, picture: Pixels) -> list[Face]:
         square, letterbox = await asyncio.to_thread(letterboxed, picture)

@@ -19,7 +19,7 @@ import numpy as np
 from motioncast.orchestrator.configuration import SessionConfig, find_model
 from motioncast.orchestrator.load import Load
 from motioncast.orchestrator.pipeline import AT_ONCE, Pipeline, TakesTurns
-from motioncast.orchestrator.sources import Sources
+from motioncast.orchestrator.sources import Sourced, Sources
 from motioncast.orchestrator.stretch import Frame, Stretch
 from motioncast.serving import Deadline
 from motioncast.timeline.origin import Origin
@@ -55,7 +55,7 @@ async def _measure(pipeline: Pipeline, load: Load, name: str, deadline: Deadline
     image = encode_image(np.full((model.height, model.width, 3), 128, np.uint8), RGB8)
     source = SourceImage(image=image)
     source.keypoints.CopyFrom(await pipeline.detect(model, image, deadline))
-    sources = Sources.of(source)
+    sources = Sources.of(Sourced(source))
     config = SessionConfig(
         model, Pattern(1, 0), TRANSFER_MODE_RECONSTRUCTION, False, _RATE, None, RGB8, None
     )

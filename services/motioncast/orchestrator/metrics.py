@@ -80,7 +80,38 @@ class OrchestratorMetrics:
         )
         self.sessions_refused = Counter(
             "motioncast_sessions_refused",
-            "Sessions that got none: too many, or too many of one peer.",
+            "Sessions that were not let in. places: there is none, in all or for the peer; "
+            "latency: groups would be later than the target; capacity: more than can be made in "
+            "time; share: too little would be left for other peers.",
+            ("reason",),
+            registry=registry,
+        )
+        self.sessions_resumed = Counter(
+            "motioncast_session_resumes",
+            "Sessions that came with a resume token: resumed here, or refused (another key, model, "
+            "configuration or owner).",
+            ("result",),
+            registry=registry,
+        )
+        self.late_seconds = Histogram(
+            "motioncast_group_late_seconds",
+            "Seconds by which groups were made later than a video of their frame rate needs.",
+            registry=registry,
+            buckets=_RESULT_SECONDS,
+        )
+        self.latency_target = Gauge(
+            "motioncast_latency_target_seconds",
+            "What 95 of 100 groups may be late by before sessions are refused; 0: none are.",
+            registry=registry,
+        )
+        self.load = Gauge(
+            "motioncast_load",
+            "Share that the sessions' frame rates are of what can be made; 0 until measured.",
+            registry=registry,
+        )
+        self.groups_queued = Gauge(
+            "motioncast_groups_queued",
+            "Groups that wait for a slot, in fair order.",
             registry=registry,
         )
         self.forecast_error = Histogram(
@@ -90,6 +121,10 @@ class OrchestratorMetrics:
             buckets=_KEYPOINT_UNITS,
         )
         # A rate needs a zero to start from.
+        for result in ("resumed", "refused"):
+            self.sessions_resumed.labels(result)
+        for reason in ("places", "latency", "capacity", "share"):
+            self.sessions_refused.labels(reason)
         for stage in ("keypoint", "predictor", "synthesis", "ensemble", "total", "framing"):
             self.stage_seconds.labels(stage)
         for origin in ("observed", "predicted", "concealed"):

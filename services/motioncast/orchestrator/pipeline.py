@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from motioncast.codec.tables_file import ModelTables
 from motioncast.framing import Face
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
+from motioncast.orchestrator.progress import BEGINNING, Progress
 from motioncast.orchestrator.stretch import Stretch
 from motioncast.serving import Deadline
 from motioncast.timeline.origin import Origin
@@ -32,6 +33,7 @@ class Cast:
         errors: One-step forecast errors of the observed frames that the predictor has seen now.
         timings: Of all stages, `total` included.
         interpolated: Places of the frames that lie between observed ones.
+        progress: What the frames after these depend on; None where that does not fit in a token.
     """
 
     start: int
@@ -43,6 +45,7 @@ class Cast:
     timings: StageTimings
     errors: Sequence[float] = field(default=())
     interpolated: frozenset[int] = frozenset()
+    progress: Progress | None = None
 
 
 class TakesTurns(Protocol):
@@ -103,6 +106,7 @@ class Pipeline(Protocol):
         config: SessionConfig,
         deadline: Deadline,
         work: TakesTurns = AT_ONCE,
+        resumed: Progress = BEGINNING,
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches of one session, in their order, as frames.
 
@@ -111,6 +115,7 @@ class Pipeline(Protocol):
             config: The session's.
             deadline: The session's.
             work: Says when something may be called for a group.
+            resumed: What came before, where the session is gone on with.
         """
         ...
 

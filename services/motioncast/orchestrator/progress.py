@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from motioncast.framing import Camera, FramerState, FramingMode
 from motioncast.sources import MAX_SOURCES, Choice
@@ -19,6 +20,8 @@ from motioncast.v1 import resume_pb2
 from motioncast.v1.predictor_pb2 import PredictorState
 from motioncast.v1.resume_pb2 import CameraState, ResumeState
 from motioncast.wire.keypoints import Keypoints, decode_keypoints, encode_keypoints
+
+TOKEN_FRAMES: Final = 8  # where nothing is forecast: so many frames are made anew, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,9 @@ class Progress:
     reference: Keypoints | None = None
     choice: Choice | None = None
     digests: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
+
+
+BEGINNING: Final = Progress()
 
 
 def write_progress(progress: Progress, state: ResumeState) -> None:

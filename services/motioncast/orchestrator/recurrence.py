@@ -18,11 +18,13 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from motioncast.orchestrator.progress import TOKEN_FRAMES
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.timeline.interpolation import Interpolation
 from motioncast.timeline.span import Span
 from motioncast.timeline.unseen import Unseen
 from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.wire.errors import UnavailableError
 from motioncast.wire.keypoints import Keypoints
 
 State = TypeVar("State")
@@ -98,6 +100,17 @@ class Recurrence(Generic[State]):
         self._interpolation = Interpolation(delay_frames)
         self.state: State | None = None
         self._unseen = Unseen(MAX_STRETCH_FRAMES)
+        self._away = False  # the predictor did not answer a call that could wait
+
+    @property
+    def has_seen_all(self) -> bool:
+        """Whether the predictor has seen every observed frame."""
+        return self._unseen.span is None
+
+    def go_on(self, state: State) -> None:
+        """Goes on from a state that has seen every frame so far."""
+        self.state = state
+        self._unseen.seen()
 
     @property
     def started(self) -> bool:
@@ -147,6 +160,21 @@ class Recurrence(Generic[State]):
         if span is None:
             return []
         return self.take(span, await self._transport.predict(span, self.state, timings)).errors
+
+    async def settle(self, start: int, end: int, timings: StageTimings) -> list[float]:
+        """Catches up once in TOKEN_FRAMES frames: what waits would have to be made anew elsewhere.
+
+        When, depends on the indices of the stretch alone, `start` to `end`, however stretches are
+        merged. A session goes on without a predictor that does not answer, as long as it forecasts
+        nothing.
+        """
+        if self._away or start // TOKEN_FRAMES == end // TOKEN_FRAMES:
+            return []
+        try:
+            return await self.catch_up(timings)
+        except UnavailableError:
+            self._away = True
+            return []
 
     def take(self, span: Span, told: Told[State]) -> Filled:
         """Goes on from what a predictor told of a span, which it saw from `state` on."""

@@ -205,7 +205,7 @@ class Replicas:
         return max(self._slow_seconds, _SLOW * max(self._took, default=0.0))
 
     def _next(self, tried: Sequence[Replica]) -> Replica:
-        """Returns the replica whose turn it is: one that is in and was not tried, if there is any."""
+        """Returns the replica whose turn it is: rather one that is in and was not tried."""
         turn = self._turn % len(self._replicas)
         in_turn = self._replicas[turn:] + self._replicas[:turn]
         return min(in_turn, key=lambda one: (one in tried, one.out))

@@ -25,7 +25,6 @@ from motioncast.v1.resume_pb2 import ResumeState
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
 MAX_TOKEN_BYTES: Final = 65536
-TOKEN_FRAMES: Final = 8  # where nothing is forecast: so many frames are made anew, at most
 _VERSION: Final = 1
 _SIGNATURE_BYTES: Final = 32
 _LEAST_KEY_BYTES: Final = 16
@@ -136,11 +135,6 @@ def check_state(state: ResumeState, config: SessionConfig, owner: bytes) -> None
 def refused(problem: str) -> OutOfOrderError:
     """Returns the error for a token that cannot be gone on with."""
     return OutOfOrderError(f"{_FIELD}: {problem}", field=_FIELD)
-
-
-def resumable(config: SessionConfig) -> bool:
-    """Whether sessions with this configuration can be gone on with elsewhere."""
-    return not getattr(config, "delay_frames", 0) and not getattr(config, "datagrams", None)
 
 
 def owner_of(caller: str) -> bytes:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
+from motioncast.codec.tables_file import ModelTables
 from motioncast.inference import Engine
 from motioncast.orchestrator import door
 from motioncast.orchestrator.accounting import Accounting, Received, VideoSize
 from motioncast.orchestrator.backends import Backends
-from motioncast.orchestrator.configuration import decode_config, encode_config, find_model
+from motioncast.orchestrator.configuration import (
+    SessionConfig,
+    decode_config,
+    encode_config,
+    find_model,
+    frame_rate_of,
+)
 from motioncast.orchestrator.ensemble_pipeline import EnsemblePipeline
+from motioncast.orchestrator.load import Load, Work
+from motioncast.orchestrator.measuring import keep_measured
 from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.orchestrator.pipeline import Pipeline
+from motioncast.orchestrator.replicas import ReplicaMetrics
+from motioncast.orchestrator.resuming import ResumeKeys, owner_of
+from motioncast.orchestrator.resumption import Resumption
 from motioncast.orchestrator.seats import Seat, Seats
 from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
@@ -37,6 +51,7 @@ from motioncast.v1.motion_transfer_pb2 import (
     GetCodecTablesResponse,
     GetServerInfoRequest,
     GetServerInfoResponse,
+    StreamConfig,
     StreamRequest,
     StreamResponse,
 )
@@ -44,8 +59,13 @@ from motioncast.v1.motion_transfer_pb2_grpc import (
     MotionTransferServiceServicer,
     add_MotionTransferServiceServicer_to_server,
 )
+from motioncast.v1.resume_pb2 import ResumeState
 from motioncast.wire.codec import encode_tables
-from motioncast.wire.errors import ExhaustedError
+from motioncast.wire.errors import DomainError, ExhaustedError
+
+if TYPE_CHECKING:
+    from motioncast.orchestrator.datagrams import DatagramDoor
+    from motioncast.orchestrator.two_ways import TwoWays
 
 
 @asynccontextmanager
@@ -75,13 +95,27 @@ async def registration(
     async with AsyncExitStack() as exits:
         pipeline: Pipeline
         if isinstance(behind, ServiceAddresses):
-            backends = Backends(behind, settings.call_timeout_seconds)
+            backends = Backends(
+                behind,
+                settings.call_timeout_seconds,
+                ReplicaMetrics(metrics.registry),
+                settings.slow_seconds,
+            )
             pipeline = ServicesPipeline(await exits.enter_async_context(backends))
         else:
             pipeline = EnsemblePipeline(
                 behind, default_model, settings.call_timeout_seconds, metrics.registry
             )
-        servicer = MotionTransferServicer(pipeline, settings, OrchestratorMetrics(metrics.registry))
+        counted = OrchestratorMetrics(metrics.registry)
+        load = Load(settings, counted)
+        datagrams = None
+        if settings.datagrams is not None:
+            from motioncast.orchestrator.datagrams import DatagramDoor  # late: QUIC takes a while
+
+            datagrams = await exits.enter_async_context(DatagramDoor(settings.datagrams))
+        servicer = MotionTransferServicer(pipeline, settings, counted, load, datagrams)
+        if settings.latency_target_seconds is not None:
+            await exits.enter_async_context(_beside(keep_measured(pipeline, load)))
         yield Registration(
             name=motion_transfer_pb2.DESCRIPTOR.services_by_name["MotionTransferService"].full_name,
             add=partial(add_MotionTransferServiceServicer_to_server, servicer),
@@ -91,26 +125,47 @@ async def registration(
                 ("GetServerInfo", "GetCodecTables"), MAX_QUESTION_BYTES
             ),
             calls_per_second=settings.calls_per_second,
+            udp_port=None if datagrams is None else datagrams.port,
         )
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Does something while the block runs, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 class MotionTransferServicer(MotionTransferServiceServicer):
     """Serves sessions; many at once, none knows of another."""
 
     def __init__(
-        self, pipeline: Pipeline, settings: OrchestratorSettings, metrics: OrchestratorMetrics
+        self,
+        pipeline: Pipeline,
+        settings: OrchestratorSettings,
+        metrics: OrchestratorMetrics,
+        load: Load,
+        datagrams: DatagramDoor | None = None,
     ) -> None:
         self._pipeline = pipeline
+        self._datagrams = datagrams
+        self._load = load
         self._settings = settings
         self._metrics = metrics
         self._seats = Seats(settings)
+        self._keys = ResumeKeys.of(settings.resume_key)
         metrics.sessions_limit.set(settings.max_sessions)
 
     async def Stream(
         self, request_iterator: AsyncIterator[StreamRequest], context: Context
     ) -> AsyncGenerator[StreamResponse, None]:
-        with self._seat(caller(context)) as seat:
-            serving = self._serve(request_iterator, Deadline.of(context), seat)
+        peer = caller(context)
+        with self._seat(peer) as seat:
+            serving = self._serve(request_iterator, Deadline.of(context), seat, owner_of(peer))
             async with aclosing(serving) as responses:
                 async for response in responses:
                     yield response
@@ -125,6 +180,7 @@ class MotionTransferServicer(MotionTransferServiceServicer):
             max_message_bytes=self._settings.max_message_bytes,
             max_sessions=self._settings.max_sessions,
             max_sources=MAX_SOURCES,
+            datagram_port=0 if self._datagrams is None else self._datagrams.public_port,
         )
 
     async def GetCodecTables(
@@ -143,9 +199,8 @@ class MotionTransferServicer(MotionTransferServiceServicer):
             try:
                 seat = exits.enter_context(self._seats.seat(peer))
             except ExhaustedError:
-                self._metrics.sessions_refused.inc()
+                self._metrics.sessions_refused.labels("places").inc()
                 raise
-            self._metrics.sessions_admitted.inc()
             self._metrics.sessions.inc()
             try:
                 yield seat
@@ -153,11 +208,63 @@ class MotionTransferServicer(MotionTransferServiceServicer):
                 self._metrics.sessions.dec()
 
     async def _serve(
-        self, requests: AsyncIterator[StreamRequest], deadline: Deadline, seat: Seat
+        self,
+        requests: AsyncIterator[StreamRequest],
+        deadline: Deadline,
+        seat: Seat,
+        owner: bytes,
     ) -> AsyncGenerator[StreamResponse, None]:
         wanted = await door.read_config(requests)
+        state = self._read_token(wanted.config)
+        named, rate = wanted.config.model, frame_rate_of(wanted.config)
+        with self._load.session(
+            seat.peer, named, rate, resumed=state is not None, is_silent=seat.is_silent
+        ) as work:
+            self._metrics.sessions_admitted.inc()
+
+            def resumption(config: SessionConfig) -> Resumption:
+                with self._counting_resumes(wanted.config):
+                    return Resumption(self._keys, config, owner, state)
+
+            serving = self._session(wanted, requests, deadline, seat, work, resumption)
+            async with aclosing(serving) as responses:
+                async for response in responses:
+                    yield response
+
+    def _read_token(self, config: StreamConfig) -> ResumeState | None:
+        if not config.HasField("resume_token"):
+            return None
+        try:
+            return self._keys.read(config.resume_token)
+        except DomainError:
+            self._metrics.sessions_resumed.labels("refused").inc()
+            raise
+
+    @contextmanager
+    def _counting_resumes(self, config: StreamConfig) -> Iterator[None]:
+        resumes = config.HasField("resume_token")
+        try:
+            yield
+        except DomainError:
+            self._metrics.sessions_resumed.labels("refused").inc()
+            raise
+        if resumes:
+            self._metrics.sessions_resumed.labels("resumed").inc()
+
+    async def _session(
+        self,
+        wanted: StreamRequest,
+        requests: AsyncIterator[StreamRequest],
+        deadline: Deadline,
+        seat: Seat,
+        work: Work,
+        resuming: Callable[[SessionConfig], Resumption],
+    ) -> AsyncGenerator[StreamResponse, None]:
         config = decode_config(wanted.config, await self._pipeline.list_models(deadline))
+        resumption = resuming(config)
         model = config.model
+        if not wanted.config.model:
+            self._load.default_model = model.name
         tell(
             {
                 "motioncast.model.name": model.name,
@@ -171,16 +278,38 @@ class MotionTransferServicer(MotionTransferServiceServicer):
             VideoSize(model.height * model.width * 3, config.frame_rate), self._metrics
         )
         accounting.count_received(Received("config", wanted.ByteSize()))
-        yield StreamResponse(config=encode_config(config))
-        session = Session(
-            config,
-            self._pipeline,
-            deadline,
-            self._settings.merge_frames,
-            accounting,
-            seat,
-            codec.tables if codec else None,
-        )
-        async with aclosing(session.run(requests)) as responses:
-            async for response in responses:
-                yield response
+        answer = encode_config(config)
+        with self._two_ways(config, codec, accounting) as ways:
+            if ways is not None:
+                answer.datagrams.CopyFrom(ways.door.encode())
+            yield StreamResponse(config=answer)
+            session = Session(
+                config,
+                self._pipeline,
+                deadline,
+                self._settings.merge_frames,
+                accounting,
+                seat,
+                codec.tables if codec else None,
+                work,
+                ways,
+                resumption,
+            )
+            async with aclosing(session.run(requests)) as responses:
+                async for response in responses:
+                    yield response
+
+    @contextmanager
+    def _two_ways(
+        self, config: SessionConfig, codec: ModelTables | None, accounting: Accounting
+    ) -> Iterator[TwoWays | None]:
+        """Yields what takes a session's packets both ways; None where they come over gRPC alone."""
+        if self._datagrams is None or codec is None or not config.datagrams:
+            yield None
+            return
+        from motioncast.orchestrator.two_ways import TwoWays
+
+        with self._datagrams.session() as session:
+            yield TwoWays(
+                codec.tables, config.pattern, session, self._datagrams.wait_seconds, accounting
+            )

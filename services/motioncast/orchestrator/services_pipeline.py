@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from motioncast.orchestrator.pipeline import (
     encode_half_widths,
     milliseconds_since,
 )
+from motioncast.orchestrator.progress import BEGINNING, Progress
 from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
 from motioncast.orchestrator.stretch import Stretch, begin_group
@@ -55,6 +56,7 @@ class Driven:
     sources: Sources
     timings: StageTimings  # synthesis and total are still to come
     traced: Traced  # likewise
+    progress: Progress | None  # without what synthesis adds
 
 
 class ServicesPipeline:
@@ -93,16 +95,21 @@ class ServicesPipeline:
         config: SessionConfig,
         deadline: Deadline,
         work: TakesTurns = AT_ONCE,
+        resumed: Progress = BEGINNING,
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches as frames; see `Pipeline.cast`."""
-        async with Ahead(self._drive(stretches, config, deadline, work), 1) as driven:
-            motion = RelativeMotion() if config.relative_motion else None
-            chooser = SourceChooser(config.model.source_weights)
+        async with Ahead(self._drive(stretches, config, deadline, work, resumed), 1) as driven:
+            motion = RelativeMotion(resumed.reference) if config.relative_motion else None
+            chooser = SourceChooser(config.model.source_weights, resumed.choice)
             async for one in driven:
                 with one.traced.within():
                     async with self._turns.turn(one.origins), work.turn("make", len(one.origins)):
                         cast = await self._synthesise(one, config, motion, chooser, deadline)
                 one.traced.end()
+                if one.progress is not None:
+                    reference = motion.reference if motion else None
+                    progress = replace(one.progress, reference=reference, choice=chooser.choice)
+                    cast = replace(cast, progress=progress)
                 yield cast
 
     async def ready(self) -> bool:
@@ -115,6 +122,7 @@ class ServicesPipeline:
         config: SessionConfig,
         deadline: Deadline,
         work: TakesTurns,
+        resumed: Progress,
     ) -> AsyncGenerator[Driven, None]:
         """Yields the stretches with the keypoints of every frame."""
         predict = ServiceTransport(
@@ -123,6 +131,8 @@ class ServicesPipeline:
             config.seed,
         )
         recurrence = Recurrence(predict, config.delay_frames)
+        if resumed.predictor is not None:
+            recurrence.go_on(resumed.predictor)
         count, groups = config.model.keypoints, Parts("group")
         async for stretch in stretches:
             timings, traced = StageTimings(), begin_group(groups, stretch)
@@ -131,6 +141,14 @@ class ServicesPipeline:
                 async with _calls(work, stretch):
                     span = await self._detect(stretch, config, timings, deadline)
                     filled = await recurrence.fill(span, hold, timings)
+                    if config.resumable and (
+                        errors := await recurrence.settle(stretch.start, stretch.end, timings)
+                    ):
+                        filled = replace(filled, errors=[*filled.errors, *errors])
+            progress = None
+            if config.resumable and recurrence.has_seen_all:
+                digests = stretch.sources.digests
+                progress = Progress(recurrence.started, recurrence.state, digests=digests)
             yield Driven(
                 stretch.start,
                 tuple(frame.origin for frame in stretch.frames),
@@ -139,6 +157,7 @@ class ServicesPipeline:
                 stretch.sources,
                 timings,
                 traced,
+                progress,
             )
 
     async def _detect(

@@ -21,10 +21,12 @@ from motioncast.orchestrator.coding import SessionCoding
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.orchestrator.framing import SessionFraming
 from motioncast.orchestrator.load import Work
-from motioncast.orchestrator.pipeline import Cast, Pipeline
+from motioncast.orchestrator.pipeline import AT_ONCE, Cast, Pipeline
+from motioncast.orchestrator.progress import BEGINNING
+from motioncast.orchestrator.resumption import Parts, Resumption
 from motioncast.orchestrator.returned import ReturnedVideo
 from motioncast.orchestrator.seats import Seat
-from motioncast.orchestrator.sources import Sources
+from motioncast.orchestrator.sources import Sourced, Sources, digest_of
 from motioncast.orchestrator.stretch import (
     Arrived,
     Stretch,
@@ -68,6 +70,7 @@ class Session:
         tables: Of the model, where keypoints travel coded.
         work: Its part in what the server does; None where it has all for itself.
         ways: Where packets may come as datagrams, too.
+        resumption: What it goes on from, and makes tokens with; None makes none.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Session:
         tables: CodecTables | None = None,
         work: Work | None = None,
         ways: TwoWays | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         self._config = config
         self._pipeline = pipeline
@@ -96,6 +100,9 @@ class Session:
         self._framing = SessionFraming(
             config, lambda square: pipeline.find_faces(square, deadline), accounting.count_framing
         )
+        self._resumption = resumption
+        self._start = 0 if resumption is None else resumption.start
+        self._parts = Parts(self._framing, self._coding, accounting)
 
     async def run(
         self, requests: AsyncIterator[StreamRequest]
@@ -108,11 +115,11 @@ class Session:
             UnavailableError, DeadlineError: As `Pipeline` does.
         """
         config, accounting = self._config, self._accounting
-        source, size = await door.read_source(requests, config.model, self._framing, self._coding)
-        if self._seat is not None:
-            self._seat.began = True
-        accounting.count_received(Received("source", size))
-        sources = Sources.of(await self._with_keypoints(source))
+        sources = await self._sources(requests)
+        started = False
+        if self._resumption is not None:
+            self._resumption.begin(self._parts)
+            started = self._resumption.progress.started
         arrivals = self._owed(
             cut_stretches(
                 self._arrivals(requests),
@@ -120,6 +127,8 @@ class Session:
                 config.frame_count,
                 sources,
                 config.delay_frames,
+                self._start,
+                started=started,
             )
         )
         group = stretch_end(config.pattern, 0)
@@ -137,6 +146,7 @@ class Session:
                         accounting.frames_are(raw)
                     accounting.count_results(cast.origins, size, cast.sources)
                     accounting.count_interpolated(len(cast.interpolated))
+                    self._add_token(cast, responses[-1].frame)
                     for response in responses:
                         accounting.count_departure(response.frame.index)
                         yield response
@@ -147,10 +157,41 @@ class Session:
         yield StreamResponse(report=report)
 
     def _cast(self, stretches: AsyncIterator[Stretch]) -> AsyncGenerator[Cast, None]:
-        cast, work = self._pipeline.cast, self._work
-        if work is None:
-            return cast(stretches, self._config, self._deadline)
-        return work.timed(cast(stretches, self._config, self._deadline, work))
+        work, resumption = self._work, self._resumption
+        progress = BEGINNING if resumption is None else resumption.progress
+        casts = self._pipeline.cast(
+            stretches, self._config, self._deadline, work or AT_ONCE, progress
+        )
+        return casts if work is None else work.timed(casts)
+
+    async def _sources(self, requests: AsyncIterator[StreamRequest]) -> Sources:
+        """Returns the sources that the session begins with: one, or those that it had before."""
+        resumption, received = self._resumption, []
+        if resumption is not None:
+            resumption.begin_coding(self._coding)
+        resumed = resumption is not None and resumption.resumed
+        wanted = sorted(resumption.progress.digests) if resumption and resumed else [0]
+        for index in wanted:
+            source, request = await door.read_source(
+                requests, self._config.model, self._framing, self._coding, first=index == 0
+            )
+            if self._seat is not None:
+                self._seat.began = True
+            self._accounting.count_received(Received("source", request.ByteSize()))
+            digest = digest_of(request)
+            if resumption is not None and resumed:
+                resumption.check_source(index, digest)
+            received.append(Sourced(await self._with_keypoints(source), digest))
+        return Sources.of(*received)
+
+    def _add_token(self, cast: Cast, last: ResultFrame) -> None:
+        """Gives the last frame of a group the token to go on after it."""
+        if self._resumption is None or cast.progress is None:
+            return
+        token = self._resumption.token(last.index + 1, cast.progress, self._parts)
+        if token is not None:
+            last.resume_token = token
+            self._accounting.count_token(len(token))
 
     async def _owed(
         self, stretches: AsyncGenerator[Stretch, None]
@@ -163,7 +204,7 @@ class Session:
 
     async def _arrivals(
         self, requests: AsyncIterator[StreamRequest]
-    ) -> AsyncGenerator[Arrived | SourceImage | StreamEnd, None]:
+    ) -> AsyncGenerator[Arrived | Sourced | StreamEnd, None]:
         incoming = requests if self._ways is None else self._ways.elements(requests)
         async for request in incoming:
             if not isinstance(request, StreamRequest):
@@ -182,13 +223,15 @@ class Session:
                     request.source, self._config.model, self._framing, self._coding, first=False
                 )
                 self._accounting.count_received(Received("source", request.ByteSize()))
-                yield await self._with_keypoints(source)
+                yield Sourced(await self._with_keypoints(source), digest_of(request))
                 continue
             arrivals, received = await door.read_arrivals(
                 request, self._config.model, self._framing, self._coding
             )
             self._accounting.count_received(received)
             for arrival in arrivals:
+                if request.HasField("coded") and arrival.index < self._start:
+                    continue  # of a packet that was sent again for the frames after it
                 self._accounting.count_arrival(arrival.index)
                 yield arrival
 

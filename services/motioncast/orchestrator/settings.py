@@ -62,10 +62,12 @@ class OrchestratorSettings:
     max_message_bytes: int = (
         8 * 1024 * 1024
     )  # of one message from a client; GetServerInfo states it
-    call_timeout_seconds: float = 30.0  # for one call of a service behind it
+    call_timeout_seconds: float = 10.0  # for one call of a service behind it
+    slow_seconds: float = 1.0  # that a replica behind it has before another is asked too
     merge_frames: int = 8  # short groups that wait are processed together up to so many frames
     group_slots: int | None = None  # groups worked on at once, others wait in fair order; None: 32
     latency_target_seconds: float | None = None  # sessions that would break it are refused
+    resume_key: Path | None = None  # file, shared by replicas; None: one of this process
     datagrams: DatagramSettings | None = None  # where packets come as such; None: over gRPC alone
 
     def __post_init__(self) -> None:
@@ -77,7 +79,12 @@ class OrchestratorSettings:
             raise InvalidInputError.of(
                 "merge_frames", f"{self.merge_frames} is out of range [1, {MAX_STRETCH_FRAMES}]"
             )
-        for field in ("call_timeout_seconds", "calls_per_second", "latency_target_seconds"):
+        for field in (
+            "call_timeout_seconds",
+            "slow_seconds",
+            "calls_per_second",
+            "latency_target_seconds",
+        ):
             value = getattr(self, field)
             if value is not None and not value > 0:
                 raise InvalidInputError.of(field, f"{value} is not above 0")

@@ -11,14 +11,14 @@ from typing import TypeAlias
 
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
-from motioncast.orchestrator.sources import Sources
+from motioncast.orchestrator.sources import Sourced, Sources
 from motioncast.timeline.due import Slot, Timeline, TimelineError, TooLateError
 from motioncast.timeline.interpolation import worth_waiting
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.pattern import Pattern
 from motioncast.tracing import Parts, Span
 from motioncast.v1.common_pb2 import Image, KeypointSet
-from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamEnd
+from motioncast.v1.motion_transfer_pb2 import StreamEnd
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
 Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
@@ -87,11 +87,14 @@ def stretch_end(pattern: Pattern, index: int) -> int:
 
 
 async def cut_stretches(
-    arrivals: AsyncIterator[Arrived | SourceImage | StreamEnd],
+    arrivals: AsyncIterator[Arrived | Sourced | StreamEnd],
     pattern: Pattern,
     frame_count: int | None,
     sources: Sources,
     delay_frames: int = 0,
+    start: int = 0,
+    *,
+    started: bool = False,
 ) -> AsyncGenerator[Stretch, None]:
     """Yields the timeline's stretches, each as soon as all of its frames are due.
 
@@ -99,13 +102,22 @@ async def cut_stretches(
     With a delay, frames at the end of a stretch that did not come are left to the next one, as long
     as a frame may come that is near enough to interpolate.
 
+    Args:
+        arrivals: What a client sends.
+        pattern: Of the session.
+        frame_count: Of the whole timeline; None when unknown.
+        sources: That it begins with.
+        delay_frames: That may be waited for.
+        start: The first frame, for a session that is gone on with: where a stretch ended.
+        started: Whether any frame was observed before it.
+
     Raises:
         OutOfOrderError: An index goes back, or its frame was due already.
         InvalidInputError: An index or a number of frames cannot follow what came before.
     """
-    timeline = Timeline(pattern, frame_count)
+    timeline = Timeline(pattern, frame_count, start, started=started)
     frames: list[Frame] = []
-    end = 0
+    end = start
 
     def cut(left: int = 0) -> Stretch:
         count = len(frames) - left
@@ -125,8 +137,11 @@ async def cut_stretches(
         left = worth_waiting(_missing(frames), ahead, delay_frames)
         return cut(left) if left < len(frames) else None
 
+    for slot in timeline.go_on():
+        if stretch := completes(slot, None):
+            yield stretch
     async for arrived in arrivals:
-        if isinstance(arrived, SourceImage):
+        if isinstance(arrived, Sourced):
             if frames:
                 yield cut()
             sources = sources.joined(arrived)
@@ -155,13 +170,15 @@ async def merge_stretches(
 ) -> AsyncGenerator[Stretch, None]:
     """Yields the stretches; those that wait already are processed together, up to max_frames.
 
+    None of the merged ones goes across a multiple of max_frames: there tokens are made.
+
     Under load short groups then cost fewer calls; without load nothing waits.
     """
     async for stretch in stretches:
-        merged = [stretch]
+        merged, most = [stretch], (stretch.start // max_frames + 1) * max_frames
         while (
             (following := stretches.peek())
-            and following.end - stretch.start <= max_frames
+            and following.end <= most
             and following.sources is stretch.sources
         ):
             merged.append(stretches.take())

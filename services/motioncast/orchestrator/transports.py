@@ -22,11 +22,13 @@ from motioncast.v1.predictor_pb2 import (
     PredictRequest,
     PredictResponse,
 )
+from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.keypoints import Keypoints, encode_keypoints
 
 Predict = Callable[[PredictRequest], Awaitable[Answer[PredictResponse]]]
 
 _ONE_PATH = 1
+_LITTLE_ENDIAN = np.dtype("<f4")
 
 
 class ServiceTransport:
@@ -96,6 +98,18 @@ class EngineTransport:
         }
         run = await self._calls.run("predictor", self._models.predictor_model, inputs, timings)
         return self.told(run.outputs, span)
+
+    def pack(self, state: Array, next_index: int) -> PredictorState:
+        """Returns a state that has seen the frames before `next_index` as the service has it."""
+        vector = state[0].astype(_LITTLE_ENDIAN, copy=False).tobytes()
+        return PredictorState(model=self._models.name, next_index=next_index, vectors=[vector])
+
+    def unpack(self, message: PredictorState) -> Array:
+        """Returns the message as a state; InvalidInputError for one of another model."""
+        vector = np.frombuffer(b"".join(message.vectors), _LITTLE_ENDIAN)
+        if message.model != self._models.name or vector.shape != (self._models.state,):
+            raise InvalidInputError.of("state", f"is none of {self._models.name}")
+        return vector.astype(np.float32)[np.newaxis]
 
     def inputs(
         self, start: int, observed: NDArray[np.bool_], state: Array | None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from motioncast.orchestrator.ahead import Ahead
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
-from motioncast.orchestrator.sources import Sources
+from motioncast.orchestrator.sources import Sourced, Sources
 from motioncast.orchestrator.stretch import (
     Arrived,
     Stretch,
@@ -26,23 +26,23 @@ from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamEnd
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
 FIRST = SourceImage(keypoints=KeypointSet(x=[-1]))
-SECOND = SourceImage(keypoints=KeypointSet(x=[-2]), index=1)
+SECOND = Sourced(SourceImage(keypoints=KeypointSet(x=[-2]), index=1))
 
 
 async def packets(
-    indices: list[int | SourceImage | StreamEnd],
-) -> AsyncGenerator[Arrived | SourceImage | StreamEnd, None]:
+    indices: list[int | Sourced | StreamEnd],
+) -> AsyncGenerator[Arrived | Sourced | StreamEnd, None]:
     for index in indices:
         yield Arrived(index, KeypointSet(x=[index])) if isinstance(index, int) else index
 
 
 async def cut(
     pattern: Pattern,
-    indices: list[int | SourceImage | StreamEnd],
+    indices: list[int | Sourced | StreamEnd],
     frame_count: int | None = None,
     delay_frames: int = 0,
 ) -> list[Stretch]:
-    arrivals, sources = packets(indices), Sources.of(FIRST)
+    arrivals, sources = packets(indices), Sources.of(Sourced(FIRST))
     cutting = cut_stretches(arrivals, pattern, frame_count, sources, delay_frames)
     return [one async for one in cutting]
 
@@ -103,7 +103,7 @@ async def test_what_the_sender_supplied_stays_with_its_frame() -> None:
 
 @pytest.mark.parametrize(("most", "expected"), [(1, [2] * 4), (4, [4, 4]), (7, [6, 2])])
 async def test_stretches_that_wait_are_merged_up_to_a_limit(most: int, expected: list[int]) -> None:
-    source = cut_stretches(packets([0, 2, 4, 6]), Pattern(1, 1), None, Sources.of(FIRST))
+    source = cut_stretches(packets([0, 2, 4, 6]), Pattern(1, 1), None, Sources.of(Sourced(FIRST)))
     async with Ahead(source, 4) as stretches:
         for _ in range(100):  # until all of them wait
             await asyncio.sleep(0)
@@ -119,7 +119,7 @@ async def test_a_source_that_comes_in_between_ends_the_stretch() -> None:
     stretches = await cut(Pattern(5, 2), [0, 1, 2, SECOND, 3, 4, 7])
     assert [(one.start, len(one.frames)) for one in stretches] == [(0, 3), (3, 4), (7, 7)]
     assert [sorted(one.sources.by_index) for one in stretches] == [[0], [0, 1], [0, 1]]
-    assert stretches[1].sources.by_index[1] == SECOND
+    assert stretches[1].sources.by_index[1] == SECOND.image
 
 
 async def test_sources_between_groups_cut_nothing() -> None:
@@ -129,7 +129,7 @@ async def test_sources_between_groups_cut_nothing() -> None:
 
 async def test_stretches_of_other_sources_are_not_merged() -> None:
     arrivals = packets([0, 2, SECOND, 4, 6])
-    source = cut_stretches(arrivals, Pattern(1, 1), None, Sources.of(FIRST))
+    source = cut_stretches(arrivals, Pattern(1, 1), None, Sources.of(Sourced(FIRST)))
     async with Ahead(source, 4) as stretches:
         for _ in range(100):  # until all of them wait
             await asyncio.sleep(0)
