@@ -13,7 +13,7 @@ TRITON_HERE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 DISTRIBUTIONS := pyproject.toml services/pyproject.toml training/pyproject.toml
 
 .PHONY: help demo test test-triton check format lint types imports proto-lint wheels wheels-client wheels-serve \
-	wheels-train bench figures observe dashboard-check proxy-check clean
+	wheels-train bench figures observe dashboard-check proxy-check fuzz chaos soak capacity clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -65,13 +65,25 @@ observe: $(VENV)/.dev ## run the services under a light load, with Prometheus, G
 
 dashboard-check: $(VENV)/.dev ## run every query of dashboards and rules once against a real Prometheus
 	promtool check config deploy/prometheus/prometheus.yml
-	$(BIN)/python deploy/check_dashboard.py clients/motioncast/cli/assets/interview.mp4
+	TRITON_VENV=$(TRITON_VENV) $(BIN)/python deploy/check_dashboard.py
 
 proxy-check: $(VENV)/.dev ## stream through a real Envoy, when there is one, to two orchestrators
 	$(BIN)/python deploy/check_proxy.py
 
+fuzz: $(VENV)/.dev $(if $(TRITON_HERE),.venv-fuzz/.dev) ## attack what is read from outside; MINUTES=10 of a core each, TARGETS="wire image"
+	PYTHONPATH=tests:.venv-fuzz $(BIN)/python -m fuzz $(TARGETS) --minutes $(or $(MINUTES),10) $(if $(JSON),--json $(JSON))
+
+chaos: $(VENV)/.dev ## break processes, connections, disks and models under sessions; MINUTES=10 SEED=0
+	PYTHONPATH=tests $(BIN)/python -m chaos --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0) $(if $(JSON),--json $(JSON))
+
+soak: $(VENV)/.dev ## sessions come and go for MINUTES=60: how fast memory grows
+	PYTHONPATH=tests $(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),60) $(if $(JSON),--json $(JSON))
+
+capacity: $(VENV)/.dev ## measure what frames and sessions take, and predict a run; needs a quiet machine
+	PYTHONPATH=tests:docs $(BIN)/python -m capacity --json docs/figures/measured/capacity_lite128.json
+
 clean: ## remove what was built, environment included
-	rm -rf $(VENV) $(TRITON_VENV) node_modules dist out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TRITON_VENV) .venv-fuzz node_modules dist out .mypy_cache .pytest_cache .ruff_cache
 	find proto \( -name '*_pb2*.py' -o -name '*_pb2*.pyi' \) -delete
 
 $(BIN)/python:
@@ -94,6 +106,10 @@ $(TRITON_VENV)/.dev: $(DISTRIBUTIONS) constraints.txt $(wildcard proto/motioncas
 		--constraint $(TRITON_VENV)/constraints.txt \
 		--editable '.[cli,triton]' --editable services hypothesis onnx pytest pytest-asyncio
 	$(TRITON_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable training
+	@touch $@
+
+.venv-fuzz/.dev: | $(VENV)/.dev # libFuzzer for Python: apart, so that nothing else sees it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv-fuzz atheris==3.0.0
 	@touch $@
 
 node_modules/.bin/buf: package.json package-lock.json

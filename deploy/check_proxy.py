@@ -23,7 +23,7 @@ from typing import Annotated, Any, Final
 
 import typer
 import yaml
-from check_dashboard import fetch, free_port, process, until_ready
+from programs import fetch, free_port, process, until_ready
 
 from motioncast.client import connect
 from motioncast.client.video import read_video

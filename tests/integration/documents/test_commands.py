@@ -50,6 +50,7 @@ ONLY_READ: Final = {
     r"docs/evaluate.md: .*(--all|--data (people|FOLDER|softmotion))": "all clips: minutes to hours",
     r"docs/evaluate.md: .*(tracks.npz|PIXELS|SHARE)": "needs tracks and predictors",
     r"docs/model_cards/": "how weights were made and measured: hours, on data of their own",
+    r"docs/observe.md: ": "takes a collector: integration/local/test_traces.py has one",
     r"docs/results/": "the experiments, hours of computing",
     r"docs/security.md: ": "certificates of a name, or somebody's issuer: cli and serving tests",
     r"docs/tutorial_personal.md: .*(train personal|ada|akiyo|salesman|VIDEO)": "one's own videos:"

@@ -1,0 +1,296 @@
+"""All that can run here: the services, what looks at them, and sessions to look at.
+
+Each service is a process with the command of compose.yaml; the relay, a real Prometheus with the
+rules of this folder, Grafana with its dashboards, and NVIDIA's Triton behind an orchestrator of
+its own run where their programs are. Only addresses differ, because everything is on this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import resources
+from itertools import cycle
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from programs import DEPLOY, HERE, Ports, local_command, port_near, process, until_ready
+
+from motioncast.client import MotioncastError, Service, connect
+from motioncast.client.video import read_video
+from motioncast.wire.images import Pixels
+
+Running = asyncio.subprocess.Process
+
+SERVICES: Final = ("keypoint", "predictor", "synthesis", "orchestrator")
+TRITON_VENV: Final = Path(os.environ.get("TRITON_VENV", DEPLOY.parent / ".venv-triton"))
+GRAFANA_HOMES: Final = (Path("/usr/share/grafana"), Path("/usr/local/share/grafana"))
+PAUSE_SECONDS: Final = 1.0  # between two sessions
+SESSION_FRAMES: Final = 100
+
+
+class Optional(StrEnum):
+    """What is not always there."""
+
+    TRITON = "triton"
+    PROMETHEUS = "prometheus"
+    GRAFANA = "grafana"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What is to run.
+
+    Attributes:
+        models: Model repository; None for the shipped one.
+        clip: The video that is streamed; None for the bundled interview.
+        rate: Frames a second of each session.
+        without: Of triton, prometheus and grafana, what is left out.
+    """
+
+    models: Path | None = None
+    clip: Path | None = None
+    rate: float = 5.0
+    without: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Stack:
+    """What runs, and where.
+
+    Attributes:
+        folder: For files of configuration, of data and of logs.
+        exits: Ends everything, the last first.
+        choices: What is to run.
+        places: Name and address of what can be looked at.
+        missing: What does not run, and why.
+        running: Every program, by name.
+        targets: Address of the metrics of each job of Prometheus.
+        orchestrators: Where sessions can be had.
+        prometheus: Its address; "" where there is none.
+    """
+
+    folder: Path
+    exits: AsyncExitStack
+    choices: Choices
+    places: list[tuple[str, str]] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)
+    running: dict[str, Running] = field(default_factory=dict)
+    targets: dict[str, list[str]] = field(default_factory=dict)
+    orchestrators: list[str] = field(default_factory=list)
+    prometheus: str = ""
+
+    async def start(self, name: str, ready: str, *command: str, **variables: str) -> None:
+        """Runs a program until it is ready at a URL.
+
+        Raises:
+            RuntimeError: It is not ready in time, or has ended.
+        """
+        log = self.folder / f"{name}.log"
+        running = await self.exits.enter_async_context(process(log, *command, **variables))
+        try:
+            await until_ready(name, ready, running)
+        except RuntimeError:
+            print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
+            raise
+        self.running[name] = running
+
+    def loads(self) -> list[Coroutine[Any, Any, None]]:
+        """Returns what streams to each orchestrator, for ever."""
+        return [load(target, self.choices) for target in self.orchestrators]
+
+    def show(self, name: str, path: str, port: int) -> None:
+        """Notes where something can be looked at."""
+        self.places.append((name, f"http://{HERE}:{port}{path}"))
+
+
+@asynccontextmanager
+async def running(choices: Choices) -> AsyncIterator[Stack]:
+    """Yields all that can run here, started; leaving ends it.
+
+    Raises:
+        RuntimeError: Something that should start does not.
+    """
+    with tempfile.TemporaryDirectory(prefix="motioncast-") as folder:
+        async with AsyncExitStack() as exits:
+            stack = Stack(Path(folder), exits, choices)
+            await start_services(stack)
+            stack.missing += [(name, "left out") for name in choices.without]
+            for optional, start in (
+                (Optional.TRITON, start_triton),
+                (Optional.PROMETHEUS, start_prometheus),
+                (Optional.GRAFANA, start_grafana),
+            ):
+                if optional not in choices.without:
+                    await start(stack)
+            yield stack
+
+
+async def start_services(stack: Stack) -> None:
+    """Starts the four services and the relay."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    motioncast = str(Path(sys.executable).with_name("motioncast"))
+    ports = {
+        name: Ports(port_near(50050 + place), port_near(8050 + place))
+        for place, name in enumerate(("orchestrator", "keypoint", "predictor", "synthesis"))
+    }
+    relay = Ports(port_near(50055), port_near(8055))
+    commands = {name: local_command(compose, name, ports) for name in SERVICES}
+    at_the_relay = (f"--port={relay.grpc}", f"--http-port={relay.http}")
+    commands["relay"] = ["relay", *at_the_relay]
+    for name, arguments in commands.items():
+        http = (ports | {"relay": relay})[name].http
+        if stack.choices.models is not None and name != "relay":
+            arguments.append(f"--models={stack.choices.models}")
+        ready = f"http://{HERE}:{http}/ready"
+        await stack.start(name, ready, motioncast, "serve", *arguments)
+        stack.targets[name] = [f"{HERE}:{http}"]
+        stack.show(name, "/metrics", http)
+    stack.orchestrators.append(f"{HERE}:{ports['orchestrator'].grpc}")
+
+
+async def start_triton(stack: Stack) -> None:
+    """Starts NVIDIA's Triton, and an orchestrator that runs ensembles on it."""
+    motioncast = TRITON_VENV / "bin" / "motioncast"
+    if not motioncast.exists():
+        stack.missing.append(("triton", f"{TRITON_VENV} is not made: `make test-triton` makes it"))
+        return
+    grpc, http, door, door_http = (port_near(port) for port in (8001, 8002, 50060, 8060))
+    models = stack.choices.models
+    own = [] if models is None else [f"--models={models}"]
+    secret = secrets.token_urlsafe(32)
+    await stack.start(
+        "triton",
+        f"http://{HERE}:{http}/metrics",
+        *(str(motioncast), "serve", "models", "--engine=triton"),
+        *(f"--port={grpc}", f"--http-port={http}", *own),
+        MOTIONCAST_TRITON_SECRET=secret,
+    )
+    await stack.start(
+        "orchestrator on triton",
+        f"http://{HERE}:{door_http}/ready",
+        *(str(Path(sys.executable).with_name("motioncast")), "serve", "orchestrator"),
+        *("--pipeline=ensemble", f"--triton-url={HERE}:{grpc}"),
+        *(f"--port={door}", f"--http-port={door_http}"),
+        MOTIONCAST_TRITON_SECRET=secret,
+    )
+    stack.targets["triton"] = [f"{HERE}:{http}"]
+    stack.targets["orchestrator"].append(f"{HERE}:{door_http}")
+    stack.show("triton", "/metrics", http)
+    stack.show("orchestrator on triton", "/metrics", door_http)
+    stack.orchestrators.append(f"{HERE}:{door}")
+
+
+async def start_prometheus(stack: Stack) -> None:
+    """Starts Prometheus with the rules of this folder; it asks every second."""
+    prometheus = shutil.which("prometheus")
+    if prometheus is None:
+        stack.missing.append(("prometheus", "not found; Debian's package of that name has it"))
+        return
+    ours = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    config = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(DEPLOY / "prometheus" / pattern) for pattern in ours["rule_files"]],
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": targets}]}
+            for job, targets in stack.targets.items()
+        ],
+    }
+    file, port = stack.folder / "prometheus.yml", port_near(9090)
+    file.write_text(yaml.safe_dump(config))
+    address = f"http://{HERE}:{port}"
+    await stack.start(
+        "prometheus",
+        f"{address}/-/ready",
+        prometheus,
+        f"--config.file={file}",
+        f"--storage.tsdb.path={stack.folder / 'prometheus'}",
+        f"--web.listen-address={HERE}:{port}",
+    )
+    stack.show("prometheus", "/alerts", port)
+    stack.prometheus = address
+
+
+async def start_grafana(stack: Stack) -> None:
+    """Starts Grafana with the dashboards of this folder."""
+    grafana = shutil.which("grafana") or shutil.which("grafana-server")
+    if grafana is None or not stack.prometheus:
+        reason = "not found; https://grafana.com/grafana/download has it, Debian has not"
+        useless = "of no use without Prometheus"
+        stack.missing.append(("grafana", reason if stack.prometheus else useless))
+        return
+    provisioning = write_provisioning(stack.folder / "provisioning", stack.prometheus)
+    port = port_near(3000)
+    homes = [f"--homepath={home}" for home in GRAFANA_HOMES if home.is_dir()][:1]
+    server = ["server"] if Path(grafana).name == "grafana" else []
+    await stack.start(
+        "grafana",
+        f"http://{HERE}:{port}/api/health",
+        *(grafana, *server, *homes),
+        GF_SERVER_HTTP_ADDR=HERE,
+        GF_SERVER_HTTP_PORT=str(port),
+        GF_PATHS_DATA=str(stack.folder / "grafana"),
+        GF_PATHS_LOGS=str(stack.folder / "grafana"),
+        GF_PATHS_PROVISIONING=str(provisioning),
+        GF_AUTH_ANONYMOUS_ENABLED="true",
+    )
+    stack.show("grafana", "/d/motioncast", port)
+
+
+def write_provisioning(folder: Path, prometheus: str) -> Path:
+    """Writes what Grafana is told at its start, with addresses of this machine; returns where."""
+    ours = DEPLOY / "grafana" / "provisioning"
+    sources = yaml.safe_load((ours / "datasources/prometheus.yaml").read_text())
+    dashboards = yaml.safe_load((ours / "dashboards/motioncast.yaml").read_text())
+    for source in sources["datasources"]:
+        source["url"] = prometheus
+    for provider in dashboards["providers"]:
+        provider["options"]["path"] = str(DEPLOY / "grafana" / "dashboards")
+    for name, content in (("datasources", sources), ("dashboards", dashboards)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "motioncast.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+async def load(target: str, choices: Choices) -> None:
+    """Streams a clip over and over, as frames and as keypoints, half of it forecast."""
+    async with connect(target, timeout=60) as service:
+        info = await service.server_info(timeout=30)
+        asset = resources.files("motioncast.cli").joinpath("assets/interview.mp4")
+        with (
+            resources.as_file(asset) as bundled,
+            read_video(choices.clip or bundled, info.models[0].height) as video,
+        ):
+            frames = list(video.frames)
+        while True:
+            try:
+                await sessions(service, frames, choices.rate)
+            except MotioncastError as error:
+                print(f"a session at {target} ended: {error}", file=sys.stderr)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def sessions(service: Service, frames: Sequence[Pixels], rate: float) -> None:
+    """Streams one session of frames, and one of the keypoints that came back."""
+    some = [frame for frame, _ in zip(cycle(frames), range(SESSION_FRAMES), strict=False)]
+    results = [one async for one in service.stream(paced(some, rate), observed=5, predicted=5)]
+    keypoints = paced([one.keypoints for one in results], rate)
+    sent = service.stream_keypoints(keypoints, source=some[0], observed=1, predicted=1)
+    async for _ in sent:
+        pass
+
+
+async def paced(values: Sequence[Any], rate: float) -> AsyncGenerator[Any, None]:
+    """Yields so many values a second."""
+    for value in values:
+        yield value
+        await asyncio.sleep(1 / rate)
