@@ -31,6 +31,7 @@ class Flow:
         self._writing = False
         self._ended = False  # the video
         self._over = False  # the session
+        self._broken = False  # the call, until there is another
         self._changed = threading.Condition()
 
     @property
@@ -38,10 +39,12 @@ class Flow:
         """Whether the session is over."""
         return self._over
 
-    def wait_for_room(self) -> None:
-        """Returns once another frame may be sent, or the session is over."""
+    def wait_for_room(self, seconds: float | None = None) -> bool:
+        """Waits until another frame may be sent or the session is over; False after `seconds`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._over or len(self._sent) < self._window)
+            return self._changed.wait_for(
+                lambda: self._over or len(self._sent) < self._window, seconds
+            )
 
     def read(self, count: int, sent: int | None) -> None:
         """Notes that `count` frames of the video were read; `sent` is the index on its way."""
@@ -69,6 +72,18 @@ class Flow:
             self._over = True
             self._changed.notify_all()
 
+    def break_off(self) -> None:
+        """Notes that the call has ended, and with it the wait for the video."""
+        with self._changed:
+            self._broken = True
+            self._changed.notify_all()
+
+    def mend(self) -> None:
+        """Notes that there is another call."""
+        with self._changed:
+            self._broken = self._writing = False
+            self._changed.notify_all()
+
     def reached(self, index: int) -> bool:
         """Waits for the video to get to a result, and tells whether it has.
 
@@ -77,7 +92,8 @@ class Flow:
         """
 
         def settled() -> bool:
-            return self._has(index) or self._ended or self._over or self._writing
+            has = self._has(index)
+            return has or self._ended or self._over or self._writing or self._broken
 
         with self._changed:
             self._changed.wait_for(settled)

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
 
 from motioncast.client.checked import checked_image, checked_keypoints
 from motioncast.client.coding import KeypointCoder, ModelTables
-from motioncast.client.errors import InvalidRequestError
+from motioncast.client.errors import InvalidRequestError, MissingExtraError, ServerError
 from motioncast.client.options import StreamOptions, encoding, gate_of
 from motioncast.client.session import Session
 from motioncast.client.sources import listed, message
-from motioncast.client.types import Encoding, FramedKeypoints, Keypoints, Mode, Pixels, Source
+from motioncast.client.types import (
+    DatagramTraffic,
+    Encoding,
+    Frame,
+    FramedKeypoints,
+    Keypoints,
+    Mode,
+    Pixels,
+    Source,
+)
 from motioncast.codec import DEFAULT_COARSENESS
+from motioncast.timeline.pattern import Pattern
 from motioncast.v1.common_pb2 import CodedKeypoints, Crop
-from motioncast.v1.motion_transfer_pb2 import KeypointPacket, SourceImage, StreamRequest
+from motioncast.v1.motion_transfer_pb2 import (
+    KeypointPacket,
+    SourceImage,
+    StreamRequest,
+    StreamResponse,
+)
+from motioncast.wire.datagrams import Door
 from motioncast.wire.framing import encode_crop
 from motioncast.wire.keypoints import encode_keypoints
+
+if TYPE_CHECKING:
+    from motioncast.client.datagram_coding import DatagramCoder
+
+AGAIN_SECONDS: Final = 0.3  # that a packet may be without an answer where the video stands still
 
 
 class KeypointsSession(Session[Keypoints | FramedKeypoints]):
@@ -51,7 +74,10 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
                 raise InvalidRequestError.of("source_keypoints", problem)
             points = [self._checked(field, one) for field, one in listed_points]
         self._tables = tables
-        self._coder: KeypointCoder | None = None
+        self._coder: KeypointCoder | DatagramCoder | None = None
+        self._carrier: DatagramCoder | None = None
+        if options.get("datagrams"):
+            _check_quic()
         self._coded = options.get("keypoint_encoding", "floats") == "coded"
         if self._coded and (source_keypoints is None or tables is None):
             raise InvalidRequestError.of(
@@ -63,6 +89,38 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             message(n, image, of_image, self._encoding, coded=self._coded)
             for n, (image, of_image) in enumerate(zip(given, points, strict=True))
         ]
+
+    def receive(self, response: StreamResponse) -> Frame | None:
+        """Takes a message as `Session` does, and connects to the door that a configuration has."""
+        frame = super().receive(response)
+        if (
+            self._carrier is not None
+            and response.HasField("config")
+            and response.config.HasField("datagrams")
+        ):
+            try:
+                door = Door.decode(response.config.datagrams)
+            except ValueError as error:
+                raise ServerError(f"the server's door cannot be used: {error}") from error
+            if self.host:
+                self._carrier.open(self.host, door)
+        return frame
+
+    def again(self) -> list[StreamRequest]:
+        """Returns packets that nothing has come back for, to be sent over gRPC."""
+        if self._carrier is None:
+            return []
+        return self._packets(self._carrier.again(AGAIN_SECONDS))
+
+    def close(self) -> None:
+        """Ends the connection to the door."""
+        if self._carrier is not None:
+            self._carrier.close()
+
+    @property
+    def datagrams(self) -> DatagramTraffic | None:
+        """How packets travelled so far; None where none go as datagrams."""
+        return None if self._carrier is None else self._carrier.traffic
 
     def _sources(self, index: int, element: Keypoints | FramedKeypoints) -> list[SourceImage]:
         return self._first_sources
@@ -84,7 +142,16 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         codec = self._tables(self._opening.model or None)
         self._opening.codec_tables = codec.digest
         coarseness = self._options.get("coarseness", DEFAULT_COARSENESS)
-        self._coder = KeypointCoder(codec.tables, coarseness, self.packet_frames)
+        if self._opening.HasField("datagrams"):
+            from motioncast.client.datagram_coding import DatagramCoder  # late: an extra has it
+
+            pattern = Pattern(self._opening.observed_frames, self._opening.predicted_frames)
+            self._coder = self._carrier = DatagramCoder(
+                codec.tables, coarseness, self.packet_frames, self._gate, pattern
+            )
+            self._gate = None  # the coder's now
+        else:
+            self._coder = KeypointCoder(codec.tables, coarseness, self.packet_frames)
         for index, points in enumerate(self._points):
             assert points is not None  # checked
             self._take_source("source_keypoints", index, points)
@@ -104,7 +171,15 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             return super()._messages(index, element)
         keypoints, crop = self._parts(index, element)
         with _in_the_words_of(f"keypoints[{index}]"):
-            return self._packets(self._coder.push(index, keypoints, crop))
+            if isinstance(self._coder, KeypointCoder):
+                skipped = self._skips.send(index)
+                return self._packets(self._coder.push(index, keypoints, crop, skipped))
+            packets = self._coder.push(index, keypoints, crop)
+            if self._coder.left_out(index):
+                self._skips.leave_out(index)
+            else:
+                self._skips.send(index)
+            return self._packets(packets)
 
     def _passes(self, index: int, element: Keypoints | FramedKeypoints) -> bool:
         """Asks the gate, and tells it what the receiver gets."""
@@ -113,17 +188,23 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         keypoints, _ = self._parts(index, element)
         if not self._gate.sends(index, keypoints):
             self._gate.settle(index, None)
+            self._skips.leave_out(index)
             return False
         with _in_the_words_of(f"keypoints[{index}]"):
             coder = self._coder
-            self._gate.settle(
-                index, keypoints if coder is None else coder.preview(index, keypoints)
-            )
+            if isinstance(coder, KeypointCoder):
+                keypoints = coder.preview(index, keypoints)
+            self._gate.settle(index, keypoints)
         return True
 
     def _message(self, index: int, element: Keypoints | FramedKeypoints) -> StreamRequest:
         keypoints, crop = self._parts(index, element)
-        packet = KeypointPacket(index=index, keypoints=encode_keypoints(keypoints), crop=crop)
+        packet = KeypointPacket(
+            index=index,
+            keypoints=encode_keypoints(keypoints),
+            crop=crop,
+            skipped_frames=self._skips.send(index),
+        )
         return StreamRequest(keypoints=packet)
 
     def _parts(
@@ -141,6 +222,19 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         with _in_the_words_of(field):
             return self._packets(self._coder.set_source(index, keypoints))
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the session can go on at another server."""
+        return super().can_go_on and not self._opening.HasField("datagrams")
+
+    def take_ends(self) -> list[int]:
+        """Returns the last frame of every packet made since this was asked last."""
+        coder = self._coder
+        if not isinstance(coder, KeypointCoder):
+            return []
+        ends, coder.ends = coder.ends, []
+        return ends
+
     def _packets(self, packets: list[CodedKeypoints]) -> list[StreamRequest]:
         assert self._coder is not None
         self._newest = self._coder.newest
@@ -153,6 +247,12 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             problem = f"{len(array)} keypoints, but the ones before have {self._count}"
             raise InvalidRequestError.of(field, problem)
         return array
+
+
+def _check_quic() -> None:
+    """Raises MissingExtraError where nothing speaks QUIC."""
+    if find_spec("aioquic") is None:
+        raise MissingExtraError("datagrams need aioquic: pip install 'motioncast[quic]'")
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from motioncast.client.awaited import Awaited
 from motioncast.client.options import EffectiveConfig
-from motioncast.client.sync import SyncStream
-from motioncast.client.types import Frame, Report
+from motioncast.client.sync_stream import SyncStream
+from motioncast.client.types import DatagramTraffic, Frame, Report
 
 T = TypeVar("T")
 
@@ -44,6 +44,16 @@ class Stream:
     def report(self) -> Report:
         """What happened in the session; RuntimeError before the last frame has come."""
         return self._blocking.report
+
+    @property
+    def datagrams(self) -> DatagramTraffic | None:
+        """How packets travelled so far; None in a session that did not ask for datagrams."""
+        return self._blocking.datagrams
+
+    @property
+    def resumes(self) -> int:
+        """How often the session has gone on at another server, or at the same one anew."""
+        return self._blocking.resumes
 
     async def __aiter__(self) -> AsyncGenerator[Frame]:
         if self._frames is not None or self._closed:
