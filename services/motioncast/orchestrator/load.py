@@ -72,7 +72,6 @@ class Work:
         peer: Whose it is.
         model: Name of its configuration.
         frame_rate: Of its video; 0 where it needs none.
-        claims: Tells whether it takes a share of what can be made now.
     """
 
     def __init__(
@@ -87,10 +86,14 @@ class Work:
         self.peer = peer
         self.model = model
         self.frame_rate = frame_rate
-        self.claims = lambda: bool(frame_rate) and not is_silent()
+        self._is_silent = is_silent
         self._load = load
         self._name = name
         self._schedule = Schedule(frame_rate) if frame_rate else None
+
+    def claims(self) -> bool:
+        """Returns whether it takes a share of what can be made now."""
+        return self.frame_rate > 0 and not self._is_silent()
 
     def turn(self, stage: str, frames: int) -> AbstractAsyncContextManager[None]:
         """Waits until a stage of a group may run; leaving the block ends that."""

@@ -127,4 +127,9 @@ async def test_sessions_admitted_and_refused_are_counted(
     assert samples["orchestrator", "motioncast_sessions_limit"] == [({}, 1)]
     assert samples["orchestrator", "motioncast_sessions"] == [({}, 1)]
     assert samples["orchestrator", "motioncast_sessions_admitted_total"] == [({}, 1)]
-    assert samples["orchestrator", "motioncast_sessions_refused_total"] == [({}, 1)]
+    refused = [
+        (labels["reason"], value)
+        for labels, value in samples["orchestrator", "motioncast_sessions_refused_total"]
+        if value
+    ]
+    assert refused == [("places", 1)]
