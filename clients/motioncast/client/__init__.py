@@ -37,7 +37,8 @@ from motioncast.client.rendering import ReceiverModels
 from motioncast.client.rooms import Publication, Watching
 from motioncast.client.sender import OutgoingPacket, Sender
 from motioncast.client.stream import Stream
-from motioncast.client.sync import SyncService, SyncStream, connect_sync
+from motioncast.client.sync import SyncService, connect_sync
+from motioncast.client.sync_stream import SyncStream
 from motioncast.client.two_ends import (
     Ending,
     Feedback,
@@ -56,6 +57,7 @@ from motioncast.client.types import (
     LatencySummary,
     Mode,
     Model,
+    OutputEncoding,
     Pixels,
     Report,
     ServerInfo,
@@ -96,6 +98,7 @@ __all__ = [
     "Origin",
     "OutOfOrderError",
     "OutgoingPacket",
+    "OutputEncoding",
     "OverloadedError",
     "Pixels",
     "Publication",

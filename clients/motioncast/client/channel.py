@@ -13,8 +13,8 @@ from motioncast.wire.addresses import is_loopback, proxy_options
 
 ANSWER_SECONDS: Final = 5.0  # how long connecting waits for an answer, unless told otherwise
 MESSAGE_BYTES: Final = 16 * 2**20  # a raw frame of 2048 x 2048 pixels, and some
-KEEPALIVE_SECONDS: Final = 60.0
-_KEEPALIVE_ANSWER_SECONDS: Final = 20.0
+KEEPALIVE_SECONDS: Final = 1.0
+_KEEPALIVE_ANSWER_SECONDS: Final = 1.5
 
 
 def opened(
@@ -44,6 +44,10 @@ def opened(
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.keepalive_time_ms", round(keepalive_seconds * 1000)),
         ("grpc.keepalive_timeout_ms", round(_KEEPALIVE_ANSWER_SECONDS * 1000)),
+        # A server that comes back is found within a second, and one that hangs is not waited for.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 5_000),  # for one attempt, whatever its name says
+        ("grpc.max_reconnect_backoff_ms", 1_000),
         *proxy_options(target),
         ("grpc.primary_user_agent", f"motioncast-python/{version('motioncast')}"),
     ]

@@ -16,6 +16,7 @@ import numpy as np
 
 from motioncast.client.errors import InvalidRequestError, ServerError, from_rpc
 from motioncast.client.types import Keypoints
+from motioncast.client.ways import Ways
 from motioncast.codec import (
     DEFAULT_COARSENESS,
     MAX_COARSENESS,
@@ -31,7 +32,6 @@ from motioncast.codec.packet import MAX_DISTANCE
 from motioncast.codec.tables_file import ModelTables as ModelTables
 from motioncast.v1.common_pb2 import CodedKeypoints, Crop, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import GetCodecTablesRequest, GetServerInfoRequest
-from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 from motioncast.wire.codec import decode_tables
 from motioncast.wire.errors import InvalidInputError
 
@@ -45,16 +45,14 @@ class TablesOfModels:
     Tables are known by their SHA-256: what came once is not fetched again, from whichever server.
 
     Args:
-        stub: Reaches the server.
-        target: Its address, for sentences.
+        ways: To the server.
     """
 
     _known: ClassVar[dict[str, ModelTables]] = {}  # by digest, the newest last; of the process
     _lock: ClassVar = threading.Lock()
 
-    def __init__(self, stub: MotionTransferServiceStub, target: str) -> None:
-        self._stub = stub
-        self._target = target
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
 
     def of(self, model: str | None, timeout: float | None) -> ModelTables:
         """Returns the tables of a model, of the server's default for None.
@@ -64,7 +62,7 @@ class TablesOfModels:
             MotioncastError: As every call does.
         """
         seconds = _ANSWER_SECONDS if timeout is None else min(timeout, _ANSWER_SECONDS)
-        info = self._ask(self._stub.GetServerInfo, GetServerInfoRequest(), seconds)
+        info = self._ask("GetServerInfo", GetServerInfoRequest(), seconds)
         named = [one for one in info.models if model in (None, one.name)]
         if not named:
             served = ", ".join(one.name for one in info.models)
@@ -81,7 +79,7 @@ class TablesOfModels:
             found = self._known.get(model.codec_tables)
         if found is None or found.tables.keypoints != model.keypoints:
             request = GetCodecTablesRequest(model=model.name)
-            answer = self._ask(self._stub.GetCodecTables, request, seconds)
+            answer = self._ask("GetCodecTables", request, seconds)
             try:
                 found = decode_tables(answer.tables, model.codec_tables, model.keypoints)
             except InvalidInputError as error:
@@ -92,11 +90,12 @@ class TablesOfModels:
                 self._known[found.digest] = found
         return found
 
-    def _ask(self, method: Any, request: Any, seconds: float) -> Any:
+    def _ask(self, method: str, request: Any, seconds: float) -> Any:
+        way = self._ways.used
         try:
-            return method(request, timeout=seconds)
+            return getattr(way.stub, method)(request, timeout=seconds)
         except grpc.RpcError as failure:
-            raise from_rpc(failure, self._target, seconds) from failure
+            raise from_rpc(failure, way.target, seconds) from failure
 
 
 class KeypointCoder:
@@ -112,6 +111,7 @@ class KeypointCoder:
 
     Attributes:
         newest: Index of the newest frame that a packet was made of; -1 before.
+        ends: Index of the last frame of each packet, until somebody takes them away.
     """
 
     def __init__(
@@ -125,6 +125,7 @@ class KeypointCoder:
         self._waiting_crop: Crop | None = None
         self._told: Crop | None = None  # what the receiver knows
         self.newest = -1
+        self.ends: list[int] = []
 
     def set_source(self, index: int, keypoints: Keypoints) -> list[CodedKeypoints]:
         """Takes a source (K, 3); returns the packets that have to go before it."""
@@ -185,6 +186,7 @@ class KeypointCoder:
                 return [*self._coded(frames[:half]), *self._coded(frames[half:])]
             packet = self._encode(frames, MAX_COARSENESS)
         self.newest = frames[-1][0]
+        self.ends.append(self.newest)
         for index, _ in frames:
             del self._skipped[index]
         return [CodedKeypoints(data=packet.data)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any, TypeAlias, TypeVar, Unpack
 from weakref import WeakSet
 
@@ -29,7 +29,12 @@ from motioncast.client.relay import SyncRelay
 from motioncast.client.rooms import Publication, Watching
 from motioncast.client.session import E, FramesSession, Session
 from motioncast.client.stream import Stream
-from motioncast.client.sync import SyncStream
+from motioncast.client.sync_stream import (
+    RESUME_SECONDS,
+    STALL_SECONDS,
+    Perseverance,
+    SyncStream,
+)
 from motioncast.client.two_ends import Opening
 from motioncast.client.types import (
     Encoding,
@@ -40,10 +45,10 @@ from motioncast.client.types import (
     ServerInfo,
     Source,
 )
+from motioncast.client.ways import Target, Ways, answer_seconds, targets_of
 from motioncast.codec import DEFAULT_COARSENESS
 from motioncast.sending import Policy
 from motioncast.v1.motion_transfer_pb2 import GetServerInfoRequest
-from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 from motioncast.v1.relay_pb2_grpc import RelayServiceStub
 
 T = TypeVar("T")
@@ -52,21 +57,27 @@ Elements: TypeAlias = AsyncIterable[T | None] | Iterable[T | None]
 
 @asynccontextmanager
 async def connect(
-    target: str,
+    target: Target,
     *,
     timeout: float = channel.ANSWER_SECONDS,
     max_message_bytes: int = channel.MESSAGE_BYTES,
     keepalive_seconds: float = channel.KEEPALIVE_SECONDS,
+    stall_seconds: float = STALL_SECONDS,
+    resume_seconds: float = RESUME_SECONDS,
     tls: Tls | bool | None = None,
     token: Token | None = None,
 ) -> AsyncIterator[Service]:
     """Connects to an orchestrator; leaving the block ends what is still running.
 
     Args:
-        target: Its address, `HOST:PORT`.
+        target: Its address, `HOST:PORT`; or those of several that share their resume key, as a list
+            or with commas between them. A session whose server leaves goes on at the next.
         timeout: Seconds to wait for an answer; until then connecting is tried again and again.
         max_message_bytes: Largest message sent or received.
-        keepalive_seconds: Silence during a call after which the server is asked for a sign of life.
+        keepalive_seconds: Silence during a call after which the server is asked for a sign of life;
+            one that gives none is left soon.
+        stall_seconds: A server that owes a session something and says nothing for so long is left.
+        resume_seconds: For so long a session tries to go on elsewhere before it fails; 0: never.
         tls: How the connection is encrypted: `Tls(ca=..., certificate=..., key=...)`; True trusts
             the authorities that gRPC brings; None speaks plain text.
         token: That every call brings, for servers that ask for one: a text, or what returns it at
@@ -78,20 +89,28 @@ async def connect(
         InvalidRequestError: A certificate cannot be used, or the token would travel in plain text.
     """
     secure = channel.as_tls(tls)
-    with channel.opened(target, max_message_bytes, keepalive_seconds, secure, token) as connection:
-        stub = MotionTransferServiceStub(connection)
-        try:
-            await _result(
-                stub.GetServerInfo.future(
-                    GetServerInfoRequest(), timeout=timeout, wait_for_ready=True
+    perseverance = Perseverance(stall_seconds, resume_seconds)
+    ways = Ways(
+        targets_of(target),
+        lambda one: channel.opened(one, max_message_bytes, keepalive_seconds, secure, token),
+    )
+    with closing(ways):
+        for way in ways.all:
+            seconds, asked = answer_seconds(timeout, ways.all), GetServerInfoRequest()
+            try:
+                await _result(
+                    way.stub.GetServerInfo.future(asked, timeout=seconds, wait_for_ready=True)
                 )
-            )
-        except grpc.RpcError as failure:
-            if channel.in_vain(failure):
-                raise await asyncio.to_thread(connect_error, target, timeout, secure) from None
-            if refused := channel.refusal(failure, target, timeout):
-                raise refused from None
-        service = Service(stub, target, RelayServiceStub(connection))
+            except grpc.RpcError as failure:
+                if channel.in_vain(failure):
+                    continue
+                if refused := channel.refusal(failure, way.target, timeout):
+                    raise refused from None
+            ways.use(way)
+            break
+        else:
+            raise await asyncio.to_thread(connect_error, ways.used.target, timeout, secure)
+        service = Service(ways, perseverance)
         try:
             yield service
         finally:
@@ -101,22 +120,21 @@ async def connect(
 class Service:
     """A connection to an orchestrator; `connect` makes it."""
 
-    def __init__(
-        self, stub: MotionTransferServiceStub, target: str, relay: RelayServiceStub
-    ) -> None:
-        self._stub = stub
-        self._target = target
-        self._relay = SyncRelay(relay, target)
-        self._tables = TablesOfModels(stub, target)
+    def __init__(self, ways: Ways, perseverance: Perseverance) -> None:
+        self._ways = ways
+        self._perseverance = perseverance
+        self._relay = SyncRelay(RelayServiceStub(ways.used.channel), ways.used.target)
+        self._tables = TablesOfModels(ways)
         self._streams: WeakSet[Stream] = WeakSet()
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Returns what the server serves; raises MotioncastError as every call does."""
+        way = self._ways.used
         try:
-            call = self._stub.GetServerInfo.future(GetServerInfoRequest(), timeout=timeout)
+            call = way.stub.GetServerInfo.future(GetServerInfoRequest(), timeout=timeout)
             info = await _result(call)
         except grpc.RpcError as failure:
-            raise from_rpc(failure, self._target, timeout) from failure
+            raise from_rpc(failure, way.target, timeout) from failure
         return decode_server_info(info)
 
     async def codec_tables(
@@ -269,7 +287,7 @@ class Service:
         plain: Iterable[Any] = (
             Awaited(elements) if isinstance(elements, AsyncIterable) else elements
         )
-        blocking = SyncStream(self._stub, self._target, timeout, session, plain, latest_only)
+        blocking = SyncStream(self._ways, timeout, session, plain, latest_only, self._perseverance)
         stream = Stream(blocking, plain)
         self._streams.add(stream)
         return stream

@@ -165,6 +165,25 @@ class Session(ABC, Generic[E]):
         return self._opening.frame_count or None
 
     @property
+    def pattern(self) -> Pattern:
+        """Which frames are sent."""
+        return Pattern(self._opening.observed_frames, self._opening.predicted_frames)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a server has answered."""
+        return self._config is not None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the session can go on at another server."""
+        return not self._opening.delay_frames
+
+    def take_ends(self) -> list[int]:
+        """Returns the last frame of every packet made since this was asked last."""
+        return []
+
+    @property
     def observed(self) -> int:
         """M of the pattern."""
         return self._opening.observed_frames

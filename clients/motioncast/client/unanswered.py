@@ -1,0 +1,148 @@
+"""What was sent in a session and has not been answered: enough to go on at another server.
+
+    begin   config with the newest token, the sources in force, what was sent since
+    next    what comes after a place in what was sent
+    answer  a token: what it covers is let go
+
+A session without tokens, or one of messages so large that they are not kept, cannot go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from motioncast.timeline.pattern import Pattern
+from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
+
+MOST_MESSAGES: Final = 512  # a token comes every 32 frames at least, and 64 wait for their results
+MOST_BYTES: Final = 128 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A message: of frames up to `last`, or a source that is in force from frame `since` on."""
+
+    message: StreamRequest
+    last: int | None = None
+    since: int | None = None
+    size: int = 0
+
+    def is_answered(self, next_index: int) -> bool:
+        """Whether the frames before `next_index` have all that there is of it."""
+        if self.last is not None:
+            return self.last < next_index
+        return self.since is not None and self.since < next_index
+
+
+class Unanswered:
+    """The messages of one session; any thread may ask.
+
+    Args:
+        pattern: The session's.
+        keeps: Whether what was sent is kept until it is answered.
+    """
+
+    def __init__(self, pattern: Pattern, *, keeps: bool) -> None:
+        self._pattern = pattern
+        self._keeps = keeps
+        self._config: StreamConfig | None = None
+        self._sent: deque[_Sent] = deque()
+        self._first = 0  # place of the first of them, among all that were ever sent
+        self._passed = 0  # place of the first that has not been handed out
+        self._sources: dict[int, StreamRequest] = {}  # in force for the frame before the token's
+        self._newest = -1  # frame sent
+        self._dropped = -1  # newest frame that was let go without an answer
+        self._bytes = 0
+        self._token = b""
+        self._next_index = 0
+        self._lock = threading.Lock()
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether all is there that another server needs."""
+        with self._lock:
+            return self._keeps and self._config is not None and self._dropped < self._next_index
+
+    def add(self, messages: Sequence[StreamRequest], ends: Sequence[int]) -> None:
+        """Takes messages that are to be sent.
+
+        Args:
+            messages: In their order.
+            ends: Of each coded packet among them, the index of its last frame.
+        """
+        packets = iter(ends)
+        with self._lock:
+            for message in messages:
+                self._add(message, packets)
+            if self._keeps:
+                self._bound()
+
+    def begin(self) -> tuple[list[StreamRequest], int]:
+        """Returns what opens a session that goes on, and the place that `next` is to begin at."""
+        with self._lock:
+            assert self._config is not None  # it comes first
+            config = StreamRequest(config=self._config)
+            if self._token:
+                config.config.resume_token = self._token
+            sources = [message for _, message in sorted(self._sources.items())]
+            self._passed = self._first
+            return [config, *sources], self._first
+
+    def next(self, place: int) -> StreamRequest | None:
+        """Returns the message at a place of what was sent; None where nothing was yet."""
+        with self._lock:
+            if not self._keeps:
+                while self._sent and self._first < place:
+                    self._sent.popleft()
+                    self._first += 1
+            at = place - self._first
+            if at >= len(self._sent):
+                return None
+            self._passed = place + 1
+            return self._sent[at].message
+
+    def answer(self, token: bytes, next_index: int) -> None:
+        """Takes the newest token; what the frames before `next_index` had is let go."""
+        with self._lock:
+            self._token, self._next_index = token, next_index
+            while self._sent and self._sent[0].is_answered(next_index):
+                self._let_go()
+
+    def _add(self, message: StreamRequest, packets: Iterator[int]) -> None:
+        kind, last, since = message.WhichOneof("message"), None, None
+        if kind == "config":
+            self._config = message.config
+            return
+        if kind == "source":
+            since = 0 if self._newest < 0 else self._pattern.next_expected(self._newest + 1)
+        elif kind == "frame":
+            last = message.frame.index
+        elif kind == "keypoints":
+            last = message.keypoints.index
+        elif kind == "coded":
+            last = next(packets, self._newest)
+        if last is not None:
+            self._newest = max(last, self._newest)
+        size = message.ByteSize()
+        self._bytes += size
+        self._sent.append(_Sent(message, last, since, size))
+
+    def _bound(self) -> None:
+        """Lets the oldest frames go where they are too many; sources stay."""
+        while self._first < self._passed and (
+            len(self._sent) > MOST_MESSAGES or self._bytes > MOST_BYTES
+        ):
+            oldest = self._sent[0]
+            self._dropped = self._dropped if oldest.last is None else oldest.last
+            self._let_go()
+
+    def _let_go(self) -> None:
+        sent = self._sent.popleft()
+        self._first += 1
+        self._bytes -= sent.size
+        if sent.since is not None:
+            self._sources[sent.message.source.index] = sent.message
