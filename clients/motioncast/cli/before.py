@@ -41,16 +41,18 @@ def check_sources(given: int, gathered: int, send: str) -> None:
         )
 
 
-def check_keypoints(given: bool, send: str) -> None:
-    """Raises CommandError where a way for keypoints is named, and none are sent."""
-    if given and send != "keypoints":
-        raise CommandError("keypoints: frames are sent; --send keypoints detects keypoints here")
-
-
-def check_gate(pixels: float | None, send: str) -> None:
-    """Raises CommandError where frames are to be gated, which the server sees the keypoints of."""
-    if pixels is not None and send != "keypoints":
-        raise CommandError("gate: frames are sent; --send keypoints detects keypoints here")
+def check_keypoint_options(options: CastOptions, send: str) -> None:
+    """Raises CommandError where an option is about keypoints, or packets, and none are sent."""
+    if send != "keypoints":
+        here = "frames are sent; --send keypoints detects keypoints here"
+        if options.keypoints is not None:
+            raise CommandError(f"keypoints: {here}")
+        if options.gate_pixels is not None:  # the server sees the keypoints
+            raise CommandError(f"gate: {here}")
+        if options.packet_frames != 1:
+            raise CommandError(f"packet-frames: {here}")
+    elif options.keypoints == "floats" and options.packet_frames != 1:
+        raise CommandError("packet-frames: keypoints travel as floats, each frame's by themselves")
 
 
 def check_json(path: Path | None) -> None:

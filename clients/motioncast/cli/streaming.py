@@ -8,8 +8,7 @@ from tempfile import TemporaryDirectory
 
 from motioncast.cli.before import (
     RESULTS,
-    check_gate,
-    check_keypoints,
+    check_keypoint_options,
     check_options,
     check_replaceable,
     check_sources,
@@ -49,8 +48,7 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
     """
     check_options(job.options, transfer=bool(job.sources), limit=job.limit)
     check_sources(len(job.sources), job.gather, job.send)
-    check_keypoints(job.options.keypoints is not None, job.send)
-    check_gate(job.options.gate_pixels, job.send)
+    check_keypoint_options(job.options, job.send)
     existing(job.video)
     check_replaceable(job.out, force=job.force)
     with whole_folder(job.out) as folder, TemporaryDirectory(dir=folder) as spools:

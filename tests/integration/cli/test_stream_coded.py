@@ -86,6 +86,11 @@ def test_frames_have_no_rates_of_keypoints(run: Run, clip: Path, tmp_path: Path)
         (["--keypoints", "coded"], "keypoints: frames are sent"),
         (["--send", "keypoints", "--keypoints", "coded"], "toy has no codec tables"),
         (["--gate", "1"], "gate: frames are sent"),
+        (["--packet-frames", "2"], "packet-frames: frames are sent"),
+        (
+            ["--send", "keypoints", "--keypoints", "floats", "--packet-frames", "2"],
+            "packet-frames: keypoints travel as floats",
+        ),
         (["--send", "keypoints", "--gate", "0"], "gate: 0 pixels, expected more than 0"),
     ],
 )
