@@ -79,6 +79,7 @@ class TwoWays(SessionCoding):
         self._patience = patience()
         self._loop = asyncio.get_running_loop()
         self._crops: dict[int, CodedKeypoints] = {}  # by the first frame of a packet
+        self._sources: set[int] = set()
         self._late: list[Come] = []
         self._failure: DomainError | None = None
         self._news = asyncio.Event()
@@ -158,6 +159,13 @@ class TwoWays(SessionCoding):
         self._take(frames)
 
     def _take_source(self, index: int, keypoints: Keypoints) -> None:
+        if index in self._sources:
+            raise InvalidInputError.of(
+                "source.index",
+                f"{index} came before; where packets travel as datagrams a source stays, as one that"
+                " is late may refer to it",
+            )
+        self._sources.add(index)
         self._take(self._receiver.set_source(index, keypoints))
 
     def _take(self, frames: list[DecodedFrame]) -> None:

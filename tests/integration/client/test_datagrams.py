@@ -14,7 +14,7 @@ from support.codec_tables import add_tables, turned_tables
 from support.toy_models import build_toy_repository, image_with_points
 from support.udp_forwarder import Forwarder, RandomLoss
 
-from motioncast.client import Frame, InvalidRequestError, Keypoints, Origin, connect
+from motioncast.client import Frame, InvalidRequestError, Keypoints, Origin, Source, connect
 from motioncast.local import LocalServices, LocalSettings
 from motioncast.orchestrator import DatagramSettings, OrchestratorSettings
 
@@ -146,6 +146,64 @@ async def test_a_server_without_a_door_takes_packets_over_grpc(repository: Path)
     assert len(frames) == 20
     assert report.datagrams is None
     assert traffic.grpc_packets == 20
+
+
+async def test_bytes_are_those_that_were_seen_on_the_wire(repository: Path) -> None:
+    async with Forwarder() as forwarder, served(repository, forwarder) as local:
+        _, report, traffic = await cast(local.target, live(moving()))
+        # What is sent after the report was written is in nobody's account but the wire's.
+        told, seen = report.datagrams, forwarder
+        assert told.received <= seen.to_server[0] <= told.received + 8
+        assert told.received_bytes <= seen.to_server[1] <= told.received_bytes + 8 * 80
+        assert told.sent <= seen.to_client[0] <= told.sent + 8
+        assert told.sent_bytes <= seen.to_client[1] <= told.sent_bytes + 8 * 80
+        assert (traffic.udp_sent, traffic.udp_sent_bytes) == tuple(seen.to_server)
+    assert traffic.payload_bytes < traffic.message_bytes < traffic.udp_sent_bytes
+    assert report.bytes.keypoint_payload >= traffic.payload_bytes
+
+
+async def test_packets_that_come_in_any_order_and_twice_are_put_in_order(repository: Path) -> None:
+    def mixed(number: int, size: int) -> float:
+        return 0.03 if number % 3 == 0 and size < 400 else 0.0
+
+    keypoints = moving(200)
+    async with Forwarder(mixed) as forwarder, served(repository, forwarder) as local:
+        frames, _, _ = await cast(local.target, live(keypoints))
+    observed = [frame for frame in frames if frame.origin is Origin.OBSERVED]
+    assert [frame.index for frame in frames] == list(range(200))
+    assert len(observed) > 190  # a busy machine may be late
+    assert max(errors(frames, keypoints)) < 0.01
+
+
+@pytest.mark.parametrize("packed", [1, 4])
+async def test_a_gate_leaves_frames_out_and_they_are_no_losses(
+    repository: Path, packed: int
+) -> None:
+    still = [AT_SOURCE] * 120
+    async with served(repository) as local:
+        frames, report, traffic = await cast(
+            local.target, live(still), gate=1.0, packet_frames=packed
+        )
+    assert len(frames) == 120
+    assert report.concealed_frames == 0
+    assert report.observed_frames < 15
+    assert traffic.packets + traffic.grpc_packets <= report.observed_frames
+
+
+async def test_a_source_may_come_later_and_none_takes_the_place_of_another(
+    repository: Path,
+) -> None:
+    async def with_source(index: int) -> AsyncIterator[Any]:
+        async for number, one in _counted(live(moving(60))):
+            if number == 30:
+                yield Source(IMAGE, index, AT_SOURCE)
+            yield one
+
+    async with served(repository) as local:
+        frames, _, _ = await cast(local.target, with_source(1))
+        assert len(frames) == 60
+        with pytest.raises(InvalidRequestError, match=r"source\.index: 0 came before"):
+            await cast(local.target, with_source(0))
 
 
 async def test_only_coded_keypoints_travel_as_datagrams(repository: Path) -> None:
