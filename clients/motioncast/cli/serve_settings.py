@@ -307,6 +307,14 @@ class Sessions:
             "elsewhere.",
         ),
     ] = None
+    resume_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume-key",
+            help="orchestrator: file of the secret that resume tokens are signed with. Replicas "
+            "share it, and sessions go on from one to another. Default: one of this process.",
+        ),
+    ] = None
     max_message_bytes: Annotated[
         int, typer.Option("--max-message-bytes", help="orchestrator: largest message accepted.")
     ] = 8 * 2**20

@@ -68,6 +68,7 @@ def limits_of(settings: ServeSettings) -> OrchestratorSettings:
         max_sessions=settings.sessions.maximum,
         max_sessions_per_peer=settings.sessions.maximum_per_peer,
         max_message_bytes=settings.sessions.max_message_bytes,
+        resume_key=settings.sessions.resume_key,
         group_slots=settings.sessions.group_slots,
         latency_target_seconds=settings.sessions.latency_target or None,
     )
