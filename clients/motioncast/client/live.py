@@ -31,7 +31,6 @@ from motioncast.framing import Crop
 from motioncast.sending import Acknowledgement, KeypointReceiver, Playout, Shown
 from motioncast.sending.playout import DEFAULT_BLEND_FRAMES
 from motioncast.sources import Choice, choose
-from motioncast.timeline.motion import RelativeMotion
 from motioncast.timeline.origin import Origin
 
 MAX_WAIT_SECONDS: Final = 0.1  # that the clock looks again after, whatever comes
@@ -81,7 +80,7 @@ class LiveReceiver:
             )
         except ValueError as error:
             raise InvalidRequestError(str(error)) from error
-        self._motion = RelativeMotion() if opening.relative_motion else None
+        self._motion = opening.motion()
         self._chosen: Choice | None = None
         self._sources: dict[int, tuple[Pixels, Keypoints]] = {}
         self._crop: Crop | None = None

@@ -31,7 +31,6 @@ from motioncast.framing import Crop
 from motioncast.sending import Acknowledgement, KeypointReceiver
 from motioncast.sources import Choice, choose, frames_by_source, in_order
 from motioncast.timeline.due import Slot, Timeline, TimelineError, TooLateError
-from motioncast.timeline.motion import RelativeMotion
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.span import Span
 
@@ -94,7 +93,7 @@ class Receiver:
         # Who comes in later begins with the first frame that comes.
         self._timeline = None if next_index else Timeline(opening.pattern, opening.frame_count)
         self._recurrence = Recurrence(models.predictor)
-        self._motion = RelativeMotion() if opening.relative_motion else None
+        self._motion = opening.motion()
         self._chosen: Choice | None = None
         self._sources: dict[int, _Source] = {}
         self._crop: Crop | None = None

@@ -10,6 +10,7 @@ from motioncast.client.errors import InvalidRequestError
 from motioncast.client.options import MODES
 from motioncast.client.types import Keypoints, Mode, Model, Pixels
 from motioncast.framing import Crop
+from motioncast.timeline.motion import RelativeMotion
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.pattern import Pattern
 from motioncast.v1.relay_pb2 import RoomOpening
@@ -34,6 +35,7 @@ class Opening:
             frame.
         frame_count: Of the whole video; None when unknown.
         source_weights: Of the K keypoints, for choosing a source; empty: all the same.
+        anchored_keypoints: How many of them, the first ones, are the same points of every face.
     """
 
     model: str
@@ -47,6 +49,11 @@ class Opening:
     relative_motion: bool = False
     frame_count: int | None = None
     source_weights: tuple[float, ...] = ()
+    anchored_keypoints: int = 0
+
+    def motion(self) -> RelativeMotion | None:
+        """Returns what moves source 0 from the first frame on; None unless motion is relative."""
+        return RelativeMotion(anchored=self.anchored_keypoints) if self.relative_motion else None
 
     @classmethod
     def of(
@@ -78,6 +85,7 @@ class Opening:
             relative_motion,
             frame_count,
             model.source_weights,
+            model.anchored_keypoints,
         )
 
 
@@ -147,6 +155,7 @@ def encode_opening(opening: Opening) -> RoomOpening:
         relative_motion=opening.relative_motion,
         frame_count=opening.frame_count or 0,
         source_weights=opening.source_weights,
+        anchored_keypoints=opening.anchored_keypoints,
     )
 
 
@@ -164,4 +173,5 @@ def decode_opening(message: RoomOpening) -> Opening:
         message.relative_motion,
         message.frame_count or None,
         tuple(message.source_weights),
+        message.anchored_keypoints,
     )

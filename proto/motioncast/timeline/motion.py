@@ -6,7 +6,8 @@ With several sources that is source 0; the others show the same person or scene 
 same keypoints.
 
 (Monkey-Net's transfer mode.) The intensity moves by the same plain difference as x and y: a ratio
-has no meaning where the first frame's intensity is zero.
+has no meaning where the first frame's intensity is zero. Where keypoints are anchored and both show
+a face, it moves as `face_motion` has it: it keeps its shape, and its mouth opens as the driver's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from motioncast.timeline.face_motion import ANCHORED, face_motion, shows_face
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.ranges import clip_keypoints
 
@@ -35,10 +37,12 @@ class RelativeMotion:
 
     Args:
         reference: That frame's keypoints, (K, 3), for a timeline that is gone on with; None before.
+        anchored: How many of the K keypoints, the first ones, are the same points of every face.
     """
 
-    def __init__(self, reference: NDArray[np.float32] | None = None) -> None:
+    def __init__(self, reference: NDArray[np.float32] | None = None, *, anchored: int = 0) -> None:
         self._reference = reference  # driving(0), (K, 3)
+        self._of_faces = anchored == ANCHORED
 
     @property
     def reference(self) -> NDArray[np.float32] | None:
@@ -56,6 +60,8 @@ class RelativeMotion:
             if not observed:
                 return source
             self._reference = driving.copy()
+        if self._of_faces and all(map(shows_face, (source, driving, self._reference))):
+            return face_motion(source, driving, self._reference)
         return relative_motion(source, driving, self._reference)
 
     def move_all(

@@ -71,7 +71,10 @@ class EnsembleSession:
     ) -> None:
         self._models = models
         self._calls = calls
-        self._motion = RelativeMotion(resumed.reference) if config.relative_motion else None
+        anchored = models.anchored_keypoints
+        self._motion = (
+            RelativeMotion(resumed.reference, anchored=anchored) if config.relative_motion else None
+        )
         self._transport = EngineTransport(models, calls, config.seed)
         self._recurrence = Recurrence(self._transport, config.delay_frames)
         if resumed.predictor is not None:

@@ -99,7 +99,12 @@ class ServicesPipeline:
     ) -> AsyncGenerator[Cast, None]:
         """Yields the stretches as frames; see `Pipeline.cast`."""
         async with Ahead(self._drive(stretches, config, deadline, work, resumed), 1) as driven:
-            motion = RelativeMotion(resumed.reference) if config.relative_motion else None
+            anchored = config.model.anchored_keypoints
+            motion = (
+                RelativeMotion(resumed.reference, anchored=anchored)
+                if config.relative_motion
+                else None
+            )
             chooser = SourceChooser(config.model.source_weights, resumed.choice)
             async for one in driven:
                 with one.traced.within():

@@ -53,6 +53,7 @@ def read_opening(request: PublishRequest | None) -> RoomOpening:
         ("frame_count", 0, MAX_FRAME_COUNT),
     ):
         check_range(f"opening.{field}", getattr(opening, field), low, high)
+    check_range("opening.anchored_keypoints", opening.anchored_keypoints, 0, opening.keypoints)
     if not 0 < opening.frame_rate <= 240:
         raise InvalidInputError.of("opening.frame_rate", "is not above 0 and up to 240")
     if opening.mode not in motion_transfer_pb2.TransferMode.values():
