@@ -2,6 +2,7 @@
 
 VENV ?= .venv
 TRITON_VENV ?= .venv-triton
+TOOLS ?= .venv-tools
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -13,7 +14,7 @@ TRITON_HERE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 DISTRIBUTIONS := pyproject.toml services/pyproject.toml training/pyproject.toml
 
 .PHONY: help demo test test-triton check format lint types imports proto-lint wheels wheels-client wheels-serve \
-	wheels-train bench figures observe dashboard-check proxy-check fuzz chaos soak capacity clean
+	wheels-train bench figures observe dashboard-check proxy-check fuzz chaos soak capacity image-check pin-images lock sbom audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -57,8 +58,8 @@ wheels-client wheels-serve wheels-train: wheels-%: $(VENV)/.dev
 bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this machine
 	$(BIN)/motioncast bench
 
-figures: $(VENV)/.dev ## rerun the short benchmarks and rewrite the documents' tables of figures
-	PYTHONPATH=docs $(BIN)/python -m figures --measure
+figures: $(VENV)/.dev ## rerun the short benchmarks, or FIGURES="NAME ..." (DATA=videos), and rewrite the documents' tables of figures
+	PYTHONPATH=docs $(BIN)/python -m figures $(or $(FIGURES),--measure) $(if $(DATA),--data $(DATA)) $(if $(VAR),--var $(VAR))
 
 observe: $(VENV)/.dev ## run the services under a light load, with Prometheus, Grafana and Triton where they are; prints URLs
 	@TRITON_VENV=$(TRITON_VENV) $(BIN)/python deploy/observe.py
@@ -81,6 +82,21 @@ soak: $(VENV)/.dev ## sessions come and go for MINUTES=60: how fast memory grows
 
 capacity: $(VENV)/.dev ## measure what frames and sessions take, and predict a run; needs a quiet machine
 	PYTHONPATH=tests:docs $(BIN)/python -m capacity --json docs/figures/measured/capacity_lite128.json
+
+image-check: $(VENV)/.dev ## build what the image holds and run its entry points, without Docker
+	$(BIN)/python deploy/check_image.py
+
+pin-images: ## look up the digests of other people's images; needs their registries
+	$(PYTHON) deploy/pin_images.py
+
+lock: $(TOOLS)/.ready ## write requirements/*.txt: what constraints.txt fixes, with hashes
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(PYTHON) .ci/lock.py
+
+sbom: $(VENV)/.dev $(TOOLS)/.ready ## write out/sbom/image.cdx.json: the parts of the image (CycloneDX)
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(BIN)/python deploy/check_image.py --sbom out/sbom/image.cdx.json
+
+audit: $(TOOLS)/.ready ## look for known weaknesses of what is fixed; needs PyPI's data of them
+	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/hashes.txt
 
 clean: ## remove what was built, environment included
 	rm -rf $(VENV) $(TRITON_VENV) .venv-fuzz node_modules dist out .mypy_cache .pytest_cache .ruff_cache
@@ -110,6 +126,11 @@ $(TRITON_VENV)/.dev: $(DISTRIBUTIONS) constraints.txt $(wildcard proto/motioncas
 
 .venv-fuzz/.dev: | $(VENV)/.dev # libFuzzer for Python: apart, so that nothing else sees it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv-fuzz atheris==3.0.0
+	@touch $@
+
+$(TOOLS)/.ready: requirements/tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
 node_modules/.bin/buf: package.json package-lock.json
