@@ -19,6 +19,8 @@ from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from motioncast.cli.datagram_settings import Datagrams
+
 
 class ProviderName(StrEnum):
     """What can compute the models in this process."""
@@ -168,7 +170,8 @@ class Services:
         Path | None,
         typer.Option(
             "--services-token-file",
-            help="orchestrator: file of the token (scope admin) that these services ask for.",
+            help="File of the token (scope admin) that these services ask the orchestrator for, or "
+            "a model server (--triton-url) those whose models it runs.",
         ),
     ] = None
 
@@ -400,6 +403,7 @@ class ServeSettings:
     engine: Engine = field(default_factory=Engine)
     triton: Triton = field(default_factory=Triton)
     sessions: Sessions = field(default_factory=Sessions)
+    datagrams: Datagrams = field(default_factory=Datagrams)
     calls: Calls = field(default_factory=Calls)
     log: Log = field(default_factory=Log)
     traces: Traces = field(default_factory=Traces)

@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from motioncast import orchestrator, relay
+from motioncast.cli.datagram_settings import Datagrams
 from motioncast.cli.locks import channel_of, tls_of, tokens_of
 from motioncast.cli.serve_settings import (
     Listen,
@@ -30,7 +31,7 @@ from motioncast.local.engines import (
     make_engine,
 )
 from motioncast.local.services import INTERNAL_MESSAGE_BYTES
-from motioncast.orchestrator import OrchestratorSettings, ServiceAddresses
+from motioncast.orchestrator import DatagramSettings, OrchestratorSettings, ServiceAddresses
 from motioncast.serving import Metrics, Registration, Server, ServerSettings, wait_for_signal
 from motioncast.serving.settings import refuse_plain_text
 from motioncast.tracing import TraceSettings
@@ -71,7 +72,22 @@ def limits_of(settings: ServeSettings) -> OrchestratorSettings:
         resume_key=settings.sessions.resume_key,
         group_slots=settings.sessions.group_slots,
         latency_target_seconds=settings.sessions.latency_target or None,
+        datagrams=datagrams_of(settings),
     )
+
+
+def datagrams_of(settings: ServeSettings) -> DatagramSettings | None:
+    """Returns where packets may come as datagrams; None where they come over gRPC alone.
+
+    Raises:
+        InvalidInputError: A number is out of its range, or the port is missing beside others.
+    """
+    given = settings.datagrams
+    if given.port is None:
+        if given != Datagrams():
+            raise InvalidInputError.of("datagram-port", "missing for the other options")
+        return None
+    return DatagramSettings(settings.listen.host, given.port, given.public_port, given.wait)
 
 
 def engine_of(settings: ServeSettings) -> tuple[str, EngineOptions]:
@@ -92,6 +108,7 @@ def engine_of(settings: ServeSettings) -> tuple[str, EngineOptions]:
             client_certificate=triton.client_certificate,
             client_key=triton.client_key,
             secret=os.environ.get(SECRET_VARIABLE, ""),
+            token=settings.services.token,
         )
         name = "remote" if name == "inprocess" else name
     if engine.provider is not None or engine.precision is not PrecisionName.FLOAT32:
@@ -145,7 +162,7 @@ async def serve_all(settings: ServeSettings) -> signal.Signals:
     )
     async with engine, LocalServices(local_settings, engine) as local:
         names = (name for name in _IN_ORDER_OF_PORTS if name in local.servers)
-        _announce({name: local.servers[name] for name in names})
+        _announce({name: local.servers[name] for name in names}, local.datagram_port)
         return await wait_for_signal()
 
 
@@ -172,7 +189,8 @@ async def serve_one(service: str, settings: ServeSettings) -> signal.Signals:
             insecure=settings.listen.insecure,
         )
         server = Server(server_settings, [registration], metrics)
-        _announce({service: await exits.enter_async_context(server)})
+        running = await exits.enter_async_context(server)
+        _announce({service: running}, registration.udp_port)
         return await wait_for_signal()
 
 
@@ -239,12 +257,15 @@ async def _registration(
     return registration
 
 
-def _announce(servers: dict[str, Server]) -> None:
+def _announce(servers: dict[str, Server], datagram_port: int | None) -> None:
     lines = []
     for name, server in servers.items():
         scheme = "http" if server.settings.tls is None else "https"
         http = f"{scheme}://{join_address(server.settings.host, server.http_port or 0)}/metrics"
         lines.append(f"  {name:<13} {server.address:<22} {http}")
+        if name == "orchestrator" and datagram_port is not None:
+            address = join_address(server.settings.host, datagram_port)
+            lines.append(f"  {'datagrams':<13} {address:<22} (UDP)")
     _tell(*lines)
 
 

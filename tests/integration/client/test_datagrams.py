@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.codec_tables import add_tables, turned_tables
+from support.datagram_session import AT_SOURCE, live, moving
 from support.toy_models import build_toy_repository, image_with_points
 from support.udp_forwarder import Forwarder, RandomLoss
 
@@ -19,7 +19,6 @@ from motioncast.local import LocalServices, LocalSettings
 from motioncast.orchestrator import DatagramSettings, OrchestratorSettings
 
 IMAGE = image_with_points((3, 4), (9, 7))
-AT_SOURCE = np.array([[0.25, -0.5, 0.5], [-0.125, 0.75, 0.25]], np.float32)
 CODED: Any = {"keypoint_encoding": "coded", "source_keypoints": AT_SOURCE, "source": IMAGE}
 FRAMES = 150
 
@@ -29,23 +28,6 @@ def repository(tmp_path: Path) -> Path:
     repository = build_toy_repository(tmp_path)
     add_tables(repository, turned_tables(2, 6))
     return repository
-
-
-def moving(frames: int = FRAMES) -> list[Keypoints]:
-    """Returns keypoints that move on a circle, a frame each."""
-    found = []
-    for index in range(frames):
-        keypoints = AT_SOURCE.copy()
-        keypoints[:, 0] += 0.1 * np.sin(index / 7)
-        found.append(keypoints)
-    return found
-
-
-async def live(keypoints: list[Keypoints], seconds: float = 0.01) -> AsyncIterator[Keypoints]:
-    """Yields keypoints as a camera does."""
-    for one in keypoints:
-        yield one
-        await asyncio.sleep(seconds)
 
 
 @asynccontextmanager
@@ -81,7 +63,7 @@ def errors(frames: list[Frame], keypoints: list[Keypoints]) -> Iterator[float]:
 
 
 async def test_packets_travel_as_datagrams_and_every_frame_is_observed(repository: Path) -> None:
-    keypoints = moving()
+    keypoints = moving(FRAMES)
     async with served(repository) as local:
         frames, report, traffic = await cast(local.target, live(keypoints))
     assert [frame.index for frame in frames] == list(range(FRAMES))
@@ -111,7 +93,7 @@ async def test_lost_packets_are_concealed_frames_and_the_others_are_what_was_sen
 
 
 async def test_where_datagrams_do_not_get_through_packets_go_over_grpc(repository: Path) -> None:
-    keypoints = moving()
+    keypoints = moving(FRAMES)
     async with Forwarder() as forwarder:
         forwarder.open = False
         async with served(repository, forwarder) as local:
@@ -150,7 +132,7 @@ async def test_a_server_without_a_door_takes_packets_over_grpc(repository: Path)
 
 async def test_bytes_are_those_that_were_seen_on_the_wire(repository: Path) -> None:
     async with Forwarder() as forwarder, served(repository, forwarder) as local:
-        _, report, traffic = await cast(local.target, live(moving()))
+        _, report, traffic = await cast(local.target, live(moving(FRAMES)))
         # What is sent after the report was written is in nobody's account but the wire's.
         told, seen = report.datagrams, forwarder
         assert told.received <= seen.to_server[0] <= told.received + 8
