@@ -21,6 +21,7 @@ from motioncast.client import (
     KeypointEncoding,
     Mode,
     Origin,
+    OutputEncoding,
     Report,
     ServerError,
     Service,
@@ -53,6 +54,9 @@ class CastOptions:
     keypoints: KeypointEncoding | None = None  # how those are; None: coded where the model has it
     packet_frames: int = 1  # in a packet of coded keypoints
     gate_pixels: float | None = None  # bound of a gate on keypoints; None: all are sent
+    delay_frames: int = 0  # that the server waits, to interpolate
+    returned: OutputEncoding = "rgb8"  # how frames come back
+    crf: int | None = None  # of H.264; None: the server's default
 
     @property
     def pattern(self) -> Pattern:
@@ -62,14 +66,19 @@ class CastOptions:
     @property
     def asked(self) -> StreamOptions:
         """What a session of pictures is asked for."""
-        return StreamOptions(
+        asked = StreamOptions(
             observed=self.observed,
             predicted=self.predicted,
             model=self.model,
             relative_motion=self.relative_motion,
             seed=self.seed,
             frame=self.frame.value,
+            output=self.returned,
+            delay_frames=self.delay_frames,
         )
+        if self.crf is not None:
+            asked["output_crf"] = self.crf
+        return asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,7 @@ class CastFrame:
     crop: Crop | None = None  # of the full picture
     faces: int = 0  # seen by the server when it last looked
     source: int = 0  # index of the one that it was made from
+    interpolated: bool = False  # between those sent around it, where the server waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +202,7 @@ async def cast(
                     frame.crop,
                     frame.faces,
                     frame.source_index,
+                    frame.interpolated,
                 )
             )
     except (DeadlineExceededError, ServerError, UnavailableError) as error:

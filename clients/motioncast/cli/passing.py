@@ -46,6 +46,7 @@ class Passed:
     pictures: Pictures | None  # in full, where they were framed; originals are then yet to be cut
     unframed: str | None  # a sentence where the model wanted frames that nothing here can make
     ended: Ended | None  # where the session broke off
+    forecast: Spool | None = None  # the results of a session that does not wait, if this one did
 
 
 async def pass_through(job: StreamJob, spools: Path, stages: Stages) -> Passed:
@@ -87,9 +88,26 @@ async def pass_through(job: StreamJob, spools: Path, stages: Stages) -> Passed:
             if pictures is not None:
                 stack.enter_context(pictures)
             passed, ended = await _cast(service, video, given, results, stages)
+            forecast = None
+            if ended is None and not source and any(one.interpolated for one in passed.frames):
+                forecast = Spool(spools / "forecast", model.height, model.width)
+                options = replace(job.options, delay_frames=0)
+                at_once = replace(given, job=replace(job, options=options))
+                _, broken = await _cast(service, video, at_once, forecast, stages)
+                forecast = None if broken else forecast
         watcher = watcher_of(job, model, device)
     return Passed(
-        originals, results, passed, info.version, mode, watched, watcher, pictures, unframed, ended
+        originals,
+        results,
+        passed,
+        info.version,
+        mode,
+        watched,
+        watcher,
+        pictures,
+        unframed,
+        ended,
+        forecast,
     )
 
 

@@ -86,6 +86,7 @@ def render(
                     frame.crop,
                     frame.faces,
                     frame.source,
+                    frame.interpolated,
                 )
             )
             on_frame()

@@ -16,7 +16,7 @@ from motioncast.cli.rivals import Rival
 from motioncast.client import ByteCounts, Crop, LatencySummary, Origin
 from motioncast.quality.pixels import Quality
 
-SCHEMA_VERSION: Final = "1.5"  # major: a field changed or went; minor: one came
+SCHEMA_VERSION: Final = "1.6"  # major: a field changed or went; minor: one came
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Configuration:
     picture_width: int  # of the pictures that were framed, else width
     picture_height: int
     target: str  # address of the orchestrator, or "in process"
+    delay_frames: int = 0  # that the server waited, to interpolate
+    returned_as: str = "rgb8"  # of frames that come back: "rgb8", "jpeg", "png" or "h264"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class FrameRecord:
     crop: Crop | None = None  # what it shows of the full picture; None if it was not framed
     faces: int = 0  # seen by the server when it last looked
     source: int = 0  # index of the one that it was made from
+    interpolated: bool = False  # between those sent around it, where the server waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,26 @@ class QualityReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DelayReport:
+    """What waiting won: frames between those sent around them, and the same frames forecast."""
+
+    frames: int  # interpolated
+    psnr_db: float
+    ssim: float
+    forecast_psnr_db: float  # of the same frames in a second session, which does not wait
+    forecast_ssim: float
+
+    @property
+    def sentence(self) -> str:
+        """Says it."""
+        return (
+            f"{self.frames} frames lie between those sent around them, at {self.psnr_db:.2f} dB"
+            f" (SSIM {self.ssim:.4f}); forecast they come to {self.forecast_psnr_db:.2f} dB"
+            f" (SSIM {self.forecast_ssim:.4f})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One stream from end to end."""
 
@@ -185,6 +208,7 @@ class Report:
     advice: tuple[str, ...]  # where it is hardly better than copying the source: what helps
     rivals: tuple[Rival, ...]  # video codecs at the nearest quality, where they were measured
     timeline: tuple[FrameRecord, ...]
+    delay: DelayReport | None = None  # None where nothing was interpolated, or measured
 
     def as_json(self) -> dict[str, Any]:
         """Returns the report as JSON's types."""

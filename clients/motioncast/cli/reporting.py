@@ -14,6 +14,7 @@ from motioncast.cli.report import (
     SCHEMA_VERSION,
     ClockCounts,
     Configuration,
+    DelayReport,
     FrameCounts,
     QualityReport,
     Report,
@@ -54,6 +55,8 @@ def configuration_of(
         picture_width=picture_size[0],
         picture_height=picture_size[1],
         target=job.target or IN_PROCESS,
+        delay_frames=config.delay_frames,
+        returned_as=config.output,
     )
 
 
@@ -64,6 +67,7 @@ def report_of(
     motion: Motion,
     picture_size: tuple[int, int],
     sound: Soundtrack,
+    delay: DelayReport | None = None,
 ) -> Report:
     """Returns the report of a session that did not break off, without rivals.
 
@@ -74,6 +78,7 @@ def report_of(
         motion: The same, measured from frame to frame.
         picture_size: Width and height of the pictures.
         sound: What is heard beside them.
+        delay: What waiting won, where that was measured.
     """
     server, frames = passed.cast.report, passed.cast.frames
     assert server is not None  # the session did not break off
@@ -109,6 +114,7 @@ def report_of(
         ),
         rivals=(),
         timeline=rendering.frames,
+        delay=delay,
     )
 
 

@@ -13,6 +13,7 @@ from motioncast.cli.before import (
     check_replaceable,
     check_sources,
 )
+from motioncast.cli.delayed import measure_delay
 from motioncast.cli.failures import CommandError
 from motioncast.cli.framed import cut_originals
 from motioncast.cli.job import FULL_PICTURE, StreamJob
@@ -65,7 +66,8 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
                 raise CommandError(f"{passed.ended.sentence}; the results before are kept")
             _write_partial(job, passed, passed.ended, rendering, motion, size, folder)
         else:
-            report = report_of(job, passed, rendering, motion, size, sound)
+            delay = measure_delay(passed, rendering.frames)
+            report = report_of(job, passed, rendering, motion, size, sound, delay)
             if job.rivals:
                 report = _with_rivals(report, passed, stages)
             write_json(folder / "report.json", report.as_json())

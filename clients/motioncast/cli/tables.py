@@ -99,6 +99,8 @@ def _facts(report: Report) -> RenderableType:
     table.add_row("per frame sent", f"{report.bits_per_sent_frame:,.0f} bits")
     table.add_row("saved", f"{report.saved.against_raw_frames:.1%} against raw frames")
     table.add_row("", f"{report.saved.against_all_keypoints:.1%} against all keypoints")
+    if report.delay is not None:
+        table.add_row("delay", report.delay.sentence)
     table.add_row("throughput", f"{report.frames_per_second:.1f} frames/s")
     for name, figures in motion_rows(report.motion):
         table.add_row("motion", f"{figures}  {name}")

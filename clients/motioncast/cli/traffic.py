@@ -72,7 +72,10 @@ def bit_rate(bits_per_second: float) -> str:
 
 def came_back_sentence(report: Report) -> str:
     """Says what came back, and why it is so much."""
-    return f"{report.bytes.results:,} bytes (frames made by the service, uncompressed)"
+    how = {"rgb8": "uncompressed", "h264": "H.264"}.get(
+        report.configuration.returned_as, report.configuration.returned_as.upper()
+    )
+    return f"{report.bytes.results:,} bytes (frames made by the service, {how})"
 
 
 def compared(report: Report) -> list[Compared]:

@@ -73,7 +73,8 @@ def decode_frame(
             image = video.decode(message.encoded.data)
         else:
             image = decode_image(message.image, config.height, config.width)
-        keypoints = decode_keypoints(message.keypoints, config.keypoints)
+        count = 0 if config.pictures_only else config.keypoints
+        keypoints = decode_keypoints(message.keypoints, count)
         half_width90 = (
             decode_keypoints(message.half_width90, config.keypoints, "half_width90")
             if message.HasField("half_width90")

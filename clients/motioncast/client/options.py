@@ -74,6 +74,7 @@ class StreamOptions(TypedDict, total=False):
     output: OutputEncoding  # what frames come back as, default "rgb8"; "h264" is decoded here
     output_crf: int  # with "h264": constant rate factor, 1 (best) to 51, default 23
     delay_frames: int  # that the server waits, to interpolate: 0 to 16, default 0
+    pictures_only: bool  # frames come without keypoints, intervals and timings; default False
     seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path
     frame: Framing  # "auto", "fixed": the server frames pictures of any size; default "off"
     keypoint_encoding: KeypointEncoding  # how keypoints are sent, default "floats"
@@ -107,6 +108,7 @@ class EffectiveConfig:
     codec_tables: str = ""  # SHA-256 of what keypoints are coded with; "" for floats
     datagrams: bool = False  # whether the server has a door for them
     delay_frames: int = 0  # that the server waits, to interpolate
+    pictures_only: bool = False  # frames come without keypoints, intervals and timings
     output_crf: int | None = None  # of "h264"
 
 
@@ -120,6 +122,7 @@ _DEFAULTS: Final = StreamOptions(
     output="rgb8",
     output_crf=images.DEFAULT_CRF,
     delay_frames=0,
+    pictures_only=False,
     seed=None,
     frame="off",
     keypoint_encoding="floats",
@@ -153,6 +156,8 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
     )
     if delay := _whole("delay_frames", options["delay_frames"], 0, MAX_DELAY_FRAMES):
         config.delay_frames = delay
+    if options["pictures_only"]:
+        config.pictures_only = True
     crf = _whole("output_crf", options["output_crf"], 1, images.MAX_CRF)
     if options["output"] == "h264":
         config.output_crf = crf
@@ -209,6 +214,7 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
         codec_tables=message.codec_tables,
         datagrams=message.HasField("datagrams"),
         delay_frames=message.delay_frames,
+        pictures_only=message.pictures_only,
         output_crf=message.output_crf if message.HasField("output_crf") else None,
     )
 

@@ -96,8 +96,8 @@ class Frame:
     index: int  # on the timeline: 0, 1, 2 ... without gaps
     origin: Origin
     image: Pixels  # (H, W, 3)
-    keypoints: Keypoints  # (K, 3), the driving ones, before relative motion is applied
-    timings: StageTimings
+    keypoints: Keypoints  # (K, 3), before relative motion is applied; K = 0 for pictures only
+    timings: StageTimings  # all 0 for pictures only
     group_frames: int  # frames processed together with this one, itself included
     half_width90: Keypoints | None = None  # (K, 3), of a forecast's 90 % interval, if one is stated
     crop: Crop | None = None  # what it shows of the full picture; None if it was not framed

@@ -68,6 +68,7 @@ class SessionConfig:
     datagrams: bool = False  # whether the client would like to send them as datagrams, too
     delay_frames: int = 0  # that are waited for, to interpolate
     output_crf: int = DEFAULT_CRF  # of H.264
+    pictures_only: bool = False  # whether frames return without keypoints and timings
 
     @property
     def resumable(self) -> bool:
@@ -109,6 +110,7 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
         coded=_is_coded(message),
         datagrams=message.HasField("datagrams"),
         delay_frames=message.delay_frames,
+        pictures_only=message.pictures_only,
         output_crf=message.output_crf if message.HasField("output_crf") else DEFAULT_CRF,
     )
     check_range("config.delay_frames", config.delay_frames, 0, MAX_DELAY_FRAMES)
@@ -156,6 +158,7 @@ def encode_config(config: SessionConfig) -> StreamConfig:
         keypoint_encoding=CODED if config.coded else FLOATS,
         codec_tables=config.model.codec_tables if config.coded else None,
         delay_frames=config.delay_frames,
+        pictures_only=config.pictures_only,
         output_crf=config.output_crf if config.output_encoding == H264 else None,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from motioncast.media.h264 import H264Encoder
 from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.v1.common_pb2 import Image
-from motioncast.v1.motion_transfer_pb2 import AccessUnit
+from motioncast.v1.motion_transfer_pb2 import AccessUnit, ResultFrame
 from motioncast.wire.images import H264, decode_image
 
 
@@ -41,3 +41,9 @@ class ReturnedVideo:
     def _unit(self, encoder: H264Encoder, image: Image) -> AccessUnit:
         unit = encoder.encode(decode_image(image, self._height, self._width))
         return AccessUnit(data=unit.data, key=unit.key)
+
+
+def leave_pictures(frame: ResultFrame) -> None:
+    """Takes off a frame what a client may do without, and what is more than an encoded picture."""
+    for field in ("keypoints", "half_width90", "timings"):
+        frame.ClearField(field)

@@ -24,7 +24,7 @@ from motioncast.orchestrator.load import Work
 from motioncast.orchestrator.pipeline import AT_ONCE, Cast, Pipeline
 from motioncast.orchestrator.progress import BEGINNING
 from motioncast.orchestrator.resumption import Parts, Resumption
-from motioncast.orchestrator.returned import ReturnedVideo
+from motioncast.orchestrator.returned import ReturnedVideo, leave_pictures
 from motioncast.orchestrator.seats import Seat
 from motioncast.orchestrator.sources import Sourced, Sources, digest_of
 from motioncast.orchestrator.stretch import (
@@ -141,6 +141,9 @@ class Session:
                     accounting.count_timings(cast.timings)
                     units = await self._returned.units(cast.images)
                     responses = _encode(cast, self._framing, units)
+                    if config.pictures_only:
+                        for response in responses:
+                            leave_pictures(response.frame)
                     size = sum(response.ByteSize() for response in responses)
                     if raw := self._framing.raw_frame_bytes:
                         accounting.frames_are(raw)

@@ -84,6 +84,12 @@ async def test_h264_comes_back_as_pictures_near_the_raw_ones(target: str) -> Non
         raw = [frame async for frame in service.stream(pictures, **options)]
         stream = service.stream(pictures, output="h264", output_crf=10, **options)
         frames = [frame async for frame in stream]
+        alone = service.stream(
+            pictures, output="h264", output_crf=10, pictures_only=True, **options
+        )
+        bare = [frame.keypoints.shape async for frame in alone]
+        assert set(bare) == {(0, 3)}
+        assert alone.report.bytes.results < stream.report.bytes.results - 12 * 2 * 12
     assert stream.config.output == "h264"
     assert stream.config.output_crf == 10
     assert [frame.index for frame in frames] == list(range(12))

@@ -56,7 +56,7 @@ def test_an_ordinary_player_reads_the_stream_and_finds_no_picture_out_of_order()
     encoder = H264Encoder(48, 64, 20)
     pictures = moving(12)
     stream = io.BytesIO(b"".join(encoder.encode(picture).data for picture in pictures))
-    with av.open(stream, format="h264") as container:
+    with av.open(stream, "r", format="h264") as container:
         frames = list(container.decode(video=0))
     assert len(frames) == 12
     assert all(frame.pict_type in (PictureType.I, PictureType.P) for frame in frames)
@@ -67,7 +67,7 @@ def test_an_ordinary_player_reads_the_stream_and_finds_no_picture_out_of_order()
 def test_a_lower_factor_is_better_and_longer() -> None:
     sizes, qualities = [], []
     noise = np.random.default_rng(0).integers(0, 40, (12, 48, 64, 3))
-    pictures = [np.uint8(p // 2 + n) for p, n in zip(moving(12), noise, strict=True)]
+    pictures = [(p // 2 + n).astype(np.uint8) for p, n in zip(moving(12), noise, strict=True)]
     for crf in (15, 25, 35):
         encoder, decoder = H264Encoder(48, 64, crf), H264Decoder(48, 64)
         units = [encoder.encode(picture).data for picture in pictures]

@@ -45,6 +45,15 @@ class Keypoints(StrEnum):
     FLOATS = "floats"
 
 
+class Returned(StrEnum):
+    """How frames come back."""
+
+    RGB8 = "rgb8"
+    JPEG = "jpeg"
+    PNG = "png"
+    H264 = "h264"
+
+
 def stream(
     video: Video,
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
@@ -77,8 +86,23 @@ def stream(
         typer.Option(
             metavar="PIXELS",
             help="With --send keypoints: leave out frames that the forecast errs by less in, of 256"
-            " pixels. They come back as concealed ones.",
+            " pixels. They come back as predicted ones.",
         ),
+    ] = None,
+    delay: Annotated[
+        int,
+        typer.Option(
+            metavar="FRAMES",
+            min=0,
+            max=16,
+            help="Frames that the service waits, so that those not sent lie between those sent"
+            " instead of being forecast. The video goes through twice, to say what that wins.",
+        ),
+    ] = 0,
+    returned: Annotated[Returned, typer.Option(help="How frames come back.")] = Returned.RGB8,
+    crf: Annotated[
+        int | None,
+        typer.Option(min=1, max=51, help="With --returned h264: 1 is best. Default: 23."),
     ] = None,
     target: Annotated[
         str | None,
@@ -143,6 +167,9 @@ def stream(
         keypoints=None if keypoints is None else keypoints.value,
         packet_frames=packet_frames,
         gate_pixels=gate,
+        delay_frames=delay,
+        returned=returned.value,
+        crf=crf,
     )
     job = StreamJob(
         video,
