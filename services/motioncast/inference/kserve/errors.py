@@ -18,7 +18,9 @@ from motioncast.wire.errors import (
     DeadlineError,
     DomainError,
     ExhaustedError,
+    ForbiddenError,
     InvalidInputError,
+    UnauthenticatedError,
     UnavailableError,
     UnknownModelError,
 )
@@ -46,6 +48,12 @@ def translate(
     What nobody foresaw is a RuntimeError, whose text is for the log.
     """
     ours = _own_sentence(error)
+    if isinstance(ours, UnauthenticatedError | ForbiddenError):  # of us, not of who called us
+        _log.error("the model server at %s refuses our own token: %s", address, ours)
+        return UnavailableError(
+            f"the model server at {address} does not let us in",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
     if ours is not None:
         return ours
     code, server = error.code(), f"the model server at {address}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -12,6 +13,7 @@ import grpc.aio
 from motioncast.tracing import client_interceptors
 from motioncast.wire.addresses import is_loopback, proxy_options
 from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.token_file import TokenFile
 
 # Triton's prefix, and the key that our embedded server asks for (--grpc-restricted-protocol).
 SECRET_HEADER: Final = "triton-grpc-protocol-motioncast-secret"
@@ -38,6 +40,7 @@ class KServeSettings:
     shared_memory_bytes: int | None = 256 * 1024
     keepalive_seconds: float = 30.0  # a server that vanished is noticed about then
     secret: str = field(default="", repr=False)  # of a Triton that restricts who controls it
+    token: Path | None = None  # file of the bearer token that every call brings; read when renewed
 
     def __post_init__(self) -> None:
         host, _, port = self.address.rpartition(":")
@@ -55,6 +58,10 @@ class KServeSettings:
         if not self.keepalive_seconds > 0:
             raise InvalidInputError.of(
                 "keepalive_seconds", f"{self.keepalive_seconds} is not above 0"
+            )
+        if self.token is not None and not (self.is_secure or self.is_local):
+            raise InvalidInputError.of(
+                "token", f"goes to {self.address}, another machine, over TLS alone"
             )
 
     @property
@@ -77,7 +84,7 @@ def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
     """Returns a channel to the server, which need not answer yet.
 
     Raises:
-        InvalidInputError: A file of certificates or a key cannot be read.
+        InvalidInputError: A file of certificates, a key or a token cannot be read.
     """
     options = (
         # Twice the limit: up to there we say which message it was, past it gRPC ends the call.
@@ -94,7 +101,9 @@ def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
         ("grpc.use_local_subchannel_pool", 1),  # engines of one process share no connection
         *proxy_options(settings.address),
     )
-    along = client_interceptors(settings.address)
+    along = [*client_interceptors(settings.address)]
+    if settings.token is not None:
+        along.append(_Bearer(settings.token))
     if not settings.is_secure:
         return grpc.aio.insecure_channel(settings.address, options, interceptors=along)
     credentials = grpc.ssl_channel_credentials(
@@ -103,6 +112,20 @@ def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
         _read("client_certificate", settings.client_certificate),
     )
     return grpc.aio.secure_channel(settings.address, credentials, options, interceptors=along)
+
+
+class _Bearer(grpc.aio.UnaryUnaryClientInterceptor):
+    """Adds the token of a file to every call, as it is at that moment."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = TokenFile(path)
+        self._file.metadata()  # said now, not in the middle of a run
+
+    async def intercept_unary_unary(
+        self, continuation: Callable[[Any, Any], Any], details: Any, request: Any
+    ) -> Any:
+        brought = grpc.aio.Metadata(*(details.metadata or ()), *self._file.metadata())
+        return await continuation(details._replace(metadata=brought), request)
 
 
 def _read(name: str, file: Path | None) -> bytes | None:
