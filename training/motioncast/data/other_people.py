@@ -23,7 +23,7 @@ import math
 import torch
 from torch import Tensor
 
-from motioncast.models.predictors.recurrent import clamp_keypoints
+from motioncast.models.predictors.coordinates import clamp_keypoints
 
 LEAST_GAIN, GREATEST_GAIN = 0.3, 2.0
 TURN_RADIANS = 0.25  # standard deviations, here and in the next three lines

@@ -27,8 +27,8 @@ from motioncast.inference import Catalogue, OnnxRuntimeEngine, OnnxRuntimeSettin
 from motioncast.inference.repository import default_repository, find_models
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.predictors.checkpoint import load_forecaster
+from motioncast.models.predictors.coordinates import clamp_keypoints
 from motioncast.models.predictors.gap_filling import fill
-from motioncast.models.predictors.recurrent import clamp_keypoints
 from motioncast.models.source_weights import source_weights
 
 

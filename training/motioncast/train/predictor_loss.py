@@ -26,8 +26,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from motioncast.models.predictors.coordinates import clamp_keypoints
 from motioncast.models.predictors.gru import MonkeyNetGRU
-from motioncast.models.predictors.recurrent import RecurrentPredictor, Unrolled, clamp_keypoints
+from motioncast.models.predictors.recurrent import RecurrentPredictor, Unrolled
 from motioncast.models.predictors.simlpe import SiMLPe
 from motioncast.models.predictors.vrnn import VRNN
 from motioncast.train.settings import Count, Share

@@ -16,8 +16,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from motioncast.data.motion_statistics import motion_statistics
+from motioncast.models.predictors.coordinates import as_keypoints
 from motioncast.models.predictors.gap_filling import pattern
-from motioncast.models.predictors.recurrent import MotionStatistics, as_keypoints
+from motioncast.models.predictors.recurrent import MotionStatistics
 from motioncast.models.predictors.var import (
     DirectMap,
     Offsets,

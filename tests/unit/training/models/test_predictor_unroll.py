@@ -9,8 +9,8 @@ from torch.testing import assert_close
 
 from motioncast.models.predictors.checkpoint import build_predictor
 from motioncast.models.predictors.gap_filling import damped
+from motioncast.models.predictors.gated import GatedRecurrence
 from motioncast.models.predictors.recurrent import (
-    GatedRecurrence,
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,

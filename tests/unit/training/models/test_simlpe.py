@@ -11,8 +11,9 @@ from torch.testing import assert_close
 
 from motioncast.evaluate.coverage import coverage
 from motioncast.export.exporter import build, predictor_exportable
+from motioncast.models.predictors.coordinates import as_keypoints
 from motioncast.models.predictors.gap_filling import continue_with_interval
-from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes, as_keypoints
+from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
 from motioncast.models.predictors.simlpe import LEAST_SPREAD, SiMLPe, dct
 from motioncast.train.calibration import calibrate
 from motioncast.train.predictor_loss import own_output, windows_before

@@ -17,7 +17,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from motioncast.models.predictors.recurrent import RecurrentPredictor, clamp_keypoints
+from motioncast.models.predictors.coordinates import clamp_keypoints
+from motioncast.models.predictors.recurrent import RecurrentPredictor
 from motioncast.timeline.pattern import Pattern
 
 DAMPED_SLOPE = 0.7

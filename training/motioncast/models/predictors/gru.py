@@ -13,15 +13,14 @@ Shapes: B batch, K keypoints, Z latent, H hidden, S state.
 import torch
 from torch import Tensor, nn
 
+from motioncast.models.predictors.coordinates import as_keypoints, take
+from motioncast.models.predictors.gated import GatedRecurrence
 from motioncast.models.predictors.recurrent import (
     Advance,
-    GatedRecurrence,
     Memory,
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,
-    as_keypoints,
-    take,
 )
 from motioncast.models.predictors.vrnn import two_layers
 

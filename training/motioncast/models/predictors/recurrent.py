@@ -34,6 +34,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from motioncast.models.predictors.coordinates import as_keypoints, clamp_keypoints
 from motioncast.models.predictors.interval import (
     NORMAL_QUANTILE,
     be_surprised,
@@ -41,7 +42,6 @@ from motioncast.models.predictors.interval import (
     factor_at,
     uncalibrated,
 )
-from motioncast.timeline.ranges import INTENSITY, POSITION
 
 FIRST_SLOPE = 0.3  # before training
 
@@ -296,41 +296,3 @@ class RecurrentPredictor(nn.Module, ABC):
         seen = torch.maximum(memory.seen, observed[:, None])
         points = [each.flatten(-2) for each in (advance.current, velocity, surprise, deviation)]
         return torch.cat([advance.hidden, *points, elapsed, torch.ones_like(seen)], dim=-1) * seen
-
-
-class GatedRecurrence(nn.Module):
-    """The GRU cell of Cho et al. (2014) as `nn.GRUCell` defines it, from two linear layers."""
-
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.from_input = nn.Linear(inputs, 3 * hidden)
-        self.from_hidden = nn.Linear(hidden, 3 * hidden)
-
-    def forward(self, inputs: Tensor, hidden: Tensor) -> Tensor:
-        """Maps (B, I) and (B, H) to the next hidden state (B, H), in [-1, 1] from zeros on."""
-        reset_x, update_x, new_x = self.from_input(inputs).chunk(3, dim=-1)
-        reset_h, update_h, new_h = self.from_hidden(hidden).chunk(3, dim=-1)
-        reset = torch.sigmoid(reset_x + reset_h)
-        update = torch.sigmoid(update_x + update_h)
-        new = torch.tanh(new_x + reset * new_h)
-        return new + update * (hidden - new)
-
-
-def clamp_keypoints(keypoints: Tensor) -> Tensor:
-    """Bounds x and y to [-1, 1] and intensity to [0, 1] in (..., K, 3)."""
-    position, intensity = keypoints[..., :2], keypoints[..., 2:]
-    return torch.cat([position.clamp(*POSITION), intensity.clamp(*INTENSITY)], dim=-1)
-
-
-def as_keypoints(coordinates: Tensor) -> Tensor:
-    """Folds (..., 3K) into (..., K, 3)."""
-    return coordinates.reshape(*coordinates.shape[:-1], -1, 3)
-
-
-def take(observed: Tensor, given: Tensor, own: Tensor) -> Tensor:
-    """Chooses per batch element: `given` where observed (B,) is 1, `own` where it is 0.
-
-    A choice, not a blend: whatever stands in `given` at a predicted step, NaN too, is ignored.
-    """
-    chosen = observed.reshape(-1, *[1] * (given.dim() - 1)) > 0
-    return torch.where(chosen, given, own)

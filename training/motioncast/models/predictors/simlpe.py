@@ -27,14 +27,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from motioncast.models.predictors.coordinates import as_keypoints, take
 from motioncast.models.predictors.recurrent import (
     Advance,
     Memory,
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,
-    as_keypoints,
-    take,
 )
 
 REACH_FRAMES = 4  # over which motion is measured for the interval

@@ -17,8 +17,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from motioncast.models.predictors.coordinates import as_keypoints, clamp_keypoints
 from motioncast.models.predictors.gap_filling import check_timeline, fill
-from motioncast.models.predictors.recurrent import MotionStatistics, as_keypoints, clamp_keypoints
+from motioncast.models.predictors.recurrent import MotionStatistics
 
 Offsets = tuple[int, ...]  # of the last observed frames from the newest: 0, -1, ...
 

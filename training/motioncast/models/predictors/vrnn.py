@@ -20,15 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from motioncast.models.predictors.coordinates import as_keypoints, take
+from motioncast.models.predictors.gated import GatedRecurrence
 from motioncast.models.predictors.recurrent import (
     Advance,
-    GatedRecurrence,
     Memory,
     MotionStatistics,
     PredictorSizes,
     RecurrentPredictor,
-    as_keypoints,
-    take,
 )
 
 MINIMUM_STD = 1e-4  # of a latent coordinate (Minderer et al.)
