@@ -1,38 +1,55 @@
 """Writes the documents' tables of figures (`make figures`).
 
-    python -m figures               rewrites the tables from docs/figures/measured/*.json
-    python -m figures --measure     reruns the short benchmarks first, on this machine
-    python -m figures --measure demo            only this one
-    python -m figures --evaluate quality_lite128_classic --data VIDEOS
+    python -m figures                   rewrites the tables from docs/figures/measured/*.json
+    python -m figures --measure         reruns the short benchmarks first, on this machine
+    python -m figures bench_lite128     reruns what is named first: benchmarks and evaluations
+    python -m figures quality_lite128_classic --data VIDEOS
 
-The last one reruns evaluations of `measuring.EVALUATIONS` on held-out videos, which take minutes to
-hours. Forecasts write their own files; the tables follow when one is replaced:
-
-    motioncast evaluate forecast --tracks test.npz --predictors FOLDER \\
-        --json docs/figures/measured/forecast_face256_people_test.json
+Evaluations (`measuring.EVALUATIONS`) take minutes to hours and need folders of held-out videos.
 """
 
-import argparse
+import sys
 from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Annotated
+
+import typer
 
 from figures.drawing import ROOT, documents, rewritten
 from figures.measuring import BENCHMARKS, EVALUATIONS, evaluate, measure
 from figures.tables import TABLES
 
 
-def main() -> None:
-    """Rewrites what has changed, and names it."""
-    parser = argparse.ArgumentParser(prog="python -m figures", description="Write the tables.")
-    parser.add_argument(
-        "--measure", nargs="*", choices=BENCHMARKS, help="rerun the short benchmarks first"
-    )
-    parser.add_argument("--evaluate", nargs="+", choices=EVALUATIONS, help="rerun evaluations")
-    parser.add_argument("--data", type=Path, default=Path(), help="folder of held-out videos")
-    options = parser.parse_args()
-    if options.measure is not None:
-        measure(options.measure)
-    if options.evaluate:
-        evaluate(options.evaluate, options.data)
+def main(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Files to measure anew.")
+    ] = None,
+    short: Annotated[
+        bool, typer.Option("--measure", help="Rerun the benchmarks, which take minutes.")
+    ] = False,
+    data: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Videos of the evaluations, in folders.")
+    ] = Path(),
+    var: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="face256's autoregression, for its forecasts."),
+    ] = None,
+) -> None:
+    """Rewrite the documents' tables of figures, and name the documents that have changed."""
+    usual = [name for name, one in BENCHMARKS.items() if short and not one.alone]
+    named = [*usual, *(files or [])]
+    for name in named:
+        if name not in {*BENCHMARKS, *EVALUATIONS}:
+            known = ", ".join([*BENCHMARKS, *EVALUATIONS])
+            raise typer.BadParameter(f"{name!r} is none of {known}")
+    try:
+        measure([name for name in dict.fromkeys(named) if name in BENCHMARKS])
+        given = {} if var is None else {"var": var.resolve()}
+        evaluate([name for name in named if name in EVALUATIONS], data.resolve(), given)
+    except KeyError as error:
+        raise typer.BadParameter(f"--{error.args[0]} has to be given for these") from error
+    except CalledProcessError as error:
+        sys.exit(error.returncode)  # it has said why
     for page in documents():
         before = page.read_text("utf-8")
         if (after := rewritten(before, TABLES)) != before:
@@ -41,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

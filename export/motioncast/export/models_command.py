@@ -4,10 +4,11 @@ motioncast models operators --repository model_repository
 motioncast models compare model_repository int8_repository --data videos/train
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -63,6 +64,7 @@ class CompareOptions(ModelsOptions):
         Path | None, typer.Option(metavar="FOLDER", help="videos: PSNR on validation clips")
     ] = None
     clips: Annotated[int, typer.Option(min=1, help="at most")] = CLIPS
+    json: Annotated[Path | None, typer.Option(help="writes the times to this file")] = None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -123,12 +125,18 @@ def compare(options: CompareOptions) -> str:
                     f"{first.total.cpu / speed.total.cpu:.2f}",
                 ]
             )
+    if options.json is not None:
+        times = [
+            {"repository": str(models.repository), "speeds": [asdict(speed) for speed in each]}
+            for models, each in zip(loaded, speeds, strict=True)
+        ]
+        options.json.write_text(json.dumps({"repositories": times}, indent=2) + "\n", "utf-8")
     header = ["repository", "T", "detector", "synthesis", "both", "times as fast"]
     title = f"CPU ms per frame (wall), {options.threads} thread(s)"
     pages = [f"{title}\n\n{as_table(header, rows)}"]
     stages = [
-        [str(models.repository), *(f"{ms:.2f}" for ms in times)]
-        for models, times in zip(loaded, encode_and_decode(loaded, options.rounds), strict=True)
+        [str(models.repository), *(f"{ms:.2f}" for ms in stage_ms)]
+        for models, stage_ms in zip(loaded, encode_and_decode(loaded, options.rounds), strict=True)
     ]
     header = ["repository", "encode a source, CPU ms", "decode a frame, CPU ms"]
     pages.append(as_table(header, stages))

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from figures.drawing import BLOCK, INLINE, MEASURED, ROOT, documents, rewritten
-from figures.measuring import BENCHMARKS, EVALUATIONS, rows_of_bench, rows_of_report
+from figures.measuring import (
+    BENCHMARKS,
+    EVALUATIONS,
+    rows_of_bench,
+    rows_of_models,
+    rows_of_pipelines,
+    rows_of_report,
+)
 from figures.tables import TABLES
 
 PAGES = [page for page in documents() if BLOCK.search(page.read_text("utf-8"))]
@@ -41,9 +48,30 @@ def test_every_measurement_says_when_where_and_how_and_is_shown() -> None:
 
 @pytest.mark.parametrize("name", sorted({*BENCHMARKS, *EVALUATIONS}))
 def test_a_file_says_the_command_that_writes_it(name: str) -> None:
-    command = EVALUATIONS[name] if name in EVALUATIONS else BENCHMARKS[name].command
+    if name in EVALUATIONS:
+        written = EVALUATIONS[name].written
+    else:
+        written = " ".join(["motioncast", *BENCHMARKS[name].command])
     content = json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
-    assert content.get("taken_over") or content["command"] == " ".join(["motioncast", *command])
+    assert content.get("taken_over") or content["command"] == written
+
+
+def test_every_file_that_was_taken_over_can_be_measured_anew() -> None:
+    taken_over = {
+        file.stem for file in FILES if json.loads(file.read_text("utf-8")).get("taken_over")
+    }
+    assert taken_over <= {*BENCHMARKS, *EVALUATIONS}
+
+
+def test_an_evaluation_says_its_commands_without_this_machine_s_folders() -> None:
+    assert EVALUATIONS["forecast_lite128_grid_test"].written == (
+        "motioncast train tracks --checkpoint training/checkpoints/lite128_synthesis.pt"
+        " --out tracks.npz --data grid/test"
+        " && motioncast evaluate forecast --tracks tracks.npz"
+        " --checkpoint-vrnn training/checkpoints/lite128_predictor.pt"
+        " --checkpoint-gru training/checkpoints/lite128_gru.pt"
+        " --checkpoint-var training/checkpoints/lite128_var.pt"
+    )
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/bench.md", "docs/model_cards/face256.md"])
@@ -78,3 +106,39 @@ def test_the_rows_of_a_report_are_what_was_sent_and_its_rivals() -> None:
 def test_the_rows_of_a_bench_are_its_results_by_streams() -> None:
     row = {"streams": 4, "frames_per_second": 9.0, "raw_frames_per_second": 10.0, "ratio": 0.9}
     assert rows_of_bench({"results": [row | {"frames": 60}]}) == [row]
+
+
+def test_the_rows_of_pipelines_are_whole_milliseconds() -> None:
+    times = {"p50_ms": 109.4, "p95_ms": 129.6, "p99_ms": 140.0}
+    result = {
+        "engine": "triton",
+        "streams": 4,
+        "pipeline": "ensemble",
+        "frames_per_second": 12.5,
+        "group": times,
+        "first_frame": times,
+    }
+    assert rows_of_pipelines({"results": [result]}) == [
+        {
+            "engine": "triton",
+            "streams": 4,
+            "pipeline": "ensemble",
+            "frames_per_second": 12.5,
+            "group_p50_ms": 109,
+            "group_p95_ms": 130,
+            "first_p50_ms": 109,
+            "first_p95_ms": 130,
+        }
+    ]
+
+
+def test_the_rows_of_models_are_cpu_time_and_how_much_less_of_it() -> None:
+    def speeds(detector: float, synthesis: float) -> dict[str, object]:
+        parts = {"detector": {"cpu": detector}, "synthesis": {"cpu": synthesis}}
+        return {"speeds": [{"frames": 10, **parts}]}
+
+    rows = rows_of_models({"repositories": [speeds(2.0, 6.0), speeds(1.0, 3.0)]})["rows"]
+    assert [(row["networks"], row["total_ms"], row["times"]) for row in rows] == [
+        ("float32", 8.0, 1.0),
+        ("INT8", 4.0, 2.0),
+    ]

@@ -10,7 +10,7 @@ state a 90 % interval are also told how often it holds (coverage.py), and with -
 of the frames a sender would send that knows the forecast (gating.py).
 
     motioncast evaluate forecast --tracks TRACKS.npz [--predictors FOLDER]
-        [--checkpoint-vrnn FILE] [--checkpoint-gru FILE] [--checkpoint-simlpe FILE]
+        [--checkpoint-vrnn FILE] [--checkpoint-gru FILE] [--checkpoint-var FILE] ...
         [--gating [--config NAME]] [--json FILE]
 
 Shapes: I initialisations, C clips, B windows, M observed frames, N horizon, K keypoints.
@@ -40,7 +40,7 @@ from motioncast.models.predictors.checkpoint import (
     predictor_files,
 )
 from motioncast.models.predictors.gap_filling import Predictor, hold
-from motioncast.models.predictors.registry import NETWORKS, RULES
+from motioncast.models.predictors.registry import LEARNED, RULES
 from motioncast.train.configuration import load_configuration
 from motioncast.train.fields import ConfigurationError
 
@@ -87,7 +87,7 @@ class ForecastOptions:
     def files(self) -> dict[str, list[Path]]:
         """Returns the checkpoints of every kind that is meant."""
         files = {} if self.predictors is None else predictor_files(self.predictors)
-        for kind in NETWORKS:
+        for kind in LEARNED:
             path = getattr(self, f"checkpoint_{kind}", None)
             if path is not None:
                 files[kind] = [*files.get(kind, []), path]
@@ -147,7 +147,7 @@ def run(options: ForecastOptions, command: str) -> None:
         options.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
-_OPTIONS = make_dataclass(  # and --checkpoint-KIND for every kind of network
+_OPTIONS = make_dataclass(  # and --checkpoint-KIND for every kind that is learned
     "_OPTIONS",
     [
         (
@@ -155,7 +155,7 @@ _OPTIONS = make_dataclass(  # and --checkpoint-KIND for every kind of network
             Annotated[Path | None, typer.Option(help=f"adds one of kind {kind}")],
             None,
         )
-        for kind in NETWORKS
+        for kind in LEARNED
     ],
     bases=(ForecastOptions,),
     frozen=True,
