@@ -84,6 +84,13 @@ class Metrics:
         for reason in ("queue_full", "deadline", "draining"):
             self.rejected.labels(reason)  # a rate needs a zero to start from
 
+        self.floods = Counter(
+            "motioncast_floods",
+            "Times that a peer was not read from for a while, since it sent too much beside "
+            "messages.",
+            registry=self.registry,
+        )
+
     async def count(self, call: Call, proceed: Proceed) -> None:
         """Counts one call and its messages."""
         method = (call.kind, call.service, call.method)

@@ -16,6 +16,7 @@ from motioncast.serving.arrival import Arrival
 from motioncast.serving.call import Layer
 from motioncast.serving.connections import connections_within_limit
 from motioncast.serving.errors import answer_errors
+from motioncast.serving.flooding import Flooding
 from motioncast.serving.guard import Guard, Verifies
 from motioncast.serving.hanging_up import HangingUp
 from motioncast.serving.health import HealthServicer
@@ -100,6 +101,9 @@ class Server:
         self._rate = min(rates, default=math.inf)
         self._pace = Pace(self._rate, settings.max_calls)
         self._port = 0
+        # Who may call as often as they like are servers of our own.
+        paced = math.isfinite(self._rate)
+        self._flooding = Flooding(lambda: self._port, self.metrics) if paced else None
         self._http_port: int | None = None
 
     @property
@@ -146,6 +150,8 @@ class Server:
             raise _unavailable("port", self.settings.host, self.settings.port) from None
         await self._grpc.start()
         await self._http.start()
+        if self._flooding is not None:
+            self._flooding.start()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -165,6 +171,8 @@ class Server:
         await self._admission.drain(self.settings.drain_grace_seconds)
         # What remains is on its last metres (a status to send) or over its time.
         await self._grpc.stop(max(0.0, ends - time.monotonic()))
+        if self._flooding is not None:
+            await self._flooding.stop()
         await self._http.stop()
 
     def _pipeline(self) -> Pipeline:
@@ -180,6 +188,7 @@ class Server:
         quiet = PatienceLayer(self.settings.silence_seconds, self.settings.stall_seconds)
         return Pipeline(
             (
+                *(() if self._flooding is None else (self._flooding.count,)),
                 HangingUp(self.settings.stall_seconds, lambda: self._port).keep,
                 name_session,
                 *self._traces(),

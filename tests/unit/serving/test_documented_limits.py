@@ -16,6 +16,7 @@ from motioncast.serving import (
     admission,
     elements,
     errors,
+    flooding,
     http,
     server,
 )
@@ -48,6 +49,10 @@ BOUNDS = {
     "calls at once on one": (SERVER.max_calls_per_connection, f"{ORCHESTRATOR.calls_per_second:g}"),
     "a handshake": (f"{server._HANDSHAKE_MILLISECONDS / 1000:g} s",),
     "calls that one peer begins": (f"{ORCHESTRATOR.calls_per_second:g} a second",),
+    "what one peer sends": (
+        flooding.RATE_BYTES,
+        flooding.BURST_BYTES,
+    ),
     "calls at once at one server": (SERVER.max_calls,),
     "bytes of a call's metadata": (server.MAX_METADATA_BYTES,),
     "an answer": (f"{SERVER.stall_seconds:g} s",),

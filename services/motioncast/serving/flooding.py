@@ -1,0 +1,181 @@
+"""Bounds what is sent beside messages: calls that are cancelled at once, metadata, PINGs.
+
+What a connection brings is its messages, with a little around them. Everything else (headers of
+calls that are cancelled in the same breath or wait for their turn, metadata, frames of HTTP/2 that
+ask for an answer) never reaches Python, and gRPC has no bound on it; reading it takes processor
+time from everybody. So the kernel is asked how many bytes came on each connection (TCP_INFO), and
+
+    owed += bytes that came - bytes of messages, and of calls begun - RATE * seconds
+
+A peer that owes more than BURST is not read from for a while (`sockets`): its TCP slows down, and
+sends again later. Nothing is lost, and what is answered still goes out. Linux alone has that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from motioncast.serving.call import Call, Proceed
+from motioncast.serving.metrics import Metrics
+from motioncast.serving.places import peer_name
+from motioncast.serving.sockets import Connection, connected, plain_peer
+
+RATE_BYTES: Final = 256 * 1024  # a second, beside messages
+BURST_BYTES: Final = 2 * 2**20
+LONGEST_PAUSE_SECONDS: Final = 5.0
+_SERVED_BYTES: Final = 16 * 2**20  # of a call that is served: what it sent and nobody has read yet
+_LOOK_SECONDS: Final = 0.1
+_MOST_OF_THE_TIME: Final = 0.02  # that looking may take
+_AROUND_A_MESSAGE: Final = 256  # bytes: frames, acknowledgements, TLS
+_AROUND_A_CALL: Final = 1024
+_TELL_SECONDS: Final = 60.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Owed:
+    """What one peer has sent beside messages, beyond what it may."""
+
+    def __init__(self, now: float) -> None:
+        self._bytes = 0.0
+        self._at = now
+        self.until = -math.inf  # that it is not read from
+
+    def add(self, received: int, explained: int, now: float) -> None:
+        """Counts bytes that came since the last time, and those that belong to messages."""
+        paid = RATE_BYTES * (now - self._at)
+        self._at = now
+        # What is read now may have come before: it is not owed, but nobody has credit either.
+        self._bytes = max(0.0, self._bytes + received - explained - paid)
+
+    def pause_seconds(self, served: int) -> float:
+        """Returns how long it is not read from, and forgives what it owes; 0: it goes on.
+
+        Args:
+            served: Calls of it that are served now.
+        """
+        if self._bytes <= BURST_BYTES + served * _SERVED_BYTES:
+            return 0.0
+        seconds = min(self._bytes / RATE_BYTES, LONGEST_PAUSE_SECONDS)
+        self._bytes = 0.0
+        return seconds
+
+
+class Flooding:
+    """Watches the connections of one server.
+
+    Args:
+        port: Returns the port that it listens on.
+        metrics: Where pauses are counted.
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(
+        self,
+        port: Callable[[], int],
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._port = port
+        self._metrics = metrics
+        self._clock = clock
+        self._explained: Counter[str] = Counter()  # since the last look, by peer
+        self._served: Counter[str] = Counter()
+        self._owed: dict[str, Owed] = {}
+        self._came: dict[str, int] = {}  # bytes so far, by connection
+        self._paused: set[str] = set()  # connections
+        self._told = -math.inf
+        self._watching: asyncio.Task[None] | None = None
+
+    async def count(self, call: Call, proceed: Proceed) -> None:
+        """Lets the call proceed, and counts what its messages explain."""
+        peer, served = peer_name(plain_peer(call.peer)), False
+
+        async def receive() -> bytes | None:
+            nonlocal served
+            if not served:  # its turn has come, and somebody listens to it
+                served = True
+                self._served[peer] += 1
+                self._explained[peer] += _AROUND_A_CALL
+            message = await call.receive()
+            if message is not None:
+                self._explained[peer] += len(message) + len(message) // 16 + _AROUND_A_MESSAGE
+            return message
+
+        async def send(message: bytes) -> None:
+            await call.send(message)
+            self._explained[peer] += _AROUND_A_MESSAGE
+
+        try:
+            await proceed(replace(call, receive=receive, send=send))
+        finally:
+            self._served[peer] -= served
+            if not self._served[peer]:
+                del self._served[peer]
+
+    def start(self) -> None:
+        """Looks at the connections again and again, until `stop`."""
+        if sys.platform.startswith("linux"):
+            self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Looks no more; what is paused ends with its connection."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+
+    async def _watch(self) -> None:
+        while True:
+            began = time.perf_counter()
+            try:
+                self.look()
+            except OSError as error:  # no files left, or none to be listed
+                _log.debug("connections could not be looked at: %s", error)
+            took = time.perf_counter() - began
+            await asyncio.sleep(max(_LOOK_SECONDS, took / _MOST_OF_THE_TIME))
+
+    def look(self) -> None:
+        """Looks once at what came on every connection, and pauses whom it has to."""
+        now = self._clock()
+        received: Counter[str] = Counter()
+        connections: dict[str, list[Connection]] = {}
+        came: dict[str, int] = {}
+        with connected(self._port()) as found:
+            for one in found:
+                came[one.name] = one.received
+                peer = peer_name(one.name)
+                received[peer] += one.received - self._came.get(one.name, 0)
+                connections.setdefault(peer, []).append(one)
+            for peer, of_peer in connections.items():
+                self._judge(peer, of_peer, received[peer], now)
+        self._came = came
+        self._paused &= came.keys()
+        self._explained.clear()
+        self._owed = {
+            peer: owed
+            for peer, owed in self._owed.items()
+            if peer in connections or now < owed.until
+        }
+
+    def _judge(self, peer: str, connections: list[Connection], received: int, now: float) -> None:
+        owed = self._owed.setdefault(peer, Owed(now))
+        owed.add(received, self._explained[peer], now)
+        if now >= owed.until and (seconds := owed.pause_seconds(self._served[peer])):
+            owed.until = now + seconds
+            self._metrics.floods.inc()
+            if now - self._told > _TELL_SECONDS:
+                self._told = now
+                _log.warning("%s floods: it is not read from for %.1f s", peer, seconds)
+        paused = now < owed.until
+        for one in connections:
+            if paused != (one.name in self._paused):
+                one.pause() if paused else one.resume()
+                (self._paused.add if paused else self._paused.discard)(one.name)

@@ -1,0 +1,187 @@
+"""Who sends much beside messages is not read from for a while; others do not notice."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from motioncast.serving.call import Call
+from motioncast.serving.flooding import (
+    BURST_BYTES,
+    LONGEST_PAUSE_SECONDS,
+    RATE_BYTES,
+    Flooding,
+    Owed,
+)
+from motioncast.serving.metrics import Metrics
+from motioncast.serving.sockets import connected, plain_peer
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's sockets")
+MIB = 2**20
+
+
+def test_what_time_and_messages_pay_for_is_not_owed() -> None:
+    owed = Owed(0.0)
+    for second in range(1, 100):
+        owed.add(RATE_BYTES + 10 * MIB, 10 * MIB, float(second))
+        assert owed.pause_seconds(0) == 0.0
+
+
+def test_a_pause_is_as_long_as_what_is_owed_takes_and_then_forgiven() -> None:
+    owed = Owed(0.0)
+    owed.add(BURST_BYTES, 0, 0.0)
+    assert owed.pause_seconds(0) == 0.0
+    owed.add(RATE_BYTES // 4, 0, 0.0)
+    assert owed.pause_seconds(0) == pytest.approx(min(LONGEST_PAUSE_SECONDS, 8.25))
+    assert owed.pause_seconds(0) == 0.0
+
+
+def test_half_a_rate_beyond_the_rate_lasts_as_long_as_the_burst() -> None:
+    owed, second = Owed(0.0), 0
+    while not owed.pause_seconds(0):
+        second += 1
+        owed.add(RATE_BYTES * 3 // 2, 0, float(second))
+    assert second == BURST_BYTES // (RATE_BYTES // 2) + 1
+
+
+def test_idle_time_gives_no_credit() -> None:
+    owed = Owed(0.0)
+    owed.add(0, 0, 3600.0)
+    owed.add(BURST_BYTES + 1, 0, 3600.0)
+    assert owed.pause_seconds(0) > 0
+
+
+def test_what_a_call_that_is_served_has_sent_and_nobody_read_is_not_owed() -> None:
+    owed = Owed(0.0)
+    owed.add(12 * MIB, 0, 0.0)
+    assert owed.pause_seconds(served=1) == 0.0
+    assert owed.pause_seconds(served=0) > 0.0
+
+
+@pytest.mark.parametrize(
+    ("peer", "plain"),
+    [
+        ("ipv4:192.0.2.1:5000", "ipv4:192.0.2.1:5000"),
+        ("ipv6:%5B2001:db8::1%5D:5000", "ipv6:[2001:db8::1]:5000"),
+        ("ipv6:%5B::ffff:192.0.2.1%5D:5000", "ipv4:192.0.2.1:5000"),
+    ],
+)
+def test_one_connection_has_one_name(peer: str, plain: str) -> None:
+    assert plain_peer(peer) == plain
+
+
+class Peers:
+    """A server's port, and connections to it of which both ends are held here."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._held = [self._listening]
+
+    def connect(self) -> tuple[socket.socket, socket.socket]:
+        """Returns the client's end, and the server's, which takes what there is and no more."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        served, _ = self._listening.accept()
+        served.setblocking(False)
+        self._held += [client, served]
+        return client, served
+
+    def close(self) -> None:
+        for one in self._held:
+            one.close()
+
+
+@pytest.fixture
+def peers() -> Iterator[Peers]:
+    peers = Peers()
+    yield peers
+    peers.close()
+
+
+def send(client: socket.socket, served: socket.socket, size: int) -> None:
+    """Sends bytes that the server takes as they come."""
+    for _ in range(0, size, 2**14):
+        client.sendall(bytes(2**14))
+        while served.recv(2**14):
+            try:
+                served.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                break
+
+
+@linux
+def test_the_kernel_tells_what_came_and_holds_off_what_comes(peers: Peers) -> None:
+    client, served = peers.connect()
+    send(client, served, 2**15)
+    with connected(peers.port) as found:
+        (one,) = found
+        assert one.name == "ipv4:{}:{}".format(*client.getsockname())
+        assert one.received == 2**15
+        one.pause()
+    client.sendall(b"held off")  # it has gone through this machine's loopback when this returns
+    with pytest.raises(BlockingIOError):
+        served.recv(100)
+    served.sendall(b"answer")  # the other way is open
+    assert client.recv(100) == b"answer"
+    with connected(peers.port) as found:
+        found[0].resume()
+    served.settimeout(60)
+    assert served.recv(100) == b"held off"
+
+
+class Watched:
+    """A watch over the port's connections, at a clock that somebody sets."""
+
+    def __init__(self, peers: Peers) -> None:
+        self.now = 0.0
+        self.metrics = Metrics()
+        self.flooding = Flooding(lambda: peers.port, self.metrics, lambda: self.now)
+
+    @property
+    def floods(self) -> float | None:
+        return self.metrics.registry.get_sample_value("motioncast_floods_total")
+
+    async def message(self, client: socket.socket, size: int) -> None:
+        """Lets a call of a client's connection receive a message."""
+
+        async def receive() -> bytes | None:
+            return bytes(size)
+
+        async def proceed(call: Call) -> None:
+            await call.receive()
+
+        nothing: Any = None
+        peer = "ipv4:{}:{}".format(*client.getsockname())
+        call = Call("service", "Method", "unary", nothing, receive, nothing, peer)
+        await self.flooding.count(call, proceed)
+
+
+def is_read(client: socket.socket, served: socket.socket) -> bool:
+    client.sendall(b"x")
+    try:
+        return served.recv(1) == b"x"
+    except BlockingIOError:
+        return False
+
+
+@linux
+async def test_the_one_that_floods_is_paused_and_goes_on_afterwards(peers: Peers) -> None:
+    watched = Watched(peers)
+    flooding, honest = peers.connect(), peers.connect()
+    watched.flooding.look()
+    send(*flooding, BURST_BYTES + MIB)
+    send(*honest, BURST_BYTES + MIB)
+    await watched.message(honest[0], BURST_BYTES + MIB)
+    watched.flooding.look()
+    assert watched.floods == 1
+    assert is_read(*honest)
+    assert not is_read(*flooding)
+    watched.now = LONGEST_PAUSE_SECONDS
+    watched.flooding.look()
+    flooding[1].settimeout(60)
+    assert flooding[1].recv(1) == b"x"
+    assert watched.floods == 1
