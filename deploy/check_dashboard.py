@@ -75,7 +75,9 @@ async def check(choices: Choices) -> list[Answer]:
             loads = [tasks.create_task(one) for one in stack.loads()]
             while True:
                 answers = [await ask(stack.prometheus, query) for query in queries]
-                if all(answer.is_good for answer in answers) or loop.time() > over:
+                good = sum(answer.is_good for answer in answers)
+                print(f"{good} of {len(answers)} queries have something to show", flush=True)
+                if good == len(answers) or loop.time() > over:
                     break
                 await asyncio.sleep(LOOK_SECONDS)
             for load in loads:

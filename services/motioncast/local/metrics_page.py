@@ -21,6 +21,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from motioncast.inference.measured import EngineMetrics
 from motioncast.inference.model_metrics import model_families
 from motioncast.orchestrator.metrics import OrchestratorMetrics
+from motioncast.orchestrator.replicas import ReplicaMetrics
 from motioncast.relay.metrics import RelayMetrics
 from motioncast.serving import Metrics
 
@@ -86,6 +87,7 @@ def sections() -> dict[str, list[Family]]:
     """Returns the metrics by who shows them."""
     registries = {who: CollectorRegistry() for who in ("orchestrator", "relay", "models")}
     OrchestratorMetrics(registries["orchestrator"])
+    ReplicaMetrics(registries["orchestrator"])
     RelayMetrics(registries["relay"])
     EngineMetrics.on(registries["models"])
     models = [_described(family) for family in model_families()]
