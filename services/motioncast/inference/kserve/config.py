@@ -27,12 +27,11 @@ def read_config(repository: Path, model: str) -> ModelConfig | None:
         InvalidInputError: The file is not the description of a model of that name.
     """
     try:
-        text = (repository / model / FILE_NAME).read_text()
+        text = (repository / model / FILE_NAME).read_text("utf-8")
+        config = text_format.Parse(text, ModelConfig())
     except FileNotFoundError:
         return None
-    try:
-        config = text_format.Parse(text, ModelConfig())
-    except (text_format.ParseError, UnicodeDecodeError) as error:
+    except (OSError, text_format.ParseError, UnicodeDecodeError) as error:
         raise InvalidInputError.of(
             "repository", f"{model}/{FILE_NAME} does not describe a model ({error})"
         ) from None

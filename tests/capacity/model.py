@@ -1,0 +1,108 @@
+"""What frames and sessions take, as sums; fitted by least squares, asked about what was not seen.
+
+    server's processor seconds = a observed + b forecast + c sessions
+    resident memory            = d + e sessions at once
+    frames/s                   = f cores / processor seconds of a frame, clients' on the machine too
+
+a, b in seconds a frame, c in seconds a session, d, e in bytes; f is the share of the cores that
+work finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measurement.
+
+    Attributes:
+        sessions: That ran at once, each of `frames` frames in the pattern observed:predicted.
+        seconds: From the first message to the last frame.
+        server_seconds, client_seconds: Of processors.
+        resident: The server's memory at its most, in bytes.
+        sent_bytes, received_bytes: Messages of all sessions, as the server counted them.
+    """
+
+    sessions: int
+    frames: int
+    observed: int
+    predicted: int
+    seconds: float
+    server_seconds: float
+    client_seconds: float
+    resident: int
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+    @property
+    def all_frames(self) -> int:
+        return self.sessions * self.frames
+
+    @property
+    def observed_frames(self) -> int:
+        """Frames that were sent, of all sessions."""
+        whole, rest = divmod(self.frames, self.observed + self.predicted)
+        return self.sessions * (whole * self.observed + min(rest, self.observed))
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What was fitted; see the formulas above."""
+
+    observed_seconds: float
+    forecast_seconds: float
+    session_seconds: float
+    base_bytes: float
+    session_bytes: float
+    share: float
+    client_seconds: float  # of a frame
+    cores: int
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], cores: int) -> Capacity:
+        """Fits the runs, each weighed by what it took; no coefficient is below 0."""
+        work = np.array([[*_work(run)] for run in runs], float)
+        a, b, c = _fit(work, [run.server_seconds for run in runs])
+        ones = np.array([[1, run.sessions] for run in runs], float)
+        d, e = _fit(ones, [run.resident for run in runs])
+        client = sum(run.client_seconds for run in runs) / sum(run.all_frames for run in runs)
+        shares = [
+            (run.server_seconds + run.client_seconds) / (cores * run.seconds)
+            for run in runs
+            if run.sessions >= cores
+        ]
+        return cls(a, b, c, d, e, float(np.median(shares)), client, cores)
+
+    def predict(self, sessions: int, frames: int, observed: int, predicted: int) -> Run:
+        """Returns what a run would measure."""
+        asked = Run(sessions, frames, observed, predicted, 0.0, 0.0, 0.0, 0)
+        cost = (self.observed_seconds, self.forecast_seconds, self.session_seconds)
+        server = sum(one * each for one, each in zip(_work(asked), cost, strict=True))
+        client = self.client_seconds * asked.all_frames
+        resident = self.base_bytes + self.session_bytes * sessions
+        seconds = (server + client) / (self.share * self.cores)
+        return Run(sessions, frames, observed, predicted, seconds, server, client, int(resident))
+
+    def frames_per_core(self, observed: int, predicted: int) -> float:
+        """Returns frames a second that a core makes in a long session, clients elsewhere."""
+        group = observed + predicted
+        cost = self.observed_seconds * observed + self.forecast_seconds * predicted
+        return group / cost
+
+
+def _work(run: Run) -> tuple[int, int, int]:
+    return run.observed_frames, run.all_frames - run.observed_frames, run.sessions
+
+
+def _fit(terms: NDArray[np.float64], values: Sequence[float]) -> list[float]:
+    """Returns the coefficients, of at least 0, whose relative errors have the least squares."""
+    weights = 1 / np.asarray(values, float)
+    found: list[float] = nnls(terms * weights[:, None], np.ones(len(weights)))[0].tolist()
+    return found

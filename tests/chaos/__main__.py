@@ -1,0 +1,218 @@
+"""Breaks real processes, connections, disks, clocks and models under sessions (`make chaos`).
+
+    python -m chaos [--minutes 10] [--seed 0] [--faults kill,cut] [--json FILE] [--folder FOLDER]
+
+Faults are drawn by the seed. Visitors in a process of their own know every frame that may come back
+(`chaos.visitors`). What must hold, and ends the run with 1 where it does not:
+
+    every frame comes exactly once, in order, or the session ends in words
+    no frame of one session comes in another, and every frame is what mathematics says
+    what a command writes is whole or absent
+    after a fault is mended, a new session runs to its end within a minute
+    in the end, memory, descriptors and threads are what they were
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from chaos import visitors
+from chaos.faults import FAULTS, FindingError
+from chaos.house import House, house
+from chaos.outputs import output
+from chaos.processes import Usage
+
+from motioncast.bench.measuring import machine_here
+
+ALL: Final = {**FAULTS, "output": output}
+RECOVERY_SECONDS: Final = 60.0
+SETTLED_SECONDS: Final = 90.0  # in which usage goes back: connections live for 60
+MORE: Final = Usage(resident=48 * 2**20, descriptors=8, threads=8)  # than the baseline, at most
+
+
+class Observer:
+    """Reads what the visitors say, and keeps what must not be."""
+
+    def __init__(self) -> None:
+        self.visits: list[dict[str, Any]] = []
+        self.findings: list[str] = []
+
+    def read(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            seen = json.loads(line)
+            self.visits.append(seen)
+            if seen["wrong"]:
+                self.find(f"session {seen['session']} at {seen['target']}: {seen['wrong']}")
+
+    def find(self, what: str) -> None:
+        self.findings.append(what)
+        print(f"FOUND  {what}", flush=True)
+
+
+def main() -> None:
+    """Breaks things until the time is up; ends with 1 where something was found."""
+    parser = argparse.ArgumentParser(
+        prog="python -m chaos", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--faults", help="names, with commas; all where left out")
+    parser.add_argument("--json", type=Path, help="write what was done here")
+    parser.add_argument("--folder", type=Path, help="keep models and logs here")
+    options = parser.parse_args()
+    names = options.faults.split(",") if options.faults else list(ALL)
+    with tempfile.TemporaryDirectory(prefix="motioncast-chaos-") as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        result = run(folder, names, options.minutes, options.seed)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    sys.exit(bool(result["findings"]))
+
+
+def run(folder: Path, names: list[str], minutes: float, seed: int) -> dict[str, Any]:
+    """Returns what was done, and what came of it."""
+    chance, observer, done = random.Random(seed), Observer(), []
+    with house(folder) as built:
+        if built.clock is None and "clock" in names:
+            print("no libfaketime here: clocks do not jump")
+            names = [name for name in names if name != "clock"]
+        for target in built.targets:
+            recover(built, target)
+        with visiting(built, observer, seed):
+            end = time.monotonic() + 60 * minutes
+            while time.monotonic() < end:
+                for name in chance.sample(names, len(names)):  # each once, before any comes again
+                    if time.monotonic() < end:
+                        done.append(broken(built, observer, name, chance))
+        for name, process in built.processes.items():
+            if (problem := settled(built, name)) is not None:
+                observer.find(f"{name}: {problem}")
+            process.close()
+        tracebacks = built.log().count("Traceback (most recent call last)")
+    return summary(observer, done, minutes, seed, tracebacks)
+
+
+def broken(built: House, observer: Observer, name: str, chance: random.Random) -> dict[str, Any]:
+    """Breaks one thing and mends it; returns what, where, and how long until sessions ran again."""
+    try:
+        what, where = ALL[name](built, chance)
+    except (FindingError, TimeoutError, subprocess.TimeoutExpired) as finding:
+        observer.find(f"{name}: {finding}")
+        return {"fault": name, "what": str(finding), "where": "", "recovered_s": None}
+    began = time.monotonic()
+    deployment = built.deployment(where)
+    if (problem := recover(built, deployment)) is not None:
+        observer.find(f"{name}: {where} {what}; afterwards {deployment}: {problem}")
+    seconds = round(time.monotonic() - began, 1)
+    print(f"{name:18} {where}: {what}; recovered after {seconds:.1f} s", flush=True)
+    time.sleep(chance.uniform(0, 2))
+    return {"fault": name, "what": what, "where": where, "recovered_s": seconds}
+
+
+def recover(built: House, deployment: str) -> str | None:
+    """Visits until a session runs to its end; returns what is wrong, None for nothing."""
+    chance, began, seen = random.Random(0), time.monotonic(), None
+    while time.monotonic() < began + RECOVERY_SECONDS:
+        seen = visitors.visit(built.targets[deployment], 79, chance, began)
+        if seen.wrong:
+            return seen.wrong
+        if not seen.ended:
+            for name, process in built.processes.items():
+                if built.deployment(name) == deployment and process.baseline is None:
+                    process.baseline = process.usage
+            return None
+        time.sleep(0.5)
+    return f"no session ran to its end: {seen and seen.reason}"
+
+
+def settled(built: House, name: str) -> str | None:
+    """Waits until a process holds what it held; returns what it holds too much of, or None."""
+    process, end = built.processes[name], time.monotonic() + SETTLED_SECONDS
+    before = process.baseline
+    if before is None:
+        return "never had a session"
+    while True:
+        now = process.usage
+        over = [
+            f"{field} {getattr(before, field)} -> {getattr(now, field)}"
+            for field in ("resident", "descriptors", "threads")
+            if getattr(now, field) > getattr(before, field) + getattr(MORE, field)
+        ]
+        if not over or time.monotonic() > end:
+            return ", ".join(over) or None
+        time.sleep(1)
+
+
+@contextmanager
+def visiting(built: House, observer: Observer, seed: int) -> Iterator[None]:
+    """Has visitors come while the block lasts, and waits until the last has left."""
+    targets = [f"{name}={target}" for name, target in built.targets.items()]
+    command = [sys.executable, "-m", "chaos.visitors", str(seed), *targets]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        reader = threading.Thread(target=observer.read, args=(process.stdout,))
+        reader.start()
+        try:
+            yield
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            reader.join(visitors.LONGEST_SECONDS + 60)
+            if reader.is_alive():
+                observer.find("a visitor never came back")
+                process.kill()
+
+
+def summary(
+    observer: Observer, done: list[dict[str, Any]], minutes: float, seed: int, tracebacks: int
+) -> dict[str, Any]:
+    """Prints and returns what was done and found."""
+    ended = Counter(seen["ended"] or "whole" for seen in observer.visits)
+    machine = machine_here()
+    rows = []
+    for name in ALL:
+        recovered = sorted(one["recovered_s"] or 0.0 for one in done if one["fault"] == name)
+        if recovered:
+            middle = recovered[len(recovered) // 2]
+            rows.append(
+                {
+                    "fault": name,
+                    "times": len(recovered),
+                    "median_s": middle,
+                    "longest_s": recovered[-1],
+                }
+            )
+    frames = sum(seen["frames"] for seen in observer.visits)
+    print(f"{len(done)} faults; {len(observer.visits)} sessions, {frames} frames: {dict(ended)}")
+    print(f"{len(observer.findings)} findings; {tracebacks} tracebacks in the logs; seed {seed}")
+    return {
+        "date": date.today().isoformat(),
+        "machine": {"processor": machine.processor, "cores": machine.cores},
+        "command": f"make chaos MINUTES={minutes:g} SEED={seed}",
+        "rows": rows,
+        "sessions": dict(ended),
+        "frames": frames,
+        "tracebacks": tracebacks,
+        "findings": observer.findings,
+        "faults": done,
+    }
+
+
+if __name__ == "__main__":
+    main()

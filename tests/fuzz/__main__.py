@@ -1,0 +1,103 @@
+"""Attacks what is read from outside with bytes (`make fuzz`): it is read, or refused in words.
+
+    python -m fuzz [TARGET ...] [--minutes 10] [--seed 0] [--json FILE]
+
+    wire       messages of sessions, rooms and statuses, at both ends
+    bitstream  streams of packets of coded keypoints, and codec tables
+    image      pictures in messages and files
+    video      videos in files
+    settings   TOML files of `serve` and of training, variables, config.pbtxt
+
+Each target has a process of its own, which takes so many minutes of a processor.
+A finding ends it with its traceback and leaves the input in `fuzz-*`; the exit code is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from fuzz.fuzzing import REPORT, Target, blind, coverage, guided
+
+from motioncast.bench.measuring import machine_here
+
+try:
+    import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]
+except ImportError:  # there is no wheel for every machine
+    atheris = None
+
+TARGETS: Final = ("wire", "bitstream", "image", "video", "settings")
+_INSTRUMENTED: Final = ["motioncast", "PIL"]
+
+
+def main() -> None:
+    """Attacks the targets one after the other; ends with 1 where something was found."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("targets", nargs="*", metavar="TARGET", choices=[*TARGETS, []])
+    parser.add_argument("--minutes", type=float, default=10.0, help="of a processor, for each")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write what was done here")
+    parser.add_argument("--one", choices=TARGETS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        attack(options.one, options.minutes, options.seed)
+        return
+    rows = [run(one, options.minutes, options.seed) for one in options.targets or TARGETS]
+    if options.json:
+        write(options.json, options.minutes, rows)
+    sys.exit(any(row["findings"] for row in rows))
+
+
+def attack(name: str, minutes: float, seed: int) -> None:
+    """Attacks one target in this process, and ends it."""
+    watched: Any = nullcontext()
+    if atheris is not None:
+        watched = atheris.instrument_imports(include=_INSTRUMENTED)
+    with watched:
+        target: Target = import_module(f"fuzz.{name}").TARGET
+    if atheris is not None:
+        guided(target, minutes, seed, atheris)
+    else:
+        blind(target, minutes, seed)
+
+
+def run(name: str, minutes: float, seed: int) -> dict[str, Any]:
+    """Attacks one target in a process of its own; prints and returns what came of it."""
+    command = [sys.executable, "-m", "fuzz", "--one", name]
+    command += ["--minutes", str(minutes), "--seed", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    lines = [line for line in done.stdout.splitlines() if line.startswith(REPORT)]
+    row: dict[str, Any] = {"target": name, "findings": int(done.returncode != 0 or not lines)}
+    if lines:
+        row |= json.loads(lines[-1].removeprefix(REPORT))
+    row |= coverage(done.stderr)
+    print(json.dumps(row), flush=True)
+    if row["findings"]:
+        print(done.stdout[-2000:], done.stderr[-6000:], sep="\n", flush=True)
+    return row
+
+
+def write(path: Path, minutes: float, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes the rows with date and machine, as the other figures of the documents have them."""
+    machine = machine_here()
+    content = {
+        "date": date.today().isoformat(),
+        "machine": {"processor": machine.processor, "cores": machine.cores},
+        "command": f"make fuzz MINUTES={minutes:g}",
+        "rows": rows,
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
