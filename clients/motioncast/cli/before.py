@@ -51,8 +51,12 @@ def check_keypoint_options(options: CastOptions, send: str) -> None:
             raise CommandError(f"gate: {here}")
         if options.packet_frames != 1:
             raise CommandError(f"packet-frames: {here}")
+        if options.datagrams:
+            raise CommandError(f"datagrams: {here}")
     elif options.keypoints == "floats" and options.packet_frames != 1:
         raise CommandError("packet-frames: keypoints travel as floats, each frame's by themselves")
+    elif options.keypoints == "floats" and options.datagrams:
+        raise CommandError("datagrams: keypoints travel as floats, over gRPC alone")
 
 
 def check_json(path: Path | None) -> None:

@@ -53,6 +53,7 @@ class CastOptions:
     encoding: Encoding = "rgb8"  # how images are sent
     keypoints: KeypointEncoding | None = None  # how those are; None: coded where the model has it
     packet_frames: int = 1  # in a packet of coded keypoints
+    datagrams: bool = False  # packets as QUIC datagrams where those get through
     gate_pixels: float | None = None  # bound of a gate on keypoints; None: all are sent
     delay_frames: int = 0  # that the server waits, to interpolate
     returned: OutputEncoding = "rgb8"  # how frames come back
@@ -240,6 +241,7 @@ def _open(
         config["gate"] = given.gate
         if options.keypoints == "coded":
             config["packet_frames"] = options.packet_frames
+            config["datagrams"] = options.datagrams
     interval = 1 / frame_rate if options.real_time else 0.0
     if detector is None:
         frames = _Feed(len(video), lambda index: [video[index]], interval)

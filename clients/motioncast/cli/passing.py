@@ -60,7 +60,9 @@ async def pass_through(job: StreamJob, spools: Path, stages: Stages) -> Passed:
     Raises:
         CommandError, MotioncastError, DomainError, OSError: Nothing came back; the text says why.
     """
-    async with open_service(job.target, job.models, job.options.timeout) as service:
+    async with open_service(
+        job.target, job.models, job.options.timeout, datagrams=job.options.datagrams
+    ) as service:
         info = await service.server_info(timeout=ANSWER_SECONDS)
         model = square_model(info, job.options.model)
         mode = model.framing if job.frame is None else job.frame
@@ -158,7 +160,10 @@ async def _cast(
 
 
 def _keypoint_encoding(job: StreamJob, model: Model) -> KeypointEncoding:
-    return job.options.keypoints or ("coded" if model.codec_tables else "floats")
+    encoding = job.options.keypoints or ("coded" if model.codec_tables else "floats")
+    if job.options.datagrams and encoding != "coded":
+        raise CommandError(f"datagrams: {model.name} has no codec tables, keypoints are floats")
+    return encoding
 
 
 def _unframed(job: StreamJob, model: Model, mode: FramingMode) -> str | None:

@@ -100,7 +100,9 @@ def report_of(
         raw_frame_bytes=len(frames) * picture_size[0] * picture_size[1] * 3,
         bits_per_sent_frame=server.bits_per_sent_frame,
         bits_per_second=server.bits_per_second,
-        keypoint_rates=keypoint_rates(server.bytes, len(frames) / configuration.frame_rate),
+        keypoint_rates=keypoint_rates(
+            server.bytes, len(frames) / configuration.frame_rate, server.datagrams
+        ),
         saved=Savings(server.saved_against_all_keypoints, server.saved_against_raw_frames),
         forecast_error=server.forecast_error,
         wall_seconds=passed.cast.wall_seconds,

@@ -17,10 +17,15 @@ ANSWER_SECONDS: Final = 10.0  # for a question that costs the server nothing
 
 @asynccontextmanager
 async def open_service(
-    target: str | None, models: Path | None, timeout: float | None = None
+    target: str | None,
+    models: Path | None,
+    timeout: float | None = None,
+    *,
+    datagrams: bool = False,
 ) -> AsyncIterator[Service]:
     """Connects to the orchestrator at `target`; None starts all services in this process.
 
+    With `datagrams` those have a door for them.
     Connecting takes `timeout` seconds at most, and never more than CONNECT_SECONDS.
     """
     if target is not None:
@@ -29,11 +34,11 @@ async def open_service(
             yield service
         return
     from motioncast.local import LocalServices, LocalSettings  # needs the [serve] extra
+    from motioncast.orchestrator import DatagramSettings, OrchestratorSettings
 
-    async with (
-        LocalServices(LocalSettings(repository=models)) as local,
-        connect(local.target) as service,
-    ):
+    orchestrator = OrchestratorSettings(datagrams=DatagramSettings() if datagrams else None)
+    settings = LocalSettings(repository=models, orchestrator=orchestrator)
+    async with LocalServices(settings) as local, connect(local.target) as service:
         yield service
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from motioncast.cli.report import KeypointRates, Report
-from motioncast.client import ByteCounts
+from motioncast.client import ByteCounts, DatagramCounts
 
 # Of one message by itself: gRPC's prefix, the header of HTTP/2's DATA, of TCP with its time
 # stamps, of IPv4. Ethernet, acknowledgements and the opening of the connection are left out.
@@ -42,11 +42,20 @@ def sent_sentence(report: Report) -> str:
     return f"{sent_bytes(report):,} bytes ({parts})"
 
 
-def keypoint_rates(counts: ByteCounts, seconds: float) -> KeypointRates | None:
-    """Returns what keypoints took of a video of so many seconds; None where none were sent."""
+def keypoint_rates(
+    counts: ByteCounts, seconds: float, datagrams: DatagramCounts | None = None
+) -> KeypointRates | None:
+    """Returns what keypoints took of a video of so many seconds; None where none were sent.
+
+    What came as datagrams was counted on the wire, all of it; the rest is estimated.
+    """
     if not counts.keypoint_messages:
         return None
-    wire = counts.keypoints + WIRE_BYTES * counts.keypoint_messages
+    by_grpc = counts.keypoint_messages - (0 if datagrams is None else datagrams.packets)
+    size = counts.keypoints / counts.keypoint_messages
+    wire = by_grpc * (size + WIRE_BYTES)
+    if datagrams is not None:
+        wire += datagrams.received_bytes
     sizes = counts.keypoint_payload, counts.keypoints, wire
     return KeypointRates(*(8 * size / seconds for size in sizes))
 

@@ -48,6 +48,8 @@ from motioncast.client.two_ends import (
 )
 from motioncast.client.types import (
     ByteCounts,
+    DatagramCounts,
+    DatagramTraffic,
     Encoding,
     Frame,
     FramedKeypoints,
@@ -73,6 +75,8 @@ __all__ = [
     "Channels",
     "ConnectError",
     "Crop",
+    "DatagramCounts",
+    "DatagramTraffic",
     "DeadlineExceededError",
     "EffectiveConfig",
     "Encoding",

@@ -64,6 +64,22 @@ def test_frames_may_share_a_packet(run: Run, clip: Path, coding: Path, tmp_path:
     assert report(tmp_path)["bytes"]["keypoint_messages"] == -(-FRAMES // 4)
 
 
+def test_packets_may_travel_as_datagrams(
+    run: Run, clip: Path, coding: Path, tmp_path: Path
+) -> None:
+    options = ["--send", "keypoints", "--models", coding, "--datagrams", "--real-time", "--quiet"]
+    result = run("stream", clip, *options, "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    of_report = report(tmp_path / "out")
+    assert of_report["frames"]["total"] == FRAMES
+    rates = of_report["keypoint_rates"]
+    assert rates["payload"] < rates["messages"] < rates["wire"]
+    floats = ["--send", "keypoints", "--keypoints", "floats", "--models", coding, "--datagrams"]
+    result = run("stream", clip, *floats, "--out", tmp_path / "floats")
+    assert result.code != 0
+    assert "datagrams: keypoints travel as floats" in result.err
+
+
 def test_a_gate_leaves_out_what_is_forecast_well(
     run: Run, clip: Path, coding: Path, tmp_path: Path
 ) -> None:
@@ -71,7 +87,7 @@ def test_a_gate_leaves_out_what_is_forecast_well(
     assert run("stream", clip, *options, "--out", tmp_path).code == 0
     of_report = report(tmp_path)
     assert of_report["bytes"]["keypoint_messages"] == 1  # nothing is 256 pixels off
-    assert of_report["frames"]["concealed"] == FRAMES - 1
+    assert of_report["frames"]["predicted"] == FRAMES - 1
 
 
 def test_frames_have_no_rates_of_keypoints(run: Run, clip: Path, tmp_path: Path) -> None:

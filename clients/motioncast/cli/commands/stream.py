@@ -81,6 +81,13 @@ def stream(
     packet_frames: Annotated[
         int, typer.Option(min=1, max=8, help="Coded frames in a packet: fewer headers, more delay.")
     ] = 1,
+    datagrams: Annotated[
+        bool,
+        typer.Option(
+            "--datagrams",
+            help="Coded packets as QUIC datagrams where those get through, over gRPC elsewhere.",
+        ),
+    ] = False,
     gate: Annotated[
         float | None,
         typer.Option(
@@ -166,6 +173,7 @@ def stream(
         encoding=encoding.value,
         keypoints=None if keypoints is None else keypoints.value,
         packet_frames=packet_frames,
+        datagrams=datagrams,
         gate_pixels=gate,
         delay_frames=delay,
         returned=returned.value,
