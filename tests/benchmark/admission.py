@@ -1,0 +1,252 @@
+"""How late sessions are at half, one, two and four times what a server can make (docs/load.md).
+
+    python tests/benchmark/admission.py [--model lite128] [--seconds 15] [--target 1.0]
+
+A `motioncast serve` of its own, whose capacity is measured first: frames a second of sessions that
+send as fast as they can. Then sessions in real time, each on a connection of its own, that together
+want so many times that; who is refused comes again when it was told to. For every load: how late
+95 of 100 frames came back to those let in, from when they were due to be sent; how many sessions
+were served at the end; and how long refusals took. Ends with 1 where, at four times the capacity,
+frames are more than 1.5 times as late as at capacity, or a refusal in 20 takes longer than 50 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+import numpy as np
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from motioncast.client import connect_sync
+from motioncast.client.video import read_video
+from motioncast.v1.motion_transfer_pb2 import (
+    DrivingFrame,
+    SourceImage,
+    StreamConfig,
+    StreamRequest,
+)
+from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
+from motioncast.wire.images import encode_image
+
+CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
+TIMES: Final = (0.5, 1.0, 2.0, 4.0)
+AT_CAPACITY: Final = 8  # sessions
+SLOWER, REFUSED_SECONDS = 1.5, 0.05
+FLAT_OUT: Final = (4, 60)  # sessions, and frames of each, that measure the capacity
+PAUSE_SECONDS: Final = 3.0  # between two loads
+
+
+@dataclass
+class Seen:
+    """What a crowd of clients saw."""
+
+    late: list[float] = field(default_factory=list)  # seconds, of every frame
+    refused: list[float] = field(default_factory=list)  # seconds that each refusal took
+    served: int = 0  # sessions at the end
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Sessions at once, in real time.
+
+    Attributes:
+        target: Where to.
+        model: Name of the configuration; its size is `side` squared.
+        sessions: How many want to be served.
+        frame_rate: Of each.
+        seconds: That they last.
+    """
+
+    target: str
+    model: str
+    side: int
+    sessions: int
+    frame_rate: float
+    seconds: float
+
+
+class Client:
+    """One who wants to be served, until the time is up."""
+
+    def __init__(self, crowd: Crowd, images: list[Any], seen: Seen, number: int) -> None:
+        self._crowd, self._images, self._seen = crowd, images, seen
+        self._random = random.Random(number)
+
+    async def run(self, until: float) -> None:
+        await asyncio.sleep(self._random.uniform(0, 1))
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(self._crowd.target, options=options) as channel:
+            await asyncio.wait_for(channel.channel_ready(), 30)
+            while time.monotonic() < until:
+                asked = time.monotonic()
+                try:
+                    await self._session(channel, until)
+                    self._seen.served += 1
+                except grpc.aio.AioRpcError as error:
+                    if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                        raise
+                    self._seen.refused.append(time.monotonic() - asked)
+                    await asyncio.sleep(retry_seconds(error) * self._random.uniform(1, 1.5))
+
+    async def _session(self, channel: grpc.aio.Channel, until: float) -> None:
+        crowd, due = self._crowd, list[float]()
+        stub: Any = MotionTransferServiceStub(channel)
+        call = stub.Stream()
+        config = StreamConfig(model=crowd.model, frame_rate=crowd.frame_rate)
+        await call.write(StreamRequest(config=config))
+        responses = aiter(call)
+        await anext(responses)
+
+        async def send() -> None:
+            await call.write(StreamRequest(source=SourceImage(image=self._images[0])))
+            began = time.monotonic()
+            for index in itertools.count():
+                moment = began + index / crowd.frame_rate
+                await asyncio.sleep(max(0.0, moment - time.monotonic()))
+                if moment > until:
+                    break
+                due.append(moment)
+                image = self._images[index % len(self._images)]
+                await call.write(StreamRequest(frame=DrivingFrame(index=index, image=image)))
+            await call.done_writing()
+
+        sending = asyncio.create_task(send())
+        try:
+            async for response in responses:
+                if response.HasField("frame"):
+                    self._seen.late.append(time.monotonic() - due[response.frame.index])
+        finally:
+            sending.cancel()
+            await asyncio.wait([sending])
+
+
+def retry_seconds(error: Any) -> float:
+    status = rpc_status.from_call(error)
+    retry = error_details_pb2.RetryInfo()
+    if status is not None and any(detail.Unpack(retry) for detail in status.details):
+        return float(retry.retry_delay.ToTimedelta().total_seconds())
+    return 1.0
+
+
+def clip(side: int) -> list[Any]:
+    """Returns the bundled clip as messages."""
+    with read_video(CLIP, side) as video:
+        return [encode_image(np.asarray(frame)) for frame in video.frames]
+
+
+async def drive(crowd: Crowd) -> Seen:
+    """Lets a crowd want to be served; returns what it saw."""
+    images, seen = clip(crowd.side), Seen()
+    until = time.monotonic() + crowd.seconds
+    clients = [Client(crowd, images, seen, number) for number in range(crowd.sessions)]
+    await asyncio.gather(*(client.run(until) for client in clients))
+    return seen
+
+
+async def flat_out(target: str, model: str, side: int) -> float:
+    """Returns the frames a second of sessions that send as fast as they can."""
+    images, (sessions, frames) = clip(side), FLAT_OUT
+
+    async def one() -> None:
+        def requests() -> Iterator[StreamRequest]:
+            yield StreamRequest(config=StreamConfig(model=model, frame_rate=0.001))
+            yield StreamRequest(source=SourceImage(image=images[0]))
+            for index in range(frames):
+                image = images[index % len(images)]
+                yield StreamRequest(frame=DrivingFrame(index=index, image=image))
+
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(target, options=options) as channel:
+            stub: Any = MotionTransferServiceStub(channel)
+            async for _ in stub.Stream(requests()):
+                pass
+
+    await one()
+    began = time.monotonic()
+    await asyncio.gather(*(one() for _ in range(sessions)))
+    return sessions * frames / (time.monotonic() - began)
+
+
+@contextmanager
+def serving(model: str, target: float) -> Iterator[str]:
+    """Yields the address of a server of its own."""
+    command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
+    command += ["--http-port", "0", "--log-level", "ERROR", "--model", model]
+    command += ["--latency-target", str(target)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            announced = itertools.takewhile(bool, iter(server.stdout.readline, ""))
+            yield next(line.split()[1] for line in announced if "orchestrator" in line.split()[:1])
+        finally:
+            server.terminate()
+
+
+def quantile(values: list[float], share: float) -> float:
+    return float(np.quantile(values, share, method="higher")) if values else float("nan")
+
+
+def main() -> None:
+    """Measures the loads one after another."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--model", default="lite128")
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--target", type=float, default=1.0, help="0: nobody is refused")
+    parser.add_argument("--drive", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.drive:
+        print(json.dumps(asdict(asyncio.run(drive(Crowd(**json.loads(options.drive)))))))
+        return
+    with serving(options.model, options.target) as address:
+        with connect_sync(address, timeout=60) as service:
+            models = {one.name: one for one in service.server_info(timeout=60).models}
+        side = models[options.model].height
+        capacity = asyncio.run(flat_out(address, options.model, side))
+        rate = capacity / AT_CAPACITY
+        print(f"{capacity:.1f} frames/s; sessions of {rate:.2f} frames/s")
+        print("times wanted served late_p50_ms late_p95_ms refusals refused_p95_ms refused_max_ms")
+        p95: dict[float, float] = {}
+        refused: list[float] = []
+        for times in TIMES:
+            time.sleep(PAUSE_SECONDS)
+            crowd = Crowd(
+                address, options.model, side, round(times * AT_CAPACITY), rate, options.seconds
+            )
+            # A process of its own, so that its work is not in this one's clock.
+            child = [sys.executable, __file__, "--drive", json.dumps(asdict(crowd))]
+            told = subprocess.run(child, stdout=subprocess.PIPE, text=True, check=True).stdout
+            seen = Seen(**json.loads(told))
+            p95[times] = quantile(seen.late, 0.95)
+            refused += seen.refused
+            print(
+                f"{times:5.1f} {crowd.sessions:6} {seen.served:6}"
+                f" {1000 * quantile(seen.late, 0.5):11.0f} {1000 * p95[times]:11.0f}"
+                f" {len(seen.refused):8} {1000 * quantile(seen.refused, 0.95):14.0f}"
+                f" {1000 * max(seen.refused, default=float('nan')):14.0f}",
+                flush=True,
+            )
+    slower, early = p95[4.0] / p95[1.0], quantile(refused, 0.95)
+    print(f"at 4 times the capacity {slower:.2f} times as late as at capacity (at most {SLOWER})")
+    print(f"19 of 20 refusals within {1000 * early:.0f} ms (at most {1000 * REFUSED_SECONDS:.0f})")
+    sys.exit(not (slower <= SLOWER and not early > REFUSED_SECONDS))
+
+
+if __name__ == "__main__":
+    main()
