@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from motioncast.cli.serve_settings import ServeSettings, Ssl, SslMode
+from motioncast.cli.lock_settings import Ssl, SslMode
+from motioncast.cli.serve_settings import ServeSettings
 from motioncast.serving import ChannelTls, ServerTls, TokenSettings
 from motioncast.wire.errors import InvalidInputError
 

@@ -1,4 +1,4 @@
-"""What `motioncast serve` can be told. Every setting is declared here, and nowhere else.
+"""What `motioncast serve` can be told: sections of settings, here and in `*_settings.py` beside.
 
 A setting is one field of a section: it has an option of the command line, a key of the file that
 `--config` names, and a variable of the environment. `port` of the section `listen` is
@@ -20,36 +20,9 @@ from typing import Annotated, Any, Final, get_type_hints
 import typer
 
 from motioncast.cli.datagram_settings import Datagrams
-
-
-class ProviderName(StrEnum):
-    """What can compute the models in this process."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-
-
-class PrecisionName(StrEnum):
-    """The precision of the computation."""
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-
-
-class PipelineName(StrEnum):
-    """How the orchestrator has groups processed."""
-
-    SERVICES = "services"
-    ENSEMBLE = "ensemble"
-
-
-class SslMode(StrEnum):
-    """How ports are encrypted."""
-
-    DISABLED = "DISABLED"
-    TLS = "TLS"
-    MTLS = "MTLS"
+from motioncast.cli.lock_settings import Ssl, Tokens
+from motioncast.cli.model_settings import Engine, Models, Triton
+from motioncast.cli.session_settings import Calls, Sessions
 
 
 class LogLevel(StrEnum):
@@ -96,64 +69,6 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Ssl:
-    """How every port is encrypted, and what this server shows to the services behind it."""
-
-    mode: Annotated[
-        SslMode,
-        typer.Option(
-            "--ssl-mode",
-            case_sensitive=False,
-            help="TLS encrypts every port; MTLS also asks callers for a certificate that --ssl-ca "
-            "signed.",
-        ),
-    ] = SslMode.DISABLED
-    certificate: Annotated[
-        Path | None,
-        typer.Option(
-            "--ssl-certificate", help="PEM file of this server. Files that change count at once."
-        ),
-    ] = None
-    key: Annotated[
-        Path | None, typer.Option("--ssl-key", help="PEM file of its key, without a password.")
-    ] = None
-    ca: Annotated[
-        Path | None,
-        typer.Option(
-            "--ssl-ca",
-            help="PEM file of the authority that signs callers' certificates, and those of the "
-            "services that an orchestrator calls.",
-        ),
-    ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Which bearer tokens (JWT) callers have to bring; without keys none are asked for."""
-
-    keys: Annotated[
-        Path | None,
-        typer.Option(
-            "--token-keys", help="File of the public keys that sign tokens: JWKS, or one in PEM."
-        ),
-    ] = None
-    keys_url: Annotated[
-        str | None,
-        typer.Option("--token-keys-url", metavar="URL", help="Or where they are, as JWKS."),
-    ] = None
-    issuer: Annotated[
-        str | None, typer.Option("--token-issuer", help="Who has to have made a token (iss).")
-    ] = None
-    audience: Annotated[
-        str, typer.Option("--token-audience", help="For whom it has to be (aud).")
-    ] = "motioncast"
-    leeway: Annotated[
-        float,
-        typer.Option("--token-leeway", metavar="SECONDS", help="By which clocks may differ."),
-    ] = 30.0
-
-
-@dataclass(frozen=True, slots=True)
 class Services:
     """Where an orchestrator that runs alone finds the others."""
 
@@ -174,178 +89,6 @@ class Services:
             "a model server (--triton-url) those whose models it runs.",
         ),
     ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """Which models are served."""
-
-    repository: Annotated[
-        Path | None, typer.Option("--models", help="Model repository. Default: the shipped one.")
-    ] = None
-    default: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            help="Model for calls that name none. Default: face256, if the repository has it.",
-        ),
-    ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What runs the models."""
-
-    name: Annotated[
-        str,
-        typer.Option(
-            "--engine",
-            help="inprocess: ONNX Runtime in this process; triton: the real Triton server, "
-            "started and watched over here (pip install 'motioncast\\[triton]').",
-        ),
-    ] = "inprocess"
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads",
-            help="Threads of one inference. Default: one per core that this process may use.",
-        ),
-    ] = None
-    max_runs: Annotated[
-        int | None,
-        typer.Option("--max-runs", help="Inferences at once. Default: as many as cores."),
-    ] = None
-    provider: Annotated[
-        ProviderName | None,
-        typer.Option(
-            "--provider",
-            help="What computes the models in this process. Default: cpu. The others need a GPU "
-            "and onnxruntime-gpu.",
-        ),
-    ] = None
-    precision: Annotated[
-        PrecisionName, typer.Option("--precision", help="float16: by tensorrt alone.")
-    ] = PrecisionName.FLOAT32
-
-
-@dataclass(frozen=True, slots=True)
-class Triton:
-    """The model server that runs the models, if none of ours does."""
-
-    url: Annotated[
-        str | None,
-        typer.Option(
-            "--triton-url",
-            metavar="HOST:PORT",
-            help="Let a server that speaks KServe v2 run the models: Triton, or `motioncast serve "
-            "models`. Default: this process runs them.",
-        ),
-    ] = None
-    tls: Annotated[
-        bool, typer.Option("--triton-tls", help="Encrypt; implied by the files below.")
-    ] = False
-    root_certificates: Annotated[
-        Path | None,
-        typer.Option(
-            "--triton-root-certificates", help="PEM file to check it with. Default: gRPC's own."
-        ),
-    ] = None
-    client_certificate: Annotated[
-        Path | None,
-        typer.Option(
-            "--triton-client-certificate", help="PEM file to show it, together with the key."
-        ),
-    ] = None
-    client_key: Annotated[
-        Path | None, typer.Option("--triton-client-key", help="PEM file of that key.")
-    ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sessions:
-    """What the orchestrator does and allows."""
-
-    pipeline: Annotated[
-        PipelineName,
-        typer.Option(
-            "--pipeline",
-            help="orchestrator: services: a group is three calls of services; ensemble: one call "
-            "of models in a row, where the models are run.",
-        ),
-    ] = PipelineName.SERVICES
-    maximum: Annotated[
-        int, typer.Option("--max-sessions", help="orchestrator: sessions served at once.")
-    ] = 64
-    maximum_per_peer: Annotated[
-        int | None,
-        typer.Option(
-            "--max-sessions-per-peer",
-            help="orchestrator: sessions of one address at once. Default: a quarter of all; behind "
-            "a proxy that is one address for everybody, so name as many as --max-sessions.",
-        ),
-    ] = None
-    silence: Annotated[
-        float,
-        typer.Option(
-            "--silence",
-            metavar="SECONDS",
-            help="orchestrator: a session whose client says nothing for so long is ended.",
-        ),
-    ] = 10.0
-    latency_target: Annotated[
-        float,
-        typer.Option(
-            "--latency-target",
-            metavar="SECONDS",
-            help="orchestrator: sessions are refused that would make more than 5 of 100 groups "
-            "later than this for their frame rate; 0 refuses none.",
-        ),
-    ] = 1.0
-    group_slots: Annotated[
-        int | None,
-        typer.Option(
-            "--group-slots",
-            help="orchestrator: groups worked on at once; others wait in an order that is fair to "
-            "sessions and peers. Default: twice the runs of the models here, 32 where they are "
-            "elsewhere.",
-        ),
-    ] = None
-    resume_key: Annotated[
-        Path | None,
-        typer.Option(
-            "--resume-key",
-            help="orchestrator: file of the secret that resume tokens are signed with. Replicas "
-            "share it, and sessions go on from one to another. Default: one of this process.",
-        ),
-    ] = None
-    max_message_bytes: Annotated[
-        int, typer.Option("--max-message-bytes", help="orchestrator: largest message accepted.")
-    ] = 8 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """What one service takes on."""
-
-    max_concurrent: Annotated[
-        int,
-        typer.Option(
-            "--max-concurrent-calls", help="One service alone: calls at once; others wait."
-        ),
-    ] = 80
-    max_queued: Annotated[
-        int,
-        typer.Option(
-            "--max-queued-calls",
-            help="One service alone: calls that may wait; others are refused.",
-        ),
-    ] = 64
-    drain_grace: Annotated[
-        float,
-        typer.Option(
-            "--drain-grace", help="Seconds that running calls have to end when told to stop."
-        ),
-    ] = 5.0
 
 
 @dataclass(frozen=True, slots=True)

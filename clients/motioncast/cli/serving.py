@@ -14,13 +14,9 @@ from rich.console import Console
 from motioncast import orchestrator, relay
 from motioncast.cli.datagram_settings import Datagrams
 from motioncast.cli.locks import channel_of, tls_of, tokens_of
-from motioncast.cli.serve_settings import (
-    Listen,
-    PipelineName,
-    PrecisionName,
-    ProviderName,
-    ServeSettings,
-)
+from motioncast.cli.model_settings import PrecisionName, ProviderName
+from motioncast.cli.serve_settings import Listen, ServeSettings
+from motioncast.cli.session_settings import PipelineName
 from motioncast.inference import Engine, Provider
 from motioncast.local import LocalServices, LocalSettings, Ports
 from motioncast.local.engines import (

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from motioncast.cli.door import connecting, credentials
+from motioncast.cli.lock_settings import Ssl, SslMode, Tokens
 from motioncast.cli.locks import channel_of, tls_of, tokens_of
-from motioncast.cli.serve_settings import ServeSettings, Ssl, SslMode, Tokens
+from motioncast.cli.serve_settings import ServeSettings
 from motioncast.client import Tls
 from motioncast.serving import ChannelTls, ServerTls, TokenSettings
 from motioncast.wire.errors import InvalidInputError

@@ -9,7 +9,8 @@ import pytest
 import typer.main
 
 from motioncast.cli.app import app
-from motioncast.cli.serve_settings import SECTIONS, PipelineName, ServeSettings, parameters
+from motioncast.cli.serve_settings import SECTIONS, ServeSettings, parameters
+from motioncast.cli.session_settings import PipelineName
 from motioncast.cli.settings_sources import SettingsError, from_environment, from_file
 
 

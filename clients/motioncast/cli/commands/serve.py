@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from motioncast.cli.serve_settings import SECTIONS, ServeSettings, Triton, parameters
+from motioncast.cli.model_settings import Triton
+from motioncast.cli.serve_settings import SECTIONS, ServeSettings, parameters
 from motioncast.cli.settings_sources import SettingsError, from_environment, from_file
 
 _NO_SETTINGS: Final = ("MOTIONCAST_TRITON_SECRET",)  # secrets come by the environment alone

@@ -1,0 +1,76 @@
+"""Settings of `motioncast serve` that keep strangers out: encryption and tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class SslMode(StrEnum):
+    """How ports are encrypted."""
+
+    DISABLED = "DISABLED"
+    TLS = "TLS"
+    MTLS = "MTLS"
+
+
+@dataclass(frozen=True, slots=True)
+class Ssl:
+    """How every port is encrypted, and what this server shows to the services behind it."""
+
+    mode: Annotated[
+        SslMode,
+        typer.Option(
+            "--ssl-mode",
+            case_sensitive=False,
+            help="TLS encrypts every port; MTLS also asks callers for a certificate that --ssl-ca "
+            "signed.",
+        ),
+    ] = SslMode.DISABLED
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--ssl-certificate", help="PEM file of this server. Files that change count at once."
+        ),
+    ] = None
+    key: Annotated[
+        Path | None, typer.Option("--ssl-key", help="PEM file of its key, without a password.")
+    ] = None
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ssl-ca",
+            help="PEM file of the authority that signs callers' certificates, and those of the "
+            "services that an orchestrator calls.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Which bearer tokens (JWT) callers have to bring; without keys none are asked for."""
+
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-keys", help="File of the public keys that sign tokens: JWKS, or one in PEM."
+        ),
+    ] = None
+    keys_url: Annotated[
+        str | None,
+        typer.Option("--token-keys-url", metavar="URL", help="Or where they are, as JWKS."),
+    ] = None
+    issuer: Annotated[
+        str | None, typer.Option("--token-issuer", help="Who has to have made a token (iss).")
+    ] = None
+    audience: Annotated[
+        str, typer.Option("--token-audience", help="For whom it has to be (aud).")
+    ] = "motioncast"
+    leeway: Annotated[
+        float,
+        typer.Option("--token-leeway", metavar="SECONDS", help="By which clocks may differ."),
+    ] = 30.0
