@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+import statistics
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import dataclass
@@ -33,36 +34,36 @@ MOST_LOAD: Final = 0.85  # beyond it a little more load is much more waiting
 RETRY_AFTER_SECONDS: Final = 2.0
 _SLOTS: Final = 32  # for services elsewhere: how much they do at once is not known here
 _PEERS_PART: Final = 2.0  # a peer's sessions leave at least half of what they take free for others
-_FORGETS: Final = 0.97  # what a measurement counts when one more has come
-_FORGOTTEN: Final = 0.01
-_SURE_SECONDS: Final = 60.0  # that a measurement is believed for without another
+_GROUPS: Final = 63  # whose median counts
+_KEPT_GROUPS: Final = 3  # when they are forgotten
+_SURE_SECONDS: Final = 15.0  # that a measurement is believed for without another
 
 
 class Costs:
-    """Seconds of slots that a frame takes, by model: the sum over the stages of a group."""
+    """Seconds of slots that a frame takes, by model: the sum over the stages of a group.
+
+    Of each stage it is the median of the last groups: one that hung says nothing of the others.
+    """
 
     def __init__(self) -> None:
-        self._sums: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
+        self._stages: dict[str, dict[str, deque[float]]] = defaultdict(
+            lambda: defaultdict(lambda: deque(maxlen=_GROUPS))
+        )
 
     def note(self, model: str, stage: str, frames: int, seconds: float) -> None:
         """Counts a group that was made while every slot was taken."""
-        had_frames, had_seconds = self._sums[model].get(stage, (0.0, 0.0))
-        self._sums[model][stage] = (
-            _FORGETS * had_frames + frames,
-            _FORGETS * had_seconds + seconds,
-        )
+        self._stages[model][stage].append(seconds / frames)
 
     def forget(self, model: str) -> None:
         """Lets what comes next count for more than all that was measured."""
-        self._sums[model] = {
-            stage: (_FORGOTTEN * frames, _FORGOTTEN * seconds)
-            for stage, (frames, seconds) in self._sums[model].items()
-        }
+        for stage in self._stages[model].values():
+            while len(stage) > _KEPT_GROUPS:
+                stage.popleft()
 
     def frame_seconds(self, model: str) -> float | None:
         """Returns what a frame takes; None before anything was measured."""
-        stages = self._sums.get(model)
-        return sum(seconds / frames for frames, seconds in stages.values()) if stages else None
+        stages = self._stages.get(model)
+        return sum(map(statistics.median, stages.values())) if stages else None
 
 
 class Work:
