@@ -26,7 +26,7 @@ from motioncast.orchestrator.models import SessionCalls
 from motioncast.orchestrator.progress import BEGINNING, Progress
 from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
-from motioncast.orchestrator.stretch import Stretch
+from motioncast.orchestrator.stretch import Stretch, keypoints_of
 from motioncast.orchestrator.transports import EngineTransport
 from motioncast.sources import frames_by_source, in_order
 from motioncast.timeline.motion import RelativeMotion
@@ -76,7 +76,7 @@ class EnsembleSession:
             RelativeMotion(resumed.reference, anchored=anchored) if config.relative_motion else None
         )
         self._transport = EngineTransport(models, calls, config.seed)
-        self._recurrence = Recurrence(self._transport, config.delay_frames)
+        self._recurrence = Recurrence(self._transport, config.delay_frames, late=config.datagrams)
         if resumed.predictor is not None:
             self._recurrence.go_on(self._transport.unpack(resumed.predictor))
         self._delayed = config.delay_frames > 0
@@ -87,6 +87,9 @@ class EnsembleSession:
 
     async def make(self, stretch: Stretch, timings: StageTimings) -> Made:
         """Returns the stretch's frames; adds what each stage took to the timings."""
+        if stretch.late:
+            late = keypoints_of(stretch.late, self._models.keypoints)
+            await self._recurrence.correct(late, timings)
         made = await self._make(stretch, timings)
         if self._resumable and (errors := await self._settle(stretch, timings)):
             filled = replace(made.filled, errors=[*made.filled.errors, *errors])

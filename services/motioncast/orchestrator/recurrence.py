@@ -2,6 +2,7 @@
 
     fill       a stretch with gaps -> keypoints of every frame: forecast, or between two observed
     catch_up   lets the predictor see what it has not
+    correct    lets it see what came too late, in its place
     take       goes on from what a predictor told: also one that ran within something larger
 
 How the predictor is reached is a `Transport`: the service, or a model of an engine
@@ -13,11 +14,13 @@ Shapes: T frames, K keypoints.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from motioncast.orchestrator.corrections import Corrections
 from motioncast.orchestrator.progress import TOKEN_FRAMES
 from motioncast.orchestrator.settings import MAX_STRETCH_FRAMES
 from motioncast.timeline.interpolation import Interpolation
@@ -90,16 +93,20 @@ class Recurrence(Generic[State]):
         transport: The way to the predictor.
         delay_frames: A frame that did not come lies between those observed around it where the
             later one comes so soon; the predictor goes on as if it forecast it.
+        late: Whether frames may come after they were forecast, see `correct`.
 
     Attributes:
         state: Of the predictor, after all that it has seen; None before that.
     """
 
-    def __init__(self, transport: Transport[State], delay_frames: int = 0) -> None:
+    def __init__(
+        self, transport: Transport[State], delay_frames: int = 0, *, late: bool = False
+    ) -> None:
         self._transport = transport
         self._interpolation = Interpolation(delay_frames)
         self.state: State | None = None
         self._unseen = Unseen(MAX_STRETCH_FRAMES)
+        self._corrections: Corrections[State] | None = Corrections() if late else None
         self._away = False  # the predictor did not answer a call that could wait
 
     @property
@@ -161,6 +168,21 @@ class Recurrence(Generic[State]):
             return []
         return self.take(span, await self._transport.predict(span, self.state, timings)).errors
 
+    async def correct(self, late: Mapping[int, Keypoints], timings: StageTimings) -> None:
+        """Takes frames (K, 3) that came after they were forecast, by their index.
+
+        What is forecast from now on follows from them too.
+        """
+        if self._corrections is None:
+            return
+        anew = self._corrections.with_late(late)
+        if anew is None:
+            return
+        state, span = anew
+        told = await self._transport.predict(span, state, timings)
+        self._corrections.note(state, span)
+        self.state = told.state
+
     async def settle(self, start: int, end: int, timings: StageTimings) -> list[float]:
         """Catches up once in TOKEN_FRAMES frames: what waits would have to be made anew elsewhere.
 
@@ -180,6 +202,8 @@ class Recurrence(Generic[State]):
         """Goes on from what a predictor told of a span, which it saw from `state` on."""
         # Nothing forecasts the first frame of a timeline.
         errors = told.errors if self.state is not None else told.errors[1:]
+        if self._corrections is not None:
+            self._corrections.note(self.state, span)
         self.state = told.state
         self._unseen.seen()
         half_widths = [

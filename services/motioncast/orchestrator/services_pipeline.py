@@ -28,7 +28,7 @@ from motioncast.orchestrator.pipeline import (
 from motioncast.orchestrator.progress import BEGINNING, Progress
 from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
-from motioncast.orchestrator.stretch import Stretch, begin_group
+from motioncast.orchestrator.stretch import Stretch, begin_group, keypoints_of
 from motioncast.orchestrator.transports import ServiceTransport
 from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
@@ -135,7 +135,7 @@ class ServicesPipeline:
             config.model.name,
             config.seed,
         )
-        recurrence = Recurrence(predict, config.delay_frames)
+        recurrence = Recurrence(predict, config.delay_frames, late=config.datagrams)
         if resumed.predictor is not None:
             recurrence.go_on(resumed.predictor)
         count, groups = config.model.keypoints, Parts("group")
@@ -144,6 +144,8 @@ class ServicesPipeline:
             with traced.within():
                 hold = decode_keypoints(stretch.sources.first.keypoints, count, "source")
                 async with _calls(work, stretch):
+                    if stretch.late:
+                        await recurrence.correct(keypoints_of(stretch.late, count), timings)
                     span = await self._detect(stretch, config, timings, deadline)
                     filled = await recurrence.fill(span, hold, timings)
                     if config.resumable and (
@@ -223,6 +225,7 @@ class ServicesPipeline:
 def _calls(work: TakesTurns, stretch: Stretch) -> AbstractAsyncContextManager[None]:
     """Waits for the turn of what comes before synthesis, where that calls anything."""
     known = all(isinstance(frame.arrival, KeypointSet) for frame in stretch.frames)
+    known = known and not stretch.late
     return (AT_ONCE if known else work).turn("drive", len(stretch.frames))
 
 

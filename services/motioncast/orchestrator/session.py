@@ -29,6 +29,7 @@ from motioncast.orchestrator.seats import Seat
 from motioncast.orchestrator.sources import Sourced, Sources, digest_of
 from motioncast.orchestrator.stretch import (
     Arrived,
+    Late,
     Stretch,
     cut_stretches,
     merge_stretches,
@@ -207,14 +208,13 @@ class Session:
 
     async def _arrivals(
         self, requests: AsyncIterator[StreamRequest]
-    ) -> AsyncGenerator[Arrived | Sourced | StreamEnd, None]:
+    ) -> AsyncGenerator[Arrived | Late | Sourced | StreamEnd, None]:
         incoming = requests if self._ways is None else self._ways.elements(requests)
         async for request in incoming:
             if not isinstance(request, StreamRequest):
-                if not request.late:
-                    if request.packet is not None:
-                        self._framing.note(request.packet, request.frame.index, "coded.crop")
-                    yield request.frame
+                if request.packet is not None:
+                    self._framing.note(request.packet, request.frame.index, "coded.crop")
+                yield request.frame
                 continue
             if request.HasField("end"):
                 self._accounting.count_received(Received("config", request.ByteSize()))

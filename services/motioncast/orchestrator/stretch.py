@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,6 +20,7 @@ from motioncast.tracing import Parts, Span
 from motioncast.v1.common_pb2 import Image, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import StreamEnd
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
+from motioncast.wire.keypoints import Keypoints, decode_keypoints
 
 Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
 
@@ -31,6 +32,14 @@ class Arrived:
     index: int
     arrival: Arrival
     skipped: int = 0  # frames directly before it that the sender left out on purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A frame that came after it was due: it was forecast."""
+
+    index: int
+    keypoints: KeypointSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +57,24 @@ class Stretch:
     Attributes:
         complete_at: When the last message that it waited for came, on time.perf_counter's clock.
         sources: What its frames are made from.
+        late: What came since the stretch before, of frames before this one.
     """
 
     start: int
     frames: tuple[Frame, ...]
     complete_at: float
     sources: Sources
+    late: tuple[Late, ...] = ()
 
     @property
     def end(self) -> int:
         """The first index past the stretch."""
         return self.start + len(self.frames)
+
+
+def keypoints_of(late: Iterable[Late], count: int) -> dict[int, Keypoints]:
+    """Returns the keypoints (K, 3) of late frames by their index, of a model with so many."""
+    return {one.index: decode_keypoints(one.keypoints, count) for one in late}
 
 
 def begin_group(groups: Parts, stretch: Stretch) -> Span:
@@ -87,7 +103,7 @@ def stretch_end(pattern: Pattern, index: int) -> int:
 
 
 async def cut_stretches(
-    arrivals: AsyncIterator[Arrived | Sourced | StreamEnd],
+    arrivals: AsyncIterator[Arrived | Late | Sourced | StreamEnd],
     pattern: Pattern,
     frame_count: int | None,
     sources: Sources,
@@ -117,12 +133,15 @@ async def cut_stretches(
     """
     timeline = Timeline(pattern, frame_count, start, started=started)
     frames: list[Frame] = []
+    late: list[Late] = []
     end = start
 
     def cut(left: int = 0) -> Stretch:
         count = len(frames) - left
-        stretch = Stretch(end - len(frames), tuple(frames[:count]), time.perf_counter(), sources)
+        first, now = end - len(frames), time.perf_counter()
+        stretch = Stretch(first, tuple(frames[:count]), now, sources, tuple(late))
         del frames[:count]
+        late.clear()
         return stretch
 
     def completes(slot: Slot, arrival: Arrival | None) -> Stretch | None:
@@ -145,6 +164,9 @@ async def cut_stretches(
             if frames:
                 yield cut()
             sources = sources.joined(arrived)
+            continue
+        if isinstance(arrived, Late):
+            late.append(arrived)
             continue
         if isinstance(arrived, StreamEnd):
             with _in_the_words_of_the_wire():
@@ -183,7 +205,8 @@ async def merge_stretches(
         ):
             merged.append(stretches.take())
         frames = tuple(frame for one in merged for frame in one.frames)
-        yield Stretch(stretch.start, frames, merged[-1].complete_at, stretch.sources)
+        late = tuple(one for part in merged for one in part.late)
+        yield Stretch(stretch.start, frames, merged[-1].complete_at, stretch.sources, late)
 
 
 def _missing(frames: list[Frame]) -> int:

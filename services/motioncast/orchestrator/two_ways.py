@@ -22,7 +22,7 @@ from motioncast.codec import BitstreamError, CodecTables, DecodedFrame
 from motioncast.orchestrator.accounting import Accounting, Received
 from motioncast.orchestrator.coding import SessionCoding
 from motioncast.orchestrator.datagrams import SessionDatagrams
-from motioncast.orchestrator.stretch import Arrived
+from motioncast.orchestrator.stretch import Arrived, Late
 from motioncast.sending import KeypointReceiver, Ordering
 from motioncast.sending.ordering import MAX_HELD
 from motioncast.serving import patience
@@ -39,17 +39,15 @@ ACKNOWLEDGE_SECONDS: Final = 0.08  # after the first frame that is to be acknowl
 
 @dataclass(frozen=True, slots=True)
 class Come:
-    """A frame whose turn it is.
+    """A frame whose turn it is, or is over.
 
     Attributes:
         frame: The frame.
         packet: That it came in, where that tells a crop.
-        late: Whether its turn is over: it was forecast, and corrects what follows.
     """
 
-    frame: Arrived
+    frame: Arrived | Late
     packet: CodedKeypoints | None = None
-    late: bool = False
 
 
 class TwoWays(SessionCoding):
@@ -162,8 +160,8 @@ class TwoWays(SessionCoding):
         if index in self._sources:
             raise InvalidInputError.of(
                 "source.index",
-                f"{index} came before; where packets travel as datagrams a source stays, as one that"
-                " is late may refer to it",
+                f"{index} came before; where packets travel as datagrams a source stays what it"
+                " is: those that are late may refer to it",
             )
         self._sources.add(index)
         self._take(self._receiver.set_source(index, keypoints))
@@ -176,7 +174,7 @@ class TwoWays(SessionCoding):
             else:
                 self._late_frames += 1
                 self._crops.pop(frame.index, None)
-                self._late.append(Come(_arrived(frame), late=True))
+                self._late.append(Come(Late(frame.index, encode_keypoints(frame.keypoints))))
         self._news.set()
         self._acknowledge_soon()
 
@@ -204,7 +202,8 @@ class TwoWays(SessionCoding):
         return late + [self._come(frame) for frame in self._ordering.release(self._loop.time())]
 
     def _come(self, frame: DecodedFrame) -> Come:
-        return Come(_arrived(frame), self._crops.pop(frame.index, None))
+        arrived = Arrived(frame.index, encode_keypoints(frame.keypoints), frame.skipped)
+        return Come(arrived, self._crops.pop(frame.index, None))
 
     def _read(self, requests: AsyncIterator[StreamRequest]) -> asyncio.Task[StreamRequest | None]:
         async def following() -> StreamRequest | None:
@@ -240,7 +239,3 @@ class TwoWays(SessionCoding):
             frames = FramesAcknowledged(newest=told.newest, before=told.before)
             message.frames.CopyFrom(frames)
         self._datagrams.send(message.SerializeToString() or b"\x10\x00")
-
-
-def _arrived(frame: DecodedFrame) -> Arrived:
-    return Arrived(frame.index, encode_keypoints(frame.keypoints), frame.skipped)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from support.codec_tables import add_tables, turned_tables
 from support.datagram_session import AT_SOURCE, live, moving
-from support.toy_models import build_toy_repository, image_with_points
+from support.toy_ensembles import build_joined_repository
+from support.toy_models import image_with_points
 from support.udp_forwarder import Forwarder, RandomLoss
 
 from motioncast.client import Frame, InvalidRequestError, Keypoints, Origin, Source, connect
@@ -25,19 +26,22 @@ FRAMES = 150
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    repository = build_toy_repository(tmp_path)
+    repository = build_joined_repository(tmp_path)
     add_tables(repository, turned_tables(2, 6))
     return repository
 
 
 @asynccontextmanager
 async def served(
-    repository: Path, forwarder: Forwarder | None = None
+    repository: Path,
+    forwarder: Forwarder | None = None,
+    pipeline: Literal["services", "ensemble"] = "services",
 ) -> AsyncIterator[LocalServices]:
     """Serves with a door for datagrams, which clients reach through the forwarder."""
     public = None if forwarder is None else forwarder.port
     settings = LocalSettings(
         repository=repository,
+        pipeline=pipeline,
         drain_grace_seconds=0.5,
         orchestrator=OrchestratorSettings(datagrams=DatagramSettings(public_port=public)),
     )
@@ -154,6 +158,22 @@ async def test_packets_that_come_in_any_order_and_twice_are_put_in_order(reposit
     observed = [frame for frame in frames if frame.origin is Origin.OBSERVED]
     assert [frame.index for frame in frames] == list(range(200))
     assert len(observed) > 190  # a busy machine may be late
+    assert max(errors(frames, keypoints)) < 0.01
+
+
+@pytest.mark.parametrize("pipeline", ["services", "ensemble"])
+async def test_late_packets_correct_what_follows(
+    repository: Path, pipeline: Literal["services", "ensemble"]
+) -> None:
+    def some_late(number: int, size: int) -> float:
+        return 0.3 if number % 12 == 0 and size < 400 else 0.0
+
+    keypoints = moving(200)
+    async with Forwarder(some_late) as forwarder, served(repository, forwarder, pipeline) as local:
+        frames, report, _ = await cast(local.target, live(keypoints, 0.02))
+    assert [frame.index for frame in frames] == list(range(200))
+    assert report.datagrams.late_frames > 0
+    assert report.concealed_frames >= report.datagrams.late_frames
     assert max(errors(frames, keypoints)) < 0.01
 
 

@@ -122,3 +122,49 @@ async def test_a_run_inside_something_larger_goes_on_like_any_other() -> None:
     assert xs(filled) == [0.4, 0.5]
     assert errors + filled.errors == pytest.approx([0.2, 0.1], abs=1e-6)
     assert linear.spans == [(0, "OO"), (2, "PO")]
+
+
+async def late(recurrence: Recurrence[Line], **at: float) -> None:
+    """Tells of frames that came after they were forecast: frame3=0.6."""
+    known = {
+        int(name.removeprefix("frame")): np.array([[x, 0, 0]], np.float32) for name, x in at.items()
+    }
+    await recurrence.correct(known, StageTimings())
+
+
+async def test_a_frame_that_comes_late_corrects_what_follows() -> None:
+    linear = Linear()
+    recurrence = Recurrence(linear, late=True)
+    assert xs(await fill(recurrence, stretch(0, 0.0, 0.1, None, None))) == [0.0, 0.1, 0.2, 0.3]
+    await late(recurrence, frame2=0.0, frame3=0.0)
+    assert linear.spans[-1] == (0, "OOOO")
+    # As if they had come in time: at rest at 0, and not at 0.3, 0.1 a frame.
+    assert xs(await fill(recurrence, stretch(4, None, None))) == [0.0, 0.0]
+
+
+async def test_late_frames_of_several_stretches_are_seen_in_one_call() -> None:
+    linear = Linear()
+    recurrence = Recurrence(linear, late=True)
+    await fill(recurrence, stretch(0, 0.0, 0.1))
+    for start in (2, 4, 6):
+        await fill(recurrence, stretch(start, 0.1 * start, None))
+    await late(recurrence, frame5=0.5, frame7=0.9)
+    assert linear.spans[-1] == (4, "OOOO")  # what lies before the first of them stands
+    assert xs(await fill(recurrence, stretch(8, None)))[0] == 1.0  # 0.9 + 0.3, at the border
+    await late(recurrence, frame8=0.5)
+    assert linear.spans[-1] == (8, "O")
+
+
+@pytest.mark.parametrize("index", [0, 100, 4])
+async def test_what_is_known_already_or_too_far_away_corrects_nothing(index: int) -> None:
+    linear = Linear()
+    recurrence = Recurrence(linear, late=True)
+    await fill(recurrence, stretch(0, 0.0, None))
+    for start in range(2, 2 + 2 * MAX_OBSERVED, 2):
+        await fill(recurrence, stretch(start, 0.0, None))
+    asked = len(linear.spans)
+    await recurrence.correct({index: HOLD}, StageTimings())
+    assert len(linear.spans) == asked
+    await recurrence.correct({513: HOLD}, StageTimings())
+    start, origins = linear.spans[-1]
+    assert (start, origins) == (512, "OO")
