@@ -147,7 +147,11 @@ def main(
     if shutil.which("prometheus") is None:
         print("prometheus: not found; Debian's package of that name has it", file=sys.stderr)
         raise typer.Exit(1)
-    answers = asyncio.run(check(Choices(models=models, rate=rate, without=("grafana",))))
+    try:
+        answers = asyncio.run(check(Choices(models=models, rate=rate, without=("grafana",))))
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
     for answer in answers:
         mark = "ok    " if answer.is_good else "FAILED"
         print(f"{mark} {answer.query.panel}\n       {answer.query.expression}")

@@ -167,7 +167,8 @@ class _OtelSpan:
             contexts.detach(token)
 
     def tell(self, attributes: Attributes) -> None:
-        self._span.set_attributes(dict(attributes))
+        if self._span.is_recording():
+            self._span.set_attributes(dict(attributes))
 
     def end(self, problem: str = "") -> None:
         if not self._span.is_recording():

@@ -183,7 +183,7 @@ async def test_an_inner_service_follows_whoever_calls_it(collector: Collector) -
 
 
 async def test_a_run_that_its_caller_gives_up_is_a_span_that_was_cancelled(
-    collector: Collector,
+    collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
     begun, never = asyncio.Event(), asyncio.Event()
 
@@ -210,6 +210,7 @@ async def test_a_run_that_its_caller_gives_up_is_a_span_that_was_cancelled(
     assert client.attributes["rpc.response.status_code"] == "CANCELLED"
     assert server.attributes["rpc.response.status_code"] == "CANCELLED"
     assert server.parent_id == client.span_id
+    assert [one for one in caplog.records if one.name.startswith("opentelemetry")] == []
 
 
 def test_of_an_endless_row_of_parts_the_first_are_traced(collector: Collector) -> None:
