@@ -1,4 +1,4 @@
-"""The clients of a bench: streams that send as fast as they are let, in a process of their own."""
+"""The clients of a bench: streams that send as fast as the server lets them, in their own process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How long tensors take to a model server on this machine and back: messages, shared memory.
 
-The model gives back what it gets, so that what is measured is the way. Both ways take turns, call
-by call, on connections of their own.
+The model returns its input, so that the transport alone is measured. Both ways take turns, call by
+call, on connections of their own.
 """
 
 from __future__ import annotations

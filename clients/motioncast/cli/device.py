@@ -1,4 +1,4 @@
-"""What of a stream happens on this side: keypoints are detected, pictures framed, results seen."""
+"""What a stream does on this side: detects keypoints, frames pictures, looks at results."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class ClockCounts:
     """What it took to put the video's frames on a steady rate."""
 
     repeated: int  # frames put in because the one before was held
-    dropped: int  # frames left out because they came too thick
+    dropped: int  # frames left out because they came too close together
 
     @property
     def sentence(self) -> str:
@@ -99,7 +99,7 @@ class Savings:
 
 @dataclass(frozen=True, slots=True)
 class KeypointRates:
-    """What keypoints took, thrice, in bits per second of video."""
+    """What keypoints took, counted in three ways, in bits per second of video."""
 
     payload: float  # coded packets, or 12 bytes for each keypoint
     messages: float  # with the contract's headers

@@ -61,7 +61,7 @@ def keypoint_rates(
 
 
 def keypoints_sentence(report: Report) -> str:
-    """Says what keypoints took, thrice; "" where frames were sent."""
+    """Says what keypoints took, counted in three ways; "" where frames were sent."""
     rates = report.keypoint_rates
     if rates is None:
         return ""

@@ -31,7 +31,7 @@ class Watched:
     frames: int
     start: float  # seconds on the file's clock at which the first of them is shown
     repeated: int  # of them, put in because the frame before was held
-    dropped: int  # left out among them because they came too thick
+    dropped: int  # left out among them because they came too close together
 
 
 async def watch(

@@ -159,7 +159,7 @@ class KeypointCoder:
     def preview(self, index: int, keypoints: Keypoints) -> Keypoints:
         """Returns a frame (K, 3) as it will be decoded once it is pushed; nothing is kept.
 
-        In a packet that the coarseness of the session is too fine for, it will be coarser.
+        Where the packet would be too large at the session's coarseness, it will be coarser.
         """
         frames = [*self._waiting, (index, np.asarray(keypoints, np.float32))]
         if self._waiting and index - self._waiting[-1][0] > MAX_DISTANCE:

@@ -3,7 +3,7 @@
 Frame n of a session is shown at n / rate. A camera's frames come a little early or late, a
 screen's only when something moves, a browser's when it finds the time. Each is put where it
 belongs, counted from the first, never more than EARLY of an interval before its time or LATE after
-it: what is held is repeated, what comes too thick is dropped. Errors do not add up.
+it: what is held is repeated, what comes too soon is dropped. Errors do not add up.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Clock:
 
     Attributes:
         repeated: Frames put in so far because the one before was held.
-        dropped: Frames left out so far because they came too thick.
+        dropped: Frames left out so far because they came too close together.
     """
 
     def __init__(self, rate: Fraction, longest_hold: float = LONGEST_HOLD) -> None:

@@ -1,5 +1,5 @@
-"""What to do with stills that Pillow opens nothing of: PNGs without what is beside the picture, and
-TIFFs of numbers that it has no mode for, which get a reason.
+"""What to do with stills that Pillow cannot open: PNGs are read without what is beside the picture,
+and TIFFs of numbers that it has no mode for are refused with the reason.
 
     PNG    signature, then chunks: length, type, data, checksum      (W3C PNG, section 5.3)
 """

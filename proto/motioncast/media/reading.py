@@ -65,7 +65,7 @@ class Video:
 
     @property
     def dropped(self) -> int:
-        """Frames left out so far because they came too thick."""
+        """Frames left out so far because they came too close together."""
         return self._clock.dropped
 
     def count(self) -> Iterator[int]:

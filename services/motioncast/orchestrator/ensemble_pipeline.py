@@ -44,7 +44,7 @@ class EnsemblePipeline:
         registry: Where its runs are timed.
 
     Raises:
-        InvalidInputError: A configuration of the engine has not all ensembles.
+        InvalidInputError: A configuration of the engine lacks an ensemble.
         UnknownModelError: The engine offers nothing of the default's name.
     """
 

@@ -94,7 +94,7 @@ def evaluate_rate(context: typer.Context) -> None:
 
 @evaluate.command("sources", context_settings=PASS_ON)
 def evaluate_sources(context: typer.Context) -> None:
-    """What up to four source images win over one."""
+    """What up to four source images gain over one."""
     _run("motioncast.evaluate.sources_command", context)
 
 

@@ -1,6 +1,6 @@
 """A clip as it travelled: what was sent first, the packets after it, the frames that came out.
 
-Rates are given thrice, in kbit/s over the frames after the first one:
+Rates are given in three ways, in kbit/s over the frames after the first one:
 
     payload   what the coder wrote
     headers   with our 4 bytes for each packet; of video, with RTP's 12 for each datagram
