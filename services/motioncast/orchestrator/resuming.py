@@ -155,6 +155,7 @@ def session_digest(config: SessionConfig) -> bytes:
         model.width,
         model.keypoints,
         tuple(model.source_weights),
+        model.anchored_keypoints,
         str(config.pattern),
         int(config.mode),
         config.relative_motion,

@@ -1,0 +1,111 @@
+"""Two of every service as processes, which tests kill, stop and start again at their addresses."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+BEHIND: Final = ("keypoint", "predictor", "synthesis")
+COPIES: Final = 2
+_START_SECONDS: Final = 120.0
+
+
+class Fleet:
+    """The processes by name: `keypoint-0`, `keypoint-1`, ... `orchestrator-1`.
+
+    Args:
+        models: Repository of models.
+        key: File of the orchestrators' resume key.
+    """
+
+    def __init__(self, models: Path, key: Path) -> None:
+        self._models = models
+        self._key = key
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.addresses: dict[str, str] = {}
+
+    @property
+    def targets(self) -> list[str]:
+        """The addresses of the orchestrators."""
+        return [self.addresses[name] for name in _copies("orchestrator")]
+
+    def start(self, names: Iterable[str]) -> None:
+        """Starts processes at their old addresses, or new ones, and waits until they are ready."""
+        names = list(names)
+        for name in names:
+            self.processes[name] = self._process(name)
+        for name in names:
+            line = self.processes[name].stdout
+            assert line is not None
+            assert "listens" in line.readline(), f"{name} has not started"
+            self.addresses[name] = line.readline().split()[1]
+        for name in names:
+            _until_serving(self.addresses[name])
+
+    def end(self, name: str, by: signal.Signals = signal.SIGKILL) -> None:
+        """Ends a process and waits for that."""
+        process = self.processes[name]
+        process.send_signal(by)
+        process.wait(_START_SECONDS)
+        assert process.stdout is not None
+        process.stdout.close()
+
+    def stop(self) -> None:
+        """Ends all."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.kill()
+        for process in self.processes.values():
+            process.wait(_START_SECONDS)
+            assert process.stdout is not None
+            process.stdout.close()
+
+    def _process(self, name: str) -> subprocess.Popen[str]:
+        service, _, _ = name.partition("-")
+        port = self.addresses.get(name, ":0").rpartition(":")[2]
+        command = [sys.executable, "-m", "motioncast.cli.main", "serve", service, "--port", port]
+        command += ["--http-port", "0", "--log-level", "ERROR", "--drain-grace", "1"]
+        if service == "orchestrator":
+            # A busy machine is no reason here to refuse a session.
+            command += ["--resume-key", str(self._key), "--latency-target", "0"]
+            for other in BEHIND:
+                both = ",".join(self.addresses[one] for one in _copies(other))
+                command += [f"--{other}", both]
+        else:
+            command += ["--models", str(self._models), "--threads", "1"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def fleet(models: Path, key: Path) -> Iterator[Fleet]:
+    """Runs two of every service."""
+    running = Fleet(models, key)
+    try:
+        running.start(name for service in BEHIND for name in _copies(service))
+        running.start(_copies("orchestrator"))
+        yield running
+    finally:
+        running.stop()
+
+
+def _copies(service: str) -> list[str]:
+    return [f"{service}-{number}" for number in range(COPIES)]
+
+
+def _until_serving(address: str) -> None:
+    ends = time.monotonic() + _START_SECONDS
+    with grpc.insecure_channel(address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        for update in stub.Watch(health_pb2.HealthCheckRequest(), timeout=_START_SECONDS):
+            if update.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+            assert time.monotonic() < ends, f"{address} is not ready"
