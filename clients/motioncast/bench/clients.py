@@ -1,4 +1,4 @@
-"""The clients of a bench: streams that send as fast as the server lets them, in their own process."""
+"""The clients of a bench: streams that send as fast as the server lets them, in one process."""
 
 from __future__ import annotations
 
