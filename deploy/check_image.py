@@ -53,11 +53,14 @@ def main(
         root = Path(folder)
         root.chmod(0o755)
         began = time.monotonic()
+        mounted = root / "etc"  # what compose.yaml mounts
+        mounted.mkdir()
+        shutil.copy(DEPLOY / "motioncast.toml", mounted)
         run_build(root, build, python)
         print(f"built in {time.monotonic() - began:.0f} s", flush=True)
         image = Image(root, final)
         check_alone(image)
-        check_compose(image)
+        check_compose(image, mounted)
         if sbom is not None:
             write_sbom(root, sbom)
     print("the image's entry points start, answer and end")
@@ -201,18 +204,17 @@ def check_alone(image: Image) -> None:
         answer("127.77.0.1")
 
 
-def check_compose(image: Image) -> None:
+def check_compose(image: Image, mounted: Path) -> None:
     """Runs the commands of compose.yaml, one container after the other."""
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
     commands: dict[str, list[str]] = {
         name: one["command"] for name, one in services.items() if one.get("image") == "motioncast"
     }
-    settings = f"--config={DEPLOY}/"  # where the image has /etc/motioncast.toml
     with ExitStack() as stack:
         addresses: list[str] = []
         for number, (name, command) in enumerate(commands.items(), start=2):
             host = f"127.77.0.{number}"
-            words = [word.replace("--config=/etc/", settings) for word in command]
+            words = [word.replace("--config=/etc/", f"--config={mounted}/") for word in command]
             words += addresses if name == "orchestrator" else []
             stack.enter_context(image.container(name, host, *words))
             addresses.append(f"--{name}=dns:///{host}:{50050 + number - 1}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 from typing import Final
@@ -192,18 +193,26 @@ async def serve_one(service: str, settings: ServeSettings) -> signal.Signals:
 
 async def serve_triton(settings: ServeSettings) -> signal.Signals:
     """Serves the bare models on a Triton of our own until a signal comes, and returns that."""
-    from motioncast.triton import EmbeddedTriton
+    from motioncast.triton import EmbeddedTriton, TritonTls
 
     ports, host = ports_of_one(settings.listen, "models"), settings.listen.host
-    if tls_of(settings.ssl) is not None or tokens_of(settings) is not None:
+    if tokens_of(settings) is not None:
         raise InvalidInputError.of(
-            "engine", "a Triton of our own speaks plain text and knows no tokens: leave them out"
+            "engine", "a Triton of our own knows no tokens: take --ssl-mode MTLS"
         )
-    if not settings.listen.insecure:
+    tls, metrics_host = tls_of(settings.ssl), host
+    if tls is None and not settings.listen.insecure:
         refuse_plain_text(host)
+    if tls is not None and not settings.listen.insecure:
+        metrics_host = "127.0.0.1"  # Triton's metrics know no TLS
     _, options = engine_of(settings)
-    async with EmbeddedTriton(options.triton(host, ports.grpc, ports.http or 0)) as triton:
-        http = f"http://{join_address(host, triton.metrics_port)}/metrics"
+    served = replace(
+        options.triton(host, ports.grpc, ports.http or 0),
+        metrics_host=metrics_host,
+        tls=None if tls is None else TritonTls(tls.certificate, tls.key, tls.ca, tls.clients),
+    )
+    async with EmbeddedTriton(served) as triton:
+        http = f"http://{join_address(metrics_host, triton.metrics_port)}/metrics"
         _tell(f"  {'triton':<13} {triton.address:<22} {http}")
         return await wait_for_signal()
 

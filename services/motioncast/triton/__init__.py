@@ -7,5 +7,6 @@ async with EmbeddedTriton(TritonSettings(default_repository())) as triton:
 from motioncast.triton.embedded import EmbeddedTriton
 from motioncast.triton.engine import TritonEngine
 from motioncast.triton.settings import TritonSettings
+from motioncast.triton.tls import TritonTls
 
-__all__ = ["EmbeddedTriton", "TritonEngine", "TritonSettings"]
+__all__ = ["EmbeddedTriton", "TritonEngine", "TritonSettings", "TritonTls"]

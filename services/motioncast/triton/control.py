@@ -10,6 +10,7 @@ import grpc.aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
+from motioncast.triton.tls import TritonTls
 from motioncast.wire.addresses import proxy_options
 from motioncast.wire.errors import DomainError, UnavailableError
 
@@ -34,21 +35,31 @@ class Control:
     Args:
         address: Of the server.
         headers: Sent with every call.
+        tls: Of the server; None for plain text.
     """
 
-    def __init__(self, address: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, address: str, headers: Mapping[str, str], tls: TritonTls | None = None
+    ) -> None:
         self._address = address
+        self._tls = tls
         self._metadata = tuple(headers.items())
 
     async def __aenter__(self) -> Self:
         # A server that restarts is found again soon.
-        options = [
+        options: list[tuple[str, int | str]] = [
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
             *proxy_options(self._address),
         ]
-        self._channel = grpc.aio.insecure_channel(self._address, options=options)
+        if self._tls is None:
+            self._channel = grpc.aio.insecure_channel(self._address, options=options)
+        else:
+            credentials, named = self._tls.channel()
+            self._channel = grpc.aio.secure_channel(
+                self._address, credentials, options=[*options, *named]
+            )
         self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         return self
 

@@ -83,7 +83,9 @@ class EmbeddedTriton:
             self.settings.host, port=self.settings.port, metrics_port=self.settings.metrics_port
         )
         async with contextlib.AsyncExitStack() as exits:
-            self._control = await exits.enter_async_context(Control(self.address, self.headers))
+            self._control = await exits.enter_async_context(
+                Control(self.address, self.headers, self.settings.tls)
+            )
             exits.push_async_callback(self._stop)
             await self._start()
             if set(self._offer.names) <= self._broken.keys():

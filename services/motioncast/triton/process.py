@@ -150,8 +150,9 @@ def _command(
         restriction(),
         f"--grpc-address={settings.host}",
         f"--grpc-port={ports['port']}",
-        f"--metrics-address={settings.host}",
+        f"--metrics-address={settings.metrics_host or settings.host}",
         f"--metrics-port={ports['metrics_port']}",
+        *(() if settings.tls is None else settings.tls.arguments()),
     ]
 
 

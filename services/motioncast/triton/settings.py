@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from motioncast.triton.tls import TritonTls
 from motioncast.wire.errors import InvalidInputError
 
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}")
@@ -26,6 +27,8 @@ class TritonSettings:
     host: str = "127.0.0.1"
     port: int = 0  # gRPC, KServe v2; 0 takes a free one
     metrics_port: int = 0  # Prometheus; 0 takes a free one
+    metrics_host: str | None = None  # None: as `host`; the metrics are never encrypted
+    tls: TritonTls | None = None  # of gRPC
     start_seconds: float = 300.0  # until the server has loaded its models
     load_seconds: float = 120.0  # until one model is reloaded
     drain_seconds: float = 5.0  # that what runs has to end, before the server is killed
