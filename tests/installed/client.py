@@ -8,12 +8,14 @@ import importlib.util
 import pkgutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 import motioncast.client
 from motioncast.client import ConnectError, connect_sync, fit
+from motioncast.client.video import read_marks, write_video
 
 NOT_THE_CLIENTS: tuple[str, ...] = (
     "serving",
@@ -46,6 +48,15 @@ try:
 except ConnectError as error:
     reason = error.reason
 assert reason == "refused", reason
+
+with (
+    tempfile.TemporaryDirectory() as folder
+):  # without C2PA's library a video is marked all the same
+    video = Path(folder) / "result.mp4"
+    with write_video(video, 25) as written:
+        written.write(picture)
+    marks = read_marks(video)
+assert marks.tag == marks.xmp == "trainedAlgorithmicMedia", marks
 
 command = Path(sys.executable).with_name("motioncast")
 ended = subprocess.run([command, "demo"], capture_output=True, text=True, check=False)

@@ -49,9 +49,11 @@ async def test_bare_models_are_served_encrypted_and_their_server_is_watched(
         _, address, http = (await process.stdout.readline()).decode().split()
         port = address.rpartition(":")[2]
         assert http.startswith("http://127.0.0.1:")
-        shown = (files["client.pem"], files["client.key"]) if mode == "MTLS" else (None, None)
         server = f"localhost:{port}"
-        known = KServeSettings(server, False, files["ca.pem"], *shown, secret=SECRET)
+        known = KServeSettings(server, root_certificates=files["ca.pem"], secret=SECRET)
+        if mode == "MTLS":
+            own = files["client.pem"], files["client.key"]
+            known = replace(known, client_certificate=own[0], client_key=own[1])
         async with KServeEngine(known) as engine:
             answer = await engine.infer("toy_keypoint", {"image": IMAGE[np.newaxis]})
         expected = keypoints_of_points((3, 4), (5, 6))
