@@ -117,15 +117,17 @@ def compared(predicted: Run, measured: Run) -> list[dict[str, Any]]:
 
 def on_paper(fitted: Capacity, network: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Returns what 10,000 sessions of 25 frames/s would take, by pattern."""
-    jpeg = next(row for row in network if (row["sends"], row["gets"]) == ("coded", "jpeg"))
+    coded = {row["gets"]: row for row in network if row["sends"] == "coded"}
+    up, jpeg, h264 = coded["jpeg"]["up_kbit_s"], *(coded[one] for one in ("jpeg", "h264"))
     return [
         {
             "sessions": SESSIONS,
             "pattern": f"{observed}:{predicted}",
             "cores": SESSIONS * FRAME_RATE / fitted.frames_per_core(observed, predicted) / BUSY,
             "memory_gib": SESSIONS * fitted.session_bytes / 2**30,
-            "up_gbit_s": SESSIONS * jpeg["up_kbit_s"] * observed / (observed + predicted) / 1e6,
-            "down_gbit_s": SESSIONS * jpeg["down_kbit_s"] / 1e6,
+            "up_gbit_s": SESSIONS * up * observed / (observed + predicted) / 1e6,
+            "down_jpeg_gbit_s": SESSIONS * jpeg["down_kbit_s"] / 1e6,
+            "down_h264_gbit_s": SESSIONS * h264["down_kbit_s"] / 1e6,
         }
         for observed, predicted in ((1, 0), (5, 5))
     ]

@@ -21,6 +21,7 @@ from motioncast.client.video import read_video
 
 CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
 _LOOK_SECONDS: Final = 0.1
+_WAYS: Final = (("rgb8", "rgb8"), ("jpeg", "jpeg"), ("coded", "jpeg"), ("coded", "h264"))
 
 
 @contextmanager
@@ -132,7 +133,7 @@ def kilobits_per_second(
         still[..., :2] += walk.astype(np.float32)
         points = list(np.clip(still, -1, 1))
         options: dict[str, Any] = {"model": model}
-        for sends, gets in (("rgb8", "rgb8"), ("jpeg", "jpeg"), ("coded", "jpeg")):
+        for sends, gets in _WAYS:
             if sends == "coded":
                 stream = service.stream_keypoints(
                     points,

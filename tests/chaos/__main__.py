@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write what was done here")
     parser.add_argument("--folder", type=Path, help="keep models and logs here")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left running
     names = options.faults.split(",") if options.faults else list(ALL)
     with tempfile.TemporaryDirectory(prefix="motioncast-chaos-") as temporary:
         folder = options.folder or Path(temporary)

@@ -48,7 +48,7 @@ def output(house: House, chance: random.Random) -> tuple[str, str]:
         text=True,
         preexec_fn=partial(_limit, limit) if limit is not None else None,
     )
-    wait = chance.uniform(2, 14)
+    wait = chance.uniform(3, 20)
     with suppress(subprocess.TimeoutExpired):
         process.wait(wait)
     if how == "killed":

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 180.0  # on a machine with much else to do
 _PAUSE: Final = 0.05
 
 
@@ -94,8 +94,11 @@ class Process:
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> float:
         """Returns after how many seconds it was ready; TimeoutError when it never was."""
+        assert self._process is not None
         began = time.monotonic()
         while time.monotonic() < began + seconds:
+            if self._process.poll() is not None:
+                raise TimeoutError(f"{self.name} ended with {self._process.returncode}")
             with (
                 suppress(OSError),
                 urllib.request.urlopen(
