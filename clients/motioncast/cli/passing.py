@@ -29,6 +29,8 @@ from motioncast.client import (
     Service,
 )
 from motioncast.client.video import read_image
+from motioncast.framing import size_problem
+from motioncast.media import shown
 from motioncast.sources import Gathering, GatherSettings
 
 
@@ -76,6 +78,9 @@ async def pass_through(job: StreamJob, spools: Path, stages: Stages) -> Passed:
         device, max_pixels = device_of(job, model, mode), most_pixels(info)
         size = None if framed else model.height
         source = [read_image(path, size, max_pixels=max_pixels) for path in job.sources]
+        if framed:
+            for path, picture in zip(job.sources, source, strict=True):
+                _check_size(path, picture)
         originals = Spool(spools / "originals", model.height, model.width)
         results = Spool(spools / "results", model.height, model.width)
         pictures = None
@@ -89,6 +94,7 @@ async def pass_through(job: StreamJob, spools: Path, stages: Stages) -> Passed:
         with ExitStack() as stack:
             if pictures is not None:
                 stack.enter_context(pictures)
+                _check_size(job.video, pictures[0])
             passed, ended = await _cast(service, video, given, results, stages)
             forecast = None
             if ended is None and not source and any(one.interpolated for one in passed.frames):
@@ -111,6 +117,13 @@ async def pass_through(job: StreamJob, spools: Path, stages: Stages) -> Passed:
         ended,
         forecast,
     )
+
+
+def _check_size(path: Path, picture: Pixels) -> None:
+    """Raises CommandError for a picture that is too small or too large to be framed."""
+    problem = size_problem(picture.shape[1], picture.shape[0])
+    if problem is not None:
+        raise CommandError(f"{shown(path.name)}: {problem}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,3 +217,23 @@ def centroid(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         x, y = weights.sum(axis=0) @ axis / total, weights.sum(axis=1) @ axis / total
         points.append([x, y, total / (255 * 256)])
     return np.array(points, np.float32)
+
+
+@pytest.mark.parametrize("size", [(3, 2), (120, 15)])
+def test_a_video_too_small_to_be_framed_is_refused_by_its_name(
+    run: Run, faces: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    path = tmp_path / "small.mkv"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("ffv1", 25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv444p"
+        picture = np.zeros((size[1], size[0], 3), np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    result = run("stream", path, "--models", faces, "--out", tmp_path / "out", "--quiet")
+    assert result.code == 1
+    width, height = size
+    assert result.err == (
+        f"motioncast: small.mkv: {width} x {height} pixels, but a side is 16 to 4096\n"
+    )
