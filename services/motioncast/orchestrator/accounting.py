@@ -94,6 +94,7 @@ class Accounting:
         self._latency = {stage: Latency() for stage in (*STAGES, FRAMING)}
         self._arrived: dict[int, float] = {}  # of frames whose results are still owed
         self._interpolated = 0
+        self._left_out = 0
         self._errors = 0
         self._error_sum = 0.0
 
@@ -169,6 +170,13 @@ class Accounting:
         self._errors += counts.errors
         self._error_sum += counts.error_sum
 
+    def count_left_out(self, indices: Sequence[int]) -> None:
+        """Counts frames that are not made, and forgets when they came."""
+        for index in indices:
+            self._arrived.pop(index, None)
+        self._left_out += len(indices)
+        self._metrics.left_out_frames.inc(len(indices))
+
     def count_interpolated(self, frames: int) -> None:
         """Counts frames that lie between observed ones, among those of `count_results`."""
         self._interpolated += frames
@@ -208,6 +216,7 @@ class Accounting:
             saved_against_all_keypoints=_ratio(frames - observed, frames),
             saved_against_raw_frames=max(0.0, _ratio(raw - sent - self._bytes["source"], raw)),
             interpolated_frames=self._interpolated,
+            left_out_frames=self._left_out,
             forecast_error=_ratio(self._error_sum, self._errors),
             source_frames=[self._sources[n] for n in range(max(self._sources, default=-1) + 1)],
         )

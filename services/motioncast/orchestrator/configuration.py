@@ -67,13 +67,14 @@ class SessionConfig:
     coded: bool = False  # whether keypoints travel coded, by the model's tables
     datagrams: bool = False  # whether the client would like to send them as datagrams, too
     delay_frames: int = 0  # that are waited for, to interpolate
+    live: bool = False  # whether frames are left out for which newer ones have come
     output_crf: int = DEFAULT_CRF  # of H.264
     pictures_only: bool = False  # whether frames return without keypoints and timings
 
     @property
     def resumable(self) -> bool:
         """Whether the session can be gone on with elsewhere: all that it holds fits in a token."""
-        return self.delay_frames == 0 and not self.datagrams
+        return self.delay_frames == 0 and not self.datagrams and not self.live
 
     @property
     def picture_encoding(self) -> Encoding:
@@ -110,9 +111,14 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
         coded=_is_coded(message),
         datagrams=message.HasField("datagrams"),
         delay_frames=message.delay_frames,
+        live=message.live,
         pictures_only=message.pictures_only,
         output_crf=message.output_crf if message.HasField("output_crf") else DEFAULT_CRF,
     )
+    if config.live and config.delay_frames:
+        raise InvalidInputError.of(
+            "config.live", "a live session waits for no frames (delay_frames)"
+        )
     check_range("config.delay_frames", config.delay_frames, 0, MAX_DELAY_FRAMES)
     check_range("config.output_crf", config.output_crf, 1, MAX_CRF)
     if config.coded:
@@ -158,6 +164,7 @@ def encode_config(config: SessionConfig) -> StreamConfig:
         keypoint_encoding=CODED if config.coded else FLOATS,
         codec_tables=config.model.codec_tables if config.coded else None,
         delay_frames=config.delay_frames,
+        live=config.live,
         pictures_only=config.pictures_only,
         output_crf=config.output_crf if config.output_encoding == H264 else None,
     )

@@ -108,7 +108,7 @@ class EnsemblePipeline:
             with group.within():
                 async with (
                     self._turns.turn([frame.origin for frame in stretch.frames]),
-                    work.turn("make", len(stretch.frames)),
+                    work.turn("make", len(stretch.frames) - stretch.left_out),
                 ):
                     made = await session.make(stretch, timings)
                 images = await _encode_images(made.images, config.picture_encoding)
@@ -138,8 +138,8 @@ def _check(models: ModelSet, engine: Engine) -> None:
 
 def _cast(stretch: Stretch, made: Made, images: list[Image], timings: StageTimings) -> Cast:
     return Cast(
-        stretch.start,
-        tuple(frame.origin for frame in stretch.frames),
+        stretch.start + stretch.left_out,
+        tuple(frame.origin for frame in stretch.frames[stretch.left_out :]),
         [encode_keypoints(one) for one in made.filled.keypoints],
         encode_half_widths(made.filled.half_widths),
         images,

@@ -124,7 +124,8 @@ class EnsembleSession:
         holds = not self._recurrence.started and not observed[0]
         self._use(stretch.sources)
         several = len(self._inputs) > 1
-        if self._delayed or self._motion or several or holds or (images and sets):
+        hides = stretch.left_out > 0
+        if self._delayed or self._motion or several or holds or hides or (images and sets):
             return await self._model_by_model(stretch, observed, timings)
         if observed.all():
             return await self._all_observed(stretch.start, images, sets, timings)
@@ -181,6 +182,8 @@ class EnsembleSession:
         if self._motion:
             origins = [frame.origin for frame in stretch.frames]
             moved = self._motion.move_all(source, moved, origins)
+        if stretch.left_out:
+            moved, filled = moved[stretch.left_out :], filled.without(stretch.left_out)
         chosen = self._choose(moved)
         frames = frames_by_source(chosen)
         images = [

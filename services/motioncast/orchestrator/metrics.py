@@ -38,6 +38,11 @@ class OrchestratorMetrics:
         self.frames = Counter(
             "motioncast_frames", "Frames returned, by origin.", ("origin",), registry=registry
         )
+        self.left_out_frames = Counter(
+            "motioncast_left_out_frames",
+            "Frames of live sessions that were not made, since newer ones had come.",
+            registry=registry,
+        )
         self.source_frames = Counter(
             "motioncast_source_frames",
             "Frames returned, by the index of the source image that they were made from.",

@@ -83,6 +83,10 @@ class Filled:
     errors: list[float]
     interpolated: frozenset[int] = frozenset()
 
+    def without(self, count: int) -> Filled:
+        """Returns the same without the first frames, of a stretch in which none is interpolated."""
+        return replace(self, keypoints=self.keypoints[count:], half_widths=self.half_widths[count:])
+
 
 class Recurrence(Generic[State]):
     """Fills one session's gaps, stretch after stretch; keeps the predictor's state in between.

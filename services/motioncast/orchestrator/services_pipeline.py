@@ -57,6 +57,7 @@ class Driven:
     timings: StageTimings  # synthesis and total are still to come
     traced: Traced  # likewise
     progress: Progress | None  # without what synthesis adds
+    left_out: int  # frames, the first ones, that are not made
 
 
 class ServicesPipeline:
@@ -107,8 +108,9 @@ class ServicesPipeline:
             )
             chooser = SourceChooser(config.model.source_weights, resumed.choice)
             async for one in driven:
+                made = len(one.origins) - one.left_out
                 with one.traced.within():
-                    async with self._turns.turn(one.origins), work.turn("make", len(one.origins)):
+                    async with self._turns.turn(one.origins), work.turn("make", made):
                         cast = await self._synthesise(one, config, motion, chooser, deadline)
                 one.traced.end()
                 if one.progress is not None:
@@ -165,6 +167,7 @@ class ServicesPipeline:
                 timings,
                 traced,
                 progress,
+                stretch.left_out,
             )
 
     async def _detect(
@@ -202,7 +205,9 @@ class ServicesPipeline:
             source = decode_keypoints(sources.first.keypoints, points.shape[1], "source")
             points = motion.move_all(source, points, driven.origins)
             driving = [encode_keypoints(one) for one in points]
-        chosen = chooser.choose(sources, points)
+        made = slice(driven.left_out, None)
+        driving, keypoints = driving[made], keypoints[made]
+        chosen = chooser.choose(sources, points[made])
         request = _request(config, sources, chosen, driving)
         answer = await self._backends.synthesise(request, deadline)
         timings = driven.timings
@@ -210,10 +215,10 @@ class ServicesPipeline:
         timings.synthesis_inference_ms = answer.response.inference_ms
         timings.total_ms = milliseconds_since(driven.complete_at)
         return Cast(
-            driven.start,
-            driven.origins,
+            driven.start + driven.left_out,
+            driven.origins[made],
             keypoints,
-            encode_half_widths(filled.half_widths),
+            encode_half_widths(filled.half_widths[made]),
             answer.response.images,
             chosen,
             timings,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from motioncast.codec import CodecTables
 from motioncast.orchestrator import door
@@ -32,6 +32,7 @@ from motioncast.orchestrator.stretch import (
     Late,
     Stretch,
     cut_stretches,
+    latest_stretches,
     merge_stretches,
     stretch_end,
 )
@@ -51,6 +52,7 @@ from motioncast.wire.framing import encode_crop
 if TYPE_CHECKING:
     from motioncast.orchestrator.two_ways import TwoWays
 
+_MOST_LIVE_FRAMES: Final = 32  # of a live session that wait to be left out
 _ORIGINS = {
     Origin.OBSERVED: common_pb2.FRAME_ORIGIN_OBSERVED,
     Origin.PREDICTED: common_pb2.FRAME_ORIGIN_PREDICTED,
@@ -133,9 +135,12 @@ class Session:
             )
         )
         group = stretch_end(config.pattern, 0)
-        async with Ahead(arrivals, max(1, self._merge_frames // group)) as stretches:
-            merged = merge_stretches(stretches, self._merge_frames)
-            casting = self._cast(merged)
+        waiting = _MOST_LIVE_FRAMES if config.live else self._merge_frames
+        async with Ahead(arrivals, max(1, waiting // group)) as stretches:
+            if config.live:
+                casting = self._cast(self._latest(stretches))
+            else:
+                casting = self._cast(merge_stretches(stretches, self._merge_frames))
             async with Ahead(casting, 1) as casts:
                 async for cast in casts:
                     accounting.count_forecast_errors(cast.errors)
@@ -167,6 +172,15 @@ class Session:
             stretches, self._config, self._deadline, work or AT_ONCE, progress
         )
         return casts if work is None else work.timed(casts)
+
+    async def _latest(self, stretches: Ahead[Stretch]) -> AsyncGenerator[Stretch, None]:
+        """Yields the newest stretches; frames that are left out with them are owed no more."""
+        async with aclosing(latest_stretches(stretches)) as latest:
+            async for stretch in latest:
+                start, count = stretch.start, stretch.left_out
+                self._accounting.count_left_out(range(start, start + count))
+                self._patience.settle(count)
+                yield stretch
 
     async def _sources(self, requests: AsyncIterator[StreamRequest]) -> Sources:
         """Returns the sources that the session begins with: one, or those that it had before."""

@@ -58,6 +58,7 @@ class Stretch:
         complete_at: When the last message that it waited for came, on time.perf_counter's clock.
         sources: What its frames are made from.
         late: What came since the stretch before, of frames before this one.
+        left_out: How many of its frames, the first ones, are not made: newer ones have come.
     """
 
     start: int
@@ -65,6 +66,7 @@ class Stretch:
     complete_at: float
     sources: Sources
     late: tuple[Late, ...] = ()
+    left_out: int = 0
 
     @property
     def end(self) -> int:
@@ -207,6 +209,33 @@ async def merge_stretches(
         frames = tuple(frame for one in merged for frame in one.frames)
         late = tuple(one for part in merged for one in part.late)
         yield Stretch(stretch.start, frames, merged[-1].complete_at, stretch.sources, late)
+
+
+async def latest_stretches(stretches: Ahead[Stretch]) -> AsyncGenerator[Stretch, None]:
+    """Yields the newest of the stretches that wait, as the end of one in which the others are.
+
+    Of those the frames are left out. Their pictures are let go, and keypoints are detected in none
+    of them; keypoints that came are seen by the predictor, so that its forecast goes on from them.
+    """
+    async for stretch in stretches:
+        older: list[Stretch] = []
+        newest = stretch
+        while (
+            (following := stretches.peek())
+            and following.end - stretch.start <= MAX_STRETCH_FRAMES
+            and following.sources is stretch.sources
+        ):
+            older.append(newest)
+            newest = stretches.take()
+        left_out = tuple(_without_picture(frame) for one in older for frame in one.frames)
+        frames = left_out + newest.frames
+        late = tuple(late for one in (*older, newest) for late in one.late)
+        at, sources = newest.complete_at, newest.sources
+        yield Stretch(stretch.start, frames, at, sources, late, len(left_out))
+
+
+def _without_picture(frame: Frame) -> Frame:
+    return Frame(Origin.CONCEALED, None) if isinstance(frame.arrival, Image) else frame
 
 
 def _missing(frames: list[Frame]) -> int:
