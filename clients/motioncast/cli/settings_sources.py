@@ -6,6 +6,7 @@ A class of settings has sections, and a section has keys. A file gives `key = va
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -47,7 +48,7 @@ def from_file(path: Path, sections: Mapping[str, Any]) -> dict[str, Any]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or nested without end
         raise SettingsError(f"{path}: is not TOML ({error})") from error
     values: dict[str, Any] = {}
     for section, table in tables.items():
@@ -119,7 +120,7 @@ def _of_toml(value: object, kind: Any) -> Any:
     if isinstance(value, bool):
         return value if kind is bool else None
     if kind is float and isinstance(value, int | float):
-        return float(value)
+        return _finite(value)
     if kind is int and isinstance(value, int):
         return value
     return _of_text(value, kind) if isinstance(value, str) and not _is_number(kind) else None
@@ -132,9 +133,18 @@ def _of_text(text: str, kind: Any) -> Any:
     if issubclass(kind, StrEnum):
         return {one.value.lower(): one.value for one in kind}.get(text.lower())
     try:
-        return kind(text)
+        return _finite(text) if kind is float else kind(text)
     except ValueError:
         return None
+
+
+def _finite(value: str | float) -> float | None:
+    """Returns a number as such; None for one that is beyond all, or none."""
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _is_number(kind: Any) -> bool:

@@ -111,7 +111,7 @@ def _read(path: Path) -> TrainingConfiguration:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such configuration") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no UTF-8, no TOML, nested without end
         raise ConfigurationError(f"{path}: cannot be read as TOML ({error})") from error
     return _build(path.stem, str(path), content)
 
