@@ -7,6 +7,7 @@ from pathlib import Path
 from motioncast.cli.failures import CommandError
 from motioncast.client import Model
 from motioncast.client.forecasting import KeypointPredictor
+from motioncast.client.rendering import file_digest
 from motioncast.sending import Gate
 
 
@@ -31,3 +32,11 @@ def gate_for(models: Path | None, model: Model, pixels: float) -> Gate:
         return Gate(pixels, model.source_weights, forecaster=forecaster)
     except ValueError as error:
         raise CommandError(str(error)) from error
+
+
+def predictor_digest(repository: Path, model: Model) -> str:
+    """Returns the SHA-256 of the predictor that `gate_for` forecasts with; "" without one."""
+    from motioncast.inference.repository import find_models
+
+    predictor = find_models(repository).get(f"{model.name}_predictor")
+    return "" if predictor is None else file_digest(predictor)

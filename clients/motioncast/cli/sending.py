@@ -16,9 +16,10 @@ from motioncast.cli.cast import Detector, Framing
 from motioncast.cli.device import sending_device
 from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
-from motioncast.cli.gating import gate_for
+from motioncast.cli.gating import gate_for, predictor_digest
 from motioncast.cli.local_model import LocalModel, local_model
 from motioncast.cli.progress import Stages
+from motioncast.cli.refreshing import Refresher
 from motioncast.cli.service import CONNECT_SECONDS
 from motioncast.client import (
     Crop,
@@ -35,7 +36,8 @@ from motioncast.client import (
 from motioncast.client.video import Video, read_image, read_video
 from motioncast.codec import DEFAULT_COARSENESS
 from motioncast.framing import MAX_PIXELS
-from motioncast.sources import Gathering, GatherSettings
+from motioncast.sending.refreshing import RefreshSettings
+from motioncast.sources import MAX_SOURCES, Gathering, GatherSettings
 from motioncast.timeline.pattern import Pattern
 
 _LOOK_SECONDS: Final = 0.05  # from one look for watchers to the next
@@ -61,6 +63,8 @@ class SendJob:
     skip: int = 0
     limit: int | None = None
     wait_for: int = 1  # watchers, before the video begins
+    refresh_db: float | None = None  # PSNR below which a frame becomes a source; None: none does
+    first_quality: int | None = None  # AVIF's, of a first picture that is refined; None: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,14 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
     mode = here.model.framing if job.frame is None else job.frame
     device = sending_device(here.repository, here.model, mode)
     assert device.detector is not None
-    gate = None
+    refresher = None
+    if job.refresh_db is not None:
+        settings = RefreshSettings(job.refresh_db, job.gather if job.gather > 1 else MAX_SOURCES)
+        refresher = await asyncio.to_thread(Refresher, here, settings)
+    gate, predictor = None, ""
     if job.gate_pixels is not None:
         gate = gate_for(here.repository, here.model, job.gate_pixels)
+        predictor = predictor_digest(here.repository, here.model)
     size = here.model.height if mode is FramingMode.OFF else None
     end = None if job.limit is None else job.skip + job.limit
     with closing(read_video(job.video, size, limit=end, max_pixels=MAX_PIXELS)) as video:
@@ -105,7 +114,7 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
         async with (
             connect(job.target, timeout=CONNECT_SECONDS, **credentials()) as service,
             service.publish(
-                _opening(job, here, video),
+                _opening(job, here, video, predictor),
                 here.tables,
                 policy=gate,
                 wait_frames=job.wait_frames,
@@ -114,7 +123,7 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
         ):
             announce(published.room, published.token)
             await _watched(published, job.wait_for, stages)
-            frames = await _send(video, finding, published, job, stages)
+            frames = await _send(video, finding, published, job, stages, refresher)
             watchers = published.feedback.watchers
             await published.end(frames)
     if frames == 0:
@@ -135,7 +144,7 @@ class _Finding:
         self._detector = detector
         self._framing = framing
         self._gathering = None
-        if job.gather > 1:
+        if job.gather > 1 and job.refresh_db is None:
             settings = GatherSettings(job.gather)
             self._gathering = Gathering(here.model.source_weights, settings)
 
@@ -166,13 +175,14 @@ class _Finding:
         return self._gathering.see(index, keypoints)
 
 
-def _opening(job: SendJob, here: LocalModel, video: Video) -> Opening:
+def _opening(job: SendJob, here: LocalModel, video: Video, predictor: str) -> Opening:
     return Opening.of(
         here.model,
         frame_rate=video.frame_rate,
         pattern=job.pattern,
         mode=Mode.TRANSFER if job.sources else Mode.RECONSTRUCTION,
         relative_motion=job.relative_motion,
+        predictor=predictor,
     )
 
 
@@ -184,18 +194,31 @@ async def _watched(published: Publication, count: int, stages: Stages) -> None:
 
 
 async def _send(
-    video: Video, finding: _Finding, published: Publication, job: SendJob, stages: Stages
+    video: Video,
+    finding: _Finding,
+    published: Publication,
+    job: SendJob,
+    stages: Stages,
+    refresher: Refresher | None,
 ) -> int:
     """Sends the frames when a camera would have them; returns how many there were."""
     advance = stages("sending", job.limit)
     started, index = time.perf_counter(), -1
+    sources: list[tuple[Pixels, Keypoints]] = []
+    refined_at = None if job.first_quality is None else round(video.frame_rate)
     for index, picture in enumerate(_after(video.frames, job.skip)):
         if index == 0:
-            for number, (image, keypoints) in enumerate(
-                await asyncio.to_thread(finding.sources, picture)
-            ):
-                await published.set_source(number, image, keypoints, job.encoding)
+            sources = await asyncio.to_thread(finding.sources, picture)
+            for number, (image, keypoints) in enumerate(sources):
+                await published.set_source(
+                    number, image, keypoints, job.encoding, job.first_quality
+                )
+                if refresher is not None:
+                    refresher.add_source(number, image, keypoints)
             started = time.perf_counter()
+        if index == refined_at:
+            for number, (image, keypoints) in enumerate(sources):
+                await published.set_source(number, image, keypoints, job.encoding)
         early = started + index / video.frame_rate - time.perf_counter()
         await asyncio.sleep(max(0.0, early))
         if job.pattern.expects(index):
@@ -203,8 +226,17 @@ async def _send(
             becomes = finding.becomes_source(index, keypoints)
             if becomes is not None:
                 await published.set_source(becomes, image, keypoints, job.encoding)
+            fresh = None if refresher is None else refresher.take(index, image, keypoints)
+            if fresh is not None and refresher is not None:
+                size = await published.set_source(
+                    fresh.index, fresh.image, fresh.keypoints, job.encoding
+                )
+                refresher.sent(size)
+                refresher.add_source(fresh.index, fresh.image, fresh.keypoints)
             await published.push(index, keypoints, crop)
         advance()
+    if refresher is not None:
+        await refresher.aclose()
     return index + 1
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from motioncast.cli.receiving import Received
 from motioncast.cli.sending import Sent
-from motioncast.cli.traffic import bit_rate
+from motioncast.cli.traffic import WIRE_BYTES, bit_rate
 from motioncast.client import TwoEndsTraffic
 from motioncast.media import shown
 
@@ -26,6 +26,7 @@ def sent_lines(sent: Sent) -> Iterator[str]:
             f"Keypoints: {bit_rate(payload)} for the packets alone, {bit_rate(messages)} in"
             " messages."
         )
+        yield _both_ways(traffic, sent.seconds, "sent", "received")
 
 
 def received_lines(received: Received, out: Path) -> Iterator[str]:
@@ -42,7 +43,20 @@ def received_lines(received: Received, out: Path) -> Iterator[str]:
         f"Keypoints: {bit_rate(rates.payload)} for the packets alone, {bit_rate(rates.messages)} in"
         f" messages, about {bit_rate(rates.wire)} on the wire."
     )
+    yield _both_ways(received.traffic, received.seconds, "received", "sent")
     yield f"Written: {shown(out)}"
+
+
+def _both_ways(traffic: TwoEndsTraffic, seconds: float, there: str, back: str) -> str:
+    """Says all that went either way beside the sources, in messages and about on the wire."""
+    sizes = traffic.keypoints + traffic.config, traffic.feedback
+    messages = traffic.packets, traffic.feedback_messages
+    parts = [
+        f"{bit_rate(8 * size / seconds)} {way},"
+        f" about {bit_rate(8 * (size + WIRE_BYTES * count) / seconds)} on the wire"
+        for way, size, count in zip((there, back), sizes, messages, strict=True)
+    ]
+    return f"Both ways, beside the sources ({traffic.source:,} bytes): {'; '.join(parts)}."
 
 
 def _kinds(traffic: TwoEndsTraffic) -> str:

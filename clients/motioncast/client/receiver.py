@@ -247,11 +247,20 @@ class Receiver:
 
 
 def check_models(opening: Opening, models: ReceiverModels) -> None:
-    """Raises InvalidRequestError unless the models are those of the sender."""
+    """Raises InvalidRequestError unless the models are those of the sender, where that matters.
+
+    Codec tables and sizes always; the predictor where the sender's gate goes by it. The synthesis
+    is this end's own affair: no packet depends on it.
+    """
     synthesiser, tables = models.synthesiser, models.tables
     here = synthesiser.height, synthesiser.width, synthesiser.keypoints
     there = opening.height, opening.width, opening.keypoints
     if tables.digest != opening.codec_tables or here != there:
         raise InvalidRequestError.of(
             "models", f"{opening.model} here is another one than the sender's"
+        )
+    if opening.predictor and models.predictor_digest != opening.predictor:
+        raise InvalidRequestError.of(
+            "models",
+            f"{opening.model} here has another predictor than the sender's, whose gate goes by it",
         )

@@ -9,6 +9,7 @@ Shapes: T frames, K keypoints, S state.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -129,6 +130,7 @@ class ReceiverModels:
     tables: ModelTables
     synthesiser: FrameSynthesiser
     predictor: Predictor
+    predictor_digest: str = ""  # SHA-256 of its file; "" where the last keypoints are held
 
     @classmethod
     def of(
@@ -159,7 +161,14 @@ class ReceiverModels:
             read,
             FrameSynthesiser(synthesis, threads=threads),
             HoldPredictor() if predictor is None else FramePredictor(predictor, threads=threads),
+            "" if predictor is None else file_digest(predictor),
         )
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _newest(model: Path) -> Path | None:

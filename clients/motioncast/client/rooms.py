@@ -95,10 +95,16 @@ class Publication:
         return self._entered.traffic
 
     async def set_source(
-        self, index: int, image: Pixels, keypoints: Keypoints, encoding: Encoding = "webp"
-    ) -> None:
+        self,
+        index: int,
+        image: Pixels,
+        keypoints: Keypoints,
+        encoding: Encoding = "webp",
+        quality: int | None = None,
+    ) -> int:
         """Sends a source; see `SyncPublication.set_source`."""
-        await self._thread.run(partial(self._entered.set_source, index, image, keypoints, encoding))
+        send = partial(self._entered.set_source, index, image, keypoints, encoding, quality)
+        return await self._thread.run(send)
 
     async def push(self, index: int, keypoints: Keypoints, crop: Crop | None = None) -> None:
         """Sends a frame, if the pattern has it; see `SyncPublication.push`."""

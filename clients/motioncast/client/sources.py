@@ -45,6 +45,7 @@ def message(
     sent_as: images.Encoding,
     *,
     coded: bool = False,
+    quality: int | None = None,
 ) -> SourceImage:
     """Returns a source as a message.
 
@@ -54,6 +55,7 @@ def message(
         keypoints: (K, 3), checked; None lets the server detect them.
         sent_as: How the image is sent.
         coded: Whether its keypoints are sent coded, on the lattice.
+        quality: Of JPEG and AVIF, 1 to 100; None for the usual one.
 
     Raises:
         InvalidRequestError: The index is out of range.
@@ -61,7 +63,7 @@ def message(
     if not 0 <= index < MAX_SOURCES:
         problem = f"{index} is out of range [0, {MAX_SOURCES - 1}]: a session has 1 to"
         raise InvalidRequestError.of("source.index", f"{problem} {MAX_SOURCES} sources")
-    source = SourceImage(image=encode_image(image, sent_as), index=index)
+    source = SourceImage(image=encode_image(image, sent_as, quality), index=index)
     if keypoints is None:
         return source
     if coded:

@@ -36,6 +36,8 @@ class Opening:
         frame_count: Of the whole video; None when unknown.
         source_weights: Of the K keypoints, for choosing a source; empty: all the same.
         anchored_keypoints: How many of them, the first ones, are the same points of every face.
+        predictor: SHA-256 of the predictor that the sender's gate forecasts with, which receivers
+            then need; "" without such a gate.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Opening:
     frame_count: int | None = None
     source_weights: tuple[float, ...] = ()
     anchored_keypoints: int = 0
+    predictor: str = ""
 
     def motion(self) -> RelativeMotion | None:
         """Returns what moves source 0 from the first frame on; None unless motion is relative."""
@@ -65,6 +68,7 @@ class Opening:
         mode: Mode = Mode.RECONSTRUCTION,
         relative_motion: bool = False,
         frame_count: int | None = None,
+        predictor: str = "",
     ) -> Opening:
         """Returns the opening of a video by a model, as `server_info` describes it.
 
@@ -86,6 +90,7 @@ class Opening:
             frame_count,
             model.source_weights,
             model.anchored_keypoints,
+            predictor,
         )
 
 
@@ -126,6 +131,7 @@ class TwoEndsTraffic:
         config, source, keypoints, feedback: Bytes of messages by what is in them.
         payload: Bytes of the packets of coded keypoints alone.
         packets: How many there were.
+        feedback_messages: How many messages `feedback` came in.
     """
 
     config: int = 0
@@ -134,10 +140,12 @@ class TwoEndsTraffic:
     feedback: int = 0
     payload: int = 0
     packets: int = 0
+    feedback_messages: int = 0
 
     def count(self, kind: str, size: int) -> None:
         """Counts a message of a kind."""
         setattr(self, kind, getattr(self, kind) + size)
+        self.feedback_messages += kind == "feedback"
 
 
 def encode_opening(opening: Opening) -> RoomOpening:
@@ -156,6 +164,7 @@ def encode_opening(opening: Opening) -> RoomOpening:
         frame_count=opening.frame_count or 0,
         source_weights=opening.source_weights,
         anchored_keypoints=opening.anchored_keypoints,
+        predictor=opening.predictor,
     )
 
 
@@ -174,4 +183,5 @@ def decode_opening(message: RoomOpening) -> Opening:
         message.frame_count or None,
         tuple(message.source_weights),
         message.anchored_keypoints,
+        message.predictor,
     )

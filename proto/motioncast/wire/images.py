@@ -76,13 +76,22 @@ def effective_output(encoding: Encoding, field: str = "output_encoding") -> Enco
     return effective
 
 
-def encode_image(pixels: Pixels, encoding: Encoding = RGB8) -> Image:
-    """Returns pixels (H, W, 3) as a message in the given effective encoding."""
+def encode_image(pixels: Pixels, encoding: Encoding = RGB8, quality: int | None = None) -> Image:
+    """Returns pixels (H, W, 3) as a message.
+
+    Args:
+        pixels: The image.
+        encoding: An effective one.
+        quality: Of JPEG and AVIF, 1 to 100; None for the usual one.
+    """
     height, width, _ = pixels.shape
     if encoding == RGB8:
         return Image(encoding=RGB8, height=height, width=width, data=pixels.tobytes())
     file = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(file, _FORMATS[encoding], **_OPTIONS[encoding])
+    options = _OPTIONS[encoding]
+    if quality is not None and encoding in (JPEG, AVIF):
+        options = {**options, "quality": quality}
+    PIL.Image.fromarray(pixels).save(file, _FORMATS[encoding], **options)
     return Image(encoding=encoding, height=height, width=width, data=file.getvalue())
 
 

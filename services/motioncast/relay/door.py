@@ -44,6 +44,8 @@ def read_opening(request: PublishRequest | None) -> RoomOpening:
         raise InvalidInputError.of("opening.model", "is not 1 to 64 letters, digits, _ and -")
     if not _SHA256.fullmatch(opening.codec_tables):
         raise InvalidInputError.of("opening.codec_tables", "is not 64 hexadecimal digits")
+    if opening.predictor and not _SHA256.fullmatch(opening.predictor):
+        raise InvalidInputError.of("opening.predictor", "is not 64 hexadecimal digits")
     for field, low, high in (
         ("height", 1, 4096),
         ("width", 1, 4096),

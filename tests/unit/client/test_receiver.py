@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from support.codec_tables import add_tables, turned_tables
 from support.toy_models import build_toy_repository, image_with_points, toy_frame, toy_path
@@ -21,6 +23,7 @@ from motioncast.client import (
 )
 from motioncast.client.rendering import HoldPredictor
 from motioncast.client.two_ends import EVERY_FRAME
+from motioncast.sending import Gate
 from motioncast.timeline.pattern import Pattern
 
 IMAGE = image_with_points((3, 4), (9, 7))
@@ -147,3 +150,38 @@ def test_frames_that_nobody_asked_for_come_with_the_next_packet(models: Receiver
 def test_a_repository_without_what_is_needed_is_named(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"codec\.json: cannot be read as codec tables"):
         ReceiverModels.of(tmp_path, "toy")
+
+
+def test_what_a_gate_left_out_is_predicted_and_what_was_lost_concealed(
+    models: ReceiverModels,
+) -> None:
+    opening = Opening("toy", models.tables.digest, 16, 16, 2)
+    gate = Gate(1.0, heartbeat_frames=6)
+    sender = Sender(opening, models.tables, policy=gate)
+    receiver = Receiver(opening, models)
+    sender.set_source(0, AT_SOURCE)
+    receiver.add_source(0, IMAGE, AT_SOURCE)
+    packets = [one.data for index in range(16) for one in sender.push(index, points(0))]
+    assert len(packets) == 3  # 0, 6, 12
+    frames = [*received(receiver, packets), *receiver.end(16, sender.left_out_before(16))]
+    letters = "".join(frame.origin.value[0] for frame in frames)
+    assert letters == "o" + "ppppp" + "o" + "ppppp" + "o" + "ppp"
+
+
+def test_the_predictor_has_to_be_the_senders_where_its_gate_goes_by_it_and_the_synthesis_never(
+    models: ReceiverModels, tmp_path: Path
+) -> None:
+    asked = Opening("toy", models.tables.digest, 16, 16, 2, predictor=models.predictor_digest)
+    assert len(models.predictor_digest) == 64
+    Receiver(asked, models)
+    others = replace(models, predictor_digest="0" * 64)
+    with pytest.raises(InvalidRequestError, match="another predictor than the sender's"):
+        Receiver(asked, others)
+    Receiver(replace(asked, predictor=""), others)
+    repository = build_toy_repository(tmp_path)
+    add_tables(repository, turned_tables(2, 6))
+    synthesis = repository / "toy_synthesis" / "1" / "model.onnx"
+    another = onnx.load(synthesis)
+    another.doc_string = "another training"
+    onnx.save(another, synthesis)
+    Receiver(asked, ReceiverModels.of(repository, "toy", threads=1))

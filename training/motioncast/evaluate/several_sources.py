@@ -2,31 +2,37 @@
 
     one        the first frame is the source of every frame
     gathered   further sources from the clip's past only, chosen as the services choose
-    hindsight  the same sources; of those there are, the one whose frame comes out best
+    refreshed  further sources where the pictures that are made come out poor, chosen likewise
+    hindsight  those gathered; of those there are, the one whose frame comes out best
     spread     as many frames of the whole clip, as far apart as can be, known from the start;
                chosen as the services choose
 
-`gathered` is what a live sender can have; the last two are oracles: what a better choice, and what
-better sources, could win at most. Every keypoint is sent. Frames that are a source in any of them
-are left out of all of them, so that a source which returns as itself counts for nothing.
+`gathered` and `refreshed` are what a live sender can have; the last two are oracles: what a better
+choice, and what better sources, could win at most. Every keypoint is sent. Frames that are a source
+in any of them are left out of all of them, so that a source which returns as itself counts for
+nothing.
 
 Shapes: T frames, N sources, S pixels, K keypoints (x, y, intensity).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from motioncast.evaluate.original import FrameFigures, Original
 from motioncast.evaluate.pipelines import Pipeline
 from motioncast.quality.pixels import planes
+from motioncast.sending.refreshing import Refreshing, RefreshSettings
 from motioncast.sources import Choice, ChoiceSettings, Gathering, GatherSettings, choose, costs
+from motioncast.wire.images import AVIF, encode_image
 from motioncast.wire.keypoints import Keypoints
 
-WAYS = ("one", "gathered", "hindsight", "spread")
+WAYS = ("one", "gathered", "refreshed", "hindsight", "spread")
+_RATE = 25  # frames per second, for rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class ClipSources:
     clip: str
     frames: int
     images: float  # that were sent as sources
+    source_bytes: float  # that they take together, as AVIF
+    source_kbit_s: float  # the same over the clip, at 25 frames a second
     changes: float  # of the source, per 100 frames
     psnr_db: float
     mouth_psnr_db: float
@@ -55,6 +63,8 @@ class SeveralSources:
     sources: str
     clips: int
     images: float
+    source_bytes: float
+    source_kbit_s: float
     changes: float
     psnr_db: float
     mouth_psnr_db: float
@@ -76,6 +86,7 @@ def compare_sources(
     original: Original,
     gathering: GatherSettings,
     choice: ChoiceSettings,
+    refreshing: RefreshSettings | None = None,
 ) -> list[ClipSources]:
     """Measures one clip in all of WAYS, in their order."""
     keypoints = pipeline.detect(original.clip)
@@ -88,10 +99,21 @@ def compare_sources(
         "gathered": gathered,
         "spread": Way(far, choose(dict(enumerate(points[far])), points, None, weights, choice)[0]),
     }
-    made = {
-        place: _figures(pipeline, original, keypoints, place)
-        for place in dict.fromkeys(place for way in ways.values() for place in way.places)
-    }
+    made: dict[int, FrameFigures] = {}
+    sizes: dict[int, int] = {}
+
+    def figures(place: int) -> FrameFigures:
+        if place not in made:
+            made[place] = _figures(pipeline, original, keypoints, place)
+            sizes[place] = len(encode_image(original.clip[place], AVIF).data)
+        return made[place]
+
+    ways["refreshed"] = refresh(
+        points, lambda place: (figures(place).psnr_db, sizes[place]), weights, refreshing, choice
+    )
+    for way in ways.values():
+        for place in way.places:
+            figures(place)
     ways["hindsight"] = in_hindsight(gathered.places, [made[one] for one in gathered.places])
     judged = [t for t in range(len(points)) if t not in made]
     if not judged:
@@ -109,6 +131,12 @@ def compare_sources(
                 clip=original.name,
                 frames=len(judged),
                 images=len(way.places),
+                source_bytes=sum(sizes[place] for place in way.places),
+                source_kbit_s=sum(sizes[place] for place in way.places)
+                * 8
+                * _RATE
+                / len(points)
+                / 1000,
                 changes=100 * float(np.mean(np.diff(way.chosen) != 0)),
                 psnr_db=float(found.psnr_db.mean()),
                 mouth_psnr_db=float(found.mouth_psnr_db.mean()),
@@ -138,6 +166,39 @@ def gather(
         sources = dict(enumerate(gathering.sources))
         now, state = choose(sources, of_frame[np.newaxis], state, weights, choice)
         chosen += now
+    return Way(places, chosen)
+
+
+def refresh(
+    keypoints: Keypoints,
+    made_from: Callable[[int], tuple[NDArray[np.float64], int]],
+    weights: Sequence[float],
+    settings: RefreshSettings | None,
+    choice: ChoiceSettings,
+) -> Way:
+    """Sends further sources of a clip (T, K, 3) as `motioncast.sending.refreshing` says.
+
+    Args:
+        keypoints: Of the clip.
+        made_from: Gives, of a frame as source, the PSNR of every frame (T,), and its bytes.
+        weights: Of the keypoints.
+        settings: When a frame becomes a source.
+        choice: How one is chosen.
+    """
+    refreshing = Refreshing(settings)
+    places, chosen, at = [0], [], {0: 0}  # at: position among the places of each source
+    state: Choice | None = None
+    for t, of_frame in enumerate(keypoints):
+        sources = {index: keypoints[places[position]] for index, position in at.items()}
+        (now,), state = choose(sources, of_frame[np.newaxis], state, weights, choice)
+        chosen.append(at[now])
+        if not refreshing.due(t):
+            continue
+        becomes = refreshing.see(t, float(made_from(places[at[now]])[0][t]), now)
+        if becomes is not None:
+            at[becomes] = len(places)
+            places.append(t)
+            refreshing.sent(made_from(t)[1])
     return Way(places, chosen)
 
 

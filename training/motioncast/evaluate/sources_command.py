@@ -31,10 +31,11 @@ from motioncast.evaluate.several_sources import (
     compare_sources,
     summaries,
 )
+from motioncast.sending.refreshing import RefreshSettings
 from motioncast.sources import MAX_SOURCES, ChoiceSettings, GatherSettings
 from motioncast.wire.errors import DomainError
 
-_CHOICE, _GATHER = ChoiceSettings(), GatherSettings()
+_CHOICE, _GATHER, _REFRESH = ChoiceSettings(), GatherSettings(), RefreshSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,9 @@ class SourcesOptions(QualityOptions):
     rest: Annotated[
         int, typer.Option(metavar="N", help="frames that a source is used for at least")
     ] = _CHOICE.rest_frames
+    below_db: Annotated[
+        float, typer.Option(help="PSNR of a picture below which its frame is sent as a source")
+    ] = _REFRESH.below_db
 
 
 def run(options: SourcesOptions, command: str) -> None:
@@ -66,6 +70,7 @@ def run(options: SourcesOptions, command: str) -> None:
             check_replaceable(options.out / "sources", options.force)
         gathering = GatherSettings(options.sources, options.threshold, options.apart)
         choice = ChoiceSettings(options.motion_penalty, options.margin, options.rest)
+        refreshing = RefreshSettings(options.below_db, max(2, options.sources))
         found: list[ClipSources] = []
         with open_pipelines(options) as pipelines:
             clips = open_data(options, pipelines[0].size)
@@ -73,7 +78,7 @@ def run(options: SourcesOptions, command: str) -> None:
             for clip in tqdm(chosen, desc="evaluating", unit="clip"):
                 original = Original(clips.names[clip], clips.clip(clip))
                 for pipeline in pipelines:
-                    found += compare_sources(pipeline, original, gathering, choice)
+                    found += compare_sources(pipeline, original, gathering, choice, refreshing)
             networks = digests(pipelines)
 
     rows = summaries(found)
@@ -84,13 +89,16 @@ def run(options: SourcesOptions, command: str) -> None:
 
 def as_page(rows: Sequence[SeveralSources], data: str, command: str) -> str:
     """Writes the page of the evaluation (Markdown)."""
-    head = ["networks", "sources", "images", "changes per 100 frames", "PSNR dB", "gain"]
+    head = ["networks", "sources", "images", "bytes", "kbit/s"]
+    head += ["changes per 100 frames", "PSNR dB", "gain"]
     head += ["mouth PSNR dB", "gain", "SSIM", "gain"]
     lines = [
         [
             row.networks,
             row.sources,
             f"{row.images:.2f}",
+            f"{row.source_bytes:,.0f}",
+            f"{row.source_kbit_s:.2f}",
             f"{row.changes:.1f}",
             f"{row.psnr_db:.2f}",
             f"{row.gain_db:+.2f}",
@@ -106,8 +114,10 @@ def as_page(rows: Sequence[SeveralSources], data: str, command: str) -> str:
             "# Several sources",
             f"{rows[0].clips} clips of {data}, every keypoint sent; frames that are no source."
             " A gain is over the first frame alone. *Gathered*: further sources from the clip's"
-            " past only, chosen as the services choose. *Hindsight*: of those, the one whose frame"
-            " comes out best. *Spread*: as many frames of the whole clip, known from its start.",
+            " past only, chosen as the services choose. *Refreshed*: further"
+            " sources where the picture that is made comes out poor. *Hindsight*: of those"
+            " gathered, the one whose frame comes out best. *Spread*: as many frames of the whole"
+            " clip, known from its start.",
             f"```\n{command}\n```",
             table(head, lines),
         ]

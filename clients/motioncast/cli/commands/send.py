@@ -63,6 +63,25 @@ def send(
             "of a keypoint, of 256 pixels. 1 is hardly seen.",
         ),
     ] = None,
+    refresh: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DB",
+            min=1,
+            max=60,
+            help="Make a picture now and then as receivers do; where its PSNR is below this, send"
+            " the frame as a source too: four at once (or --sources), 12 in all, up to 64 KiB.",
+        ),
+    ] = None,
+    first_quality: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=69,
+            help="Send a smaller first picture (AVIF of this quality) before the source, which"
+            " follows a second later.",
+        ),
+    ] = None,
     wait: Annotated[
         int,
         typer.Option(
@@ -97,6 +116,10 @@ def send(
         raise CommandError("relative: takes a source image of its own")
     if sources > 1 and source:
         raise CommandError("sources: frames of the video are no sources where --source is one")
+    if refresh is not None and source:
+        raise CommandError("refresh: frames of the video are no sources where --source is one")
+    if first_quality is not None and encoding is not ImageEncoding.AVIF:
+        raise CommandError("first-quality: that of AVIF, and --encoding is another")
     job = SendJob(
         video,
         target,
@@ -114,6 +137,8 @@ def send(
         skip,
         limit,
         watchers,
+        refresh,
+        first_quality,
     )
 
     def announce(room: str, token: str) -> None:

@@ -84,8 +84,8 @@ def test_the_command_measures_every_way_and_writes_it(
         assert row["gain_db"] == pytest.approx(row["psnr_db"] - rows["one"]["psnr_db"])
     with (tmp_path / "sources" / "per_clip.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert [line["clip"] for line in lines] == ["a.mkv"] * 4 + ["b.mkv"] * 4
-    assert len({line["frames"] for line in lines[:4]}) == 1  # the same frames for all
+    assert [line["clip"] for line in lines] == ["a.mkv"] * 5 + ["b.mkv"] * 5
+    assert len({line["frames"] for line in lines[:5]}) == 1  # the same frames for all
 
 
 @pytest.mark.parametrize("count", ["0", "5"])
