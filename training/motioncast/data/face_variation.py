@@ -37,7 +37,6 @@ class Variation:
     followed: float = 0.1  # by a camera that is held, or follows: one frame moves against the other
     unseen: float = 0.02  # as if there were no face: the unsupervised keypoints have to do
     elsewhere: float = 0.3  # of those that have a matte: put before another room
-    reshaped: float = 0.35  # given another shape (face_shapes.py)
     colours: float = 0.5
     squeeze: float = 0.12  # logarithm of the largest change of width over height, halved
     shear: float = 0.1

@@ -25,7 +25,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from motioncast.data.face_shapes import ShapedFrame, draw_shape
 from motioncast.data.face_variation import (
     ANYBODY,
     Variation,
@@ -185,23 +184,16 @@ class FaceSampler:
         random = np.random.default_rng([self.seed, step, index])
         one = self.sets[int(random.choice(len(self.sets), p=self._shares))]
         rows = one.draw(random, self.expressive)
-        frames, anchored = [one.frames[row] for row in rows], [one.points[row] for row in rows]
-        mattes = None if one.mattes is None else [one.mattes[row] for row in rows]
-        if random.random() < self.variation.reshaped:
-            shape = draw_shape(random, anchored[0])
-            shaped = [ShapedFrame(shape, anchored[0], own) for own in anchored]
-            frames = [by.image(frame) for by, frame in zip(shaped, frames, strict=True)]
-            anchored = [by.points(own) for by, own in zip(shaped, anchored, strict=True)]
-            if mattes is not None:
-                mattes = [by.image(matte) for by, matte in zip(shaped, mattes, strict=True)]
+        frames, points = [one.frames[row] for row in rows], []
         elsewhere = random.random() < self.variation.elsewhere
-        if elsewhere and mattes is not None and self.rooms is not None:
+        if elsewhere and one.mattes is not None and self.rooms is not None:
             room = draw_room(self.rooms, frames[0].shape[0], random)
+            mattes = [one.mattes[row] for row in rows]
             frames = [before(*pair, room) for pair in zip(frames, mattes, strict=True)]
-        change, images, points = draw_change(random, self.variation), [], []
-        for own, frame, view in zip(anchored, frames, change.views, strict=True):
+        change, images = draw_change(random, self.variation), []
+        for row, frame, view in zip(rows, frames, change.views, strict=True):
             images.append(varied(frame, change, view, self.side))
-            points.append(_with_presence(varied_points(own, change, view), random))
+            points.append(_with_presence(varied_points(one.points[row], change, view), random))
         if random.random() < self.variation.unseen:
             points = [part * torch.tensor([1.0, 1.0, 0.0]) for part in points]
         return images[0], images[1], points[0], points[1]

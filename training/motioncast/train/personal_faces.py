@@ -23,14 +23,7 @@ EXPRESSIVE = 0.3  # share of the pairs
 
 # Little: it is this person, in this light and before this room, that comes again.
 VARIATION = Variation(
-    mirrored=0.0,
-    followed=0.0,
-    unseen=0.0,
-    elsewhere=0.0,
-    reshaped=0.0,
-    colours=0.3,
-    squeeze=0.03,
-    shear=0.02,
+    mirrored=0.0, followed=0.0, unseen=0.0, elsewhere=0.0, colours=0.3, squeeze=0.03, shear=0.02
 )
 
 FACE_SETTINGS = FaceSettings(
