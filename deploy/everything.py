@@ -130,8 +130,12 @@ async def running(choices: Choices) -> AsyncIterator[Stack]:
                 (Optional.PROMETHEUS, start_prometheus),
                 (Optional.GRAFANA, start_grafana),
             ):
-                if optional not in choices.without:
+                if optional in choices.without:
+                    continue
+                try:
                     await start(stack)
+                except RuntimeError as error:
+                    stack.missing.append((optional, f"{error}, as its last lines above say"))
             yield stack
 
 
