@@ -47,11 +47,13 @@ ONLY_READ: Final = {
     r"docs/data.md: .*(softmotion|root/)": "a camera's recordings, which are not in the repository",
     r"_sets ": "takes people's videos and photographs, which are not in the repository",
     r"docs/bitstream.md: |docs/(rate|sending).md: ": "needs tracks or videos of people",
+    r"docs/datagrams.md: ": "a server and its client: integration/cli/test_stream_coded.py",
     r"docs/evaluate.md: .*(--all|--data (people|FOLDER|softmotion))": "all clips: minutes to hours",
     r"docs/evaluate.md: .*(tracks.npz|PIXELS|SHARE)": "needs tracks and predictors",
     r"docs/model_cards/": "how weights were made and measured: hours, on data of their own",
     r"docs/observe.md: ": "takes a collector: integration/local/test_traces.py has one",
     r"docs/results/": "the experiments, hours of computing",
+    r"docs/sessions.md: ": "serves until it is stopped: integration/client/test_surviving.py",
     r"docs/security.md: ": "certificates of a name, or somebody's issuer: cli and serving tests",
     r"docs/tutorial_personal.md: .*(train personal|ada|akiyo|salesman|VIDEO)": "one's own videos:"
     " README's `train personal` runs",
