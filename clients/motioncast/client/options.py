@@ -74,6 +74,7 @@ class StreamOptions(TypedDict, total=False):
     output: OutputEncoding  # what frames come back as, default "rgb8"; "h264" is decoded here
     output_crf: int  # with "h264": constant rate factor, 1 (best) to 51, default 23
     delay_frames: int  # that the server waits, to interpolate: 0 to 16, default 0
+    live: bool  # frames are left out for which newer ones have come, not made late; default False
     pictures_only: bool  # frames come without keypoints, intervals and timings; default False
     seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path
     frame: Framing  # "auto", "fixed": the server frames pictures of any size; default "off"
@@ -108,6 +109,7 @@ class EffectiveConfig:
     codec_tables: str = ""  # SHA-256 of what keypoints are coded with; "" for floats
     datagrams: bool = False  # whether the server has a door for them
     delay_frames: int = 0  # that the server waits, to interpolate
+    live: bool = False  # whether frames are left out for which newer ones have come
     pictures_only: bool = False  # frames come without keypoints, intervals and timings
     output_crf: int | None = None  # of "h264"
 
@@ -122,6 +124,7 @@ _DEFAULTS: Final = StreamOptions(
     output="rgb8",
     output_crf=images.DEFAULT_CRF,
     delay_frames=0,
+    live=False,
     pictures_only=False,
     seed=None,
     frame="off",
@@ -156,6 +159,8 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
     )
     if delay := _whole("delay_frames", options["delay_frames"], 0, MAX_DELAY_FRAMES):
         config.delay_frames = delay
+    if options["live"]:
+        config.live = True
     if options["pictures_only"]:
         config.pictures_only = True
     crf = _whole("output_crf", options["output_crf"], 1, images.MAX_CRF)
@@ -214,6 +219,7 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
         codec_tables=message.codec_tables,
         datagrams=message.HasField("datagrams"),
         delay_frames=message.delay_frames,
+        live=message.live,
         pictures_only=message.pictures_only,
         output_crf=message.output_crf if message.HasField("output_crf") else None,
     )

@@ -176,3 +176,4 @@ class Report:
     source_frames: tuple[int, ...] = ()  # made from each source, by its index
     datagrams: DatagramCounts | None = None  # None where the session had no door for them
     interpolated_frames: int = 0  # of the predicted and concealed ones
+    left_out_frames: int = 0  # of a live session: newer ones had come
