@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from motioncast.media import Marks
+from motioncast.media import Marks, shown
 
 
 def verdict(marks: Marks) -> tuple[bool, str]:
@@ -25,11 +25,12 @@ def lines_of(marks: Marks) -> Iterator[str]:
     if manifest is None:
         yield f"C2PA  {'not read: ' + marks.unread if marks.unread else 'none'}"
         return
-    yield f"C2PA  {manifest.source_type or 'no source type'}"
+    # Whoever wrote the file chose these words: none of them may steer a terminal.
+    yield f"C2PA  {shown(manifest.source_type or 'no source type')}"
     if manifest.description:
-        yield f"      {manifest.description}"
-    made = f"made by {manifest.generator}, " if manifest.generator else ""
+        yield f"      {shown(manifest.description)}"
+    made = f"made by {shown(manifest.generator)}, " if manifest.generator else ""
     trusted = "trusted" if manifest.trusted else "trusted by nobody here (--trust)"
-    yield f"      {made}signed by {manifest.issuer!r}: {trusted}"
+    yield f"      {made}signed by {shown(manifest.issuer)!r}: {trusted}"
     state = "unchanged since" if manifest.intact else "changed since, or a broken signature"
     yield f"      {state}" + (f" ({', '.join(manifest.problems)})" if not manifest.intact else "")

@@ -112,6 +112,8 @@ def read_manifest(path: Path, anchors: Path | None = None) -> Manifest | None:
             return _manifest(json.loads(reader.json()))
     except c2pa.C2paError.ManifestNotFound:
         return None
+    except (AttributeError, KeyError, TypeError) as error:  # what somebody else wrote
+        raise MarkError("C2PA: the manifest is not understood") from error
     except c2pa.C2paError as error:
         raise MarkError(_sentence(error)) from error
 
