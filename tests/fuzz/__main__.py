@@ -27,8 +27,6 @@ from typing import Any, Final
 
 from fuzz.fuzzing import REPORT, Target, blind, coverage, guided
 
-from motioncast.bench.measuring import machine_here
-
 try:
     import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]
 except ImportError:  # there is no wheel for every machine
@@ -89,6 +87,8 @@ def run(name: str, minutes: float, seed: int) -> dict[str, Any]:
 
 def write(path: Path, minutes: float, rows: Sequence[dict[str, Any]]) -> None:
     """Writes the rows with date and machine, as the other figures of the documents have them."""
+    from motioncast.bench.measuring import machine_here  # late: what is loaded is not watched
+
     machine = machine_here()
     content = {
         "date": date.today().isoformat(),
