@@ -39,7 +39,7 @@ from motioncast.wire.keypoints import encode_keypoints
 if TYPE_CHECKING:
     from motioncast.client.datagram_coding import DatagramCoder
 
-AGAIN_SECONDS: Final = 0.3  # that a packet may be without an answer where the video stands still
+AGAIN_SECONDS: Final = 0.5  # that a packet may be without an answer where the video stands still
 
 
 class KeypointsSession(Session[Keypoints | FramedKeypoints]):

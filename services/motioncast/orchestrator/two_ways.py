@@ -24,6 +24,7 @@ from motioncast.orchestrator.coding import SessionCoding
 from motioncast.orchestrator.datagrams import SessionDatagrams
 from motioncast.orchestrator.stretch import Arrived, Late
 from motioncast.sending import KeypointReceiver, Ordering
+from motioncast.sending.link import MEMORY_FRAMES
 from motioncast.sending.ordering import MAX_HELD
 from motioncast.serving import patience
 from motioncast.timeline.pattern import Pattern
@@ -35,6 +36,8 @@ from motioncast.wire.errors import DomainError, InvalidInputError
 from motioncast.wire.keypoints import Keypoints, encode_keypoints
 
 ACKNOWLEDGE_SECONDS: Final = 0.08  # after the first frame that is to be acknowledged
+# The same on a clean link, where senders refer to no answers: QUIC acknowledges each in turn.
+ACKNOWLEDGE_CLEAN_SECONDS: Final = 0.24
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class TwoWays(SessionCoding):
         self._failure: DomainError | None = None
         self._news = asyncio.Event()
         self._acknowledging: asyncio.TimerHandle | None = None
+        self._clean_frames = 0  # in a row
         self._let_in = False
         self._packets = 0  # that came in datagrams
         self._late_frames = 0
@@ -168,6 +172,7 @@ class TwoWays(SessionCoding):
 
     def _take(self, frames: list[DecodedFrame]) -> None:
         now = self._loop.time()
+        self._clean_frames += len(frames)
         for frame in frames:
             if self._ordering.take(frame, now):
                 self._accounting.count_arrival(frame.index)
@@ -225,9 +230,12 @@ class TwoWays(SessionCoding):
         if not self._let_in:
             return
         if self._ordering.missing or self._receiver.acknowledgement().stuck:
+            self._clean_frames = 0
             self._acknowledge()
         elif self._acknowledging is None:
-            self._acknowledging = self._loop.call_later(ACKNOWLEDGE_SECONDS, self._acknowledge)
+            clean = self._clean_frames > MEMORY_FRAMES
+            seconds = ACKNOWLEDGE_CLEAN_SECONDS if clean else ACKNOWLEDGE_SECONDS
+            self._acknowledging = self._loop.call_later(seconds, self._acknowledge)
 
     def _acknowledge(self) -> None:
         if self._acknowledging is not None:

@@ -6,7 +6,6 @@ interview; what is left out has its reason in `LEFT_OUT`.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -91,17 +90,11 @@ class Understood(Exception):  # noqa: N818  # it is no error
 @pytest.fixture
 def reading_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs end as soon as they have read their options."""
-    read = argparse.ArgumentParser.parse_args
-
-    def parse_args(self: Any, *arguments: Any) -> None:
-        read(self, *arguments)
-        raise Understood
 
     def call(self: Program[Any], arguments: Sequence[str]) -> None:
         self.command().make_context(self.name, list(arguments))
         raise Understood
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
     monkeypatch.setattr(Program, "__call__", call)
 
 
