@@ -72,7 +72,7 @@ def test_every_option_has_its_field() -> None:
         ("frame_rate", 240.5, "frame_rate: 240.5 is not in (0, 240]"),
         ("frame_rate", "25", "frame_rate: '25' is not a number"),
         ("frame_count", 0, "frame_count: 0 is below 1"),
-        ("output", "gif", "output: 'gif' is unknown (expected one of rgb8, jpeg, png)"),
+        ("output", "gif", "output: 'gif' is unknown (expected one of rgb8, jpeg, png, h264)"),
         ("seed", -1, "seed: -1 is below 0"),
         ("seed", 2**64, f"seed: {2**64} exceeds the limit of {2**64 - 1}"),
         ("model", 7, "model: 7 is not a name"),
