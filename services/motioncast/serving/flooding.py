@@ -154,10 +154,10 @@ class Flooding:
                 peer = peer_name(one.name)
                 received[peer] += one.received - self._came.get(one.name, 0)
                 connections.setdefault(peer, []).append(one)
+            self._came = came
+            self._paused &= came.keys()
             for peer, of_peer in connections.items():
                 self._judge(peer, of_peer, received[peer], now)
-        self._came = came
-        self._paused &= came.keys()
         self._explained.clear()
         self._owed = {
             peer: owed

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
+import stat
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
@@ -42,36 +43,33 @@ class Connection:
 
     def pause(self) -> None:
         """Drops the payload of what comes, until `resume`; the sender sends it again."""
-        _attach(self._socket)
+        program = struct.pack("HL", 1, ctypes.addressof(_KEEP_NO_PAYLOAD))
+        with suppress(OSError):  # it has just ended, or this system has no filters
+            self._socket.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
     def resume(self) -> None:
         """Takes what comes."""
-        self._socket.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
-
-
-def _attach(to: socket.socket) -> None:
-    program = struct.pack("HL", 1, ctypes.addressof(_KEEP_NO_PAYLOAD))
-    to.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+        with suppress(OSError):  # it has just ended, or was never paused
+            self._socket.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
 
 
 @contextmanager
 def connected(port: int) -> Iterator[list[Connection]]:
     """Yields the connections to a port of this process; they are of use within the block alone."""
-    borrowed: list[socket.socket] = []
-    found: list[Connection] = []
-    try:
-        for name in os.listdir(_FILES):
-            try:
-                one = socket.socket(fileno=int(name))
-            except OSError:  # no socket, or closed meanwhile
-                continue
-            borrowed.append(one)
-            if connection := _connection(one, port):
-                found.append(connection)
-        yield found
-    finally:
-        for one in borrowed:
-            one.detach()  # its owner closes it
+    with ExitStack() as borrowed:
+        sockets = (borrowed.enter_context(one) for one in _sockets())
+        yield [found for one in sockets if (found := _connection(one, port))]
+
+
+def _sockets() -> Iterator[socket.socket]:
+    """Yields the sockets of this process, each opened once more.
+
+    While it is open here, what it is cannot become another connection, whoever closes it.
+    """
+    for name in os.listdir(_FILES):
+        with suppress(OSError):  # no socket, or closed meanwhile
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                yield socket.socket(fileno=os.dup(int(name)))
 
 
 def _connection(one: socket.socket, port: int) -> Connection | None:
