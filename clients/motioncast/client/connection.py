@@ -16,6 +16,7 @@ from weakref import WeakSet
 import grpc
 
 from motioncast.client import channel
+from motioncast.client.attempts import RESUME_SECONDS, STALL_SECONDS, Perseverance
 from motioncast.client.awaited import Awaited
 from motioncast.client.coding import ModelTables, TablesOfModels
 from motioncast.client.credentials import Tls, Token
@@ -29,12 +30,7 @@ from motioncast.client.relay import SyncRelay
 from motioncast.client.rooms import Publication, Watching
 from motioncast.client.session import E, FramesSession, Session
 from motioncast.client.stream import Stream
-from motioncast.client.sync_stream import (
-    RESUME_SECONDS,
-    STALL_SECONDS,
-    Perseverance,
-    SyncStream,
-)
+from motioncast.client.sync_stream import SyncStream
 from motioncast.client.two_ends import Opening
 from motioncast.client.types import (
     Encoding,

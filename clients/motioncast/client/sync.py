@@ -15,6 +15,7 @@ from weakref import WeakSet
 import grpc
 
 from motioncast.client import channel
+from motioncast.client.attempts import RESUME_SECONDS, STALL_SECONDS, Perseverance
 from motioncast.client.coding import ModelTables, TablesOfModels
 from motioncast.client.credentials import Tls, Token
 from motioncast.client.decode import decode_server_info
@@ -25,12 +26,7 @@ from motioncast.client.options import StreamOptions
 from motioncast.client.publication import SyncPublication
 from motioncast.client.relay import SyncRelay
 from motioncast.client.session import E, FramesSession, Session
-from motioncast.client.sync_stream import (
-    RESUME_SECONDS,
-    STALL_SECONDS,
-    Perseverance,
-    SyncStream,
-)
+from motioncast.client.sync_stream import SyncStream
 from motioncast.client.two_ends import Opening
 from motioncast.client.types import (
     Encoding,
