@@ -22,7 +22,7 @@ from motioncast.orchestrator.configuration import ServedModels
 from motioncast.orchestrator.replicas import ReplicaMetrics, Replicas, pauses
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.serving import Deadline
-from motioncast.tracing import client_interceptors
+from motioncast.tracing import traced_channel
 from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
     DetectRequest,
@@ -330,11 +330,10 @@ def _channel(
 ) -> grpc.aio.Channel:
     """Opens a channel; to an address of a name, it is the name that the certificate has to have."""
     options = [*_OPTIONS, *proxy_options(target)]
-    along = client_interceptors(target)
     if named is not None:
         options.append(("grpc.default_authority", join_address(*named)))
     if credentials is None:
-        return grpc.aio.insecure_channel(target, options, interceptors=along)
+        return traced_channel(grpc.aio.insecure_channel(target, options), target)
     if named is not None:
         options.append(("grpc.ssl_target_name_override", named[0]))
-    return grpc.aio.secure_channel(target, credentials, options, interceptors=along)
+    return traced_channel(grpc.aio.secure_channel(target, credentials, options), target)

@@ -6,7 +6,7 @@ with tracing(TraceSettings(endpoint="http://localhost:4317")):
 Without `tracing` nothing is traced, nothing of OpenTelemetry imported, and a span costs a call.
 """
 
-from motioncast.tracing.calls import client_interceptors
+from motioncast.tracing.calls import traced_channel
 from motioncast.tracing.parts import Parts
 from motioncast.tracing.settings import TraceSettings
 from motioncast.tracing.spans import (
@@ -23,9 +23,9 @@ __all__ = [
     "Span",
     "TraceSettings",
     "active",
-    "client_interceptors",
     "ids",
     "span",
     "tell",
+    "traced_channel",
     "tracing",
 ]

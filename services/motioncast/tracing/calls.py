@@ -5,14 +5,14 @@ https://opentelemetry.io/docs/specs/semconv/rpc/grpc/ (1.45)
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Final, cast
 
 import grpc
 import grpc.aio
 
-from motioncast.tracing.spans import Attributes, Tracer, active
+from motioncast.tracing.spans import Attributes, Span, Tracer, active
 from motioncast.wire.addresses import host_of
 
 # A server whose caller did wrong has not failed.
@@ -21,10 +21,15 @@ SERVERS_FAULT: Final = frozenset(
 )
 
 
-def client_interceptors(target: str) -> Sequence[grpc.aio.ClientInterceptor]:
-    """Returns the interceptors of a channel to a gRPC target: none where nothing is traced."""
+def traced_channel(channel: grpc.aio.Channel, target: str) -> grpc.aio.Channel:
+    """Returns a channel whose unary calls are traced: itself where nothing is.
+
+    Every attempt of a call within a trace is a span of it. Calls that belong to no trace, such as
+    looks at another server's health, begin none. grpc's own interceptors would cost a call as much
+    again as the call.
+    """
     tracer = active()
-    return () if tracer is None else (_Calls(tracer, target),)
+    return channel if tracer is None else cast(grpc.aio.Channel, _Channel(tracer, channel, target))
 
 
 def call_attributes(method: str, address: str, port: int | None) -> Attributes:
@@ -49,38 +54,52 @@ def ended_attributes(code: str, *, failed: bool) -> Attributes:
     return known | {"error.type": code} if failed else known
 
 
-class _Calls(grpc.aio.UnaryUnaryClientInterceptor):
-    """Makes every attempt of a call within a trace a span of it.
+class _Channel:
+    """A channel that traces its unary calls; all else is the channel's."""
 
-    Calls that belong to no trace, such as looks at another server's health, begin none.
-    """
-
-    def __init__(self, tracer: Tracer, target: str) -> None:
+    def __init__(self, tracer: Tracer, channel: grpc.aio.Channel, target: str) -> None:
         self._tracer = tracer
+        self._channel = channel
         port = target.rpartition(":")[2]
         self._address = host_of(target) or target
         self._port = int(port) if port.isdecimal() else None
 
-    async def intercept_unary_unary(
-        self, continuation: Callable[[Any, Any], Any], details: Any, request: Any
-    ) -> Any:
-        if not self._tracer.metadata():
-            return await continuation(details, request)
-        path = details.method.decode() if isinstance(details.method, bytes) else details.method
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def unary_unary(self, path: str, *arguments: Any, **named: Any) -> Callable[..., Any]:
+        """Returns what calls a method; the calls themselves are grpc's."""
+        begin: Any = self._channel.unary_unary(path, *arguments, **named)
         method = path.removeprefix("/")
         known = call_attributes(method, self._address, self._port)
-        span = self._tracer.begin(method, known, kind="client")
-        with span.within():
-            along = (*(details.metadata or ()), *self._tracer.metadata())
-            metadata = grpc.aio.Metadata(*along)
-            call = await continuation(details._replace(metadata=metadata), request)
-            try:
-                code: grpc.StatusCode = await call.code()
-            except asyncio.CancelledError:
-                call.cancel()
-                span.tell(ended_attributes("CANCELLED", failed=True))
-                raise
-        failed = code is not grpc.StatusCode.OK
-        span.tell(ended_attributes(code.name, failed=failed))
-        span.end(await call.details() or code.name if failed else "")
+
+        def call(
+            request: Any, *, metadata: Iterable[tuple[str, Any]] | None = None, **options: Any
+        ) -> Any:
+            if not self._tracer.metadata():
+                return begin(request, metadata=metadata, **options)
+            span = self._tracer.begin(method, known, kind="client")
+            with span.within():
+                along = (*(metadata or ()), *self._tracer.metadata())
+                begun = begin(request, metadata=along, **options)
+            begun.add_done_callback(partial(_ended, span))
+            return begun
+
         return call
+
+
+def _ended(span: Span, call: Any) -> None:
+    code = _known(call.code()) or grpc.StatusCode.CANCELLED  # given up before it began
+    failed = code is not grpc.StatusCode.OK
+    span.tell(ended_attributes(code.name, failed=failed))
+    span.end(_known(call.details()) or code.name if failed else "")
+
+
+def _known(told: Coroutine[Any, Any, Any]) -> Any:
+    """Returns what a call that has ended tells of itself, without a wait; else None."""
+    try:
+        told.send(None)
+    except StopIteration as answered:
+        return answered.value
+    told.close()
+    return None

@@ -31,9 +31,9 @@ from motioncast.tracing import (
     Parts,
     TraceSettings,
     active,
-    client_interceptors,
     ids,
     span,
+    traced_channel,
     tracing,
 )
 from motioncast.tracing.parts import FIRST
@@ -195,8 +195,8 @@ async def test_a_run_that_its_caller_gives_up_is_a_span_that_was_cancelled(
     with tracing(TraceSettings(collector.endpoint)):
         async with serving(detect=detect) as served:
             target = served.server.address
-            channel = grpc.aio.insecure_channel(target, interceptors=client_interceptors(target))
-            async with channel:
+            async with grpc.aio.insecure_channel(target) as plain:
+                channel = traced_channel(plain, target)
                 with span("outside", {}):
                     call = asyncio.ensure_future(
                         KeypointServiceStub(channel).Detect(DetectRequest())
@@ -294,9 +294,9 @@ def test_a_collector_that_is_not_there_holds_nobody_up_for_long() -> None:
 def test_where_nothing_is_traced_nothing_of_opentelemetry_is_imported() -> None:
     program = (
         "import sys, motioncast.local, motioncast.cli.serving, motioncast.inference.kserve;"
-        "from motioncast.tracing import TraceSettings, client_interceptors, ids, span, tracing\n"
+        "from motioncast.tracing import TraceSettings, ids, span, traced_channel, tracing\n"
         "with tracing(TraceSettings()), span('one', {}):\n"
-        "    assert not ids() and not client_interceptors('localhost:1')\n"
+        "    assert not ids() and traced_channel(sys, 'localhost:1') is sys\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     ran = subprocess.run(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from motioncast.tracing import client_interceptors
+from motioncast.tracing import traced_channel
 from motioncast.wire.addresses import is_loopback, proxy_options
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.token_file import TokenFile
@@ -101,17 +101,17 @@ def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
         ("grpc.use_local_subchannel_pool", 1),  # engines of one process share no connection
         *proxy_options(settings.address),
     )
-    along = [*client_interceptors(settings.address)]
-    if settings.token is not None:
-        along.append(_Bearer(settings.token))
+    along = [] if settings.token is None else [_Bearer(settings.token)]
     if not settings.is_secure:
-        return grpc.aio.insecure_channel(settings.address, options, interceptors=along)
+        channel = grpc.aio.insecure_channel(settings.address, options, interceptors=along)
+        return traced_channel(channel, settings.address)
     credentials = grpc.ssl_channel_credentials(
         _read("root_certificates", settings.root_certificates),
         _read("client_key", settings.client_key),
         _read("client_certificate", settings.client_certificate),
     )
-    return grpc.aio.secure_channel(settings.address, credentials, options, interceptors=along)
+    channel = grpc.aio.secure_channel(settings.address, credentials, options, interceptors=along)
+    return traced_channel(channel, settings.address)
 
 
 class _Bearer(grpc.aio.UnaryUnaryClientInterceptor):
