@@ -47,6 +47,7 @@ OPERATIONS: Final = {
         (
             Column("model", "model", "{}"),
             Column("minutes", "minutes", "{:.0f}"),
+            Column("of which warming up", "warm_minutes", "{:.1f}"),
             Column("sessions", "sessions", "{:,}"),
             Column("slope, MiB a minute", "mib_per_minute", "{:+.3f}"),
             Column("from", "low", "{:+.3f}"),

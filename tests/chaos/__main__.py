@@ -114,6 +114,7 @@ def broken(built: House, observer: Observer, name: str, chance: random.Random) -
         what, where = ALL[name](built, chance)
     except (FindingError, TimeoutError, subprocess.TimeoutExpired) as finding:
         observer.find(f"{name}: {finding}")
+        mend(built)
         return {"fault": name, "what": str(finding), "where": "", "recovered_s": None}
     began = time.monotonic()
     deployment = built.deployment(where)
@@ -123,6 +124,14 @@ def broken(built: House, observer: Observer, name: str, chance: random.Random) -
     print(f"{name:18} {where}: {what}; recovered after {seconds:.1f} s", flush=True)
     time.sleep(chance.uniform(0, 2))
     return {"fault": name, "what": what, "where": where, "recovered_s": seconds}
+
+
+def mend(built: House) -> None:
+    """Starts what a fault has left ended, so that those after it are judged by themselves."""
+    for process in built.processes.values():
+        if process.has_ended:
+            process.start()
+            process.wait_until_ready()
 
 
 def recover(built: House, deployment: str) -> str | None:

@@ -79,6 +79,10 @@ class Process:
         return self._process.pid
 
     @property
+    def has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    @property
     def usage(self) -> Usage:
         return Usage.of(self.pid)
 
@@ -97,7 +101,7 @@ class Process:
         assert self._process is not None
         began = time.monotonic()
         while time.monotonic() < began + seconds:
-            if self._process.poll() is not None:
+            if self.has_ended:
                 raise TimeoutError(f"{self.name} ended with {self._process.returncode}")
             with (
                 suppress(OSError),
@@ -134,7 +138,7 @@ class Process:
 
     def close(self) -> None:
         """Ends it whatever it does."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and not self.has_ended:
             self._process.kill()
             self._process.wait(10)
 

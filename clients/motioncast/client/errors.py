@@ -182,6 +182,9 @@ def _transport_status(
     message = f"{target}: {details}" if details else f"{target}: {code.name}"
     if code is grpc.StatusCode.UNAVAILABLE:
         message = f"{target} does not answer: {details}"
+    elif code is grpc.StatusCode.CANCELLED and details in ("", code.name):
+        code = grpc.StatusCode.UNAVAILABLE  # gRPC's own: the call outlived a server that stops
+        message = f"{target} ended the call without a word: it may be stopping"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout is not None:
         message = f"{target}: not finished within {timeout:g} s"
     elif code is grpc.StatusCode.UNIMPLEMENTED:

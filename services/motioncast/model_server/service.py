@@ -19,6 +19,7 @@ from motioncast.model_server.statistics import Statistics
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
+_VERSION: Final = version("motioncast")  # once: who has no descriptors left answers too
 _log = logging.getLogger(__name__)
 
 EXTENSIONS: Final = (
@@ -94,7 +95,7 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
 
     async def ServerMetadata(self, request: Any, context: Context) -> Any:
         return service_pb2.ServerMetadataResponse(
-            name="motioncast", version=version("motioncast"), extensions=EXTENSIONS
+            name="motioncast", version=_VERSION, extensions=EXTENSIONS
         )
 
     async def ModelReady(self, request: Any, context: Context) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from motioncast.codec.tables_file import ModelTables
 from motioncast.inference import Engine
@@ -66,6 +66,9 @@ from motioncast.wire.errors import DomainError, ExhaustedError
 if TYPE_CHECKING:
     from motioncast.orchestrator.datagrams import DatagramDoor
     from motioncast.orchestrator.two_ways import TwoWays
+
+
+_VERSION: Final = version("motioncast")  # once: who has no descriptors left answers too
 
 
 @asynccontextmanager
@@ -174,7 +177,7 @@ class MotionTransferServicer(MotionTransferServiceServicer):
         self, request: GetServerInfoRequest, context: Context
     ) -> GetServerInfoResponse:
         return GetServerInfoResponse(
-            version=version("motioncast"),
+            version=_VERSION,
             models=(await self._pipeline.list_models(Deadline.of(context))).models,
             max_group_frames=MAX_GROUP_FRAMES,
             max_message_bytes=self._settings.max_message_bytes,
