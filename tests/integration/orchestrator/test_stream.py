@@ -113,6 +113,9 @@ async def test_defaults_are_filled_in(target: str) -> None:
         keypoints=2,
         frame=common_pb2.FRAMING_MODE_OFF,
         keypoint_encoding=common_pb2.KEYPOINT_ENCODING_FLOATS,
+        delay_frames=0,
+        pictures_only=False,
+        live=False,
     )
 
 
@@ -132,6 +135,9 @@ async def test_what_was_asked_for_is_echoed(target: str) -> None:
         keypoints=2,
         frame=common_pb2.FRAMING_MODE_OFF,
         keypoint_encoding=common_pb2.KEYPOINT_ENCODING_FLOATS,
+        delay_frames=16,
+        pictures_only=True,
+        live=False,
     )
     requests = [config(), source(SOURCE), frame(0, image(0))]
     requests[0].config.CopyFrom(wanted)
