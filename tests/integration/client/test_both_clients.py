@@ -144,6 +144,21 @@ async def test_a_call_that_the_server_cancels_is_no_cancellation_here(cast: Cast
     assert caught.value.code == "CANCELLED"
 
 
+async def test_a_call_that_is_cut_off_without_a_word_is_unavailable(cast: Cast) -> None:
+    """As gRPC does with calls that outlive the grace of a server that stops."""
+
+    async def stream(
+        requests: AsyncIterator[StreamRequest], context: Context
+    ) -> AsyncIterator[StreamResponse]:
+        async for _ in requests:
+            await context.abort(grpc.StatusCode.CANCELLED)
+        yield StreamResponse()
+
+    async with serving(stream=stream) as served:
+        with pytest.raises(UnavailableError, match="ended the call without a word"):
+            await cast(served.server.address, video(1))
+
+
 async def test_a_timeout_says_how_long_it_was(cast: Cast) -> None:
     held = Held()
     async with serving(stream=held.stream) as served:
