@@ -31,6 +31,7 @@ from motioncast.serving.sockets import Connection, connected, plain_peer
 RATE_BYTES: Final = 256 * 1024  # a second, beside messages
 BURST_BYTES: Final = 2 * 2**20
 LONGEST_PAUSE_SECONDS: Final = 5.0
+CROWDED: Final = 0.5  # of the connections that a server takes
 _SERVED_BYTES: Final = 16 * 2**20  # of a call that is served: what it sent and nobody has read yet
 _LOOK_SECONDS: Final = 0.1
 _MOST_OF_THE_TIME: Final = 0.02  # that looking may take
@@ -75,6 +76,8 @@ class Flooding:
     Args:
         port: Returns the port that it listens on.
         metrics: Where pauses are counted.
+        most_connections: That the server takes. When most of them are taken, those on which nothing
+            has been called, and nothing comes, are hung up on: they keep others out.
         clock: Tells the time in seconds.
     """
 
@@ -82,11 +85,14 @@ class Flooding:
         self,
         port: Callable[[], int],
         metrics: Metrics,
+        most_connections: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._port = port
         self._metrics = metrics
+        self._crowd = CROWDED * most_connections
         self._clock = clock
+        self._called: set[str] = set()  # connections on which anything was called
         self._explained: Counter[str] = Counter()  # since the last look, by peer
         self._served: Counter[str] = Counter()
         self._owed: dict[str, Owed] = {}
@@ -97,7 +103,9 @@ class Flooding:
 
     async def count(self, call: Call, proceed: Proceed) -> None:
         """Lets the call proceed, and counts what its messages explain."""
-        peer, served = peer_name(plain_peer(call.peer)), False
+        connection = plain_peer(call.peer)
+        peer, served = peer_name(connection), False
+        self._called.add(connection)
 
         async def receive() -> bytes | None:
             nonlocal served
@@ -154,8 +162,11 @@ class Flooding:
                 peer = peer_name(one.name)
                 received[peer] += one.received - self._came.get(one.name, 0)
                 connections.setdefault(peer, []).append(one)
+            if len(found) > self._crowd:
+                self._make_room(found)
             self._came = came
             self._paused &= came.keys()
+            self._called &= came.keys()
             for peer, of_peer in connections.items():
                 self._judge(peer, of_peer, received[peer], now)
         self._explained.clear()
@@ -164,6 +175,12 @@ class Flooding:
             for peer, owed in self._owed.items()
             if peer in connections or now < owed.until
         }
+
+    def _make_room(self, connections: list[Connection]) -> None:
+        """Hangs up on those that were there at the last look, and have said nothing since."""
+        for one in connections:
+            if one.name not in self._called and self._came.get(one.name) == one.received:
+                one.hang_up()
 
     def _judge(self, peer: str, connections: list[Connection], received: int, now: float) -> None:
         owed = self._owed.setdefault(peer, Owed(now))

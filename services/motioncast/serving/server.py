@@ -103,7 +103,8 @@ class Server:
         self._port = 0
         # Who may call as often as they like are servers of our own.
         paced = math.isfinite(self._rate)
-        self._flooding = Flooding(lambda: self._port, self.metrics) if paced else None
+        most = connections_within_limit(settings.max_connections)
+        self._flooding = Flooding(lambda: self._port, self.metrics, most) if paced else None
         self._http_port: int | None = None
 
     @property

@@ -47,6 +47,11 @@ class Connection:
         with suppress(OSError):  # it has just ended, or this system has no filters
             self._socket.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
+    def hang_up(self) -> None:
+        """Ends it, both ways."""
+        with suppress(OSError):  # it has just ended
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def resume(self) -> None:
         """Takes what comes."""
         with suppress(OSError):  # it has just ended, or was never paused

@@ -22,6 +22,7 @@ from motioncast.serving.sockets import connected, plain_peer
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's sockets")
 MIB = 2**20
+MOST = 6  # connections
 
 
 def test_what_time_and_messages_pay_for_is_not_owed() -> None:
@@ -139,7 +140,7 @@ class Watched:
     def __init__(self, peers: Peers) -> None:
         self.now = 0.0
         self.metrics = Metrics()
-        self.flooding = Flooding(lambda: peers.port, self.metrics, lambda: self.now)
+        self.flooding = Flooding(lambda: peers.port, self.metrics, MOST, lambda: self.now)
 
     @property
     def floods(self) -> float | None:
@@ -185,3 +186,35 @@ async def test_the_one_that_floods_is_paused_and_goes_on_afterwards(peers: Peers
     flooding[1].settimeout(60)
     assert flooding[1].recv(1) == b"x"
     assert watched.floods == 1
+
+
+def is_open(client: socket.socket) -> bool:
+    client.setblocking(False)
+    try:
+        return client.recv(1) != b""
+    except BlockingIOError:
+        return True
+
+
+@linux
+async def test_in_a_crowd_those_that_say_nothing_make_room(peers: Peers) -> None:
+    watched = Watched(peers)
+    silent = [peers.connect() for _ in range(2)]
+    calls, speaks = peers.connect(), peers.connect()  # four, more than half of six
+    await watched.message(calls[0], 1)
+    watched.flooding.look()
+    assert all(is_open(client) for client, _ in silent)  # they may have just come
+    speaks[0].sendall(b"PRI * HTTP/2.0")
+    watched.flooding.look()
+    assert not any(is_open(client) for client, _ in silent)
+    assert is_open(calls[0])
+    assert is_open(speaks[0])
+
+
+@linux
+async def test_without_a_crowd_nobody_is_hung_up_on(peers: Peers) -> None:
+    watched = Watched(peers)
+    silent = [peers.connect() for _ in range(3)]
+    for _ in range(3):
+        watched.flooding.look()
+    assert all(is_open(client) for client, _ in silent)
