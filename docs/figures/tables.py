@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from figures.drawing import Column, Drawing, Row, forecasts, quality, records
+from figures.operations import OPERATIONS
 from figures.rates import SHOWN, needed, rates
 from figures.sending import losses, sent
 
@@ -248,4 +249,5 @@ TABLES: Final[Mapping[str, Drawing]] = {
             "people/test, lite128": "loss_lite128_people_test",
         }
     ),
+    **OPERATIONS,
 }
