@@ -44,6 +44,7 @@ BOUNDS = {
     "silence of one": (f"{seats._SILENT_SECONDS:g} s",),
     "a client that takes nothing": (f"{SERVER.stall_seconds:g} s",),
     "watches of health": (admission.MAX_WATCHES,),
+    "connections on which nothing": ("half of the places",),
     "connections of gRPC": (SERVER.max_connections,),
     "connections to its HTTP": (SERVER.max_http_connections, f"{http._SECONDS:g} s"),
     "calls at once on one": (SERVER.max_calls_per_connection, f"{ORCHESTRATOR.calls_per_second:g}"),
