@@ -113,7 +113,7 @@ def session_rate(seconds: Sequence[float], declared: Sequence[Fraction | None]) 
     """Returns the rate that frames shown at these times are put on, in frames per second.
 
     What the file declares, where the frames keep to it; else the standard rate nearest to the
-    usual interval between neighbours. None where neither is known.
+    usual interval between neighbours. None where neither is known, or frames are hours apart.
 
     Args:
         seconds: When frames are shown, in any order.
@@ -136,4 +136,4 @@ def session_rate(seconds: Sequence[float], declared: Sequence[Fraction | None]) 
     nearest = min(STANDARD_RATES, key=lambda rate: abs(float(rate) / found - 1))
     if abs(float(nearest) / found - 1) < 0.04:
         return nearest
-    return min(Fraction(found).limit_denominator(1000), HIGHEST_RATE)
+    return min(Fraction(found).limit_denominator(1000), HIGHEST_RATE) or None

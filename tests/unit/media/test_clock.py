@@ -95,6 +95,7 @@ def jittered(rate: float, spread: float) -> list[float]:
         ([i / 1000 for i in range(99)], [1000], 240, 0),
         ([0.0], [25], 25, 0),
         ([], [None, None], None, 0),
+        ([0.0, 7200.0], [Fraction(90_000)], None, 0),
     ],
 )
 def test_the_rate_is_what_the_frames_keep_to(
