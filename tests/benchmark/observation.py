@@ -3,8 +3,9 @@
 python tests/benchmark/observation.py [--model lite128] [--streams 4] [--frames 120] [--rounds 5]
 
 Three processes serve: in one nothing is counted, of one every server is asked for its metrics every
-five seconds, as Prometheus does by our settings, and of one every session is traced besides. The clients are a process of their own, and so is what asks and collects. Each round
-runs all three, and then all three backwards. Prints the medians, of the processors' time of a frame
+five seconds, as Prometheus does by our settings, and of one every session is traced besides. The
+clients are a process of their own, and so is what asks and collects. Each round runs all three, and
+then all three backwards. Prints the medians, of the processors' time of a frame
 too, which says more on a busy machine; fails where looking costs more than 2 % of frames/s.
 """
 

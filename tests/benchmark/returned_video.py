@@ -3,7 +3,8 @@
     python tests/benchmark/returned_video.py [--frames 75]
 
 The bundled interview through the default model, every frame sent, once for each way of returning
-them. Bytes are those of the whole messages, pictures only; PSNR is against the frames that come back raw.
+them. Bytes are those of the whole messages, pictures only; PSNR is against the frames that come
+back raw.
 """
 
 from __future__ import annotations

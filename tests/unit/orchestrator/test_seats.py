@@ -28,9 +28,9 @@ class Waiting:
 class Room:
     """Seats that are taken by clients silent since a moment; now it is 100."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, settings: OrchestratorSettings) -> None:
         self._monkeypatch = monkeypatch
-        self._seats = Seats(OrchestratorSettings(**limits))
+        self._seats = Seats(settings)
         self._exits = ExitStack()
 
     def take(self, peer: str, since: float | None, *, began: bool = False) -> Waiting:
@@ -48,7 +48,7 @@ A, B, C = "ipv4:192.0.2.1:1", "ipv4:192.0.2.2:1", "ipv4:192.0.2.3:1"
 
 
 def test_the_longest_silent_one_of_the_peer_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room(monkeypatch, max_sessions=8)
+    room = Room(monkeypatch, OrchestratorSettings(max_sessions=8))
     first, second = room.take(A, 97.5), room.take(A, 97.0)
     other = room.take(B, 1.0)
     room.take(A, None)
@@ -56,7 +56,7 @@ def test_the_longest_silent_one_of_the_peer_makes_way(monkeypatch: pytest.Monkey
 
 
 def test_who_is_busy_makes_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room(monkeypatch, max_sessions=4)
+    room = Room(monkeypatch, OrchestratorSettings(max_sessions=4))
     room.take(A, None)
     with pytest.raises(ExhaustedError, match="1 are served for you now, the limit for one peer"):
         room.take(A, None)
@@ -66,7 +66,7 @@ def test_who_is_busy_makes_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_is_let_in_may_be_silent_for_two_seconds(
     monkeypatch: pytest.MonkeyPatch, began: bool
 ) -> None:
-    room = Room(monkeypatch, max_sessions=4)
+    room = Room(monkeypatch, OrchestratorSettings(max_sessions=4))
     begun = room.take(A, 98.5, began=began)
     with pytest.raises(ExhaustedError):
         room.take(A, None)
@@ -78,7 +78,7 @@ def test_who_is_let_in_may_be_silent_for_two_seconds(
 def test_when_all_are_taken_the_peer_that_has_most_makes_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    room = Room(monkeypatch, max_sessions=3, max_sessions_per_peer=2)
+    room = Room(monkeypatch, OrchestratorSettings(max_sessions=3, max_sessions_per_peer=2))
     lonely = room.take(A, 1.0)
     crowd = [room.take(B, 50.0), room.take(B, 40.0)]
     room.take(C, None)
@@ -87,7 +87,7 @@ def test_when_all_are_taken_the_peer_that_has_most_makes_way(
 
 
 def test_honest_clients_do_not_put_one_another_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room(monkeypatch, max_sessions=2)
+    room = Room(monkeypatch, OrchestratorSettings(max_sessions=2))
     waiting = [room.take(A, 98.5), room.take(B, 99.5)]  # their sources are on their way
     with pytest.raises(ExhaustedError, match="2 are served now, the limit is 2"):
         room.take(C, None)
@@ -97,7 +97,7 @@ def test_honest_clients_do_not_put_one_another_out(monkeypatch: pytest.MonkeyPat
 def test_who_holds_more_places_than_the_newcomer_makes_way_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    room = Room(monkeypatch, max_sessions=3, max_sessions_per_peer=2)
+    room = Room(monkeypatch, OrchestratorSettings(max_sessions=3, max_sessions_per_peer=2))
     lonely = room.take(A, 98.5)
     crowd = [room.take(B, 99.9), room.take(B, 99.8)]
     room.take(C, None)
@@ -106,7 +106,7 @@ def test_who_holds_more_places_than_the_newcomer_makes_way_at_once(
 
 
 def test_what_has_begun_is_not_taken_from_a_crowd_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room(monkeypatch, max_sessions=3, max_sessions_per_peer=3)
+    room = Room(monkeypatch, OrchestratorSettings(max_sessions=3, max_sessions_per_peer=3))
     for _ in range(3):
         room.take(B, 99.0, began=True)
     with pytest.raises(ExhaustedError):
