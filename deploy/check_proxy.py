@@ -39,7 +39,6 @@ def local_config(config: dict[str, Any], port: int, orchestrators: Sequence[int]
     [listener] = config["static_resources"]["listeners"]
     listener["address"] = _address(port)
     [cluster] = config["static_resources"]["clusters"]
-    cluster["health_checks"][0]["interval"] = "1s"
     endpoints = [{"endpoint": {"address": _address(one)}} for one in orchestrators]
     cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": endpoints}]
     return config
