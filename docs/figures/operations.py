@@ -15,7 +15,7 @@ def part(file: str, key: str, text: int, columns: Sequence[Column]) -> Drawing:
 
     def draw() -> str:
         lines = [
-            [column.form.format(_value(row, column.name)) for column in columns]
+            [_cell(row.get(column.name), column.form) for column in columns]
             for row in read(file)[key]
         ]
         return table([column.head for column in columns], lines, text)
@@ -23,9 +23,10 @@ def part(file: str, key: str, text: int, columns: Sequence[Column]) -> Drawing:
     return Drawing((file,), draw)
 
 
-def _value(row: dict[str, Any], name: str) -> Any:
-    value = row[name]
-    return " -> ".join(map(str, value)) if isinstance(value, list) else value
+def _cell(value: Any, form: str) -> str:
+    if value is None:  # a run that was broken off did not say
+        return ""
+    return form.format(" -> ".join(map(str, value)) if isinstance(value, list) else value)
 
 
 OPERATIONS: Final = {
