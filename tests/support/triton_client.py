@@ -61,7 +61,8 @@ class TritonClientEngine:
         return self._models
 
     def metadata(self, model: str) -> ModelMetadata:
-        raise NotImplementedError  # the tests of metadata are those of our own engines
+        # The tests of metadata are those of our own engines; this one knows of none.
+        raise errors.UnknownModelError(f"{model}: is not described here")
 
     async def ready(self) -> bool:
         ready: bool = await self._client.is_server_ready()
