@@ -53,7 +53,7 @@ async def orchestrator(folder: Path, port: int, http_port: int) -> AsyncIterator
     """Runs all services in a process, one orchestrator among them."""
     motioncast = str(Path(sys.executable).with_name("motioncast"))
     command = [motioncast, "serve", f"--port={port}", f"--http-port={http_port}"]
-    command += [f"--model={MODEL}", "--max-sessions-per-peer=64"]
+    command += [f"--model={MODEL}", "--max-sessions-per-peer=64", "--latency-target=0"]
     async with process(folder / f"{port}.log", *command) as running:
         await until_ready("orchestrator", f"http://127.0.0.1:{http_port}/ready", running)
         yield
