@@ -93,17 +93,12 @@ async def connect(
     with closing(ways):
         for way in ways.all:
             seconds, asked = answer_seconds(timeout, ways.all), GetServerInfoRequest()
-            try:
+            with ways.asking(way, timeout):
                 await _result(
                     way.stub.GetServerInfo.future(asked, timeout=seconds, wait_for_ready=True)
                 )
-            except grpc.RpcError as failure:
-                if channel.in_vain(failure):
-                    continue
-                if refused := channel.refusal(failure, way.target, timeout):
-                    raise refused from None
-            ways.use(way)
-            break
+            if ways.answered:
+                break
         else:
             raise await asyncio.to_thread(connect_error, ways.used.target, timeout, secure)
         service = Service(ways, perseverance)

@@ -36,6 +36,7 @@ from motioncast.wire.datagrams import (
     PROTOCOL,
     SERVER_NAME,
     WELCOME,
+    CountingTransport,
     Door,
     UdpCounts,
     headers_of,
@@ -188,7 +189,7 @@ class _Connection(QuicConnectionProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Counts what is sent."""
-        super().connection_made(_Counting(transport, self._counts))
+        super().connection_made(CountingTransport(transport, self._counts))
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """Counts what comes."""
@@ -216,16 +217,3 @@ class _Connection(QuicConnectionProtocol):
         elif isinstance(event, ConnectionTerminated) and not self.welcomed.done():
             self.welcomed.set_exception(ConnectionError(event.reason_phrase))
             self.welcomed.exception()  # not waited for where the handshake has failed already
-
-
-class _Counting(asyncio.DatagramTransport):
-    """A transport that counts what it sends."""
-
-    def __init__(self, transport: Any, counts: UdpCounts) -> None:
-        self._transport = transport
-        self._counts = counts
-
-    def sendto(self, data: Any, addr: Any = None) -> None:
-        """Sends, and counts."""
-        self._counts.count_sent(len(data), headers_of(addr[0]))
-        self._transport.sendto(data, addr)

@@ -67,15 +67,10 @@ def connect_sync(
     with closing(ways):
         for way in ways.all:
             seconds = answer_seconds(timeout, ways.all)
-            try:
+            with ways.asking(way, timeout):
                 way.stub.GetServerInfo(GetServerInfoRequest(), timeout=seconds, wait_for_ready=True)
-            except grpc.RpcError as failure:
-                if channel.in_vain(failure):
-                    continue
-                if refused := channel.refusal(failure, way.target, timeout):
-                    raise refused from None
-            ways.use(way)
-            break
+            if ways.answered:
+                break
         else:
             raise connect_error(ways.used.target, timeout, secure)
         service = SyncService(ways, perseverance)

@@ -7,12 +7,14 @@ next. Behind one address there may be many too (a proxy, a name in a cluster).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import grpc
 
+from motioncast.client.channel import in_vain, refusal
 from motioncast.client.errors import ConnectError
 from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 
@@ -38,6 +40,9 @@ class Ways:
     Args:
         targets: The addresses.
         opened: Opens a channel to one.
+
+    Attributes:
+        answered: Whether one has answered what it was asked first.
     """
 
     def __init__(self, targets: Sequence[str], opened: Callable[[str], grpc.Channel]) -> None:
@@ -50,6 +55,7 @@ class Ways:
             self.close()
             raise
         self._used = 0
+        self.answered = False
         self._lock = threading.Lock()
 
     @property
@@ -65,6 +71,23 @@ class Ways:
     def use(self, way: Way) -> None:
         """Lets calls take one of them."""
         self._used = self._ways.index(way)
+
+    @contextmanager
+    def asking(self, way: Way, timeout: float) -> Iterator[None]:
+        """Takes a way whose server answers the question of the block; `answered` is then true.
+
+        Raises:
+            UnauthenticatedError: Its answer is that the token does not count.
+        """
+        try:
+            yield
+        except grpc.RpcError as failure:
+            if in_vain(failure):
+                return
+            if refused := refusal(failure, way.target, timeout):
+                raise refused from None
+        self.use(way)
+        self.answered = True
 
     def after(self, way: Way) -> Way:
         """Returns the one in use, which is the next one where it was `way` that failed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -11,7 +10,6 @@ from typing import Final
 MAX_PEM_BYTES: Final = 64 * 1024
 DEVELOPMENT: Final = "motioncast development, trusted by nobody"
 _DAYS: Final = 30  # that the development certificate counts
-_CLOCKS: Final = timedelta(minutes=5)  # by which they may differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +40,13 @@ def development_certificate() -> tuple[bytes, bytes]:
         NoEncryption,
         PrivateFormat,
     )
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+    from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    def name(common: str) -> x509.Name:
-        organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, DEVELOPMENT)
-        return x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-    def usage(*granted: str) -> x509.KeyUsage:
-        every = (
-            "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
-            "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-        )  # fmt: skip
-        return x509.KeyUsage(**{one: one in granted for one in every})
+    from motioncast.provenance.certificates import certificate_of, distinguished_name, key_usage
 
     def builder(subject: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        public = key.public_key()
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name(subject))
-            .issuer_name(name("authority"))
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _CLOCKS)
-            .not_valid_after(now + timedelta(days=_DAYS))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        )
+        name, issuer = (distinguished_name(DEVELOPMENT, one) for one in (subject, "authority"))
+        return certificate_of(key.public_key(), name, issuer, _DAYS)
 
     authority_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
@@ -75,14 +54,14 @@ def development_certificate() -> tuple[bytes, bytes]:
     authority = (
         builder("authority", authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage("key_cert_sign", "crl_sign"), critical=True)
+        .add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     certificate = (
         builder("signer", key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage("digital_signature"), critical=True)
+        .add_extension(key_usage("digital_signature"), critical=True)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
         )

@@ -8,9 +8,10 @@ datagrams     client: CodedKeypoints; server: Acknowledgement of relay.proto
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from motioncast.v1.motion_transfer_pb2 import DatagramDoor
 
@@ -102,3 +103,16 @@ class UdpCounts:
 def headers_of(host: str) -> int:
     """Returns the bytes of UDP and IP around each datagram to or from an address."""
     return IPV6_HEADERS if ":" in host and not host.startswith("::ffff:") else IPV4_HEADERS
+
+
+class CountingTransport(asyncio.DatagramTransport):
+    """A transport that counts what one connection sends."""
+
+    def __init__(self, transport: Any, counts: UdpCounts) -> None:
+        self._transport = transport
+        self._counts = counts
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """Sends, and counts."""
+        self._counts.count_sent(len(data), headers_of(addr[0]))
+        self._transport.sendto(data, addr)

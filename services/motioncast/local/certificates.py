@@ -13,33 +13,22 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from motioncast.provenance.certificates import certificate_of, distinguished_name, key_usage
 from motioncast.wire.errors import InvalidInputError
 
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 MAX_DAYS: Final = 3650
-_CLOCKS: Final = timedelta(minutes=5)  # by which they may differ
 
 _Key = ec.EllipticCurvePrivateKey
-
-
-def _usage(*granted: str) -> x509.KeyUsage:
-    every = (
-        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
-        "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-    )  # fmt: skip
-    return x509.KeyUsage(**{one: one in granted for one in every})
-
-
-_SIGNING: Final = _usage("digital_signature")
+_SIGNING: Final = key_usage("digital_signature")
 
 
 def make_certificates(
@@ -108,7 +97,7 @@ def _authority(certificate: Path, key: Path) -> tuple[x509.Certificate, _Key]:
     name = "motioncast development authority"
     builder = _builder(name, None, private.public_key(), MAX_DAYS)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
+    builder = builder.add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
     signed = builder.sign(private, hashes.SHA256())
     _write_pair({"ca.pem": certificate, "ca.key": key}, "ca", [signed], private)
     return signed, private
@@ -117,19 +106,8 @@ def _authority(certificate: Path, key: Path) -> tuple[x509.Certificate, _Key]:
 def _builder(
     name: str, issuer: x509.Name | None, key: ec.EllipticCurvePublicKey, days: int
 ) -> x509.CertificateBuilder:
-    organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "motioncast development")
-    subject = x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject if issuer is None else issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCKS)
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
+    subject = distinguished_name("motioncast development", name)
+    return certificate_of(key, subject, subject if issuer is None else issuer, days)
 
 
 def _alternative(name: str) -> x509.GeneralName:

@@ -42,6 +42,7 @@ from motioncast.wire.datagrams import (
     SECRET_BYTES,
     WELCOME,
     WRONG_SECRET,
+    CountingTransport,
     Door,
     UdpCounts,
     headers_of,
@@ -241,7 +242,7 @@ class _Connection(QuicConnectionProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Counts what is sent."""
-        super().connection_made(_Counting(transport, self._session.counts))
+        super().connection_made(CountingTransport(transport, self._session.counts))
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """Counts what comes; drops it unread beyond MAX_PER_SECOND."""
@@ -281,16 +282,3 @@ class _Connection(QuicConnectionProtocol):
 
     def _refuse(self, why: str) -> None:
         self.close(WRONG_SECRET, why)
-
-
-class _Counting(asyncio.DatagramTransport):
-    """A transport that counts what it sends for one session."""
-
-    def __init__(self, transport: Any, counts: UdpCounts) -> None:
-        self._transport = transport
-        self._counts = counts
-
-    def sendto(self, data: Any, addr: Any = None) -> None:
-        """Sends, and counts."""
-        self._counts.count_sent(len(data), headers_of(addr[0]))
-        self._transport.sendto(data, addr)

@@ -23,6 +23,7 @@ from motioncast.orchestrator.configuration import SessionConfig
 from motioncast.serving.identity import TOKEN_PEER
 from motioncast.v1.resume_pb2 import ResumeState
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
+from motioncast.wire.small_file import read_small
 
 MAX_TOKEN_BYTES: Final = 65536
 _VERSION: Final = 1
@@ -57,13 +58,9 @@ class ResumeKeys:
                 " (replicas share one with --resume-key FILE)"
             )
             return cls([secrets.token_bytes(32)])
-        try:
-            with path.open("rb") as file:
-                text = file.read(_MOST_FILE_BYTES + 1)
-        except OSError as error:
-            raise InvalidInputError.of("resume_key", f"{path}: {error.strerror}") from error
+        text = read_small(path, _MOST_FILE_BYTES, "resume_key")
         keys = [line.strip() for line in text.splitlines() if line.strip()]
-        if not 1 <= len(keys) <= _MOST_KEYS or len(text) > _MOST_FILE_BYTES:
+        if not 1 <= len(keys) <= _MOST_KEYS:
             raise InvalidInputError.of(
                 "resume_key",
                 f"{path}: has {len(keys)} keys; it is 1 to {_MOST_KEYS}, one on a line",

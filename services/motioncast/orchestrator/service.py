@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from motioncast.codec.tables_file import ModelTables
 from motioncast.inference import Engine
@@ -42,6 +41,7 @@ from motioncast.serving import (
     caller,
     patience,
 )
+from motioncast.serving.beside import beside
 from motioncast.sources import MAX_SOURCES
 from motioncast.timeline.pattern import MAX_GROUP_FRAMES
 from motioncast.tracing import tell
@@ -118,7 +118,7 @@ async def registration(
             datagrams = await exits.enter_async_context(DatagramDoor(settings.datagrams))
         servicer = MotionTransferServicer(pipeline, settings, counted, load, datagrams)
         if settings.latency_target_seconds is not None:
-            await exits.enter_async_context(_beside(keep_measured(pipeline, load)))
+            await exits.enter_async_context(beside(keep_measured(pipeline, load)))
         yield Registration(
             name=motion_transfer_pb2.DESCRIPTOR.services_by_name["MotionTransferService"].full_name,
             add=partial(add_MotionTransferServiceServicer_to_server, servicer),
@@ -130,17 +130,6 @@ async def registration(
             calls_per_second=settings.calls_per_second,
             udp_port=None if datagrams is None else datagrams.port,
         )
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Does something while the block runs, and no longer."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 class MotionTransferServicer(MotionTransferServiceServicer):

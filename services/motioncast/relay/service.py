@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from motioncast.relay import door
 from motioncast.relay.metrics import RelayMetrics
@@ -24,6 +23,7 @@ from motioncast.serving import (
     caller,
     patience,
 )
+from motioncast.serving.beside import beside
 from motioncast.v1 import relay_pb2
 from motioncast.v1.relay_pb2 import (
     PublishRequest,
@@ -78,7 +78,7 @@ class RelayServicer(RelayServiceServicer):
             try:
                 self._metrics.receive("config", size)
                 yield self._answer(room)
-                async with _beside(self._publish(request_iterator, room)):
+                async with beside(self._publish(request_iterator, room)):
                     while (feedback := await room.feedback()) is not None:
                         response = PublishResponse(feedback=feedback)
                         self._metrics.send("feedback", response.ByteSize())
@@ -99,7 +99,7 @@ class RelayServicer(RelayServiceServicer):
                 self._metrics.receive("config", size)
                 watched = Watched(opening=room.opening, next_index=room.next_index)
                 yield self._counted(WatchResponse(watched=watched))
-                async with _beside(self._acknowledge(request_iterator, room, watcher)):
+                async with beside(self._acknowledge(request_iterator, room, watcher)):
                     while (response := await watcher.next()) is not None:
                         yield self._counted(response)
             finally:
@@ -175,14 +175,3 @@ class RelayServicer(RelayServiceServicer):
         else:
             self._metrics.send("source" if response.HasField("source") else "config", size)
         return response
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs what reads beside what writes; it ends with the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 import grpc
 
 from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.small_file import read_small
 
 _MAX_BYTES: Final = 1024 * 1024  # of one file; a whole system's authorities take a quarter of it
 
@@ -164,14 +165,7 @@ def _check_pair(protocol: ssl._SSLMethod, certificate: Path, key: Path) -> ssl.S
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise InvalidInputError.of("ssl", f"{path} cannot be read ({error.strerror})") from None
-    if len(data) > _MAX_BYTES:
-        raise InvalidInputError.of("ssl", f"{path} is larger than {_MAX_BYTES} bytes")
-    return data
+    return read_small(path, _MAX_BYTES, "ssl")
 
 
 def _stamp(paths: list[Path]) -> Stamp:

@@ -14,6 +14,7 @@ import grpc
 from cryptography import x509
 
 from motioncast.wire.errors import InvalidInputError
+from motioncast.wire.small_file import read_small
 
 _MOST_BYTES = 2**20  # of a file
 
@@ -91,11 +92,4 @@ def _name(certificate: bytes) -> str | None:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise InvalidInputError.of("ssl", f"{path} cannot be read ({error.strerror})") from None
-    if len(data) > _MOST_BYTES:
-        raise InvalidInputError.of("ssl", f"{path} is larger than {_MOST_BYTES} bytes")
-    return data
+    return read_small(path, _MOST_BYTES, "ssl")

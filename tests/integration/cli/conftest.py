@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.codec_tables import add_tables, turned_tables
 from support.command_line import Result, Run, clip_frames, serving_process
+from support.toy_models import build_toy_repository
 
 from motioncast.cli.main import main
 from motioncast.client.video import write_video
@@ -46,5 +48,22 @@ def served(toy_repository: Path) -> Iterator[dict[str, str]]:
     """Addresses, by name, of the services that `motioncast serve` runs in its own process."""
     with serving_process(toy_repository) as (process, addresses):
         yield addresses
+        process.terminate()
+        assert process.wait() == 0
+
+
+@pytest.fixture(scope="session")
+def coded_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy models, with codec tables."""
+    repository = build_toy_repository(tmp_path_factory.mktemp("coded"))
+    add_tables(repository, turned_tables(2, 6))
+    return repository
+
+
+@pytest.fixture(scope="module")
+def coded_target(coded_repository: Path) -> Iterator[str]:
+    """All services of a process of its own on them, the relay included."""
+    with serving_process(coded_repository) as (process, addresses):
+        yield addresses["orchestrator"]
         process.terminate()
         assert process.wait() == 0

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.codec_tables import add_tables, turned_tables
-from support.command_line import Run, serving_process
-from support.toy_models import build_toy_repository, image_with_points
+from support.command_line import Run
+from support.toy_models import image_with_points
 from support.videos import write_video
 
 FRAMES = 45
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    repository = build_toy_repository(tmp_path_factory.mktemp("sources"))
-    add_tables(repository, turned_tables(2, 6))
-    return repository
-
-
-@pytest.fixture(scope="module")
-def target(repository: Path) -> Iterator[str]:
-    with serving_process(repository) as (process, addresses):
-        yield addresses["orchestrator"]
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +23,20 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def sent(run: Run, film: Path, target: str, repository: Path, out: Path, *options: str) -> Any:
-    ends = ["--target", target, "--models", repository, "--watchers", "0", "--json", out]
-    result = run("send", film, *ends, *options)
+def sent(
+    run: Run, film: Path, coded_target: str, coded_repository: Path, out: Path, *options: str
+) -> Any:
+    ends = ("--target", coded_target, "--models", coded_repository)
+    result = run("send", film, *ends, "--watchers", "0", "--json", out, *options)
     assert result.code == 0, result.err
     return json.loads(out.read_text())["traffic"]
 
 
 def test_a_poor_picture_and_a_better_first_one_are_sources_too(
-    run: Run, film: Path, target: str, repository: Path, tmp_path: Path
+    run: Run, film: Path, coded_target: str, coded_repository: Path, tmp_path: Path
 ) -> None:
     def traffic(*options: str) -> Any:
-        return sent(run, film, target, repository, tmp_path / "sent.json", *options)
+        return sent(run, film, coded_target, coded_repository, tmp_path / "sent.json", *options)
 
     once = traffic()["source"]
     assert traffic("--refresh", "1")["source"] == once  # no picture is as poor as that

@@ -7,40 +7,21 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from support.codec_tables import add_tables, turned_tables
-from support.command_line import FRAMES, Run, serving_process
-from support.toy_models import build_toy_repository
+from support.command_line import FRAMES, Run
 
 from motioncast.client.video import read_video
 
 COMMAND = [sys.executable, "-m", "motioncast.cli.main"]
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    repository = build_toy_repository(tmp_path_factory.mktemp("two_ends"))
-    add_tables(repository, turned_tables(2, 6))
-    return repository
-
-
-@pytest.fixture(scope="module")
-def target(repository: Path) -> Iterator[str]:
-    with serving_process(repository) as (process, addresses):
-        yield addresses["orchestrator"]
-        process.terminate()
-        assert process.wait() == 0
-
-
 def test_a_video_goes_from_one_process_to_another(
-    target: str, repository: Path, clip: Path, tmp_path: Path
+    coded_target: str, coded_repository: Path, clip: Path, tmp_path: Path
 ) -> None:
     sent, received, out = (tmp_path / name for name in ("sent.json", "got.json", "got.mp4"))
-    models = ["--models", str(repository)]
-    send = ["send", str(clip), "--target", target, "--predicted", "1", "--json", str(sent)]
+    models = ["--models", str(coded_repository)]
+    send = ["send", str(clip), "--target", coded_target, "--predicted", "1", "--json", str(sent)]
     with subprocess.Popen([*COMMAND, *send, *models], stdout=subprocess.PIPE, text=True) as sender:
         assert sender.stdout is not None
         program, *receive = shlex.split(sender.stdout.readline())
@@ -64,11 +45,11 @@ def test_a_video_goes_from_one_process_to_another(
 
 
 def test_a_gate_leaves_frames_out_and_a_viewer_by_the_clock_sees_the_whole_time(
-    target: str, repository: Path, clip: Path, tmp_path: Path
+    coded_target: str, coded_repository: Path, clip: Path, tmp_path: Path
 ) -> None:
     sent, received, out = (tmp_path / name for name in ("sent.json", "got.json", "got.mp4"))
-    models = ["--models", str(repository)]
-    send = ["send", str(clip), "--target", target, "--gate", "256", "--json", str(sent)]
+    models = ["--models", str(coded_repository)]
+    send = ["send", str(clip), "--target", coded_target, "--gate", "256", "--json", str(sent)]
     with subprocess.Popen([*COMMAND, *send, *models], stdout=subprocess.PIPE, text=True) as sender:
         assert sender.stdout is not None
         _, *receive = shlex.split(sender.stdout.readline())
@@ -92,44 +73,48 @@ def test_a_gate_leaves_frames_out_and_a_viewer_by_the_clock_sees_the_whole_time(
 
 
 def test_a_delay_and_a_gate_that_cannot_be_are_sentences(
-    run: Run, target: str, repository: Path, clip: Path, tmp_path: Path
+    run: Run, coded_target: str, coded_repository: Path, clip: Path, tmp_path: Path
 ) -> None:
-    room = ("--target", target, "--room", "r", "--token", "t", "--out", tmp_path / "v.mp4")
+    room = ("--target", coded_target, "--room", "r", "--token", "t", "--out", tmp_path / "v.mp4")
     result = run("receive", *room, "--delay", "2")
     assert result.code == 1
     assert "delay: is of --real-time" in result.err
-    result = run("send", clip, "--target", target, "--models", repository, "--gate", "0")
+    result = run(
+        "send", clip, "--target", coded_target, "--models", coded_repository, "--gate", "0"
+    )
     assert result.code == 1
     assert "gate: 0 pixels, expected more than 0" in result.err
 
 
 def test_a_wrong_token_is_told_in_a_sentence_and_writes_nothing(
-    run: Run, target: str, tmp_path: Path
+    run: Run, coded_target: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "nothing.mp4"
-    result = run("receive", "--target", target, "--room", "none", "--token", "0" * 32, "--out", out)
+    result = run(
+        "receive", "--target", coded_target, "--room", "none", "--token", "0" * 32, "--out", out
+    )
     assert (result.code, result.out) == (1, "")
     assert "join: there is no such room, or its token is another" in result.err
     assert not out.exists()
 
 
 def test_what_is_there_is_not_replaced_unless_asked_for(
-    run: Run, target: str, tmp_path: Path
+    run: Run, coded_target: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "there.mp4"
     out.write_bytes(b"mine")
-    result = run("receive", "--target", target, "--room", "r", "--token", "t", "--out", out)
+    result = run("receive", "--target", coded_target, "--room", "r", "--token", "t", "--out", out)
     assert result.code == 1
     assert "--force" in result.err
     assert out.read_bytes() == b"mine"
 
 
 def test_a_sender_that_is_killed_leaves_no_video(
-    target: str, repository: Path, clip: Path, tmp_path: Path
+    coded_target: str, coded_repository: Path, clip: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "got.mp4"
-    models = ["--models", str(repository)]
-    send = ["send", str(clip), "--target", target, "--watchers", "2"]
+    models = ["--models", str(coded_repository)]
+    send = ["send", str(clip), "--target", coded_target, "--watchers", "2"]
     with subprocess.Popen([*COMMAND, *send, *models], stdout=subprocess.PIPE, text=True) as sender:
         assert sender.stdout is not None
         _, *receive = shlex.split(sender.stdout.readline())
@@ -146,13 +131,13 @@ def test_a_sender_that_is_killed_leaves_no_video(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_without_tables_is_refused(run: Run, target: str, clip: Path) -> None:
-    result = run("send", clip, "--target", target)
+def test_a_model_without_tables_is_refused(run: Run, coded_target: str, clip: Path) -> None:
+    result = run("send", clip, "--target", coded_target)
     assert result.code == 1
     assert "toy here has no codec tables" in result.err
 
 
-def test_a_relay_runs_alone(repository: Path, clip: Path, tmp_path: Path) -> None:
+def test_a_relay_runs_alone(coded_repository: Path, clip: Path, tmp_path: Path) -> None:
     serve = ["serve", "relay", "--port", "0", "--http-port", "0", "--log-level", "INFO"]
     with subprocess.Popen(
         [*COMMAND, *serve], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -161,7 +146,7 @@ def test_a_relay_runs_alone(repository: Path, clip: Path, tmp_path: Path) -> Non
         relay.stdout.readline()
         _, address, _ = relay.stdout.readline().split()
         send = ["send", str(clip), "--target", address, "--watchers", "0", "--quiet"]
-        command = [*COMMAND, *send, "--models", str(repository)]
+        command = [*COMMAND, *send, "--models", str(coded_repository)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         relay.terminate()
         _, log = relay.communicate()

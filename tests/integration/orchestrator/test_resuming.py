@@ -186,14 +186,6 @@ async def test_from_every_token_the_session_goes_on_as_if_nothing_had_happened(
 
 
 @pytest.fixture
-async def local(toy_repository: Path) -> AsyncIterator[LocalServices]:
-    async with LocalServices(
-        LocalSettings(repository=toy_repository, drain_grace_seconds=0.5)
-    ) as local:
-        yield local
-
-
-@pytest.fixture
 async def token(local: LocalServices) -> bytes:
     session = await cast(local.target, keypoints())
     return session.frames[4].resume_token
