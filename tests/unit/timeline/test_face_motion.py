@@ -49,6 +49,10 @@ def test_the_indices_are_those_of_the_mesh() -> None:
     assert [MESH[i] for pair in module.LIDS[3:] for i in pair] == [390, 388, 374, 386, 381, 385]
     assert [MESH[i] for i in module.CHIN] == [152, 397, 172]
     assert [MESH[i] for pair in module.OUTER_LIPS for i in pair][:4] == [91, 40, 181, 37]
+    assert len(MESH) == module.ANCHORED
+    firm = {group.first: group.rigidity for group in GROUPS if group.rigidity >= 0.1}
+    weights = {first: weight for start, stop, weight in module.FIRM for first in range(start, stop)}
+    assert {first: weights[first] for first in firm} == firm
     names = {group.name: (group.first, group.first + group.size) for group in GROUPS}
     assert (names["nose"][0], names["cheeks"][1], names["oval"]) == (48, 56, (56, 68))
     assert (names["left eye"][0], names["right eye"][1]) == (24, 40)
