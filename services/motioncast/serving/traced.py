@@ -11,7 +11,7 @@ import grpc
 
 from motioncast.serving.call import Call, Proceed, watching
 from motioncast.tracing.calls import SERVERS_FAULT, call_attributes, ended_attributes
-from motioncast.tracing.spans import Span, Tracer
+from motioncast.tracing.tracer import Span, Tracer
 from motioncast.wire.addresses import host_of
 from motioncast.wire.sessions import SESSION
 

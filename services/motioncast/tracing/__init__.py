@@ -10,13 +10,13 @@ from motioncast.tracing.calls import traced_channel
 from motioncast.tracing.parts import Parts
 from motioncast.tracing.settings import TraceSettings
 from motioncast.tracing.spans import (
-    Span,
     active,
     ids,
     span,
     tell,
     tracing,
 )
+from motioncast.tracing.tracer import Span
 
 __all__ = [
     "Parts",

@@ -12,7 +12,8 @@ from typing import Any, Final, cast
 import grpc
 import grpc.aio
 
-from motioncast.tracing.spans import Attributes, Span, Tracer, active
+from motioncast.tracing.spans import active
+from motioncast.tracing.tracer import Attributes, Span, Tracer
 from motioncast.wire.addresses import host_of
 
 # A server whose caller did wrong has not failed.

@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from motioncast.tracing.settings import TraceSettings
-from motioncast.tracing.spans import Attributes, Kind, Metadata, Span
+from motioncast.tracing.tracer import Attributes, Kind, Metadata, Span
 
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.45.0"
 _LAST_SECONDS: Final = 3.0  # that sending what is left may take

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from motioncast.tracing.spans import NOTHING, Attributes, Span, active
+from motioncast.tracing.spans import NOTHING, active
+from motioncast.tracing.tracer import Attributes, Span
 
 FIRST: Final = 16
 EVERY_SECONDS: Final = 10.0
