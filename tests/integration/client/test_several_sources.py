@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,11 @@ async def test_one_source_in_a_list_gives_what_it_gives_alone(cast: Cast, target
     listed = await cast(target, video(), source=[source])
     for one, other in zip(alone.frames, listed.frames, strict=True):
         np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.keypoints, other.keypoints)
         assert one.source_index == other.source_index == 0
-    assert alone.report.bytes == listed.report.bytes
+    sent, sent_listed = alone.report.bytes, listed.report.bytes
+    # What comes back has timings, more of them in frames that waited together for the predictor.
+    assert replace(sent, results=0) == replace(sent_listed, results=0)
 
 
 async def test_too_many_sources_are_refused(cast: Cast, target: str) -> None:
