@@ -27,14 +27,21 @@ NOT_THE_CLIENTS: tuple[str, ...] = (
     "predictor",
 )
 NOT_THE_CLIENTS += ("synthesis", "orchestrator", "models", "data", "train", "evaluate", "export")
+# What QUIC is spoken with, an extra: who asks for datagrams without it is told so.
+NEEDS = {"datagram_coding": "aioquic", "datagram_link": "aioquic"}
 HEAVY = {"torch", "onnxruntime", "onnx", "scipy", "matplotlib", "typer", "rich", "tritonclient"}
 
 for name in NOT_THE_CLIENTS:
     assert importlib.util.find_spec(f"motioncast.{name}") is None, name
 installed = {one.metadata["Name"].lower() for one in importlib.metadata.distributions()}
 assert not installed & HEAVY, installed & HEAVY
-for module in pkgutil.iter_modules(motioncast.client.__path__, "motioncast.client."):
-    importlib.import_module(module.name)
+for module in pkgutil.iter_modules(motioncast.client.__path__):
+    missing = None
+    try:
+        importlib.import_module(f"motioncast.client.{module.name}")
+    except ModuleNotFoundError as error:
+        missing = error.name
+    assert missing == NEEDS.get(module.name), (module.name, missing)
 files = importlib.metadata.files("motioncast") or []
 assert not [file for file in files if file.suffix in (".onnx", ".pt")]
 assert sum(file.size or 0 for file in files) < 2 * 2**20

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 import grpc.aio
@@ -72,6 +72,11 @@ class Replica:
     out: bool = False  # it failed, or was slow, and has not answered since
 
 
+class _Asked(NamedTuple):
+    replica: Replica
+    at: float  # when, in seconds
+
+
 class Replicas:
     """Calls one service, at whichever of its replicas answers.
 
@@ -81,6 +86,7 @@ class Replicas:
         open_channel: Opens a channel to one.
         slow_seconds: After which another replica is asked too, at the earliest.
         metrics: Where repeated calls and replicas are counted.
+        clock: Tells the time in seconds.
     """
 
     def __init__(
@@ -90,8 +96,10 @@ class Replicas:
         open_channel: Callable[[str], grpc.aio.Channel],
         slow_seconds: float,
         metrics: ReplicaMetrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
+        self._clock = clock
         self._open_channel = open_channel
         self._slow_seconds = slow_seconds
         self._metrics = metrics
@@ -129,16 +137,15 @@ class Replicas:
         Raises:
             grpc.aio.AioRpcError: Of the replica that answered last, where none has answered well.
         """
-        running: dict[asyncio.Task[Any], Replica] = {}
+        running: dict[asyncio.Task[Any], _Asked] = {}
         tried: list[Replica] = []
-        gives_up, waits = time.monotonic() + DOWN_SECONDS, pauses()
-        started = time.perf_counter()
+        gives_up, waits = self._clock() + DOWN_SECONDS, pauses()
 
         def ask(replica: Replica) -> None:
             tried.append(replica)
             task = asyncio.create_task(_answer(begin(replica.channel, until.remaining_seconds())))
             task.add_done_callback(_look_at)
-            running[task] = replica
+            running[task] = _Asked(replica, self._clock())
 
         self._turn += 1
         try:
@@ -151,7 +158,7 @@ class Replicas:
                 )
                 if not done and other is not None:  # slow
                     for one in running.values():
-                        self._suspect(one)
+                        self._suspect(one.replica)
                     if self._may_ask >= 1:
                         self._may_ask -= 1
                         self._metrics.again.labels(self._name, "slow").inc()
@@ -161,23 +168,24 @@ class Replicas:
                     continue
                 failure = None
                 for task in done:
-                    replica = running.pop(task)
+                    asked = running.pop(task)
                     try:
                         answer = task.result()
                     except grpc.aio.AioRpcError as error:
                         if error.code() not in _RETRIED:
                             raise
                         failure = error
-                        self._suspect(replica)
+                        self._suspect(asked.replica)
                     else:
-                        self._took.append(time.perf_counter() - started)
+                        # Its own time: after one that hung, the next is not waited for longer.
+                        self._took.append(self._clock() - asked.at)
                         self._may_ask = min(_MOST_ASKED, self._may_ask + _ASKED_EACH)
                         return answer
                 if running or failure is None:
                     continue
                 if (other := self._other(tried)) is None:
                     pause, left = next(waits), until.remaining_seconds()
-                    over = time.monotonic() + pause >= gives_up
+                    over = self._clock() + pause >= gives_up
                     if over or (left is not None and pause >= left):
                         raise failure
                     await asyncio.sleep(pause)
