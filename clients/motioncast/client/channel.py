@@ -15,6 +15,7 @@ ANSWER_SECONDS: Final = 5.0  # how long connecting waits for an answer, unless t
 MESSAGE_BYTES: Final = 16 * 2**20  # a raw frame of 2048 x 2048 pixels, and some
 KEEPALIVE_SECONDS: Final = 1.0
 _KEEPALIVE_ANSWER_SECONDS: Final = 1.5
+_PING_ANSWER_SECONDS: Final = 1.0  # beyond that silence, for a PING that went before it
 
 
 def opened(
@@ -44,6 +45,8 @@ def opened(
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.keepalive_time_ms", round(keepalive_seconds * 1000)),
         ("grpc.keepalive_timeout_ms", round(_KEEPALIVE_ANSWER_SECONDS * 1000)),
+        # gRPC's own PINGs, which measure the bandwidth, as well: while one is out none is sent.
+        ("grpc.http2.ping_timeout_ms", round((keepalive_seconds + _PING_ANSWER_SECONDS) * 1000)),
         # A server that comes back is found within a second, and one that hangs is not waited for.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 5_000),  # for one attempt, whatever its name says
