@@ -19,7 +19,7 @@ from google.rpc import status_pb2
 
 from motioncast.client.decode import decode_server_info
 from motioncast.client.errors import MotioncastError, from_domain
-from motioncast.client.session import FramesSession
+from motioncast.client.frames_session import FramesSession
 from motioncast.client.two_ends import decode_opening
 from motioncast.orchestrator.coding import SessionCoding
 from motioncast.orchestrator.configuration import ServedModels, decode_config

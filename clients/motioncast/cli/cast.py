@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.cli.failures import CommandError
+from motioncast.cli.feed import Feed
 from motioncast.client import (
     Crop,
     DeadlineExceededError,
@@ -34,8 +35,6 @@ from motioncast.framing import Framed
 from motioncast.sending import Policy
 from motioncast.sources import Gathering
 from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED, Pattern
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +243,7 @@ def _open(
             config["datagrams"] = options.datagrams
     interval = 1 / frame_rate if options.real_time else 0.0
     if detector is None:
-        frames = _Feed(len(video), lambda index: [video[index]], interval)
+        frames = Feed(len(video), lambda index: [video[index]], interval)
         stream = service.stream(
             frames, source=source, encoding=options.encoding, timeout=options.timeout, **config
         )
@@ -260,7 +259,7 @@ def _open(
         number = None if given.gathering is None else given.gathering.see(index, found)
         return [element] if number is None else [Source(image, number, found), element]
 
-    keypoints = _Feed(len(video), detect, interval)
+    keypoints = Feed(len(video), detect, interval)
     images = list(source or [video[0]])
     if framing is not None:
         frame = framing.begin if source is None else framing.portrait
@@ -278,31 +277,3 @@ def _open(
         **config,
     )
     return stream, keypoints.taken
-
-
-class _Feed(Generic[T]):
-    """The elements of a video, none before its time, noting when each is taken.
-
-    Args:
-        length: How many there are.
-        element: Gives the one of an index, after sources that come before it.
-        interval: Seconds between them; 0 gives them as fast as they are asked for.
-    """
-
-    def __init__(self, length: int, element: Callable[[int], list[T]], interval: float) -> None:
-        self._length = length
-        self._element = element
-        self._interval = interval
-        self.taken: list[float] = []  # seconds of time.perf_counter
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[T]:
-        started = time.perf_counter()
-        for index in range(self._length):
-            early = started + index * self._interval - time.perf_counter()
-            if early > 0:
-                time.sleep(early)  # in the thread that the client reads videos in
-            self.taken.append(time.perf_counter())
-            yield from self._element(index)

@@ -23,12 +23,13 @@ from motioncast.client.credentials import Tls, Token
 from motioncast.client.decode import decode_server_info
 from motioncast.client.diagnosis import connect_error
 from motioncast.client.errors import from_rpc
+from motioncast.client.frames_session import FramesSession
 from motioncast.client.keypoints_session import KeypointsSession
 from motioncast.client.options import StreamOptions
 from motioncast.client.publication import SyncPublication
 from motioncast.client.relay import SyncRelay
 from motioncast.client.rooms import Publication, Watching
-from motioncast.client.session import E, FramesSession, Session
+from motioncast.client.session import E, Session
 from motioncast.client.stream import Stream
 from motioncast.client.sync_stream import SyncStream
 from motioncast.client.two_ends import Opening

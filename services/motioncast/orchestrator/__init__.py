@@ -1,6 +1,6 @@
 """The orchestrator: sessions, timeline, gap filling and accounting over the three services."""
 
-from motioncast.orchestrator.service import registration
+from motioncast.orchestrator.registration import registration
 from motioncast.orchestrator.settings import (
     DatagramSettings,
     OrchestratorSettings,

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Generic, Self, TypeVar, cast
+from typing import Any, Final, Generic, Self, TypeVar
 
 import grpc
 import grpc.aio
-from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
 from motioncast.codec.tables_file import ModelTables
 from motioncast.orchestrator.addresses import LOOK_SECONDS, listed, named, resolved
 from motioncast.orchestrator.configuration import ServedModels
 from motioncast.orchestrator.replicas import ReplicaMetrics, Replicas, pauses
+from motioncast.orchestrator.service_channels import open_channel
+from motioncast.orchestrator.service_failures import RETRY_AFTER_SECONDS, NoRoomError, translated
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.serving import Deadline
-from motioncast.tracing import traced_channel
 from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
     DetectRequest,
@@ -39,42 +38,14 @@ from motioncast.v1.predictor_pb2 import PredictRequest, PredictResponse
 from motioncast.v1.predictor_pb2_grpc import PredictorServiceStub
 from motioncast.v1.synthesis_pb2 import SynthesizeRequest, SynthesizeResponse
 from motioncast.v1.synthesis_pb2_grpc import SynthesisServiceStub
-from motioncast.wire.addresses import join_address, proxy_options
 from motioncast.wire.codec import decode_tables
-from motioncast.wire.errors import (
-    DeadlineError,
-    ExhaustedError,
-    ForbiddenError,
-    InvalidInputError,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from motioncast.wire.errors import InvalidInputError, UnavailableError
 from motioncast.wire.sessions import session_metadata
-from motioncast.wire.status import decode_error
 from motioncast.wire.token_file import TokenFile
 
 Response = TypeVar("Response")
 
-MAX_INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024
-RETRY_AFTER_SECONDS: Final = 1.0
 SLOW_SECONDS: Final = 1.0  # then another replica is asked too
-
-# The replicas of a name that is not resolved here, `host:port`, take turns.
-_SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
-_OPTIONS: Final = (
-    ("grpc.service_config", _SERVICE_CONFIG),
-    ("grpc.max_send_message_length", MAX_INTERNAL_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", MAX_INTERNAL_MESSAGE_BYTES),
-    # A replica that comes back is found within a second, and one that hangs is not waited for.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.min_reconnect_backoff_ms", 1_000),  # for one attempt, whatever its name says
-    ("grpc.keepalive_time_ms", 30_000),  # a host that vanished is noticed within a minute
-    ("grpc.keepalive_timeout_ms", 10_000),
-    # One connection for each orchestrator, also when several in one process share an address.
-    ("grpc.use_local_subchannel_pool", 1),
-)
-
 
 _SERVICES: Final = ("keypoint", "predictor", "synthesis")
 _LOOK_SECONDS: Final = 1.0  # between two looks at the files of certificates
@@ -108,10 +79,6 @@ _PREDICT: Final[Method[PredictResponse]] = Method(
 _SYNTHESIZE: Final[Method[SynthesizeResponse]] = Method(
     "synthesis", lambda channel: SynthesisServiceStub(channel).Synthesize
 )
-
-
-class NoRoomError(UnavailableError):
-    """A service has as many calls as it accepts; a retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +137,7 @@ class Backends:
             name: Replicas(
                 name,
                 self._found[name],
-                partial(_channel, named=named(self._target(name)), credentials=credentials),
+                partial(open_channel, named=named(self._target(name)), credentials=credentials),
                 self._slow_seconds,
                 self._metrics,
             )
@@ -280,7 +247,12 @@ class Backends:
             try:
                 response = await self._services[method.service].call(begin, until)
             except grpc.aio.AioRpcError as error:
-                failure = self._translate(method.service, error, deadline)
+                failure = translated(
+                    f"the {method.service} service at {self._target(method.service)}",
+                    error,
+                    deadline,
+                    self._call_timeout_seconds,
+                )
                 if isinstance(failure, NoRoomError):
                     # The session was let in: a frame of it waits for room, within its time.
                     full, pause = failure, next(waits)
@@ -291,49 +263,3 @@ class Backends:
                     failure = full  # the reason why its time ran out
                 raise failure from error
             return Answer(response, 1000 * (time.perf_counter() - started))
-
-    def _translate(self, name: str, error: grpc.aio.AioRpcError, deadline: Deadline) -> Exception:
-        """Returns what to raise for a call that failed."""
-        where = f"the {name} service at {getattr(self._addresses, name)}"
-        if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-            return UnavailableError(  # CANCELLED: by the service, that is, while it stops
-                f"{where} does not answer", retry_after_seconds=RETRY_AFTER_SECONDS
-            )
-        if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-            if deadline.remaining_seconds() == 0:
-                return DeadlineError(f"the deadline passed while {where} worked")
-            return UnavailableError(
-                f"{where} did not answer within {self._call_timeout_seconds:g} s",
-                retry_after_seconds=RETRY_AFTER_SECONDS,
-            )
-        status = rpc_status.from_call(cast(grpc.Call, error))
-        refusal = decode_error(status) if status is not None else None
-        if isinstance(refusal, UnauthenticatedError | ForbiddenError):
-            _log.error("%s refuses the orchestrator's own token: %s", where, refusal)
-            return UnavailableError(
-                f"{where} does not let the orchestrator in", retry_after_seconds=RETRY_AFTER_SECONDS
-            )
-        if isinstance(refusal, ExhaustedError) and refusal.retry_after_seconds is not None:
-            return NoRoomError(
-                f"{where} is full: {refusal}", retry_after_seconds=refusal.retry_after_seconds
-            )
-        if refusal is None:
-            return RuntimeError(f"{where} failed: {error.code()} {error.details()}")
-        # The field belongs to our request to the service, which the client does not know.
-        return type(refusal)(
-            f"{where} refused: {refusal}", retry_after_seconds=refusal.retry_after_seconds
-        )
-
-
-def _channel(
-    target: str, named: tuple[str, int] | None, credentials: grpc.ChannelCredentials | None
-) -> grpc.aio.Channel:
-    """Opens a channel; to an address of a name, it is the name that the certificate has to have."""
-    options = [*_OPTIONS, *proxy_options(target)]
-    if named is not None:
-        options.append(("grpc.default_authority", join_address(*named)))
-    if credentials is None:
-        return traced_channel(grpc.aio.insecure_channel(target, options), target)
-    if named is not None:
-        options.append(("grpc.ssl_target_name_override", named[0]))
-    return traced_channel(grpc.aio.secure_channel(target, credentials, options), target)

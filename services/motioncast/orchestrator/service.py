@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
-from functools import partial
+from contextlib import ExitStack, aclosing, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from motioncast.codec.tables_file import ModelTables
-from motioncast.inference import Engine
 from motioncast.orchestrator import door
 from motioncast.orchestrator.accounting import Accounting, Received, VideoSize
-from motioncast.orchestrator.backends import Backends
 from motioncast.orchestrator.configuration import (
     SessionConfig,
     decode_config,
@@ -20,32 +17,23 @@ from motioncast.orchestrator.configuration import (
     find_model,
     frame_rate_of,
 )
-from motioncast.orchestrator.ensemble_pipeline import EnsemblePipeline
 from motioncast.orchestrator.load import Load, Work
-from motioncast.orchestrator.measuring import keep_measured
 from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.orchestrator.pipeline import Pipeline
-from motioncast.orchestrator.replicas import ReplicaMetrics
 from motioncast.orchestrator.resuming import ResumeKeys, owner_of
 from motioncast.orchestrator.resumption import Resumption
 from motioncast.orchestrator.seats import Seat, Seats
-from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.session import Session
-from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
+from motioncast.orchestrator.settings import OrchestratorSettings
 from motioncast.serving import (
-    MAX_QUESTION_BYTES,
     Context,
     Deadline,
-    Metrics,
-    Registration,
     caller,
     patience,
 )
-from motioncast.serving.beside import beside
 from motioncast.sources import MAX_SOURCES
 from motioncast.timeline.pattern import MAX_GROUP_FRAMES
 from motioncast.tracing import tell
-from motioncast.v1 import motion_transfer_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     GetCodecTablesRequest,
     GetCodecTablesResponse,
@@ -57,7 +45,6 @@ from motioncast.v1.motion_transfer_pb2 import (
 )
 from motioncast.v1.motion_transfer_pb2_grpc import (
     MotionTransferServiceServicer,
-    add_MotionTransferServiceServicer_to_server,
 )
 from motioncast.v1.resume_pb2 import ResumeState
 from motioncast.wire.codec import encode_tables
@@ -69,67 +56,6 @@ if TYPE_CHECKING:
 
 
 _VERSION: Final = version("motioncast")  # once: who has no descriptors left answers too
-
-
-@asynccontextmanager
-async def registration(
-    behind: ServiceAddresses | Engine,
-    settings: OrchestratorSettings,
-    metrics: Metrics,
-    *,
-    default_model: str | None = None,
-) -> AsyncIterator[Registration]:
-    """Yields the service to register, connected to what is behind it; leaving disconnects.
-
-    The server that takes it should admit more calls than `settings.max_sessions`: a session too
-    many is then refused here, at once and in words, instead of waiting for hours in a queue.
-
-    Args:
-        behind: Where the three services are; or an open engine, whose ensembles are run instead.
-        settings: Its limits.
-        metrics: Where everything is counted.
-        default_model: With an engine, the configuration of sessions that name none; None takes
-            the shipped one, or the first in alphabetical order. Services have their own.
-
-    Raises:
-        InvalidInputError: The engine has no configuration, or one that lacks an ensemble.
-        UnknownModelError: The engine offers nothing of the default's name.
-    """
-    async with AsyncExitStack() as exits:
-        pipeline: Pipeline
-        if isinstance(behind, ServiceAddresses):
-            backends = Backends(
-                behind,
-                settings.call_timeout_seconds,
-                ReplicaMetrics(metrics.registry),
-                settings.slow_seconds,
-            )
-            pipeline = ServicesPipeline(await exits.enter_async_context(backends))
-        else:
-            pipeline = EnsemblePipeline(
-                behind, default_model, settings.call_timeout_seconds, metrics.registry
-            )
-        counted = OrchestratorMetrics(metrics.registry)
-        load = Load(settings, counted)
-        datagrams = None
-        if settings.datagrams is not None:
-            from motioncast.orchestrator.datagrams import DatagramDoor  # late: QUIC takes a while
-
-            datagrams = await exits.enter_async_context(DatagramDoor(settings.datagrams))
-        servicer = MotionTransferServicer(pipeline, settings, counted, load, datagrams)
-        if settings.latency_target_seconds is not None:
-            await exits.enter_async_context(beside(keep_measured(pipeline, load)))
-        yield Registration(
-            name=motion_transfer_pb2.DESCRIPTOR.services_by_name["MotionTransferService"].full_name,
-            add=partial(add_MotionTransferServiceServicer_to_server, servicer),
-            ready=pipeline.ready,
-            unlimited_methods=frozenset({"GetServerInfo"}),
-            max_request_bytes=dict.fromkeys(
-                ("GetServerInfo", "GetCodecTables"), MAX_QUESTION_BYTES
-            ),
-            calls_per_second=settings.calls_per_second,
-            udp_port=None if datagrams is None else datagrams.port,
-        )
 
 
 class MotionTransferServicer(MotionTransferServiceServicer):

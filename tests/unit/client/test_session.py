@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motioncast.client import InvalidRequestError, Keypoints, Mode, Pixels, ServerError
+from motioncast.client.frames_session import FramesSession
 from motioncast.client.keypoints_session import KeypointsSession
-from motioncast.client.session import FramesSession
 from motioncast.v1.common_pb2 import FRAME_ORIGIN_OBSERVED, IMAGE_ENCODING_RGB8
 from motioncast.v1.motion_transfer_pb2 import (
     TRANSFER_MODE_TRANSFER,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from motioncast.client import InvalidRequestError, Keypoints, Pixels, Source
+from motioncast.client.frames_session import FramesSession
 from motioncast.client.keypoints_session import KeypointsSession
-from motioncast.client.session import FramesSession
 from motioncast.v1.motion_transfer_pb2 import TRANSFER_MODE_TRANSFER, StreamRequest
 from motioncast.wire.keypoints import decode_keypoints
 

@@ -1,0 +1,69 @@
+"""What the failure of a call to a service behind the orchestrator means to a session."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, cast
+
+import grpc
+import grpc.aio
+from grpc_status import rpc_status
+
+from motioncast.serving import Deadline
+from motioncast.wire.errors import (
+    DeadlineError,
+    ExhaustedError,
+    ForbiddenError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from motioncast.wire.status import decode_error
+
+RETRY_AFTER_SECONDS: Final = 1.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+class NoRoomError(UnavailableError):
+    """A service has as many calls as it accepts; a retry may succeed."""
+
+
+def translated(
+    where: str, error: grpc.aio.AioRpcError, deadline: Deadline, timeout_seconds: float
+) -> Exception:
+    """Returns what to raise for a call that failed.
+
+    Args:
+        where: The service and its address, in words.
+        error: How the call failed.
+        deadline: That of the session.
+        timeout_seconds: What a call may take, whatever the deadline is.
+    """
+    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return UnavailableError(  # CANCELLED: by the service, that is, while it stops
+            f"{where} does not answer", retry_after_seconds=RETRY_AFTER_SECONDS
+        )
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        if deadline.remaining_seconds() == 0:
+            return DeadlineError(f"the deadline passed while {where} worked")
+        return UnavailableError(
+            f"{where} did not answer within {timeout_seconds:g} s",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+    status = rpc_status.from_call(cast(grpc.Call, error))
+    refusal = decode_error(status) if status is not None else None
+    if isinstance(refusal, UnauthenticatedError | ForbiddenError):
+        _log.error("%s refuses the orchestrator's own token: %s", where, refusal)
+        return UnavailableError(
+            f"{where} does not let the orchestrator in", retry_after_seconds=RETRY_AFTER_SECONDS
+        )
+    if isinstance(refusal, ExhaustedError) and refusal.retry_after_seconds is not None:
+        return NoRoomError(
+            f"{where} is full: {refusal}", retry_after_seconds=refusal.retry_after_seconds
+        )
+    if refusal is None:
+        return RuntimeError(f"{where} failed: {error.code()} {error.details()}")
+    # The field belongs to our request to the service, which the client does not know.
+    return type(refusal)(
+        f"{where} refused: {refusal}", retry_after_seconds=refusal.retry_after_seconds
+    )
