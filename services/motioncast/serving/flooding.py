@@ -9,6 +9,9 @@ time from everybody. So the kernel is asked how many bytes came on each connecti
 
 A peer that owes more than BURST is not read from for a while (`sockets`): its TCP slows down, and
 sends again later. Nothing is lost, and what is answered still goes out. Linux alone has that.
+
+A session that is refused, or whose service fails, leaves behind what its client had sent already
+and nobody will read. That is no flood: so much is forgiven of calls that end, up to LEFT_RATE.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ BURST_BYTES: Final = 2 * 2**20
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CROWDED: Final = 0.5  # of the connections that a server takes
 _SERVED_BYTES: Final = 16 * 2**20  # of a call that is served: what it sent and nobody has read yet
+LEFT_RATE_BYTES: Final = 8 * 2**20  # a second, of calls that ended, that nobody read
+LEFT_BURST_BYTES: Final = 64 * 2**20
 _LOOK_SECONDS: Final = 0.1
 _MOST_OF_THE_TIME: Final = 0.02  # that looking may take
 _AROUND_A_MESSAGE: Final = 256  # bytes: frames, acknowledgements, TLS
@@ -47,15 +52,30 @@ class Owed:
 
     def __init__(self, now: float) -> None:
         self._bytes = 0.0
+        self._left = 0.0  # that ended calls may have left behind
+        self._forgivable = float(LEFT_BURST_BYTES)
         self._at = now
         self.until = -math.inf  # that it is not read from
 
-    def add(self, received: int, explained: int, now: float) -> None:
-        """Counts bytes that came since the last time, and those that belong to messages."""
-        paid = RATE_BYTES * (now - self._at)
+    def add(self, received: int, explained: int, now: float, ended: int = 0) -> None:
+        """Counts what came since the last time.
+
+        Args:
+            received: Bytes that came.
+            explained: Bytes that belong to messages, and to calls that began.
+            now: In seconds.
+            ended: Calls that were served and ended.
+        """
+        seconds = now - self._at
         self._at = now
+        self._forgivable = min(LEFT_BURST_BYTES, self._forgivable + LEFT_RATE_BYTES * seconds)
+        self._left = min(self._left + ended * _SERVED_BYTES, self._forgivable)
         # What is read now may have come before: it is not owed, but nobody has credit either.
-        self._bytes = max(0.0, self._bytes + received - explained - paid)
+        owed = max(0.0, self._bytes + received - explained - RATE_BYTES * seconds)
+        forgiven = min(owed, self._left)
+        self._left -= forgiven
+        self._forgivable -= forgiven
+        self._bytes = owed - forgiven
 
     def pause_seconds(self, served: int) -> float:
         """Returns how long it is not read from, and forgives what it owes; 0: it goes on.
@@ -95,6 +115,7 @@ class Flooding:
         self._called: set[str] = set()  # connections on which anything was called
         self._explained: Counter[str] = Counter()  # since the last look, by peer
         self._served: Counter[str] = Counter()
+        self._ended: Counter[str] = Counter()  # since the last look
         self._owed: dict[str, Owed] = {}
         self._came: dict[str, int] = {}  # bytes so far, by connection
         self._paused: set[str] = set()  # connections
@@ -126,6 +147,7 @@ class Flooding:
             await proceed(replace(call, receive=receive, send=send))
         finally:
             self._served[peer] -= served
+            self._ended[peer] += served
             if not self._served[peer]:
                 del self._served[peer]
 
@@ -170,6 +192,7 @@ class Flooding:
             for peer, of_peer in connections.items():
                 self._judge(peer, of_peer, received[peer], now)
         self._explained.clear()
+        self._ended.clear()
         self._owed = {
             peer: owed
             for peer, owed in self._owed.items()
@@ -184,7 +207,7 @@ class Flooding:
 
     def _judge(self, peer: str, connections: list[Connection], received: int, now: float) -> None:
         owed = self._owed.setdefault(peer, Owed(now))
-        owed.add(received, self._explained[peer], now)
+        owed.add(received, self._explained[peer], now, self._ended[peer])
         if now >= owed.until and (seconds := owed.pause_seconds(self._served[peer])):
             owed.until = now + seconds
             self._metrics.floods.inc()

@@ -12,6 +12,8 @@ import pytest
 from motioncast.serving.call import Call
 from motioncast.serving.flooding import (
     BURST_BYTES,
+    LEFT_BURST_BYTES,
+    LEFT_RATE_BYTES,
     LONGEST_PAUSE_SECONDS,
     RATE_BYTES,
     Flooding,
@@ -61,6 +63,32 @@ def test_what_a_call_that_is_served_has_sent_and_nobody_read_is_not_owed() -> No
     owed.add(12 * MIB, 0, 0.0)
     assert owed.pause_seconds(served=1) == 0.0
     assert owed.pause_seconds(served=0) > 0.0
+
+
+def test_what_refused_sessions_leave_behind_is_not_owed() -> None:
+    """A client comes back every second, and each time 4 MiB of frames are on their way."""
+    owed = Owed(0.0)
+    for second in range(1, 600):
+        owed.add(4 * MIB, 0, second - 0.5)  # while it is served
+        assert owed.pause_seconds(served=1) == 0.0
+        owed.add(MIB, 0, float(second), ended=1)
+        assert owed.pause_seconds(served=0) == 0.0
+
+
+def test_ended_calls_are_no_way_around_the_bound() -> None:
+    """Calls end all the time, and whatever else is sent beside them is more than is forgiven."""
+    owed, second, sent = Owed(0.0), 0, 3 * LEFT_RATE_BYTES
+    while not owed.pause_seconds(0):
+        second += 1
+        owed.add(sent, 0, float(second), ended=100)
+    beyond = sent - LEFT_RATE_BYTES - RATE_BYTES
+    assert second == (LEFT_BURST_BYTES - LEFT_RATE_BYTES + BURST_BYTES) // beyond + 1
+
+
+def test_calls_that_never_were_served_forgive_nothing() -> None:
+    owed = Owed(0.0)
+    owed.add(BURST_BYTES + 1, 0, 0.0, ended=0)
+    assert owed.pause_seconds(0) > 0.0
 
 
 @pytest.mark.parametrize(
@@ -186,6 +214,18 @@ async def test_the_one_that_floods_is_paused_and_goes_on_afterwards(peers: Peers
     flooding[1].settimeout(60)
     assert flooding[1].recv(1) == b"x"
     assert watched.floods == 1
+
+
+@linux
+async def test_a_client_whose_session_failed_while_it_sent_is_read_from(peers: Peers) -> None:
+    watched = Watched(peers)
+    client, served = peers.connect()
+    watched.flooding.look()
+    send(client, served, BURST_BYTES + MIB)
+    await watched.message(client, 100)  # the configuration, and nothing of what came after it
+    watched.flooding.look()
+    assert watched.floods == 0
+    assert is_read(client, served)
 
 
 def is_open(client: socket.socket) -> bool:
