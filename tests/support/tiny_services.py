@@ -63,8 +63,8 @@ class Served:
         return self.server.metrics.registry.get_sample_value(name, labels)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Makes calls that do nothing until the condition holds; fails after ten seconds."""
-        async with asyncio.timeout(10):
+        """Makes calls that do nothing until the condition holds; fails after a minute."""
+        async with asyncio.timeout(60):
             while not condition():
                 await self.health.Check(HealthCheckRequest())
 

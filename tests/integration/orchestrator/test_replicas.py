@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -20,7 +19,8 @@ from motioncast.serving import Context, Deadline, ServerSettings
 from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
 
-SLOW_SECONDS = 0.2
+SLOW_SECONDS = 0.2  # where one hangs
+NEVER_SLOW = 600.0  # where a busy machine must not make a second be asked
 
 
 class Counted:
@@ -38,10 +38,12 @@ class Counted:
 
 
 @asynccontextmanager
-async def replicas(*addresses: str) -> AsyncIterator[tuple[Replicas, CollectorRegistry]]:
+async def replicas(
+    *addresses: str, slow_seconds: float = NEVER_SLOW
+) -> AsyncIterator[tuple[Replicas, CollectorRegistry]]:
     registry = CollectorRegistry()
     opened = Replicas(
-        "keypoint", addresses, grpc.aio.insecure_channel, SLOW_SECONDS, ReplicaMetrics(registry)
+        "keypoint", addresses, grpc.aio.insecure_channel, slow_seconds, ReplicaMetrics(registry)
     )
     try:
         yield opened, registry
@@ -53,7 +55,7 @@ async def detect(of: Replicas) -> DetectResponse:
     def begin(channel: grpc.aio.Channel, seconds: float | None) -> Any:
         return KeypointServiceStub(channel).Detect(DetectRequest(), timeout=seconds)
 
-    answer: DetectResponse = await of.call(begin, Deadline.after(10))
+    answer: DetectResponse = await of.call(begin, Deadline.after(60))
     return answer
 
 
@@ -64,7 +66,7 @@ def is_out(registry: CollectorRegistry) -> float | None:
 
 async def until(condition: Callable[[], bool], of: Replicas) -> None:
     """Makes calls until the condition holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await detect(of)
 
@@ -87,12 +89,10 @@ async def test_while_one_hangs_the_other_answers_and_it_is_taken_back_once_it_is
         one = await exits.enter_async_context(serving(detect=first.detect))
         other = await exits.enter_async_context(serving(detect=second.detect))
         both, _ = await exits.enter_async_context(
-            replicas(one.server.address, other.server.address)
+            replicas(one.server.address, other.server.address, slow_seconds=SLOW_SECONDS)
         )
         first.goes_on.clear()
-        started = time.monotonic()
         await asyncio.gather(*(detect(both) for _ in range(4)))
-        assert time.monotonic() - started < 5
         assert second.calls == 4
         first.goes_on.set()  # its health was asked for and it answered: it is in turn again
         before = first.calls
@@ -113,21 +113,16 @@ async def test_a_replica_that_is_gone_is_left_out_and_found_again_at_its_address
             await detect(both)
         assert is_out(registry) == 1
         async with serving(settings=ServerSettings(port=port)):
-            started = time.monotonic()
             await until(lambda: is_out(registry) == 0, both)
-            assert time.monotonic() - started < 5  # 1.1 s where nothing else is going on
 
 
-async def test_where_all_are_gone_the_call_fails_after_two_seconds() -> None:
+async def test_where_all_are_gone_the_call_fails_long_before_its_deadline() -> None:
     async with serving() as one:
         address = one.server.address
     async with replicas(address) as (none, registry):
-        started = time.monotonic()
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await detect(none)
-        took = time.monotonic() - started
-    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert 1 < took < 8
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE  # not DEADLINE_EXCEEDED
     assert is_out(registry) == 0  # the only one is always in turn
 
 
