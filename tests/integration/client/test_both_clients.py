@@ -164,7 +164,8 @@ async def test_a_timeout_says_how_long_it_was(cast: Cast) -> None:
     async with serving(stream=held.stream) as served:
         with pytest.raises(DeadlineExceededError, match=r": not finished within 0\.2 s$"):
             await cast(served.server.address, video(1), timeout=0.2)
-        await held.left.wait()
+        if held.entered.is_set():  # where the call came so far within its time
+            await held.left.wait()
 
 
 async def test_a_server_of_something_else_is_recognised(cast: Cast) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -46,11 +46,11 @@ HALF_SENT = [config(predicted_frames=1), source(IMAGE), frame(0, IMAGE)]
 
 
 @pytest.fixture
-def nobody() -> str:
-    """Address where nobody listens."""
+def nobody() -> Iterator[str]:
+    """Address where nobody listens, and nobody else can meanwhile."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{taken.getsockname()[1]}"
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 @asynccontextmanager
@@ -179,7 +179,7 @@ async def test_no_session_is_refused_by_a_service_that_takes_one_call(local: Loc
 async def test_a_session_waits_for_room_until_its_time_is_over(local: LocalServices) -> None:
     full = ExhaustedError("server: full", retry_after_seconds=1)
     async with detect_with(
-        local, Moody(*[full] * 1000), settings=OrchestratorSettings(call_timeout_seconds=1)
+        local, Moody(*[full] * 1000), settings=OrchestratorSettings(call_timeout_seconds=2)
     ) as target:
         with pytest.raises(grpc.RpcError, match="is full: server: full") as failed:
             await cast(target, [config(), source(IMAGE)])
@@ -211,7 +211,7 @@ async def test_what_nobody_foresaw_stays_in_the_log(local: LocalServices) -> Non
 
 
 async def test_the_server_tells_what_it_serves(stub: Stub) -> None:
-    info = await stub.GetServerInfo(GetServerInfoRequest(), timeout=10)
+    info = await stub.GetServerInfo(GetServerInfoRequest(), timeout=60)
     model = ModelInfo(name="toy", height=16, width=16, keypoints=2, framing=FRAMING_MODE_OFF)
     assert list(info.models) == [model]
     assert info.max_group_frames == 256

@@ -58,13 +58,17 @@ async def test_a_session_that_falls_silent_ends_in_words(
     settings = LocalSettings(repository=toy_repository, silence_seconds=0.2)
     async with LocalServices(settings) as local, open_stub(local.target) as stub:
         call = stub.Stream()
-        for request in said:
-            await call.write(request)
+        # A busy machine may take longer to say all of it: then it is over before.
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            for request in said:
+                await call.write(request)
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             [response async for response in call]
         assert ended.value.code() is StatusCode.DEADLINE_EXCEEDED
         assert ended.value.details() == "stream: the client said nothing for 0.2 s"
-        assert (await cast(local.target, GOOD)).origins == "O" * 10
+        sessions = local.servers["orchestrator"].metrics.registry
+        while sessions.get_sample_value("motioncast_sessions"):
+            await asyncio.sleep(0)  # its place is free again
 
 
 async def begin(stub: Stub, count: int) -> list[object]:
@@ -142,9 +146,10 @@ async def test_those_who_say_nothing_make_way(
         seated = [one for one in silent if not one.done()]
         # More than there are places for, and whoever has something to say comes in.
         assert (await cast(local.target, GOOD)).origins == "O" * 10
-        (gone,) = (one for one in seated if one.done())
-        assert await gone.details() == "stream: the client was silent, and made way for another"
-        for one in ends:
+        gone = [asyncio.ensure_future(one.details()) for one in seated]
+        (first,), others = await asyncio.wait(gone, return_when=asyncio.FIRST_COMPLETED)
+        assert first.result() == "stream: the client was silent, and made way for another"
+        for one in (*ends, *others):
             one.cancel()
 
 

@@ -42,7 +42,7 @@ async def first(call: AsyncIterable[StreamResponse]) -> StreamResponse:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Returns once the condition holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0)
 
@@ -175,6 +175,5 @@ async def test_the_deadline_of_a_session_holds(tmp_path: Path) -> None:
     async with LocalServices(LocalSettings(repository=repository)) as local:
         async with open_stub(local.target) as stub:
             call = stub.Stream(iter([config(), source(IMAGE)]), timeout=0.3)
-            assert (await first(call)).HasField("config")
             assert await call.code() is StatusCode.DEADLINE_EXCEEDED
         await until(lambda: sessions_now(local) == 0)

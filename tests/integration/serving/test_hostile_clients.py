@@ -20,7 +20,7 @@ from support.tiny_services import KEYPOINT_SERVICE, MOTION_SERVICE, Served, serv
 
 from motioncast.serving import Context, ServerSettings
 from motioncast.serving.elements import MAX_FIELDS
-from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
+from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse, ListModelsRequest
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest, StreamResponse
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
@@ -112,14 +112,15 @@ async def test_checks_at_one_time_share_one_answer() -> None:
     async with serving(
         keypoint_ready=slow, settings=ServerSettings(readiness_timeout_seconds=600)
     ) as served:
-        # All have come and gone, whenever that was, before the service gives its answer.
+        patient = served.health.Check(HealthCheckRequest())
+        while not asked:
+            await served.keypoints.ListModels(ListModelsRequest())
+        # These have come and gone, whenever that was, before the service gives its answer.
         checks = [served.health.Check(HealthCheckRequest(), timeout=0.5) for _ in "12345"]
         assert [await check.code() for check in checks] == [grpc.StatusCode.DEADLINE_EXCEEDED] * 5
         assert len(asked) == 1
         opened.set()
-        assert (
-            await served.health.Check(HealthCheckRequest())
-        ).status == HealthCheckResponse.SERVING
+        assert (await patient).status == HealthCheckResponse.SERVING
 
 
 async def test_one_peer_has_a_quarter_of_the_watches_and_checks_are_answered_beside_them() -> None:
