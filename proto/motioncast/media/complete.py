@@ -1,11 +1,16 @@
 """Whether a file is as long as its own structure says: a decoder takes a part for a shorter video.
 
     MP4, MOV        boxes that follow one another       (ISO/IEC 14496-12, 4.2)
-    Matroska, WebM  the segment's size, where it is given (RFC 8794, 6.2)
+    Matroska, WebM  the segment's size; of a live recording's its blocks (RFC 8794, 6.2)
     AVI             RIFF chunks that follow one another
+    ASF, WMV        objects that follow one another     (ASF 01.20.05, 2.1)
+    FLV             tags that follow one another        (FLV 10.1, annex E.4)
+    MXF             keys with lengths and values        (SMPTE 377-1, 6.3)
     Ogg             pages that follow one another       (RFC 3533, 6)
     IVF             frames, each with its length
     GIF             the trailer
+    Y4M, DV, AV1    frames and units (`raw_ends`)
+    MPEG-TS and PS  packets (`raw_ends`); a recording may end with any of them
 
 Other containers do not say. What the numbers of frames and seconds in headers say is not asked:
 edit lists, frames without data and held frames make them differ in files that are whole.
@@ -14,16 +19,36 @@ edit lists, frames without data and held frames make them differ in files that a
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from motioncast.media import raw_ends
+
 _SEGMENT: Final = b"\x18\x53\x80\x67"
+_CLUSTER: Final = b"\x1f\x43\xb6\x75"
 _BOXES: Final = frozenset(
     {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"mfra", b"free", b"skip", b"wide"}
     | {b"meta", b"uuid", b"udta", b"emsg", b"prft"}
 )
 _RIFF_SLACK: Final = 16  # bytes: some writers count the header, and leave out the last padding
 _GIF_TRAILER: Final = b";"
+_MOST_BOXES: Final = 2**16
+_KEY: Final = b"\x06\x0e\x2b\x34"  # SMPTE's
+_BEGINNINGS: Final = (  # where, what, FFmpeg's name of the format
+    (4, b"ftyp", "mp4"),
+    (4, b"moov", "mp4"),
+    (4, b"mdat", "mp4"),
+    (4, b"wide", "mp4"),
+    (0, b"\x1a\x45\xdf\xa3", "matroska"),
+    (0, b"RIFF", "avi"),
+    (0, b"\x30\x26\xb2\x75", "asf"),
+    (0, b"FLV", "flv"),
+    (0, b"OggS", "ogg"),
+    (0, b"DKIF", "ivf"),
+    (0, b"GIF8", "gif"),
+    (0, b"YUV4MPEG2", "yuv4mpegpipe"),
+)
 
 
 def is_cut_off(path: Path, container: str) -> bool:
@@ -33,24 +58,46 @@ def is_cut_off(path: Path, container: str) -> bool:
         path: The file.
         container: FFmpeg's name of its format, for example `mov,mp4,m4a,3gp,3g2,mj2`.
     """
-    names = container.split(",")
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(0)
-        if "mp4" in names:
-            return _boxes_end(file, size) > size
-        if "matroska" in names:
-            return _segment_end(file) > size
-        if "avi" in names:
-            return _chunks_end(file, size) > size + _RIFF_SLACK
-        if "ogg" in names:
-            return _pages_end(file, size) > size
-        if "ivf" in names:
-            return _ivf_end(file, size) > size
-        if "gif" in names:
-            file.seek(max(0, size - 64))
-            return not file.read().rstrip(b"\0").endswith(_GIF_TRAILER)
+        for name in container.split(","):
+            if name == "gif":
+                file.seek(max(0, size - 64))
+                return not file.read().rstrip(b"\0").endswith(_GIF_TRAILER)
+            if name in _ENDS:
+                slack = _RIFF_SLACK if name == "avi" else 0
+                return _ENDS[name](file, size) > size + slack
     return False
+
+
+def is_cut_off_unread(path: Path) -> bool:
+    """Returns whether a file that could not even be opened ends before it should.
+
+    A recording that broke off, or a copy of its beginning, has no index that FFmpeg could open.
+    """
+    with path.open("rb") as file:
+        head = file.read(12)
+    for at, magic, container in _BEGINNINGS:
+        if head[at : at + len(magic)] == magic:
+            lacks_index = container == "mp4" and not _has_index(path)
+            return lacks_index or is_cut_off(path, container)
+    return False
+
+
+def _has_index(path: Path) -> bool:
+    """Returns whether an MP4 has its `moov`, which a camera writes when it is told to stop."""
+    with path.open("rb") as file:
+        for _ in range(_MOST_BOXES):
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            if head[4:8] == b"moov":
+                return True
+            if length == 1:
+                length = int.from_bytes(head[8:], "big")
+            if length < 8 or len(head) < 8:
+                return False
+            file.seek(length - len(head), 1)
+    return True
 
 
 def _pages_end(file: BinaryIO, size: int) -> int:
@@ -92,25 +139,28 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
     return at
 
 
-def _segment_end(file: BinaryIO) -> int:
-    """Returns where the segment ends; 0 when that is not said, as of live recordings."""
+def _segment_end(file: BinaryIO, size: int) -> int:
+    """Returns where the segment ends, or its last element where that is not said."""
     at = 0
-    for _ in range(16):  # the EBML header, perhaps voids, then the segment
+    while at < size:
         file.seek(at)
         head = file.read(12)
-        if len(head) < 2 or not head[0]:
-            return 0
+        if not head[0]:
+            break  # no element, but something appended
         name = 9 - head[0].bit_length()  # bytes of the identifier
-        if len(head) <= name or not head[name]:
-            return 0
+        if len(head) <= name:
+            return at + name + 1
+        if name > 4 or not head[name]:
+            break
         length = 9 - head[name].bit_length()  # bytes of the size
         told = int.from_bytes(head[name : name + length], "big") - (1 << 7 * length)
-        if told == (1 << 7 * length) - 1:
-            return 0
-        at += name + length + told
-        if head.startswith(_SEGMENT):
-            return at
-    return 0
+        live = told == (1 << 7 * length) - 1
+        if live and not head.startswith((_SEGMENT, _CLUSTER)):
+            break
+        at += name + length + (0 if live else told)
+        if head.startswith(_SEGMENT) and not live:
+            break
+    return at
 
 
 def _chunks_end(file: BinaryIO, size: int) -> int:
@@ -122,3 +172,64 @@ def _chunks_end(file: BinaryIO, size: int) -> int:
             break
         at += 8 + length + length % 2
     return at
+
+
+def _objects_end(file: BinaryIO, size: int) -> int:
+    at = 0
+    while at + 24 <= size:
+        file.seek(at + 16)
+        length = int.from_bytes(file.read(8), "little")
+        if length < 24:  # a live recording's, or something appended
+            break
+        at += length
+    return at
+
+
+def _tags_end(file: BinaryIO, size: int) -> int:
+    file.seek(5)
+    at = int.from_bytes(file.read(4), "big") + 4
+    while at < size:
+        file.seek(at)
+        head = file.read(4)
+        if head[0] & 0x1F not in (8, 9, 18):  # sound, picture, data; else appended
+            break
+        if len(head) < 4:
+            return at + 4
+        at += 15 + int.from_bytes(head[1:], "big")
+    # The length of the last tag is said once more behind it, which some writers leave out.
+    return at - 4 if at == size + 4 else at
+
+
+def _values_end(file: BinaryIO, size: int) -> int:
+    at = 0
+    while at < size:
+        file.seek(at)
+        head = file.read(25)
+        if not head.startswith(_KEY[: len(head)]):  # appended, or a run-in
+            break
+        if len(head) < 17:
+            return at + 17
+        length, wide = head[16], 0
+        if length & 0x80:  # in so many bytes
+            wide = length & 0x7F
+            length = int.from_bytes(head[17 : 17 + wide], "big")
+        at += 17 + wide + length
+    return at
+
+
+_ENDS: Final[dict[str, Callable[[BinaryIO, int], int]]] = {
+    "mp4": _boxes_end,
+    "matroska": _segment_end,
+    "avi": _chunks_end,
+    "asf": _objects_end,
+    "flv": _tags_end,
+    "mxf": _values_end,
+    "ogg": _pages_end,
+    "ivf": _ivf_end,
+    "yuv4mpegpipe": raw_ends.y4m_end,
+    "dv": raw_ends.dv_end,
+    "obu": raw_ends.units_end,
+    "av1": raw_ends.temporal_units_end,
+    "mpeg": raw_ends.program_end,
+    "mpegts": raw_ends.transport_end,
+}

@@ -18,15 +18,22 @@ from av.video.stream import VideoStream
 from motioncast.framing import Picture
 from motioncast.media import animation, colour
 from motioncast.media.clock import LONGEST_HOLD, Timed, session_rate
-from motioncast.media.complete import is_cut_off
+from motioncast.media.complete import is_cut_off, is_cut_off_unread
 from motioncast.media.container import BROADCAST, find_video, longest_hold, open_container
 from motioncast.media.errors import MediaError
 from motioncast.media.failures import media_errors
+from motioncast.media.last_picture import RAW, LastGroup
 from motioncast.media.orientation import UPRIGHT, Orientation, of_matrix
 
 STILL_RATE: Final = Fraction(25)  # of a single picture
 MAX_FRAME_PIXELS: Final = 2**26  # of a video; 8K has half of them
+_NO_TIMESTAMPS: Final = 0x80  # FFmpeg's flag of formats
+_WITHOUT_AN_END: Final = frozenset(
+    {"h264", "hevc", "m4v", "mpegvideo", "mjpeg", "jpeg_pipe", "vc1", "h263"}
+)
 _WITH_OPACITY: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+# FFmpeg's decoder of H.264 forgets the errors of slices that it decodes beside one another.
+_ERRORS_ARE_LOST_BETWEEN_THREADS: Final = frozenset({"h264"})
 
 
 class Stored(NamedTuple):
@@ -56,7 +63,14 @@ class Source(Protocol):
 def open_source(path: Path, max_pixels: int) -> Source:
     """Opens a file; raises MediaError where it is no video, nor a picture."""
     with media_errors(path, "not a readable video"):
-        return _Pictures(path, max_pixels) if animation.is_picture(path) else _Movie(path)
+        if animation.is_picture(path):
+            return _Pictures(path, max_pixels)
+        try:
+            return _Movie(path)
+        except (av.FFmpegError, MediaError) as error:
+            if is_cut_off_unread(path):
+                raise MediaError("truncated") from error
+            raise
 
 
 class _Pictures:
@@ -93,6 +107,10 @@ class _Movie:
             self._track = find_video(path, container)
         self.rate = self._track.rate
         self._container: InputContainer = open_container(path)
+        self._format = self._container.format.name
+        self._clockless = bool(self._container.format.flags & _NO_TIMESTAMPS)
+        self._position = 0.0  # seconds, in the order of showing
+        self._stopped = False
         stream = self._container.streams[self._track.index]
         assert isinstance(stream, VideoStream)
         self._decoder = _decoder(stream)
@@ -109,22 +127,37 @@ class _Movie:
         self.longest_hold = longest_hold(self._container)
 
     def frames(self) -> Iterator[Timed[object]]:
-        begun = False
-        for packet in self._container.demux(self._stream):
+        begun, group = False, LastGroup() if self._format in RAW else None
+        for packet, last in _with_last(self._container.demux(self._stream)):
             if packet.size == 0 and (packet.pts is not None or packet.dts is not None):
                 continue  # nothing coded: the frame before is held
             begun = begun or packet.is_keyframe or packet.size == 0 or not self._cut_anywhere()
             if not begun:
                 continue  # a broadcast was joined in the middle of a group
-            for frame in self._decoder.decode(packet if packet.size else None):
+            if group is not None and packet.size:
+                group.add(bytes(packet), key=packet.is_keyframe)
+            for frame in self._decoded(packet, last=last):
+                if frame.is_corrupt and self._stopped:
+                    continue
                 if frame.is_corrupt:
-                    raise MediaError("damaged")
-                # AVI counts frames as they are stored; what is made of that for B-frames is wrong.
-                ticks = frame.dts if self._container.format.name == "avi" else frame.pts
-                duration = self._seconds(frame, frame.duration)
-                yield Timed(frame, self._seconds(frame, ticks), duration)
-        if is_cut_off(self._path, self._container.format.name):
+                    cut = last and self._format in _WITHOUT_AN_END
+                    raise MediaError("truncated" if cut else "damaged")
+                yield self._timed(frame)
+        if is_cut_off(self._path, self._format) or (
+            group is not None and group.is_cut_off(self._decoder.name)
+        ):
             raise MediaError("truncated")
+
+    def _decoded(self, packet: av.Packet[VideoStream], *, last: bool) -> list[av.VideoFrame]:
+        try:
+            return self._decoder.decode(packet if packet.size else None)
+        except av.FFmpegError as error:
+            if is_cut_off(self._path, self._format) or (last and self._format in _WITHOUT_AN_END):
+                raise MediaError("truncated") from error
+            if last and self._cut_anywhere():  # its recording was stopped within a picture
+                self._stopped = True
+                return []
+            raise
 
     def stored(self, frame: object) -> Stored:
         assert isinstance(frame, av.VideoFrame)
@@ -135,8 +168,18 @@ class _Movie:
     def close(self) -> None:
         self._container.close()
 
+    def _timed(self, frame: av.VideoFrame) -> Timed[object]:
+        duration = self._seconds(frame, frame.duration)
+        if self._clockless:  # those that FFmpeg makes up leave a gap where frames are reordered
+            seconds = None if duration is None else self._position
+            self._position += duration or 0.0
+        else:
+            # AVI counts frames as they are stored; what is made of that for B-frames is wrong.
+            seconds = self._seconds(frame, frame.dts if self._format == "avi" else frame.pts)
+        return Timed(frame, seconds, duration)
+
     def _cut_anywhere(self) -> bool:
-        return self._container.format.name in BROADCAST
+        return self._format in BROADCAST
 
     def _seconds(self, frame: av.VideoFrame, ticks: int | None) -> float | None:
         # Frames that come when the decoder is emptied bring no unit: theirs is the track's.
@@ -146,14 +189,29 @@ class _Movie:
     def _avi_end(self) -> float | None:
         """Returns when an AVI ends: frames without data may be its last."""
         stream = self._stream
-        if self._container.format.name != "avi" or not stream.duration or not stream.time_base:
+        if self._format != "avi" or not stream.duration or not stream.time_base:
             return None
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+
+
+def _with_last(
+    packets: Iterator[av.Packet[VideoStream]],
+) -> Iterator[tuple[av.Packet[VideoStream], bool]]:
+    """Yields packets, and whether one is the last that has data."""
+    before = next(packets, None)
+    for packet in packets:
+        if before is not None:
+            yield before, packet.size == 0 and packet.pts is None and packet.dts is None
+        before = packet
+    if before is not None:
+        yield before, before.size > 0
 
 
 def _decoder(stream: VideoStream) -> av.VideoCodecContext:
     """Returns what decodes a track; FFmpeg's own decoders of VP8 and VP9 leave opacity out."""
     own = stream.codec_context
+    if own.name in _ERRORS_ARE_LOST_BETWEEN_THREADS:
+        own.thread_count = 1
     name = _WITH_OPACITY.get(own.name)
     if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
         return own
