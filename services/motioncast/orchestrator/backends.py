@@ -15,12 +15,12 @@ import grpc.aio
 from prometheus_client import CollectorRegistry
 
 from motioncast.codec.tables_file import ModelTables
-from motioncast.orchestrator.addresses import LOOK_SECONDS, listed, named, resolved
 from motioncast.orchestrator.configuration import ServedModels
-from motioncast.orchestrator.replicas import ReplicaMetrics, Replicas, pauses
 from motioncast.orchestrator.service_channels import open_channel
 from motioncast.orchestrator.service_failures import RETRY_AFTER_SECONDS, NoRoomError, translated
 from motioncast.orchestrator.settings import ServiceAddresses
+from motioncast.replicas.addresses import LOOK_SECONDS, listed, named, resolved
+from motioncast.replicas.pool import SERVICES, ReplicaMetrics, Replicas, pauses, serves
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (
@@ -138,6 +138,7 @@ class Backends:
                 name,
                 self._found[name],
                 partial(open_channel, named=named(self._target(name)), credentials=credentials),
+                SERVICES,
                 self._slow_seconds,
                 self._metrics,
             )
@@ -229,7 +230,8 @@ class Backends:
 
     async def ready(self) -> bool:
         """Returns whether a replica of each service says that it is SERVING."""
-        return all(await asyncio.gather(*(one.serving() for one in self._services.values())))
+        found = await asyncio.gather(*(one.ask_all(serves, 1.0) for one in self._services.values()))
+        return all(map(any, found))
 
     async def _call(
         self, method: Method[Response], request: Any, deadline: Deadline

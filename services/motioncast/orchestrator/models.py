@@ -10,8 +10,8 @@ from motioncast.inference import Inference, MeasuredEngine
 from motioncast.inference.engine import Array
 from motioncast.orchestrator.backends import Answer
 from motioncast.orchestrator.pipeline import milliseconds_since
-from motioncast.orchestrator.replicas import pauses
 from motioncast.orchestrator.service_failures import RETRY_AFTER_SECONDS
+from motioncast.replicas.pool import pauses
 from motioncast.serving import Deadline
 from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.errors import (

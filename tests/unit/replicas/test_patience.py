@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.virtual_time import now, run_virtually
 
-from motioncast.orchestrator.replicas import ReplicaMetrics, Replicas
+from motioncast.replicas.pool import SERVICES, ReplicaMetrics, Replicas
 from motioncast.serving import Deadline
 
 SLOW = 1.0
@@ -49,6 +49,7 @@ def test_one_that_hung_makes_nobody_wait_longer_for_the_next_that_hangs() -> Non
             "synthesis",
             list(channels),
             lambda address: cast(grpc.aio.Channel, channels[address]),
+            SERVICES,
             SLOW,
             ReplicaMetrics(CollectorRegistry()),
             now,

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.tiny_services import serving
 
-from motioncast.orchestrator.addresses import listed, named, resolved
-from motioncast.orchestrator.replicas import ReplicaMetrics, Replicas
+from motioncast.replicas.addresses import listed, named, resolved
+from motioncast.replicas.pool import SERVICES, ReplicaMetrics, Replicas
 from motioncast.serving import Context, Deadline, ServerSettings
 from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
@@ -40,10 +40,15 @@ class Counted:
 @asynccontextmanager
 async def replicas(
     *addresses: str, slow_seconds: float = NEVER_SLOW
-) -> AsyncIterator[tuple[Replicas, CollectorRegistry]]:
+) -> AsyncIterator[tuple[Replicas[grpc.aio.Channel], CollectorRegistry]]:
     registry = CollectorRegistry()
     opened = Replicas(
-        "keypoint", addresses, grpc.aio.insecure_channel, slow_seconds, ReplicaMetrics(registry)
+        "keypoint",
+        addresses,
+        grpc.aio.insecure_channel,
+        SERVICES,
+        slow_seconds,
+        ReplicaMetrics(registry),
     )
     try:
         yield opened, registry
@@ -51,7 +56,7 @@ async def replicas(
         await opened.close()
 
 
-async def detect(of: Replicas) -> DetectResponse:
+async def detect(of: Replicas[grpc.aio.Channel]) -> DetectResponse:
     def begin(channel: grpc.aio.Channel, seconds: float | None) -> Any:
         return KeypointServiceStub(channel).Detect(DetectRequest(), timeout=seconds)
 
@@ -64,7 +69,7 @@ def is_out(registry: CollectorRegistry) -> float | None:
     return registry.get_sample_value("motioncast_backend_replicas", labels)
 
 
-async def until(condition: Callable[[], bool], of: Replicas) -> None:
+async def until(condition: Callable[[], bool], of: Replicas[grpc.aio.Channel]) -> None:
     """Makes calls until the condition holds."""
     async with asyncio.timeout(60):
         while not condition():

@@ -3,7 +3,10 @@
     in turn     a call goes to the next replica that is in
     failed      again at another one at once; where all have failed, after a pause, for two seconds
     slow        another one is asked too, and whichever answers first counts
-    left out    a replica that failed or was slow, until it answers a question for its health
+    left out    a replica that failed or was slow, until it is found well
+
+What a replica is, what its failures are and how it is found well is the caller's to say: services
+are channels with a health, servers of models connections that are asked for the same run again.
 
 Calls are pure functions of their requests: to make one twice is safe. gRPC has most of this (round
 robin, retries, outlier detection), but its Python library cannot ask a second replica while the
@@ -13,21 +16,20 @@ first is silent, and a process that hangs never fails.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from motioncast.serving import Deadline
-
-DOWN_SECONDS: Final = 2.0  # so long nobody may answer; then the call fails
+DOWN_SECONDS: Final = 2.0  # so long no replica of a service may answer; then the call fails
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = (0.1, 1.0)  # between two questions for the health of one that is out
@@ -36,12 +38,46 @@ _SLOW: Final = 2.0  # times the slowest call of late
 _REMEMBERED: Final = 100  # calls
 _MOST_ASKED: Final = 64  # calls that may be asked of two replicas at once ...
 _ASKED_EACH: Final = 0.1  # ... and in the long run one in ten, or a crowd would double its work
+_SAID: Final = {"failed": "failed", "slow": "was slow"}
 _RETRIED: Final = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,  # by the service, while it stops
 )
 
-Call = Callable[[grpc.aio.Channel, float | None], Any]  # begins a call with so many seconds
+_log: Final = logging.getLogger(__name__)
+
+
+class Closable(Protocol):
+    """A connection that can be closed, after a grace for what runs."""
+
+    async def close(self, grace: float | None = None) -> None: ...
+
+
+class Until(Protocol):
+    """When an answer is of no use any more."""
+
+    def remaining_seconds(self) -> float | None: ...
+
+
+Way = TypeVar("Way", bound=Closable)  # to a replica
+Answer = TypeVar("Answer")
+Call = Callable[[Way, float | None], Awaitable[Answer]]  # begins a call with so many seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement(Generic[Way]):
+    """How a replica is judged by what it answers.
+
+    Attributes:
+        failed: Whether an error is the replica's own, so that another may do better.
+        well: Whether a replica that was left out is well again; it may be asked for what it was
+            left out for, and has that many seconds for the answer.
+        down_seconds: So long nobody may answer; then the call fails.
+    """
+
+    failed: Callable[[Exception], bool]
+    well: Callable[[Way, Call[Way, Any], float], Awaitable[bool]]
+    down_seconds: float
 
 
 class ReplicaMetrics:
@@ -64,26 +100,28 @@ class ReplicaMetrics:
 
 
 @dataclass(eq=False)
-class Replica:
-    """One replica: its address and the channel to it."""
+class Replica(Generic[Way]):
+    """One replica: its address and the way to it."""
 
     address: str
-    channel: grpc.aio.Channel
-    out: bool = False  # it failed, or was slow, and has not answered since
+    way: Way
+    out: bool = False  # it failed, or was slow, and has not been well since
 
 
-class _Asked(NamedTuple):
-    replica: Replica
+@dataclass(frozen=True, slots=True)
+class _Asked(Generic[Way]):
+    replica: Replica[Way]
     at: float  # when, in seconds
 
 
-class Replicas:
+class Replicas(Generic[Way]):
     """Calls one service, at whichever of its replicas answers.
 
     Args:
         name: Of the service, for metrics.
         addresses: gRPC's targets, one for each replica.
-        open_channel: Opens a channel to one.
+        open_way: Opens a connection to one.
+        judgement: Of what they answer.
         slow_seconds: After which another replica is asked too, at the earliest.
         metrics: Where repeated calls and replicas are counted.
         clock: Tells the time in seconds.
@@ -93,19 +131,21 @@ class Replicas:
         self,
         name: str,
         addresses: Sequence[str],
-        open_channel: Callable[[str], grpc.aio.Channel],
+        open_way: Callable[[str], Way],
+        judgement: Judgement[Way],
         slow_seconds: float,
         metrics: ReplicaMetrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._clock = clock
-        self._open_channel = open_channel
+        self._open_way = open_way
+        self._judgement = judgement
         self._slow_seconds = slow_seconds
         self._metrics = metrics
-        self._replicas = [Replica(one, open_channel(one)) for one in addresses]
+        self._replicas = [Replica(one, open_way(one)) for one in addresses]
         self._turn = 0
-        self._looking: dict[Replica, asyncio.Task[None]] = {}
+        self._looking: dict[Replica[Way], asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._took: deque[float] = deque(maxlen=_REMEMBERED)
         self._may_ask = float(_MOST_ASKED)
@@ -122,28 +162,29 @@ class Replicas:
         """Takes other replicas; those that are known already stay connected, calls go on."""
         wanted, known = list(addresses), {one.address: one for one in self._replicas}
         gone = [one for one in self._replicas if one.address not in wanted]
-        self._replicas = [known.get(one) or Replica(one, self._open_channel(one)) for one in wanted]
+        self._replicas = [known.get(one) or Replica(one, self._open_way(one)) for one in wanted]
         for one in gone:
             self._let_go(one, 30.0)
         self._count()
 
-    async def call(self, begin: Call, until: Deadline) -> Any:
+    async def call(self, begin: Call[Way, Answer], until: Until) -> Answer:
         """Returns what a replica answers.
 
         Args:
-            begin: Begins the call at a channel, with a time limit in seconds.
+            begin: Begins the call at a replica, with a time limit in seconds.
             until: When the answer is of no use any more.
 
         Raises:
-            grpc.aio.AioRpcError: Of the replica that answered last, where none has answered well.
+            Exception: That of the replica that answered last, where none has answered well; at
+                once where it is no failure of the replica.
         """
-        running: dict[asyncio.Task[Any], _Asked] = {}
-        tried: list[Replica] = []
-        gives_up, waits = self._clock() + DOWN_SECONDS, pauses()
+        running: dict[asyncio.Task[Answer], _Asked[Way]] = {}
+        tried: list[Replica[Way]] = []
+        gives_up, waits = self._clock() + self._judgement.down_seconds, pauses()
 
-        def ask(replica: Replica) -> None:
+        def ask(replica: Replica[Way]) -> None:
             tried.append(replica)
-            task = asyncio.create_task(_answer(begin(replica.channel, until.remaining_seconds())))
+            task = asyncio.create_task(_answer(begin(replica.way, until.remaining_seconds())))
             task.add_done_callback(_look_at)
             running[task] = _Asked(replica, self._clock())
 
@@ -158,7 +199,7 @@ class Replicas:
                 )
                 if not done and other is not None:  # slow
                     for one in running.values():
-                        self._suspect(one.replica)
+                        self._suspect(one.replica, begin, "slow")
                     if self._may_ask >= 1:
                         self._may_ask -= 1
                         self._metrics.again.labels(self._name, "slow").inc()
@@ -171,11 +212,11 @@ class Replicas:
                     asked = running.pop(task)
                     try:
                         answer = task.result()
-                    except grpc.aio.AioRpcError as error:
-                        if error.code() not in _RETRIED:
+                    except Exception as error:
+                        if not self._judgement.failed(error):
                             raise
                         failure = error
-                        self._suspect(asked.replica)
+                        self._suspect(asked.replica, begin, "failed")
                     else:
                         # Its own time: after one that hung, the next is not waited for longer.
                         self._took.append(self._clock() - asked.at)
@@ -197,52 +238,74 @@ class Replicas:
             for task in running:
                 task.cancel()
 
-    async def serving(self) -> bool:
-        """Returns whether any replica says that it is SERVING."""
-        found = await asyncio.gather(*(_serves(one.channel) for one in self._replicas))
-        return any(found)
+    async def ask_all(self, begin: Call[Way, Answer], seconds: float) -> list[Answer]:
+        """Returns what the replicas answer that are in, or all where none is.
+
+        Raises:
+            Exception: That of one, where all have failed; at once one that is no replica's failure.
+        """
+        asked = [one for one in self._replicas if not one.out] or self._replicas
+        told = await asyncio.gather(
+            *(_answer(begin(one.way, seconds)) for one in asked), return_exceptions=True
+        )
+        answers: list[Answer] = []
+        failures: list[Exception] = []
+        for one in told:
+            if not isinstance(one, BaseException):
+                answers.append(one)
+            elif isinstance(one, Exception) and self._judgement.failed(one):
+                failures.append(one)
+            else:
+                raise one
+        if not answers:
+            raise failures[0]
+        return answers
 
     async def close(self, grace: float | None = None) -> None:
         """Ends what runs, after the grace, and disconnects."""
         for task in (*self._looking.values(), *self._closing):
             task.cancel()
-        await asyncio.gather(*(one.channel.close(grace) for one in self._replicas))
+        await asyncio.gather(*(one.way.close(grace) for one in self._replicas))
 
     def _patience(self) -> float:
         """Returns after how many seconds a call counts as slow."""
         return max(self._slow_seconds, _SLOW * max(self._took, default=0.0))
 
-    def _next(self, tried: Sequence[Replica]) -> Replica:
+    def _next(self, tried: Sequence[Replica[Way]]) -> Replica[Way]:
         """Returns the replica whose turn it is: rather one that is in and was not tried."""
         turn = self._turn % len(self._replicas)
         in_turn = self._replicas[turn:] + self._replicas[:turn]
         return min(in_turn, key=lambda one: (one in tried, one.out))
 
-    def _other(self, tried: Sequence[Replica]) -> Replica | None:
+    def _other(self, tried: Sequence[Replica[Way]]) -> Replica[Way] | None:
         """Returns a replica that was not tried; None where there is none."""
         if all(one in tried for one in self._replicas):
             return None
         return self._next(tried)
 
-    def _suspect(self, replica: Replica) -> None:
-        """Leaves a replica out until it answers; the only one stays, whatever it does."""
+    def _suspect(self, replica: Replica[Way], begin: Call[Way, Any], reason: str) -> None:
+        """Leaves a replica out until it is well; the only one stays, whatever it does."""
         if replica.out or len(self._replicas) < 2 or replica not in self._replicas:
             return
         replica.out = True
-        self._looking[replica] = asyncio.create_task(self._look_after(replica))
+        _log.warning("%s at %s is left out: it %s", self._name, replica.address, _SAID[reason])
+        self._looking[replica] = asyncio.create_task(self._look_after(replica, begin))
         self._count()
 
-    async def _look_after(self, replica: Replica) -> None:
+    async def _look_after(self, replica: Replica[Way], begin: Call[Way, Any]) -> None:
         pause, longest = _LOOK_SECONDS
-        while replica in self._replicas and not await _serves(replica.channel):
+        while replica in self._replicas:
+            if await self._judgement.well(replica.way, begin, self._patience()):
+                _log.warning("%s at %s is back", self._name, replica.address)
+                break
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
         replica.out = False
         self._looking.pop(replica, None)
         self._count()
 
-    def _let_go(self, replica: Replica, grace: float) -> None:
-        task = asyncio.create_task(replica.channel.close(grace))
+    def _let_go(self, replica: Replica[Way], grace: float) -> None:
+        task = asyncio.create_task(replica.way.close(grace))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -260,20 +323,32 @@ def pauses() -> Iterator[float]:
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def _look_at(task: asyncio.Task[Any]) -> None:
+def _look_at(task: asyncio.Future[Any]) -> None:
     # The failure of a call whose answer nobody waits for any more is not logged.
     if not task.cancelled():
         task.exception()
 
 
-async def _answer(call: Any) -> Any:
+async def _answer(call: Awaitable[Answer]) -> Answer:
     return await call
 
 
-async def _serves(channel: grpc.aio.Channel) -> bool:
+async def serves(channel: grpc.aio.Channel, seconds: float | None = _ANSWER_SECONDS) -> bool:
+    """Returns whether a service says of itself that it is SERVING."""
     stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no attributes
     try:
-        response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
+        response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)
     except grpc.aio.AioRpcError:
         return False
     return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() in _RETRIED
+
+
+async def _is_serving(channel: grpc.aio.Channel, _begin: Any, _seconds: float) -> bool:
+    return await serves(channel)
+
+
+SERVICES: Final[Judgement[grpc.aio.Channel]] = Judgement(_is_gone, _is_serving, DOWN_SECONDS)
