@@ -10,32 +10,36 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib import resources
-from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from programs import DEPLOY, HERE, Ports, local_command, port_near, process, until_ready
-
-from motioncast.client import MotioncastError, Service, connect
-from motioncast.client.video import read_video
-from motioncast.wire.images import Pixels
+from loads import load
+from programs import (
+    DEPLOY,
+    HERE,
+    Ports,
+    first_that_answers,
+    local_command,
+    port_near,
+    process,
+    until_ready,
+)
 
 Running = asyncio.subprocess.Process
 
 SERVICES: Final = ("keypoint", "predictor", "synthesis", "orchestrator")
 TRITON_VENV: Final = Path(os.environ.get("TRITON_VENV", DEPLOY.parent / ".venv-triton"))
 GRAFANA_HOMES: Final = (Path("/usr/share/grafana"), Path("/usr/local/share/grafana"))
-PAUSE_SECONDS: Final = 1.0  # between two sessions
-SESSION_FRAMES: Final = 100
+ALERTS: Final = ("/alerts", "/classic/alerts", "/api/v1/alerts")  # Prometheus, Debian's, JSON
 
 
 class Optional(StrEnum):
@@ -73,7 +77,7 @@ class Stack:
         choices: What is to run.
         places: Name and address of what can be looked at.
         missing: What does not run, and why.
-        running: Every program, by name.
+        running, commands: Every program, and how it was started, by name.
         targets: Address of the metrics of each job of Prometheus.
         orchestrators: Where sessions can be had.
         prometheus: Its address; "" where there is none.
@@ -85,6 +89,7 @@ class Stack:
     places: list[tuple[str, str]] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
     running: dict[str, Running] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
     targets: dict[str, list[str]] = field(default_factory=dict)
     orchestrators: list[str] = field(default_factory=list)
     prometheus: str = ""
@@ -103,10 +108,11 @@ class Stack:
             print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
             raise
         self.running[name] = running
+        self.commands[name] = shlex.join(command)
 
     def loads(self) -> list[Coroutine[Any, Any, None]]:
         """Returns what streams to each orchestrator, for ever."""
-        return [load(target, self.choices) for target in self.orchestrators]
+        return [load(target, self.choices.clip, self.choices.rate) for target in self.orchestrators]
 
     def show(self, name: str, path: str, port: int) -> None:
         """Notes where something can be looked at."""
@@ -220,7 +226,7 @@ async def start_prometheus(stack: Stack) -> None:
         f"--storage.tsdb.path={stack.folder / 'prometheus'}",
         f"--web.listen-address={HERE}:{port}",
     )
-    stack.show("prometheus", "/alerts", port)
+    stack.show("prometheus", await first_that_answers(address, ALERTS), port)
     stack.prometheus = address
 
 
@@ -263,38 +269,3 @@ def write_provisioning(folder: Path, prometheus: str) -> Path:
         (folder / name).mkdir(parents=True)
         (folder / name / "motioncast.yaml").write_text(yaml.safe_dump(content))
     return folder
-
-
-async def load(target: str, choices: Choices) -> None:
-    """Streams a clip over and over, as frames and as keypoints, half of it forecast."""
-    async with connect(target, timeout=60) as service:
-        info = await service.server_info(timeout=30)
-        asset = resources.files("motioncast.cli").joinpath("assets/interview.mp4")
-        with (
-            resources.as_file(asset) as bundled,
-            read_video(choices.clip or bundled, info.models[0].height) as video,
-        ):
-            frames = list(video.frames)
-        while True:
-            try:
-                await sessions(service, frames, choices.rate)
-            except MotioncastError as error:
-                print(f"a session at {target} ended: {error}", file=sys.stderr)
-            await asyncio.sleep(PAUSE_SECONDS)
-
-
-async def sessions(service: Service, frames: Sequence[Pixels], rate: float) -> None:
-    """Streams one session of frames, and one of the keypoints that came back."""
-    some = [frame for frame, _ in zip(cycle(frames), range(SESSION_FRAMES), strict=False)]
-    results = [one async for one in service.stream(paced(some, rate), observed=5, predicted=5)]
-    keypoints = paced([one.keypoints for one in results], rate)
-    sent = service.stream_keypoints(keypoints, source=some[0], observed=1, predicted=1)
-    async for _ in sent:
-        pass
-
-
-async def paced(values: Sequence[Any], rate: float) -> AsyncGenerator[Any, None]:
-    """Yields so many values a second."""
-    for value in values:
-        yield value
-        await asyncio.sleep(1 / rate)

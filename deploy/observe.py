@@ -3,8 +3,9 @@
     python deploy/observe.py [--rate 5] [--models FOLDER] [--clip FILE] [--without triton]
 
 Prints where everything is, and what is missing and why (`everything`). Traces go where
-OTEL_EXPORTER_OTLP_ENDPOINT says. Ends with 0 when it is told to end (Ctrl-C, SIGTERM), with 1 when
-a program ends by itself.
+OTEL_EXPORTER_OTLP_ENDPOINT says. A program that ends by itself, or that somebody kills to see an
+alert, is named, and the rest goes on. Ends with 0 when it is told to end (Ctrl-C, SIGTERM), with 1
+when something does not start.
 """
 
 from __future__ import annotations
@@ -57,25 +58,34 @@ def show(stack: Stack) -> None:
         ("logs", str(stack.folder)),
     ]
     for name, what in lines:
-        print(f"  {name:<24} {what}")
+        process = f"process {stack.running[name].pid}" if name in stack.running else ""
+        print(f"  {name:<24} {what:<36} {process}".rstrip())
     print("Ctrl-C ends everything", flush=True)
 
 
 async def until_told(stack: Stack, told: asyncio.Task[None]) -> int:
-    """Streams until it is told to stop, or something ends by itself; returns the exit code."""
+    """Streams until it is told to stop, and says what ends by itself; returns the exit code."""
     ends = {asyncio.create_task(one.wait()): name for name, one in stack.running.items()}
     loads = {asyncio.create_task(load): "a load" for load in stack.loads()}
     tasks: dict[asyncio.Task[Any], str] = {**ends, **loads}
-    done, waiting = await asyncio.wait({told, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    waiting: set[asyncio.Task[Any]] = {told, *tasks}
+    while not told.done():
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {told}:
+            print(ended(stack, tasks[task], task), file=sys.stderr, flush=True)
     for task in waiting:
         task.cancel()
     if waiting:
         await asyncio.wait(waiting)
-    for task in done - {told}:
-        print(
-            f"{tasks[task]} ended by itself: {task.exception() or 'see its log'}", file=sys.stderr
-        )
-    return 0 if told in done else 1
+    return 0
+
+
+def ended(stack: Stack, name: str, task: asyncio.Task[Any]) -> str:
+    """Returns what is said of something that ended by itself."""
+    if name not in stack.running:
+        return f"{name} ended: {task.exception()}"
+    command = stack.commands[name]
+    return f"{name} ended with {task.result()}; the rest goes on. To start it again:\n  {command}"
 
 
 async def told_to_stop() -> None:

@@ -7,8 +7,8 @@ import os
 import signal
 import socket
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -79,6 +79,15 @@ async def fetch(url: str) -> bytes:
     return await asyncio.to_thread(read)
 
 
+async def first_that_answers(address: str, paths: Sequence[str]) -> str:
+    """Returns the first path that an address has; the last, if none."""
+    for path in paths:
+        with suppress(OSError):
+            await fetch(f"{address}{path}")
+            return path
+    return paths[-1]
+
+
 @asynccontextmanager
 async def process(
     log: Path, *command: str, **variables: str
@@ -100,8 +109,10 @@ async def process(
     finally:
         if running.returncode is None:
             running.send_signal(signal.SIGTERM)
+            running.send_signal(signal.SIGCONT)  # or one that somebody stopped would not end
         if await running.wait() != 0:
-            print(f"{' '.join(command)} ended with {running.returncode}:\n{log.read_text()}")
+            last = log.read_text(errors="replace")[-2000:]
+            print(f"{' '.join(command)} ended with {running.returncode}:\n{last}")
 
 
 async def until_ready(name: str, url: str, running: asyncio.subprocess.Process) -> None:

@@ -1,8 +1,12 @@
-"""`make observe` says where everything is, streams, and ends with all that it started."""
+"""`make observe` says where everything is, streams, and ends with all that it started.
+
+What somebody kills or stops meanwhile, to see an alert, takes nothing else along.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -38,23 +42,34 @@ async def test_everything_is_named_streams_and_ends(toy_repository: Path) -> Non
     command += ["--without", "triton", "--without", "grafana", "--rate", "50"]
     async with asyncio.timeout(SECONDS):
         running = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+            *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         assert running.stdout is not None
+        assert running.stderr is not None
         said = ""
         while "Ctrl-C" not in said:
             line = await running.stdout.readline()
             assert line, f"it ended after {said}"
             said += line.decode()
-        places = dict(re.findall(r"^  (\w+) +(http://\S+)$", said, re.MULTILINE))
+        found = re.findall(r"^  (\w+) +(http://\S+) +process (\d+)$", said, re.MULTILINE)
+        places = {name: place for name, place, _ in found}
+        numbers = {name: int(number) for name, _, number in found}
         assert {"orchestrator", "keypoint", "predictor", "synthesis", "relay"} <= places.keys()
         assert "prometheus" in places or "not found; Debian" in said
         for name, place in places.items():
             assert await read(place), name
         while await frames_returned(places["orchestrator"]) < 20:
             assert running.returncode is None
+        os.kill(numbers["relay"], signal.SIGKILL)  # as somebody does who wants to see an alert
+        while "relay ended with -9" not in (line := (await running.stderr.readline()).decode()):
+            assert line, "it ended with the relay"
+        again = (await running.stderr.readline()).decode()
+        assert "serve relay" in again
+        os.kill(numbers["predictor"], signal.SIGSTOP)  # and what is stopped ends all the same
+        assert await read(places["orchestrator"])
         running.send_signal(signal.SIGINT)
-        assert await running.wait() == 0
+        await running.communicate()
+        assert running.returncode == 0
     for place in places.values():
         with pytest.raises(OSError, match=r"[Cc]onnect"):
             await read(place)
