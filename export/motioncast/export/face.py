@@ -19,6 +19,7 @@ from motioncast.models.face.anchored import reduced
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
+from motioncast.models.face.sharpening import AMOUNT, LUMA, Sharpening
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.synthesis import repeat_frames
 
@@ -65,7 +66,7 @@ class ServedFaceSynthesis(nn.Module):
         source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
         of_source = repeat_frames(source_keypoints, frames)
         of_driving = driving_keypoints.flatten(0, 1)
-        displacement, guide = self.motion(
+        displacement, guide, head = self.motion(
             self.motion_encoder(reduced), source, source_keypoints, of_source, of_driving
         )
         side = displacement.shape[-1]
@@ -83,13 +84,14 @@ class ServedFaceSynthesis(nn.Module):
         half = depth_to_space(torch.relu(self.up_half(quarter)))
         flow = (displacement + network.dense_motion.identity + 1) * ((side - 1) / 2)
         images: Tensor = self.renderer(tables, flow.flatten(2), source, half)
+        images = _sharpened(network.sharpening, images, head)
         return images.round().to(torch.uint8).view(batch, frames, *images.shape[1:])
 
 
 class ServedFaceMotion(nn.Module):
-    """Features and keypoints of sources, keypoints of both frames -> displacement, guide.
+    """Features and keypoints of sources, keypoints of both frames -> displacement, guide, head.
 
-    The features are (B, C, 32, 32), what comes out (N, 2, h, h) and (N, 64, 32, 32).
+    Features are (B, C, 32, 32), what comes out (N, 2, h, h), (N, 64, 32, 32), (N, 32, 32).
     """
 
     def __init__(self, folded: FaceMotion) -> None:
@@ -103,7 +105,7 @@ class ServedFaceMotion(nn.Module):
         keypoints: Tensor,
         of_source: Tensor,
         of_driving: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         network = self.network
         head, face, parallax = network.geometry(of_source, of_driving)
         coarse_head, coarse_face = network.down(head), network.down(face)
@@ -122,13 +124,21 @@ class ServedFaceMotion(nn.Module):
         plain = (shift.transpose(1, 2) @ masks[:, 3:].flatten(2)).view(-1, 2, GRID, GRID)
         plain = plain + CORRECTION * estimate[:, -2:] + (1 - masks[:, :1]) * turn
         fine = network.up(torch.cat([masks[:, 1:3], plain], dim=1))
-        return fine[:, :1] * head + fine[:, 1:2] * face + fine[:, 2:], refined
+        displacement = fine[:, :1] * head + fine[:, 1:2] * face + fine[:, 2:]
+        return displacement, refined, masks[:, 1] + masks[:, 2]
 
 
 def _from_pixels(encoder: nn.Sequential) -> nn.Sequential:
     """Returns an encoder of levels around the middle one, as they lie in the image."""
     first, *rest = encoder
     return nn.Sequential(from_pixels(first_of(first), scale=1 / 255), nn.ReLU(), *rest)
+
+
+def _sharpened(sharpening: Sharpening, images: Tensor, head: Tensor) -> Tensor:
+    """Sharpens images (N, S, S, 3), 0 to 255, where heads (N, 32, 32) are."""
+    luma = images @ torch.tensor(LUMA)
+    detail: Tensor = sharpening.finer(head) * (luma - sharpening.blur(luma))
+    return (images + AMOUNT * detail.unsqueeze(-1)).clamp(0, 255)
 
 
 def _warped(features: Tensor, displacement: Tensor, source: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The synthesis network for faces: a source warped by geometry and network, painted where unseen.
 
-    output = mask * warp(source, flow) + (1 - mask) * painted
+    output = sharpened(mask * warp(source, flow) + (1 - mask) * painted)
 
 The dense motion looks at the source at 128x128 whatever the image's size, so that its weights serve
 both sizes; what paints works at a quarter and half of the side. The source is encoded once; what is
@@ -17,6 +17,7 @@ from torch.nn import functional
 from motioncast.models.configurations import Configuration
 from motioncast.models.face.keypoints import GROUPS
 from motioncast.models.face.motion import GRID, FaceMotion, Maps
+from motioncast.models.face.sharpening import Sharpening
 from motioncast.models.geometry import space_to_depth, warp_frames
 from motioncast.models.lite.blocks import conv_bn_relu, depth_to_space_up, residuals
 from motioncast.models.lite.colours import Yuv420Source
@@ -45,6 +46,7 @@ class FaceSynthesis(SynthesisNetwork):
         self.encoder = _encoder()
         self.dense_motion = FaceMotion(configuration.keypoints, 48, size // 2)
         self.colours = Yuv420Source(size, size // 2)
+        self.sharpening = Sharpening(size)
         self.maps = Maps(size // 4)
         self.of_motion = nn.Conv2d(64, 32, 1)
         self.merge = conv_bn_relu(48 + 32 + 2 * len(GROUPS), 64)
@@ -88,6 +90,8 @@ class FaceSynthesis(SynthesisNetwork):
         painted = functional.pixel_shuffle(painted, 2)  # (N, 4, S, S)
         decoded, mask = painted[:, :3], painted[:, 3:]
         image = self.colours.blend(decoded, mask, warped)
+        if not self.training:
+            image = self.sharpening(image, motion.masks[:, 1:3].sum(1, keepdim=True))
         return Synthesis(image, warped.image + warped.detail, motion.flow, decoded)
 
     def _small(self, flow: Tensor) -> Tensor:

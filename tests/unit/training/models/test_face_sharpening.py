@@ -1,0 +1,47 @@
+"""Sharpening of heads: what it does to a wave, to what is flat, and to a room."""
+
+import math
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+
+from motioncast.models.face.motion import GRID
+from motioncast.models.face.sharpening import AMOUNT, SPREAD, Sharpening, gaussian_matrix
+
+SIDE = 64
+EVERYWHERE = torch.ones(1, 1, GRID, GRID)
+
+
+def test_the_matrix_blurs_as_scipy_does() -> None:
+    line = np.random.default_rng(0).normal(size=SIDE)
+    expected = gaussian_filter1d(line, SPREAD, mode="nearest", radius=round(4 * SPREAD))
+    np.testing.assert_allclose(gaussian_matrix(SIDE, SIDE).numpy() @ line, expected, atol=1e-6)
+
+
+def test_a_wave_grows_by_what_a_gaussian_takes_from_it() -> None:
+    # A Gaussian of spread s leaves exp(-(s w)^2 / 2) of a wave of w radians a pixel.
+    w = 2 * math.pi / 8
+    wave = 0.5 + 0.1 * torch.sin(w * torch.arange(SIDE))
+    image = wave.expand(1, 3, SIDE, SIDE)
+    grown = 1 + AMOUNT * (1 - math.exp(-((SPREAD * w) ** 2) / 2))
+    sharp = Sharpening(SIDE)(image, EVERYWHERE)
+    inner = slice(8, -8)
+    expected = 0.5 + grown * (image - 0.5)
+    torch.testing.assert_close(sharp[..., inner], expected[..., inner], atol=5e-4, rtol=0)
+
+
+def test_what_is_flat_and_the_room_stay() -> None:
+    sharpen = Sharpening(SIDE)
+    flat = torch.full((1, 3, SIDE, SIDE), 0.3)
+    torch.testing.assert_close(sharpen(flat, EVERYWHERE), flat)
+    noise = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(sharpen(noise, 0 * EVERYWHERE), noise)
+    assert not torch.equal(sharpen(noise, EVERYWHERE), noise)
+
+
+def test_colours_do_not_change() -> None:
+    image = 0.3 + 0.4 * torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    added = Sharpening(SIDE)(image, EVERYWHERE) - image
+    torch.testing.assert_close(added[:, 0], added[:, 1])
+    torch.testing.assert_close(added[:, 0], added[:, 2])
