@@ -1,4 +1,4 @@
-"""The layer that hangs up on those who do not take their answer.
+"""The layer that hangs up on those who do not take their answer, or the status in its place.
 
 What a handler has given to gRPC waits there until its caller has room for it, and gRPC's asyncio
 can neither bound that nor cancel a call from the server's side. So the caller's connection is shut
@@ -27,7 +27,7 @@ class HangingUp:
     """Gives every caller so long to take the answer, once it is made.
 
     Args:
-        seconds: From the end of the handler until the connection is shut down.
+        seconds: From the end of what it lets proceed until the connection is shut down.
         port: Returns the port that the server listens on.
     """
 
@@ -37,7 +37,7 @@ class HangingUp:
         self._served: Counter[str] = Counter()  # calls whose handlers run, by peer
 
     async def keep(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed, and minds what becomes of its answer."""
+        """Lets the call proceed, and minds what becomes of its answer or error."""
         task = asyncio.current_task()
         assert task is not None
         self._served[call.peer] += 1

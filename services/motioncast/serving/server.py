@@ -190,12 +190,12 @@ class Server:
         return Pipeline(
             (
                 *(() if self._flooding is None else (self._flooding.count,)),
-                HangingUp(self.settings.stall_seconds, lambda: self._port).keep,
                 name_session,
                 *self._traces(),
                 self.metrics.count,
                 access.log,
                 answer_errors,
+                HangingUp(self.settings.stall_seconds, lambda: self._port).keep,
                 self._guard.identify,
                 self._pace.keep,
                 self._guard.refuse,

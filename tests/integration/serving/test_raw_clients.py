@@ -6,10 +6,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc.aio
 import pytest
@@ -19,10 +19,12 @@ from support import raw_http2
 from support.raw_http2 import RawHttp2, frame, message
 from support.tiny_services import MOTION_SERVICE, Served, serving
 
-from motioncast.serving import Registration, ServerSettings
+from motioncast.serving import Context, Registration, ServerSettings, patience
 from motioncast.serving.server import MAX_METADATA_BYTES
 from motioncast.v1.keypoint_pb2 import DetectRequest
+from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest, StreamResponse
 
+Responses: TypeAlias = AsyncIterator[StreamResponse]
 CHECK = "/grpc.health.v1.Health/Check"
 STREAM = f"/{MOTION_SERVICE}/Stream"
 IMPATIENT = ServerSettings(silence_seconds=0.3)
@@ -131,6 +133,23 @@ async def test_who_does_not_take_an_answer_is_hung_up_on() -> None:
     async with serving(settings=ServerSettings(stall_seconds=0.1)) as served:
         assert await asyncio.to_thread(attack, served.server.address)
         assert await is_served(served)
+
+
+async def test_so_is_who_takes_neither_frames_nor_the_word_that_it_is_over() -> None:
+    async def video(requests: AsyncIterator[StreamRequest], context: Context) -> Responses:
+        patience().owe(100)
+        for _ in range(100):
+            yield StreamResponse(config=StreamConfig(model="m" * 40_000))
+            patience().settle(1)
+
+    def attack(address: str) -> bool:
+        with RawHttp2(address) as client:  # it never makes room for more than the first 64 KiB
+            client.call(STREAM)
+            return client.ended.wait(30)
+
+    async with serving(stream=video, settings=ServerSettings(stall_seconds=0.1)) as served:
+        assert await asyncio.to_thread(attack, served.server.address)
+        await served.until(lambda: served.metric("motioncast_calls_in_flight") == 0)
 
 
 async def test_not_so_while_another_call_of_the_connection_is_served() -> None:
