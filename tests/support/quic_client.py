@@ -58,7 +58,7 @@ class Raw(QuicConnectionProtocol):
         found: list[bytes] = self.__dict__.setdefault("_found", [])
         return found
 
-    async def until(self, seconds: float = 5.0) -> None:
+    async def until(self, seconds: float = 60.0) -> None:
         """Waits for news."""
         async with asyncio.timeout(seconds):
             await self.news.wait()
@@ -77,7 +77,7 @@ class Raw(QuicConnectionProtocol):
 
 @asynccontextmanager
 async def raw_client(
-    port: int, certificate: bytes, token: bytes, seconds: float = 5.0, protocol: str | None = None
+    port: int, certificate: bytes, token: bytes, seconds: float = 60.0, protocol: str | None = None
 ) -> AsyncIterator[Raw]:
     """Connects with a token, and trusts one certificate (DER).
 

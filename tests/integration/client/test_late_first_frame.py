@@ -96,7 +96,7 @@ async def test_a_first_frame_that_is_given_up_leaves_nothing_to_complain_about()
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
-        await asyncio.wait_for(left.wait(), 10)
+        await asyncio.wait_for(left.wait(), 60)
     gc.collect()
     await asyncio.sleep(0)
     assert complaints == []

@@ -47,7 +47,7 @@ async def test_leaving_the_loop_cancels_the_session() -> None:
         async for _ in service.stream(Counted(FRAME)):
             await held.entered.wait()
             break
-        await asyncio.wait_for(held.left.wait(), 10)
+        await asyncio.wait_for(held.left.wait(), 60)
 
 
 async def test_leaving_the_blocking_loop_cancels_the_session() -> None:
@@ -59,7 +59,7 @@ async def test_leaving_the_blocking_loop_cancels_the_session() -> None:
     held = Held()
     async with serving(stream=held.stream) as served:
         await asyncio.to_thread(take_one, served.server.address)
-        await asyncio.wait_for(held.left.wait(), 10)
+        await asyncio.wait_for(held.left.wait(), 60)
 
 
 async def test_closing_the_connection_ends_every_session() -> None:
@@ -70,7 +70,7 @@ async def test_closing_the_connection_ends_every_session() -> None:
             await anext(aiter(first))
             await anext(aiter(second))
         assert "motioncast-stream" not in {thread.name[:17] for thread in threading.enumerate()}
-        await asyncio.wait_for(held.left.wait(), 10)
+        await asyncio.wait_for(held.left.wait(), 60)
 
 
 async def test_a_closed_stream_says_that_it_is() -> None:
@@ -108,7 +108,7 @@ async def test_unfinished_streams_are_collected_without_a_word() -> None:
         await anext(frames)
         del frames
         gc.collect()
-        await asyncio.wait_for(held.left.wait(), 10)
+        await asyncio.wait_for(held.left.wait(), 60)
     async with serving(stream=Held().stream) as served:
         await asyncio.to_thread(take_one, served.server.address)
     gc.collect()
@@ -152,7 +152,7 @@ async def test_cancelling_the_reader_cancels_the_session() -> None:
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
-        await asyncio.wait_for(held.left.wait(), 10)
+        await asyncio.wait_for(held.left.wait(), 60)
 
 
 @pytest.mark.parametrize("cancels", ["wait_for", "cancel", "twice"])
@@ -230,7 +230,7 @@ async def test_a_stalled_source_on_the_loop_is_given_up() -> None:
         async for _ in service.stream(stalled()):
             await stalling.wait()
             break
-        await asyncio.wait_for(cancelled.wait(), 10)
+        await asyncio.wait_for(cancelled.wait(), 60)
 
 
 async def test_a_video_may_come_from_the_loop() -> None:
@@ -305,10 +305,12 @@ async def test_small_frames_do_not_run_ahead_either(reads: bool) -> None:
         frames = aiter(service.stream(video, predicted=0))
         first = asyncio.ensure_future(anext(frames))
         await (first if reads else entered.wait())
-        await quiet(served)
+        while video.read <= 60:  # so many may be on their way
+            await service.server_info()
+        await quiet(served)  # and no more
         first.cancel()
         await asyncio.wait([first])
-    assert 60 < video.read <= 65
+    assert video.read <= 65
 
 
 async def test_a_stream_is_read_once() -> None:

@@ -280,7 +280,12 @@ def test_opentelemetrys_own_variables_are_enough(
     assert len(collector.spans) == 1
 
 
-def test_a_collector_that_is_not_there_holds_nobody_up_for_long() -> None:
+def test_a_collector_that_is_not_there_holds_nobody_up_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "motioncast.tracing.otel._LAST_SECONDS", 0.1
+    )  # the exporter by itself would try for ten
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"

@@ -111,18 +111,22 @@ async def test_one_who_stands_still_misses_packets_and_keeps_nobody_waiting(
     target, count = local.target, 600
     async with connect(target) as service:
         said = await opening(service, frame_count=count)
-        async with service.publish(said) as published:
-            quick = asyncio.create_task(watched(target, published, models))
-            await until(published, 1)
-            async with service.watch(published.room, published.token) as slow:
-                await until(published, 2)
-                await published.set_source(0, IMAGE, AT_SOURCE)
-                for index in range(count):
-                    await published.push(index, points(index))
-                    await asyncio.sleep(0.001)
-                await published.end()
-                frames, _ = await quick
-                made = [frame async for frame in slow.frames(models)]
+        async with (
+            service.publish(said) as published,
+            connect(target) as other,
+            other.watch(published.room, published.token) as quick,
+            service.watch(published.room, published.token) as slow,
+        ):
+            await until(published, 2)
+            await published.set_source(0, IMAGE, AT_SOURCE)
+            frames = []
+            arriving = aiter(quick.frames(models))
+            for index in range(count):  # each comes to the quick one before the next is sent
+                await published.push(index, points(index))
+                frames.append(await anext(arriving))
+            await published.end()
+            frames += [frame async for frame in arriving]
+            made = [frame async for frame in slow.frames(models)]
     assert [frame.origin for frame in frames] == [Origin.OBSERVED] * count
     observed = [frame.index for frame in made if frame.origin is Origin.OBSERVED]
     assert 64 <= len(observed) < count
