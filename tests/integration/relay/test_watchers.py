@@ -81,17 +81,17 @@ async def test_who_comes_late_gets_the_sources_and_goes_on_from_an_anchor(
     crop = Crop(2, 3, 40)
     async with connect(target) as service:
         said = await opening(service, pattern=Pattern(3, 2))
-        async with service.publish(said) as published:
+        async with service.publish(said) as published, connect(target) as other:
             await published.set_source(0, IMAGE, AT_SOURCE)
             for index in range(0, 70_001, 1000):  # past the 65536 that a packet can count
                 await published.push(index, points(index), crop)
             await arrived(service, published, 70_001)
-            late = asyncio.create_task(watched(target, published, models))
-            await until(published, 1)
-            for index in range(70_001, 70_050):
-                await published.push(index, points(index), crop)
-            await published.end(70_050)
-        frames, watching = await late
+            async with other.watch(published.room, published.token) as watching:
+                await until(published, 1)
+                for index in range(70_001, 70_050):
+                    await published.push(index, points(index), crop)
+                await published.end(70_050)
+                frames = [frame async for frame in watching.frames(models)]
     assert watching.next_index == 70_001
     assert [frame.index for frame in frames] == list(range(frames[0].index, 70_050))
     assert frames[0].index < 70_020
