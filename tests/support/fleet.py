@@ -1,7 +1,12 @@
-"""Two of every service as processes, which tests kill, stop and start again at their addresses."""
+"""Two of every service as processes, which tests kill, stop and start again at their addresses.
+
+Behind the orchestrators are the three services, or two Tritons with the models' ensembles.
+"""
 
 from __future__ import annotations
 
+import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -15,6 +20,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 BEHIND: Final = ("keypoint", "predictor", "synthesis")
+TRITONS: Final = ("models",)
 COPIES: Final = 2
 _START_SECONDS: Final = 120.0
 
@@ -25,9 +31,12 @@ class Fleet:
     Args:
         models: Repository of models.
         key: File of the orchestrators' resume key.
+        behind: Services behind the orchestrators: BEHIND or TRITONS.
     """
 
-    def __init__(self, models: Path, key: Path) -> None:
+    def __init__(self, models: Path, key: Path, behind: tuple[str, ...] = BEHIND) -> None:
+        self.behind = behind
+        self._secret = secrets.token_urlsafe()  # of those who may list a Triton's models
         self._models = models
         self._key = key
         self.processes: dict[str, subprocess.Popen[str]] = {}
@@ -49,7 +58,8 @@ class Fleet:
             assert "listens" in line.readline(), f"{name} has not started"
             self.addresses[name] = line.readline().split()[1]
         for name in names:
-            _until_serving(self.addresses[name])
+            if not name.startswith(TRITONS):  # it has loaded its models by now
+                _until_serving(self.addresses[name])
 
     def end(self, name: str, by: signal.Signals = signal.SIGKILL) -> None:
         """Ends a process and waits for that."""
@@ -77,20 +87,25 @@ class Fleet:
         if service == "orchestrator":
             # A busy machine is no reason here to refuse a session.
             command += ["--resume-key", str(self._key), "--latency-target", "0"]
-            for other in BEHIND:
+            if self.behind == TRITONS:
+                command += ["--pipeline", "ensemble"]
+            for other in self.behind:
                 both = ",".join(self.addresses[one] for one in _copies(other))
-                command += [f"--{other}", both]
+                command += ["--triton-url" if other in TRITONS else f"--{other}", both]
+        elif service in TRITONS:
+            command += ["--models", str(self._models), "--engine", "triton"]
         else:
             command += ["--models", str(self._models), "--threads", "1"]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        knows = {**os.environ, "MOTIONCAST_TRITON_SECRET": self._secret}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=knows)
 
 
 @contextmanager
-def fleet(models: Path, key: Path) -> Iterator[Fleet]:
+def fleet(models: Path, key: Path, behind: tuple[str, ...] = BEHIND) -> Iterator[Fleet]:
     """Runs two of every service."""
-    running = Fleet(models, key)
+    running = Fleet(models, key, behind)
     try:
-        running.start(name for service in BEHIND for name in _copies(service))
+        running.start(name for service in behind for name in _copies(service))
         running.start(_copies("orchestrator"))
         yield running
     finally:

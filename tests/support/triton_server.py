@@ -13,6 +13,7 @@ from tritonclient.grpc import InferInput, InferResult
 from tritonclient.grpc.aio import InferenceServerClient
 
 from motioncast.triton.installation import Installation
+from motioncast.triton.stubs import find_stubs
 from motioncast.wire.errors import UnavailableError
 
 _SECONDS: Final = 60.0  # until an answer has to be there
@@ -59,6 +60,17 @@ def children(pid: int) -> set[int]:
         if int(fields[1]) == pid:
             found.add(int(entry.parent.name))
     return found
+
+
+def triton_processes(command: int) -> dict[str, int]:
+    """Returns the pids of `motioncast serve models --engine triton`: "server", and by model.
+
+    Args:
+        command: Its own pid; not in the answer.
+    """
+    [reaper] = children(command)
+    [server] = children(reaper)
+    return {"server": server, **{stub.model: stub.pid for stub in find_stubs(server)}}
 
 
 def processor_seconds(pid: int) -> float:

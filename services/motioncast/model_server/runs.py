@@ -12,7 +12,7 @@ from tritonclient.grpc import service_pb2
 from motioncast.inference import Inference, MeasuredEngine, ModelState, Part
 from motioncast.inference.engine import Array
 from motioncast.inference.kserve.datatypes import datatype_of
-from motioncast.inference.kserve.engine import RUN_NANOSECONDS
+from motioncast.inference.kserve.link import RUN_NANOSECONDS
 from motioncast.inference.kserve.remote import check_batch
 from motioncast.inference.kserve.tensors import decode_tensors, encode_tensors
 from motioncast.model_server.models import ServedModels

@@ -1,4 +1,4 @@
-"""How the model server is reached."""
+"""How the model server is reached, or several with the same models."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
+from motioncast.replicas.addresses import listed, named
 from motioncast.tracing import traced_channel
-from motioncast.wire.addresses import is_loopback, proxy_options
+from motioncast.wire.addresses import is_loopback, join_address, proxy_options
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.token_file import TokenFile
 
@@ -27,7 +28,8 @@ class KServeSettings:
         InvalidInputError: A value is out of its range, or a certificate comes without its key.
     """
 
-    address: str  # HOST:PORT of its gRPC
+    # HOST:PORT of its gRPC; several with commas between; dns:///NAME:PORT for all of a name.
+    address: str
     tls: bool = False  # implied by any of the files
     root_certificates: Path | None = None  # PEM; None: those that gRPC brings
     client_certificate: Path | None = None  # PEM, with its key: for servers that ask who calls
@@ -35,6 +37,7 @@ class KServeSettings:
     max_message_bytes: int = 64 * 1024 * 1024  # of one message, either way
     connect_seconds: float = 10.0  # the server may start after its clients
     retry_seconds: float = 5.0  # that runs which find no server are tried again
+    slow_seconds: float = 0.5  # without an answer another server is asked too, where there is one
     # Runs with so many bytes, inputs and outputs together, go through shared memory to a server on
     # this machine; None: no run. `motioncast bench-transport` finds where that is quicker.
     shared_memory_bytes: int | None = 256 * 1024
@@ -43,16 +46,17 @@ class KServeSettings:
     token: Path | None = None  # file of the bearer token that every call brings; read when renewed
 
     def __post_init__(self) -> None:
-        host, _, port = self.address.rpartition(":")
-        if not host or not port.isdecimal():
-            raise InvalidInputError.of("address", f"{self.address!r} is not HOST:PORT")
+        for one in listed(self.address):
+            host, _, port = one.rpartition(":")
+            if not host or not port.isdecimal():
+                raise InvalidInputError.of("address", f"{one!r} is not HOST:PORT")
         if (self.client_certificate is None) != (self.client_key is None):
             raise InvalidInputError.of(
                 "client_certificate", "a client's certificate and its key come together"
             )
         if self.max_message_bytes < 1:
             raise InvalidInputError.of("max_message_bytes", f"{self.max_message_bytes} is below 1")
-        for name in ("connect_seconds", "retry_seconds", "shared_memory_bytes"):
+        for name in ("connect_seconds", "retry_seconds", "slow_seconds", "shared_memory_bytes"):
             if not (getattr(self, name) or 0) >= 0:
                 raise InvalidInputError.of(name, f"{getattr(self, name)} is less than 0")
         if not self.keepalive_seconds > 0:
@@ -76,17 +80,17 @@ class KServeSettings:
 
     @property
     def is_local(self) -> bool:
-        """Whether the address is one of this machine's own."""
-        return is_loopback(self.address)
+        """Whether all addresses are this machine's own."""
+        return all(map(is_loopback, listed(self.address)))
 
 
-def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
-    """Returns a channel to the server, which need not answer yet.
+def open_channel(settings: KServeSettings, target: str) -> grpc.aio.Channel:
+    """Returns a channel to one server of the settings' address, which need not answer yet.
 
     Raises:
         InvalidInputError: A file of certificates, a key or a token cannot be read.
     """
-    options = (
+    options: list[tuple[str, int | str]] = [
         # Twice the limit: up to there we say which message it was, past it gRPC ends the call.
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", min(2 * settings.max_message_bytes, 2**31 - 1)),
@@ -99,19 +103,23 @@ def open_channel(settings: KServeSettings) -> grpc.aio.Channel:
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.use_local_subchannel_pool", 1),  # engines of one process share no connection
-        *proxy_options(settings.address),
-    )
+        *proxy_options(target),
+    ]
+    if (name := named(settings.address)) is not None:  # it is whom the server answers for
+        options.append(("grpc.default_authority", join_address(*name)))
     along = [] if settings.token is None else [_Bearer(settings.token)]
     if not settings.is_secure:
-        channel = grpc.aio.insecure_channel(settings.address, options, interceptors=along)
-        return traced_channel(channel, settings.address)
+        channel = grpc.aio.insecure_channel(target, options, interceptors=along)
+        return traced_channel(channel, target)
+    if name is not None:
+        options.append(("grpc.ssl_target_name_override", name[0]))
     credentials = grpc.ssl_channel_credentials(
         _read("root_certificates", settings.root_certificates),
         _read("client_key", settings.client_key),
         _read("client_certificate", settings.client_certificate),
     )
-    channel = grpc.aio.secure_channel(settings.address, credentials, options, interceptors=along)
-    return traced_channel(channel, settings.address)
+    channel = grpc.aio.secure_channel(target, credentials, options, interceptors=along)
+    return traced_channel(channel, target)
 
 
 class _Bearer(grpc.aio.UnaryUnaryClientInterceptor):

@@ -128,8 +128,7 @@ class SharedMemory:
             call.cancel()
         until = time.monotonic() + _CLOSING_SECONDS
         while self._registered and time.monotonic() < until:
-            for name in list(self._registered):
-                await self._unregister(name)
+            await asyncio.gather(*(self._unregister(name) for name in list(self._registered)))
             await asyncio.sleep(0.01 if self._registered else 0)
         if self._registered:
             _log.warning("the server still uses shared memory of ours: %s", [*self._registered])

@@ -1,0 +1,98 @@
+"""Streams go on while any process of one of two Tritons is killed, hangs or is replaced.
+
+Two orchestrators run ensembles on two Tritons. A Triton is three kinds of process: ours, which
+looks after it, NVIDIA's server, and one for each model. No stream has to notice anything.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from support.fleet import TRITONS, Fleet, fleet
+from support.surviving import Seen, same, stream_all
+from support.toy_ensembles import build_joined_repository
+from support.triton_server import skip_without_triton, triton_processes
+from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+ENSEMBLES = ("toy_reconstruct", "toy_forecast", "toy_motion_transfer")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    skip_without_triton()
+    folder = tmp_path_factory.mktemp("fleet")
+    key = folder / "key"
+    key.write_text("a key that both orchestrators have")
+    with fleet(build_joined_repository(folder / "models"), key, TRITONS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def undisturbed(running: Fleet) -> list[Seen]:
+    return stream_all(running.targets, lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def whole(running: Fleet) -> None:
+    """Waits until both Tritons are well again after the test before."""
+    ends = time.monotonic() + 120
+    for name in ("models-0", "models-1"):
+        with InferenceServerClient(running.addresses[name]) as client:
+            while not is_whole(client):
+                assert time.monotonic() < ends, f"{name} is not mended"
+                time.sleep(0.1)
+
+
+def is_whole(client: InferenceServerClient) -> bool:
+    try:
+        return all(client.is_model_ready(name, client_timeout=5) for name in ENSEMBLES)
+    except InferenceServerException:
+        return False
+
+
+def unnoticed(seen: list[Seen], undisturbed: list[Seen]) -> None:
+    same(seen, undisturbed)
+    assert not any(one.resumes for one in seen)
+
+
+@pytest.mark.parametrize("process", ["server", "toy_synthesis", "toy_predictor"])
+def test_a_killed_process_of_a_triton_is_not_missed(
+    running: Fleet, undisturbed: list[Seen], process: str
+) -> None:
+    pid = triton_processes(running.processes["models-0"].pid)[process]
+    unnoticed(stream_all(running.targets, lambda: os.kill(pid, signal.SIGKILL)), undisturbed)
+
+
+@pytest.mark.parametrize("process", ["server", "toy_synthesis", "toy_keypoint"])
+def test_a_process_of_a_triton_that_hangs_is_left(
+    running: Fleet, undisturbed: list[Seen], process: str
+) -> None:
+    pid = triton_processes(running.processes["models-1"].pid)[process]
+    try:
+        seen = stream_all(running.targets, lambda: os.kill(pid, signal.SIGSTOP))
+    finally:
+        with suppress(ProcessLookupError):  # it may have been ended for hanging
+            os.kill(pid, signal.SIGCONT)
+    unnoticed(seen, undisturbed)
+
+
+def test_a_triton_may_be_killed_with_all_its_processes(
+    running: Fleet, undisturbed: list[Seen]
+) -> None:
+    unnoticed(stream_all(running.targets, lambda: running.end("models-0")), undisturbed)
+    running.start(["models-0"])
+
+
+def test_tritons_are_replaced_one_after_the_other(running: Fleet, undisturbed: list[Seen]) -> None:
+    def roll() -> None:
+        for name in ("models-0", "models-1"):
+            running.end(name, signal.SIGTERM)
+            running.start([name])
+
+    unnoticed(stream_all(running.targets, roll), undisturbed)

@@ -1,0 +1,97 @@
+"""Streams that run while something is done to the fleet that serves them, and what they gave."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from support.toy_models import image_with_points
+
+from motioncast.client import Frame, Pixels, connect_sync
+
+STREAMS: Final = 4
+FRAMES: Final = 96
+MEANWHILE: Final = 32  # frame that all streams have before anything happens
+WAITS: Final = 64  # frame that they get to while it happens
+
+
+@dataclass
+class Stage:
+    """What streams and the one who disturbs them wait for.
+
+    Attributes:
+        came: Streams whose frame MEANWHILE came.
+        over: Whether the disturbance has been made.
+    """
+
+    came: threading.Semaphore
+    over: threading.Event
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one stream gave, and how it went."""
+
+    frames: list[tuple[int, str, bytes, bytes]]
+    resumes: int
+
+
+def stream_all(targets: Sequence[str], disturb: Callable[[], None]) -> list[Seen]:
+    """Runs all streams at once, half of them with the second orchestrator, and disturbs them."""
+    stage = Stage(threading.Semaphore(0), threading.Event())
+    with ThreadPoolExecutor(STREAMS) as threads:
+        streams = [
+            threads.submit(_stream, targets[:: 1 if number % 4 < 2 else -1], number, stage)
+            for number in range(STREAMS)
+        ]
+        for one in streams:
+            one.add_done_callback(
+                lambda _: stage.came.release()
+            )  # one that fails is not waited for
+        try:
+            for _ in range(STREAMS):
+                assert stage.came.acquire(timeout=120)
+            disturb()
+        finally:
+            stage.over.set()
+        return [one.result(300) for one in streams]
+
+
+def same(got: list[Seen], undisturbed: list[Seen]) -> None:
+    """Asserts that every stream gave each frame once, and the same bits as undisturbed."""
+    for one, expected in zip(got, undisturbed, strict=True):
+        assert [frame[0] for frame in one.frames] == list(range(FRAMES))
+        assert one.frames == expected.frames
+
+
+def _video(number: int, stage: Stage) -> Iterator[Pixels]:
+    """Yields the frames of a stream; from frame WAITS on slowly, until the disturbance is over."""
+    for t in range(FRAMES):
+        if t >= WAITS:
+            stage.over.wait(2)  # a client that is silent for ten seconds is sent away
+        yield image_with_points(((number + t * t) % 16, t % 16), ((3 * t) % 16, number % 16))
+
+
+def _stream(targets: Sequence[str], number: int, stage: Stage) -> Seen:
+    # Half of them send every frame, half forecast some.
+    predicted = 2 * (number % 2)
+    frames = []
+    # A hung server is left because it answers no PING; its silence alone would be borne.
+    with connect_sync(targets, resume_seconds=60, stall_seconds=300) as service:
+        streaming = service.stream(
+            _video(number, stage), observed=2, predicted=predicted, seed=number, timeout=300
+        )
+        for frame in streaming:
+            frames.append(_told(frame))
+            if frame.index == MEANWHILE:
+                stage.came.release()
+        resumes = streaming.resumes
+        assert streaming.report.observed_frames + streaming.report.predicted_frames == FRAMES
+    return Seen(frames, resumes)
+
+
+def _told(frame: Frame) -> tuple[int, str, bytes, bytes]:
+    return frame.index, frame.origin.name, frame.keypoints.tobytes(), frame.image.tobytes()
