@@ -8,6 +8,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -122,6 +123,13 @@ async def test_a_peer_may_be_given_more_places(toy_repository: Path, patient: No
         assert kept
 
 
+async def _said_by_the_server(call: Any) -> StatusCode | None:
+    """Returns a call's code; None where it was written to when its end was on its way: then
+    grpc.aio makes up a code of its own."""
+    code: StatusCode = await call.code()
+    return None if await call.details() == "Internal error from Core" else code
+
+
 @pytest.mark.parametrize("said", [[], [config()]], ids=["nothing", "a configuration"])
 async def test_those_who_say_nothing_make_way(
     toy_repository: Path, said: list[StreamRequest]
@@ -139,10 +147,10 @@ async def test_those_who_say_nothing_make_way(
                 for request in said:
                     await silent[-1].write(request)
                     assert (await anext(aiter(silent[-1]))).HasField("config")
-        ends = [asyncio.ensure_future(one.code()) for one in silent]
+        ends = [asyncio.ensure_future(_said_by_the_server(one)) for one in silent]
         # When all but four are refused the server has seen all twenty.
         codes = [await one for one in itertools.islice(asyncio.as_completed(ends), 16)]
-        assert set(codes) == {StatusCode.RESOURCE_EXHAUSTED}
+        assert {*codes} - {None} == {StatusCode.RESOURCE_EXHAUSTED}
         seated = [one for one in silent if not one.done()]
         # More than there are places for, and whoever has something to say comes in.
         assert (await cast(local.target, GOOD)).origins == "O" * 10
