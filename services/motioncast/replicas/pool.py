@@ -81,19 +81,20 @@ class Judgement(Generic[Way]):
 
 
 class ReplicaMetrics:
-    """What is counted of calls to services behind the orchestrator."""
+    """What is counted of calls to what has replicas; servers of models are the service "models"."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.again = Counter(
             "motioncast_backend_calls_again",
-            "Calls of services behind the orchestrator that were made once more, because a replica "
-            "failed or was slow.",
+            "Calls of services behind the orchestrator, or of servers of models, that were made once "
+            "more, because a replica failed or was slow.",
             ("service", "reason"),
             registry=registry,
         )
         self.replicas = Gauge(
             "motioncast_backend_replicas",
-            "Replicas of services behind the orchestrator; out: failed or slow, and silent since.",
+            "Replicas of services behind the orchestrator, or servers of models; out: failed or "
+            "slow, and not well since.",
             ("service", "state"),
             registry=registry,
         )
@@ -284,8 +285,8 @@ class Replicas(Generic[Way]):
         return self._next(tried)
 
     def _suspect(self, replica: Replica[Way], begin: Call[Way, Any], reason: str) -> None:
-        """Leaves a replica out until it is well; the only one stays, whatever it does."""
-        if replica.out or len(self._replicas) < 2 or replica not in self._replicas:
+        """Leaves a replica out until it is well; where all are out, they are asked all the same."""
+        if replica.out or replica not in self._replicas:
             return
         replica.out = True
         _log.warning("%s at %s is left out: it %s", self._name, replica.address, _SAID[reason])

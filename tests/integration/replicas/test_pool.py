@@ -128,7 +128,20 @@ async def test_where_all_are_gone_the_call_fails_long_before_its_deadline() -> N
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await detect(none)
     assert failed.value.code() is grpc.StatusCode.UNAVAILABLE  # not DEADLINE_EXCEEDED
-    assert is_out(registry) == 0  # the only one is always in turn
+    assert is_out(registry) == 1  # whoever looks at the metrics sees that nobody is left
+
+
+async def test_the_only_one_is_asked_though_it_is_out_and_is_in_again_once_it_answers() -> None:
+    async with AsyncExitStack() as exits:
+        async with serving() as one:
+            only, registry = await exits.enter_async_context(replicas(one.server.address))
+            port = one.server.port
+            await detect(only)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await detect(only)
+        assert is_out(registry) == 1
+        async with serving(settings=ServerSettings(port=port)):
+            await until(lambda: is_out(registry) == 0, only)
 
 
 async def test_what_a_replica_refuses_is_not_asked_of_another() -> None:

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,15 @@ DEPLOY: Final = Path(__file__).parents[3] / "deploy"
 TREE: Final = DEPLOY / "kubernetes"
 OVERLAYS: Final = ("cpu", "keda", "triton", "all-in-one")
 SCHEMAS: Final = "1.35"  # of Kubernetes
-OF_OTHERS: Final = {"Gateway", "GRPCRoute", "ScaledObject", "ServiceMonitor"}  # no schemas there
+OF_OTHERS: Final = {  # no schemas there
+    "BackendTrafficPolicy",
+    "Gateway",
+    "GRPCRoute",
+    "PrometheusRule",
+    "ScaledObject",
+    "ServiceMonitor",
+}
+IN_NO_OVERLAY: Final = ("models-image", "tls", "traces")  # components that a cluster may add
 COMPONENT: Final = "app.kubernetes.io/component"
 
 Manifest = dict[str, Any]
@@ -41,12 +50,16 @@ every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
 @functools.cache
 def assembled(overlay: str) -> tuple[Manifest, ...]:
-    """Returns what `kubectl apply --kustomize` would send."""
+    """Returns what `kubectl apply --kustomize` would send of an overlay."""
+    return kustomized(TREE / "overlays" / overlay)
+
+
+def kustomized(folder: Path) -> tuple[Manifest, ...]:
     program = shutil.which("kubectl")
     if program is None:
         pytest.skip("kubectl is not here")
     result = subprocess.run(
-        [program, "kustomize", str(TREE / "overlays" / overlay)],
+        [program, "kustomize", str(folder)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -125,6 +138,49 @@ def test_manifests_obey_kubernetes_schemas(overlay: str) -> None:
             kubernetes_validate.validate(manifest, SCHEMAS, strict=True)
 
 
+@pytest.mark.parametrize("component", IN_NO_OVERLAY)
+def test_components_that_no_overlay_has_are_taken_by_one(component: str, tmp_path: Path) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    shutil.copytree(TREE, tmp_path / "tree")
+    folder = tmp_path / "tree" / "overlays" / "cpu"
+    file = folder / "kustomization.yaml"
+    file.write_text(file.read_text("utf-8") + f"  - ../../components/{component}\n", "utf-8")
+    before = {json.dumps(one) for one in assembled("cpu")}
+    changed = [one for one in kustomized(folder) if json.dumps(one) not in before]
+    assert {one["metadata"]["name"] for one in changed} >= {"keypoint", "predictor", "synthesis"}
+    for manifest in changed:
+        if manifest["kind"] not in OF_OTHERS:
+            kubernetes_validate.validate(manifest, SCHEMAS, strict=True)
+        if component == "tls" and manifest["kind"] == "Deployment":
+            (container,) = pod_of(manifest)["containers"]
+            probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness")]
+            assert {one["scheme"] for one in probes} == {"HTTPS"}
+            assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+
+
+@every_overlay
+def test_every_image_has_a_tag_and_ours_has_one(overlay: str) -> None:
+    pods = [pod_of(one) for one in of_kind(overlay, "Deployment").values()]
+    containers = [
+        one for pod in pods for one in (*pod["containers"], *pod.get("initContainers", ()))
+    ]
+    images = {one["image"] for one in containers}
+    assert all(":" in image for image in images)
+    assert len({image for image in images if image.startswith("motioncast")}) == 1
+
+
+def test_the_cluster_has_the_rules_of_prometheus() -> None:
+    script = DEPLOY / "prometheus" / "write_rules.py"
+    ended = subprocess.run(
+        [sys.executable, str(script), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 @every_overlay
 def test_arguments_and_ports_are_those_of_the_command_line(overlay: str) -> None:
     containers = ours(overlay)
@@ -152,9 +208,11 @@ def test_variables_of_the_environment_are_settings(overlay: str) -> None:
 def test_probes_ask_for_what_the_servers_answer(overlay: str) -> None:
     for container in ours(overlay).values():
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-        assert container["startupProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
+        assert ports["http"]
+        # Who waits for another service has started: only whether it is ready follows the other.
+        assert container["startupProbe"]["httpGet"] == {"path": "/live", "port": "http"}
         assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": "http"}
-        assert container["readinessProbe"]["grpc"] == {"port": ports["grpc"]}
+        assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
 
 
 @every_overlay
@@ -262,6 +320,26 @@ def test_the_gateway_sends_the_contracts_services_to_who_serves_them(overlay: st
         (service,) = module.DESCRIPTOR.services_by_name.values()
         (port,) = (p["containerPort"] for p in ours(overlay)[name]["ports"] if p["name"] == "grpc")
         assert sent[service.full_name] == (name, port)
+
+
+def test_sessions_that_go_through_the_gateway_last() -> None:
+    """Envoy Gateway ends a call 15 s after its last message, unless it is told otherwise."""
+    (policy,) = of_kind("cpu", "BackendTrafficPolicy").values()
+    (route,) = of_kind("cpu", "GRPCRoute").values()
+    (target,) = policy["spec"]["targetRefs"]
+    assert (target["kind"], target["name"]) == ("GRPCRoute", route["metadata"]["name"])
+    assert policy["spec"]["timeout"]["http"]["requestTimeout"] == "0s"
+
+
+def test_services_wait_for_triton_and_do_not_end_meanwhile() -> None:
+    """A service that asks before Triton has an address ends: kubelet starts it ever later."""
+    (triton,) = (one for name, one in of_kind("triton", "Service").items() if name == "triton")
+    ports = {port["port"] for port in triton["spec"]["ports"]}
+    for name in ("keypoint", "predictor", "synthesis"):
+        (waiting,) = pod_of(of_kind("triton", "Deployment")[name])["initContainers"]
+        (asked,) = re.findall(r'\("triton", (\d+)\)', waiting["command"][-1])
+        assert int(asked) in ports
+        compile(waiting["command"][-1], name, "exec")
 
 
 def test_triton_is_told_what_compose_tells_it() -> None:

@@ -49,7 +49,8 @@ def test_every_variable_that_deployment_files_set_is_read_by_the_program() -> No
     named = set(re.findall(r"\bMOTIONCAST_[A-Z][A-Z_]*", text))
     others = {SECRET_VARIABLE, ENVIRONMENT_VARIABLE}
     assert others <= named
-    read = from_environment(dict.fromkeys(named - others, "1"), SECTIONS)
+    said = dict(re.findall(r"name: (MOTIONCAST_\w+), value: \"?([^\"}\s]+)", text))
+    read = from_environment(dict.fromkeys(named - others, "1") | said, SECTIONS, others)
     assert len(read) == len(named - others)
 
 

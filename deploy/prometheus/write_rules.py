@@ -1,0 +1,46 @@
+"""Writes the rules of this folder as a PrometheusRule, for clusters with the Prometheus operator.
+
+python deploy/prometheus/write_rules.py            writes it anew
+python deploy/prometheus/write_rules.py --check    compares
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+import yaml
+
+RULES: Final = Path(__file__).parent / "rules"
+FILE: Final = RULES.parents[1] / "kubernetes/components/monitoring/rules.yaml"
+_SAID: Final = "# Written from deploy/prometheus/rules by deploy/prometheus/write_rules.py.\n"
+
+
+def rule_object() -> dict[str, Any]:
+    """Returns all groups of rules as one object of the operator's."""
+    files = sorted(RULES.glob("*.yml"))
+    groups = [group for one in files for group in yaml.safe_load(one.read_text("utf-8"))["groups"]]
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "motioncast"},
+        "spec": {"groups": groups},
+    }
+
+
+def main(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
+) -> None:
+    """Write the rules; with --check, exit with 1 where the file differs from them."""
+    text = _SAID + yaml.safe_dump(rule_object(), sort_keys=False, width=100)
+    if not check:
+        FILE.write_text(text, encoding="utf-8")
+    elif not FILE.exists() or FILE.read_text("utf-8") != text:
+        print(f"{FILE} is not what this script writes", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
