@@ -44,7 +44,7 @@ def colr(profile: bytes) -> bytes:
 
 
 def auxc() -> bytes:
-    return box(b"auxC", bytes(4), b"urn:mpeg:hevc:2015:auxid:1\0".replace(b"auxid:1", b"alpha:1"))
+    return box(b"auxC", bytes(4), b"urn:mpeg:hevc:2015:auxid:1\0")
 
 
 def coded(path: Path, picture: NDArray[np.uint8], *properties: bytes) -> Item:

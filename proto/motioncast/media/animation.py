@@ -18,6 +18,9 @@ _HEADS: Final = (
     b"\xff\xd8\xff",
     b"II*\0",
     b"MM\0*",
+    b"II+\0",  # of more than 4 GiB
+    b"MM\0+",
+    b"8BPS",
     b"BM",
     b"\0\0\1\0",  # an icon
     b"\0\0\0\x0cjP  ",

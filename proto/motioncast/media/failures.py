@@ -10,6 +10,7 @@ import av
 
 from motioncast.media.errors import MediaError
 from motioncast.media.names import shown
+from motioncast.media.unread import named
 
 
 @contextmanager
@@ -23,4 +24,6 @@ def media_errors(path: Path, problem: str) -> Iterator[None]:
             raise
         raise MediaError(f"{name}: {error}") from error
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
+        if problem.startswith("not a readable"):
+            problem = named(problem, path)
         raise MediaError(f"{name}: {problem}") from error

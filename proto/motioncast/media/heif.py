@@ -22,6 +22,7 @@ from motioncast.framing import Picture
 from motioncast.media import colour
 from motioncast.media.container import open_container
 from motioncast.media.errors import MediaError
+from motioncast.media.primaries import Colours
 from motioncast.media.profiles import Profile
 
 _BRANDS: Final = frozenset(
@@ -29,7 +30,10 @@ _BRANDS: Final = frozenset(
 )
 _SEQUENCES: Final = frozenset({b"hevc", b"hevx", b"msf1", b"avis"})
 _MAX_META: Final = 2**24  # bytes
-_ALPHA: Final = b"alpha"
+# Kinds of auxiliary pictures that are opacity: ISO/IEC 23008-12, annex B of HEVC; 23000-22, AVIF.
+_ALPHA: Final = frozenset(
+    {b"urn:mpeg:hevc:2015:auxid:1", b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"}
+)
 _ICC: Final = (b"prof", b"rICC")  # of a colr box
 
 
@@ -124,16 +128,20 @@ class _Items:
     def alpha(self) -> int | None:
         """Returns the item that is the primary one's opacity."""
         for item in self.masks.get(self.primary, []):
-            if any(name == b"auxC" and _ALPHA in body for name, body in self.of(item)):
+            if any(
+                name == b"auxC" and body[4:].partition(b"\0")[0] in _ALPHA
+                for name, body in self.of(item)
+            ):
                 return item
         return None
 
     def profile(self) -> bytes | None:
-        """Returns the ICC profile of the primary item, or of the tiles that it is made of."""
-        for item in (self.primary, *self.tiles(self.primary)[:1]):
-            for name, body in self.of(item):
-                if name == b"colr" and body[:4] in _ICC:
-                    return body[4:]
+        """Returns the ICC profile of the primary item or its tiles, or one of their numbers."""
+        for kinds in (_ICC, (b"nclx",)):
+            for item in (self.primary, *self.tiles(self.primary)[:1]):
+                for name, body in self.of(item):
+                    if name == b"colr" and body[:4] in kinds:
+                        return _of_numbers(body) if body[:4] == b"nclx" else body[4:]
         return None
 
     def grid(self, item: int) -> tuple[int, int, int, int]:
@@ -272,6 +280,12 @@ def _number(reader: BytesIO, size: int) -> int:
     if len(data) < size:
         raise ValueError("a box ends early")
     return int.from_bytes(data, "big")
+
+
+def _of_numbers(colr: bytes) -> bytes | None:
+    primaries, transfer = (int.from_bytes(colr[at : at + 2], "big") for at in (4, 6))
+    colours = Colours.of_code_points(primaries, transfer)
+    return None if colours is None else colours.profile()
 
 
 def _common(factor: int) -> int:

@@ -30,13 +30,18 @@ from motioncast.media.fallbacks import bare_png, why_no_tiff
 from motioncast.media.grey import BANDS, DEEP, Grey, bands
 from motioncast.media.names import File, existing, shown
 from motioncast.media.orientation import UPRIGHT, Orientation, of_exif
+from motioncast.media.png_colours import colours_of_png
+from motioncast.media.primaries import Colours
 from motioncast.media.profiles import Profile
 from motioncast.media.scaling import bounded_size, centre_square, scaled
+from motioncast.media.tone import tone_mapped
+from motioncast.media.unread import named
 
 MAX_STILL_PIXELS: Final = 2**28  # of a file; a phone's 200 megapixels are fewer
 LARGE: Final = 3 * 2**23  # pixels from which a picture is reduced while it is decoded
 SPARE: Final = 2  # pixels left by that, along a side, for one of a square that is wanted
 _ORIENTATION: Final = 0x0112
+_HDR: Final = "motioncast_hdr"  # of `info`: a number of H.273's curves
 _RUNS_A_PROGRAM: Final = frozenset({"EPS"})  # Ghostscript
 _PILLOW: Final = threading.Lock()  # warnings are muted for the whole process
 
@@ -98,7 +103,9 @@ def still_errors(path: Path) -> Iterator[None]:
             raise
         raise MediaError(f"{name}: {error}") from error
     except Exception as error:  # struct.error, TypeError, MemoryError ... were all seen
-        raise MediaError(f"{shown(path.name)}: not a readable image") from error
+        cut = isinstance(error, OSError) and "truncated" in str(error)  # Pillow's own words
+        problem = "truncated" if cut else named("not a readable image", path)
+        raise MediaError(f"{shown(path.name)}: {problem}") from error
 
 
 def opened(file: BinaryIO) -> PIL.Image.Image:
@@ -108,6 +115,7 @@ def opened(file: BinaryIO) -> PIL.Image.Image:
     """
     PIL.Image.init()
     head = file.read(16)
+    colours = colours_of_png(file)
     for name in PIL.Image.ID:
         factory, accepts = PIL.Image.OPEN[name]
         if name in _RUNS_A_PROGRAM or (accepts is not None and accepts(head) is not True):
@@ -115,20 +123,32 @@ def opened(file: BinaryIO) -> PIL.Image.Image:
         for make in (factory, JpegImagePlugin.JpegImageFile) if name == "JPEG" else (factory,):
             file.seek(0)
             try:
-                return make(file, "")
+                return _meant(make(file, ""), colours)
             except Exception:  # another format; or what is beside a JPEG's picture is damaged
                 continue
     if (image := bare_png(file)) is not None:
-        return image
+        return _meant(image, colours)
     if (reason := why_no_tiff(file)) is not None:
         raise MediaError(reason)
     raise ValueError("no format that is known")
 
 
+def _meant(image: PIL.Image.Image, colours: Colours | int | None) -> PIL.Image.Image:
+    """Returns an image with the profile, or the number of the HDR curve, that its numbers mean."""
+    if colours is None:
+        return image
+    image.info.pop("icc_profile", None)
+    if isinstance(colours, int):
+        image.info[_HDR] = colours
+    elif (profile := colours.profile(grey=image.mode == "L")) is not None:
+        image.info["icc_profile"] = profile
+    return image
+
+
 def rgb(image: PIL.Image.Image, factor: int = 1) -> Picture:
     """Returns a decoded image as (H, W, 3), each `factor` x `factor` pixels as their mean."""
     grey = Grey(image) if image.mode in DEEP else None
-    profile = Profile.of(image)
+    profile, hdr = Profile.of(image), image.info.get(_HDR)
     small = image.width * image.height <= LARGE
     rows = image.height if small else max(BANDS // factor, 1) * factor
     parts = []
@@ -138,13 +158,18 @@ def rgb(image: PIL.Image.Image, factor: int = 1) -> Picture:
         elif band.has_transparency_data:
             seen = band.convert("RGBA")
             opacity = np.asarray(seen)[..., 3:]
-            part = composited(np.concatenate([np.asarray(profile.rgb(seen)), opacity], axis=2))
+            part = _toned(np.asarray(profile.rgb(seen)), hdr)
+            part = composited(np.concatenate([part, opacity], axis=2))
         else:
-            part = np.array(profile.rgb(band))
+            part = _toned(np.array(profile.rgb(band)), hdr)
         if factor > 1:
             part = np.asarray(PIL.Image.fromarray(part).reduce(factor))
         parts.append(part)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _toned(part: Picture, transfer: int | None) -> Picture:
+    return part if transfer is None else tone_mapped(part.astype(np.uint16) * 257, transfer)
 
 
 def _pillow(file: BinaryIO, size: int | None, max_pixels: int) -> Picture:

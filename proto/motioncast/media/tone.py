@@ -37,7 +37,7 @@ TO_709: Final = (
 _ROWS: Final = 256  # at once, so that a large picture takes little memory
 
 
-def tone_mapped(picture: NDArray[np.uint8], transfer: int) -> Picture:
+def tone_mapped(picture: NDArray[np.unsignedinteger], transfer: int) -> Picture:
     """Returns a picture (H, W, 3) uint16 of R'G'B' in BT.2020 as (H, W, 3) uint8 in BT.709."""
     mapped = np.empty(picture.shape, np.uint8)
     for top in range(0, len(picture), _ROWS):
@@ -50,7 +50,7 @@ def tone_mapped(picture: NDArray[np.uint8], transfer: int) -> Picture:
     return mapped
 
 
-def _light(rows: NDArray[np.uint8], transfer: int) -> NDArray[np.float32]:
+def _light(rows: NDArray[np.unsignedinteger], transfer: int) -> NDArray[np.float32]:
     """Returns the display's light, 1 for reference white."""
     if transfer == PQ:
         return np.asarray(_pq()[rows])

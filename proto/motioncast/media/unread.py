@@ -1,0 +1,43 @@
+"""What a file is that nothing here reads, so that the sentence that refuses it can say so."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_KINDS: Final = (  # where, what stands there, what such a file is
+    (0, b"%PDF-", "a PDF document"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (4, b"ftypcrx ", "a camera's raw data"),
+    (0, b"II*\0\x10\0\0\0CR", "a camera's raw data"),
+    (0, b"FUJIFILMCCD-RAW", "a camera's raw data"),
+    (0, b"IIRO", "a camera's raw data"),
+    (0, b"IIU\0", "a camera's raw data"),
+    (0, b"PK\x03\x04", "an archive"),
+    (0, b"\x1f\x8b", "a compressed file"),
+    (0, b"<!DOCTYPE html", "a web page"),
+    (0, b"<html", "a web page"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS"),
+)
+_HEAD: Final = 256
+
+
+def named(problem: str, path: Path) -> str:
+    """Returns a problem with what the file is behind it, where that is known."""
+    kind = _kind(path)
+    return problem if kind is None else f"{problem} ({kind})"
+
+
+def _kind(path: Path) -> str | None:
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(_HEAD)
+        if not head:
+            return "it is empty"
+        for at, magic, kind in _KINDS:
+            if head[at : at + len(magic)].lower() == magic.lower():
+                return kind
+        if b"<svg" in head:
+            return "an SVG drawing"
+    return None
