@@ -3,7 +3,7 @@
     python .ci/lock.py [--check]
 
     hashes.txt   every line of constraints.txt
-    image.txt    what the image installs: the client and the services
+    image.txt    what the image installs: the client, the services, and what traces take
     build.txt    what builds their wheels
     tools.txt    what looks at them (.ci/tools.in): `make lock`, `make sbom`, `make audit`
 
@@ -20,6 +20,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
@@ -40,6 +41,8 @@ def sets() -> dict[str, tuple[list[str], list[str]]]:
     """Returns what each file is made of, and further options for uv."""
     client, server = (read("pyproject.toml"), read("services/pyproject.toml"))
     image = [*client["project"]["dependencies"], *server["project"]["dependencies"]]
+    extras: Any = server["project"]["optional-dependencies"]
+    image += extras["traces"]  # nothing of it is imported where no collector is named
     build = [*client["build-system"]["requires"], *server["build-system"]["requires"]]
     return {
         "hashes.txt": (CONSTRAINTS.read_text("utf-8").splitlines(), ["--no-deps"]),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from loads import load
+from loads import load, load_relay
 from programs import (
     DEPLOY,
     HERE,
@@ -79,7 +79,7 @@ class Stack:
         missing: What does not run, and why.
         running, commands: Every program, and how it was started, by name.
         targets: Address of the metrics of each job of Prometheus.
-        orchestrators: Where sessions can be had.
+        orchestrators, relay: Where sessions and rooms can be had.
         prometheus: Its address; "" where there is none.
     """
 
@@ -92,6 +92,7 @@ class Stack:
     commands: dict[str, str] = field(default_factory=dict)
     targets: dict[str, list[str]] = field(default_factory=dict)
     orchestrators: list[str] = field(default_factory=list)
+    relay: str = ""
     prometheus: str = ""
 
     async def start(self, name: str, ready: str, *command: str, **variables: str) -> None:
@@ -111,8 +112,10 @@ class Stack:
         self.commands[name] = shlex.join(command)
 
     def loads(self) -> list[Coroutine[Any, Any, None]]:
-        """Returns what streams to each orchestrator, for ever."""
-        return [load(target, self.choices.clip, self.choices.rate) for target in self.orchestrators]
+        """Returns what streams to each orchestrator, and through the relay, for ever."""
+        clip, models, rate = self.choices.clip, self.choices.models, self.choices.rate
+        sessions = [load(target, clip, rate) for target in self.orchestrators]
+        return [*sessions, load_relay(self.relay, models, rate)]
 
     def show(self, name: str, path: str, port: int) -> None:
         """Notes where something can be looked at."""
@@ -166,6 +169,7 @@ async def start_services(stack: Stack) -> None:
         stack.targets[name] = [f"{HERE}:{http}"]
         stack.show(name, "/metrics", http)
     stack.orchestrators.append(f"{HERE}:{ports['orchestrator'].grpc}")
+    stack.relay = f"{HERE}:{relay.grpc}"
 
 
 async def start_triton(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""Sessions to look at: a clip, streamed over and over."""
+"""Sessions to look at: a clip that is streamed over and over, and keypoints through a relay."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
-from motioncast.client import MotioncastError, Service, connect
+import numpy as np
+
+from motioncast.cli.local_model import LocalModel, local_model
+from motioncast.client import (
+    Keypoints,
+    MotioncastError,
+    Opening,
+    ReceiverModels,
+    Service,
+    connect,
+)
 from motioncast.client.video import read_video
 from motioncast.wire.images import Pixels
 
 PAUSE_SECONDS: Final = 1.0  # between two sessions
 SESSION_FRAMES: Final = 100
+RELAYED: Final = "lite128"  # of the shipped models the one that takes least
 
 
 async def load(target: str, clip: Path | None, rate: float) -> None:
@@ -50,6 +61,56 @@ async def sessions(service: Service, frames: Sequence[Pixels], rate: float) -> N
     sent = service.stream_keypoints(keypoints, source=some[0], observed=1, predicted=1)
     async for _ in sent:
         pass
+
+
+async def load_relay(target: str, models: Path | None, rate: float) -> None:
+    """Sends keypoints through a relay over and over, and watches them.
+
+    Args:
+        target: The relay.
+        models: Model repository; None for the shipped one.
+        rate: Frames a second.
+    """
+    here = await asyncio.to_thread(local_model, models, RELAYED if models is None else None)
+    receiver = await asyncio.to_thread(
+        ReceiverModels.of, here.repository, here.model.name, threads=1
+    )
+    async with connect(target, timeout=60) as service:
+        while True:
+            try:
+                await room(service, here, receiver, rate)
+            except* MotioncastError as errors:
+                print(f"a room at {target} ended: {errors.exceptions[0]}", file=sys.stderr)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def room(service: Service, here: LocalModel, receiver: ReceiverModels, rate: float) -> None:
+    """Publishes one video of keypoints, with one who watches."""
+    grey = np.full((here.model.height, here.model.width, 3), 128, np.uint8)
+    track = [ring(here.model.keypoints, 0.05 * index) for index in range(SESSION_FRAMES)]
+    opening = Opening.of(here.model, frame_rate=rate, frame_count=SESSION_FRAMES)
+    async with asyncio.TaskGroup() as tasks, service.publish(opening, here.tables) as published:
+        tasks.create_task(watch(service, published.room, published.token, receiver))
+        await published.set_source(0, grey, track[0])
+        index = 0
+        async for keypoints in paced(track, rate):
+            await published.push(index, keypoints)
+            index += 1
+        await published.end()
+
+
+async def watch(service: Service, name: str, token: str, receiver: ReceiverModels) -> None:
+    """Makes the frames of one room."""
+    async with service.watch(name, token) as watching:
+        async for _ in watching.frames(receiver):
+            pass
+
+
+def ring(count: int, phase: float) -> Keypoints:
+    """Returns keypoints (count, 3) on a circle that turns."""
+    angles = phase + np.linspace(0, 2 * np.pi, count, endpoint=False)
+    xy = 0.5 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.concatenate([xy, np.ones((count, 1))], axis=1).astype(np.float32)
 
 
 async def paced(values: Sequence[Any], rate: float) -> AsyncGenerator[Any, None]:

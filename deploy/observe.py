@@ -53,6 +53,7 @@ def show(stack: Stack) -> None:
     lines = [
         *stack.places,
         *(("sessions at", target) for target in stack.orchestrators),
+        ("rooms at", stack.relay),
         ("traces", traces or "not sent: OTEL_EXPORTER_OTLP_ENDPOINT is not set"),
         *((name, f"not here: {reason}") for name, reason in stack.missing),
         ("logs", str(stack.folder)),

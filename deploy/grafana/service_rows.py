@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from panels import Panel, gauge, heat, quantile, rate, series, stat
+from relay_rows import RELAY
 
 SENT: Final = rate("motioncast_received_bytes_total", 'kind=~"source|frames|keypoints"')
 RAW: Final = f"1 - {SENT} / {rate('motioncast_raw_frame_bytes_total')}"
@@ -130,12 +131,6 @@ SERVICE: Final[dict[str, list[Panel]]] = {
             ),
             min=0,
         ),
-        series(
-            "Relay",
-            "Packets of coded keypoints between two ends.",
-            (rate("motioncast_relay_packets_total", by="direction"), "{{direction}}"),
-            min=0,
-        ),
     ],
     "Capacity": [
         series(
@@ -226,6 +221,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
             min=0,
         ),
     ],
+    "Relay": RELAY,
     "Processes": [
         series(
             "Memory",

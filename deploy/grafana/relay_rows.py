@@ -1,0 +1,71 @@
+"""The row of the relay: who is there, what it passes on, and what watchers miss."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from panels import Panel, gauge, rate, series
+
+PACKETS: Final = "motioncast_relay_packets_total"
+PAYLOAD: Final = "motioncast_relay_payload_bytes_total"
+MISSED: Final = 'direction="missed"'
+PASSED_ON: Final = 'direction=~"sent|missed"'
+FROM_SENDERS: Final = 'direction="received"'
+TO_WATCHERS: Final = 'direction="sent"'
+
+RELAY: Final[list[Panel]] = [
+    series(
+        "Rooms and watchers",
+        "Now. A room is one sender; a watcher makes the frames itself.",
+        (gauge("motioncast_relay_rooms"), "rooms"),
+        (gauge("motioncast_relay_watchers"), "watchers"),
+        min=0,
+    ),
+    series(
+        "Packets",
+        "Of coded keypoints. Sent is received times watchers, but for what they missed.",
+        (rate(PACKETS, by="direction"), "{{direction}}"),
+        unit="pps",
+        min=0,
+    ),
+    series(
+        "Missed packets",
+        "Share of those that watchers should have got; they skip to the next anchor.",
+        (
+            f"{rate(PACKETS, MISSED)} / {rate(PACKETS, PASSED_ON)}",
+            "missed",
+        ),
+        unit="percentunit",
+        thresholds=(0.01, 0.05),
+        min=0,
+        max=1,
+    ),
+    series(
+        "Messages received",
+        "Bytes from senders and watchers, by kind.",
+        (rate("motioncast_relay_received_bytes_total", by="kind"), "{{kind}}"),
+        unit="Bps",
+        min=0,
+    ),
+    series(
+        "Messages sent",
+        "Bytes to senders and watchers, by kind.",
+        (rate("motioncast_relay_sent_bytes_total", by="kind"), "{{kind}}"),
+        unit="Bps",
+        min=0,
+    ),
+    series(
+        "Bits of keypoints",
+        "Packets alone, without messages around them: from one sender, and to one watcher.",
+        (
+            f"8 * {rate(PAYLOAD, FROM_SENDERS)} / {gauge('motioncast_relay_rooms')}",
+            "a sender",
+        ),
+        (
+            f"8 * {rate(PAYLOAD, TO_WATCHERS)} / {gauge('motioncast_relay_watchers')}",
+            "a watcher",
+        ),
+        unit="bps",
+        min=0,
+    ),
+]
