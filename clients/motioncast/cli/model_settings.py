@@ -87,7 +87,8 @@ class Triton:
             "--triton-url",
             metavar="HOST:PORT",
             help="Let a server that speaks KServe v2 run the models: Triton, or `motioncast serve "
-            "models`. Default: this process runs them.",
+            "models`; several with commas between, or dns:///NAME:PORT. Default: this process runs "
+            "them.",
         ),
     ] = None
     tls: Annotated[

@@ -227,6 +227,7 @@ async def _registration(
     if service == "relay":
         return relay.registration(relay.RelaySettings(), metrics)
     name, options = engine_of(settings)
+    options = replace(options, registry=metrics.registry)
     default_model = settings.models.default
     registration: Registration
     if service == "models":

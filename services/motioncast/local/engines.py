@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from prometheus_client import CollectorRegistry
+
 from motioncast.inference import (
     Engine,
     OnnxRuntimeEngine,
@@ -19,6 +21,7 @@ from motioncast.inference import (
     Provider,
     default_repository,
 )
+from motioncast.replicas.pool import ReplicaMetrics
 from motioncast.wire.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class EngineOptions:
     provider: Provider | None = None  # None: the processor
     server: KServeSettings | None = None  # that runs the models
     drain_seconds: float = 5.0  # that what runs on a server of our own has to end
+    registry: CollectorRegistry | None = None  # where replicas of the server are counted
 
     @property
     def in_process(self) -> OnnxRuntimeSettings:
@@ -93,7 +97,8 @@ def _remote(options: EngineOptions) -> Engine:
 
     if options.server is None:
         raise InvalidInputError.of("triton-url", "is missing: which server runs the models?")
-    return KServeEngine(options.server)
+    registry = options.registry
+    return KServeEngine(options.server, ReplicaMetrics(registry) if registry is not None else None)
 
 
 REGISTRY: Final = (

@@ -86,8 +86,8 @@ class ReplicaMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.again = Counter(
             "motioncast_backend_calls_again",
-            "Calls of services behind the orchestrator, or of servers of models, that were made once "
-            "more, because a replica failed or was slow.",
+            "Calls of services behind the orchestrator, or of servers of models, that were made "
+            "once more, because a replica failed or was slow.",
             ("service", "reason"),
             registry=registry,
         )

@@ -71,6 +71,18 @@ class Control:
         request = service_pb2.ServerLiveRequest()
         await self._call(self._stub.ServerLive, request, timeout_seconds, wait_for_ready=True)
 
+    async def answers(self, timeout_seconds: float) -> bool:
+        """Returns whether the server says anything in that time; one that has ended does not hang.
+
+        Whether it is well is another question.
+        """
+        request = service_pb2.ServerLiveRequest()
+        try:
+            await self._stub.ServerLive(request, timeout=timeout_seconds, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            return error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+        return True
+
     async def load(self, model: str, timeout_seconds: float) -> None:
         """Loads a model's versions as they lie in the repository.
 

@@ -2,7 +2,8 @@
 
 Triton holds a model for ready whose process has died, and never starts another; a process that
 hangs is held for ready too. So each process is watched for its end, and a model that served
-nothing for a while is given a canary, a request that it has to answer.
+nothing for a while is given a canary, a request that it has to answer. A server that does not
+answer at all is ended: whoever started it starts another.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _LOOK_SECONDS: Final = 0.2  # how often the process of a model that is being loa
 _LOG_KNOWS: Final = "the server cannot load it; its log tells why"
 _FIRST_PAUSE: Final = 1.0  # before a model is tried again; doubled each time
 _LONGEST_PAUSE: Final = 30.0
+_QUESTIONS: Final = 2  # that a server leaves unanswered in a row before it is ended
 
 
 class Supervisor:
@@ -75,6 +77,7 @@ class Supervisor:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._scan())
                 tasks.create_task(self._give_canaries())
+                tasks.create_task(self._watch_server())
                 for model in self.down:  # what a run before this one has not finished
                     tasks.create_task(self._bring_back(model))
                 while True:
@@ -226,6 +229,17 @@ class Supervisor:
                     os.kill(pid, signal.SIGKILL)  # its end is seen, and the model brought back
             if not hanging:  # it ended before it was watched
                 await self._bring_back(model)
+
+    async def _watch_server(self) -> None:
+        """Ends a server that hangs, which is seen where it was started."""
+        silent = 0
+        while silent < _QUESTIONS:
+            if silent == 0:
+                await asyncio.sleep(self._settings.canary_seconds)
+            answers = await self._control.answers(self._settings.canary_limit_seconds)
+            silent = 0 if answers else silent + 1
+        _log.error("tritonserver answers nothing; starting it anew")
+        os.kill(self._server, signal.SIGKILL)
 
     async def _processes(self, model: str | None = None) -> set[int]:
         """Returns the living processes of a model, or of all of them."""

@@ -178,14 +178,17 @@ async def test_a_model_that_a_client_unloads_stays_unloaded(
     await client.load_model("growing", headers=headers)
 
 
-@pytest.mark.parametrize("victim", ["server", "reaper"])
-async def test_a_server_that_crashes_is_started_anew_on_its_port(
-    triton: EmbeddedTriton, client: InferenceServerClient, victim: str
+@pytest.mark.parametrize(
+    ("victim", "by"),
+    [("server", signal.SIGKILL), ("reaper", signal.SIGKILL), ("server", signal.SIGSTOP)],
+)
+async def test_a_server_that_crashes_or_hangs_is_started_anew_on_its_port(
+    triton: EmbeddedTriton, client: InferenceServerClient, victim: str, by: signal.Signals
 ) -> None:
     assert triton.pid is not None
     server, regions = triton.pid, _regions(triton)
     [reaper] = [pid for pid in children(os.getpid()) if server in children(pid)]
-    os.kill(server if victim == "server" else reaper, signal.SIGKILL)
+    os.kill(server if victim == "server" else reaper, by)
     async with asyncio.timeout(60):
         while triton.pid == server or not triton.ready:
             await asyncio.sleep(0.05)
