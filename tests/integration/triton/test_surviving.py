@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -16,9 +15,7 @@ import pytest
 from support.fleet import TRITONS, Fleet, fleet
 from support.surviving import Seen, same, stream_all
 from support.toy_ensembles import build_joined_repository
-from support.triton_server import skip_without_triton, triton_processes
-from tritonclient.grpc import InferenceServerClient
-from tritonclient.utils import InferenceServerException
+from support.triton_server import skip_without_triton, triton_processes, until_whole
 
 ENSEMBLES = ("toy_reconstruct", "toy_forecast", "toy_motion_transfer")
 
@@ -41,19 +38,7 @@ def undisturbed(running: Fleet) -> list[Seen]:
 @pytest.fixture(autouse=True)
 def whole(running: Fleet) -> None:
     """Waits until both Tritons are well again after the test before."""
-    ends = time.monotonic() + 120
-    for name in ("models-0", "models-1"):
-        with InferenceServerClient(running.addresses[name]) as client:
-            while not is_whole(client):
-                assert time.monotonic() < ends, f"{name} is not mended"
-                time.sleep(0.1)
-
-
-def is_whole(client: InferenceServerClient) -> bool:
-    try:
-        return all(client.is_model_ready(name, client_timeout=5) for name in ENSEMBLES)
-    except InferenceServerException:
-        return False
+    until_whole([running.addresses[f"models-{n}"] for n in range(2)], ENSEMBLES)
 
 
 def unnoticed(seen: list[Seen], undisturbed: list[Seen]) -> None:
