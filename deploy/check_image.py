@@ -62,7 +62,7 @@ def main(
         check_alone(image)
         check_compose(image, mounted)
         if sbom is not None:
-            write_sbom(root, sbom)
+            write_sbom(root, sbom.resolve())  # the program runs in the image's folder
     print("the image's entry points start, answer and end")
 
 

@@ -61,12 +61,13 @@ class Verifier:
                 "token: it is not signed by a key that this server knows"
             ) from None
         claims: dict[str, Any] = decoded.claims
-        self._check(claims)
+        expires = self._check(claims)
         identity = Identity(f"{claims['iss']} {claims['sub']}", _scopes(claims))
-        self._remember(digest, float(claims["exp"]), identity)
+        self._remember(digest, expires, identity)
         return identity
 
-    def _check(self, claims: dict[str, Any]) -> None:
+    def _check(self, claims: dict[str, Any]) -> float:
+        """Returns when a token expires, in seconds since 1970."""
         settings = self._settings
         registry = jwt.JWTClaimsRegistry(
             leeway=round(settings.leeway_seconds),
@@ -77,6 +78,7 @@ class Verifier:
         )
         try:
             registry.validate(claims)
+            expires = float(claims["exp"])
         except ExpiredTokenError:
             raise UnauthenticatedError("token: it has expired; get a new one") from None
         except MissingClaimError as error:
@@ -88,6 +90,7 @@ class Verifier:
             raise UnauthenticatedError("token: its claims cannot be read") from None
         if not isinstance(claims["sub"], str) or isinstance(claims["exp"], bool):
             raise UnauthenticatedError("token: its claims cannot be read")
+        return expires
 
     def _known(self, digest: bytes) -> Identity | None:
         found = self._seen.get(digest)
@@ -126,4 +129,6 @@ def _scopes(claims: dict[str, Any]) -> frozenset[str]:
     words = claims.get("scope", claims.get("scp", ""))
     if isinstance(words, str):
         words = words.split()
-    return frozenset(one for one in words if isinstance(one, str)) if words else frozenset()
+    if not isinstance(words, list):
+        return frozenset()
+    return frozenset(one for one in words if isinstance(one, str))

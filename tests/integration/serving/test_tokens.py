@@ -54,6 +54,10 @@ WRONG: dict[str, tuple[Callable[[Issuer], str | None], str]] = {
     "altered": (Issuer.altered, "not signed by a key that this server knows"),
     "a stranger's": (Issuer.by_a_stranger, "not signed by a key that this server knows"),
     "expired": (lambda issuer: issuer.token(exp=int(time.time()) - 60), "has expired"),
+    "in no time that is one": (
+        lambda issuer: issuer.token(exp=10**400),
+        "its claims cannot be read",
+    ),
     "never expires": (lambda issuer: issuer.token(exp=None), "lacks the claim exp"),
     "not yet": (lambda issuer: issuer.token(nbf=int(time.time()) + 60), "its beginning"),
     "audience": (lambda issuer: issuer.token(aud="another"), "its audience"),
@@ -95,6 +99,12 @@ async def test_what_a_token_allows(served: Served, issuer: Issuer) -> None:
         assert bool(answers) is allowed
         ended = await call.code()
         assert ended is (grpc.StatusCode.OK if allowed else grpc.StatusCode.PERMISSION_DENIED)
+
+
+async def test_scopes_that_are_no_words_allow_nothing(served: Served, issuer: Issuer) -> None:
+    for said in ({"scope": 5}, {"scope": None, "scp": {"stream": 1}}, {"scope": None, "scp": [5]}):
+        call = served.motion.Stream(metadata=bearer(issuer.token(**said)))
+        assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_probes_have_no_token(served: Served) -> None:
