@@ -53,10 +53,12 @@ def effective_encoding(encoding: Encoding, field: str = "encoding") -> Encoding:
     """Returns the encoding that is meant: RGB8 where none is named.
 
     Raises:
-        InvalidInputError: There is no such encoding.
+        InvalidInputError: There is no such encoding of images.
     """
     if encoding == common_pb2.IMAGE_ENCODING_UNSPECIFIED:
         return RGB8
+    if encoding == H264:
+        raise InvalidInputError.of(field, "H264 is for a session's frames that come back")
     if encoding != RGB8 and encoding not in _FORMATS:
         raise InvalidInputError.of(field, f"{encoding} is not an encoding")
     return encoding

@@ -74,6 +74,11 @@ def test_frames_do_not_return_as_what_is_slow_to_write() -> None:
             effective_output(encoding)
 
 
+def test_pictures_of_a_stream_are_no_images_by_themselves() -> None:
+    with pytest.raises(InvalidInputError, match="H264 is for a session's frames"):
+        effective_encoding(common_pb2.IMAGE_ENCODING_H264, "image.encoding")
+
+
 def test_raw_bytes_are_rows_of_red_green_blue_from_the_top() -> None:
     message = Image(height=2, width=1, data=bytes([255, 0, 0, 0, 0, 255]))
     np.testing.assert_array_equal(decode_image(message, 2, 1), [[[255, 0, 0]], [[0, 0, 255]]])
