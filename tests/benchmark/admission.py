@@ -12,7 +12,6 @@ frames are more than 1.5 times as late as at capacity, or a refusal in 20 takes 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
 import json
@@ -24,16 +23,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import grpc
 import grpc.aio
 import numpy as np
+import typer
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from motioncast.client import connect_sync
 from motioncast.client.video import read_video
+from motioncast.data.command_line import Program
 from motioncast.v1.motion_transfer_pb2 import (
     DrivingFrame,
     SourceImage,
@@ -201,16 +202,18 @@ def quantile(values: list[float], share: float) -> float:
     return float(np.quantile(values, share, method="higher")) if values else float("nan")
 
 
-def main() -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is measured."""
+
+    model: str = "lite128"
+    seconds: Annotated[float, typer.Option(help="of each load")] = 15.0
+    target: Annotated[float, typer.Option(help="of latency, seconds; 0: nobody is refused")] = 1.0
+    drive: Annotated[str | None, typer.Option(hidden=True)] = None
+
+
+def run(options: Options, command: str) -> None:
     """Measures the loads one after another."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--model", default="lite128")
-    parser.add_argument("--seconds", type=float, default=15.0)
-    parser.add_argument("--target", type=float, default=1.0, help="0: nobody is refused")
-    parser.add_argument("--drive", help=argparse.SUPPRESS)
-    options = parser.parse_args()
     if options.drive:
         print(json.dumps(asdict(asyncio.run(drive(Crowd(**json.loads(options.drive)))))))
         return
@@ -246,6 +249,9 @@ def main() -> None:
     print(f"at 4 times the capacity {slower:.2f} times as late as at capacity (at most {SLOWER})")
     print(f"19 of 20 refusals within {1000 * early:.0f} ms (at most {1000 * REFUSED_SECONDS:.0f})")
     sys.exit(not (slower <= SLOWER and not early > REFUSED_SECONDS))
+
+
+main = Program("admission.py", Options, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -14,141 +14,43 @@ the same pictures.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import itertools
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import grpc
-import numpy as np
+import typer
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.raw_attacks import RAW, STREAM
+from support.grpc_attacks import ATTACKS
+from support.raw_attacks import RAW
 
 from motioncast.client import ConnectError, connect_sync
 from motioncast.client.video import read_video
-from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
-from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
+from motioncast.data.command_line import Program, Refusal
 
 CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
 MIB: Final = 2**20
 Sessions: TypeAlias = tuple[float, float, set[str]]  # seconds, the server's share, pictures
 SLACK_BYTES, PER_BYTE, HEALTH_SECONDS, SLOWER = 64 * MIB, 4, 0.25, 1.5
 SESSIONS: Final = 5  # of which the median counts
+NAMES: Final = (*ATTACKS, *RAW)
 SECONDS: Final = 3.0  # that an attack lasts at least
 LONGEST: Final = 120.0  # and at most
-
-
-EMPTY: Final = b"\x0a\x00" * (3 * MIB)
-LARGE: Final = b"\x0a\x00" * (32 * MIB)
-
-
-def raw_stream(channel: grpc.Channel, *messages: bytes, **options: Any) -> int:
-    """Sends messages as they are in a session; returns how many bytes."""
-    stream: Any = channel.stream_stream(STREAM)
-    with suppress(grpc.RpcError):
-        list(stream(iter(messages), timeout=30, **options))
-    return sum(len(message) for message in messages)
-
-
-def configuration(**fields: Any) -> bytes:
-    return StreamRequest(config=StreamConfig(**fields)).SerializeToString()
-
-
-def empty_messages(channel: grpc.Channel) -> int:
-    """A message within the limit that is millions of empty ones."""
-    return raw_stream(channel, configuration(), EMPTY)
-
-
-def large_messages(channel: grpc.Channel) -> int:
-    """64 MiB at once, where 8 are allowed."""
-    return raw_stream(channel, configuration(), LARGE)
-
-
-def endless_videos(channel: grpc.Channel) -> int:
-    """Sessions that declare as many frames as there are numbers, and leave."""
-    return sum(raw_stream(channel, configuration(frame_count=2**64 - 1)) for _ in range(4))
-
-
-def silent_streams(channel: grpc.Channel) -> int:
-    """64 sessions that say nothing."""
-    stub = MotionTransferServiceStub(channel)
-    calls = [stub.Stream(_nothing(), timeout=20) for _ in range(64)]
-    time.sleep(1)
-    for call in calls:
-        call.cancel()
-    return 64
-
-
-def watches(channel: grpc.Channel) -> int:
-    """2,000 who watch the server's health."""
-    stub: Any = HealthStub(channel)  # it has no types
-    calls = [stub.Watch(HealthCheckRequest(), timeout=20) for _ in range(2000)]
-    time.sleep(2)
-    for call in calls:
-        call.cancel()
-    return 2000
-
-
-def connections(channel: grpc.Channel, target: str = "") -> int:
-    """2,000 connections that say nothing."""
-    host, port = target.rsplit(":", 1)
-    held = []
-    for _ in range(2000):
-        with suppress(OSError):
-            held.append(socket.create_connection((host, int(port)), timeout=1))
-    time.sleep(1)
-    for one in held:
-        one.close()
-    return 2000
-
-
-def noise(channel: grpc.Channel) -> int:
-    """Messages of random bytes, one session each."""
-    random = np.random.default_rng(0)
-    return sum(raw_stream(channel, random.bytes(2000)) for _ in range(100))
-
-
-def resets(channel: grpc.Channel) -> int:
-    """Calls that are cancelled as soon as they are made."""
-    stub = MotionTransferServiceStub(channel)
-    for _ in range(2000):
-        stub.Stream(iter([StreamRequest()])).cancel()
-    return 2000
-
-
-def _nothing() -> Iterator[StreamRequest]:
-    time.sleep(20)
-    yield from ()
-
-
-ATTACKS: Final[dict[str, Callable[..., int]]] = {
-    one.__name__: one
-    for one in (
-        empty_messages,
-        large_messages,
-        endless_videos,
-        silent_streams,
-        watches,
-        connections,
-        noise,
-        resets,
-    )
-}
 
 
 def attack(name: str, target: str) -> None:
@@ -246,7 +148,7 @@ def session(target: str, frames: list[Any]) -> tuple[float, str]:
 
 def probed(target: str, measured: Callable[[], Sessions]) -> tuple[Sessions, float]:
     """Returns what is measured, and the slowest answer of health meanwhile, in seconds."""
-    with process(str(Path(__file__)), "--probe", target) as prober:
+    with process(str(Path(__file__)), "--probe", "--at", target) as prober:
         prober.stdout.readline()  # type: ignore[union-attr]
         result = measured()
         return result, float(prober.communicate()[0])
@@ -259,7 +161,7 @@ def measure(name: str, server: subprocess.Popen[str], target: str, frames: list[
         target, partial(sessions, server.pid, target, frames)
     )
     before = peak_bytes(server.pid, anew=True)
-    with process(script, "--attack", name, target) as attacker:
+    with process(script, "--attack", name, "--at", target) as attacker:
         attacker.stdout.readline()  # type: ignore[union-attr]
         try:
             (beside, share, got), slowest = probed(
@@ -283,22 +185,32 @@ def measure(name: str, server: subprocess.Popen[str], target: str, frames: list[
     return all(held)
 
 
-def main() -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What attacks what."""
+
+    attacks: Annotated[
+        list[str] | None, typer.Argument(metavar="ATTACK", help=f"of {', '.join(NAMES)}")
+    ] = None
+    model: str = "lite128"
+    # What the processes that this one starts do, and the server that they do it to.
+    attack: Annotated[str, typer.Option(hidden=True)] = ""
+    probe: Annotated[bool, typer.Option(hidden=True)] = False
+    at: Annotated[str, typer.Option(hidden=True)] = ""
+
+
+def run(options: Options, command: str) -> None:
     """Runs the attacks named, or all."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("attacks", nargs="*", choices=[*ATTACKS, *RAW, []], metavar="ATTACK")
-    parser.add_argument("--model", default="lite128")
-    parser.add_argument("--attack", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--probe", help=argparse.SUPPRESS)
-    options = parser.parse_args()
     if options.attack:
-        attack(*options.attack)
+        attack(options.attack, options.at)
         return
     if options.probe:
-        probe(options.probe)
+        probe(options.at)
         return
+    names = options.attacks or NAMES
+    if unknown := set(names) - set(NAMES):
+        what, expected = ", ".join(sorted(unknown)), ", ".join(NAMES)
+        raise Refusal(f"{what}: no such attack (there are {expected})")
     serve = ["-m", "motioncast.cli.main", "serve", "--port", "0", "--http-port", "0"]
     with process(*serve, "--model", options.model, "--log-level", "ERROR") as server:
         assert server.stdout is not None
@@ -309,9 +221,11 @@ def main() -> None:
         with read_video(CLIP, models[options.model].height) as video:
             frames = list(video.frames)
         print("attack           sent MiB grown MiB health ms session x processor  pictures")
-        names = options.attacks or [*ATTACKS, *RAW]
         held = [measure(name, server, target, frames) for name in names]
     sys.exit(not all(held))
+
+
+main = Program("attacks.py", Options, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What locked doors cost: frames/s of the whole path with and without TLS and tokens, by turns.
 
-python tests/benchmark/locked_doors.py [--model lite128] [--streams 4] [--frames 120] [--rounds 5]
+    python tests/benchmark/locked_doors.py [--model lite128] [--streams 4] [--frames 120] [--rounds 5]
 
 One process serves both; the clients are another. Each round runs plain, locked, locked, plain.
 Prints the medians, of the processor time of a frame too, which says more on a busy machine; fails
@@ -9,24 +9,26 @@ where locked doors cost more than 5 % of frames/s.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
+import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.tokens import Issuer
 
 from motioncast.client import Tls, connect_sync
+from motioncast.data.command_line import Program
 from motioncast.inference import (
     OnnxRuntimeEngine,
     OnnxRuntimeSettings,
@@ -109,14 +111,23 @@ async def measure(model: str, streams: int, frames: int, rounds: int) -> float:
     return lost
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="lite128")
-    for name, default in (("streams", 4), ("frames", 120), ("rounds", 5)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    given = parser.parse_args()
-    lost = asyncio.run(measure(given.model, given.streams, given.frames, given.rounds))
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is measured."""
+
+    model: str = "lite128"
+    streams: Annotated[int, typer.Option(help="at once")] = 4
+    frames: Annotated[int, typer.Option(help="of each")] = 120
+    rounds: Annotated[int, typer.Option(help="there and back")] = 5
+
+
+def run(options: Options, command: str) -> None:
+    """Measures; ends with 1 where locked doors cost too much."""
+    lost = asyncio.run(measure(options.model, options.streams, options.frames, options.rounds))
     sys.exit(lost > MOST)
+
+
+main = Program("locked_doors.py", Options, run, __doc__)
 
 
 if __name__ == "__main__":

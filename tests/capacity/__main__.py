@@ -8,20 +8,21 @@ run that was not seen differs by more than a seventh from what was predicted.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from capacity.measuring import clip, kilobits_per_second, measure, served
 from capacity.model import Capacity, Run
 
 from motioncast.bench.measuring import machine_here
+from motioncast.data.command_line import Program
 from motioncast.inference.cores import usable_cores
 
 MOST: Final = 1 / 7  # relative error of a prediction
@@ -38,18 +39,20 @@ UNSEEN: Final = (6, 72, 3, 1)
 QUICK: Final = ((1, 20, 1, 0), (2, 20, 1, 1), (2, 10, 1, 0), (3, 10, 1, 3))
 
 
-def main() -> None:
-    """Measures, fits, predicts; writes it all."""
-    parser = argparse.ArgumentParser(
-        prog="python -m capacity",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is measured."""
+
+    model: str = "lite128"
+    size: Annotated[int, typer.Option(help="of its images, pixels")] = 128
+    quick: Annotated[bool, typer.Option("--quick", help="four short runs, to try the command")] = (
+        False
     )
-    parser.add_argument("--model", default="lite128")
-    parser.add_argument("--size", type=int, default=128, help="of its images, pixels")
-    parser.add_argument("--quick", action="store_true", help="four short runs, to try the command")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    json: Annotated[Path | None, typer.Option(help="write all of it here")] = None
+
+
+def run(options: Options, command: str) -> None:
+    """Measures, fits, predicts; writes it all."""
     load = os.getloadavg()[0]
     seen, cores, video = QUICK if options.quick else SEEN, usable_cores(), clip(options.size)
     with (
@@ -140,6 +143,9 @@ def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: rounded(one) for name, one in value.items()}
     return [rounded(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+main = Program("python -m capacity", Options, run, __doc__)
 
 
 if __name__ == "__main__":

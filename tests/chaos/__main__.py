@@ -14,7 +14,6 @@ Faults are drawn by the seed. Visitors in a process of their own know every fram
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import signal
@@ -26,10 +25,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from chaos import visitors
 from chaos.faults import FAULTS, FindingError
 from chaos.house import House, house
@@ -37,6 +38,7 @@ from chaos.outputs import output
 from chaos.processes import Usage
 
 from motioncast.bench.measuring import machine_here
+from motioncast.data.command_line import Program
 
 ALL: Final = {**FAULTS, "output": output}
 RECOVERY_SECONDS: Final = 60.0
@@ -63,17 +65,21 @@ class Observer:
         print(f"FOUND  {what}", flush=True)
 
 
-def main() -> None:
-    """Breaks things until the time is up; ends with 1 where something was found."""
-    parser = argparse.ArgumentParser(
-        prog="python -m chaos", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is broken, and for how long."""
+
+    minutes: float = 10.0
+    seed: int = 0
+    faults: Annotated[str | None, typer.Option(help="names, with commas; all where left out")] = (
+        None
     )
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--faults", help="names, with commas; all where left out")
-    parser.add_argument("--json", type=Path, help="write what was done here")
-    parser.add_argument("--folder", type=Path, help="keep models and logs here")
-    options = parser.parse_args()
+    json: Annotated[Path | None, typer.Option(help="write what was done here")] = None
+    folder: Annotated[Path | None, typer.Option(help="keep models and logs here")] = None
+
+
+def break_things(options: Options, command: str) -> None:
+    """Breaks things until the time is up; ends with 1 where something was found."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left running
     names = options.faults.split(",") if options.faults else list(ALL)
     with tempfile.TemporaryDirectory(prefix="motioncast-chaos-") as temporary:
@@ -223,6 +229,9 @@ def summary(
         "findings": observer.findings,
         "faults": done,
     }
+
+
+main = Program("python -m chaos", Options, break_things, __doc__)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ where the slope is above 1 MiB a minute.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import signal
@@ -25,9 +24,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
+import typer
 from chaos.processes import Process, Usage, free_row
 from scipy.stats import t as student
 
@@ -35,6 +35,7 @@ from motioncast.bench.measuring import machine_here
 from motioncast.client import MotioncastError, SyncService, connect_sync
 from motioncast.client.types import Encoding, Model, Pixels
 from motioncast.client.video import read_video
+from motioncast.data.command_line import Program
 
 CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
 LIMIT_MIB: Final = 1.0  # a minute
@@ -195,18 +196,18 @@ def _result(
     }
 
 
-def main() -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is soaked, and for how long."""
+
+    minutes: float = 60.0
+    model: str = "lite128"
+    seed: int = 0
+    json: Annotated[Path | None, typer.Option(help="write samples and slope here")] = None
+
+
+def run(options: Options, command: str) -> None:
     """Soaks; ends with 1 where memory grows too fast."""
-    parser = argparse.ArgumentParser(
-        prog="python -m chaos.soak",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--model", default="lite128")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write samples and slope here")
-    options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left running
     with tempfile.TemporaryDirectory(prefix="motioncast-soak-") as folder:
         result = soak(options.minutes, options.model, Path(folder), options.seed)
@@ -215,6 +216,9 @@ def main() -> None:
     row = result["rows"][0]
     print(json.dumps({**row, "by_kind": result["sessions"]}, indent=1))
     sys.exit(row["mib_per_minute"] > LIMIT_MIB)
+
+
+main = Program("python -m chaos.soak", Options, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,21 @@ A finding ends it with its traceback and leaves the input in `fuzz-*`; the exit 
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from fuzz.fuzzing import REPORT, Target, blind, coverage, guided
+
+from motioncast.data.command_line import Program, Refusal
 
 try:
     import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]
@@ -36,21 +39,29 @@ TARGETS: Final = ("wire", "bitstream", "image", "video", "settings")
 _INSTRUMENTED: Final = ["motioncast", "PIL"]
 
 
-def main() -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is attacked, and for how long."""
+
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="TARGET", help="all where left out")
+    ] = None
+    minutes: Annotated[float, typer.Option(help="of a processor, for each")] = 10.0
+    seed: int = 0
+    json: Annotated[Path | None, typer.Option(help="write what was done here")] = None
+    one: Annotated[str | None, typer.Option(hidden=True)] = None
+
+
+def attacked(options: Options, command: str) -> None:
     """Attacks the targets one after the other; ends with 1 where something was found."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("targets", nargs="*", metavar="TARGET", choices=[*TARGETS, []])
-    parser.add_argument("--minutes", type=float, default=10.0, help="of a processor, for each")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write what was done here")
-    parser.add_argument("--one", choices=TARGETS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
     if options.one:
         attack(options.one, options.minutes, options.seed)
         return
-    rows = [run(one, options.minutes, options.seed) for one in options.targets or TARGETS]
+    targets = options.targets or TARGETS
+    if unknown := set(targets) - set(TARGETS):
+        what, expected = ", ".join(sorted(unknown)), ", ".join(TARGETS)
+        raise Refusal(f"{what}: no such target (there are {expected})")
+    rows = [run(one, options.minutes, options.seed) for one in targets]
     if options.json:
         write(options.json, options.minutes, rows)
     sys.exit(any(row["findings"] for row in rows))
@@ -97,6 +108,9 @@ def write(path: Path, minutes: float, rows: Sequence[dict[str, Any]]) -> None:
         "rows": rows,
     }
     path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+main = Program("python -m fuzz", Options, attacked, __doc__)
 
 
 if __name__ == "__main__":
