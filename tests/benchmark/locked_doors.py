@@ -1,6 +1,7 @@
-"""What locked doors cost: frames/s of the whole path with and without TLS and tokens, by turns.
+r"""What locked doors cost: frames/s of the whole path with and without TLS and tokens, by turns.
 
-    python tests/benchmark/locked_doors.py [--model lite128] [--streams 4] [--frames 120] [--rounds 5]
+    python tests/benchmark/locked_doors.py [--model lite128] [--streams 4] \
+        [--frames 120] [--rounds 5]
 
 One process serves both; the clients are another. Each round runs plain, locked, locked, plain.
 Prints the medians, of the processor time of a frame too, which says more on a busy machine; fails
