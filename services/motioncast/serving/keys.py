@@ -63,6 +63,11 @@ class Keys:
             if not (parts.scheme == "https" or plain_here) or not parts.hostname:
                 raise InvalidInputError.of("tokens.keys_url", f"{url!r} is not https://HOST/...")
 
+    def look(self) -> None:
+        """Reads a file again if it has changed; of a URL only `current` asks."""
+        if self._file is not None:
+            self._reread(self._file)
+
     async def current(self, kid: str | None) -> KeySet:
         """Returns the keys, read anew where it is time, or where none is called `kid`.
 
@@ -70,7 +75,7 @@ class Keys:
             UnavailableError: There are none, because the URL does not answer.
         """
         if self._file is not None:
-            self._reread(self._file)
+            self.look()
             assert self._keys is not None
             return self._keys
         if self._is_due(kid):

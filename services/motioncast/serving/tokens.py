@@ -49,6 +49,7 @@ class Verifier:
         if len(token) > MAX_TOKEN_BYTES:
             raise UnauthenticatedError(f"token: is longer than {MAX_TOKEN_BYTES} bytes")
         digest = hashlib.sha256(token.encode()).digest()
+        self._keys.look()  # or a token that was seen would outlive its key
         known = self._known(digest)
         if known is not None:
             return known
