@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import grpc
 import grpc.aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
@@ -39,6 +40,20 @@ async def echo(request: Any, context: Context) -> Any:
         outputs=[{"name": "y", "datatype": x.datatype, "shape": x.shape}],
         raw_output_contents=request.raw_input_contents,
     )
+
+
+def failing(code: grpc.StatusCode, details: str, times: int = 1_000_000) -> Infer:
+    """Returns a script whose first runs fail so, and whose others echo."""
+    left = times
+
+    async def infer(request: Any, context: Context) -> Any:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            await context.abort(code, details)
+        return await echo(request, context)
+
+    return infer
 
 
 class _Scripted(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]

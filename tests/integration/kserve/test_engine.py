@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from support.endless_models import build_endless_repository
 from support.kserve_server import serving_kserve
-from support.scripted_server import echo, serving_script
-from support.toy_models import image_with_points, keypoints_of_points, write_model
+from support.scripted_server import echo, failing, serving_script
+from support.toy_models import image_with_points, write_model
 
-from motioncast.inference import MeasuredEngine, OnnxRuntimeSettings, TensorMetadata
+from motioncast.inference import OnnxRuntimeSettings, TensorMetadata
 from motioncast.inference.kserve import KServeEngine, KServeSettings
-from motioncast.serving import Context, Metrics, ServerSettings
+from motioncast.serving import Context
 from motioncast.wire.errors import (
     DeadlineError,
     DomainError,
@@ -32,22 +30,6 @@ from motioncast.wire.errors import (
 IMAGE = {"image": image_with_points((3, 4), (5, 6))[np.newaxis]}
 X = {"x": np.array([1, 2, 3], np.float32)}
 NOWHERE = "127.0.0.1:1"  # a port that nobody listens on
-
-Failing = Callable[[Any, Context], Awaitable[Any]]
-
-
-def failing(code: grpc.StatusCode, details: str, times: int = 1_000_000) -> Failing:
-    """Returns a script whose first runs fail so, and whose others echo."""
-    left = times
-
-    async def infer(request: Any, context: Context) -> Any:
-        nonlocal left
-        left -= 1
-        if left >= 0:
-            await context.abort(code, details)
-        return await echo(request, context)
-
-    return infer
 
 
 async def test_models_are_described_as_the_server_has_them(toy_repository: Path) -> None:
@@ -72,84 +54,6 @@ async def test_the_seconds_are_those_of_the_run_where_the_server_tells(
         "motioncast_inference_seconds_sum", {"model": "toy_keypoint"}
     )
     assert run.seconds == pytest.approx(seconds, abs=1e-9)
-
-
-async def test_no_server_is_told_with_its_address() -> None:
-    sentence = rf"^the model server at {NOWHERE} does not answer$"
-    with pytest.raises(UnavailableError, match=sentence) as raised:
-        async with KServeEngine(KServeSettings(NOWHERE, connect_seconds=0)):
-            pass
-    assert raised.value.retry_after_seconds == 1
-
-
-async def test_a_server_that_starts_later_is_waited_for(toy_repository: Path) -> None:
-    async with serving_kserve(toy_repository) as served:
-        port = served.server.port
-    engine = KServeEngine(KServeSettings(f"127.0.0.1:{port}", connect_seconds=30))
-    connecting = asyncio.ensure_future(engine.__aenter__())
-    await asyncio.sleep(0)
-    async with serving_kserve(toy_repository, ServerSettings(port=port)):
-        assert await (await connecting).ready()
-        await engine.__aexit__(None, None, None)
-
-
-async def test_a_run_while_the_server_restarts_is_tried_again(toy_repository: Path) -> None:
-    async with AsyncExitStack() as exits:
-        async with serving_kserve(toy_repository) as first:
-            port = first.server.port
-            settings = KServeSettings(first.server.address, retry_seconds=30)
-            engine = await exits.enter_async_context(KServeEngine(settings))
-        assert not await engine.ready()
-        run = asyncio.ensure_future(engine.infer("toy_keypoint", IMAGE))
-        await asyncio.sleep(0)
-        await exits.enter_async_context(serving_kserve(toy_repository, ServerSettings(port=port)))
-        expected = keypoints_of_points((3, 4), (5, 6))
-        np.testing.assert_allclose((await run)["keypoints"][0], expected, atol=1e-6)
-
-
-async def test_a_run_that_finds_no_room_waits_until_there_is_some(tmp_path: Path) -> None:
-    settings = ServerSettings(max_concurrent_calls=1, max_queued_calls=0)
-    inputs = {
-        "keypoints": np.zeros((1, 1, 2, 3), np.float32),
-        "observed": np.ones((1, 1), np.float32),
-        "noise": np.zeros((1, 1, 2), np.float32),
-        "state": np.zeros((1, 13), np.float32),
-    }
-    async with (
-        asyncio.timeout(60),
-        serving_kserve(build_endless_repository(tmp_path), settings) as served,
-        KServeEngine(KServeSettings(served.server.address, retry_seconds=60)) as engine,
-    ):
-        value = served.server.metrics.registry.get_sample_value
-        endless = asyncio.ensure_future(engine.infer("toy_keypoint", IMAGE))
-        while not value("motioncast_calls_in_flight"):
-            await engine.ready()
-        waiting = asyncio.ensure_future(engine.infer("toy_predictor", inputs))
-        while not value("motioncast_calls_rejected_total", {"reason": "queue_full"}):
-            await engine.ready()
-        assert not waiting.done()
-        endless.cancel()
-        assert (await waiting)["forecast"].shape == (1, 1, 2, 3)
-
-
-async def test_a_run_without_a_server_ends_in_unavailable_or_at_its_deadline(
-    toy_repository: Path,
-) -> None:
-    async with AsyncExitStack() as exits:
-        async with serving_kserve(toy_repository) as served:
-            address = served.server.address
-            impatient, patient = [
-                await exits.enter_async_context(
-                    KServeEngine(KServeSettings(address, retry_seconds=seconds))
-                )
-                for seconds in (0, 60)
-            ]
-        sentence = rf"^the model server at {address} does not answer or cannot run toy_keypoint "
-        with pytest.raises(UnavailableError, match=sentence):
-            await impatient.infer("toy_keypoint", IMAGE)
-        measured = MeasuredEngine(patient, Metrics().registry)
-        with pytest.raises(DeadlineError):
-            await measured.infer("toy_keypoint", IMAGE, timeout_seconds=0.2)
 
 
 async def test_a_version_that_takes_something_else_is_noticed(tmp_path: Path) -> None:
@@ -241,30 +145,6 @@ async def test_leaving_the_block_refuses_what_runs(tmp_path: Path) -> None:
         with pytest.raises(UnavailableError, match=r"^engine: not open$"):
             await engine.infer("toy_keypoint", IMAGE)
         assert not await engine.ready()
-
-
-@pytest.mark.parametrize(
-    ("code", "details"),
-    [
-        (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size"),
-        (grpc.StatusCode.INTERNAL, "Stub process 'echo_0_0' is not healthy."),
-        (grpc.StatusCode.NOT_FOUND, "Request for unknown model: 'echo' is not found"),
-        (
-            grpc.StatusCode.NOT_FOUND,
-            "Request for unknown model: 'echo' has no available versions",
-        ),
-    ],
-)
-async def test_a_server_that_cannot_run_a_model_for_a_while_is_asked_again(
-    code: grpc.StatusCode, details: str
-) -> None:
-    async with (
-        serving_script(failing(code, details, times=3)) as address,
-        KServeEngine(KServeSettings(address)) as engine,
-    ):
-        run = await engine.infer("echo", X)
-        np.testing.assert_array_equal(run["y"], X["x"])
-        assert run.seconds > 0
 
 
 @pytest.mark.parametrize(
