@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,7 @@ from motioncast.cli.failures import CommandError
 from motioncast.client import Mode
 from motioncast.client.options import encode_config
 from motioncast.media import shown
+from motioncast.sending import Gate
 
 RESULTS: Final = (
     "comparison.mp4",
@@ -27,8 +30,24 @@ def check_options(options: CastOptions, *, transfer: bool, limit: int | None) ->
     encode_config(options.asked, Mode.TRANSFER if transfer else Mode.RECONSTRUCTION)
     if limit is not None and limit < 1:
         raise CommandError(f"limit: {limit} is below 1")
-    if options.timeout is not None and not options.timeout > 0:
-        raise CommandError(f"timeout: {options.timeout:g} s leave no time")
+    if options.timeout is not None:
+        check_timeout(options.timeout)
+
+
+def check_timeout(seconds: float) -> None:
+    """Raises CommandError for a time that is none."""
+    if not seconds > 0:
+        raise CommandError(f"timeout: {seconds:g} s leave no time")
+    if not isfinite(seconds):
+        raise CommandError("timeout: has to be a number of seconds; without it there is no limit")
+
+
+def check_gate(pixels: float) -> None:
+    """Raises CommandError for a bound that no gate can have."""
+    try:
+        Gate(pixels)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
 def check_sources(given: int, gathered: int, send: str) -> None:
@@ -43,6 +62,8 @@ def check_sources(given: int, gathered: int, send: str) -> None:
 
 def check_keypoint_options(options: CastOptions, send: str) -> None:
     """Raises CommandError where an option is about keypoints, or packets, and none are sent."""
+    if options.gate_pixels is not None:
+        check_gate(options.gate_pixels)
     if send != "keypoints":
         here = "frames are sent; --send keypoints detects keypoints here"
         if options.keypoints is not None:
@@ -61,8 +82,13 @@ def check_keypoint_options(options: CastOptions, send: str) -> None:
 
 def check_json(path: Path | None) -> None:
     """Raises CommandError where no file can be written."""
-    if path is not None and path.is_dir():
+    if path is None:
+        return
+    if path.is_dir():
         raise CommandError(f"json: {shown(path)} is a folder, not a file")
+    there = next((one for one in path.absolute().parents if one.exists()), None)
+    if there is not None and not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise CommandError(f"json: nothing can be written to {shown(there)}")
 
 
 def holds_results_of(folder: Path, video: str) -> bool:

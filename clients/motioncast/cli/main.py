@@ -6,30 +6,50 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from shutil import get_terminal_size
 from types import FrameType
+from typing import Final
 
 from motioncast.cli.failures import explain
+
+_ROOM_FOR_BOXES: Final = 100  # columns; with fewer, boxes cut off names of options and variables
 
 
 def main() -> None:
     """Runs the command line. A failure that was foreseen is one sentence on standard error."""
     signal.signal(signal.SIGTERM, _terminate)
+    _print_anything()
     # gRPC's core would print its own lines beside the sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # ONNX Runtime's would tell Microsoft what is run; processes that are started inherit it.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     empty = empty_argument(sys.argv[1:])
     if empty is not None:
         print(f"motioncast: {empty}: is empty", file=sys.stderr)
         sys.exit(2)
     try:
-        from motioncast.cli.app import app  # typer is an extra: its absence has a sentence too
+        if get_terminal_size().columns < _ROOM_FOR_BOXES:
+            os.environ.setdefault("TYPER_USE_RICH", "0")
+        from typer.main import get_command  # an extra: its absence has a sentence too
 
-        app(prog_name="motioncast")
+        from motioncast.cli.app import app
+        from motioncast.cli.plain_help import plain
+
+        plain(get_command(app))(prog_name="motioncast")
     except Exception as error:
         sentence = explain(error)
         if sentence is None:
             raise
         print(f"motioncast: {sentence}", file=sys.stderr)
         sys.exit(1)
+
+
+def _print_anything() -> None:
+    """Lets a terminal that does not know a letter show a question mark in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="replace")
 
 
 def empty_argument(arguments: Sequence[str]) -> str | None:

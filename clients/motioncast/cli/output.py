@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
     Raises:
         NotADirectoryError: `folder` or one of its parents is a file.
+        PermissionError: Nothing can be written there.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -33,6 +35,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     except FileExistsError as error:
         raise NotADirectoryError(f"{folder}: is a file, not a folder") from error
     try:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES), str(folder))
         with unfinished_folder(folder, UNFINISHED) as temporary:
             yield temporary
             for file in sorted(temporary.iterdir()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ def open_model(model: str | PathLike[str], threads: int, what: str) -> Any:
         MissingExtraError: ONNX Runtime is not installed.
         MediaError: The file is not there or cannot be read.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would tell Microsoft what is run
     try:
         import onnxruntime
     except ImportError as error:

@@ -5,6 +5,12 @@ async with OnnxRuntimeEngine(default_repository()) as engine:
     run["keypoints"], run.seconds
 """
 
+import os
+
+# ONNX Runtime, from 1.32 on, makes up an identifier of the machine and tells Microsoft what is run,
+# unless this is there before it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 from motioncast.inference.catalogue import Catalogue
 from motioncast.inference.engine import (
     Engine,

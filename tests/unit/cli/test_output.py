@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from motioncast.cli.before import check_json
+from motioncast.cli.failures import CommandError
 from motioncast.cli.output import whole_file, whole_folder, write_json
 
 
@@ -75,3 +81,29 @@ def test_a_value_that_json_lacks_is_refused_and_leaves_no_file(tmp_path: Path) -
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "value.json", {"psnr_db": math.inf})
     assert _everything_below(tmp_path) == set()
+
+
+@contextmanager
+def _as_an_ordinary_user() -> Iterator[None]:
+    """Gives up a superuser's rights for a while: it may write anywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "setresuid"), reason="no such users here")
+def test_a_folder_that_cannot_be_written_is_named_itself() -> None:
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o555)
+        with _as_an_ordinary_user():
+            with pytest.raises(PermissionError) as refused, whole_folder(Path(name)):
+                pass
+            with pytest.raises(CommandError, match=r"^json: nothing can be written to "):
+                check_json(Path(name) / "new" / "report.json")
+        assert refused.value.filename == name
+        assert _everything_below(Path(name)) == set()

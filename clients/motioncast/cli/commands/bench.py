@@ -10,7 +10,10 @@ import typer
 
 def bench(
     streams: Annotated[
-        list[int], typer.Option(help="Concurrent streams to measure; may be given several times.")
+        list[int],
+        typer.Option(
+            metavar="N", help="Concurrent streams to measure; may be given several times."
+        ),
     ] = [1, 4, 16],  # noqa: B006  # typer reads it and nobody writes it
     observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 5,
     predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 5,
@@ -41,12 +44,14 @@ def bench(
 
     from motioncast.bench.streams import BenchSettings, bench_streams
     from motioncast.bench.tables import bench_tables
+    from motioncast.cli.before import check_json
     from motioncast.cli.bundled import bundled_clip
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.stoppable import run_stoppable
     from motioncast.local.engines import EngineOptions
 
+    check_json(json)
     settings = BenchSettings(
         streams=tuple(streams),
         observed=observed,

@@ -16,7 +16,7 @@ def bench_batching(
         ),
     ] = [0, 500, 2000],  # noqa: B006  # typer reads it and nobody writes it
     callers: Annotated[
-        list[int], typer.Option(help="Callers at once; may be given several times.")
+        list[int], typer.Option(metavar="N", help="Callers at once; may be given several times.")
     ] = [1, 4, 16],  # noqa: B006  # likewise
     calls: Annotated[
         int, typer.Option(help="Calls of one measurement, shared among its callers.")
@@ -36,10 +36,12 @@ def bench_batching(
 
     from motioncast.bench import batching
     from motioncast.bench.tables import batching_table
+    from motioncast.cli.before import check_json
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.stoppable import run_stoppable
 
+    check_json(json)
     settings = batching.BatchingSettings(
         delays=(None, *delays),
         callers=tuple(callers),

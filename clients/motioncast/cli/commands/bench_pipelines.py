@@ -11,10 +11,15 @@ import typer
 def bench_pipelines(
     engines: Annotated[
         list[str],
-        typer.Option("--engine", help="May be given twice. Default: inprocess and triton."),
+        typer.Option(
+            "--engine", metavar="ENGINE", help="May be given twice. Default: inprocess and triton."
+        ),
     ] = ["inprocess", "triton"],  # noqa: B006  # nobody writes it
     streams: Annotated[
-        list[int], typer.Option(help="Concurrent streams to measure; may be given several times.")
+        list[int],
+        typer.Option(
+            metavar="N", help="Concurrent streams to measure; may be given several times."
+        ),
     ] = [1, 4, 16],  # noqa: B006  # likewise
     observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 5,
     predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 5,
@@ -39,11 +44,13 @@ def bench_pipelines(
 
     from motioncast.bench import pipelines
     from motioncast.bench.tables import pipelines_table
+    from motioncast.cli.before import check_json
     from motioncast.cli.bundled import bundled_clip
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
     from motioncast.cli.stoppable import run_stoppable
 
+    check_json(json)
     settings = pipelines.PipelinesSettings(
         engines=tuple(dict.fromkeys(engines)),
         streams=tuple(streams),

@@ -21,7 +21,10 @@ def bench_transport(
         EngineName, typer.Option(help="inprocess: `motioncast serve models`; triton: the real one.")
     ] = EngineName.INPROCESS,
     sizes: Annotated[
-        list[int], typer.Option("--size", help="Bytes of the input; may be given several times.")
+        list[int],
+        typer.Option(
+            "--size", metavar="BYTES", help="Bytes of the input; may be given several times."
+        ),
     ] = [1_000, 49_152, 196_608, 786_432, 3_145_728],  # noqa: B006  # nobody writes it
     calls: Annotated[int, typer.Option(min=1, help="Calls of each size and way.")] = 200,
     json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
@@ -31,9 +34,11 @@ def bench_transport(
 
     from motioncast.bench import transport
     from motioncast.bench.tables import transport_table
+    from motioncast.cli.before import check_json
     from motioncast.cli.output import write_json
     from motioncast.cli.stoppable import run_stoppable
 
+    check_json(json)
     result = run_stoppable(transport.bench_transport(engine.value, sizes, calls))
     if json is not None:
         write_json(json, result.as_json())

@@ -13,8 +13,9 @@ def certs(
     name: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME",
             help="Host name or address of the server, besides localhost, 127.0.0.1 and ::1; as "
-            "often as there are names."
+            "often as there are names.",
         ),
     ] = None,
     days: Annotated[int, typer.Option(help="That the certificates count.")] = 90,

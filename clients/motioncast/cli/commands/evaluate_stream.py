@@ -14,7 +14,9 @@ def evaluate_stream(
     folder: Annotated[Path, typer.Argument(help="Folder of held-out videos.")],
     pattern: Annotated[
         list[str] | None,
-        typer.Option(help="M:N; give it once for each. Default: 1:0, 1:1 and 5:5."),
+        typer.Option(
+            metavar="M:N", help="Pattern; give it once for each. Default: 1:0, 1:1 and 5:5."
+        ),
     ] = None,
     clips: Annotated[
         int | None, typer.Option(help="Only that many clips, spread over the folder.", min=1)
@@ -36,6 +38,7 @@ def evaluate_stream(
     """PSNR and SSIM of what comes back, on observed and on predicted frames."""
     from rich.console import Console
 
+    from motioncast.cli.before import check_json
     from motioncast.cli.clips import as_json, clips_table, evaluate_clips, find_clips
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
@@ -43,6 +46,7 @@ def evaluate_stream(
     from motioncast.framing import FramingMode
     from motioncast.timeline.pattern import Pattern
 
+    check_json(json)
     patterns = [Pattern.parse(text) for text in pattern or ("1:0", "1:1", "5:5")]
     chosen = find_clips(folder, clips)
     with progress_bars(quiet=quiet) as stages:

@@ -18,11 +18,14 @@ def info(
 
     from rich.console import Console
 
+    from motioncast.cli.before import check_json, check_timeout
     from motioncast.cli.door import credentials
     from motioncast.cli.output import write_json
     from motioncast.cli.tables import info_table
     from motioncast.client import connect_sync
 
+    check_timeout(timeout)
+    check_json(json)
     with connect_sync(target, timeout=timeout, **credentials()) as service:
         answer = service.server_info(timeout=timeout)
     if json is not None:

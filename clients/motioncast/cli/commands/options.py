@@ -30,7 +30,10 @@ class Framing(StrEnum):
 Video = Annotated[Path, typer.Argument(help="Any video that FFmpeg reads.")]
 SourceImages = Annotated[
     list[Path] | None,
-    typer.Option(help="Image to animate instead of the video's first frame; up to 4 of the same."),
+    typer.Option(
+        metavar="FILE",
+        help="Image to animate instead of the video's first frame; up to 4 of the same.",
+    ),
 ]
 Relative = Annotated[
     bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")

@@ -101,7 +101,7 @@ def send(
     """
     from rich.console import Console
 
-    from motioncast.cli.before import check_json
+    from motioncast.cli.before import check_gate, check_json
     from motioncast.cli.failures import CommandError
     from motioncast.cli.output import write_json
     from motioncast.cli.progress import progress_bars
@@ -112,6 +112,8 @@ def send(
     from motioncast.timeline.pattern import Pattern
 
     check_json(json)
+    if gate is not None:
+        check_gate(gate)
     if relative and not source:
         raise CommandError("relative: takes a source image of its own")
     if sources > 1 and source:
