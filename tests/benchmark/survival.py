@@ -156,8 +156,8 @@ def disturb_tritons(running: Fleet, measured: Callable[..., None], model: str) -
                 pid = triton_processes(running.processes[f"models-{n}"].pid)[kind]
                 what = f"models-{n} {kind.removeprefix(model + '_')}"
                 measured(what, how.name, lambda pid=pid, how=how: os.kill(pid, how))
-                with suppress(ProcessLookupError):  # killed, or ended for hanging
-                    os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # one that hangs is ended in the end
+                    os.kill(pid, signal.SIGKILL)
     for n in range(2):
         until_whole(tritons, [f"{model}_motion_transfer"])
         measured(f"models-{n} all", "SIGKILL", lambda n=n: running.end(f"models-{n}"))

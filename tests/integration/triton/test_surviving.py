@@ -62,8 +62,8 @@ def test_a_process_of_a_triton_that_hangs_is_left(
     try:
         seen = stream_all(running.targets, lambda: os.kill(pid, signal.SIGSTOP))
     finally:
-        with suppress(ProcessLookupError):  # it may have been ended for hanging
-            os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # as is done to one that hangs, in the end
+            os.kill(pid, signal.SIGKILL)
     unnoticed(seen, undisturbed)
 
 
