@@ -66,6 +66,13 @@ class Metrics:
             registry=self.registry,
             buckets=_SECONDS,
         )
+        self.expires = Gauge(
+            "motioncast_certificate_expires_timestamp_seconds",
+            "When the certificate of the server's ports expires, seconds since 1970; no sample "
+            "where they are not encrypted.",
+            ("ports",),
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "motioncast_calls_in_flight", "Calls admitted and running.", registry=self.registry
         )

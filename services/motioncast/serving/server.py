@@ -82,6 +82,8 @@ class Server:
             certificates,
             known_only=settings.tls is not None and settings.tls.clients,
         )
+        if certificates is not None:
+            self.metrics.expires.labels("all").set_function(lambda: certificates.expires)
         inner = settings.inner_tls
         self._certificates = certificates if inner is None else Certificates(inner)
         self._guard = Guard(None if settings.tokens is None else _verifier(settings.tokens))

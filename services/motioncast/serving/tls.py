@@ -7,13 +7,16 @@ files that cannot be used -> a line in the log, and the ones before go on
 from __future__ import annotations
 
 import logging
+import math
 import ssl
 import threading
+import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import grpc
+from cryptography import x509
 
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.small_file import read_small
@@ -93,7 +96,13 @@ class Certificates:
         self._files = [path for path in (tls.certificate, tls.key, tls.ca) if path is not None]
         self._lock = threading.Lock()
         self._stamp = _stamp(self._files)
-        self._configuration, self._context = self._load()
+        self._configuration, self._context, self._expires = self._load()
+
+    @property
+    def expires(self) -> float:
+        """When the certificate that is shown expires, in seconds since 1970."""
+        self._refresh()
+        return self._expires
 
     def credentials(self) -> grpc.ServerCredentials:
         """Returns what a gRPC server listens with."""
@@ -131,10 +140,10 @@ class Certificates:
             if _stamp(self._files) != stamp:
                 self._stamp = ()  # changed meanwhile: the next one looks again
                 return
-            self._configuration, self._context = loaded
+            self._configuration, self._context, self._expires = loaded
             _log.info("a new certificate counts from now on: %s", self._tls.certificate)
 
-    def _load(self) -> tuple[grpc.ServerCertificateConfiguration, ssl.SSLContext]:
+    def _load(self) -> tuple[grpc.ServerCertificateConfiguration, ssl.SSLContext, float]:
         tls = self._tls
         context = _check_pair(ssl.PROTOCOL_TLS_SERVER, tls.certificate, tls.key)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -148,7 +157,18 @@ class Certificates:
         configuration = grpc.ssl_server_certificate_configuration(
             [(_read(tls.key), _read(tls.certificate))], ca
         )
-        return configuration, context
+        return configuration, context, _expiry(tls.certificate)
+
+
+def _expiry(certificate: Path) -> float:
+    """Returns when a certificate expires, in seconds since 1970; says so where it has."""
+    try:
+        found = x509.load_pem_x509_certificate(_read(certificate)).not_valid_after_utc.timestamp()
+    except ValueError:  # OpenSSL takes some that are not quite by the book
+        return math.inf
+    if found < time.time():
+        _log.warning("the certificate has expired, and callers refuse it: %s", certificate)
+    return found
 
 
 def _check_pair(protocol: ssl._SSLMethod, certificate: Path, key: Path) -> ssl.SSLContext:

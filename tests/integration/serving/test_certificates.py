@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from motioncast.local.certificates import make_certificates
 from motioncast.serving import Server, ServerSettings, ServerTls
 from motioncast.serving.settings import refuse_plain_text
 from motioncast.wire.errors import InvalidInputError
+
+DAY = 86400
 
 
 def trusting(files: dict[str, Path], *, shown: bool = False) -> ssl.SSLContext:
@@ -57,6 +60,28 @@ async def test_a_new_certificate_counts_for_the_next_connection(tmp_path: Path) 
             files["server.key"].write_bytes(b"nonsense")  # half of a pair counts nothing
             for port in ports:
                 assert await serial_at(port, trusting(files)) == shown
+
+
+async def test_metrics_tell_when_the_certificate_expires(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def said(server: Server) -> float | None:
+        name = "motioncast_certificate_expires_timestamp_seconds"
+        return server.metrics.registry.get_sample_value(name, {"ports": "all"})
+
+    files = make_certificates(tmp_path, days=30)
+    tls = ServerTls(files["server.pem"], files["server.key"])
+    async with Server(ServerSettings(tls=tls), []) as server:
+        assert said(server) == pytest.approx(time.time() + 30 * DAY, abs=DAY / 24)
+        make_certificates(tmp_path, days=3)
+        assert said(server) == pytest.approx(time.time() + 3 * DAY, abs=DAY / 24)
+        certificate, key = expired(files, tmp_path)
+        key.replace(files["server.key"])
+        certificate.replace(files["server.pem"])
+        assert (said(server) or 0) < time.time()
+    assert "has expired" in caplog.text
+    async with Server(ServerSettings(), []) as plain:
+        assert said(plain) is None
 
 
 async def test_who_shows_no_certificate_reads_no_metrics_and_calls_nothing(tmp_path: Path) -> None:
