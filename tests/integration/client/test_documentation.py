@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
-from asyncio import create_subprocess_exec
 from pathlib import Path
 from typing import Final
 
 import PIL.Image
 import pytest
 from support.codec_tables import add_tables, plain_tables
+from support.documented_programs import printed
 from support.toy_models import build_toy_repository, image_with_points
 
 from motioncast.client.video import read_video, write_video
-from motioncast.local import LocalServices, LocalSettings
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "sdk.md"
 FILE, BLOCKING, FIT, DEVICE, SOURCES, ERRORS = re.findall(
@@ -35,26 +32,6 @@ def folder(tmp_path: Path, toy_repository: Path) -> Path:
     model.parent.mkdir(parents=True)
     shutil.copy(toy_repository / "toy_keypoint" / "1" / "model.onnx", model)
     return tmp_path
-
-
-async def printed(program: str, folder: Path, repository: Path) -> str:
-    """Returns what a program prints when it runs in the folder against the four services."""
-    async with LocalServices(
-        LocalSettings(repository=repository, drain_grace_seconds=0.5)
-    ) as local:
-        process = await create_subprocess_exec(
-            sys.executable,
-            "-W",
-            "error",
-            "-c",
-            program.replace("localhost:50050", local.target),
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
 
 
 async def test_a_video_file_goes_through(folder: Path, toy_repository: Path) -> None:

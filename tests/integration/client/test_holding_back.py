@@ -21,6 +21,20 @@ FRAME = np.full((4, 6, 3), 7, np.uint8)
 LARGE = np.full((512, 512, 3), 7, np.uint8)  # 768 KiB, beyond what a connection buffers soon
 
 
+class Deaf:
+    """A stream that reads nothing of what the client says, and answers nothing."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+
+    async def stream(
+        self, requests: AsyncIterator[StreamRequest], context: Context
+    ) -> AsyncIterator[StreamResponse]:
+        self.entered.set()
+        await asyncio.Event().wait()
+        yield StreamResponse()
+
+
 def patient(served: Served) -> Any:
     """Connects as a client that leaves no server for being silent, however slow this machine is."""
     return connect(served.server.address, stall_seconds=600)
@@ -58,19 +72,11 @@ async def test_a_video_that_waits_does_not_hold_the_loop() -> None:
 
 
 async def test_a_server_that_does_not_read_holds_back_the_sender() -> None:
-    entered = asyncio.Event()
-
-    async def deaf(
-        requests: AsyncIterator[StreamRequest], context: Context
-    ) -> AsyncIterator[StreamResponse]:
-        entered.set()
-        await asyncio.Event().wait()
-        yield StreamResponse()
-
+    deaf = Deaf()
     video = Counted(LARGE)
-    async with serving(stream=deaf) as served, patient(served) as service:
+    async with serving(stream=deaf.stream) as served, patient(served) as service:
         reader = asyncio.create_task(anext(aiter(service.stream(video, predicted=0))))
-        await entered.wait()
+        await deaf.entered.wait()
         await quiet(served)
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -90,21 +96,13 @@ async def test_a_reader_that_does_not_read_holds_back_both_sides() -> None:
 @pytest.mark.parametrize("reads", [True, False])
 async def test_small_frames_do_not_run_ahead_either(reads: bool) -> None:
     """What the network buffers is much more than a frame of six pixels."""
-    entered = asyncio.Event()
-
-    async def deaf(
-        requests: AsyncIterator[StreamRequest], context: Context
-    ) -> AsyncIterator[StreamResponse]:
-        entered.set()
-        await asyncio.Event().wait()
-        yield StreamResponse()
-
+    deaf = Deaf()
     video = Counted(FRAME)
-    stream = mirror if reads else deaf
+    stream = mirror if reads else deaf.stream
     async with serving(stream=stream) as served, patient(served) as service:
         frames = aiter(service.stream(video, predicted=0))
         first = asyncio.ensure_future(anext(frames))
-        await (first if reads else entered.wait())
+        await (first if reads else deaf.entered.wait())
         while video.read <= 60:  # so many may be on their way
             await service.server_info()
         await quiet(served)  # and no more
