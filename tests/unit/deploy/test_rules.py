@@ -38,7 +38,7 @@ def promtool(*arguments: str, folder: Path = PROMETHEUS) -> None:
     if program is None:
         pytest.skip("promtool is not here; Debian's package `prometheus` has it")
     result = subprocess.run(
-        [program, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [program, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
 
