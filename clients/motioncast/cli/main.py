@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from shutil import get_terminal_size
 from types import FrameType
 from typing import Final
 
@@ -29,6 +28,8 @@ def main() -> None:
         print(f"motioncast: {empty}: is empty", file=sys.stderr)
         sys.exit(2)
     try:
+        from shutil import get_terminal_size
+
         if get_terminal_size().columns < _ROOM_FOR_BOXES:
             os.environ.setdefault("TYPER_USE_RICH", "0")
         from typer.main import get_command  # an extra: its absence has a sentence too
@@ -37,6 +38,8 @@ def main() -> None:
         from motioncast.cli.plain_help import plain
 
         plain(get_command(app))(prog_name="motioncast")
+    except KeyboardInterrupt:  # typer's own care for it begins after it was imported
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         sentence = explain(error)
         if sentence is None:

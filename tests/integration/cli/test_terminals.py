@@ -53,3 +53,22 @@ def test_a_flag_has_no_kind_and_an_option_has_one() -> None:
     assert "<" not in relative
     assert "FILE" in source
     assert "int" in observed.lower()
+
+
+def test_ctrl_c_while_a_command_is_still_being_loaded_ends_it_quietly() -> None:
+    """The first module of typer to be imported raises it, as the signal would."""
+    program = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["motioncast", "--help"]
+from motioncast.cli.main import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+MAX_BYTES: Final = 2**26
 
 
 class EngineName(StrEnum):
@@ -23,7 +25,11 @@ def bench_transport(
     sizes: Annotated[
         list[int],
         typer.Option(
-            "--size", metavar="BYTES", help="Bytes of the input; may be given several times."
+            "--size",
+            min=1,
+            max=MAX_BYTES,
+            metavar="BYTES",
+            help="Bytes of the input; may be given several times.",
         ),
     ] = [1_000, 49_152, 196_608, 786_432, 3_145_728],  # noqa: B006  # nobody writes it
     calls: Annotated[int, typer.Option(min=1, help="Calls of each size and way.")] = 200,
