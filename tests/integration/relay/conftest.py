@@ -27,7 +27,8 @@ def models(repository: Path) -> ReceiverModels:
 
 @pytest.fixture
 async def local(repository: Path) -> AsyncIterator[LocalServices]:
-    settings = LocalSettings(repository=repository, drain_grace_seconds=0.5)
+    # Nobody is sent away for being silent, however slow this machine is.
+    settings = LocalSettings(repository=repository, drain_grace_seconds=0.5, silence_seconds=600)
     async with LocalServices(settings) as local:
         yield local
 

@@ -108,7 +108,7 @@ async def test_who_comes_late_gets_the_sources_and_goes_on_from_an_anchor(
 async def test_one_who_stands_still_misses_packets_and_keeps_nobody_waiting(
     local: LocalServices, models: ReceiverModels
 ) -> None:
-    target, count = local.target, 600
+    target, count = local.target, 300
     async with connect(target) as service:
         said = await opening(service, frame_count=count)
         async with (
