@@ -50,6 +50,7 @@ class CastOptions:
     real_time: bool = False  # frames are sent when a camera would have them, else at once
     frame: FramingMode = FramingMode.OFF  # how pictures are framed
     encoding: Encoding = "rgb8"  # how images are sent
+    quality: int | None = None  # of JPEG and AVIF, 1 to 100; None: the usual one
     keypoints: KeypointEncoding | None = None  # how those are; None: coded where the model has it
     packet_frames: int = 1  # in a packet of coded keypoints
     datagrams: bool = False  # packets as QUIC datagrams where those get through
@@ -78,6 +79,8 @@ class CastOptions:
         )
         if self.crf is not None:
             asked["output_crf"] = self.crf
+        if self.quality is not None:
+            asked["quality"] = self.quality
         return asked
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from motioncast.client.checked import checked_image, checked_keypoints, size
 from motioncast.client.errors import InvalidRequestError
-from motioncast.client.options import StreamOptions, encoding
+from motioncast.client.options import StreamOptions, encoding, quality_of
 from motioncast.client.session import Session
 from motioncast.client.sources import listed, message
-from motioncast.client.types import Encoding, Mode, Pixels, Source
+from motioncast.client.types import Encoding, Keypoints, Mode, Pixels, Source
 from motioncast.v1.motion_transfer_pb2 import DrivingFrame, SourceImage, StreamRequest
 from motioncast.wire.images import encode_image
 
@@ -31,6 +31,7 @@ class FramesSession(Session[Pixels]):
         if options.get("gate") is not None:
             raise InvalidRequestError.of("gate", "frames are sent here, not keypoints")
         self._encoding = encoding("encoding", sent_as)
+        self._quality = quality_of(options, sent_as)
         # Where the server frames, sources may be of other sizes than the frames.
         self._sizes_differ = options.get("frame", "off") != "off"
         self._shape: tuple[int, ...] | None = None
@@ -39,17 +40,21 @@ class FramesSession(Session[Pixels]):
 
     def _sources(self, index: int, element: Pixels) -> list[SourceImage]:
         images = self._source_images or [self._checked(f"frames[{index}]", element)]
-        return [message(n, image, None, self._encoding) for n, image in enumerate(images)]
+        return [self._source(n, image, None) for n, image in enumerate(images)]
 
     def _further(self, source: Source) -> SourceImage:
         image = self._checked_source("source.image", source.image)
         keypoints = source.keypoints
         if keypoints is not None:
             keypoints = checked_keypoints("source.keypoints", keypoints)
-        return message(source.index, image, keypoints, self._encoding)
+        return self._source(source.index, image, keypoints)
+
+    def _source(self, index: int, image: Pixels, keypoints: Keypoints | None) -> SourceImage:
+        return message(index, image, keypoints, self._encoding, quality=self._quality)
 
     def _message(self, index: int, element: Pixels) -> StreamRequest:
-        image = encode_image(self._checked(f"frames[{index}]", element), self._encoding)
+        checked = self._checked(f"frames[{index}]", element)
+        image = encode_image(checked, self._encoding, self._quality)
         return StreamRequest(frame=DrivingFrame(index=index, image=image))
 
     def _checked_source(self, field: str, image: Pixels) -> Pixels:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from motioncast.client.checked import checked_image, checked_keypoints
 from motioncast.client.coding import KeypointCoder, ModelTables
 from motioncast.client.errors import InvalidRequestError, MissingExtraError, ServerError
-from motioncast.client.options import StreamOptions, encoding, gate_of
+from motioncast.client.options import StreamOptions, encoding, gate_of, quality_of
 from motioncast.client.session import Session
 from motioncast.client.sources import listed, message
 from motioncast.client.types import (
@@ -64,6 +64,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         mode = mode or (Mode.TRANSFER if moved else Mode.RECONSTRUCTION)
         super().__init__(keypoints, mode, options)
         self._encoding = encoding("encoding", sent_as)
+        self._quality = quality_of(options, sent_as)
         self._count: int | None = None
         given = [checked_image(field, image) for field, image in listed(source, axes=3)]
         points: list[Keypoints | None] = [None] * len(given)
@@ -86,7 +87,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         self._points = points
         self._gate = gate_of(options.get("gate"))
         self._first_sources = [
-            message(n, image, of_image, self._encoding, coded=self._coded)
+            self._source(n, image, of_image)
             for n, (image, of_image) in enumerate(zip(given, points, strict=True))
         ]
 
@@ -133,7 +134,12 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             raise InvalidRequestError.of(
                 "source.keypoints", "missing; every source has its own where keypoints are coded"
             )
-        return message(source.index, image, keypoints, self._encoding, coded=self._coded)
+        return self._source(source.index, image, keypoints)
+
+    def _source(self, index: int, image: Pixels, keypoints: Keypoints | None) -> SourceImage:
+        return message(
+            index, image, keypoints, self._encoding, coded=self._coded, quality=self._quality
+        )
 
     def _prepare(self) -> None:
         if not self._coded:

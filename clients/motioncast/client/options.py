@@ -86,6 +86,7 @@ class StreamOptions(TypedDict, total=False):
     # back as predicted ones.
     gate: Policy | float | None
     datagrams: bool  # coded keypoints alone: as QUIC datagrams where that gets through
+    quality: int | None  # of images sent as JPEG or AVIF: 1 (fewest bytes) to 100; default 95, 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ _DEFAULTS: Final = StreamOptions(
     packet_frames=1,
     gate=None,
     datagrams=False,
+    quality=None,
 )
 
 
@@ -183,6 +185,8 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
             raise InvalidRequestError.of("datagrams", "only coded keypoints travel in them")
         config.datagrams.SetInParent()
     gate_of(options["gate"])
+    if options["quality"] is not None:
+        _whole("quality", options["quality"], 1, 100)
     if options["model"] is not None:
         config.model = _name("model", options["model"])
     if options["frame_count"] is not None:
@@ -238,6 +242,18 @@ def gate_of(given: Policy | float | None) -> Policy | None:
 def is_observed(index: int, observed: int, predicted: int) -> bool:
     """Tells whether the pattern sends frame `index`: the first M of every M + N are sent."""
     return Pattern(observed, predicted).expects(index)
+
+
+def quality_of(options: StreamOptions, sent_as: Encoding) -> int | None:
+    """Returns the quality that images are encoded with; None for the encoding's usual one.
+
+    Raises:
+        InvalidRequestError: The encoding has none.
+    """
+    quality = options.get("quality")
+    if quality is not None and sent_as not in ("jpeg", "avif"):
+        raise InvalidRequestError.of("quality", f"{sent_as} has none, only jpeg and avif have")
+    return quality
 
 
 def encoding(field: str, name: Encoding) -> images.Encoding:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from motioncast.client import InvalidRequestError, Keypoints, Pixels, Source
+from motioncast.client import InvalidRequestError, Keypoints, Pixels, Source, StreamOptions
 from motioncast.client.frames_session import FramesSession
 from motioncast.client.keypoints_session import KeypointsSession
+from motioncast.client.types import Encoding
 from motioncast.v1.motion_transfer_pb2 import TRANSFER_MODE_TRANSFER, StreamRequest
 from motioncast.wire.keypoints import decode_keypoints
 
@@ -38,6 +39,31 @@ def test_one_source_is_sent_as_ever() -> None:
         sent = FramesSession([THIRD], source, "rgb8", {}).send(THIRD)
         assert kinds(sent) == ["config", "source", "frame"]
         assert sent[1].source.index == 0
+
+
+@pytest.mark.parametrize(("sent_as", "usual"), [("jpeg", 95), ("avif", 70)])
+def test_quality_is_that_of_every_image(sent_as: Encoding, usual: int) -> None:
+    pictures = [np.random.default_rng(n).integers(0, 256, (32, 32, 3), np.uint8) for n in range(2)]
+
+    def sizes(quality: int | None) -> list[int]:
+        options = StreamOptions() if quality is None else StreamOptions(quality=quality)
+        frames = FramesSession(pictures, None, sent_as, options)
+        sent = frames.send(pictures[0]) + frames.send(Source(pictures[1], 1))
+        of_keypoints = KeypointsSession(
+            iter([]), pictures[0], KEYPOINTS, None, sent_as, options
+        ).send(KEYPOINTS)
+        images = [getattr(one, one.WhichOneof("message") or "").image for one in sent[1:]]
+        assert of_keypoints[1].source.image == images[0]
+        return [len(one.data) for one in images]
+
+    small, large = sizes(10), sizes(usual)
+    assert sizes(None) == large
+    assert all(one < another for one, another in zip(small, large, strict=True))
+
+
+def test_what_loses_nothing_has_no_quality() -> None:
+    with pytest.raises(InvalidRequestError, match="quality: webp has none, only jpeg and avif"):
+        FramesSession([FRAME], None, "webp", {"quality": 50})
 
 
 def test_a_source_among_the_frames_takes_no_place_on_the_timeline() -> None:

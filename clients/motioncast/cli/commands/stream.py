@@ -137,6 +137,12 @@ def stream(
     encoding: Annotated[
         ImageEncoding, typer.Option(help="How images are sent, the source image too.")
     ] = ImageEncoding.RGB8,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, help="Of jpeg and avif: 1 takes fewest bytes. Default: 95, 70."
+        ),
+    ] = None,
     rivals: Annotated[
         bool,
         typer.Option("--rivals", help="Measure what x264 and AV1 need for the same frames too."),
@@ -171,6 +177,7 @@ def stream(
         timeout,
         real_time,
         encoding=encoding.value,
+        quality=quality,
         keypoints=None if keypoints is None else keypoints.value,
         packet_frames=packet_frames,
         datagrams=datagrams,
