@@ -26,4 +26,6 @@ def media_errors(path: Path, problem: str) -> Iterator[None]:
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         if problem.startswith("not a readable"):
             problem = named(problem, path)
+        elif problem == "cannot be written" and getattr(error, "strerror", None):
+            problem = f"{problem}: {error.strerror}"  # type: ignore[union-attr]
         raise MediaError(f"{name}: {problem}") from error

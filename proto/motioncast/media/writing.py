@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -137,7 +137,7 @@ def write_video(
             aside = unfinished_file(path.parent, f".{path.stem}-", path.suffix)
             part = stack.enter_context(aside)
             container = av.open(for_ffmpeg(part), "w", options=streamable)
-        stack.callback(container.close)
+        stack.callback(_closed, container)
         writer = VideoWriter(path, container, rate, lossless, sound, mark)
         yield writer
         writer.finish()
@@ -146,6 +146,12 @@ def write_video(
                 part.replace(path)
             else:
                 mark_file(part, path, mark)
+
+
+def _closed(container: OutputContainer) -> None:
+    """Closes what was not finished: what is wrong with it, a full disk say, was said already."""
+    with suppress(av.FFmpegError):
+        container.close()
 
 
 class _SoundTrack:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +84,31 @@ def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["clip.unknown", "clip.webm", "missing/clip.mp4"])
 def test_where_no_video_can_be_written_it_says_so(tmp_path: Path, name: str) -> None:
     with (
-        pytest.raises(MediaError, match=r": cannot be written$"),
+        pytest.raises(MediaError, match=r": cannot be written(: [\w ]+)?$"),
         write_video(tmp_path / name, 25) as video,
     ):
         video.write(FRAME)
+    assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from motioncast.media import MediaError, write_video
+resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))  # Python ignores the signal of it
+noise = np.random.default_rng(0)
+try:
+    with write_video(sys.argv[1], 25) as video:
+        for _ in range(60):
+            video.write(noise.integers(0, 256, (64, 64, 3), np.uint8))
+except MediaError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_is_full_is_the_reason_and_nothing_is_left(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL, str(tmp_path / "a.mp4")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "a.mp4: cannot be written: File too large\n"
     assert list(tmp_path.iterdir()) == []
