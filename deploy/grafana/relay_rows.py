@@ -13,6 +13,12 @@ PASSED_ON: Final = 'direction=~"sent|missed"'
 FROM_SENDERS: Final = 'direction="received"'
 TO_WATCHERS: Final = 'direction="sent"'
 
+
+def of_late(metric: str) -> str:
+    """Returns the mean of a gauge over the time that rates are of: rooms come and go within it."""
+    return f'sum(avg_over_time({metric}{{instance=~"$instance"}}[$__rate_interval]))'
+
+
 RELAY: Final[list[Panel]] = [
     series(
         "Rooms and watchers",
@@ -58,11 +64,11 @@ RELAY: Final[list[Panel]] = [
         "Bits of keypoints",
         "Packets alone, without messages around them: from one sender, and to one watcher.",
         (
-            f"8 * {rate(PAYLOAD, FROM_SENDERS)} / {gauge('motioncast_relay_rooms')}",
+            f"8 * {rate(PAYLOAD, FROM_SENDERS)} / {of_late('motioncast_relay_rooms')}",
             "a sender",
         ),
         (
-            f"8 * {rate(PAYLOAD, TO_WATCHERS)} / {gauge('motioncast_relay_watchers')}",
+            f"8 * {rate(PAYLOAD, TO_WATCHERS)} / {of_late('motioncast_relay_watchers')}",
             "a watcher",
         ),
         unit="bps",
