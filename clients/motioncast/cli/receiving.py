@@ -10,6 +10,7 @@ from typing import Any
 
 from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
+from motioncast.cli.kernel_counts import WireBytes, WireCount
 from motioncast.cli.marking import mark
 from motioncast.cli.progress import Stages
 from motioncast.cli.report import KeypointRates
@@ -54,6 +55,7 @@ class Received:
     repeated: int  # frames that were left out, the one before in their place
     seconds: float  # of the video
     traffic: TwoEndsTraffic
+    wire: WireBytes | None  # all that the connection took; None where this system does not count
 
     @property
     def rates(self) -> KeypointRates:
@@ -74,6 +76,7 @@ class Received:
             "repeated_frames": self.repeated,
             "bytes": asdict(self.traffic),
             "keypoint_bits_per_second": asdict(self.rates),
+            "wire": None if self.wire is None else asdict(self.wire),
         }
 
 
@@ -90,6 +93,7 @@ async def receive_video(job: ReceiveJob, stages: Stages) -> Received:
     origins: Counter[str] = Counter({origin.value: 0 for origin in Origin})
     first_index = newest = -1
     repeated, before = 0, None
+    counted = WireCount(job.target)
     async with (
         connect(job.target, timeout=CONNECT_SECONDS, **credentials()) as service,
         service.watch(job.room, job.token) as watching,
@@ -109,13 +113,16 @@ async def receive_video(job: ReceiveJob, stages: Stages) -> Received:
                 newest, before = frame.index, frame.image
                 video.write(frame.image)
                 origins[frame.origin.value] += 1
+                counted.look()  # the connection may end with its call
                 advance()
             if watching.ending is not Ending.ENDED:
                 raise CommandError("the sender was lost before the video was over")
             if first_index < 0:
                 raise CommandError("the video was over before a frame came")
+        counted.look()
         seconds = (sum(origins.values()) + repeated) / opening.frame_rate
-        return Received(opening, first_index, dict(origins), repeated, seconds, watching.traffic)
+        traffic, wire = watching.traffic, counted.total
+        return Received(opening, first_index, dict(origins), repeated, seconds, traffic, wire)
 
 
 def _frames(

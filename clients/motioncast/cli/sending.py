@@ -17,6 +17,7 @@ from motioncast.cli.device import sending_device
 from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
 from motioncast.cli.gating import gate_for, predictor_digest
+from motioncast.cli.kernel_counts import WireBytes, WireCount
 from motioncast.cli.local_model import LocalModel, local_model
 from motioncast.cli.progress import Stages
 from motioncast.cli.refreshing import Refresher
@@ -77,6 +78,7 @@ class Sent:
     seconds: float  # of the video
     watchers: int  # at the end
     traffic: TwoEndsTraffic
+    wire: WireBytes | None  # all that the connection took; None where this system does not count
 
     def as_json(self) -> dict[str, Any]:
         """Returns it for --json."""
@@ -108,6 +110,7 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
         predictor = predictor_digest(here.repository, here.model)
     size = here.model.height if mode is FramingMode.OFF else None
     end = None if job.limit is None else job.skip + job.limit
+    counted = WireCount(job.target)
     with closing(read_video(job.video, size, limit=end, max_pixels=MAX_PIXELS)) as video:
         framing = device.framing(video.frame_rate)
         finding = _Finding(job, here, device.detector, framing)
@@ -125,12 +128,15 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
             await _watched(published, job.wait_for, stages)
             frames = await _send(video, finding, published, job, stages, refresher)
             watchers = published.feedback.watchers
+            counted.look()  # the connection may end with its call
             await published.end(frames)
+            counted.look()
     if frames == 0:
         raise CommandError(f"skip: none of the video's frames is left after {job.skip}")
     traffic = published.traffic
     seconds = frames / video.frame_rate
-    return Sent(here.model.name, frames, traffic.packets, seconds, watchers, traffic)
+    packets, wire = traffic.packets, counted.total
+    return Sent(here.model.name, frames, packets, seconds, watchers, traffic, wire)
 
 
 class _Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from motioncast.cli.kernel_counts import WireBytes
 from motioncast.cli.receiving import Received
 from motioncast.cli.sending import Sent
 from motioncast.cli.traffic import WIRE_BYTES, bit_rate
@@ -27,6 +28,7 @@ def sent_lines(sent: Sent) -> Iterator[str]:
             " messages."
         )
         yield _both_ways(traffic, sent.seconds, "sent", "received")
+        yield from _counted(sent.wire, sent.seconds)
 
 
 def received_lines(received: Received, out: Path) -> Iterator[str]:
@@ -44,6 +46,7 @@ def received_lines(received: Received, out: Path) -> Iterator[str]:
         f" messages, about {bit_rate(rates.wire)} on the wire."
     )
     yield _both_ways(received.traffic, received.seconds, "received", "sent")
+    yield from _counted(received.wire, received.seconds)
     yield f"Written: {shown(out)}"
 
 
@@ -57,6 +60,18 @@ def _both_ways(traffic: TwoEndsTraffic, seconds: float, there: str, back: str) -
         for way, size, count in zip((there, back), sizes, messages, strict=True)
     ]
     return f"Both ways, beside the sources ({traffic.source:,} bytes): {'; '.join(parts)}."
+
+
+def _counted(wire: WireBytes | None, seconds: float) -> Iterator[str]:
+    """Says what the kernel counted, where it does."""
+    if wire is None:
+        return
+    ways = {"sent": wire.sent, "received": wire.received}
+    parts = [f"{n:,} bytes {way} ({bit_rate(8 * n / seconds)})" for way, n in ways.items()]
+    yield (
+        f"All of the connection on the wire, as the kernel counted it: {', '.join(parts)}; sources,"
+        " acknowledgements and HTTP/2's own frames among them."
+    )
 
 
 def _kinds(traffic: TwoEndsTraffic) -> str:
