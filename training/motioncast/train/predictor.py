@@ -232,7 +232,17 @@ def _train(kind: str, plan: PredictorPlan, tracks: Tracks, out: Path, processes:
     )
     best = train(training, tracks.subset("validation"), out)
     if processes.leads:
-        print(f"{out / 'predictor.pt'}: {best:.4f} of holding still, on validation clips")
+        print(f"{out / 'predictor.pt'}: {_said(best)}")
+
+
+def _said(best: float) -> str:
+    """Says how good the weights are that are kept; NaN: nothing was there to choose by."""
+    if math.isnan(best):
+        return (
+            "the last weights, without an interval: no clip that is long enough is held out to"
+            " judge by (one in twenty is, by the hash of its name)"
+        )
+    return f"{best:.4f} of holding still, on validation clips"
 
 
 def _fit(tracks: Tracks, out: Path, processes: Processes) -> None:

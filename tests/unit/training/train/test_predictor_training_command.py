@@ -76,10 +76,15 @@ def test_clips_that_are_too_short_are_refused_with_the_setting_that_asks_for_mor
     assert f"short.npz: {message}" in capsys.readouterr().err
 
 
-def test_tracks_without_validation_clips_train_to_the_last_weights(tmp_path: Path) -> None:
+def test_tracks_without_validation_clips_train_to_the_last_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "tracks.npz"
     keypoints = torch.linspace(-0.5, 0.5, 32)[:, None, None].expand(32, 2, 3)
     save_tracks(Tracks(("a",), (0, 32), keypoints.contiguous(), (False,)), path)
     run = ["--data", str(path), "--out", str(tmp_path)]
     main([*run, "--predictor", "gru", "--steps", "2", "--batch-size", "2"])
     assert load_predictor(tmp_path / "predictor.pt").sizes.keypoints == 2
+    said = capsys.readouterr().out
+    assert "predictor.pt: the last weights, without an interval: no clip" in said
+    assert "nan" not in said
