@@ -20,7 +20,8 @@ from motioncast.orchestrator.service_channels import open_channel
 from motioncast.orchestrator.service_failures import RETRY_AFTER_SECONDS, NoRoomError, translated
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.replicas.addresses import LOOK_SECONDS, listed, named, resolved
-from motioncast.replicas.pool import SERVICES, ReplicaMetrics, Replicas, pauses, serves
+from motioncast.replicas.judging import SERVICES, serves
+from motioncast.replicas.pool import ReplicaMetrics, Replicas, pauses
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (

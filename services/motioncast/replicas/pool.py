@@ -22,62 +22,21 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic
 
-import grpc
-import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-DOWN_SECONDS: Final = 2.0  # so long no replica of a service may answer; then the call fails
+from motioncast.replicas.judging import Answer, Call, Judgement, Until, Way
+
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = (0.1, 1.0)  # between two questions for the health of one that is out
-_ANSWER_SECONDS: Final = 1.0  # to such a question
 _SLOW: Final = 2.0  # times the slowest call of late
 _REMEMBERED: Final = 100  # calls
 _MOST_ASKED: Final = 64  # calls that may be asked of two replicas at once ...
 _ASKED_EACH: Final = 0.1  # ... and in the long run one in ten, or a crowd would double its work
 _SAID: Final = {"failed": "failed", "slow": "was slow"}
-_RETRIED: Final = (
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.CANCELLED,  # by the service, while it stops
-)
-
 _log: Final = logging.getLogger(__name__)
-
-
-class Closable(Protocol):
-    """A connection that can be closed, after a grace for what runs."""
-
-    async def close(self, grace: float | None = None) -> None: ...
-
-
-class Until(Protocol):
-    """When an answer is of no use any more."""
-
-    def remaining_seconds(self) -> float | None: ...
-
-
-Way = TypeVar("Way", bound=Closable)  # to a replica
-Answer = TypeVar("Answer")
-Call = Callable[[Way, float | None], Awaitable[Answer]]  # begins a call with so many seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement(Generic[Way]):
-    """How a replica is judged by what it answers.
-
-    Attributes:
-        failed: Whether an error is the replica's own, so that another may do better.
-        well: Whether a replica that was left out is well again; it may be asked for what it was
-            left out for, and has that many seconds for the answer.
-        down_seconds: So long nobody may answer; then the call fails.
-    """
-
-    failed: Callable[[Exception], bool]
-    well: Callable[[Way, Call[Way, Any], float], Awaitable[bool]]
-    down_seconds: float
 
 
 class ReplicaMetrics:
@@ -332,24 +291,3 @@ def _look_at(task: asyncio.Future[Any]) -> None:
 
 async def _answer(call: Awaitable[Answer]) -> Answer:
     return await call
-
-
-async def serves(channel: grpc.aio.Channel, seconds: float | None = _ANSWER_SECONDS) -> bool:
-    """Returns whether a service says of itself that it is SERVING."""
-    stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no attributes
-    try:
-        response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)
-    except grpc.aio.AioRpcError:
-        return False
-    return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
-
-
-def _is_gone(error: Exception) -> bool:
-    return isinstance(error, grpc.aio.AioRpcError) and error.code() in _RETRIED
-
-
-async def _is_serving(channel: grpc.aio.Channel, _begin: Any, _seconds: float) -> bool:
-    return await serves(channel)
-
-
-SERVICES: Final[Judgement[grpc.aio.Channel]] = Judgement(_is_gone, _is_serving, DOWN_SECONDS)

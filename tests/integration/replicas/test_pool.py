@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from support.tiny_services import serving
 
 from motioncast.replicas.addresses import listed, named, resolved
-from motioncast.replicas.pool import SERVICES, ReplicaMetrics, Replicas
+from motioncast.replicas.judging import SERVICES
+from motioncast.replicas.pool import ReplicaMetrics, Replicas
 from motioncast.serving import Context, Deadline, ServerSettings
 from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.virtual_time import now, run_virtually
 
-from motioncast.replicas.pool import SERVICES, ReplicaMetrics, Replicas
+from motioncast.replicas.judging import SERVICES
+from motioncast.replicas.pool import ReplicaMetrics, Replicas
 from motioncast.serving import Deadline
 
 SLOW = 1.0

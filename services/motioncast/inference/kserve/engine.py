@@ -22,7 +22,8 @@ from motioncast.inference.kserve.link import QUESTION_SECONDS, Link
 from motioncast.inference.kserve.remote import RemoteModel, describe
 from motioncast.inference.kserve.settings import KServeSettings
 from motioncast.replicas.addresses import LOOK_SECONDS, listed, named, resolved
-from motioncast.replicas.pool import Judgement, ReplicaMetrics, Replicas
+from motioncast.replicas.judging import Judgement
+from motioncast.replicas.pool import ReplicaMetrics, Replicas
 from motioncast.wire.errors import (
     DomainError,
     InvalidInputError,
