@@ -11,7 +11,7 @@ from typing import Final
 from motioncast.cli.cast import CastOptions
 from motioncast.cli.failures import CommandError
 from motioncast.client import Mode
-from motioncast.client.options import encode_config
+from motioncast.client.options import encode_config, quality_of
 from motioncast.media import shown
 from motioncast.sending import Gate
 
@@ -28,6 +28,7 @@ RESULTS: Final = (
 def check_options(options: CastOptions, *, transfer: bool, limit: int | None) -> None:
     """Raises InvalidRequestError or CommandError for an option that no session could have."""
     encode_config(options.asked, Mode.TRANSFER if transfer else Mode.RECONSTRUCTION)
+    quality_of(options.asked, options.encoding)
     if limit is not None and limit < 1:
         raise CommandError(f"limit: {limit} is below 1")
     if options.timeout is not None:
