@@ -4,7 +4,9 @@
     clock        frames by their timestamps, on a steady rate
     colour       decoded frames as RGB; `tone`: HDR; `orientation`: turned and mirrored
     stills       photographs: `grey` of any depth, `heif`; `animation`: pictures that move
+    primaries    colours given by numbers, as a profile; `png_colours`: where a PNG has them
     decoding     frames as a file has them
+    complete     whether a file is a part: `raw_ends`, `last_picture`; `unread`: what is none
     reading      all of that, as `read_video`
     writing      videos, with their `sound`; `unfinished`: whole or not at all
     marking      what a file says of how it was made, by `motioncast.provenance`
