@@ -53,7 +53,9 @@ async def test_a_server_that_is_gone_is_left_out_and_found_again(repository: Pat
     async with AsyncExitStack() as exits:
         other = await exits.enter_async_context(serving_kserve(repository))
         async with serving_kserve(repository) as one:
-            both = opened(one.server.address, other.server.address, retry_seconds=0)
+            both = opened(
+                one.server.address, other.server.address, retry_seconds=0, slow_seconds=600
+            )
             engine, registry = await exits.enter_async_context(both)
             port = one.server.port
             await double(engine)
@@ -103,8 +105,9 @@ async def test_a_server_that_is_well_and_runs_nothing_is_left_out_until_it_runs(
         with caplog.at_level(logging.WARNING, "motioncast.replicas"):
             for _ in range(6):
                 await ask(engine)
-        assert is_out(registry) == 1
-        assert caplog.text.count("is left out: it was slow") == 1
+        # On a busy machine the other may be slow for a while, too.
+        assert is_out(registry)
+        assert caplog.text.count(f"{hanging} is left out: it was slow") == 1
         goes_on.set()
         async with asyncio.timeout(60):
             while is_out(registry):
