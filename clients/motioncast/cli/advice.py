@@ -20,8 +20,10 @@ def advice(configuration: Configuration, quality: QualityReport, faces_seen: boo
     """
     if quality.all is None or quality.all.frames < _FEW or _gain(quality.all) >= HARDLY_DB:
         return []
+    gain = _gain(quality.all)
+    is_it = "hardly better" if gain > 0 else "no better" if gain == 0 else "worse"
     return [
-        f"The result is hardly better than copying the source: {_gain(quality.all):+.1f} dB.",
+        f"The result is {is_it} than copying the source: {gain:+.1f} dB.",
         *_remedies(configuration, quality, faces_seen),
     ]
 
