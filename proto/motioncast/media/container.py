@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from motioncast.media.clock import LONGEST_HOLD, session_rate
 from motioncast.media.errors import MediaError
 from motioncast.media.names import for_ffmpeg, shown
+from motioncast.media.unread import named
 
 BROADCAST: Final = frozenset({"mpeg", "mpegts"})  # may begin, end and be joined anywhere
 BROADCAST_HOLD: Final = 10.0  # seconds
@@ -69,7 +70,7 @@ def find_video(path: Path, container: InputContainer) -> Track:
     found = [track for track in container.streams.video if track.codec_context is not None]
     tracks = [track for track in found if not track.disposition & _PICTURES]
     if not tracks:
-        raise MediaError(f"{shown(path.name)}: holds no video")
+        raise MediaError(named(f"{shown(path.name)}: holds no video", path))
     times = _times(container, tracks)
     best = max(tracks, key=lambda track: _rank(track, len(times[track.index])))
     # FFmpeg's guess comes first: it knows of fields and of repeated frames.

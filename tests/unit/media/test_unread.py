@@ -37,6 +37,12 @@ def test_an_empty_video_is_said_to_be_empty(tmp_path: Path) -> None:
         read_video(tmp_path / "talk.mp4", 16)
 
 
+def test_a_drawing_that_ffmpeg_knows_and_cannot_draw_is_named_too(tmp_path: Path) -> None:
+    (tmp_path / "a.svg").write_bytes(b'<svg xmlns="http://www.w3.org/2000/svg" width="9"/>')
+    with pytest.raises(MediaError, match=r"^a\.svg: .* \(an SVG drawing\)$"):
+        read_video(tmp_path / "a.svg", 16)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
 def test_a_part_of_a_photograph_is_truncated(tmp_path: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
