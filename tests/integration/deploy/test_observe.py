@@ -61,8 +61,8 @@ async def test_everything_is_named_streams_and_ends(toy_repository: Path) -> Non
         while await frames_returned(places["orchestrator"]) < 20:
             assert running.returncode is None
         os.kill(numbers["relay"], signal.SIGKILL)  # as somebody does who wants to see an alert
-        while "relay ended with -9" not in (line := (await running.stderr.readline()).decode()):
-            assert line, "it ended with the relay"
+        while "relay ended with -9" not in (ends := (await running.stderr.readline()).decode()):
+            assert ends, "it ended with the relay"
         again = (await running.stderr.readline()).decode()
         assert "serve relay" in again
         os.kill(numbers["predictor"], signal.SIGSTOP)  # and what is stopped ends all the same
