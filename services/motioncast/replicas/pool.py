@@ -248,15 +248,20 @@ class Replicas(Generic[Way]):
         if replica.out or replica not in self._replicas:
             return
         replica.out = True
-        _log.warning("%s at %s is left out: it %s", self._name, replica.address, _SAID[reason])
+        self._log("is left out: it " + _SAID[reason], replica)
         self._looking[replica] = asyncio.create_task(self._look_after(replica, begin))
         self._count()
+
+    def _log(self, what: str, replica: Replica[Way]) -> None:
+        """Says it aloud where there are others; of the only one whoever calls it is told."""
+        level = logging.WARNING if len(self._replicas) > 1 else logging.INFO
+        _log.log(level, "%s at %s %s", self._name, replica.address, what)
 
     async def _look_after(self, replica: Replica[Way], begin: Call[Way, Any]) -> None:
         pause, longest = _LOOK_SECONDS
         while replica in self._replicas:
             if await self._judgement.well(replica.way, begin, self._patience()):
-                _log.warning("%s at %s is back", self._name, replica.address)
+                self._log("is back", replica)
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
