@@ -200,6 +200,7 @@ def _train(options: PersonalOptions) -> None:
 
     tuned = _tune_synthesis(beginning.networks, videos, options.out, settings)
     predictor = _tune_predictor(beginning.shipped, tuned, videos, options)
+    print("exporting; each model is compared with its network, which takes a while", flush=True)
     models = export_models(
         config.name,
         repository,
