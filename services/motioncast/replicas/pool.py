@@ -31,7 +31,7 @@ from motioncast.replicas.judging import Answer, Call, Judgement, Until, Way
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = (0.1, 1.0)  # between two questions for the health of one that is out
-_SLOW: Final = 2.0  # times the slowest call of late
+_SLOW: Final = 1.5  # times the slowest call of late
 _REMEMBERED: Final = 100  # calls
 _MOST_ASKED: Final = 64  # calls that may be asked of two replicas at once ...
 _ASKED_EACH: Final = 0.1  # ... and in the long run one in ten, or a crowd would double its work
