@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -50,6 +51,8 @@ class Fleet:
     def start(self, names: Iterable[str]) -> None:
         """Starts processes at their old addresses, or new ones, and waits until they are ready."""
         names = list(names)
+        for name in names:
+            _until_free(self.addresses.get(name))
         for name in names:
             self.processes[name] = self._process(name)
         for name in names:
@@ -124,3 +127,14 @@ def _until_serving(address: str) -> None:
             if update.status == health_pb2.HealthCheckResponse.SERVING:
                 return
             assert time.monotonic() < ends, f"{address} is not ready"
+
+
+def _until_free(address: str | None) -> None:
+    """Waits until nobody listens there: a Triton that was killed leaves a server for a moment."""
+    ends = time.monotonic() + _START_SECONDS
+    while address is not None and time.monotonic() < ends:
+        host, _, port = address.rpartition(":")
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))):
+                return
+        time.sleep(0.1)
