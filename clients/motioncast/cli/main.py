@@ -21,8 +21,6 @@ def main() -> None:
     _print_anything()
     # gRPC's core would print its own lines beside the sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # ONNX Runtime's would tell Microsoft what is run; processes that are started inherit it.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     empty = empty_argument(sys.argv[1:])
     if empty is not None:
         print(f"motioncast: {empty}: is empty", file=sys.stderr)

@@ -22,7 +22,7 @@ def open_model(model: str | PathLike[str], threads: int, what: str) -> Any:
         MissingExtraError: ONNX Runtime is not installed.
         MediaError: The file is not there or cannot be read.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would tell Microsoft what is run
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as in motioncast.inference
     try:
         import onnxruntime
     except ImportError as error:

@@ -7,8 +7,8 @@ async with OnnxRuntimeEngine(default_repository()) as engine:
 
 import os
 
-# ONNX Runtime, from 1.32 on, makes up an identifier of the machine and tells Microsoft what is run,
-# unless this is there before it.
+# ONNX Runtime, from 1.32 on, makes up an identifier of the machine and keeps events for a collector
+# of Microsoft's, unless this is there before it.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from motioncast.inference.catalogue import Catalogue

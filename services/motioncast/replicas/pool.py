@@ -248,11 +248,11 @@ class Replicas(Generic[Way]):
         if replica.out or replica not in self._replicas:
             return
         replica.out = True
-        self._log("is left out: it " + _SAID[reason], replica)
+        self._tell("is left out: it " + _SAID[reason], replica)
         self._looking[replica] = asyncio.create_task(self._look_after(replica, begin))
         self._count()
 
-    def _log(self, what: str, replica: Replica[Way]) -> None:
+    def _tell(self, what: str, replica: Replica[Way]) -> None:
         """Says it aloud where there are others; of the only one whoever calls it is told."""
         level = logging.WARNING if len(self._replicas) > 1 else logging.INFO
         _log.log(level, "%s at %s %s", self._name, replica.address, what)
@@ -261,7 +261,7 @@ class Replicas(Generic[Way]):
         pause, longest = _LOOK_SECONDS
         while replica in self._replicas:
             if await self._judgement.well(replica.way, begin, self._patience()):
-                self._log("is back", replica)
+                self._tell("is back", replica)
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)

@@ -30,9 +30,10 @@ def demo(
 ) -> None:
     """Reconstruct a bundled clip from its keypoints, every second frame forecast.
 
-    The models have never seen the person, who is framed first. One image is sent, as AVIF, and from
-    then on keypoints, coded. All four services run in this process and talk over gRPC. Beside the
-    result stands what x264 and AV1 need for the same frames.
+    The models have never seen the person, who is framed first. One image is sent, as AVIF of
+    quality 55, and from then on keypoints, coded, those of four frames in a packet. All four
+    services run in this process and talk over gRPC. Beside the result stands what x264 and AV1 need
+    for the same frames.
     """
     from motioncast.cli.before import holds_results_of
     from motioncast.cli.bundled import bundled_clip
