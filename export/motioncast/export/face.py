@@ -19,7 +19,6 @@ from motioncast.models.face.anchored import reduced
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
-from motioncast.models.face.sharpening import AMOUNT, LUMA, Sharpening
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.synthesis import repeat_frames
 
@@ -84,14 +83,15 @@ class ServedFaceSynthesis(nn.Module):
         half = depth_to_space(torch.relu(self.up_half(quarter)))
         flow = (displacement + network.dense_motion.identity + 1) * ((side - 1) / 2)
         images: Tensor = self.renderer(tables, flow.flatten(2), source, half)
-        images = _sharpened(network.sharpening, images, head)
+        sharp = network.sharpening(images.permute(0, 3, 1, 2), head, white=255.0)
+        images = sharp.permute(0, 2, 3, 1)
         return images.round().to(torch.uint8).view(batch, frames, *images.shape[1:])
 
 
 class ServedFaceMotion(nn.Module):
     """Features and keypoints of sources, keypoints of both frames -> displacement, guide, head.
 
-    Features are (B, C, 32, 32), what comes out (N, 2, h, h), (N, 64, 32, 32), (N, 32, 32).
+    Features are (B, C, 32, 32), what comes out (N, 2, h, h), (N, 64, 32, 32), (N, 1, 32, 32).
     """
 
     def __init__(self, folded: FaceMotion) -> None:
@@ -125,20 +125,13 @@ class ServedFaceMotion(nn.Module):
         plain = plain + CORRECTION * estimate[:, -2:] + (1 - masks[:, :1]) * turn
         fine = network.up(torch.cat([masks[:, 1:3], plain], dim=1))
         displacement = fine[:, :1] * head + fine[:, 1:2] * face + fine[:, 2:]
-        return displacement, refined, masks[:, 1] + masks[:, 2]
+        return displacement, refined, masks[:, 1:3].sum(1, keepdim=True)
 
 
 def _from_pixels(encoder: nn.Sequential) -> nn.Sequential:
     """Returns an encoder of levels around the middle one, as they lie in the image."""
     first, *rest = encoder
     return nn.Sequential(from_pixels(first_of(first), scale=1 / 255), nn.ReLU(), *rest)
-
-
-def _sharpened(sharpening: Sharpening, images: Tensor, head: Tensor) -> Tensor:
-    """Sharpens images (N, S, S, 3), 0 to 255, where heads (N, 32, 32) are."""
-    luma = images @ torch.tensor(LUMA)
-    detail: Tensor = sharpening.finer(head) * (luma - sharpening.blur(luma))
-    return (images + AMOUNT * detail.unsqueeze(-1)).clamp(0, 255)
 
 
 def _warped(features: Tensor, displacement: Tensor, source: Tensor) -> Tensor:

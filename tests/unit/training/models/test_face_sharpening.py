@@ -4,19 +4,24 @@ import math
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter
 
 from motioncast.models.face.motion import GRID
-from motioncast.models.face.sharpening import AMOUNT, SPREAD, Sharpening, gaussian_matrix
+from motioncast.models.face.sharpening import AMOUNT, LUMA, REACH, SPREAD, Sharpening
 
 SIDE = 64
 EVERYWHERE = torch.ones(1, 1, GRID, GRID)
 
 
-def test_the_matrix_blurs_as_scipy_does() -> None:
-    line = np.random.default_rng(0).normal(size=SIDE)
-    expected = gaussian_filter1d(line, SPREAD, mode="nearest", radius=round(4 * SPREAD))
-    np.testing.assert_allclose(gaussian_matrix(SIDE, SIDE).numpy() @ line, expected, atol=1e-6)
+def test_detail_is_what_scipy_s_gaussian_takes_from_luma() -> None:
+    image = np.random.default_rng(0).random((3, SIDE, SIDE)) * 0.4 + 0.3
+    luma = np.tensordot(LUMA, image, 1)
+    inner = np.s_[REACH:-REACH, REACH:-REACH]
+    expected = np.zeros_like(luma)  # at the border
+    expected[inner] = (luma - gaussian_filter(luma, SPREAD, radius=REACH))[inner]
+    sharp = Sharpening(SIDE)(torch.from_numpy(image).float()[None], EVERYWHERE)
+    for plane, before in zip(sharp[0].numpy(), image, strict=True):
+        np.testing.assert_allclose(plane, before + AMOUNT * expected, atol=1e-6)
 
 
 def test_a_wave_grows_by_what_a_gaussian_takes_from_it() -> None:
@@ -26,9 +31,9 @@ def test_a_wave_grows_by_what_a_gaussian_takes_from_it() -> None:
     image = wave.expand(1, 3, SIDE, SIDE)
     grown = 1 + AMOUNT * (1 - math.exp(-((SPREAD * w) ** 2) / 2))
     sharp = Sharpening(SIDE)(image, EVERYWHERE)
-    inner = slice(8, -8)
+    inner = np.s_[..., REACH:-REACH, REACH:-REACH]
     expected = 0.5 + grown * (image - 0.5)
-    torch.testing.assert_close(sharp[..., inner], expected[..., inner], atol=5e-4, rtol=0)
+    torch.testing.assert_close(sharp[inner], expected[inner], atol=5e-4, rtol=0)
 
 
 def test_what_is_flat_and_the_room_stay() -> None:
