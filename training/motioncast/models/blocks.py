@@ -41,7 +41,7 @@ def up_block(channels_in: int, channels_out: int) -> nn.Sequential:
 
 
 def same_block(channels: int, groups: int) -> nn.Sequential:
-    """Returns a 1x1 block whose groups of channels do not see each other."""
+    """Returns a grouped 1x1 block: channels of different groups do not mix."""
     return nn.Sequential(
         nn.Conv2d(channels, channels, 1, groups=groups),
         nn.BatchNorm2d(channels),
@@ -80,9 +80,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Five up blocks, each followed by concatenating the encoder's map of its resolution.
+    """Five up blocks; each output is concatenated with the encoder map of the same resolution.
 
-    `extra` channels are expected in every map beyond those of the encoder. The output has
+    Every map is expected to have `extra` channels more than the encoder's. The output has
     32 + channels_in + extra channels at full resolution.
     """
 
@@ -103,7 +103,7 @@ class Decoder(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """Encoder, decoder and a 3x3 convolution to the wanted channels."""
+    """Encoder, decoder and a 3x3 convolution to the requested number of channels."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()

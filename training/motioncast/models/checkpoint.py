@@ -18,11 +18,11 @@ FORMAT_VERSION = 1
 
 
 class CheckpointError(ValueError):
-    """A file is not a checkpoint this version can read; the message says why."""
+    """Raised when a file is not a checkpoint this version can read; the message says why."""
 
 
 def save_motion_transfer(model: MotionTransfer, path: Path) -> None:
-    """Writes detector and synthesis network with weights in float16, all or nothing."""
+    """Writes the detector and the synthesis network with float16 weights, atomically."""
     weights = {
         name: value.half() if value.is_floating_point() else value
         for name, value in model.state_dict().items()
@@ -42,8 +42,8 @@ def save_motion_transfer(model: MotionTransfer, path: Path) -> None:
 def load_motion_transfer(path: Path) -> MotionTransfer:
     """Returns the networks of a checkpoint in evaluation mode, float32, on the CPU.
 
-    Residual blocks that the configuration did not have when they were trained start as the
-    identity, depths of heads as flat, so that older checkpoints compute what they did. Raises
+    Residual blocks and depth heads that the checkpoint lacks start untrained: blocks as the
+    identity, depths as zero, so older checkpoints give the same results as before. Raises
     FileNotFoundError, or CheckpointError for a file of another kind, version or configuration.
     """
     payload = _read(Path(path))
@@ -57,9 +57,9 @@ def load_motion_transfer(path: Path) -> MotionTransfer:
 
 
 def resized(networks: MotionTransfer, wanted: Configuration) -> MotionTransfer:
-    """Returns networks of faces as those of another image size: the same weights serve both.
+    """Returns face networks reconfigured for another image size; the same weights serve both.
 
-    Raises CheckpointError where the configurations differ in more than name and size.
+    Raises CheckpointError when the configurations differ in more than name and size.
     """
     own = networks.configuration
     alike = replace(own, name=wanted.name, image_size=wanted.image_size)
@@ -71,7 +71,7 @@ def resized(networks: MotionTransfer, wanted: Configuration) -> MotionTransfer:
 
 
 def _load_weights(model: MotionTransfer, weights: Mapping[str, Tensor]) -> None:
-    changes_nothing = (Residual, Depth)  # as long as it is untrained
+    changes_nothing = (Residual, Depth)  # while untrained
     parts = model.named_modules()
     blocks = {name: part for name, part in parts if isinstance(part, changes_nothing)}
     absent = {
@@ -88,7 +88,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         payload = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever unpickling or unzipping raises
+    except Exception as error:  # torch.load passes on any unpickling or unzipping error
         raise CheckpointError(f"{path}: is not a checkpoint ({error})") from error
     if not isinstance(payload, dict) or payload.get("format") != MOTION_TRANSFER_FORMAT:
         raise CheckpointError(f"{path}: is not a {MOTION_TRANSFER_FORMAT} checkpoint")

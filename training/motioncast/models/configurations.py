@@ -10,7 +10,7 @@ Architecture: TypeAlias = Literal["monkey_net", "lite", "face"]
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the keypoint detector and the synthesis network are built from."""
+    """The hyperparameters that the keypoint detector and the synthesis network are built from."""
 
     name: str
     architecture: Architecture
@@ -18,23 +18,23 @@ class Configuration:
     keypoints: int  # K
     gaussian_variance: float = 0.01
     softmax_temperature: float = 0.1
-    unit_heatmaps: bool = False  # Gaussians that sum to one, instead of a height of 1/100
+    unit_heatmaps: bool = False  # Gaussians sum to one, instead of having a height of 1/100
     blocks: int = 0  # residual blocks per stage of the lite networks
-    # Those of the lite detector at a quarter, an eighth and a sixteenth of the side; by default
-    # none, and `blocks`. Depth costs little there, and helps to find the same points on anybody.
+    # Blocks of the lite detector at a quarter, an eighth and a sixteenth of the side; by default
+    # 0, `blocks` and `blocks`. Depth is cheap there and helps to find the same points on everyone.
     detector_blocks: tuple[int, int, int] | None = None
-    motion_blocks: tuple[int, int, int] | None = None  # those of the dense motion, likewise
+    motion_blocks: tuple[int, int, int] | None = None  # the same for the dense motion
     decoder_blocks: tuple[int, int] | None = None  # at a quarter and half of the side
-    yuv420: bool = False  # the lite networks warp and return luma, and chroma at half the side
+    yuv420: bool = False  # the lite networks warp and return luma, and chroma at half resolution
     width: float = 1.0  # factor on the channels of the lite networks
 
     @property
     def anchored_keypoints(self) -> int:
-        """How many of the keypoints, the first ones, are the same points of everybody's face."""
+        """How many keypoints, counted from the first, are the same points on every face."""
         return ANCHORED if self.architecture == "face" else 0
 
     def channels(self, count: int) -> int:
-        """Returns a number of channels times the width, in whole vectors of 16."""
+        """Returns a channel count scaled by the width, as a multiple of 16."""
         return max(16, 16 * round(count * self.width / 16))
 
 
@@ -44,7 +44,7 @@ PAPER64 = Configuration(name="paper64", architecture="monkey_net", image_size=64
 # As they configured it for BAIR robot pushing.
 PAPER64_BAIR = replace(PAPER64, name="paper64_bair", unit_heatmaps=True)
 
-# For the CPU: dense motion at 32x32, nothing but warping and blending at full resolution.
+# For the CPU: dense motion at 32x32; only warping and blending at full resolution.
 LITE128 = Configuration(
     name="lite128",
     architecture="lite",
@@ -57,11 +57,11 @@ LITE128 = Configuration(
     yuv420=True,
 )
 
-# The same networks at the paper's size and number of keypoints: its experiments on a CPU.
+# The same networks at the paper's image size and number of keypoints, for experiments on a CPU.
 LITE64 = Configuration(name="lite64", architecture="lite", image_size=64, keypoints=10)
 
-# For GPUs: the interface of lite128 at twice its size, with twice the channels and more blocks.
-# Dense motion is at 64x64, as precise in pixels as that of lite128.
+# For GPUs: the interface of lite128 at twice the size, with twice the channels and more blocks.
+# Dense motion is at 64x64, the same precision in pixels as lite128's.
 BASE256 = Configuration(
     name="base256",
     architecture="lite",
@@ -75,7 +75,7 @@ BASE256 = Configuration(
     width=2.0,
 )
 
-# Talking heads of anyone: 70 keypoints anchored on the face and 10 unsupervised, for a CPU.
+# Talking heads of anyone: 70 keypoints anchored on the face plus 10 unsupervised, for a CPU.
 FACE128 = Configuration(
     name="face128", architecture="face", image_size=128, keypoints=80, yuv420=True
 )
@@ -88,7 +88,7 @@ CONFIGURATIONS = {
 
 
 def configuration(name: str) -> Configuration:
-    """Returns the configuration of that name; ValueError names those there are."""
+    """Returns the configuration of that name; ValueError lists the names that exist."""
     if name not in CONFIGURATIONS:
         known = ", ".join(sorted(CONFIGURATIONS))
         raise ValueError(f"config: {name!r} is unknown (expected one of {known})")

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, and multiply-accumulates of convolutions and linears."""
+"""The cost of a network: parameters, and multiply-accumulates of convolutions and linear layers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 @dataclass(slots=True)
 class Operations:
-    """A count of multiply-accumulates that grows while a network runs."""
+    """A count of multiply-accumulates, incremented while a network runs."""
 
     macs: int = 0
 
 
 def parameters(*networks: nn.Module) -> int:
-    """Returns the number of trained values."""
+    """Returns the number of trainable values."""
     return sum(parameter.numel() for network in networks for parameter in network.parameters())
 
 
 def macs(run: Callable[[], object], *networks: nn.Module) -> int:
-    """Returns the multiply-accumulates of the networks' convolutions and linears during `run()`."""
+    """Returns the multiply-accumulates of convolutions and linear layers during `run()`."""
     with torch.inference_mode(), _counting(*networks) as operations:
         run()
     return operations.macs

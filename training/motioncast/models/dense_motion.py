@@ -2,8 +2,8 @@
 
     flow = identity + sum over k of mask_k * (source_k - driving_k) + correction
 
-The network sees, for the background and for every keypoint, how its Gaussian has moved and the
-source shifted by its displacement.
+For the background and for every keypoint, the network sees how its Gaussian has moved and a copy
+of the source shifted by its displacement.
 """
 
 import torch
@@ -50,9 +50,9 @@ class DenseMotion(nn.Module):
 
 
 class Movement(nn.Module):
-    """Gaussians around the driving keypoints minus those around the source's.
+    """Gaussians around the driving keypoints minus those around the source keypoints.
 
-    They have a height of 1/100, or sum to one where the configuration says so.
+    They have a height of 1/100, or sum to one if the configuration says so.
     """
 
     centres: Tensor
@@ -81,7 +81,7 @@ def shifted_copies(image: Tensor, shift: Tensor, identity: Tensor) -> Tensor:
 
 
 def compose_flow(estimate: Tensor, shift: Tensor, identity: Tensor) -> Tensor:
-    """Returns the flow (N, 2, H, W) that a dense motion's last layer stands for.
+    """Returns the flow (N, 2, H, W) encoded by the output of a dense motion's last layer.
 
     `estimate` (N, K + 1 + 2, H, W) are mask logits, background first, and a correction; `shift`
     (N, K, 2) are the keypoints' displacements from driving to source, in [-1, 1] coordinates.
@@ -93,7 +93,7 @@ def compose_flow(estimate: Tensor, shift: Tensor, identity: Tensor) -> Tensor:
 
 
 def start_from_background(layer: nn.Conv2d) -> None:
-    """Makes the untrained flow the identity: all weight on the background mask, no correction."""
+    """Initialises the flow to the identity: all weight on the background mask, no correction."""
     assert layer.bias is not None
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

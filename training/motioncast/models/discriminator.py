@@ -32,7 +32,7 @@ class Discriminator(nn.Module):
         self.last = nn.Conv2d(CHANNELS[-1], 1, 1)
 
     def forward(self, images: Tensor, keypoints: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Returns [images, 4 feature maps], to be compared between two images, and the score."""
+        """Returns [images, 4 feature maps], for comparing two images, and the score."""
         heatmaps = gaussians(keypoints, self.centres, self.variance)
         maps = [torch.cat([images, heatmaps], dim=1)]
         for block in self.blocks:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 
 def pixel_centres(count: int) -> Tensor:
-    """Returns the coordinates of `count` pixels along one axis, (count,), from -1 to 1."""
+    """Returns the coordinates of `count` pixel centres along one axis, (count,), from -1 to 1."""
     return torch.linspace(-1.0, 1.0, count)
 
 
@@ -24,7 +24,7 @@ def identity_grid(height: int, width: int) -> Tensor:
 
 
 def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
-    """Suspends autocast where it is on: bfloat16 rounds coordinates to a quarter of a pixel."""
+    """Suspends autocast if it is on: bfloat16 rounds coordinates to a quarter of a pixel."""
     device = tensor.device.type
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)
@@ -39,7 +39,7 @@ def gaussian_profiles(keypoints: Tensor, centres: Tensor, variance: float) -> tu
     """
     distance = centres - keypoints[..., :2].unsqueeze(-1)  # (N, K, 2, S)
     exponent = distance.square() * (-0.5 / variance)
-    # The product of two heights below 1e-19 is subnormal and slows the next convolution threefold.
+    # A product of two heights below 1e-19 is subnormal and makes the next convolution 3x slower.
     profiles = torch.exp(exponent.clamp(min=-30.0))
     return profiles[..., 0, :], profiles[..., 1, :]
 
@@ -51,7 +51,7 @@ def gaussians(keypoints: Tensor, centres: Tensor, variance: float) -> Tensor:
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Samples images (N, C, h, w) at positions flow (N, 2, H, W); beyond the border is zero."""
+    """Samples images (N, C, h, w) at positions flow (N, 2, H, W), with zeros outside the image."""
     return functional.grid_sample(
         image, flow.permute(0, 2, 3, 1), mode="bilinear", padding_mode="zeros", align_corners=True
     )
@@ -60,7 +60,7 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 def warp_frames(image: Tensor, flow: Tensor) -> Tensor:
     """Samples each image (B, C, h, w) at its T flows (B * T, 2, H, W), as `warp`: (B * T, C, H, W).
 
-    The image is not copied for every frame: the flows of its frames lie below each other.
+    The image is not copied for every frame: its frames' flows are stacked vertically.
     """
     batch, channels = image.shape[:2]
     height, width = flow.shape[-2:]
@@ -82,7 +82,7 @@ def interpolation_matrix(size: int, to: int) -> Tensor:
 
 
 def lanczos_matrix(size: int, to: int, lobes: int = 3) -> Tensor:
-    """Returns the matrix (to, size) of corner-aligned Lanczos interpolation, to a larger size."""
+    """Returns the matrix (to, size) of corner-aligned Lanczos upsampling."""
     position = torch.arange(to, dtype=torch.float64) * (size - 1) / (to - 1)
     distance = position[:, None] - torch.arange(size, dtype=torch.float64)
     weights = torch.sinc(distance) * torch.sinc(distance / lobes) * (distance.abs() < lobes)
@@ -92,7 +92,7 @@ def lanczos_matrix(size: int, to: int, lobes: int = 3) -> Tensor:
 class Resample(nn.Module):
     """Corner-aligned resampling of square maps, bilinear by default, as two small matrix products.
 
-    For the two channels of a flow this is several times faster in ONNX Runtime than its Resize.
+    For the two channels of a flow this is several times faster than ONNX Runtime's Resize.
     """
 
     matrix: Tensor

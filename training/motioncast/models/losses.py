@@ -21,8 +21,9 @@ def motion_weights(
 ) -> Tensor:
     """Returns pixel weights (N, 1, H, W) from 1 to 1 + emphasis, high where the picture moves.
 
-    `frame` and `neighbour` (N, 3, H, W) lie a few frames apart: a talking head's fastest parts are
-    its lips and lids. A smoothed difference below `noise` counts as still, above `full` as moving.
+    `frame` and `neighbour` (N, 3, H, W) are a few frames apart: the fastest parts of a talking
+    head are its lips and eyelids. A smoothed difference below `noise` counts as still, above
+    `full` as fully moving.
     """
     difference = (frame - neighbour).abs().mean(dim=1, keepdim=True)
     smooth = functional.avg_pool2d(difference, 5, stride=1, padding=2)
@@ -37,16 +38,16 @@ def weighted_l1(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
 def decibels(output: Tensor, target: Tensor, weights: Tensor, floor: float = 3e-5) -> Tensor:
     """Returns the mean over the images of ln(weighted squared error + floor).
 
-    With weights of 1 (N, 1, H, W) it is minus their mean PSNR, scaled. Every image counts by how
-    much better it gets, not by how bad it is: without the logarithm one at 22 dB outweighs twenty
-    at 35 dB. Beyond the floor, 45 dB, nothing is worth learning.
+    With weights of 1 (N, 1, H, W) this is the negated mean PSNR, up to scale. Every image counts
+    by how much it improves, not by how bad it is: without the logarithm, one image at 22 dB
+    outweighs twenty at 35 dB. Beyond the floor, 45 dB, there is nothing worth learning.
     """
     squared = (weights * (output - target).square()).mean(dim=(1, 2, 3))
     return (squared + floor).log().mean()
 
 
 def gradient_l1(output: Tensor, target: Tensor) -> Tensor:
-    """Returns the L1 error of horizontal plus vertical differences: it keeps edges sharp."""
+    """Returns the L1 error of horizontal plus vertical differences, which keeps edges sharp."""
     error = output - target
     horizontal = (error[..., :, 1:] - error[..., :, :-1]).abs().mean()
     vertical = (error[..., 1:, :] - error[..., :-1, :]).abs().mean()
@@ -54,11 +55,11 @@ def gradient_l1(output: Tensor, target: Tensor) -> Tensor:
 
 
 def equivariance(keypoints: Tensor, transformed: Tensor, affine: Tensor) -> Tensor:
-    """Returns how far keypoints are from moving with the image: |dx| + |dy| + 0.1 |d intensity|.
+    """Returns how far keypoints fail to move with the image: |dx| + |dy| + 0.1 |d intensity|.
 
-    `transformed` (N, K, 3) were found in the image u -> image(A u + b), `affine` (N, 2, 3) is
-    [A | b]; a point p of the image then shows at u with A u + b = p. Keypoints that leave the frame
-    do not count.
+    `transformed` (N, K, 3) were detected in the image u -> image(A u + b), and `affine` (N, 2, 3)
+    is [A | b]; a point p of the image then appears at u with A u + b = p. Keypoints that leave the
+    frame do not count.
     """
     back = transformed[..., :2] @ affine[:, :, :2].transpose(1, 2) + affine[:, None, :, 2]
     inside = (_inverse_position(keypoints, affine).abs() < 0.95).all(dim=-1, keepdim=True)
@@ -67,9 +68,9 @@ def equivariance(keypoints: Tensor, transformed: Tensor, affine: Tensor) -> Tens
 
 
 def separation(keypoints: Tensor, distance: float = 0.1) -> Tensor:
-    """Returns how close keypoints (N, K, 3) crowd: mean of exp(-d^2 / 2 distance^2) over all pairs.
+    """Returns how crowded keypoints (N, K, 3) are: mean of exp(-d^2 / 2 distance^2) over all pairs.
 
-    The spatial half of the separation loss of Minderer et al. (2019).
+    This is the spatial half of the separation loss of Minderer et al. (2019).
     """
     position = keypoints[..., :2]
     squared = (position.unsqueeze(2) - position.unsqueeze(1)).square().sum(dim=-1)  # (N, K, K)
@@ -79,10 +80,10 @@ def separation(keypoints: Tensor, distance: float = 0.1) -> Tensor:
 
 
 def coverage(heatmaps: Tensor, weights: Tensor) -> Tensor:
-    """Returns the share of the motion that no keypoint is near.
+    """Returns the share of the motion that has no keypoint nearby.
 
-    `heatmaps` (N, K, h, w) are Gaussians of height 1 around the keypoints, `weights` (N, 1, H, W)
-    those of `motion_weights`, of which only what exceeds 1 is motion.
+    `heatmaps` (N, K, h, w) are Gaussians of height 1 around the keypoints; `weights` (N, 1, H, W)
+    come from `motion_weights`, where only the excess over 1 is motion.
     """
     motion = functional.interpolate(weights - 1, size=heatmaps.shape[-2:], mode="area")
     uncovered = 1 - heatmaps.amax(dim=1, keepdim=True)
@@ -96,12 +97,12 @@ def _inverse_position(keypoints: Tensor, affine: Tensor) -> Tensor:
 
 
 def generator_adversarial(fake_score: Tensor) -> Tensor:
-    """Returns the least-squares GAN loss of the generator: scores of its images should be 1."""
+    """Returns the generator's least-squares GAN loss: the scores of its images should be 1."""
     return (1 - fake_score).square().mean()
 
 
 def discriminator_adversarial(real_score: Tensor, fake_score: Tensor) -> Tensor:
-    """Returns the least-squares GAN loss of the discriminator: real 1, generated 0."""
+    """Returns the discriminator's least-squares GAN loss: real 1, generated 0."""
     return (1 - real_score).square().mean() + fake_score.square().mean()
 
 

@@ -1,4 +1,4 @@
-"""Keypoint detector and synthesis network together: what a checkpoint of stage 1 holds."""
+"""Keypoint detector and synthesis network together: the contents of a stage 1 checkpoint."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,7 +14,7 @@ from motioncast.models.lite.detector import LiteKeypointDetector
 from motioncast.models.lite.synthesis import LiteSynthesis
 from motioncast.models.synthesis import SynthesisNetwork
 
-# Detector and synthesis network of each architecture, built from a configuration.
+# Detector and synthesis network classes of each architecture.
 NETWORKS: Final[
     dict[
         Architecture,
@@ -46,6 +46,6 @@ class MotionTransfer(nn.Module):
         return keypoints
 
     def synthesise(self, source: Tensor, source_keypoints: Tensor, driving: Tensor) -> Tensor:
-        """Returns images (B, T, 3, S, S) of driving keypoints (B, T, K, 3)."""
+        """Returns images (B, T, 3, S, S) for driving keypoints (B, T, K, 3)."""
         images: Tensor = self.synthesis(source, source_keypoints, driving)
         return images

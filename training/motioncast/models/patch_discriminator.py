@@ -2,10 +2,10 @@
 
     [image, its details, K Gaussians] -> 3 x (conv -> leaky ReLU) -> conv1, halved in size twice
 
-Images enter folded by 2, and every score sees 26 x 26 pixels. What gives a blurred mouth away is
-weak detail: differences from the mean of a pixel's neighbourhood, much smaller than those between
-skin and hair. They enter amplified; without that the loss stood at chance for hundreds of steps.
-Monkey-Net's instance norm would hide how strong they are; spectral norm (Miyato et al. 2018) keeps
+Images enter folded by 2, and every score sees 26 x 26 pixels. A blurred mouth is betrayed by weak
+detail: each pixel's difference from its neighbourhood mean, much smaller than that between skin and
+hair. These differences enter amplified; otherwise the loss stayed at chance for hundreds of steps.
+Monkey-Net's instance norm would hide their strength, so spectral norm (Miyato et al. 2018) keeps
 the network smooth instead.
 """
 
@@ -40,7 +40,7 @@ class PatchDiscriminator(nn.Module):
         self.last = nn.Conv2d(third, 1, 1)
 
     def forward(self, images: Tensor, heatmaps: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Returns [images, 3 feature maps], to be compared between two images, and the scores."""
+        """Returns [images, 3 feature maps], for comparing two images, and the scores."""
         folded = [space_to_depth(images - 0.5, 2), space_to_depth(DETAIL_GAIN * details(images), 2)]
         maps = [torch.cat([*folded, heatmaps], dim=1)]
         for block in self.blocks:
@@ -49,5 +49,5 @@ class PatchDiscriminator(nn.Module):
 
 
 def details(images: Tensor) -> Tensor:
-    """Returns images (N, C, H, W) minus the mean of every pixel's 3 x 3 neighbourhood."""
+    """Returns images (N, C, H, W) minus the mean of each pixel's 3 x 3 neighbourhood."""
     return images - functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)

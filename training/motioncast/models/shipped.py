@@ -1,4 +1,4 @@
-"""The checkpoints that come with motioncast, in a checkout and in an installed package."""
+"""The checkpoints shipped with motioncast, in a checkout or in an installed package."""
 
 from pathlib import Path
 from typing import Final
@@ -9,10 +9,10 @@ CONFIGURATION: Final = "face256"
 
 
 def shipped_checkpoint(part: str, configuration: str = CONFIGURATION) -> Path:
-    """Returns the file of a shipped configuration's `synthesis` (with its detector) or `predictor`.
+    """Returns the `synthesis` (with its detector) or `predictor` file of a shipped configuration.
 
-    The person matte is the `matte` of `person`, which belongs to no configuration.
-    Raises FileNotFoundError when the installation has none.
+    The person matte, which belongs to no configuration, is `matte` of `person`.
+    Raises FileNotFoundError when the installation has no such file.
     """
     name = f"{configuration}_{part}.pt"
     checkout = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
-"""What every synthesis network offers: encode a source once, decode any number of frames."""
+"""The interface of all synthesis networks: encode a source once, decode any number of frames."""
 
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ class Synthesis(NamedTuple):
     image: Tensor  # (N, 3, S, S) in [0, 1]
     warped: Tensor  # (N, 3, S, S)
     flow: Tensor  # (N, 2, h, w) where in the source each pixel comes from, in [-1, 1]
-    painted: Tensor | None = None  # (N, 3, S, S) before it is laid under what was warped
+    painted: Tensor | None = None  # (N, 3, S, S) before blending with the warped source
 
 
 class SynthesisNetwork(nn.Module, ABC):

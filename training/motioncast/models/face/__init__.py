@@ -1,1 +1,1 @@
-"""Networks for faces: keypoints that mean the same on everybody, motion from geometry."""
+"""Networks for faces: keypoints with the same meaning on everyone, motion from geometry."""

@@ -1,8 +1,8 @@
-"""The anchored keypoints of a face: points of MediaPipe's face mesh, which mean the same on all.
+"""The anchored keypoints of a face: points of MediaPipe's face mesh, the same on every face.
 
     image -> near finder: box, eyes -> region, its eyes level, 192 x 192 -> face mesh -> 70 points
 
-That is how MediaPipe itself looks at a picture by itself. Shapes: N images, S image side, P points.
+This is how MediaPipe itself processes a single picture. Shapes: N images, S image side, P points.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ _MARGIN = 1.5  # side of the region over that of the box
 class AnchoredDetector(nn.Module):
     """Maps framed images (N, 3, S, S) in [0, 1], S a multiple of 128, to keypoints (N, 70, 3).
 
-    x and y in [-1, 1]; as intensity the probability that there is a face. Its weights are
-    MediaPipe's: they stay as they are, and no gradient passes.
+    x and y are in [-1, 1]; the intensity is the probability that there is a face. The weights are
+    MediaPipe's: they are frozen, and no gradient passes.
     """
 
     indices: Tensor
@@ -46,8 +46,8 @@ class AnchoredDetector(nn.Module):
             return self.keypoints(mesh, region, images.shape[-1])
 
     def whole(self, images: Tensor) -> Tensor:
-        """Returns all points of the mesh (N, 478, 3) as `forward` does the anchored ones, but those
-        beyond the edge of an image where they are."""
+        """Returns all points of the mesh (N, 478, 3) in the form of `forward`, except that points
+        beyond the edge of an image are not clamped to it."""
         with torch.no_grad(), full_precision(images):
             mesh, region = self._look(images.float())
             places = _corner_aligned(region.place(mesh.points), images.shape[-1])
@@ -56,7 +56,7 @@ class AnchoredDetector(nn.Module):
     def keypoints(self, mesh: Mesh, region: "FaceRegion", size: int) -> Tensor:
         """Returns the anchored keypoints (N, 70, 3) of meshes found in regions of images.
 
-        What lies beyond the edge of an image stands on it, as the contract has it.
+        Points beyond the edge of an image are clamped to it, as the contract requires.
         """
         chosen = mesh.points.index_select(1, self.indices)
         return _with_presence(_corner_aligned(region.place(chosen), size).clamp(-1.0, 1.0), mesh)
@@ -68,7 +68,7 @@ class AnchoredDetector(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class FaceRegion:
-    """The square of an image that the mesh network sees; from 0 to 1 of the image's sides.
+    """The square of an image that the mesh network sees, from 0 to 1 of the image's sides.
 
     Attributes:
         across, down: (N, 2) its sides as vectors.
@@ -81,7 +81,7 @@ class FaceRegion:
 
     @classmethod
     def around(cls, face: FoundFace) -> "FaceRegion":
-        """Returns the region with 1.5 times a face's box, the eyes level in it."""
+        """Returns the region with 1.5 times the side of a face's box, with its eyes level."""
         line = face.eyes[:, 1] - face.eyes[:, 0]
         along = line / line.square().sum(dim=-1, keepdim=True).clamp(min=1e-12).sqrt()  # (N, 2)
         upright = torch.stack([-along[:, 1], along[:, 0]], dim=-1)
@@ -89,7 +89,7 @@ class FaceRegion:
         return cls(along * side, upright * side, face.box[:, :2])
 
     def cut(self, images: Tensor) -> Tensor:
-        """Returns the regions of images (N, 3, S, S), (N, 3, 192, 192); borders go on outside."""
+        """Cuts the regions (N, 3, 192, 192) out of images (N, 3, S, S), with edges replicated."""
         size = images.shape[-1]
         grid = (self.places().permute(0, 2, 3, 1) * size - 0.5) * (2 / (size - 1)) - 1
         return functional.grid_sample(
@@ -97,21 +97,21 @@ class FaceRegion:
         )
 
     def places(self) -> Tensor:
-        """Returns where the centres of the region's pixels are in the image, (N, 2, 192, 192)."""
+        """Returns the positions of the region's pixel centres in the image, (N, 2, 192, 192)."""
         steps = (torch.arange(CROP, device=self.centre.device) + 0.5) / CROP - 0.5
         across = self.across[:, :, None] * steps  # (N, 2, 192)
         down = self.down[:, :, None] * steps + self.centre[:, :, None]
         return across.unsqueeze(2) + down.unsqueeze(3)
 
     def place(self, points: Tensor) -> Tensor:
-        """Returns points (N, P, 2) in pixels of the region where they are in the image."""
+        """Converts points (N, P, 2) from pixels of the region to positions in the image."""
         inside = points / CROP - 0.5
         across = inside[..., :1] * self.across[:, None]
         return across + inside[..., 1:] * self.down[:, None] + self.centre[:, None]
 
 
 def _corner_aligned(places: Tensor, size: int) -> Tensor:
-    """Returns places from 0 to 1 of an image, edge to edge, in [-1, 1]."""
+    """Converts positions from 0 to 1 of an image, edge to edge, to [-1, 1]."""
     return (places * size - 0.5) * (2 / (size - 1)) - 1
 
 
@@ -121,6 +121,6 @@ def _with_presence(places: Tensor, mesh: Mesh) -> Tensor:
 
 
 def reduced(images: Tensor) -> Tensor:
-    """Returns images at the finder's size: means of squares of their pixels."""
+    """Returns images at the finder's size: means over squares of pixels."""
     factor = images.shape[-1] // PICTURE
     return functional.avg_pool2d(images, factor) if factor > 1 else images

@@ -1,14 +1,14 @@
-"""How far before or behind the face's plane what is seen of a head lies.
+"""How far in front of or behind the plane of the face each visible part of a head lies.
 
-When a head turns, an affine map of its face takes nose, ears and hair to the wrong place: what lies
-nearer moves further. Seen from afar that is one displacement v of the frame, times a depth of each
-place of the source:
+When a head turns, an affine map of its face takes nose, ears and hair to the wrong place: nearer
+parts move further. Seen from afar, that is one displacement v of the frame, times a depth for each
+position of the source:
 
     s = A d + b + depth(s) v
 
-v follows from the keypoints, whose depths are the same on everybody; the depth of all else a
-network guesses from the source alone, one for x and one for y. Shapes: B sources, N frames, A
-anchored keypoints; 32x32 places.
+v follows from the keypoints, whose depths are the same on everyone; a network estimates all other
+depths from the source alone, one for x and one for y. Shapes: B sources, N frames, A
+anchored keypoints; 32x32 positions.
 """
 
 import torch
@@ -20,12 +20,12 @@ from motioncast.models.lite.blocks import conv_bn_relu, residuals
 
 
 def parallax(left: Tensor, weights: Tensor, depths: Tensor) -> Tensor:
-    """Returns v (N, 2): least squares of what the affine map leaves over, depth by depth.
+    """Returns v (N, 2): the least-squares fit of the affine map's residuals to the depths.
 
     Args:
         left: (N, A, 2) s - A d - b of the anchored keypoints.
-        weights: (1, A, 1) how firmly they sit on the skull.
-        depths: (1, A, 1) theirs.
+        weights: (1, A, 1) how rigidly they are attached to the skull.
+        depths: (1, A, 1) their depths.
     """
     weighted = weights * depths
     return (weighted * left).sum(1) / (weighted * depths).sum()
@@ -34,7 +34,7 @@ def parallax(left: Tensor, weights: Tensor, depths: Tensor) -> Tensor:
 class Depth(nn.Module):
     """Source features (B, C, 32, 32) and maps of its keypoints (B, M, 32, 32) -> (B, 2, 32, 32).
 
-    Untrained it returns zeros: a head is flat, as for the networks that were trained without it.
+    Untrained it returns zeros: a flat head, as for networks trained without it.
     """
 
     def __init__(self, channels: int, maps: int) -> None:

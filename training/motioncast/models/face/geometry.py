@@ -1,17 +1,17 @@
-"""The motion that keypoints of a face tell by themselves, nothing learned.
+"""The motion given by the keypoints of a face alone, with nothing learned.
 
     head    s = A d + b             least squares over the points that sit on the skull
     face    s = A d + b + r(d)      r: the residual displacements, interpolated over the face
 
-d is a place in the driving frame, s where it comes from in the source. r is a kernel regression
-(Nadaraya-Watson) in four steps from coarse to fine, each of what the steps before left over:
+d is a position in the driving frame, s where it comes from in the source. r is a kernel regression
+(Nadaraya-Watson) in four steps from coarse to fine, each fitted to what the steps before left over:
 
     r(p) = sum over k of G(p - d_k) r_k / (sum over k of G(p - d_k) + floor)
 
 which fades to nothing where no point is near. When an eye closes its lids meet, and their mean
-would show half an eye: points of the skin above and below move with their lid. Gaussians are
-products along x and y, so that each step is a few small matrix products.
-Shapes: N frames, A anchored keypoints, h x h places.
+would show half an eye, so points on the skin above and below move with their lid. Gaussians are
+products along x and y, so each step is a few small matrix products.
+Shapes: N frames, A anchored keypoints, h x h positions.
 """
 
 from typing import NamedTuple
@@ -29,14 +29,14 @@ from motioncast.models.geometry import (
 )
 
 SPREADS = (0.22, 0.07, 0.03, 0.015)  # of the kernels' Gaussians, in half sides of the image
-FLOOR = 0.05  # of the sum of the kernels: 2.4 spreads away from one point
+FLOOR = 0.05  # added to the sum of the kernels: equals the kernel 2.4 spreads away from one point
 # Corners of an eye, left to right, and the points of its lids between them.
 EYES = (
     ((33, 133), (159, 158, 161), (163, 145, 154)),
     ((362, 263), (386, 385, 388), (390, 374, 381)),
 )
-SKIN = 0.1  # of an eye's width, from a lid's point to the skin that moves with it
-RIDGE = 1e-4  # keeps the affine fit defined when all points fall together
+SKIN = 0.1  # in eye widths, from a lid's point to the skin that moves with it
+RIDGE = 1e-4  # keeps the affine fit defined when all points coincide
 
 
 class Affine(NamedTuple):
@@ -44,19 +44,19 @@ class Affine(NamedTuple):
 
     matrix: Tensor  # (N, 2, 2)
     centre: Tensor  # (N, 1, 2) of the driving points
-    target: Tensor  # (N, 1, 2) of the source's
+    target: Tensor  # (N, 1, 2) of the source points
 
     def __call__(self, places: Tensor) -> Tensor:
-        """Maps places (N, P, 2) of the driving frame into the source."""
+        """Maps positions (N, P, 2) of the driving frame into the source."""
         return (places - self.centre) @ self.matrix.transpose(1, 2) + self.target
 
 
 class Geometry(NamedTuple):
-    """What the keypoints say of each frame; displacements from driving frame to source."""
+    """Motion of each frame by its keypoints; displacements go from driving frame to source."""
 
     head: Tensor  # (N, 2, h, h)
     face: Tensor  # (N, 2, h, h)
-    parallax: Tensor  # (N, 2) of what has depth 1 (depth.py)
+    parallax: Tensor  # (N, 2) displacement per unit of depth (depth.py)
 
 
 class FaceGeometry(nn.Module):
@@ -78,7 +78,7 @@ class FaceGeometry(nn.Module):
         self.register_buffer("identity", identity_grid(side, side), persistent=False)
 
     def forward(self, source: Tensor, driving: Tensor) -> Geometry:
-        """Takes keypoints (N, K, 3); where either frame shows no face nothing moves."""
+        """Takes keypoints (N, K, 3); nothing moves if either frame shows no face."""
         with full_precision(source):
             return self._displacements(source.float(), driving.float())
 
@@ -102,13 +102,13 @@ class FaceGeometry(nn.Module):
 
 
 def rigidity() -> Tensor:
-    """Returns how firmly each anchored keypoint sits on the skull, (1, A, 1)."""
+    """Returns how rigidly each anchored keypoint is attached to the skull, (1, A, 1)."""
     firmly = [group.rigidity for group in GROUPS for _ in range(group.size)]
     return torch.tensor(firmly).view(1, -1, 1)
 
 
 def fit_affine(source: Tensor, driving: Tensor, weights: Tensor) -> Affine:
-    """Returns the affine map from driving to source points (N, A, 2), least squares, weighted."""
+    """Returns the weighted least-squares affine map from driving to source points (N, A, 2)."""
     weights = weights / weights.sum(1, keepdim=True)
     centre = (weights * driving).sum(1, keepdim=True)
     target = (weights * source).sum(1, keepdim=True)
@@ -123,7 +123,7 @@ def fit_affine(source: Tensor, driving: Tensor, weights: Tensor) -> Affine:
 
 
 def skin(points: Tensor) -> Tensor:
-    """Returns the way from the lids of points (N, A, 2) to the skin beside them, (N, 12, 2)."""
+    """Returns the vectors from the lids of points (N, A, 2) to the adjacent skin, (N, 12, 2)."""
     offsets = []
     for (first, second), upper, lower in EYES:
         across = points[:, MESH.index(second)] - points[:, MESH.index(first)]  # (N, 2)
@@ -135,7 +135,7 @@ def skin(points: Tensor) -> Tensor:
 def on_grid(centres: Tensor, points: Tensor, values: Tensor, spread: float) -> Tensor:
     """Returns one step of the kernel regression of values at points (N, A, 2), (N, 2, h, h).
 
-    Its places are a grid: x and y are each the centres (h,).
+    Its positions form a grid: x and y each take the values of `centres` (h,).
     """
     along_x, along_y = gaussian_profiles(points, centres, spread**2)  # (N, A, h)
     weighted = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)  # (N, A, 3)
@@ -145,7 +145,7 @@ def on_grid(centres: Tensor, points: Tensor, values: Tensor, spread: float) -> T
 
 
 def at_places(places: Tensor, points: Tensor, values: Tensor, spread: float) -> Tensor:
-    """Returns the same at any places (N, P, 2), (N, P, 2)."""
+    """Returns the same at arbitrary positions (N, P, 2): (N, P, 2)."""
     apart = places.unsqueeze(2) - points.unsqueeze(1)  # (N, P, A, 2)
     weights = torch.exp(apart.square().sum(-1) * (-0.5 / spread**2))
     interpolated: Tensor = weights @ values / (weights.sum(-1, keepdim=True) + FLOOR)

@@ -1,7 +1,7 @@
-"""The keypoints of a face: which points of the face mesh they are, and what belongs together.
+"""The keypoints of a face: the face mesh points used, and their groups.
 
 The first 70 are anchored, points of MediaPipe's mesh of 478; the rest are unsupervised, as in the
-paper, for hair, shoulders and hands. Left and right are those of the image.
+paper, for hair, shoulders and hands. Left and right refer to the image.
 """
 
 from typing import NamedTuple
@@ -31,8 +31,8 @@ MESH = (
 )
 ANCHORED = len(MESH)  # 70
 
-# How far before the plane of the face they lie, in a unit of their own: the first mode of what an
-# affine map leaves over of heads that turn, two thirds of it (`laboratory.depths`).
+# How far in front of the plane of the face they lie, in an arbitrary unit: the first mode of the
+# residuals of an affine fit to turning heads, two thirds of them (`laboratory.depths`).
 # fmt: off
 DEPTHS = (
     0.10, 0.09, 0.09, 0.10, 0.09, 0.09, 0.10, 0.17, 0.24, 0.25, 0.24, 0.17,  # outer lips
@@ -48,7 +48,7 @@ DEPTHS = (
 )
 # fmt: on
 
-# What a mirror exchanges; every other point of the mesh above is its own image.
+# Pairs that a mirror exchanges; every other point of the mesh above maps to itself.
 _MIRRORED = (
     (61, 291),
     (91, 321),
@@ -74,7 +74,7 @@ _MIRRORED = (
 
 
 class Group(NamedTuple):
-    """Anchored keypoints that are drawn as one map, and how firmly they sit on the skull."""
+    """Anchored keypoints drawn as one map, and how rigidly they are attached to the skull."""
 
     name: str
     first: int
@@ -106,6 +106,6 @@ GROUPS = _groups()
 
 
 def mirror_order() -> list[int]:
-    """Returns, for each anchored keypoint, which one takes its place in a mirrored image."""
+    """Returns, for each anchored keypoint, the one that takes its place in a mirrored image."""
     other = {a: b for pair in _MIRRORED for a, b in (pair, pair[::-1])}
     return [MESH.index(other.get(point, point)) for point in MESH]

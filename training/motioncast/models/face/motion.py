@@ -2,10 +2,10 @@
 
     flow = identity + sum over parts of mask * displacement + (1 - room) * turn + correction
 
-Parts: the room (which stays), the head (affine), the face (head and residual displacements), and
-one for every unsupervised keypoint (its displacement), as Monkey-Net's. When a head turns, what is
-nearer moves further (depth.py). The network sees the source and its features where geometry says
-they go, maps of what lies where in both frames, and the geometry itself. Shapes: N frames, K
+Parts: the room (static), the head (affine), the face (head plus residual displacements), and one
+for every unsupervised keypoint (its displacement), as in Monkey-Net. When a head turns, nearer
+parts move further (depth.py). The network sees the source and its features warped by the geometry,
+maps of the keypoints in both frames, and the geometry itself. Shapes: N frames, K
 keypoints, U of them unsupervised; masks at 32x32, the flow at half the image's side.
 """
 
@@ -29,18 +29,18 @@ from motioncast.models.geometry import (
 )
 from motioncast.models.lite.blocks import conv_bn_relu, residuals
 
-GRID = 32  # side of the masks, whatever the image's
-SMALL = 0.03  # spread of a map's Gaussians, in half sides
-WIDE = 0.1  # of those of an unsupervised keypoint
-START = 2.0  # logit with which room, head and face start
-CORRECTION = 0.1  # half sides that one unit of the network's correction moves
+GRID = 32  # side of the masks, for any image size
+SMALL = 0.03  # spread of the anchored keypoints' Gaussians, in half sides
+WIDE = 0.1  # spread of an unsupervised keypoint's Gaussian
+START = 2.0  # initial logit of room, head and face
+CORRECTION = 0.1  # half sides per unit of the network's correction
 
 
 class Motion(NamedTuple):
     """Where in the source each pixel comes from."""
 
     flow: Tensor  # (N, 2, h, h) in [-1, 1]
-    features: Tensor  # (N, 64, 32, 32) of the network, for whoever paints
+    features: Tensor  # (N, 64, 32, 32) of the network, for the painter
     masks: Tensor  # (N, parts, 32, 32)
 
 
@@ -116,7 +116,7 @@ class FaceMotion(nn.Module):
         refined = self.refined(torch.cat(seen, dim=1))
         estimate = self.to_masks(refined).float()
         masks = estimate[:, : self.parts].softmax(dim=1)
-        # What moves as a whole is summed at 32x32; only head and face have finer motion.
+        # Whole parts are summed at 32x32; only head and face have finer motion.
         with full_precision(estimate):
             plain = (shift.transpose(1, 2) @ masks[:, 3:].flatten(2)).view(-1, 2, GRID, GRID)
             plain = plain + CORRECTION * estimate[:, -2:] + (1 - masks[:, :1]) * turn
@@ -130,7 +130,7 @@ class FaceMotion(nn.Module):
         return depth
 
     def refined(self, seen: Tensor) -> Tensor:
-        """Returns features (N, 64, 32, 32) of all that is seen."""
+        """Returns features (N, 64, 32, 32) of everything the network sees."""
         at32 = self.at32(self.first(seen))
         at16 = self.at16(at32)
         up16 = self.up16(functional.interpolate(self.at8(at16), scale_factor=2.0)) + at16
@@ -139,6 +139,6 @@ class FaceMotion(nn.Module):
         return refined
 
     def blobs(self, keypoints: Tensor) -> Tensor:
-        """Returns a wide Gaussian per unsupervised keypoint, as high as it is intense."""
+        """Returns a wide Gaussian per unsupervised keypoint, with its intensity as its height."""
         points = keypoints[:, ANCHORED:]
         return gaussians(points, self.centres, WIDE**2) * points[..., 2, None, None]

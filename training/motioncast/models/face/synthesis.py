@@ -2,9 +2,9 @@
 
     output = sharpened(mask * warp(source, flow) + (1 - mask) * painted)
 
-The dense motion looks at the source at 128x128 whatever the image's size, so that its weights serve
-both sizes; what paints works at a quarter and half of the side. The source is encoded once; what is
-warped of it, and what the image ends as, is that of `lite.colours`.
+The dense motion sees the source at 128x128 whatever the image's size, so its weights serve both
+sizes; the painter works at a quarter and half of the side. The source is encoded once; which planes
+are warped and how the final image is composed is defined in `lite.colours`.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints, image side S, q = S / 4.
 """
 
@@ -24,15 +24,15 @@ from motioncast.models.lite.colours import Yuv420Source
 from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_frames
 
 LOOKED_AT = 128  # side of the source that the dense motion sees
-KEPT = 2.0  # logit of the mask before training: sigmoid(2) = 0.88 of the warped source
+KEPT = 2.0  # initial logit of the mask: sigmoid(2) = 0.88 of the warped source
 
 
 class EncodedFace(NamedTuple):
-    """What is computed once per source image."""
+    """Everything computed once per source image."""
 
-    colours: tuple[Tensor, ...]  # what is warped of the image (lite/colours.py)
+    colours: tuple[Tensor, ...]  # the planes to warp (lite/colours.py)
     motion: Tensor  # (B, 48, 32, 32) for the dense motion
-    features: Tensor  # (B, 48, q, q) that are warped for the painter
+    features: Tensor  # (B, 48, q, q) warped for the painter
 
 
 class FaceSynthesis(SynthesisNetwork):
@@ -102,5 +102,5 @@ class FaceSynthesis(SynthesisNetwork):
 
 
 def _encoder() -> nn.Sequential:
-    """Returns what maps a folded image (B, 12, S / 2, S / 2) to features (B, 48, S / 4, S / 4)."""
+    """Builds the encoder of folded images (B, 12, S / 2, S / 2) to (B, 48, S / 4, S / 4)."""
     return nn.Sequential(conv_bn_relu(12, 32), conv_bn_relu(32, 48, stride=2), conv_bn_relu(48, 48))

@@ -1,7 +1,7 @@
 """The unsupervised keypoints of a face configuration, found in the image at 64x64.
 
-They are the paper's: nobody says where they are, and they go where that explains the motion best,
-of hair, shoulders and hands. That motion is large and smooth, so that little resolution is enough.
+As in the paper, their positions are not labelled: they settle where they best explain the motion of
+hair, shoulders and hands. That motion is large and smooth, so low resolution is enough.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.lite.detector import LiteKeypointDetector
 
 LOOKED_AT = 64
-TEMPERATURE = 0.3  # a cell of a heatmap is 16 pixels of 256: softer, positions lie between cells
+TEMPERATURE = 0.3  # softer, as a heatmap cell is 16 pixels of 256: positions lie between cells
 
 
 class UnsupervisedDetector(nn.Module):

@@ -1,1 +1,1 @@
-"""The lite networks: the paper's motion transfer made for CPUs."""
+"""The lite networks: the paper's motion transfer redesigned for CPUs."""

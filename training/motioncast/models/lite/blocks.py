@@ -1,4 +1,4 @@
-"""What the lite networks are made of: each convolution folds into one ONNX Conv with its ReLU."""
+"""Building blocks of the lite networks: each convolution and its ReLU fold into one ONNX Conv."""
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ def depth_to_space_up(channels_in: int, channels_out: int) -> nn.Sequential:
 class Residual(nn.Module):
     """relu(x + conv(relu(conv(x)))), 3x3; untrained it returns its input, which must be >= 0.
 
-    So blocks can be added to a trained network without changing what it computes.
+    Blocks can therefore be added to a trained network without changing its output.
     """
 
     def __init__(self, channels: int) -> None:

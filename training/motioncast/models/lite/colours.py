@@ -1,12 +1,12 @@
-"""What the lite synthesis warps of a source, and what it makes of the image in the end.
+"""The planes of a source that the lite synthesis warps, and how the final image is composed.
 
 rgb      the source as it is
-yuv420   luma, and chroma at half the resolution, as video has them: what is warped is each of them
-         interpolated to half pixels, once, so that moving it does not blur it
+yuv420   luma, and chroma at half the resolution, as in video: each is interpolated to half pixels
+         once before warping, so moving it does not blur it
 
-The chroma of a decoded video is the same for all four pixels of a square; an image whose chroma is
-finer has been given detail that is not there. A source from a camera, or scaled down, may have such
-detail: it is warped beside the planes, and lies on the image where that shows the warped source.
+The chroma of a decoded video is constant over each square of four pixels; an image with finer
+chroma has been given false detail. A source from a camera, or a downscaled one, may have real
+chroma detail: it is warped alongside the planes and added where the image shows the warped source.
 Shapes: B sources, T driving frames for each, N = B * T, image side S, flow's side h.
 """
 
@@ -24,17 +24,17 @@ CR_SCALE = 0.5 / (1 - LUMA[0])
 
 
 class Planes(NamedTuple):
-    """An image of 4:2:0 video: Y in [0, 1], Cb and Cr around 0, or either of them finer."""
+    """An image of 4:2:0 video: Y in [0, 1], Cb and Cr around 0, either possibly upsampled."""
 
     luma: Tensor  # (N, 1, S, S)
-    chroma: Tensor  # (N, 2, S / 2, S / 2), a pixel in the middle of four of luma
+    chroma: Tensor  # (N, 2, S / 2, S / 2), each value centred on a square of four luma pixels
 
 
 class Warped(NamedTuple):
-    """A source as it was warped: RGB (N, 3, S, S)."""
+    """A source after warping: RGB (N, 3, S, S)."""
 
-    image: Tensor  # as video has it
-    detail: Tensor  # the finer chroma that video has not, to be added; a zero where nothing is
+    image: Tensor  # as video represents it
+    detail: Tensor  # chroma finer than video's, to be added; zero if there is none
 
 
 def to_planes(image: Tensor) -> Planes:
@@ -44,7 +44,7 @@ def to_planes(image: Tensor) -> Planes:
 
 
 def to_rgb(planes: Planes) -> Tensor:
-    """Converts to RGB (N, 3, S, S); all pixels of a square take its chroma."""
+    """Converts to RGB (N, 3, S, S); all pixels of a square share its chroma."""
     return planes.luma + _over_squares(_beyond_luma(planes.chroma))
 
 
@@ -57,7 +57,7 @@ def _split(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _beyond_luma(chroma: Tensor) -> Tensor:
-    """Returns what red, green and blue (N, 3, S, S) have beyond luma."""
+    """Returns the differences of red, green and blue from luma, (N, 3, S, S)."""
     blue, red = (chroma / chroma.new_tensor([[[CB_SCALE]], [[CR_SCALE]]])).unbind(1)
     green = (LUMA[0] * red + LUMA[2] * blue) / -LUMA[1]
     return torch.stack([red, green, blue], dim=1)
@@ -68,41 +68,41 @@ def _over_squares(maps: Tensor) -> Tensor:
 
 
 class RgbSource(nn.Module):
-    """The source image is warped as it is."""
+    """Warps the source image as it is."""
 
     def __init__(self, size: int, flow_side: int | None = None) -> None:
-        """Takes the sides of images and of flows, by default a quarter of it."""
+        """Takes the sides of images and of flows, the latter a quarter of the former by default."""
         super().__init__()
         self.upsample_flow = Resample(flow_side or size // 4, size)
 
     def prepare(self, source: Tensor) -> tuple[Tensor, ...]:
-        """Returns what is warped of source images (B, 3, S, S) in [0, 1]."""
+        """Returns the planes to warp of source images (B, 3, S, S) in [0, 1]."""
         return (source,)
 
     def warp(self, prepared: tuple[Tensor, ...], flow: Tensor) -> Warped:
-        """Warps it by flows (N, 2, h, h)."""
+        """Warps the prepared planes by flows (N, 2, h, h)."""
         image = warp_frames(prepared[0], self.upsample_flow(flow))
         return Warped(image, image.new_zeros(()))
 
     def blend(self, decoded: Tensor, mask: Tensor, warped: Warped) -> Tensor:
-        """Returns images (N, 3, S, S): what is warped where the mask (N, 1, S, S) is 1."""
+        """Returns images (N, 3, S, S), the warped source where the mask (N, 1, S, S) is 1."""
         return decoded + mask * (warped.image - decoded)
 
 
 class Yuv420Source(RgbSource):
-    """The planes of the source are warped, finer than they were; images end as 4:2:0 video."""
+    """Warps upsampled planes of the source; images end up as 4:2:0 video."""
 
     def __init__(self, size: int, flow_side: int | None = None) -> None:
         super().__init__(size, flow_side)
         self.finer_luma = Resample(size, 2 * size - 1, lanczos_matrix)
         self.finer_chroma = Resample(size // 2, size - 1, lanczos_matrix)
-        # Half a pixel of luma lies between the first pixels of the two: corners differ.
+        # The first pixels of the two planes lie half a luma pixel apart, so their corners differ.
         self.chroma_corner = (size - 1) / (size - 2)
 
     def prepare(self, source: Tensor) -> tuple[Tensor, ...]:
         """Returns luma and chroma's detail (B, 3, 2 S - 1, 2 S - 1), chroma (B, 2, S - 1, S - 1).
 
-        Hard edges would overshoot luma's range.
+        Luma is clamped, as hard edges would overshoot its range.
         """
         luma, chroma = _split(source)
         halved = functional.avg_pool2d(chroma, 2)

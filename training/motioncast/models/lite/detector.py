@@ -2,9 +2,9 @@
 
     image 128 -> space to depth 64 -> 32 -> 16 -> 8 -> 16 -> 32 -> K heatmaps -> keypoints
 
-A heatmap is a shape of mean zero, whose softmax says where the keypoint is, plus a height, which
-that softmax does not see: an appearance map read at the keypoint. So the intensity, the mean of
-the non-negative heatmap, is free to tell an open mouth from a shut one.
+A heatmap is a zero-mean shape, whose softmax gives the keypoint's position, plus a height, which
+that softmax ignores: an appearance map read at the keypoint. The intensity, the mean of the
+non-negative heatmap, is therefore free to distinguish an open mouth from a closed one.
 """
 
 import torch
@@ -47,7 +47,7 @@ class LiteKeypointDetector(nn.Module):
         self.up32 = conv_bn_relu(c64, c48)
         self.refine32 = nn.Sequential(*residuals(c48, at32))
         self.shape_and_appearance = nn.Conv2d(c48, 2 * configuration.keypoints, 3, padding=1)
-        # Without this the heights soon agree on a constant, the easiest way to be equivariant.
+        # Otherwise the heights soon collapse to a constant, the easiest way to be equivariant.
         self.normalise = nn.BatchNorm1d(configuration.keypoints, affine=False)
         self.temperature = configuration.softmax_temperature
 

@@ -2,9 +2,9 @@
 
     output = mask * warp(source, flow) + (1 - mask) * decoded
 
-The source is encoded once; everything in `decode` is done per driving frame. Nothing but warping
-and blending happens at full resolution, where memory traffic, not arithmetic, is what costs time.
-What is warped, and what the image ends as, is that of `lite.colours`.
+The source is encoded once; everything in `decode` runs per driving frame. Only warping and blending
+happen at full resolution, where memory traffic, not arithmetic, dominates the time.
+Which planes are warped and how the final image is composed is defined in `lite.colours`.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints; levels for 128x128 images.
 """
 
@@ -30,12 +30,12 @@ from motioncast.models.synthesis import Synthesis, SynthesisNetwork, repeat_fram
 
 
 class EncodedSource(NamedTuple):
-    """What is computed once per source image."""
+    """Everything computed once per source image."""
 
-    colours: tuple[Tensor, ...]  # what is warped of the image (lite/colours.py)
-    features: Tensor  # (B, 48, 32, 32) that are warped for the decoder
+    colours: tuple[Tensor, ...]  # the planes to warp (lite/colours.py)
+    features: Tensor  # (B, 48, 32, 32) warped for the decoder
     motion: Tensor  # (B, 32, 32, 32) the source's part of the dense motion's first layer
-    copies: Tensor  # (B, K, 32, 32) one map per keypoint that is shifted with it
+    copies: Tensor  # (B, K, 32, 32) one map per keypoint, shifted with it
 
 
 class LiteSynthesis(SynthesisNetwork):
@@ -122,8 +122,8 @@ class LiteDenseMotion(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Returns the movement (N, K, 32, 32) and the flow (N, 2, 32, 32).
 
-        The movement of a keypoint is its driving Gaussian minus its source Gaussian, each as high
-        as the keypoint is intense.
+        The movement of a keypoint is its driving Gaussian minus its source Gaussian, each with the
+        keypoint's intensity as its height.
         """
         movement = self._heatmaps(driving) - self._heatmaps(source)
         shift = source[..., :2] - driving[..., :2]  # (N, K, 2)

@@ -1,10 +1,10 @@
-"""MediaPipe's TFLite files -> weights of the networks here.
+"""Converts MediaPipe's TFLite files to weights of the networks here.
 
     python -m motioncast.models.mediapipe.conversion MODULES OUT
 
-MODULES is the folder mediapipe/modules of the wheel mediapipe 0.10.14; OUT gets face_mesh.pt,
-near_finder.pt, face_finder.pt and person_matte.pt, state dictionaries in float16, which is what the
-files hold.
+MODULES is the folder mediapipe/modules of the wheel mediapipe 0.10.14. OUT receives face_mesh.pt,
+near_finder.pt, face_finder.pt and person_matte.pt, state dictionaries in float16, the precision of
+the TFLite files.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Layer = nn.Conv2d | nn.ConvTranspose2d | nn.PReLU
 
 
 class Weights:
-    """The weights of a file, each of which goes into one layer."""
+    """The weights of a file, each of which is assigned to one layer."""
 
     def __init__(self, network: TfliteNetwork) -> None:
         self._network = network
@@ -39,10 +39,10 @@ class Weights:
         self._taken: set[int] = set()  # outputs of operations
 
     def fill(self, *modules: nn.Module, outputs: tuple[str, ...]) -> None:
-        """Gives the layers of some modules, in their order, the weights of the operations that lead
-        to some outputs and are in no layer yet, in theirs.
+        """Assigns weights to the layers of some modules, in the layers' order: those of operations
+        that lead to the given outputs and are not assigned yet, in the operations' order.
 
-        Raises TfliteError where the two do not fit.
+        Raises TfliteError if the two do not match.
         """
         layers = [layer for module in modules for layer in _layers(module)]
         wanted: set[int] = set()
@@ -128,7 +128,7 @@ def _slopes(weight: Tensor) -> Tensor:
 _LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
-    "Convolution2DTransposeBias": _depthwise,  # 1, height, width, in: one channel comes out
+    "Convolution2DTransposeBias": _depthwise,  # 1, height, width, in: there is one output channel
     "PRELU": _slopes,
 }
 
@@ -149,7 +149,7 @@ def main(
     modules: Annotated[Path, typer.Argument(help="Folder mediapipe/modules of the wheel.")],
     out: Annotated[Path, typer.Argument(help="Folder to write to.")],
 ) -> None:
-    """MediaPipe's TFLite files -> PyTorch weights."""
+    """Converts MediaPipe's TFLite files to PyTorch weights."""
     for name, convert, file in (
         ("face_mesh", convert_mesh, MESH_FILE),
         ("near_finder", convert_near_finder, NEAR_FINDER_FILE),

@@ -1,9 +1,9 @@
-"""The face finder: the faces in a picture, from near ones to those a tenth of its height.
+"""The face finder: faces in a picture, from close ones down to a tenth of its height.
 
-    picture -> stages at 96, 48, 24, 12, 6 -> from the coarsest up again, each stage joined
-            -> at each of 48 x 48 places a score, a box, six points -> the surest 64
+    picture -> stages at 96, 48, 24, 12, 6 -> back up from the coarsest, merging each stage
+            -> at each of 48 x 48 positions a score, a box, six points -> the best 64
 
-MediaPipe's face_detection_full_range, a single-shot detector with one anchor for each place.
+MediaPipe's face_detection_full_range, a single-shot detector with one anchor per position.
 """
 
 import torch
@@ -19,11 +19,11 @@ VALUES = 9  # score, centre x, y, width, height, left eye x, y, right eye x, y
 
 
 class FaceFinder(nn.Module):
-    """Maps pictures (N, 3, 192, 192) in [0, 1] to candidates (N, 64, 9), the surest first.
+    """Maps pictures (N, 3, 192, 192) in [0, 1] to candidates (N, 64, 9), the best first.
 
     Each is a score in (0, 1), the box's centre x, y, width and height, and the two eyes' x, y, left
-    and right as in the picture; from 0 to 1 of the picture's sides, from its left and upper edge.
-    A face has several candidates, and what has a low score is none (MediaPipe asks for 0.6).
+    and right as seen in the picture; 0 to 1 of the picture's sides, from its left and upper edge.
+    A face has several candidates, and low scores are not faces (MediaPipe's threshold is 0.6).
     """
 
     anchors: Tensor
@@ -62,8 +62,8 @@ class FaceFinder(nn.Module):
         return candidates.gather(1, order.unsqueeze(-1).expand(-1, -1, VALUES))
 
     def raw(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns for each place its score, a logit, (N, 2304, 1), and in pixels how far from it
-        the box's centre is, its size, and how far the two eyes are, (N, 2304, 8)."""
+        """Returns each position's score as a logit, (N, 2304, 1), and in pixels the box's centre
+        relative to the position, the box's size, and the two eyes' offsets, (N, 2304, 8)."""
         at48 = self.stage48(self.down48(self.stage96(functional.relu(self.stem(pictures * 2 - 1)))))
         at24 = self.stage24(self.down24(at48))
         at12 = self.stage12(self.down12(at24))
@@ -80,7 +80,7 @@ def _blocks(channels: int, inner: int, count: int) -> nn.Sequential:
 
 
 def _head(values: int) -> nn.Sequential:
-    """Four times the values at half the size: one group of them for each of four places."""
+    """Outputs four times the values at half the size: one group for each of four positions."""
     channels = 4 * values
     return nn.Sequential(
         nn.Conv2d(48, channels, 1), nn.Conv2d(channels, channels, 3, 2, padding=1, groups=channels)
@@ -88,7 +88,7 @@ def _head(values: int) -> nn.Sequential:
 
 
 def _joined(across: Tensor, coarser: Tensor) -> Tensor:
-    """Returns the sum of a stage's features and of the coarser ones below it, doubled in size."""
+    """Returns a stage's features plus those of the coarser stage, upsampled by two."""
     doubled = functional.interpolate(
         functional.relu(coarser), scale_factor=2, mode="bilinear", align_corners=False
     )
@@ -104,7 +104,7 @@ def _of_places(maps: Tensor) -> Tensor:
 
 
 def _anchors() -> Tensor:
-    """Returns what is added to each place's values (2304, 8): its centre to positions alone."""
+    """Returns the offsets for each position's values (2304, 8): its centre, zero for box sizes."""
     centres = (torch.arange(PLACES) + 0.5) / PLACES
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     place = torch.stack([x, y], dim=-1).reshape(-1, 2)

@@ -1,11 +1,11 @@
-"""Layers as TFLite has them: "same" padding of even sizes, blocks of separable convolutions."""
+"""Layers as defined by TFLite: "same" padding of even sizes, blocks of separable convolutions."""
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class SameConv(nn.Conv2d):
-    """A convolution of images whose sides its stride divides, padded as TFLite's "same".
+    """A convolution with TFLite's "same" padding, for images whose sides the stride divides.
 
     With stride 2 that is a column on the right and a row below, where PyTorch pads all around.
     """
@@ -25,7 +25,7 @@ class SameConv(nn.Conv2d):
 class Separable(nn.Module):
     """Residual block of mesh and near finder: activation(pointwise(depthwise(x)) + shortcut(x)).
 
-    The shortcut halves as the depthwise convolution does, by maxima, and fills channels with zeros.
+    The shortcut halves the size by max pooling if the block does, and pads channels with zeros.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Separable(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Block of the face finder: two separable convolutions, few channels between them.
+    """Block of the face finder: two separable convolutions with few channels between them.
 
-    Residual where neither channels nor size change: x -> relu(convolutions(x) + x).
+    Residual if neither channels nor size change: x -> relu(convolutions(x) + x).
     """
 
     def __init__(self, inputs: int, inner: int, outputs: int, stride: int = 1) -> None:

@@ -1,7 +1,7 @@
-"""The person matte: how much of each pixel of a picture is of a person.
+"""The person matte: how much of each pixel of a picture belongs to a person.
 
-    picture -> features at 128, 64, 32, 16 -> what the whole picture holds weighs those at 16
-            -> up again: each stage joined with the finer one, by gates that look at both -> matte
+    picture -> features at 128, 64, 32, 16 -> those at 16 gated by the whole picture
+            -> back up: each stage merged with the finer one by gates that see both -> matte
 
 MediaPipe's selfie_segmentation (MobileNetV3's blocks). Shapes: N pictures, C channels, h side.
 """
@@ -51,7 +51,7 @@ class PersonMatte(nn.Module):
 
 
 class _Gate(nn.Module):
-    """A weight in (0, 1) for each channel, (N, C, 1, 1), from the means of features."""
+    """Computes a weight in (0, 1) for each channel, (N, C, 1, 1), from the means of features."""
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class _Gate(nn.Module):
 
 
 class _Inverted(nn.Module):
-    """Inverted residual: wider, depthwise, weighed by channel where squeezed is not 0, narrower."""
+    """Inverted residual: expand, depthwise, gate channels unless `squeezed` is 0, project."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class _Inverted(nn.Module):
 
 
 class _Joined(nn.Module):
-    """A stage of the way up: coarse features (N, C, h, h) and fine ones (N, D, 2 h, 2 h) to D."""
+    """Merges coarse features (N, C, h, h) and fine ones (N, D, 2 h, 2 h) into D channels."""
 
     def __init__(self, coarse: int, fine: int) -> None:
         super().__init__()

@@ -4,8 +4,8 @@
               |         | box of lips, of each eye, turned upright
               +---------+-> features there, 16 x 16 -> lips 80, eye 71, iris 5 points -> the 478
 
-The trunk reads the whole face once; what says most about an expression is then read again from its
-features at 48 x 48, each part in a square of its own. MediaPipe's face_landmark_with_attention.
+The trunk reads the whole face once. The most expressive parts are then read again from its features
+at 48 x 48, each in a square of its own. MediaPipe's face_landmark_with_attention.
 Shapes: N crops, P points.
 """
 
@@ -19,19 +19,19 @@ from motioncast.models.mediapipe.layers import SameConv, Separable
 from motioncast.models.mediapipe.topology import LEFT_EYE, LIPS, MESH, RIGHT_EYE, refinement
 
 CROP = 192  # pixels of a side
-FEATURES = 48  # of a side of the features that the regions are cut from
+FEATURES = 48  # side of the feature map that the regions are cut from
 REGION = 16  # of a side of a region's features
 _PER_FEATURE = CROP // FEATURES
-_MARGIN = 1.5  # side of a region over that of the box of its points
+_MARGIN = 1.5  # side of a region over that of its points' bounding box
 
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """What the network says of crops.
+    """The network's output for crops.
 
     Attributes:
         points: (N, 478, 2) x and y in pixels of the crop, from its left and upper edge.
-        presence: (N,) that there is a face at all, a logit.
+        presence: (N,) logit of the probability that there is a face at all.
     """
 
     points: Tensor
@@ -41,7 +41,7 @@ class Mesh:
 class FaceMesh(nn.Module):
     """Maps crops (N, 3, 192, 192) in [0, 1] to the points on their faces.
 
-    The face's box should be two thirds of the crop, in its middle, the eyes level.
+    The face's box should cover the middle two thirds of the crop, with the eyes level.
     """
 
     refinement: Tensor
@@ -131,13 +131,13 @@ def _region_points(points: int) -> nn.Sequential:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Rectangles of the crops, the line between two points of each made level.
+    """Rectangles of the crops, turned so that the line between two points of each is level.
 
     MediaPipe's operations Landmarks2TransformMatrix, TransformTensorBilinear, TransformLandmarks.
 
     Attributes:
         across, down: (N, 2) a region's sides as vectors, in pixels of the features.
-        centre: (N, 2) likewise, from the left and upper edge.
+        centre: (N, 2) in the same pixels, from the left and upper edge.
     """
 
     across: Tensor
@@ -146,7 +146,7 @@ class Region:
 
     @classmethod
     def around(cls, mesh: Tensor, points: tuple[int, ...], level: tuple[int, int]) -> "Region":
-        """Returns the regions with 1.5 times the box of some points of a mesh (N, 468, 2)."""
+        """Returns the regions of 1.5 times the bounding box of points of a mesh (N, 468, 2)."""
         mesh = mesh / _PER_FEATURE
         line = mesh[:, level[1]] - mesh[:, level[0]]
         along = line / line.square().sum(dim=-1, keepdim=True).clamp(min=1e-12).sqrt()  # (N, 2)
@@ -159,7 +159,7 @@ class Region:
         return cls(along * size[:, :1], upright * size[:, 1:], centre)
 
     def cut(self, features: Tensor) -> Tensor:
-        """Returns the regions of features (N, C, 48, 48), (N, C, 16, 16); zero outside them."""
+        """Cuts the regions (N, C, 16, 16) out of features (N, C, 48, 48); zeros outside them."""
         with full_precision(features):
             steps = pixel_centres(REGION).to(self.centre) * ((REGION - 1) / REGION / 2)
             across = steps[:, None] * self.across[:, None]  # (N, 16, 2)
@@ -169,12 +169,12 @@ class Region:
             cut = nn.functional.grid_sample(
                 features.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=True
             )
-            # Between the outermost pixel and the edge there is nothing, not half of the pixel.
+            # Beyond the centres of the outermost pixels the value is zero, not interpolated.
             inside = (grid.abs() <= 1).all(dim=-1)
             return (cut * inside.unsqueeze(1)).to(features.dtype)
 
     def place(self, points: Tensor) -> Tensor:
-        """Returns points of the regions (N, P, 2), 64 to a side, in pixels of the crops."""
+        """Converts points of the regions (N, P, 2), 64 to a side, to pixels of the crops."""
         x, y = points[..., :1] / REGION, points[..., 1:] / REGION
         corner = (self.centre - (self.across + self.down) / 2) * _PER_FEATURE
         return x * self.across[:, None] + y * self.down[:, None] + corner[:, None]

@@ -14,19 +14,19 @@ from torch.nn import functional
 from motioncast.models.mediapipe.layers import SameConv, Separable
 
 PICTURE = 128  # pixels of a side
-_ANCHORS = ((16, 2), (8, 6))  # places along each axis, anchors at each of them
-_CHANNELS = (24, 24, 28, -32, 36, 42, -48, 56, 64, 72, 80, 88)  # negative: the size is halved
-_OVERLAP = 0.3  # of boxes of one face, intersection over union
-_LEAST_SCORE = 0.5  # of MediaPipe's
+_ANCHORS = ((16, 2), (8, 6))  # positions along each axis, anchors at each of them
+_CHANNELS = (24, 24, 28, -32, 36, 42, -48, 56, 64, 72, 80, 88)  # negative: halves the size
+_OVERLAP = 0.3  # intersection over union above which boxes show the same face
+_LEAST_SCORE = 0.5  # MediaPipe's
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFace:
-    """The surest face of each image, positions from 0 to 1 of its sides, from its left upper edge.
+    """The best face of each image; positions are 0 to 1 of its sides, from its upper left corner.
 
     Attributes:
         box: (N, 4) centre x, y, width, height.
-        eyes: (N, 2, 2) x, y of the left and the right eye of the image.
+        eyes: (N, 2, 2) x, y of the eyes on the left and right of the image.
     """
 
     box: Tensor
@@ -34,7 +34,7 @@ class FoundFace:
 
 
 class NearFinder(nn.Module):
-    """Maps images (N, 3, 128, 128) in [0, 1] to the surest face of each."""
+    """Maps images (N, 3, 128, 128) in [0, 1] to the best face of each."""
 
     anchors: Tensor
 
@@ -70,8 +70,8 @@ class NearFinder(nn.Module):
         return FoundFace(mean[:, :4], mean[:, 4:].reshape(-1, 2, 2))
 
     def raw(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns for each anchor its score, a logit, (N, 896, 1), and in pixels how far from it
-        the box's centre is, its size, and how far the two eyes are, (N, 896, 8)."""
+        """Returns each anchor's score as a logit, (N, 896, 1), and in pixels the box's centre
+        relative to the anchor, the box's size, and the two eyes' offsets, (N, 896, 8)."""
         at16 = self.at16(self.stem(images * 2 - 1))
         at8 = self.at8(at16)
         scores = _of_anchors(self.scores16(at16), 1), _of_anchors(self.scores8(at8), 1)
@@ -85,7 +85,7 @@ def _of_anchors(maps: Tensor, values: int) -> Tensor:
 
 
 def _anchors() -> Tensor:
-    """Returns what is added to each anchor's values (896, 8): its centre to positions alone."""
+    """Returns the offsets for each anchor's values (896, 8): its centre, zero for box sizes."""
     places = []
     for side, count in _ANCHORS:
         centres = (torch.arange(side) + 0.5) / side
@@ -97,7 +97,7 @@ def _anchors() -> Tensor:
 
 
 def _overlap(boxes: Tensor, other: Tensor) -> Tensor:
-    """Returns the intersection over the union of boxes (N, A, 8) with one each (N, 1, 8)."""
+    """Returns the intersection over union of boxes (N, A, 8) with one box each (N, 1, 8)."""
     low = torch.maximum(boxes[..., :2] - boxes[..., 2:4] / 2, other[..., :2] - other[..., 2:4] / 2)
     high = torch.minimum(boxes[..., :2] + boxes[..., 2:4] / 2, other[..., :2] + other[..., 2:4] / 2)
     shared = functional.relu(high - low).prod(dim=-1)

@@ -1,7 +1,7 @@
-"""Reads TFLite files: the operations of a network in their order, its constants as dense arrays.
+"""Reads TFLite files: a network's operations in order, its constants as dense arrays.
 
-Half-precision constants (DEQUANTIZE) and sparse ones (DENSIFY) come out as float32 and whole.
-Needs the package tflite, which has the format's schema, for a conversion alone.
+Half-precision constants (DEQUANTIZE) are returned as float32, sparse ones (DENSIFY) as dense.
+Needs the package tflite, which holds the format's schema; only conversion uses it.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ _SPARSE = 1  # DimensionType SPARSE_CSR
 
 
 class TfliteError(ValueError):
-    """A file is not a TFLite network that can be read; the message says why."""
+    """Raised when a file is not a readable TFLite network; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its kind, tensors by number, and those of its inputs that are constants."""
+    """One operation: its kind, its tensors by number, and its constant inputs."""
 
     kind: str  # "CONV_2D" and so on, or the name of a custom one
     inputs: tuple[int, ...]
@@ -36,7 +36,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class TfliteNetwork:
-    """The operations of a network in the order in which they run, and its outputs by name."""
+    """The operations of a network in execution order, and its outputs by name."""
 
     operations: tuple[Operation, ...]
     outputs: dict[str, int]
@@ -47,7 +47,7 @@ def read_tflite(path: Path) -> TfliteNetwork:
 
     Raises:
         FileNotFoundError: there is no such file.
-        TfliteError: it is of another kind, or holds what is not understood here.
+        TfliteError: the file is of another kind or uses unsupported features.
     """
     import tflite
 
@@ -85,7 +85,7 @@ def read_tflite(path: Path) -> TfliteNetwork:
 def _kind(code: Any) -> str:
     import tflite
 
-    # Files older than the field's second, wider form have the number in its first.
+    # Files older than the second, wider field have the number in the first.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     return str(code.CustomCode().decode() if builtin == _CUSTOM else tflite.opcode2name(builtin))
 
@@ -104,7 +104,7 @@ def _constant(tensor: Any, data: NDArray[np.uint8], path: Path) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class SparseDimension:
-    """A dimension of a sparse tensor: dense, or where each of its slices' values lie."""
+    """A dimension of a sparse tensor: dense, or the positions of the values in each slice."""
 
     size: int  # of a dense one
     segments: tuple[int, ...] = ()
@@ -118,14 +118,14 @@ def dense(
     blocked: Sequence[int],
     dimensions: Sequence[SparseDimension],
 ) -> Array:
-    """Returns a sparse tensor as TFLite stores it (TACO's format) with its zeros.
+    """Returns a sparse tensor, stored as in TFLite (TACO's format), as a dense array.
 
     Args:
-        values: What is stored, in the order of the traversal.
-        shape: Of the tensor.
-        order: Its dimensions as they are traversed, then those of a block within it.
-        blocked: Of each dimension of a block, which dimension of the tensor it divides.
-        dimensions: As they are traversed.
+        values: The stored values, in traversal order.
+        shape: The tensor's shape.
+        order: The tensor's dimensions in traversal order, then those of a block.
+        blocked: For each dimension of a block, the dimension of the tensor that it divides.
+        dimensions: In traversal order.
     """
     rank = len(shape)
     block = [1] * rank
@@ -176,7 +176,7 @@ def _sparsity(
 
 
 def _indices(table: Any, kind: int) -> tuple[int, ...]:
-    """Reads a union of vectors of indices: of int32, uint16 or uint8."""
+    """Reads a union of index vectors: int32, uint16 or uint8."""
     import tflite
 
     vector = {1: tflite.Int32Vector, 2: tflite.Uint16Vector, 3: tflite.Uint8Vector}[kind]()

@@ -1,4 +1,4 @@
-"""Which of the 478 points the refining networks say anew, in the order in which they say them.
+"""Which of the 478 points the refining networks recompute, in the order of their outputs.
 
 From MediaPipe's graph tensors_to_face_landmarks_with_attention. Left and right are the image's.
 """
@@ -35,8 +35,8 @@ RIGHT_IRIS: Final = (473, 474, 475, 476, 477)
 
 
 def refinement() -> list[int]:
-    """Returns where each of the 478 points lies behind one another's: mesh, lips, left eye, right
-    eye, left iris, right iris. A point that is refined is not taken from the mesh."""
+    """Returns the index of each of the 478 points in the concatenated outputs: mesh, lips, left
+    eye, right eye, left iris, right iris. A refined point is not taken from the mesh."""
     place = list(range(POINTS))
     start = MESH
     for region in (LIPS, LEFT_EYE, RIGHT_EYE, LEFT_IRIS, RIGHT_IRIS):

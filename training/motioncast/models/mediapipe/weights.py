@@ -1,4 +1,4 @@
-"""Weights of these networks on disk: state dictionaries in float16, which is what TFLite held."""
+"""Weights of these networks on disk: state dictionaries in float16, the precision TFLite stored."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ def save_weights(network: nn.Module, path: Path) -> None:
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Reads them into a network, in float32.
+    """Loads weights into a network, in float32.
 
-    Raises FileNotFoundError, or CheckpointError when the file is of another network.
+    Raises FileNotFoundError, or CheckpointError when the file belongs to another network.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch.load raises whatever unpickling or unzipping raises
+    except Exception as error:  # torch.load passes on any unpickling or unzipping error
         raise CheckpointError(f"{path}: {error}") from error
