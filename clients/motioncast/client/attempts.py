@@ -1,4 +1,4 @@
-"""How long a session is tried to be gone on with, and when that makes sense."""
+"""How long a client keeps trying to resume a session, and when trying makes sense."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from motioncast.client.errors import (
 
 STALL_SECONDS: Final = 5.0
 RESUME_SECONDS: Final = 5.0
-_FIRST_PAUSE_SECONDS: Final = 0.05  # between two attempts to go on
+_FIRST_PAUSE_SECONDS: Final = 0.05  # between two attempts to resume
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _BROKEN: Final = (
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
-)  # where the transport says so, not the server
+)  # when they come from the transport and not from the server
 
 
 @dataclass(frozen=True, slots=True)
 class Perseverance:
-    """When a session is gone on with at another server.
+    """When a session is resumed at another server.
 
     Attributes:
-        stall_seconds: A server that owes something and says nothing for so long is left.
-        resume_seconds: For so long it is tried, without a frame in between; 0: never.
+        stall_seconds: A server that owes a response and stays silent for this long is abandoned.
+        resume_seconds: How long to keep trying without receiving a frame; 0: never resume.
     """
 
     stall_seconds: float = STALL_SECONDS
@@ -49,46 +49,46 @@ class Perseverance:
 
 
 class Attempts:
-    """How long it has been tried to go on, and whether that makes sense.
+    """How long a session has been trying to resume, and whether trying again makes sense.
 
     Args:
-        perseverance: The caller's.
+        perseverance: The limits that the caller set.
     """
 
     def __init__(self, perseverance: Perseverance) -> None:
         self._most = perseverance.resume_seconds
         self._stall_seconds = perseverance.stall_seconds
-        self._until: float | None = None  # when the caller's timeout is over
-        self._since: float | None = None  # when frames stopped coming
+        self._until: float | None = None  # when the caller's timeout expires
+        self._since: float | None = None  # when frames stopped arriving
         self._fruitless = 0  # attempts without a frame
-        self._lost: MotioncastError | None = None  # why the server before was left
+        self._lost: MotioncastError | None = None  # why the previous server was abandoned
         self._pause = _FIRST_PAUSE_SECONDS
         self.hung = False
 
     @property
     def persevering(self) -> bool:
-        """Whether it is ever tried."""
+        """Whether sessions are resumed at all."""
         return self._most > 0
 
     @property
     def patience(self) -> float:
-        """How long a server that owes something may be silent; longer after every vain attempt."""
+        """How long a server may owe a response in silence; doubles after each vain attempt."""
         return float(self._stall_seconds * 2**self._fruitless)
 
     def begin(self, timeout: float | None) -> None:
-        """Starts the caller's time."""
+        """Starts the caller's timeout."""
         self._until = None if timeout is None else time.monotonic() + timeout
 
     def seconds_left(self) -> float | None:
-        """Returns what is left of the caller's time; None where that has no end."""
+        """Returns the seconds left of the caller's timeout; None if there is none."""
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
     def progress(self) -> None:
-        """Notes that a frame came."""
+        """Notes that a frame arrived."""
         self._since, self._fruitless, self._lost = None, 0, None
 
     def worth(self, failure: Any, *, goes_on: bool) -> bool:
-        """Whether another server may do better; one that is full, where a session goes on."""
+        """Whether to try another server; if one is full, only when resuming (`goes_on`)."""
         code = failure.code()
         if self.hung or code is grpc.StatusCode.UNAVAILABLE:
             return True
@@ -97,7 +97,7 @@ class Attempts:
         return code in _BROKEN and rpc_status.from_call(failure) is None
 
     def reason(self, failure: grpc.RpcError, target: str, timeout: float | None) -> MotioncastError:
-        """Returns what to tell the caller, if this is the end."""
+        """Returns the error to raise if there is no further attempt."""
         if self.hung:
             return UnavailableError(f"{target} has said nothing for {self.patience:g} s")
         error = from_rpc(failure, target, timeout)
@@ -108,13 +108,13 @@ class Attempts:
         return error if isinstance(error, DeadlineExceededError) else self._lost
 
     def note(self, reason: MotioncastError) -> None:
-        """Notes why a server was left."""
+        """Notes why a server was abandoned."""
         self._lost = self._lost or reason
         self._fruitless += self.hung
         self.hung = False
 
     def pause(self) -> float | None:
-        """Returns seconds to wait before the next attempt; None when it has been tried enough."""
+        """Returns the seconds to wait before the next attempt; None to give up."""
         now = time.monotonic()
         if self._since is None:
             self._since, self._pause = now, _FIRST_PAUSE_SECONDS

@@ -1,4 +1,4 @@
-"""The elements of an async iterable, for a thread that is not the loop's."""
+"""The elements of an async iterable, for a thread other than its event loop's."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 
 class Awaited(Iterator[Any]):
-    """Iterates over an async iterable from another thread than its loop's, where it is made."""
+    """Iterates over an async iterable from another thread; must be created in the event loop."""
 
     def __init__(self, elements: AsyncIterable[Any]) -> None:
         self._iterator = aiter(elements)
         self._loop = asyncio.get_running_loop()
         self._next: Future[tuple[Any, Exception | None]] | None = None
         self._interrupted = False
-        self._lock = Lock()  # no element is begun after the interruption
+        self._lock = Lock()  # no element is requested after the interruption
 
     def __next__(self) -> Any:
         with self._lock:
@@ -32,14 +32,14 @@ class Awaited(Iterator[Any]):
         return element
 
     def interrupt(self) -> None:
-        """Ends the iteration; an element that is being waited for is given up."""
+        """Ends the iteration and abandons an element that is being waited for."""
         with self._lock:
             self._interrupted = True
             if self._next is not None:
                 self._next.cancel()
 
     async def _advance(self) -> tuple[Any, Exception | None]:
-        # The error is returned, not raised: raised after the caller has gone it would be logged.
+        # Return the error, not raise it: once the caller has gone, a raised error would be logged.
         try:
             return await anext(self._iterator), None
         except Exception as error:

@@ -1,4 +1,4 @@
-"""How a connection is opened and kept: encryption, token, message sizes and keepalive."""
+"""How a connection is opened and kept alive: encryption, token, message sizes and keepalive."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from motioncast.client.credentials import Tls, Token, TokenBearer
 from motioncast.client.errors import ConnectError, InvalidRequestError, from_rpc
 from motioncast.wire.addresses import is_loopback, proxy_options
 
-ANSWER_SECONDS: Final = 5.0  # how long connecting waits for an answer, unless told otherwise
-MESSAGE_BYTES: Final = 16 * 2**20  # a raw frame of 2048 x 2048 pixels, and some
+ANSWER_SECONDS: Final = 5.0  # how long connecting waits for a response, by default
+MESSAGE_BYTES: Final = 16 * 2**20  # a raw frame of 2048 x 2048 pixels, with room to spare
 KEEPALIVE_SECONDS: Final = 1.0
 _KEEPALIVE_ANSWER_SECONDS: Final = 1.5
-_PING_ANSWER_SECONDS: Final = 1.0  # beyond that silence, for a PING that went before it
+_PING_ANSWER_SECONDS: Final = 1.0  # on top of the keepalive silence, for an earlier PING
 
 
 def opened(
@@ -25,17 +25,17 @@ def opened(
     tls: Tls | None = None,
     token: Token | None = None,
 ) -> grpc.Channel:
-    """Returns a channel to the target, where no server needs to listen yet.
+    """Returns a channel to the target, which need not be listening yet.
 
     Args:
         target: An address, `HOST:PORT`.
         max_message_bytes: Largest message sent or received.
-        keepalive_seconds: Silence during a call after which the server is asked for a sign of life.
-        tls: How it is encrypted; None speaks plain text.
-        token: That every call brings.
+        keepalive_seconds: Silence during a call after which the server is pinged.
+        tls: How the connection is encrypted; None for plain text.
+        token: Sent with every call.
 
     Raises:
-        ConnectError: The target is empty, which gRPC would take for a connection that fails later.
+        ConnectError: The target is empty, which gRPC would only report once a call fails.
         InvalidRequestError: A certificate cannot be used, or the token would travel in plain text.
     """
     if not target.strip():
@@ -45,11 +45,11 @@ def opened(
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.keepalive_time_ms", round(keepalive_seconds * 1000)),
         ("grpc.keepalive_timeout_ms", round(_KEEPALIVE_ANSWER_SECONDS * 1000)),
-        # gRPC's own PINGs, which measure the bandwidth, as well: while one is out none is sent.
+        # This covers gRPC's own bandwidth PINGs too: while one is in flight, no other is sent.
         ("grpc.http2.ping_timeout_ms", round((keepalive_seconds + _PING_ANSWER_SECONDS) * 1000)),
-        # A server that comes back is found within a second, and one that hangs is not waited for.
+        # A server that comes back is found within a second; one that hangs does not block for long.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 5_000),  # for one attempt, whatever its name says
+        ("grpc.min_reconnect_backoff_ms", 5_000),  # the limit of one attempt, despite its name
         ("grpc.max_reconnect_backoff_ms", 1_000),
         *proxy_options(target),
         ("grpc.primary_user_agent", f"motioncast-python/{version('motioncast')}"),
@@ -68,19 +68,19 @@ def opened(
 
 
 def as_tls(tls: Tls | bool | None) -> Tls | None:
-    """Returns what `connect` was given as files; True trusts the authorities gRPC brings."""
+    """Returns the TLS settings given to `connect`; True trusts the authorities gRPC ships with."""
     if isinstance(tls, Tls):
         return tls
     return Tls() if tls else None
 
 
 def refusal(failure: grpc.RpcError, target: str, timeout: float) -> Exception | None:
-    """Returns why a first call was not let in; None for another answer, which is one."""
+    """Returns the error if a first call was not authenticated; None for any other failure."""
     if isinstance(failure, grpc.Call) and failure.code() is grpc.StatusCode.UNAUTHENTICATED:
         return from_rpc(failure, target, timeout)
     return None
 
 
 def in_vain(failure: grpc.RpcError) -> bool:
-    """Returns whether a first call waited in vain; any other answer to it is one."""
+    """Returns whether a first call timed out; any other failure is a response from the server."""
     return isinstance(failure, grpc.Call) and failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -1,4 +1,4 @@
-"""What callers give to a session, checked before anything is sent."""
+"""Checks of the values that callers pass to a session, before anything is sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from motioncast.wire.keypoints import check_keypoints
 
 
 def checked_keypoints(field: str, keypoints: Keypoints) -> Keypoints:
-    """Returns keypoints (K, 3); InvalidRequestError for what is none, or out of range."""
+    """Returns keypoints (K, 3); InvalidRequestError if they are malformed or out of range."""
     array = np.asarray(keypoints)
     if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.number):
         problem = f"shape {array.shape} of {array.dtype}, but keypoints are (K, 3) numbers"
@@ -24,7 +24,7 @@ def checked_keypoints(field: str, keypoints: Keypoints) -> Keypoints:
 
 
 def checked_image(field: str, image: Pixels) -> Pixels:
-    """Returns an image (H, W, 3) uint8; InvalidRequestError for what is none."""
+    """Returns an image (H, W, 3) uint8; InvalidRequestError if it is anything else."""
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise InvalidRequestError.of(field, f"shape {array.shape}, but an image is (H, W, 3)")
@@ -34,5 +34,5 @@ def checked_image(field: str, image: Pixels) -> Pixels:
 
 
 def size(shape: tuple[int, ...]) -> str:
-    """Returns width and height as sentences have them."""
+    """Returns width and height as error messages show them."""
     return f"{shape[1]} x {shape[0]}"

@@ -1,9 +1,9 @@
-"""Keypoints coded on the sender's side: a server's tables, and packets by them.
+"""Keypoint coding on the sender's side: a server's tables, and packets coded with them.
 
     tables = await service.codec_tables("face256")   fetched once, checked by their SHA-256
     coder = KeypointCoder(tables.tables)             keypoints in, packets out
 
-docs/bitstream.md says what a packet is.
+docs/bitstream.md specifies the packets.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ from motioncast.v1.motion_transfer_pb2 import GetCodecTablesRequest, GetServerIn
 from motioncast.wire.codec import decode_tables
 from motioncast.wire.errors import InvalidInputError
 
-_KEPT: Final = 8  # models whose tables a process keeps
-_ANSWER_SECONDS: Final = 10.0  # for a question that costs a server nothing
+_KEPT: Final = 8  # models whose tables a process caches
+_ANSWER_SECONDS: Final = 10.0  # for a request that costs a server nothing
 
 
 class TablesOfModels:
-    """The codec tables of the models that a server has.
+    """The codec tables of a server's models.
 
-    Tables are known by their SHA-256: what came once is not fetched again, from whichever server.
+    Tables are identified by their SHA-256: they are fetched once, from whichever server.
 
     Args:
-        ways: To the server.
+        ways: The connections to the server.
     """
 
-    _known: ClassVar[dict[str, ModelTables]] = {}  # by digest, the newest last; of the process
+    _known: ClassVar[dict[str, ModelTables]] = {}  # by digest, newest last; shared by the process
     _lock: ClassVar = threading.Lock()
 
     def __init__(self, ways: Ways) -> None:
         self._ways = ways
 
     def of(self, model: str | None, timeout: float | None) -> ModelTables:
-        """Returns the tables of a model, of the server's default for None.
+        """Returns the tables of a model, or of the server's default model for None.
 
         Raises:
-            InvalidRequestError: The model is not served, or has none.
+            InvalidRequestError: The model is not served, or has no tables.
             MotioncastError: As every call does.
         """
         seconds = _ANSWER_SECONDS if timeout is None else min(timeout, _ANSWER_SECONDS)
@@ -99,19 +99,19 @@ class TablesOfModels:
 
 
 class KeypointCoder:
-    """Codes the frames of one session for a link that loses nothing and keeps the order.
+    """Codes the frames of one session for a link that is lossless and preserves order.
 
-    A frame is coded against the one before it; the first, and one too far from it, against source
-    0. `motioncast.sending` is for links that lose packets.
+    A frame is coded as the difference from the previous one; the first frame, and one too far from
+    its predecessor, from source 0. `motioncast.sending` is for links that lose packets.
 
     Args:
-        tables: Of the model.
-        coarseness: 0 to 7, half an octave apart; 2 is the step of the tables.
-        packet_frames: In each packet, 1 to 8: fewer headers, and a delay of as many frames.
+        tables: The model's codec tables.
+        coarseness: 0 to 7, half an octave apart; 2 is the step size of the tables.
+        packet_frames: Frames in each packet, 1 to 8: more means fewer headers, and more delay.
 
     Attributes:
-        newest: Index of the newest frame that a packet was made of; -1 before.
-        ends: Index of the last frame of each packet, until somebody takes them away.
+        newest: Index of the newest frame that has been coded; -1 before the first.
+        ends: Index of the last frame of each packet; the caller removes them.
     """
 
     def __init__(
@@ -121,14 +121,14 @@ class KeypointCoder:
         self._coarseness = coarseness
         self._packet_frames = packet_frames
         self._waiting: list[tuple[int, Keypoints]] = []
-        self._skipped: dict[int, int] = {}  # before each that waits
+        self._skipped: dict[int, int] = {}  # frames skipped before each waiting frame
         self._waiting_crop: Crop | None = None
-        self._told: Crop | None = None  # what the receiver knows
+        self._told: Crop | None = None  # the crop that the receiver knows
         self.newest = -1
         self.ends: list[int] = []
 
     def set_source(self, index: int, keypoints: Keypoints) -> list[CodedKeypoints]:
-        """Takes a source (K, 3); returns the packets that have to go before it."""
+        """Takes a source (K, 3); returns the packets that have to be sent before it."""
         packets = self.flush()
         self._encoder.set_source(index, np.asarray(keypoints, np.float32))
         return packets
@@ -136,12 +136,12 @@ class KeypointCoder:
     def push(
         self, index: int, keypoints: Keypoints, crop: Crop | None = None, skipped: int = 0
     ) -> list[CodedKeypoints]:
-        """Takes a frame (K, 3) later than all before; returns the packets that are full now.
+        """Takes a frame (K, 3) later than all before; returns the packets it completes.
 
         Args:
-            index: On the timeline.
-            keypoints: Of the frame.
-            crop: What they are of; frames of one packet have one.
+            index: The frame's index on the timeline.
+            keypoints: The frame's keypoints.
+            crop: The crop they belong to; all frames of a packet share one.
             skipped: How many frames directly before it were left out on purpose.
         """
         packets = []
@@ -157,9 +157,9 @@ class KeypointCoder:
         return packets
 
     def preview(self, index: int, keypoints: Keypoints) -> Keypoints:
-        """Returns a frame (K, 3) as it will be decoded once it is pushed; nothing is kept.
+        """Returns a frame (K, 3) as it will be decoded once it is pushed; changes no state.
 
-        Where the packet would be too large at the session's coarseness, it will be coarser.
+        If its packet is too large at the session's coarseness, the real one will be coarser.
         """
         frames = [*self._waiting, (index, np.asarray(keypoints, np.float32))]
         if self._waiting and index - self._waiting[-1][0] > MAX_DISTANCE:
@@ -169,7 +169,7 @@ class KeypointCoder:
         return decoded
 
     def flush(self) -> list[CodedKeypoints]:
-        """Returns the packets of the frames that wait."""
+        """Returns the packets of the waiting frames."""
         frames, self._waiting = self._waiting, []
         packets = self._coded(frames) if frames else []
         if packets and self._waiting_crop is not None and self._waiting_crop != self._told:
@@ -181,7 +181,7 @@ class KeypointCoder:
         try:
             packet = self._encode(frames, self._coarseness)
         except EncodingError:
-            if len(frames) > 1:  # more than fits in a packet
+            if len(frames) > 1:  # more than fit into a packet
                 half = len(frames) // 2
                 return [*self._coded(frames[:half]), *self._coded(frames[half:])]
             packet = self._encode(frames, MAX_COARSENESS)

@@ -64,25 +64,27 @@ async def connect(
     tls: Tls | bool | None = None,
     token: Token | None = None,
 ) -> AsyncIterator[Service]:
-    """Connects to an orchestrator; leaving the block ends what is still running.
+    """Connects to an orchestrator; leaving the block ends the streams that are still running.
 
     Args:
-        target: Its address, `HOST:PORT`; or those of several that share their resume key, as a list
-            or with commas between them. A session whose server leaves goes on at the next.
-        timeout: Seconds to wait for an answer; until then connecting is tried again and again.
+        target: Its address, `HOST:PORT`; or the addresses of several servers that share a resume
+            key, as a list or separated by commas. A session that loses its server resumes at the
+            next.
+        timeout: Seconds to wait for a response; connecting is retried until then.
         max_message_bytes: Largest message sent or received.
-        keepalive_seconds: Silence during a call after which the server is asked for a sign of life;
-            one that gives none is left soon.
-        stall_seconds: A server that owes a session something and says nothing for so long is left.
-        resume_seconds: For so long a session tries to go on elsewhere before it fails; 0: never.
+        keepalive_seconds: Silence during a call after which the server is pinged; one that does
+            not respond is soon abandoned.
+        stall_seconds: A server that owes a session a response and stays silent for this long is
+            abandoned.
+        resume_seconds: How long a session tries to resume elsewhere before it fails; 0: never.
         tls: How the connection is encrypted: `Tls(ca=..., certificate=..., key=...)`; True trusts
-            the authorities that gRPC brings; None speaks plain text.
-        token: That every call brings, for servers that ask for one: a text, or what returns it at
-            the beginning of every call, quickly. To other machines it goes over TLS alone.
+            the authorities that gRPC ships with; None is plain text.
+        token: Sent with every call, for servers that require one: a string, or a fast function
+            called at the beginning of each call. Only sent to other machines over TLS.
 
     Raises:
-        ConnectError: Nobody answered; its `reason` says what is in the way.
-        UnauthenticatedError: The server asks for a token, or this one does not count.
+        ConnectError: No server responded; its `reason` says why.
+        UnauthenticatedError: The server requires a token, or does not accept this one.
         InvalidRequestError: A certificate cannot be used, or the token would travel in plain text.
     """
     secure = channel.as_tls(tls)
@@ -110,7 +112,7 @@ async def connect(
 
 
 class Service:
-    """A connection to an orchestrator; `connect` makes it."""
+    """A connection to an orchestrator, created by `connect`."""
 
     def __init__(self, ways: Ways, perseverance: Perseverance) -> None:
         self._ways = ways
@@ -120,7 +122,7 @@ class Service:
         self._streams: WeakSet[Stream] = WeakSet()
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
-        """Returns what the server serves; raises MotioncastError as every call does."""
+        """Returns what the server offers; raises MotioncastError as every call does."""
         way = self._ways.used
         try:
             call = way.stub.GetServerInfo.future(GetServerInfoRequest(), timeout=timeout)
@@ -132,14 +134,14 @@ class Service:
     async def codec_tables(
         self, model: str | None = None, *, timeout: float | None = None
     ) -> ModelTables:
-        """Returns what the keypoints of a model are coded with, fetched once and checked.
+        """Returns the codec tables of a model's keypoints, fetched once and verified.
 
         Args:
             model: Name of the model configuration; None for the server's default.
-            timeout: Seconds to wait for an answer.
+            timeout: Seconds to wait for a response.
 
         Raises:
-            InvalidRequestError: The model is not served, or has none.
+            InvalidRequestError: The model is not served, or has no tables.
             MotioncastError: As every call does.
         """
         return await asyncio.to_thread(self._tables.of, model, timeout)
@@ -154,27 +156,27 @@ class Service:
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> Stream:
-        """Returns the session of a video whose frames the server detects keypoints in.
+        """Returns a session for a video whose keypoints the server detects.
 
         Args:
-            frames: Every frame of the video, (H, W, 3) uint8 RGB of the model's size, or of any one
-                size with `frame="auto"` or `"fixed"`: the server then frames them. Those that the
-                pattern forecasts are read but not sent. None stands for a frame that is lost.
-                A plain iterable is read in a worker thread. The call begins with the first frame
-                that is there, so that a camera may take its time to start.
-            source: Another image to animate (transfer), or up to four that show the same: each
-                frame is made from the one that shows it best. None takes the first frame
-                (reconstruction). Further ones may come later, as elements of the video (`Source`).
-            encoding: How images are sent.
-            latest_only: For a live source: frames are taken as they come, and where the server or
-                the caller does not keep up, only the newest is sent. Those left out are lost
-                frames, so that as many come back all the same.
+            frames: Every frame of the video, (H, W, 3) uint8 RGB of the model's size, or of any
+                single size with `frame="auto"` or `"fixed"`: the server then frames them. Frames
+                that the pattern forecasts are read but not sent. None stands for a lost frame.
+                A plain iterable is read in a worker thread. The call begins with the first
+                available frame, so a camera may take its time to start.
+            source: Another image to animate (transfer), or up to four of the same subject: each
+                frame is made from the one that fits it best. None takes the first frame
+                (reconstruction). More can be added later, as elements of the video (`Source`).
+            encoding: How images are encoded.
+            latest_only: For a live source: frames are taken as they arrive, and if the server or
+                the caller does not keep up, only the newest is sent. Skipped frames count as lost,
+                so the number of result frames stays the same.
             timeout: Seconds for the whole session, from its first frame on; None for no limit.
-            options: How the session runs, see `StreamOptions`.
+            options: Settings of the session, see `StreamOptions`.
 
         Raises:
-            InvalidRequestError: An option or the source is not what it should be; while iterating
-                also when a frame is not.
+            InvalidRequestError: An option or the source is invalid; during iteration, also when a
+                frame is.
         """
         session = FramesSession(frames, source, encoding, options)
         return self._open(session, frames, timeout, latest_only)
@@ -191,22 +193,22 @@ class Service:
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> Stream:
-        """Returns the session of a video whose keypoints were detected here.
+        """Returns a session for a video whose keypoints were detected on this machine.
 
         Args:
             keypoints: The keypoints of every frame, (K, 3): x, y in [-1, 1], intensity in [0, 1];
-                with the crop that they are of where they were framed (`FramedKeypoints`). Those of
-                frames that the pattern forecasts are not sent and may be None, which otherwise
-                stands for a frame that is lost.
+                with their crop if the frames were framed (`FramedKeypoints`). Those of frames that
+                the pattern forecasts are not sent and may be None; elsewhere None stands for a
+                lost frame.
             source: The image to animate, (H, W, 3) uint8, or up to four, as for `stream`.
-            source_keypoints: Its keypoints, (K, 3), or those of each; None lets the server detect
-                them, which cannot be where keypoints are coded (`keypoint_encoding="coded"`).
-            mode: What the source is: the video's first frame (the default), or another image
-                (the default with `relative_motion`).
-            encoding: How the source is sent.
+            source_keypoints: Its keypoints, (K, 3), or those of each source; None lets the server
+                detect them, which is not possible with `keypoint_encoding="coded"`.
+            mode: Whether the source is the video's first frame (the default) or another image (the
+                default with `relative_motion`).
+            encoding: How the source is encoded.
             latest_only: As for `stream`.
             timeout: Seconds for the whole session, from its first frame on; None for no limit.
-            options: How the session runs, see `StreamOptions`.
+            options: Settings of the session, see `StreamOptions`.
 
         Raises:
             InvalidRequestError: As `stream` does.
@@ -233,19 +235,19 @@ class Service:
     ) -> Publication:
         """Returns a room in which others watch a video whose keypoints were detected here.
 
-        It is open from entering the block to leaving it. The server passes on what it gets, and
-        makes no frames.
+        The room is open from entering the block to leaving it. The server relays what it receives
+        and renders no frames.
 
         Args:
-            opening: What the receivers are told; `Opening.of` makes it.
-            tables: Of the model that it names; None fetches the server's.
-            policy: Which frames are sent; None: those that the opening's pattern has.
-            wait_frames: How long a frame may wait for others to go with it.
-            coarseness: Of the codec, 0 to 7.
+            opening: What receivers are told on joining; `Opening.of` creates it.
+            tables: Codec tables of the opening's model; None fetches the server's.
+            policy: Which frames are sent; None: those that the opening's pattern selects.
+            wait_frames: How many frames a frame may wait to share a packet with later ones.
+            coarseness: Coarseness of the codec, 0 to 7.
 
         Raises on entering:
-            InvalidRequestError: The tables are others than the opening says, or a number is out of
-                its range.
+            InvalidRequestError: The tables do not match the opening, or a number is out of its
+                range.
             MotioncastError: As every call does.
         """
 
@@ -256,11 +258,11 @@ class Service:
         return Publication(opened)
 
     def watch(self, room: str, token: str) -> Watching:
-        """Returns a room to watch, from entering the block to leaving it.
+        """Returns a room to watch; it is watched from entering the block to leaving it.
 
         Args:
-            room: Its name, as whoever publishes was told.
-            token: The right to watch it, likewise.
+            room: The room's name, which the publisher was given.
+            token: The token that grants the right to watch, also given to the publisher.
         """
         return Watching(self._relay.watch(room, token))
 
@@ -286,7 +288,7 @@ class Service:
 
 
 async def _result(future: Any) -> Any:
-    """Returns the result of a `grpc.Future`; cancels it when the waiting is cancelled."""
+    """Returns the result of a `grpc.Future`; cancels it when the wait is cancelled."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
     future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
     try:

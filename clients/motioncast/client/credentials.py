@@ -1,4 +1,4 @@
-"""What a client trusts and what it shows: certificates and tokens."""
+"""What a client trusts and how it identifies itself: certificates and tokens."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Token: TypeAlias = str | Callable[[], str]
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How a connection is encrypted; `Tls()` trusts the authorities that gRPC brings.
+    """How a connection is encrypted; `Tls()` trusts the authorities that gRPC ships with.
 
     Attributes:
         ca: PEM file of the authorities that may have signed the server's certificate.
-        certificate: PEM file of the client's own, for servers that ask who calls (mutual TLS).
-        key: PEM file of its key, without a password.
+        certificate: PEM file of the client's own certificate, for servers that require one (mTLS).
+        key: PEM file of the certificate's key, without a password.
 
     Raises:
-        InvalidRequestError: The certificate comes without its key, or the key without it.
+        InvalidRequestError: The certificate is given without its key, or the key without it.
     """
 
     ca: Path | str | None = None
@@ -39,7 +39,7 @@ class Tls:
             raise InvalidRequestError.of("tls", "a client's certificate and its key come together")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Returns what opens a channel; InvalidRequestError when a file cannot be used."""
+        """Returns the channel credentials; InvalidRequestError when a file cannot be used."""
         self.context()
         return grpc.ssl_channel_credentials(
             _read("tls.ca", self.ca),
@@ -48,7 +48,7 @@ class Tls:
         )
 
     def context(self) -> ssl.SSLContext:
-        """Returns the same for plain sockets, which tell better what is wrong."""
+        """Returns the same for plain sockets, which report problems in more detail."""
         ca = _read("tls.ca", self.ca)
         try:
             context = ssl.create_default_context(cadata=None if ca is None else ca.decode("ascii"))
@@ -77,7 +77,7 @@ class _Fields(NamedTuple):
 
 
 class _Details(_Fields, grpc.ClientCallDetails):
-    """Those of a call, with its token."""
+    """The details of a call, with its token added."""
 
 
 class TokenBearer(
@@ -86,13 +86,13 @@ class TokenBearer(
     grpc.StreamUnaryClientInterceptor,
     grpc.StreamStreamClientInterceptor,
 ):
-    """Has every call bring a token; it shows in no log, no error and no `repr`.
+    """Adds a token to every call; it appears in no log, no error and no `repr`.
 
     Args:
-        token: The token, or what returns it at the beginning of every call, quickly.
+        token: The token, or a fast function that returns it at the beginning of every call.
 
     Raises:
-        InvalidRequestError: It is none, when the call begins; a text at once.
+        InvalidRequestError: The token is malformed; raised at once for a string, else per call.
     """
 
     def __init__(self, token: Token) -> None:

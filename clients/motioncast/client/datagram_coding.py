@@ -1,13 +1,13 @@
-"""Keypoints of a session that may travel as datagrams: coded, sent, acknowledged, sent again.
+"""Keypoints of a session that may travel as datagrams: coded, sent, acknowledged, resent.
 
-    gRPC alone        until the link is up, and once it is over: each against the one before
-    datagrams         by the link: against the one before on a clean link, against the newest
-                      acknowledged one for two seconds from the start and from every loss
-    gRPC once more    what was sent in datagrams and not answered, where the server may be waiting
-                      for it: at the end, when nothing goes on, and when the link is over
+    gRPC alone        until the link is up and once it has closed: each against the previous frame
+    datagrams         over the link: against the previous frame on a clean link, against the newest
+                      acknowledged one for two seconds after the start and after every loss
+    gRPC again        unacknowledged packets that the server may be waiting for: at the end, when
+                      the session makes no progress, and when the link has closed
 
-So nothing depends on datagrams getting through; they are cheaper and late ones do not hold up
-others. `motioncast.sending` has the rules.
+So nothing depends on datagrams getting through; they are cheaper, and a late one does not hold up
+the others. `motioncast.sending` has the rules.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from motioncast.v1 import relay_pb2
 from motioncast.v1.common_pb2 import CodedKeypoints, Crop
 from motioncast.wire.datagrams import MAX_DATAGRAM_BYTES, Door
 
-SETTLE_SECONDS: Final = 0.5  # that the last answers are waited for
-SILENCE_SECONDS: Final = 3.0  # without an answer the link is given up
-MAX_UNANSWERED: Final = 128  # packets; what is older would come too late
+SETTLE_SECONDS: Final = 0.5  # how long to wait for the last acknowledgements
+SILENCE_SECONDS: Final = 3.0  # without an acknowledgement the link is abandoned
+MAX_UNANSWERED: Final = 128  # packets; older ones would arrive too late
 _ALL: Final = (1 << HISTORY) - 1
 
 
@@ -46,21 +46,21 @@ _ALL: Final = (1 << HISTORY) - 1
 class _Unanswered:
     packet: CodedKeypoints
     sent: float  # when, on time.monotonic's clock
-    again: bool = False  # whether it was sent over gRPC, too
+    again: bool = False  # whether it was also sent over gRPC
 
 
 class DatagramCoder:
-    """Codes the frames of one session, and sends them by the link where it is up.
+    """Codes the frames of one session, and sends them over the link while it is up.
 
     Args:
-        tables: Of the model.
+        tables: The model's codec tables.
         coarseness: 0 to 7.
-        packet_frames: In each packet, 1 to 8; frames wait for one another.
-        policy: Which frames are sent, of those that the pattern has; None: all.
-        pattern: Of the session.
+        packet_frames: Frames in each packet, 1 to 8; earlier ones wait for the rest.
+        policy: Which of the pattern's frames are sent; None: all.
+        pattern: The session's pattern.
 
     Attributes:
-        newest: Index of the newest frame that a packet was made of; -1 before.
+        newest: Index of the newest frame that has been coded; -1 before the first.
     """
 
     def __init__(
@@ -83,28 +83,28 @@ class DatagramCoder:
         self._unanswered: dict[int, _Unanswered] = {}  # by the last frame of the packet
         self._crop: Crop | None = None  # of the newest frame
         self._told: Crop | None = None  # that the receiver is known to have
-        self._asked: float | None = None  # when the first was sent that nothing has answered
+        self._asked: float | None = None  # when the oldest unanswered datagram was sent
         self._packets = self._payload = self._messages = self._grpc_packets = 0
         self._carrier: Literal["grpc", "datagrams"] = "grpc"  # of the last packet
-        self._silent = False  # the link was, for long: it is given up
+        self._silent = False  # the link was silent for too long and is no longer used
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         self.newest = -1
 
     def open(self, host: str, door: Door) -> None:
-        """Begins to connect to the server's door."""
+        """Begins to connect to the server's datagram port."""
         self._link = DatagramLink(host, door, self._acknowledged, self._changed)
         self._link.start()
 
     def close(self) -> None:
-        """Ends the link, and every wait."""
+        """Closes the link and ends every wait."""
         if self._link is not None:
             self._link.close()
         self._changed()
 
     @property
     def traffic(self) -> DatagramTraffic:
-        """What was sent so far."""
+        """What has been sent so far."""
         with self._lock:
             counts = None if self._link is None else self._link.counts
             return DatagramTraffic(
@@ -120,7 +120,7 @@ class DatagramCoder:
             )
 
     def set_source(self, index: int, keypoints: Keypoints) -> list[CodedKeypoints]:
-        """Takes a source (K, 3); returns the packets that have to go before it: none."""
+        """Takes a source (K, 3); returns the packets that have to be sent before it: none."""
         with self._lock:
             self._sender.set_source(index, keypoints)
         return []
@@ -130,7 +130,7 @@ class DatagramCoder:
     ) -> list[CodedKeypoints]:
         """Takes a frame (K, 3) later than all before, and sends the packets that are due.
 
-        Returns those that have to go over gRPC.
+        Returns the packets that have to be sent over gRPC.
         """
         with self._lock:
             rest = []
@@ -139,19 +139,19 @@ class DatagramCoder:
             return rest + self._sent(self._sender.push(index, keypoints))
 
     def left_out(self, index: int) -> bool:
-        """Returns whether the frame pushed last is not sent, on purpose."""
+        """Returns whether the last pushed frame is left out on purpose."""
         with self._lock:
             return self._sender.left_out_before(index + 1) > 0
 
     def flush(self) -> list[CodedKeypoints]:
-        """Sends the frames that wait, waits for the last answers; as `push` otherwise."""
+        """Sends the waiting frames and waits for the last acknowledgements; returns as `push`."""
         with self._news:
             rest = self._sent(self._sender.flush())
             self._news.wait_for(lambda: not self._up or not self._waiting, SETTLE_SECONDS)
             return rest + self.again()
 
     def again(self, older_seconds: float = 0.0) -> list[CodedKeypoints]:
-        """Returns packets that were not answered for so long, to be sent over gRPC; each once."""
+        """Returns packets unacknowledged for this long, to be sent over gRPC; each only once."""
         with self._lock:
             before = time.monotonic() - older_seconds
             found = [one for one in self._waiting if one.sent <= before]
@@ -162,7 +162,7 @@ class DatagramCoder:
 
     @property
     def _up(self) -> bool:
-        """Whether packets go by the link: not when it has been silent for long."""
+        """Whether packets go over the link: not once it has been silent for too long."""
         link, now = self._link, time.monotonic()
         if link is None or not link.up or self._silent:
             return False
@@ -171,14 +171,14 @@ class DatagramCoder:
 
     @property
     def _waiting(self) -> list[_Unanswered]:
-        """What is on its way, and was not sent again."""
+        """Packets that are in flight and were not resent."""
         return [one for one in self._unanswered.values() if not one.again]
 
     def _reference(self, link: LinkState, now: int) -> int | None:
         return REFERENCES["adaptive" if self._up else "before"](link, now)
 
     def _sent(self, packets: list[SentPacket]) -> list[CodedKeypoints]:
-        """Sends packets by the link where it is up; returns what has to go over gRPC."""
+        """Sends packets over the link while it is up; returns those that have to use gRPC."""
         up = self._up
         rest = [] if up else self.again()
         for packet in packets:
@@ -194,12 +194,12 @@ class DatagramCoder:
             self._carrier = "grpc"
             self._told = self._crop
             if self._link is not None and (self._link.over or self._silent):
-                # Nobody will answer, and nothing will get lost.
+                # No acknowledgement will come, and nothing can be lost.
                 self._sender.acknowledge(Acknowledgement(last, _ALL))
         return rest
 
     def _send(self, message: CodedKeypoints, last: int) -> None:
-        assert self._link is not None  # it is up
+        assert self._link is not None  # the link is up
         data = message.SerializeToString()
         self._carrier = "datagrams"
         self._packets += 1
@@ -213,11 +213,11 @@ class DatagramCoder:
         self._link.send(data)
 
     def _acknowledged(self, data: bytes) -> None:
-        """Takes what the server has, in the link's thread."""
+        """Takes an acknowledgement from the server, in the link's thread."""
         try:
             told = relay_pb2.Acknowledgement.FromString(data)
         except DecodeError:
-            return  # nothing that a server of ours says
+            return  # not a message of this protocol
         newest = told.frames.newest if told.HasField("frames") else -1
         has = Acknowledgement(newest, told.frames.before, told.stuck)
         with self._news:

@@ -1,7 +1,7 @@
-"""One session's QUIC connection to the door for datagrams, in a thread of its own.
+"""One session's QUIC connection to the server's datagram port, in a thread of its own.
 
     link = DatagramLink(host, door, on_acknowledgement, on_change)
-    link.start()                  connects; until that is done, and once it is over, `up` is False
+    link.start()                  connects; before that succeeds, and after closing, `up` is False
     link.send(data)               from any thread
     link.close()
 
@@ -43,24 +43,24 @@ from motioncast.wire.datagrams import (
     ticket_of,
 )
 
-CONNECT_SECONDS: Final = 2.0  # until then datagrams get through, or packets stay with gRPC
+CONNECT_SECONDS: Final = 2.0  # if no datagram gets through by then, packets stay on gRPC
 _IDLE_SECONDS: Final = 30.0
 _ANY: Final = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
 class DatagramLink:
-    """A connection, which may never come to be; nothing is raised to whoever sends.
+    """A connection that may never be established; senders see no errors.
 
     Args:
         host: Name or address that the gRPC connection goes to.
-        door: What the server says of its door.
-        on_datagram: Gets what the server sends, in the link's thread.
-        on_change: Called there when the link has come up, or will not be up any more.
+        door: The server's description of its datagram port.
+        on_datagram: Called with each datagram from the server, in the link's thread.
+        on_change: Called there when the link has come up, or has closed for good.
 
     Attributes:
         up: Whether datagrams can be sent.
-        over: Whether none can be any more.
-        counts: Of UDP at this end, handshake included.
+        over: Whether the link has closed for good.
+        counts: UDP traffic at this end, including the handshake.
     """
 
     def __init__(
@@ -89,13 +89,13 @@ class DatagramLink:
         self._ready.wait()
 
     def send(self, data: bytes) -> None:
-        """Sends a datagram, of at most MAX_DATAGRAM_BYTES; it may get lost."""
+        """Sends a datagram of at most MAX_DATAGRAM_BYTES; it may get lost."""
         if self._loop is not None and self.up:
             with suppress(RuntimeError):  # the loop has just closed
                 self._loop.call_soon_threadsafe(self._send, data)
 
     def close(self) -> None:
-        """Ends the connection and waits until its thread has ended."""
+        """Closes the connection and waits until its thread has ended."""
         if self._loop is not None and self._stopping is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stopping.set)
@@ -124,10 +124,10 @@ class DatagramLink:
             task.cancel()
         await asyncio.wait({stopping, living})
         if not living.cancelled():
-            living.exception()  # no name, no route: the packets go over gRPC
+            living.exception()  # no name or no route: the packets go over gRPC
 
     async def _live(self) -> None:
-        """Connects by the first address that answers, and returns when the connection is over."""
+        """Connects to the first address that responds; returns when the connection closes."""
         assert self._loop is not None
         found = await self._loop.getaddrinfo(self._host, self._door.port, type=socket.SOCK_DGRAM)
         addresses = list(dict.fromkeys((family, address) for family, *_, address in found))
@@ -177,7 +177,7 @@ class DatagramLink:
 
 
 class _Connection(QuicConnectionProtocol):
-    """The connection's protocol: shows the secret, then takes datagrams."""
+    """The connection's protocol: presents the secret, then receives datagrams."""
 
     def __init__(
         self, quic: QuicConnection, on_datagram: Callable[[bytes], None], counts: UdpCounts
@@ -188,11 +188,11 @@ class _Connection(QuicConnectionProtocol):
         self.welcomed: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Counts what is sent."""
+        """Counts sent datagrams."""
         super().connection_made(CountingTransport(transport, self._counts))
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
-        """Counts what comes."""
+        """Counts received datagrams."""
         self._counts.count_received(len(data), headers_of(addr[0]))
         super().datagram_received(data, addr)
 
@@ -208,7 +208,7 @@ class _Connection(QuicConnectionProtocol):
         self.transmit()
 
     def quic_event_received(self, event: QuicEvent) -> None:
-        """Takes the welcome, then datagrams."""
+        """Handles the welcome, then datagrams."""
         if isinstance(event, DatagramFrameReceived):
             self._on_datagram(event.data)
         elif isinstance(event, StreamDataReceived):
@@ -216,4 +216,4 @@ class _Connection(QuicConnectionProtocol):
                 self.welcomed.set_result(None)
         elif isinstance(event, ConnectionTerminated) and not self.welcomed.done():
             self.welcomed.set_exception(ConnectionError(event.reason_phrase))
-            self.welcomed.exception()  # not waited for where the handshake has failed already
+            self.welcomed.exception()  # marks it retrieved: a failed handshake leaves it unawaited

@@ -1,4 +1,4 @@
-"""From the messages of a server to frozen values."""
+"""Converts a server's messages to frozen values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 def decode_server_info(message: GetServerInfoResponse) -> ServerInfo:
-    """Returns what a server serves."""
+    """Returns what a server offers."""
     models = tuple(
         _alike(
             Model,
@@ -57,12 +57,12 @@ def decode_server_info(message: GetServerInfoResponse) -> ServerInfo:
 def decode_frame(
     message: ResultFrame, config: EffectiveConfig, video: H264Decoder | None = None
 ) -> Frame:
-    """Returns one frame of the result; ServerError when it is not what the configuration says.
+    """Returns one frame of the result; ServerError when it contradicts the configuration.
 
     Args:
-        message: The frame.
-        config: Of its session.
-        video: Has decoded the frames before it, where they are a stream.
+        message: The frame's message.
+        config: The session's configuration.
+        video: The decoder that has decoded the frames before it, if images travel as a stream.
     """
     if message.origin not in _ORIGINS:
         raise ServerError(
@@ -118,6 +118,6 @@ def decode_report(message: StreamReport) -> Report:
 
 
 def _alike(kind: type[T], message: Any, **given: Any) -> T:
-    """Returns a value of `kind`: the fields given, all others from the message's fields."""
+    """Returns a value of `kind`: fields from `given`, all others from the message."""
     names = (field.name for field in fields(kind))  # type: ignore[arg-type]
     return kind(**given, **{name: getattr(message, name) for name in names if name not in given})

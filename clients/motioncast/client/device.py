@@ -29,7 +29,7 @@ class KeypointDetector:
 
     Args:
         model: Path of its `model.onnx`.
-        threads: Threads that one call uses; 0 for one per core.
+        threads: Threads per call; 0 for one per core.
 
     Attributes:
         height: Height of the model's images in pixels.
@@ -55,11 +55,11 @@ class KeypointDetector:
     def detect(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns the keypoints (B, K, 3) of images (B, H, W, 3) uint8 RGB.
 
-        x and y are in [-1, 1], from the centre of the first pixel to that of the last; the
-        intensity is in [0, 1].
+        x and y are in [-1, 1], from the centre of the first pixel to that of the last; intensity
+        is in [0, 1].
 
         Raises:
-            InvalidRequestError: The images are not of the model's size or not uint8.
+            InvalidRequestError: The images do not have the model's size or are not uint8.
         """
         images = np.asarray(images)
         size = (self.height, self.width, 3)
@@ -93,9 +93,9 @@ class KeypointDetector:
         """Yields keypoints (K, 3) for the frames that the pattern sends, None for all others.
 
         Args:
-            frames: Every frame, of the model's size; of any one size with a framing.
+            frames: Every frame, of the model's size; with a framing, of any single size.
             observed, predicted: M and N.
-            framing: Frames them first; the crop then goes with the keypoints.
+            framing: Crops the frames first; the crop then accompanies the keypoints.
         """
         for index, frame in enumerate(frames):
             if frame is None or not is_observed(index, observed, predicted):

@@ -1,4 +1,4 @@
-"""Why no server answers at an address: asked with plain sockets once connecting has been in vain.
+"""Finds out why no server responds at an address, with plain sockets after connecting failed.
 
 proxy -> name -> connection -> certificates -> what speaks there
 """
@@ -18,7 +18,7 @@ from motioncast.client.credentials import Tls
 from motioncast.client.errors import ConnectError, ConnectReason
 from motioncast.wire.addresses import host_of, is_loopback
 
-_PROBE_SECONDS: Final = 2.0  # for each question
+_PROBE_SECONDS: Final = 2.0  # for each probe
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _HEAD: Final = b"HEAD / HTTP/1.1\r\nHost: motioncast\r\nConnection: close\r\n\r\n"
 _HTTP2_SETTINGS: Final = 4  # the type of the first frame that an HTTP/2 server sends
@@ -36,18 +36,18 @@ _NO_CLIENT_CERTIFICATE: Final[tuple[ConnectReason, str]] = (
     " authority signed (tls certificate and key; --tls-cert, --tls-key)",
 )
 _DEFAULT_PORT: Final = 443  # gRPC's own
-_SCHEMES: Final = ("dns", "ipv4", "ipv6")  # of gRPC's addresses; others have slashes
+_SCHEMES: Final = ("dns", "ipv4", "ipv6")  # of gRPC's addresses; all others contain slashes
 _PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")  # in gRPC's order
 _EXCEPTIONS: Final = ("no_grpc_proxy", "no_proxy")
 
 
 def connect_error(target: str, waited_seconds: float, tls: Tls | None = None) -> ConnectError:
-    """Returns why no server answers; it takes some seconds at most.
+    """Returns why no server responds; takes some seconds at most.
 
     Args:
-        target: Where to, as it was given to gRPC.
-        waited_seconds: How long it was tried.
-        tls: How it was encrypted.
+        target: The address, as it was given to gRPC.
+        waited_seconds: How long connecting was tried.
+        tls: How the connection was encrypted.
     """
     reason, why = _cause(target, tls)
     sentence = f"no server answers at {target} (waited {waited_seconds:g} s): {why}"
@@ -55,7 +55,7 @@ def connect_error(target: str, waited_seconds: float, tls: Tls | None = None) ->
 
 
 def proxy_of(target: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """Returns the proxy that gRPC goes through to an address, and the variable that says so."""
+    """Returns the proxy that gRPC uses for an address, and the variable that sets it."""
     for name in _PROXIES:
         if environment.get(name):
             break
@@ -108,7 +108,7 @@ def _cause(target: str, tls: Tls | None) -> tuple[ConnectReason, str]:
 
 
 def _speaks(to_preface: bytes, to_head: bytes, tls: Tls | None) -> tuple[ConnectReason, str]:
-    """Tells what speaks at a port by what it says to HTTP/2's preface and to a HEAD of HTTP/1."""
+    """Identifies the protocol at a port by its replies to HTTP/2's preface and a HTTP/1 HEAD."""
     if to_preface[:1] == bytes([_TLS_ALERT]):
         if tls is not None:
             return "silent", "the port speaks TLS, but nothing that speaks gRPC answers"
@@ -127,7 +127,7 @@ def _speaks(to_preface: bytes, to_head: bytes, tls: Tls | None) -> tuple[Connect
 def _wrong_with_tls(
     family: int, address: Any, host: str, tls: Tls
 ) -> tuple[ConnectReason, str] | None:
-    """Tells what is wrong with the certificates, None where it is something else."""
+    """Returns what is wrong with the certificates; None if the problem is something else."""
     context = tls.context()
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.settimeout(_PROBE_SECONDS)
@@ -135,7 +135,7 @@ def _wrong_with_tls(
         try:
             with context.wrap_socket(connection, server_hostname=host) as secure:
                 secure.sendall(_PREFACE)
-                if not secure.recv(9):  # hung up on, which gRPC does without a word
+                if not secure.recv(9):  # closed without a message, as gRPC does
                     return _NO_CLIENT_CERTIFICATE
         except ssl.SSLCertVerificationError as error:
             return _certificate(error, host)
@@ -150,7 +150,7 @@ def _wrong_with_tls(
 
 
 def _speaks_tls(family: int, address: Any) -> bool:
-    """Returns whether a port that says nothing to plain text answers to TLS, whatever it shows."""
+    """Returns whether a port that is silent in plain text speaks TLS, with any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
@@ -176,7 +176,7 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> tuple[Connec
 
 
 def _asked(family: int, address: Any, question: bytes) -> bytes:
-    """Returns what is said to a question on a connection of its own; OSError without one."""
+    """Returns the reply to a question on a new connection; OSError if there is none."""
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.settimeout(_PROBE_SECONDS)
         connection.connect(address)
@@ -184,7 +184,7 @@ def _asked(family: int, address: Any, question: bytes) -> bytes:
 
 
 def _ask_proxy(target: str, proxy: str, variable: str) -> str:
-    """Tells what the proxy says to the request that gRPC makes of it."""
+    """Describes the proxy's reply to the request that gRPC sends it."""
     at = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
     shown = f"{at.hostname}:{at.port or 80}"
     way = f"the way there goes through the proxy {shown} ({variable})"
@@ -204,7 +204,7 @@ def _ask_proxy(target: str, proxy: str, variable: str) -> str:
 
 
 def _answer(connection: socket.socket, question: bytes, size: int) -> bytes:
-    """Returns the first bytes that the other side says, at most `size` or a little more."""
+    """Returns the first bytes of the other side's reply, `size` or a little more at most."""
     answer = b""
     with contextlib.suppress(OSError):
         connection.settimeout(_PROBE_SECONDS)

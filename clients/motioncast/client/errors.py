@@ -1,17 +1,17 @@
-"""What a call may raise, and how a gRPC failure becomes it.
+"""The exceptions a call may raise, and their mapping from gRPC failures.
 
 MotioncastError
 ├── InvalidRequestError      a field is out of range or of the wrong shape (local or remote check)
-├── OutOfOrderError          the server saw messages in an order that it does not allow
+├── OutOfOrderError          the server saw messages in a forbidden order
 ├── UnknownModelError        no model of that name is served
 ├── UnknownRoomError         nothing is published under that name and token
-├── UnauthenticatedError     the server asks for a token, or this one does not count
-├── ForbiddenError           the token does not allow what was asked
+├── UnauthenticatedError     the server requires a token, or does not accept this one
+├── ForbiddenError           the token does not permit the request
 ├── OverloadedError          too many sessions, or too large a message
-├── UnavailableError         the server, or a service behind it, does not answer
-│   └── ConnectError         nobody answered while connecting
-├── DeadlineExceededError    the `timeout` ran out
-├── ServerError              the server failed, or its answer cannot be understood
+├── UnavailableError         the server, or a service behind it, does not respond
+│   └── ConnectError         no server responded while connecting
+├── DeadlineExceededError    the `timeout` expired
+├── ServerError              the server failed, or its response makes no sense to the client
 ├── MediaError               an image or video file cannot be read or written
 └── MissingExtraError        an optional dependency is not installed
 
@@ -65,7 +65,7 @@ class InvalidRequestError(MotioncastError, ValueError):
 
 
 class OutOfOrderError(MotioncastError):
-    """The server saw messages in an order that it does not allow."""
+    """The server saw messages in a forbidden order."""
 
 
 class UnknownModelError(MotioncastError):
@@ -77,18 +77,18 @@ class UnknownRoomError(MotioncastError):
 
 
 class UnauthenticatedError(MotioncastError):
-    """The server asks for a token, or this one does not count."""
+    """The server requires a token, or does not accept this one."""
 
 
 class ForbiddenError(MotioncastError):
-    """The token does not allow what was asked."""
+    """The token does not permit the request."""
 
 
 class OverloadedError(MotioncastError):
     """Too many sessions, or too large a message.
 
     Attributes:
-        retry_after_seconds: After what time a retry may succeed; None when it will not.
+        retry_after_seconds: When a retry may succeed; None if retrying does not help.
     """
 
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
@@ -97,20 +97,20 @@ class OverloadedError(MotioncastError):
 
 
 class UnavailableError(MotioncastError):
-    """The server, or a service behind it, does not answer."""
+    """The server, or a service behind it, does not respond."""
 
 
 class ConnectError(UnavailableError):
-    """Nobody answered while connecting.
+    """No server responded while connecting.
 
     Attributes:
-        reason: What is in the way: "proxy" (one that the environment names), "name" (it does not
+        reason: What went wrong: "proxy" (a proxy set in the environment), "name" (it does not
             resolve), "refused" (nothing listens on that port), "unreachable" (no connection),
             "http" (the port speaks HTTP/1), "tls" (it speaks TLS, and the client does not),
-            "plain_text" (the other way round), "untrusted" (its certificate is not signed by an
-            authority that is trusted), "wrong_name" (it is another's), "expired" (it counts no
-            more, or not yet), "client_certificate" (the server asks for one), "silent" (nothing
-            more is known).
+            "plain_text" (the other way round), "untrusted" (the certificate is not signed by a
+            trusted authority), "wrong_name" (the certificate is for another name), "expired" (it
+            has expired or is not valid yet), "client_certificate" (the server requires one),
+            "silent" (nothing more is known).
     """
 
     def __init__(self, message: str, *, reason: ConnectReason = "silent") -> None:
@@ -119,15 +119,15 @@ class ConnectError(UnavailableError):
 
 
 class DeadlineExceededError(MotioncastError, TimeoutError):
-    """The `timeout` ran out."""
+    """The `timeout` expired."""
 
 
 class ServerError(MotioncastError):
-    """The server failed, or its answer cannot be understood.
+    """The server failed, or its response makes no sense to the client.
 
     Attributes:
-        code: Name of the gRPC status, for example `INTERNAL`; empty for an answer that cannot be
-            understood.
+        code: Name of the gRPC status, for example `INTERNAL`; empty for a response that makes no
+            sense.
     """
 
     def __init__(self, message: str, *, code: str = "") -> None:
@@ -151,7 +151,7 @@ _PLAIN: Final[dict[type[wire.DomainError], type[MotioncastError]]] = {
 
 
 def from_domain(error: wire.DomainError) -> MotioncastError:
-    """Returns what a caller catches for an error in the domain's words."""
+    """Returns the exception for callers that corresponds to a domain error."""
     if isinstance(error, wire.InvalidInputError):
         return InvalidRequestError(str(error), field=error.field)
     if isinstance(error, wire.ExhaustedError):
@@ -160,15 +160,15 @@ def from_domain(error: wire.DomainError) -> MotioncastError:
 
 
 def from_rpc(failure: Any, target: str, timeout: float | None) -> MotioncastError:
-    """Returns what a caller catches for a failed call.
+    """Returns the exception for callers that corresponds to a failed call.
 
     Args:
         failure: A `grpc.aio.AioRpcError`, or the `grpc.RpcError` of a blocking call.
-        target: Where the call went.
-        timeout: The seconds it was allowed.
+        target: Address of the server.
+        timeout: The call's timeout in seconds.
     """
     status = rpc_status.from_call(failure)
-    if status is None:  # the transport's words, not the server's
+    if status is None:  # the failure comes from the transport, not from the server
         status = _transport_status(failure.code(), failure.details() or "", target, timeout)
     domain = decode_error(status)
     if domain is not None:
@@ -183,7 +183,7 @@ def _transport_status(
     if code is grpc.StatusCode.UNAVAILABLE:
         message = f"{target} does not answer: {details}"
     elif code is grpc.StatusCode.CANCELLED and details in ("", code.name):
-        code = grpc.StatusCode.UNAVAILABLE  # gRPC's own: the call outlived a server that stops
+        code = grpc.StatusCode.UNAVAILABLE  # gRPC's own: the server stopped during the call
         message = f"{target} ended the call without a word: it may be stopping"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout is not None:
         message = f"{target}: not finished within {timeout:g} s"

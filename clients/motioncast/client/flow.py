@@ -1,9 +1,9 @@
-"""Who waits for whom in a session: the sender for the caller, the caller for the video.
+"""Flow control of a session: the sender waits for the caller, the caller for the video.
 
-    room       the sender reads on while fewer than `window` sent frames have not been given back
-    reached    a result is given once the video has got to it, so that as many come as went in
+    room       the sender reads on while fewer than `window` sent frames have not been returned
+    reached    a result is returned once the video has reached it, so that results match inputs
 
-Nothing here knows the transport. The sender and the reader are two threads.
+Nothing here depends on the transport. The sender and the reader are two threads.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import threading
 from collections import deque
 from typing import Final
 
-WINDOW: Final = 64  # sent frames; a server needs 32 before it can answer
+WINDOW: Final = 64  # sent frames; a server needs 32 before it can respond
 
 
 class Flow:
-    """What was read, sent and given back so far.
+    """Counts what has been read, sent and returned so far.
 
     Args:
-        window: Sent frames that may be without an answer at once.
-        frame_count: Frames of the whole video; None when only its end tells.
+        window: Sent frames that may be outstanding at once.
+        frame_count: Frames of the whole video; None if only its end tells.
     """
 
     def __init__(self, window: int, frame_count: int | None) -> None:
         self._window = window
         self._frame_count = frame_count
-        self._sent: deque[int] = deque()  # indices that were sent and not given back
-        self._read = 0  # frames of the video, lost and skipped ones too
+        self._sent: deque[int] = deque()  # indices of frames sent and not yet returned
+        self._read = 0  # frames of the video, including lost and skipped ones
         self._writing = False
-        self._ended = False  # the video
-        self._over = False  # the session
-        self._broken = False  # the call, until there is another
+        self._ended = False  # the video has ended
+        self._over = False  # the session is over
+        self._broken = False  # the call has ended, and there is no new one yet
         self._changed = threading.Condition()
 
     @property
@@ -47,7 +47,7 @@ class Flow:
             )
 
     def read(self, count: int, sent: int | None) -> None:
-        """Notes that `count` frames of the video were read; `sent` is the index on its way."""
+        """Notes that `count` frames of the video were read; `sent` is the index being sent."""
         with self._changed:
             self._read = count
             if sent is not None:
@@ -55,7 +55,7 @@ class Flow:
             self._changed.notify_all()
 
     def write(self, *, begins: bool) -> None:
-        """Notes that a message begins to be written, or has been."""
+        """Notes that writing a message begins, or has finished."""
         with self._changed:
             self._writing = begins
             self._changed.notify_all()
@@ -73,22 +73,22 @@ class Flow:
             self._changed.notify_all()
 
     def break_off(self) -> None:
-        """Notes that the call has ended, and with it the wait for the video."""
+        """Notes that the call has ended, which also ends the wait for the video."""
         with self._changed:
             self._broken = True
             self._changed.notify_all()
 
     def mend(self) -> None:
-        """Notes that there is another call."""
+        """Notes that there is a new call."""
         with self._changed:
             self._broken = self._writing = False
             self._changed.notify_all()
 
     def reached(self, index: int) -> bool:
-        """Waits for the video to get to a result, and tells whether it has.
+        """Waits for the video to reach a result, and returns whether it has.
 
-        It has not where the video has ended before, or the session is over. While a message is
-        being written nobody waits either: the server may not read it before its results are read.
+        It has not if the video ended before that, or the session is over. There is no wait while a
+        message is being written: the server may not read it until its results have been read.
         """
 
         def settled() -> bool:
@@ -100,7 +100,7 @@ class Flow:
             return self._has(index)
 
     def give(self, index: int) -> None:
-        """Notes that a result is given to the caller, and with it all before it."""
+        """Notes that a result, and with it every earlier one, is returned to the caller."""
         with self._changed:
             while self._sent and self._sent[0] <= index:
                 self._sent.popleft()

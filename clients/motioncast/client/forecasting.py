@@ -1,11 +1,11 @@
-"""The receiver's predictor on this machine: for a sender that gates by it, and for a live receiver.
+"""The receiver's predictor, run locally: for a sender's gate, and for a live receiver.
 
     predictor = KeypointPredictor("model_repository/face256_predictor/1/model.onnx")
     gate = Gate(bound_pixels=1.0, forecaster=predictor)
 
-The mean path: no noise. ONNX Runtime gives the same bits on one machine whatever its threads, and
-2e-5 pixels off on another one: sender and receiver may forecast on different machines. Needs
-`pip install 'motioncast[device]'`.
+Forecasts follow the mean path: no noise. ONNX Runtime gives the same bits on one machine whatever
+the number of threads, and is 2e-5 pixels off on another: sender and receiver may run on different
+machines. Needs `pip install 'motioncast[device]'`.
 
 Shapes: K keypoints (x, y, intensity), S state.
 """
@@ -22,7 +22,7 @@ from motioncast.client.types import Keypoints
 
 
 class PredictorState:
-    """What a predictor remembers before a frame, once one has been observed."""
+    """The predictor's state before a frame, once a frame has been observed."""
 
     def __init__(self, predictor: Predictor, keypoints: int, state: State) -> None:
         self._predictor = predictor
@@ -31,7 +31,7 @@ class PredictorState:
 
     @cached_property
     def ahead(self) -> tuple[Keypoints, State]:
-        """Forecast of the frame (K, 3), and the state past it when it is not observed."""
+        """Forecast of the frame (K, 3), and the state after it if it is not observed."""
         forecast, after = self._predictor.advance(self._unseen, np.zeros(1, np.bool_), self.state)
         return forecast[0], after
 
@@ -40,7 +40,7 @@ class Forecasting:
     """A predictor as a `motioncast.sending.Forecaster`.
 
     Args:
-        predictor: Goes along a timeline.
+        predictor: The predictor that advances along a timeline.
         keypoints: K.
     """
 
@@ -53,13 +53,13 @@ class Forecasting:
         return None
 
     def forecast(self, state: PredictorState | None) -> Keypoints | None:
-        """Returns the next frame (K, 3); None before the first one that was observed."""
+        """Returns the next frame (K, 3); None before the first observed frame."""
         return None if state is None else state.ahead[0]
 
     def after(
         self, state: PredictorState | None, keypoints: Keypoints | None
     ) -> PredictorState | None:
-        """Returns the state past the next frame: observed (K, 3), or None."""
+        """Returns the state after the next frame: observed (K, 3), or None."""
         if keypoints is None:
             past = None if state is None else state.ahead[1]
         else:
@@ -74,7 +74,7 @@ class KeypointPredictor(Forecasting):
 
     Args:
         model: Path of its `model.onnx`.
-        threads: Threads that one call uses; 0 for one per core.
+        threads: Threads per call; 0 for one per core.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.

@@ -1,4 +1,4 @@
-"""The session of a client that sends frames: pictures of one size, each a message of its own."""
+"""The session of a client that sends frames: pictures of one size, one message each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FramesSession(Session[Pixels]):
             raise InvalidRequestError.of("gate", "frames are sent here, not keypoints")
         self._encoding = encoding("encoding", sent_as)
         self._quality = quality_of(options, sent_as)
-        # Where the server frames, sources may be of other sizes than the frames.
+        # If the server frames the pictures, sources may differ in size from the frames.
         self._sizes_differ = options.get("frame", "off") != "off"
         self._shape: tuple[int, ...] | None = None
         given = [] if source is None else listed(source, axes=3)

@@ -1,4 +1,4 @@
-"""Framing on the sender's machine, with the code and the face finder that the server uses.
+"""Framing on the sender's machine, with the same code and face finder as the server.
 
     finder = FaceFinder("model_repository/face_finder/1/model.onnx")
     framing = DeviceFraming(finder, "auto", detector.height, frame_rate=25.0)
@@ -6,7 +6,7 @@
     keypoints = detector.observed(pictures, observed=5, predicted=5, framing=framing)
     async for frame in service.stream_keypoints(keypoints, source=source.image): ...
 
-The crops are those that the server would take of the same pictures. Needs
+The crops are the same as the server would choose for these pictures. Needs
 `pip install 'motioncast[device]'`.
 """
 
@@ -39,7 +39,7 @@ class FaceFinder:
 
     Args:
         model: Path of its `model.onnx`.
-        threads: Threads that one call uses; 0 for one per core.
+        threads: Threads per call; 0 for one per core.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
@@ -54,10 +54,10 @@ class FaceFinder:
             raise MediaError(f"{model}: not a face finder")
 
     def find(self, picture: Pixels) -> list[Face]:
-        """Returns the faces of a picture (H, W, 3) uint8 RGB, in its pixels, the surest first.
+        """Returns the faces of a picture (H, W, 3) uint8 RGB, in its pixels, most certain first.
 
         Raises:
-            InvalidRequestError: It is none, or too small or too large.
+            InvalidRequestError: The picture is malformed, or too small or too large.
         """
         square, letterbox = letterboxed(_checked(picture))
         for image, look in looks(square):
@@ -68,16 +68,16 @@ class FaceFinder:
 
 
 class DeviceFraming:
-    """The camera of one session, on this side: pictures in, images of the model's size out.
+    """The virtual camera of one session: takes pictures, returns images of the model's size.
 
     Args:
         finder: Finds the faces.
-        mode: "auto" follows the face slowly, "fixed" stays where the first picture had it.
+        mode: "auto" follows the face slowly, "fixed" keeps the first picture's crop.
         size: Height and width of the model's images in pixels.
         frame_rate: Frames per second of the video.
 
     Raises:
-        InvalidRequestError: The mode is none of the two, or a number is not above 0.
+        InvalidRequestError: The mode is neither of the two, or a number is not above 0.
     """
 
     def __init__(
@@ -98,18 +98,18 @@ class DeviceFraming:
         return self._framer.begin(picture, self._finder.find(picture))
 
     def portrait(self, picture: Pixels) -> Framed:
-        """Returns a picture that is framed by itself: another source."""
+        """Returns a picture that is framed on its own: a further source."""
         return portrait(_checked(picture), self._finder.find(picture), self._size)
 
     def frame(self, index: int, picture: Pixels) -> Framed:
-        """Returns frame `index` of the timeline; only those that are sent need to be framed.
+        """Returns frame `index` of the timeline; frames that are not sent need not be framed.
 
         Args:
-            index: Greater than the one before.
-            picture: (H, W, 3) uint8 RGB, of the size of those before.
+            index: Greater than the previous one.
+            picture: (H, W, 3) uint8 RGB, of the same size as the previous ones.
 
         Raises:
-            InvalidRequestError: The picture is none, or of another size.
+            InvalidRequestError: The picture is malformed, or of another size.
         """
         picture = _checked(picture)
         size = self._framer.pictures

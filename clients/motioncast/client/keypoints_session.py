@@ -39,15 +39,15 @@ from motioncast.wire.keypoints import encode_keypoints
 if TYPE_CHECKING:
     from motioncast.client.datagram_coding import DatagramCoder
 
-AGAIN_SECONDS: Final = 0.5  # that a packet may be without an answer where the video stands still
+AGAIN_SECONDS: Final = 0.5  # how long a packet may stay unacknowledged while the video is stalled
 
 
 class KeypointsSession(Session[Keypoints | FramedKeypoints]):
     """The session of a client that detects keypoints itself.
 
     Args:
-        tables: Gives the codec tables of a model; called when the session is opened, where
-            keypoints are to be coded.
+        tables: Returns the codec tables of a model; called when the session opens, if keypoints
+            are to be coded.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         ]
 
     def receive(self, response: StreamResponse) -> Frame | None:
-        """Takes a message as `Session` does, and connects to the door that a configuration has."""
+        """Takes a message as `Session` does, and connects to the datagram port it announces."""
         frame = super().receive(response)
         if (
             self._carrier is not None
@@ -108,19 +108,19 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         return frame
 
     def again(self) -> list[StreamRequest]:
-        """Returns packets that nothing has come back for, to be sent over gRPC."""
+        """Returns unacknowledged packets, to be resent over gRPC."""
         if self._carrier is None:
             return []
         return self._packets(self._carrier.again(AGAIN_SECONDS))
 
     def close(self) -> None:
-        """Ends the connection to the door."""
+        """Closes the connection to the datagram port."""
         if self._carrier is not None:
             self._carrier.close()
 
     @property
     def datagrams(self) -> DatagramTraffic | None:
-        """How packets travelled so far; None where none go as datagrams."""
+        """How packets have travelled so far; None if the session does not use datagrams."""
         return None if self._carrier is None else self._carrier.traffic
 
     def _sources(self, index: int, element: Keypoints | FramedKeypoints) -> list[SourceImage]:
@@ -149,13 +149,13 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         self._opening.codec_tables = codec.digest
         coarseness = self._options.get("coarseness", DEFAULT_COARSENESS)
         if self._opening.HasField("datagrams"):
-            from motioncast.client.datagram_coding import DatagramCoder  # late: an extra has it
+            from motioncast.client.datagram_coding import DatagramCoder  # late: needs an extra
 
             pattern = Pattern(self._opening.observed_frames, self._opening.predicted_frames)
             self._coder = self._carrier = DatagramCoder(
                 codec.tables, coarseness, self.packet_frames, self._gate, pattern
             )
-            self._gate = None  # the coder's now
+            self._gate = None  # now owned by the coder
         else:
             self._coder = KeypointCoder(codec.tables, coarseness, self.packet_frames)
         for index, points in enumerate(self._points):
@@ -188,7 +188,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             return self._packets(packets)
 
     def _passes(self, index: int, element: Keypoints | FramedKeypoints) -> bool:
-        """Asks the gate, and tells it what the receiver gets."""
+        """Asks the gate, and reports to it what the receiver gets."""
         if self._gate is None:
             return True
         keypoints, _ = self._parts(index, element)
@@ -216,7 +216,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
     def _parts(
         self, index: int, element: Keypoints | FramedKeypoints
     ) -> tuple[Keypoints, Crop | None]:
-        """Returns checked keypoints (K, 3), and what they are of."""
+        """Returns checked keypoints (K, 3), and the crop that they belong to."""
         crop = None
         if isinstance(element, FramedKeypoints):
             crop = encode_crop(element.crop)
@@ -230,11 +230,11 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
 
     @property
     def can_go_on(self) -> bool:
-        """Whether the session can go on at another server."""
+        """Whether the session can resume at another server."""
         return super().can_go_on and not self._opening.HasField("datagrams")
 
     def take_ends(self) -> list[int]:
-        """Returns the last frame of every packet made since this was asked last."""
+        """Returns the last frame of every packet made since the previous call."""
         coder = self._coder
         if not isinstance(coder, KeypointCoder):
             return []
@@ -256,14 +256,14 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
 
 
 def _check_quic() -> None:
-    """Raises MissingExtraError where nothing speaks QUIC."""
+    """Raises MissingExtraError if no QUIC library is installed."""
     if find_spec("aioquic") is None:
         raise MissingExtraError("datagrams need aioquic: pip install 'motioncast[quic]'")
 
 
 @contextmanager
 def _in_the_words_of(field: str) -> Iterator[None]:
-    """Turns what the codec refuses, keypoints of another number, into what a caller gets."""
+    """Converts the codec's refusal of a different number of keypoints into the caller's error."""
     try:
         yield
     except ValueError as error:

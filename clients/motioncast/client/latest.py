@@ -1,8 +1,8 @@
-"""The latest frame of a live source: what is too late to be sent is left out, not queued.
+"""The latest frame of a live source: frames too late to be sent are skipped, not queued.
 
-camera   0 1 2 3 4 5 6 7 8      a thread takes every frame when it comes
-sent     0     3       7        the newest that the pattern sends, when there is room
-in turn  0 - - 3 - - - 7 -      left out: lost, and concealed by the server
+camera   0 1 2 3 4 5 6 7 8      a thread takes every frame when it arrives
+sent     0     3       7        the newest frame that the pattern sends, when there is room
+in turn  0 - - 3 - - - 7 -      skipped: lost, and concealed by the server
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from motioncast.client.types import Source
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Frames of a video that were left out."""
+    """Frames of a video that were skipped."""
 
     count: int
 
 
 class Latest(Iterator[Any]):
-    """Iterates over a live source, with `Skipped` in the place of frames that were left out.
+    """Iterates over a live source, with `Skipped` in place of skipped frames.
 
-    Of the frames that wait only the newest is kept. Further sources are all kept.
+    Of the waiting frames only the newest is kept. Further sources are all kept.
 
     Args:
-        elements: The live source; it is read in a thread of its own from the first `next` on.
-        sends: Whether the pattern sends the frame of an index.
+        elements: The live source; read in a thread of its own from the first `next` on.
+        sends: Returns whether the pattern sends the frame of an index.
     """
 
     def __init__(self, elements: Iterable[Any], sends: Callable[[int], bool]) -> None:
@@ -55,7 +55,7 @@ class Latest(Iterator[Any]):
             return self._waiting.popleft()
 
     def stop(self) -> None:
-        """Reads no more; an element of a plain iterable that is being read comes to its end."""
+        """Stops reading; a plain iterable finishes the element that it is producing."""
         if isinstance(self._elements, Awaited):
             self._elements.interrupt()
         with self._changed:
@@ -63,7 +63,7 @@ class Latest(Iterator[Any]):
             self._changed.notify_all()
 
     def join(self) -> None:
-        """Returns once nothing reads the source any more."""
+        """Waits until nothing reads the source any more."""
         if self._thread is not None:
             self._thread.join()
 

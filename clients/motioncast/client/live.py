@@ -1,12 +1,12 @@
-"""A room in real time: packets in as they come, frames out by the clock, the newest alone.
+"""A room in real time: packets are taken as they arrive, frames shown by the clock, newest only.
 
     receiver = LiveReceiver(watching.opening, models, watching.next_index, delay_frames=1)
     for frame in live_frames(watching, receiver): show(frame.image)
 
     packet -> frames decoded -> playout (delay, interpolation, forecast, blend) -> synthesis
 
-Packets that come late correct what is shown; a machine that is slower than the video leaves frames
-out. `Receiver` makes every frame, whenever it comes; here `motioncast.sending.Playout` has a clock.
+Late packets correct what is shown; a machine that is slower than the video skips frames.
+`Receiver` makes every frame, whenever it arrives; here `motioncast.sending.Playout` has a clock.
 
 Shapes: K keypoints (x, y, intensity).
 """
@@ -33,25 +33,25 @@ from motioncast.sending.playout import DEFAULT_BLEND_FRAMES
 from motioncast.sources import Choice, choose
 from motioncast.timeline.origin import Origin
 
-MAX_WAIT_SECONDS: Final = 0.1  # that the clock looks again after, whatever comes
+MAX_WAIT_SECONDS: Final = 0.1  # after which the clock is checked again in any case
 
 
 class LiveReceiver:
     """Makes the frames of one room by a clock; a `PacketReceiver`.
 
-    The methods that take what comes make nothing, and may be called in another thread than `show`.
+    The methods that take messages render nothing, and may be called in another thread than `show`.
 
     Args:
-        opening: What the sender says of the video.
-        models: Of the configuration that the opening names.
-        next_index: Frames before it were sent before this end came in; 0 when it sees all.
-        delay_frames: How much later than it comes a frame is shown, for interpolation.
-        delay_seconds: The same in seconds, on top, for jitter.
-        blend_frames: Within how many frames a correction is shown.
-        clock: Tells the time in seconds from any moment.
+        opening: The sender's description of the video.
+        models: Models of the configuration that the opening names.
+        next_index: Index of the next frame to be sent when this receiver joined; 0 at the start.
+        delay_frames: How many frames after its arrival a frame is shown, for interpolation.
+        delay_seconds: Additional delay in seconds, to absorb jitter.
+        blend_frames: Over how many frames a correction is blended in.
+        clock: Returns the time in seconds since an arbitrary moment.
 
     Raises:
-        InvalidRequestError: The models are others than the sender's, or a number cannot be.
+        InvalidRequestError: The models differ from the sender's, or a number is out of range.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class LiveReceiver:
         self._chosen: Choice | None = None
         self._sources: dict[int, tuple[Pixels, Keypoints]] = {}
         self._crop: Crop | None = None
-        self._newest = -1  # frame that came
-        self._last: int | None = None  # of the video, once it is over
+        self._newest = -1  # newest frame that arrived
+        self._last: int | None = None  # last frame of the video, once it is over
         self._clock = clock
         self._lock = threading.Lock()
         self._news = threading.Event()
@@ -93,10 +93,10 @@ class LiveReceiver:
     def add_source(
         self, index: int, image: Pixels, keypoints: Keypoints
     ) -> Iterator[ReceivedFrame]:
-        """Takes a source: an image (H, W, 3) uint8 and its keypoints (K, 3); returns nothing.
+        """Takes a source: an image (H, W, 3) uint8 and its keypoints (K, 3); yields nothing.
 
         Raises:
-            InvalidRequestError: It is none.
+            InvalidRequestError: The source is malformed.
         """
         size = self._opening.height, self._opening.width, 3
         if np.shape(image) != size or image.dtype != np.uint8:
@@ -113,10 +113,10 @@ class LiveReceiver:
         return iter(())
 
     def receive(self, data: bytes, crop: Crop | None = None) -> Iterator[ReceivedFrame]:
-        """Takes a packet, in any order and more than once; returns nothing.
+        """Takes a packet, in any order and possibly repeated; yields nothing.
 
         Raises:
-            InvalidRequestError: The bytes are no packet.
+            InvalidRequestError: The bytes are not a valid packet.
         """
         with self._lock:
             try:
@@ -129,7 +129,7 @@ class LiveReceiver:
         return iter(())
 
     def end(self, frame_count: int | None = None, skipped: int = 0) -> Iterator[ReceivedFrame]:
-        """Hears that nothing more will come; returns nothing."""
+        """Takes the end of the video; yields nothing."""
         with self._lock:
             count = frame_count or self._opening.frame_count
             if count is not None:
@@ -139,13 +139,13 @@ class LiveReceiver:
         return iter(())
 
     def lost(self) -> None:
-        """Hears that the sender is gone: what has come is shown, and no more."""
+        """Notes that the sender is gone: what has arrived is still shown, then it ends."""
         with self._lock:
             if self._last is None:
                 self._last = self._newest
 
     def acknowledgement(self) -> Acknowledgement:
-        """Returns the messages that are due to the sender."""
+        """Returns the acknowledgement that is due to the sender."""
         with self._lock:
             return self._packets.acknowledgement()
 
@@ -157,7 +157,7 @@ class LiveReceiver:
             return self._last is not None and (self._last < 0 or shown >= self._last)
 
     def show(self) -> ReceivedFrame | None:
-        """Returns the newest frame that is due, made here; None when none is new."""
+        """Renders and returns the newest frame that is due; None if there is no new one."""
         with self._lock:
             count = self._opening.frame_count
             last = count - 1 if self._last is None and count is not None else self._last
@@ -168,12 +168,12 @@ class LiveReceiver:
         return self._made(shown, sources, crop)
 
     def wait_seconds(self) -> float:
-        """Returns how long it is until the next frame is due, at most MAX_WAIT_SECONDS."""
+        """Returns the seconds until the next frame is due, at most MAX_WAIT_SECONDS."""
         with self._lock:
             return min(self._playout.wait_seconds(self._clock()), MAX_WAIT_SECONDS)
 
     def wait(self) -> None:
-        """Returns when the next frame is due, or something has come before; soon in any case."""
+        """Waits until the next frame is due or a packet arrives, at most MAX_WAIT_SECONDS."""
         self._news.wait(self.wait_seconds())
         self._news.clear()
 
@@ -200,7 +200,7 @@ class LiveReceiver:
 
 
 class Incoming(Protocol):
-    """A room that is watched, `relay.SyncWatching`."""
+    """A room being watched: `relay.SyncWatching`."""
 
     def frames_by(self, receiver: PacketReceiver) -> Iterator[ReceivedFrame]: ...
 
@@ -208,9 +208,9 @@ class Incoming(Protocol):
 
 
 def live_frames(watching: Incoming, receiver: LiveReceiver) -> Iterator[ReceivedFrame]:
-    """Yields the frames of a room when they are due, to its end; of several due the newest alone.
+    """Yields a room's frames when they are due, to its end; if several are due, only the newest.
 
-    Raises as `SyncWatching.frames` does. Whoever leaves the loop leaves the room.
+    Raises as `SyncWatching.frames` does. Leaving the loop leaves the room.
     """
     failures: list[Exception] = []
     done = threading.Event()

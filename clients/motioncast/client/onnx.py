@@ -11,16 +11,16 @@ from motioncast.client.errors import MediaError, MissingExtraError
 
 
 def open_model(model: str | PathLike[str], threads: int, what: str) -> Any:
-    """Returns an `onnxruntime.InferenceSession` on the processor.
+    """Returns an `onnxruntime.InferenceSession` that runs on the CPU.
 
     Args:
         model: Path of the file.
-        threads: That one call uses; 0 for one per core.
-        what: It should hold, for the error's sentence.
+        threads: Threads per call; 0 for one per core.
+        what: What the file should contain, for the error message.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
-        MediaError: The file is not there or cannot be read.
+        MediaError: The file does not exist or cannot be read.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as in motioncast.inference
     try:
@@ -36,5 +36,5 @@ def open_model(model: str | PathLike[str], threads: int, what: str) -> Any:
     options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors have no common ancestor but this
+    except Exception as error:  # ONNX Runtime's errors have no other common base class
         raise MediaError(f"{path}: not {what}") from error

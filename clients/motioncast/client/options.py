@@ -1,6 +1,6 @@
-"""The configuration of a session: its options, checked before they are sent, and what comes back.
+"""The configuration of a session: options, checked before they are sent, and the server's reply.
 
-An option is a field here, in the contract and in the orchestrator's `configuration.py`.
+Every option is a field here, in the contract and in the orchestrator's `configuration.py`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _KEYPOINT_ENCODINGS: Final = {number: name for name, number in KEYPOINT_ENCODING
 
 
 class StreamOptions(TypedDict, total=False):
-    """How a session runs; each of these may be left out."""
+    """Settings of a session; all of them are optional."""
 
     observed: int  # M, frames sent in each group of M + N: 1 to 256, default 1
     predicted: int  # N, frames forecast in each group: 0 to 256, default 0: every frame is sent
@@ -71,27 +71,27 @@ class StreamOptions(TypedDict, total=False):
     relative_motion: bool  # transfer only: the video's motion since its first frame; default False
     frame_rate: float  # frames per second of the video: above 0 and up to 240, default 25
     frame_count: int | None  # frames of the whole video; default: its len(), unknown without one
-    output: OutputEncoding  # what frames come back as, default "rgb8"; "h264" is decoded here
+    output: OutputEncoding  # encoding of result frames, default "rgb8"; "h264" is decoded here
     output_crf: int  # with "h264": constant rate factor, 1 (best) to 51, default 23
-    delay_frames: int  # that the server waits, to interpolate: 0 to 16, default 0
-    live: bool  # frames are left out for which newer ones have come, not made late; default False
+    delay_frames: int  # how long the server waits, to interpolate: 0 to 16, default 0
+    live: bool  # frames are skipped when newer ones have arrived, not made late; default False
     pictures_only: bool  # frames come without keypoints, intervals and timings; default False
     seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path
     frame: Framing  # "auto", "fixed": the server frames pictures of any size; default "off"
     keypoint_encoding: KeypointEncoding  # how keypoints are sent, default "floats"
-    coarseness: int  # of coded ones, 0 to 7, half an octave each; default 2, the model's steps
-    packet_frames: int  # of coded ones, in a packet, 1 to 8; they wait for one another; default 1
-    # Keypoints alone: frames that the forecast errs by less in are not sent, in pixels of 256, or a
-    # `sending.Gate` with the model's weights and predictor; default None, all are sent. They come
-    # back as predicted ones.
+    coarseness: int  # coded keypoints only: 0 to 7, half an octave each; default 2, the model's
+    packet_frames: int  # coded keypoints only: frames that share a packet, 1 to 8; default 1
+    # Keypoints only: frames whose forecast errs by less than this are not sent, in pixels of 256;
+    # or a `sending.Gate` with the model's weights and predictor; default None, all are sent. They
+    # come back as predicted frames.
     gate: Policy | float | None
-    datagrams: bool  # coded keypoints alone: as QUIC datagrams where that gets through
+    datagrams: bool  # coded keypoints only: as QUIC datagrams if those get through
     quality: int | None  # of images sent as JPEG or AVIF: 1 (fewest bytes) to 100; default 95, 70
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfig:
-    """The configuration that a session runs with, every default filled in by the server."""
+    """The configuration that a session runs with, with every default filled in by the server."""
 
     model: str
     mode: Mode
@@ -105,14 +105,14 @@ class EffectiveConfig:
     height: int  # pixels
     width: int  # pixels
     keypoints: int  # K
-    frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
+    frame: FramingMode = FramingMode.OFF  # whether and how the server frames
     keypoint_encoding: KeypointEncoding = "floats"
-    codec_tables: str = ""  # SHA-256 of what keypoints are coded with; "" for floats
-    datagrams: bool = False  # whether the server has a door for them
-    delay_frames: int = 0  # that the server waits, to interpolate
-    live: bool = False  # whether frames are left out for which newer ones have come
+    codec_tables: str = ""  # SHA-256 of the keypoints' codec tables; "" for floats
+    datagrams: bool = False  # whether the server accepts datagrams
+    delay_frames: int = 0  # how many frames the server waits, to interpolate
+    live: bool = False  # whether frames are skipped when newer ones have arrived
     pictures_only: bool = False  # frames come without keypoints, intervals and timings
-    output_crf: int | None = None  # of "h264"
+    output_crf: int | None = None  # constant rate factor of "h264"
 
 
 _DEFAULTS: Final = StreamOptions(
@@ -197,7 +197,7 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
 
 
 def decode_config(message: StreamConfig) -> EffectiveConfig:
-    """Returns the effective configuration; ServerError for a value that is not known here."""
+    """Returns the effective configuration; ServerError for an unknown value."""
     sent_as = message.keypoint_encoding or KEYPOINT_ENCODING_FLOATS
     if (
         message.mode not in _MODES
@@ -230,7 +230,7 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
 
 
 def gate_of(given: Policy | float | None) -> Policy | None:
-    """Returns the gate that an option asks for; InvalidRequestError for none that can be."""
+    """Returns the gate that an option stands for; InvalidRequestError if it is invalid."""
     if given is None or not isinstance(given, float | int):
         return given
     try:
@@ -240,15 +240,15 @@ def gate_of(given: Policy | float | None) -> Policy | None:
 
 
 def is_observed(index: int, observed: int, predicted: int) -> bool:
-    """Tells whether the pattern sends frame `index`: the first M of every M + N are sent."""
+    """Returns whether the pattern sends frame `index`: the first M of every M + N are sent."""
     return Pattern(observed, predicted).expects(index)
 
 
 def quality_of(options: StreamOptions, sent_as: Encoding) -> int | None:
-    """Returns the quality that images are encoded with; None for the encoding's usual one.
+    """Returns the quality of encoded images; None for the encoding's default.
 
     Raises:
-        InvalidRequestError: The encoding has none.
+        InvalidRequestError: The encoding has no quality.
     """
     quality = options.get("quality")
     if quality is not None and sent_as not in ("jpeg", "avif"):
@@ -270,7 +270,7 @@ def framing(field: str, name: Framing) -> FramingMode:
 
 
 def received_framing(number: wire_framing.Mode) -> FramingMode:
-    """Returns how a server says that it frames; ServerError for a value that is not known here."""
+    """Returns the server's framing mode; ServerError for an unknown value."""
     try:
         return decode_mode(number)
     except InvalidInputError as error:

@@ -1,4 +1,4 @@
-"""What cameras and other libraries hold becomes what a session takes: RGB, 8 bits, square."""
+"""Converts the pictures of cameras and other libraries to a session's: RGB, 8 bits, square."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from motioncast.client.types import Model, Pixels
 
 Channels: TypeAlias = Literal["rgb", "bgr", "rgba", "bgra", "grey"]
 
-_ORDER: Final[dict[Channels, list[int]]] = {  # where red, green and blue lie
+_ORDER: Final[dict[Channels, list[int]]] = {  # positions of red, green and blue
     "rgb": [0, 1, 2],
     "bgr": [2, 1, 0],
     "rgba": [0, 1, 2],
@@ -27,7 +27,7 @@ MAX_SIZE: Final = 4096
 def fit(
     frame: NDArray[Any], size: int | Model | None = None, *, channels: Channels = "rgb"
 ) -> Pixels:
-    """Returns a picture as sessions take it, (H, W, 3) uint8 RGB, a copy of its own.
+    """Returns a picture as sessions take it, (H, W, 3) uint8 RGB; always a copy.
 
         fit(frame, channels="bgr")           OpenCV's frame, for a session with frame="auto"
         fit(frame, 256, channels="bgr")      its centre square, scaled to a model of 256 x 256
@@ -35,12 +35,12 @@ def fit(
     Args:
         frame: (H, W, C), or (H, W) of grey. uint8 from 0 to 255, uint16 from 0 to 65535, or floats
             from 0 to 1.
-        size: Height and width in pixels, 1 to 4096, or the model that is to have it: the centre
-            square is scaled with an antialiasing filter. None keeps the picture whole.
-        channels: What its channels are. Where there is an alpha it is left out.
+        size: Height and width in pixels, 1 to 4096, or the model that is to receive it: the centre
+            square is scaled with an antialiasing filter. None keeps the whole picture.
+        channels: The order of its channels. An alpha channel is dropped.
 
     Raises:
-        InvalidRequestError: It is no such picture.
+        InvalidRequestError: The picture does not fit this description.
     """
     if channels not in _ORDER:
         raise InvalidRequestError.of(
@@ -70,13 +70,13 @@ def _eight_bits(array: NDArray[Any]) -> Pixels:
     if not np.issubdtype(array.dtype, np.floating):
         problem = f"{array.dtype} values, but pixels are uint8, uint16 or floats from 0 to 1"
         raise InvalidRequestError.of("frame", problem)
-    if not (array.min() >= 0 and array.max() <= 1):  # NaN neither
+    if not (array.min() >= 0 and array.max() <= 1):  # also catches NaN
         raise InvalidRequestError.of("frame", "a value lies outside 0 to 1, where floats do")
     return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
 
 
 def _centre(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Returns the largest centred part of the shape height x width, scaled to it."""
+    """Returns the largest centred part with the aspect of height x width, scaled to that size."""
     rows, columns = pixels.shape[:2]
     scale = min(rows / height, columns / width)
     crop_height, crop_width = max(1, round(height * scale)), max(1, round(width * scale))

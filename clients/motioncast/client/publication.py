@@ -32,19 +32,19 @@ from motioncast.v1.relay_pb2 import (
 from motioncast.v1.relay_pb2_grpc import RelayServiceStub
 from motioncast.wire.framing import encode_crop
 
-ALIVE_SECONDS: Final = 2.0  # of silence, before either end says that it is there
-WAITING_MESSAGES: Final = 64  # of a sender, before it waits for the network
+ALIVE_SECONDS: Final = 2.0  # of silence before either end sends a sign of life
+WAITING_MESSAGES: Final = 64  # queued by a sender before it waits for the network
 
 
 class SyncPublication:
-    """A video that is published from entering the block to leaving it; `publish` makes it.
+    """A video that is published from entering the block to leaving it; created by `publish`.
 
-    Leaving the block without an error says that the video is over. The network has a thread of its
-    own; a sender that is faster than it waits.
+    Leaving the block without an error announces the end of the video. The network has a thread of
+    its own; a sender that is faster than the network waits.
 
     Attributes:
-        room: Its name; not secret.
-        token: The right to watch. Whoever has it sees the video.
+        room: The room's name; not secret.
+        token: Grants the right to watch. Anyone who has it sees the video.
         max_watchers: How many may watch at once.
         traffic: Bytes sent, and feedback received.
     """
@@ -106,7 +106,7 @@ class SyncPublication:
 
     @property
     def feedback(self) -> Feedback:
-        """What is known of those who watch, by now."""
+        """What is currently known of the watchers."""
         return self._feedback
 
     def set_source(
@@ -120,15 +120,15 @@ class SyncPublication:
         """Sends a source; returns the bytes of its message.
 
         Args:
-            index: 0 to 3; 0 first of all. A second one of an index takes the place of the first.
+            index: 0 to 3; 0 comes first. A second source with the same index replaces the first.
             image: (H, W, 3) uint8, of the model's size.
             keypoints: (K, 3), of the image.
-            encoding: How it is sent; "webp" loses nothing.
-            quality: Of "jpeg" and "avif", 1 to 100; None for the usual one, 95 and 70.
+            encoding: How the image is encoded; "webp" is lossless.
+            quality: For "jpeg" and "avif", 1 to 100; None for their defaults, 95 and 70.
 
         Raises:
-            InvalidRequestError: It is none.
-            MotioncastError: The room is no more.
+            InvalidRequestError: The source is malformed.
+            MotioncastError: The room no longer exists.
         """
         if quality is not None and not 1 <= quality <= 100:
             raise InvalidRequestError.of("quality", f"{quality} is not 1 to 100")
@@ -143,18 +143,18 @@ class SyncPublication:
         return request.ByteSize()
 
     def push(self, index: int, keypoints: Keypoints, crop: Crop | None = None) -> None:
-        """Sends a frame, if the pattern has it; arguments and errors as `Sender.push`."""
+        """Sends a frame if the pattern selects it; arguments and errors as for `Sender.push`."""
         wanted = self._feedback.anchor_wanted
         self._send(self._sender.push(index, keypoints, crop, anchor_wanted=wanted))
 
     def end(self, frame_count: int | None = None) -> None:
-        """Says that the video is over, and waits until that has arrived.
+        """Announces the end of the video, and waits until the server has received it.
 
         Args:
-            frame_count: Of the whole video, where the opening did not say.
+            frame_count: Frames of the whole video, if the opening did not say.
 
         Raises:
-            MotioncastError: The room was no more before.
+            MotioncastError: The room had already closed.
         """
         if self._ended:
             return
@@ -188,7 +188,7 @@ class SyncPublication:
                 continue
 
     def _messages(self) -> Iterator[PublishRequest]:
-        """Yields what is to be sent, for gRPC's thread."""
+        """Yields the messages to send, for gRPC's thread."""
         while not self._over.is_set():
             try:
                 request = self._requests.get(timeout=ALIVE_SECONDS)
@@ -202,7 +202,7 @@ class SyncPublication:
                 return
 
     def _read(self) -> None:
-        """Reads what is told of those who watch, in a thread, to the end of the call."""
+        """Reads the feedback about the watchers, in a thread, to the end of the call."""
         try:
             for response in self._call:
                 self.traffic.count("feedback", response.ByteSize())

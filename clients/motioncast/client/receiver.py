@@ -1,4 +1,4 @@
-"""The receiver's end, whatever brings the packets: sources and packets in, frames out.
+"""The receiver's end, independent of the transport: sources and packets in, frames out.
 
     receiver = Receiver(opening, ReceiverModels.of(repository, opening.model))
     receiver.add_source(0, image, keypoints)
@@ -7,7 +7,7 @@
 
     packet -> frames decoded -> due -> predictor -> relative motion -> source -> synthesis
 
-The frames are those that a session of the service gives for the same keypoints.
+The frames are the same as those of a session of the service for the same keypoints.
 
 Shapes: K keypoints (x, y, intensity).
 """
@@ -36,7 +36,7 @@ from motioncast.timeline.span import Span
 
 
 class PacketReceiver(Protocol):
-    """What takes the messages of a room: `Receiver`, or `live.LiveReceiver`."""
+    """Takes the messages of a room: `Receiver`, or `live.LiveReceiver`."""
 
     def add_source(
         self, index: int, image: Pixels, keypoints: Keypoints
@@ -44,13 +44,13 @@ class PacketReceiver(Protocol):
         """Takes a source, its image (H, W, 3) and keypoints (K, 3)."""
 
     def receive(self, data: bytes, crop: Crop | None = None) -> Iterator[ReceivedFrame]:
-        """Takes a packet; the crop is None where it is as before."""
+        """Takes a packet; the crop is None if it has not changed."""
 
     def end(self, frame_count: int | None = None, skipped: int = 0) -> Iterator[ReceivedFrame]:
-        """Is called when the video is over; `skipped` of its last frames were left out."""
+        """Takes the end of the video; `skipped` of its last frames were left out on purpose."""
 
     def acknowledgement(self) -> Acknowledgement:
-        """Returns the messages that are due to the sender."""
+        """Returns the acknowledgement that is due to the sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class _Due:
 
     slot: Slot
     keypoints: Keypoints | None  # None unless it was observed
-    sources: dict[int, _Source]  # a new one whenever a source comes
+    sources: dict[int, _Source]  # a new dict whenever a source arrives
     crop: Crop | None
 
 
@@ -73,16 +73,16 @@ class Receiver:
     """Makes the frames of one room.
 
     Args:
-        opening: What the sender says of the video.
-        models: Of the configuration that the opening names.
-        next_index: Frames before it were sent before this end came in; 0 when it sees all.
+        opening: The sender's description of the video.
+        models: Models of the configuration that the opening names.
+        next_index: Index of the next frame to be sent when this receiver joined; 0 at the start.
 
     Attributes:
-        late: Frames that came after they had been forecast, or twice.
-        jumps: Times that so much was missing that the timeline began anew.
+        late: Frames that arrived after they had been forecast, or twice.
+        jumps: How often so much was missing that the timeline was restarted.
 
     Raises:
-        InvalidRequestError: The models are others than the sender's.
+        InvalidRequestError: The models differ from the sender's.
     """
 
     def __init__(self, opening: Opening, models: ReceiverModels, next_index: int = 0) -> None:
@@ -90,7 +90,7 @@ class Receiver:
         self._opening = opening
         self._models = models
         self._packets = KeypointReceiver(models.tables.tables, near=next_index)
-        # Who comes in later begins with the first frame that comes.
+        # A receiver that joins late begins with the first frame that arrives.
         self._timeline = None if next_index else Timeline(opening.pattern, opening.frame_count)
         self._recurrence = Recurrence(models.predictor)
         self._motion = opening.motion()
@@ -104,7 +104,7 @@ class Receiver:
     def add_source(
         self, index: int, image: Pixels, keypoints: Keypoints
     ) -> Iterator[ReceivedFrame]:
-        """Takes a source, from which frames may be made that are not due yet.
+        """Takes a source, from which frames that are not due yet may be made.
 
         Args:
             index: 0 to 3.
@@ -112,10 +112,10 @@ class Receiver:
             keypoints: (K, 3), of the image.
 
         Returns:
-            The frames of packets that waited for it; none as a rule.
+            The frames of packets that waited for the source; usually none.
 
         Raises:
-            InvalidRequestError: It is none.
+            InvalidRequestError: The source is malformed.
         """
         size = self._opening.height, self._opening.width, 3
         if np.shape(image) != size or image.dtype != np.uint8:
@@ -131,16 +131,16 @@ class Receiver:
         return self._frames()
 
     def receive(self, data: bytes, crop: Crop | None = None) -> Iterator[ReceivedFrame]:
-        """Returns the frames that are due now that a packet is here; each is made when asked for.
+        """Yields the frames that are due once a packet has arrived; each is made when requested.
 
-        Frames that are not asked for come with the next packet.
+        Frames that were not consumed are yielded with the next packet's.
 
         Args:
-            data: The packet; it may come twice, and before one that it refers to.
-            crop: What its frames show of the sender's picture; None: as before.
+            data: The packet; it may arrive twice, and before a packet that it refers to.
+            crop: The part of the sender's picture that its frames show; None: unchanged.
 
         Raises:
-            InvalidRequestError: The bytes are no packet, or no source came before.
+            InvalidRequestError: The bytes are not a valid packet, or there is no source yet.
         """
         if 0 not in self._sources:
             raise InvalidRequestError.of("packet", "came before source 0")
@@ -152,10 +152,10 @@ class Receiver:
         return self._frames()
 
     def end(self, frame_count: int | None = None, skipped: int = 0) -> Iterator[ReceivedFrame]:
-        """Returns the frames that are still due at the end of the video.
+        """Yields the frames that are still due at the end of the video.
 
         Args:
-            frame_count: Of the whole video, where the opening did not say. A number that cannot be
+            frame_count: Frames of the whole video, if the opening did not say. An impossible number
                 adds nothing.
             skipped: How many of the last frames were left out on purpose.
         """
@@ -165,11 +165,11 @@ class Receiver:
                     self._timeline.end(frame_count, skipped)
                 self._note(self._timeline.close(), None)
             except TimelineError:
-                pass  # it broke off long before
+                pass  # the video broke off long before
         return self._frames()
 
     def acknowledgement(self) -> Acknowledgement:
-        """Returns the messages that are due to the sender."""
+        """Returns the acknowledgement that is due to the sender."""
         return self._packets.acknowledgement()
 
     def _arrive(self, frames: list[DecodedFrame], crop: Crop | None) -> None:
@@ -192,7 +192,7 @@ class Receiver:
         return Timeline(self._opening.pattern, self._opening.frame_count, index)
 
     def _jumped(self, index: int) -> tuple[Timeline, Recurrence]:
-        """Returns a timeline that goes on after more was lost than anybody wants concealed."""
+        """Returns a timeline that continues after a gap that is too long to be concealed."""
         count = self._opening.frame_count
         if count is not None and index >= count:
             raise InvalidRequestError.of("packet", f"index {index} is past the end, {count}")
@@ -247,9 +247,10 @@ class Receiver:
 
 
 def check_models(opening: Opening, models: ReceiverModels) -> None:
-    """Raises InvalidRequestError unless the models are those of the sender, where that matters.
+    """Raises InvalidRequestError unless the models match the sender's where that matters.
 
-    Codec tables and sizes always; the predictor where the sender's gate goes by it. The synthesis
+    Codec tables and sizes always have to match; the predictor if the sender's gate uses it. The
+    synthesis may differ: no packet depends on it.
     is this end's own affair: no packet depends on it.
     """
     synthesiser, tables = models.synthesiser, models.tables

@@ -1,7 +1,7 @@
-"""The predictor along a receiver's timeline: it supplies what was not observed.
+"""The predictor along a receiver's timeline: it supplies the frames that were not observed.
 
-What it sees when is the service's rule (`motioncast.timeline.unseen`), so that both give the same
-frames. Shapes: T frames, K keypoints.
+When it sees which frames follows the service's rule (`motioncast.timeline.unseen`), so both give
+the same frames. Shapes: T frames, K keypoints.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Recurrence:
     """Fills the gaps of one timeline.
 
     Args:
-        predictor: Goes along it.
+        predictor: The predictor that advances along the timeline.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -31,8 +31,8 @@ class Recurrence:
         """Returns the keypoints of every frame of a stretch, (T, K, 3).
 
         Args:
-            stretch: The timeline's next frames, 32 at most.
-            hold: (K, 3), for frames before the first observed one.
+            stretch: The timeline's next frames, at most 32.
+            hold: (K, 3), used for frames before the first observed one.
         """
         plan = self._unseen.plan(stretch)
         filled = plan.rest.keypoints

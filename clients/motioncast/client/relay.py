@@ -24,7 +24,7 @@ from motioncast.v1.relay_pb2_grpc import RelayServiceStub
 
 
 class SyncRelay:
-    """The calls of a relay at a target."""
+    """The relay calls of a server."""
 
     def __init__(self, stub: RelayServiceStub, target: str) -> None:
         self._stub = stub
@@ -38,12 +38,12 @@ class SyncRelay:
         wait_frames: int,
         coarseness: int,
     ) -> SyncPublication:
-        """Returns a room to be opened; see `SyncService.publish`."""
+        """Returns a room to open; see `SyncService.publish`."""
         sender = Sender(
             opening, tables, policy=policy, wait_frames=wait_frames, coarseness=coarseness
         )
         return SyncPublication(self._stub, self._target, opening, sender)
 
     def watch(self, room: str, token: str) -> SyncWatching:
-        """Returns a room to be entered; see `SyncService.watch`."""
+        """Returns a room to enter; see `SyncService.watch`."""
         return SyncWatching(self._stub, self._target, room, token)

@@ -1,4 +1,4 @@
-"""The models that a receiver needs, on its own machine: synthesis and predictor.
+"""The models that a receiver runs on its own machine: synthesis and predictor.
 
     models = ReceiverModels.of("model_repository", "face256")
 
@@ -26,7 +26,7 @@ from motioncast.codec.tables_file import FILE_NAME, ModelTables
 from motioncast.timeline.ranges import clip_keypoints
 
 State = NDArray[np.float32]  # (1, S)
-MAX_FRAMES_PER_RUN: Final = 32  # a run holds the feature maps of all its frames
+MAX_FRAMES_PER_RUN: Final = 32  # a run keeps the feature maps of all its frames in memory
 
 
 class FrameSynthesiser:
@@ -34,10 +34,10 @@ class FrameSynthesiser:
 
     Args:
         model: Path of its `model.onnx`.
-        threads: Threads that one call uses; 0 for one per core.
+        threads: Threads per call; 0 for one per core.
 
     Attributes:
-        height, width: Of its images in pixels.
+        height, width: Size of its images in pixels.
         keypoints: K.
 
     Raises:
@@ -54,7 +54,7 @@ class FrameSynthesiser:
         self.keypoints: int = shapes["source_keypoints"][1]
 
     def frames(self, image: Pixels, at: Keypoints, driving: NDArray[np.float32]) -> Pixels:
-        """Returns a source (H, W, 3) with keypoints (K, 3), moved to driving (T, K, 3)."""
+        """Returns a source (H, W, 3) with keypoints (K, 3), animated by driving (T, K, 3)."""
         parts = []
         for start in range(0, len(driving), MAX_FRAMES_PER_RUN):
             given = {
@@ -67,22 +67,23 @@ class FrameSynthesiser:
 
 
 class Predictor(Protocol):
-    """Goes along a timeline; the mean path."""
+    """Forecasts along a timeline, on the mean path."""
 
     def advance(
         self, keypoints: NDArray[np.float32], observed: NDArray[np.bool_], state: State | None
     ) -> tuple[NDArray[np.float32], State]:
-        """Returns the forecast of each frame, (T, K, 3), and the state past them.
+        """Returns the forecast of each frame, (T, K, 3), and the state after them.
 
         Args:
-            keypoints: (T, K, 3); those not observed are not looked at.
+            keypoints: (T, K, 3); those of unobserved frames are ignored.
             observed: (T,).
-            state: After the frames before; None where a timeline starts, with an observed frame.
+            state: The state after the previous frames; None at the start of a timeline, whose
+                first frame must be observed.
         """
 
 
 class FramePredictor:
-    """Forecasts with a `<configuration>_predictor` model; arguments as `FrameSynthesiser`'s."""
+    """Forecasts with a `<configuration>_predictor` model; arguments as for `FrameSynthesiser`."""
 
     def __init__(self, model: str | PathLike[str], *, threads: int = 0) -> None:
         self._session = open_model(model, threads, "a predictor model")
@@ -109,12 +110,12 @@ class FramePredictor:
 
 
 class HoldPredictor:
-    """The next frame is as the last one that came; the state is its keypoints, flat."""
+    """Repeats the last observed frame; the state is its keypoints, flattened."""
 
     def advance(
         self, keypoints: NDArray[np.float32], observed: NDArray[np.bool_], state: State | None
     ) -> tuple[NDArray[np.float32], State]:
-        """Holds; see `Predictor`."""
+        """Repeats the last observed keypoints; see `Predictor`."""
         last = keypoints[0] if state is None else state.reshape(keypoints.shape[1:])
         forecast = np.empty_like(keypoints)
         for t, seen in enumerate(observed):
@@ -125,27 +126,27 @@ class HoldPredictor:
 
 @dataclass(frozen=True, slots=True)
 class ReceiverModels:
-    """What a receiver decodes and makes frames with."""
+    """The models with which a receiver decodes and renders."""
 
     tables: ModelTables
     synthesiser: FrameSynthesiser
     predictor: Predictor
-    predictor_digest: str = ""  # SHA-256 of its file; "" where the last keypoints are held
+    predictor_digest: str = ""  # SHA-256 of its file; "" if the last keypoints are held
 
     @classmethod
     def of(
         cls, repository: str | PathLike[str], configuration: str, *, threads: int = 0
     ) -> ReceiverModels:
-        """Opens the models of a configuration, in the highest versions that a folder has.
+        """Opens the models of a configuration, in the highest versions that the folder has.
 
         Args:
             repository: Folder of `<configuration>_<part>/<version>/model.onnx`.
             configuration: For example "face256". Without a predictor the last keypoints are held.
-            threads: Threads that one call uses; 0 for one per core.
+            threads: Threads per call; 0 for one per core.
 
         Raises:
             MissingExtraError: ONNX Runtime is not installed.
-            MediaError: Something is not there, or cannot be read.
+            MediaError: A file does not exist, or cannot be read.
         """
         folder = Path(repository)
         tables = folder / f"{configuration}_keypoint" / FILE_NAME
@@ -172,7 +173,7 @@ def file_digest(path: Path) -> str:
 
 
 def _newest(model: Path) -> Path | None:
-    """Returns the file of a model's highest version; None where there is none."""
+    """Returns the file of a model's highest version; None if there is none."""
     files = {
         int(file.parent.name): file
         for file in model.glob("*/model.onnx")

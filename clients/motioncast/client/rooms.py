@@ -1,4 +1,4 @@
-"""Two ends of a room over asyncio: the blocking ones, each in a thread of its own.
+"""Both ends of a room over asyncio: the blocking ones, each in a thread of its own.
 
 async with service.publish(opening) as published:
     await published.push(index, keypoints)
@@ -28,22 +28,22 @@ T = TypeVar("T")
 
 
 class _Threaded:
-    """What runs in a thread of its own, one call after the other."""
+    """Runs calls in a thread of its own, one after the other."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, name)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Returns work(), which goes on to its end though the caller may be cancelled."""
+        """Returns work(), which runs to its end even if the caller is cancelled."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def end(self) -> None:
-        """Waits for no one."""
+        """Ends the thread without waiting for it."""
         self._thread.shutdown(wait=False)
 
 
 class Publication:
-    """A video that is published; see `SyncPublication`."""
+    """A video being published; see `SyncPublication`."""
 
     def __init__(self, opened: Callable[[], SyncPublication]) -> None:
         self._opened = opened
@@ -76,17 +76,17 @@ class Publication:
 
     @property
     def room(self) -> str:
-        """Its name; not secret."""
+        """The room's name; not secret."""
         return self._entered.room
 
     @property
     def token(self) -> str:
-        """The right to watch. Whoever has it sees the video."""
+        """Grants the right to watch. Anyone who has it sees the video."""
         return self._entered.token
 
     @property
     def feedback(self) -> Feedback:
-        """What is known of those who watch, by now."""
+        """What is currently known of the watchers."""
         return self._entered.feedback
 
     @property
@@ -107,11 +107,11 @@ class Publication:
         return await self._thread.run(send)
 
     async def push(self, index: int, keypoints: Keypoints, crop: Crop | None = None) -> None:
-        """Sends a frame, if the pattern has it; see `SyncPublication.push`."""
+        """Sends a frame if the pattern selects it; see `SyncPublication.push`."""
         await self._thread.run(partial(self._entered.push, index, keypoints, crop))
 
     async def end(self, frame_count: int | None = None) -> None:
-        """Says that the video is over; see `SyncPublication.end`."""
+        """Announces the end of the video; see `SyncPublication.end`."""
         await self._thread.run(partial(self._entered.end, frame_count))
 
     @property
@@ -122,7 +122,7 @@ class Publication:
 
 
 class Watching:
-    """A room that is watched; see `SyncWatching`."""
+    """A room being watched; see `SyncWatching`."""
 
     def __init__(self, blocking: SyncWatching) -> None:
         self._blocking = blocking
@@ -143,17 +143,17 @@ class Watching:
 
     @property
     def opening(self) -> Opening:
-        """What the sender says of the video."""
+        """The sender's description of the video."""
         return self._blocking.opening
 
     @property
     def next_index(self) -> int:
-        """Frames before it were sent before; 0 for one who sees them all."""
+        """Index of the next frame to be sent when this watcher joined; 0 at the start."""
         return self._blocking.next_index
 
     @property
     def ending(self) -> Ending | None:
-        """Why the video is over; None as long as it is not."""
+        """Why the video is over; None while it is not."""
         return self._blocking.ending
 
     @property
@@ -162,12 +162,12 @@ class Watching:
         return self._blocking.traffic
 
     async def frames(self, models: ReceiverModels) -> AsyncGenerator[ReceivedFrame]:
-        """Yields the frames of the room, made here, to its end; see `SyncWatching.frames`."""
+        """Renders and yields the room's frames to its end; see `SyncWatching.frames`."""
         async for frame in self._made(self._blocking.frames(models)):
             yield frame
 
     async def live(self, receiver: LiveReceiver) -> AsyncGenerator[ReceivedFrame]:
-        """Yields the frames of the room when they are due; see `live.live_frames`."""
+        """Yields the room's frames when they are due; see `live.live_frames`."""
         async for frame in self._made(live_frames(self._blocking, receiver)):
             yield frame
 
