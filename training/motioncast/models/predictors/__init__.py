@@ -1,1 +1,1 @@
-"""The predictors of keypoints, their registry and the files that hold them."""
+"""The keypoint predictors, their registry and their file format."""

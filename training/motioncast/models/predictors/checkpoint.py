@@ -1,4 +1,4 @@
-"""A predictor on disk: its kind, its sizes and its weights; loading it runs no code of the file."""
+"""A predictor on disk: its kind, sizes and weights; loading runs no code from the file."""
 
 import os
 import pickle
@@ -23,24 +23,24 @@ FORMAT = "motioncast.predictor"
 VERSION = 1
 VAR = "var"
 FORMER_NAMES = {"monkey_net_gru": "rnn"}
-OF_THE_INTERVAL = ("factors", "spread_network.")  # older files have neither, and state none
+OF_THE_INTERVAL = ("factors", "spread_network.")  # absent from older files, which state no interval
 
 
 class PredictorCheckpointError(ValueError):
-    """A file that should hold a predictor does not; the message names it."""
+    """Raised when a file does not hold the expected predictor; the message names the file."""
 
 
 def build_predictor(
     kind: str, sizes: PredictorSizes, statistics: MotionStatistics | None = None
 ) -> RecurrentPredictor:
-    """Builds an untrained predictor of a kind; ValueError names the kinds there are."""
+    """Builds an untrained predictor of a kind; ValueError lists the kinds."""
     if kind not in NETWORKS:
         raise ValueError(f"predictor: {kind!r} is unknown (expected one of {', '.join(NETWORKS)})")
     return NETWORKS[kind](sizes, statistics)
 
 
 def save_predictor(model: RecurrentPredictor, path: Path) -> None:
-    """Writes a predictor, weights in float16 and normalisation in float32, whole or not at all."""
+    """Writes a predictor atomically, weights in float16 and normalisation in float32."""
     normalisation = dict(model.named_buffers())
     weights = {
         name: value if name in normalisation else value.half()
@@ -51,7 +51,7 @@ def save_predictor(model: RecurrentPredictor, path: Path) -> None:
 
 
 def save_var(model: VectorAutoregression, path: Path) -> None:
-    """Writes a vector autoregression in float32, whole or not at all."""
+    """Writes a vector autoregression in float32, atomically."""
     statistics = model.statistics
     content = {
         "lags": model.lags,
@@ -66,7 +66,7 @@ def save_var(model: VectorAutoregression, path: Path) -> None:
 
 
 def load_predictor(path: Path) -> RecurrentPredictor:
-    """Reads what `save_predictor` wrote, ready for inference in float32.
+    """Reads a file written by `save_predictor`, ready for inference in float32.
 
     Raises PredictorCheckpointError for another kind of file, an unknown version or damaged content.
     """
@@ -74,12 +74,12 @@ def load_predictor(path: Path) -> RecurrentPredictor:
 
 
 def load_var(path: Path) -> VectorAutoregression:
-    """Reads what `save_var` wrote; raises PredictorCheckpointError as `load_predictor` does."""
+    """Reads a file written by `save_var`; raises PredictorCheckpointError as `load_predictor`."""
     return _autoregression(_read(path), path)
 
 
 def load_forecaster(path: Path) -> Predictor:
-    """Reads a predictor of any kind behind the one call they share, on its mean path.
+    """Reads a predictor of any kind behind their common call, following its mean path.
 
     Raises PredictorCheckpointError as `load_predictor` does.
     """
@@ -90,10 +90,10 @@ def load_forecaster(path: Path) -> Predictor:
 
 
 def predictor_files(folder: Path) -> dict[str, list[Path]]:
-    """Finds the initialisations KIND_SEED.pt of every kind in a folder, and KIND.pt of one alone.
+    """Finds the initialisations KIND_SEED.pt of every kind in a folder, or KIND.pt for just one.
 
     Kinds come in the order of LEARNED, seeds in ascending order; other files are ignored.
-    PredictorCheckpointError when there is none.
+    Raises PredictorCheckpointError when there are none.
     """
     found: dict[str, list[tuple[int, Path]]] = {kind: [] for kind in LEARNED}
     for path in folder.glob("*.pt"):

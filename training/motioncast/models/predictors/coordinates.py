@@ -1,4 +1,4 @@
-"""Keypoints as a network takes and gives them: folded, bounded, chosen frame by frame."""
+"""Keypoints as a network reads and outputs them: folded, bounded, selected frame by frame."""
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ def as_keypoints(coordinates: Tensor) -> Tensor:
 def take(observed: Tensor, given: Tensor, own: Tensor) -> Tensor:
     """Chooses per batch element: `given` where observed (B,) is 1, `own` where it is 0.
 
-    A choice, not a blend: whatever stands in `given` at a predicted step, NaN too, is ignored.
+    It selects rather than blends: `given` is ignored at a predicted step, even if it is NaN.
     """
     chosen = observed.reshape(-1, *[1] * (given.dim() - 1)) > 0
     return torch.where(chosen, given, own)

@@ -1,8 +1,8 @@
-"""All predictors behind one call: a timeline with gaps in, the whole timeline out, free running.
+"""A common call for all predictors: takes a timeline with gaps and fills them, free running.
 
 A gap begins after frame t, the last observed one; p is the observed frame before t, and
-v = (x_t - x_p) / (t - p) the velocity, as if the frames between the two had been filled in
-hindsight by linear interpolation (0 when t is the only frame observed so far):
+v = (x_t - x_p) / (t - p) is the velocity, as if the frames between them had been interpolated
+linearly in hindsight (0 when t is the only frame observed so far):
 
     hold      x_{t+h} = x_t
     linear    x_{t+h} = x_t + h v
@@ -25,7 +25,7 @@ DAMPED_SLOPE = 0.7
 
 
 class Predictor(Protocol):
-    """Whatever forecasts the missing keypoints of a timeline from those before them."""
+    """Anything that forecasts the missing keypoints of a timeline from those before them."""
 
     def __call__(self, keypoints: Tensor, observed: Tensor) -> Tensor:
         """Fills the gaps of a timeline.
@@ -35,8 +35,8 @@ class Predictor(Protocol):
             observed: (T,) bool, the first frame True.
 
         Returns:
-            (B, T, K, 3), the given keypoints where observed, elsewhere the forecast from the
-            observed frames before and the predictor's own output.
+            (B, T, K, 3), the given keypoints where observed; elsewhere the forecast from the
+            earlier observed frames and the predictor's own output.
         """
         ...
 
@@ -65,12 +65,12 @@ def hold(keypoints: Tensor, observed: Tensor) -> Tensor:
 
 
 def linear(keypoints: Tensor, observed: Tensor) -> Tensor:
-    """Goes on at the last observed velocity."""
+    """Continues at the last observed velocity."""
     return extrapolate(keypoints, observed, lambda horizon: horizon)
 
 
 def damped(keypoints: Tensor, observed: Tensor, slope: float = DAMPED_SLOPE) -> Tensor:
-    """Goes on at the last observed velocity, each frame by `slope` slower than the one before."""
+    """Continues from the last observed velocity, multiplied by `slope` at every frame."""
     return extrapolate(
         keypoints, observed, lambda horizon: slope * (1 - slope**horizon) / (1 - slope)
     )
@@ -93,7 +93,7 @@ def extrapolate(
 def history(observed: Tensor, count: int) -> Tensor:
     """Returns the indices (T, count) of the last observed frames up to each frame, newest first.
 
-    Where fewer have been observed, the oldest of them stands in for the rest.
+    If fewer have been observed, the oldest of them stands in for the rest.
     """
     indices = observed.nonzero().flatten()
     seen = observed.long().cumsum(dim=0)  # (T,), at least 1
@@ -107,7 +107,7 @@ def fill(keypoints: Tensor, observed: Tensor, forecast: Tensor) -> Tensor:
 
 
 def free_running(model: RecurrentPredictor) -> Predictor:
-    """Wraps a recurrent predictor: its mean path, its own output taken up in every gap."""
+    """Wraps a recurrent predictor: its mean path, fed its own output in every gap."""
 
     def predict(keypoints: Tensor, observed: Tensor) -> Tensor:
         check_timeline(keypoints, observed)
@@ -118,7 +118,7 @@ def free_running(model: RecurrentPredictor) -> Predictor:
 
 
 class StatedForecast(NamedTuple):
-    """The N frames after the observed ones, and how sure the predictor is of them."""
+    """The N frames after the observed ones, and the predictor's uncertainty about them."""
 
     forecast: Tensor  # (B, N, K, 3)
     half_width90: Tensor  # (B, N, K, 3), half the width of the 90 % interval around it
@@ -142,8 +142,8 @@ def continue_with_interval(
 def sampled(model: RecurrentPredictor, generator: torch.Generator, samples: int) -> Sampler:
     """Wraps a recurrent predictor: S paths drawn at random, (S, B, T, K, 3).
 
-    They spread as the stated interval says (interval.py); those of a predictor that was never
-    calibrated as its latent does. Every call draws on from the generator.
+    The paths spread according to the stated interval (interval.py), or according to the latent if
+    the predictor was never calibrated. Every call advances the generator.
     """
 
     def predict(keypoints: Tensor, observed: Tensor) -> Tensor:
@@ -159,7 +159,7 @@ def sampled(model: RecurrentPredictor, generator: torch.Generator, samples: int)
 def run_free(
     model: RecurrentPredictor, keypoints: Tensor, observed: Tensor, noise: Tensor
 ) -> Tensor:
-    """Fills the gaps along the path that the noise (B, T, Z) draws: (B, T, K, 3)."""
+    """Fills the gaps along the path drawn by the noise (B, T, Z): (B, T, K, 3)."""
     state = keypoints.new_zeros(len(keypoints), model.state_size)
     mask = observed.to(keypoints).expand(len(keypoints), -1)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The recurrence that the networks here share."""
+"""The recurrence shared by the networks here."""
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ class GatedRecurrence(nn.Module):
         self.from_hidden = nn.Linear(hidden, 3 * hidden)
 
     def forward(self, inputs: Tensor, hidden: Tensor) -> Tensor:
-        """Maps (B, I) and (B, H) to the next hidden state (B, H), in [-1, 1] from zeros on."""
+        """Maps (B, I) and (B, H) to the next hidden state (B, H), in [-1, 1] if started at zero."""
         reset_x, update_x, new_x = self.from_input(inputs).chunk(3, dim=-1)
         reset_h, update_h, new_h = self.from_hidden(hidden).chunk(3, dim=-1)
         reset = torch.sigmoid(reset_x + reset_h)

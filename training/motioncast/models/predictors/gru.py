@@ -1,11 +1,11 @@
-"""Recurrent baselines without a latent: a GRU on equal terms, and the paper's "RNN" (Monkey-Net).
+"""Recurrent baselines without a latent: a comparable GRU, and the paper's "RNN" (Monkey-Net).
 
-    GRU           d_t = g(h_{t-1}),  h_t = GRU(x_t, h_{t-1}), x_t its own forecast where predicted
+    GRU           d_t = g(h_{t-1}),  h_t = GRU(x_t, h_{t-1}), x_t its own forecast if predicted
     Monkey-Net    x_t = tanh(W h_t), h_t = GRU(x_t, h_{t-1}), x_t = 0 where predicted
                   (its keypoints have no intensity; ours, in [0, 1], is a sigmoid)
 
 The first differs from the VRNN in the latent alone, so a comparison measures the latent. The second
-is what the paper compares with (Siarohin et al. 2019): past the observed frames it is fed zeros.
+is the paper's baseline (Siarohin et al. 2019): after the observed frames it is fed zeros.
 
 Shapes: B batch, K keypoints, Z latent, H hidden, S state.
 """
@@ -26,7 +26,7 @@ from motioncast.models.predictors.vrnn import two_layers
 
 
 class GRU(RecurrentPredictor):
-    """Forecasts displacements from the recurrence alone; the noise is ignored."""
+    """Forecasts displacements from the recurrence alone; ignores the noise."""
 
     def __init__(self, sizes: PredictorSizes, statistics: MotionStatistics | None = None) -> None:
         super().__init__(sizes, statistics)
@@ -37,7 +37,7 @@ class GRU(RecurrentPredictor):
     def advance(
         self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
     ) -> Advance:
-        """Forecasts and takes up one frame (see RecurrentPredictor)."""
+        """Forecasts and processes one frame (see RecurrentPredictor)."""
         forecast = self.place(memory, self.expand(self.decoder(memory.hidden)))
         current = take(observed, keypoints, forecast)  # (B, K, 3)
         x = self.psi_x(self.describe(memory, current, observed))
@@ -57,7 +57,7 @@ class MonkeyNetGRU(RecurrentPredictor):
     def advance(
         self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
     ) -> Advance:
-        """Forecasts and takes up one frame (see RecurrentPredictor), its own input being zero."""
+        """Forecasts and processes one frame (see RecurrentPredictor), taking zeros as its input."""
         nothing = torch.zeros_like(memory.previous)
         unfed = self.recurrence(nothing.flatten(-2), memory.hidden)
         forecast = _bounded(as_keypoints(self.output(unfed)))
@@ -67,8 +67,8 @@ class MonkeyNetGRU(RecurrentPredictor):
 
 
 def _bounded(output: Tensor) -> Tensor:
-    """Maps (..., K, 3) to positions in [-1, 1] and intensities in [0, 1], with a gradient anywhere.
+    """Maps (..., K, 3) to positions in [-1, 1] and intensities in [0, 1], always with gradients.
 
-    Clamped, an intensity that starts below zero would stay there.
+    If it were clamped, an intensity that starts below zero would stay there.
     """
     return torch.cat([torch.tanh(output[..., :2]), torch.sigmoid(output[..., 2:])], dim=-1)

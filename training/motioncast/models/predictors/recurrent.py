@@ -1,4 +1,4 @@
-"""What all recurrent predictors share: sizes, an explicit state and the unroll over a timeline.
+"""The base of all recurrent predictors: sizes, an explicit state and the unroll over a timeline.
 
 A predictor forecasts the displacement d_t of the keypoints from the frame before, in units of its
 standard deviation, so that "no motion" is the easiest answer:
@@ -6,22 +6,22 @@ standard deviation, so that "no motion" is the easiest answer:
     forecast_t = clamp(x_{t-1} + unit * d_t)
     x_t        = the given keypoints where observed, forecast_t where predicted (free running)
 
-With `inputs = "positions"` a network reads where on the image the keypoints lie, and so knows one
-speaker's face by heart. With "displacements" it reads motion alone, whoever moves, and forecasts
-what a learnt slope, one per coordinate, leaves of the last displacement to explain:
+With `inputs = "positions"` a network reads where in the image the keypoints lie, and so memorises
+one speaker's face. With "displacements" it reads motion alone, independent of the person, and
+forecasts what remains after a learnt slope, one per coordinate, of the last displacement:
 
     forecast_t = clamp(x_{t-1} + unit * (slope * v_{t-1} + d_t)),   v_t = (x_t - x_{t-1}) / unit
 
 With `components` = C > 0 a network reads and forecasts displacements as C numbers, their code in
-the motion basis that comes with it: the leading principal directions, orthonormal in units, in
-which the keypoints of a training set move together. Landmarks of a face lie on a manifold, and what
-leaves it is mostly the detector's noise.
+the motion basis that is stored with it: the leading principal directions, orthonormal in units, in
+which the keypoints of a training set move together. Facial landmarks lie on a manifold, and motion
+outside it is mostly the detector's noise.
 
     code = basis^T v,   displacement = basis code            basis (3K, C)
 
 The state is one vector per batch element, [hidden | keypoints of the frame before | their v |
 surprise | deviation of the path | frames since the last observed one | seen]; all zeros means that
-nothing has been seen yet. Intervals and sample paths are those of interval.py.
+nothing has been seen yet. Intervals and sample paths are defined in interval.py.
 
 Shapes: B batch, T time, K keypoints (x, y, intensity), Z latent, H hidden, C code,
 S = H + 12K + 2 state.
@@ -55,10 +55,10 @@ class PredictorSizes:
     latent: int = 16
     features: int = 128  # width of the feedforward networks
     inputs: Literal["positions", "displacements"] = "positions"
-    components: int = 0  # C, of the motion basis; 0: every coordinate by itself
-    window: int = 10  # siMLPe: the frames that it reads,
-    block: int = 12  # those that it forecasts at once,
-    layers: int = 6  # and its blocks
+    components: int = 0  # C, of the motion basis; 0: each coordinate separately
+    window: int = 10  # siMLPe: number of frames read,
+    block: int = 12  # number of frames forecast at once,
+    layers: int = 6  # number of blocks
 
 
 LITE128 = PredictorSizes()
@@ -68,7 +68,7 @@ PREDICTOR_SIZES = {"lite128": LITE128, "paper64": PAPER64}
 
 @dataclass(frozen=True, slots=True)
 class MotionStatistics:
-    """Where the keypoints of a training set lie and how far they move from frame to frame."""
+    """Where the keypoints of a training set lie, and how far they move from frame to frame."""
 
     mean: Tensor  # (K, 3)
     std: Tensor  # (K, 3), positive
@@ -78,7 +78,7 @@ class MotionStatistics:
 
     @classmethod
     def neutral(cls, keypoints: int, components: int = 0) -> "MotionStatistics":
-        """Centres every keypoint at the origin with unit scales, before any data is known."""
+        """Centres every keypoint at the origin with unit scales, for use before data is known."""
         ones = torch.ones(keypoints, 3)
         return cls(
             mean=torch.zeros(keypoints, 3),
@@ -90,7 +90,7 @@ class MotionStatistics:
 
 
 class Memory(NamedTuple):
-    """The state vector taken apart."""
+    """The state vector split into its parts."""
 
     hidden: Tensor  # (..., H)
     previous: Tensor  # (..., K, 3), keypoints of the frame before
@@ -102,7 +102,7 @@ class Memory(NamedTuple):
 
 
 class Advance(NamedTuple):
-    """What a network makes of one frame."""
+    """A network's result for one frame."""
 
     forecast: Tensor  # (B, K, 3), of the frame from everything before it, on the mean path
     current: Tensor  # (B, K, 3), the frame's keypoints where observed, the forecast elsewhere
@@ -110,7 +110,7 @@ class Advance(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """A stretch of the timeline after the predictor has run over it."""
+    """The results of running the predictor over a stretch of the timeline."""
 
     forecast: Tensor  # (B, T, K, 3)
     next_state: Tensor  # (B, S)
@@ -146,7 +146,7 @@ class RecurrentPredictor(nn.Module, ABC):
 
     @property
     def hidden_size(self) -> int:
-        """H, the length of what a network keeps for itself."""
+        """H, the length of the network's hidden state."""
         return self.sizes.hidden
 
     @property
@@ -156,17 +156,17 @@ class RecurrentPredictor(nn.Module, ABC):
 
     @property
     def noise_size(self) -> int:
-        """Z + 3K: the noise of the latent, then that of the path."""
+        """Z + 3K: the noise of the latent followed by that of the path."""
         return self.sizes.latent + 3 * self.sizes.keypoints
 
     @abstractmethod
     def advance(
         self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
     ) -> Advance:
-        """Forecasts one frame and takes it up; arguments as of `step`, the noise (B, Z) alone."""
+        """Forecasts and processes one frame; arguments as in `step`, but noise (B, Z) only."""
 
     def spread(self, memory: Memory) -> Tensor:
-        """Returns how far off the next forecast may be, (..., K, 3), up to a factor; positive."""
+        """Returns the expected error of the next forecast up to a factor, (..., K, 3), positive."""
         return torch.ones_like(memory.previous)
 
     def step(
@@ -177,9 +177,9 @@ class RecurrentPredictor(nn.Module, ABC):
         Args:
             keypoints: (B, K, 3), the frame's keypoints; ignored where it is not observed.
             observed: (B,), 1 where the frame is observed, 0 where it is to be predicted.
-            noise: standard normal, or zeros for the mean path. (B, Z) draws the latent of every
-                frame; (B, Z + 3K) that of observed frames, as in training, and then how the path
-                deviates within the stated interval.
+            noise: Standard normal, or zeros for the mean path. (B, Z) draws the latent of every
+                frame; (B, Z + 3K) the latent of observed frames, as in training, and then the
+                path's deviation within the stated interval.
             state: (B, S), zeros at the start of a session.
 
         Returns:
@@ -198,14 +198,14 @@ class RecurrentPredictor(nn.Module, ABC):
 
     @property
     def states_interval(self) -> bool:
-        """Whether the network was ever calibrated."""
+        """Whether the network has been calibrated."""
         return bool(self.factors.any())
 
     def half_width90(self, state: Tensor) -> Tensor:
         """Returns half the width of the 90 % interval around the next forecast, (..., K, 3).
 
-        In the units of keypoints, 0 to 1, from the states (..., S) before it; zeros before anything
-        was seen and from a network that was never calibrated.
+        Uses the units of keypoints, 0 to 1, and the preceding states (..., S); zeros before any
+        frame was seen, and for a network that was never calibrated.
         """
         memory = self.recall(state)
         factor = factor_at(self.factors, memory.elapsed) * memory.seen[..., None]
@@ -228,12 +228,12 @@ class RecurrentPredictor(nn.Module, ABC):
         return unrolled.forecast, unrolled.next_state
 
     def recall(self, state: Tensor) -> Memory:
-        """Takes states (..., S) apart."""
+        """Splits states (..., S) into their parts."""
         hidden, coordinates = self.hidden_size, 3 * self.sizes.keypoints
         parts = torch.split(state, [hidden, *[coordinates] * 4, 1, 1], dim=-1)
         previous, velocity, surprise, deviation = map(as_keypoints, parts[1:5])
         seen = parts[6]
-        surprise = torch.where(seen[..., None] > 0, surprise, 1.0)  # zeros stand for nothing
+        surprise = torch.where(seen[..., None] > 0, surprise, 1.0)  # zeros mean nothing seen yet
         return Memory(parts[0], previous, velocity, surprise, deviation, parts[5], seen)
 
     def place(self, memory: Memory, displacement: Tensor) -> Tensor:
@@ -245,21 +245,22 @@ class RecurrentPredictor(nn.Module, ABC):
         return clamp_keypoints(torch.where(memory.seen[..., None] > 0, moved, self.mean))
 
     def drift(self, memory: Memory) -> Tensor:
-        """Returns the part of the next displacement that goes on by itself, (..., K, 3)."""
+        """Returns the part of the next displacement that continues the last, (..., K, 3)."""
         if self.reads_positions:
             return torch.zeros_like(memory.velocity)
         return self.slope * memory.velocity
 
     @property
     def description_size(self) -> int:
-        """D, the length of what a network reads of a frame."""
+        """D, the length of a network's input for one frame."""
         return (3 * self.sizes.keypoints if self.reads_positions else 0) + self.code_size + 1
 
     def describe(self, memory: Memory, keypoints: Tensor, observed: Tensor) -> Tensor:
         """Returns a frame's keypoints as a network reads them, (..., D).
 
-        Normalised position, unless it reads displacements alone; displacement from the frame before
-        in units (zero at the first observed frame, where it is unknown); whether it was observed.
+        The normalised position, unless it reads displacements alone; the displacement from the
+        frame before in units (zero at the first observed frame, where it is unknown); and whether
+        the frame was observed.
         """
         parts = [self.encode(self.displacement(memory, keypoints)), observed[..., None]]
         if self.reads_positions:
@@ -272,7 +273,7 @@ class RecurrentPredictor(nn.Module, ABC):
 
     @property
     def code_size(self) -> int:
-        """C, how many numbers a displacement of all keypoints is to a network."""
+        """C, how many numbers represent a displacement of all keypoints."""
         return self.sizes.components or 3 * self.sizes.keypoints
 
     def encode(self, displacement: Tensor) -> Tensor:
@@ -281,7 +282,7 @@ class RecurrentPredictor(nn.Module, ABC):
         return coordinates @ self.basis if self.sizes.components else coordinates
 
     def expand(self, code: Tensor) -> Tensor:
-        """Returns the displacement (..., 3K) in units of a code (..., C)."""
+        """Returns the displacement (..., 3K) in units for a code (..., C)."""
         return code @ self.basis.mT if self.sizes.components else code
 
     def _remember(

@@ -1,6 +1,6 @@
-"""Every predictor there is, one line for each: how it is built, and how tables and figures show it.
+"""All predictors, one line each: how each is built and how tables and figures show it.
 
-To add one, write its module beside this one and its line here: training, export, evaluation and the
+To add one, write its module in this package and a line here: training, export, evaluation and the
 paper's tables and figures read this table.
 """
 
@@ -18,13 +18,13 @@ from motioncast.models.predictors.vrnn import VRNN
 class Kind:
     """One kind of predictor.
 
-    It is a `network` that is trained, a `rule` that nothing is learned for, or neither: then it is
-    fitted in closed form, as the vector autoregression is.
+    It is a trained `network`, a `rule` without learning, or neither: then it is
+    fitted in closed form, like the vector autoregression.
     """
 
     name: str
     label: str  # in tables and figures
-    colour: str  # of its curve: colour-blind readers tell these apart (Okabe and Ito 2008)
+    colour: str  # of its curve, distinguishable by colour-blind readers (Okabe and Ito 2008)
     network: type[RecurrentPredictor] | None = None
     rule: Predictor | None = None
 
@@ -43,4 +43,4 @@ REGISTRY: Final = (  # in the order of tables and figures
 ORDER: Final = tuple(kind.name for kind in REGISTRY)
 NETWORKS: Final = {kind.name: kind.network for kind in REGISTRY if kind.network is not None}
 RULES: Final = {kind.name: kind.rule for kind in REGISTRY if kind.rule is not None}
-LEARNED: Final = tuple(kind.name for kind in REGISTRY if kind.rule is None)  # those with a file
+LEARNED: Final = tuple(kind.name for kind in REGISTRY if kind.rule is None)  # stored in a file

@@ -1,19 +1,19 @@
-"""A block of frames from the last ones by linear layers alone: siMLPe (Guo et al., WACV 2023).
+"""Forecasts a block of frames from the last ones by linear layers: siMLPe (Guo et al., WACV 2023).
 
     path r_j = x_j - x_t, of the last n frames, in units       X = DCT over j of [r, observed]
     Y        = W_in X;   Y = Y + LN(W_i Y + b_i), W_i over frequencies, for every block i
     steps    = W_out W_time Y, of the next N frames
 
 As in the paper (arXiv 2207.01567) every layer mixes either frequencies or coordinates, never both,
-and there is no activation but the layer norm. Two things differ: W_time maps n frequencies to N
-frames in place of an inverse DCT, because N may exceed n, and what is put out are displacements
-from frame to frame, to which the learnt slope of `predictor.py` adds what goes on by itself.
+and the only non-linearity is the layer norm. Two things differ: W_time maps n frequencies to N
+frames in place of an inverse DCT, because N may exceed n, and the outputs are displacements
+from frame to frame, to which the learnt slope of `recurrent.py` adds the continuing motion.
 
-The window and the block that lies ahead are the network's hidden state. Every observed frame makes
-a new block; in a gap it is read frame by frame, and where it ends a new one is made from what was
-forecast. With `components`, all of this is in the code of the motion basis.
+The window and the forecast block are the network's hidden state. Every observed frame produces
+a new block; in a gap the block is read frame by frame, and when it ends a new one is produced from
+the forecast frames. With `components`, all of this is in the code of the motion basis.
 
-Its interval follows the person: whoever has moved much of late will be harder to forecast.
+The interval adapts to the person: someone who has moved a lot recently is harder to forecast.
 
     spread = sqrt(0.3^2 + basis^2 (u e))           u usual square of the code of x_t - x_{t-4}
     e_t    = e_{t-1} + 0.15 (min(100, code(x_t - x_{t-4})^2 / u) - e_{t-1}),   e = 1 at first
@@ -36,19 +36,19 @@ from motioncast.models.predictors.recurrent import (
     RecurrentPredictor,
 )
 
-REACH_FRAMES = 4  # over which motion is measured for the interval
+REACH_FRAMES = 4  # span of the motion measured for the interval
 RESTLESSNESS_RATE = 0.15  # a memory of about seven frames
-LEAST_SPREAD = 0.3  # units; of somebody who sits still
-LARGEST_MOTION = 100.0  # over the usual one, squared: a detector may jump
+LEAST_SPREAD = 0.3  # units; for somebody who sits still
+LARGEST_MOTION = 100.0  # relative to the usual one, squared: a detector may jump
 
 
 class Plan(NamedTuple):
-    """The hidden state taken apart."""
+    """The hidden state split into its parts."""
 
     window: Tensor  # (..., n, C), displacements of the last frames, the newest last
     observed: Tensor  # (..., n), 1 where the frame was observed
     ahead: Tensor  # (..., N, C), displacements of the frames to come
-    restless: Tensor  # (..., C), motion of late over the usual one, squared, less 1
+    restless: Tensor  # (..., C), recent motion relative to the usual one, squared, minus 1
 
 
 class Block(nn.Module):
@@ -60,7 +60,7 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(features)
         nn.init.xavier_uniform_(
             self.over_frequencies.weight, gain=1e-2
-        )  # hardly anything, at first
+        )  # close to zero before training
 
     def forward(self, y: Tensor) -> Tensor:
         """Maps (B, n, F) to (B, n, F)."""
@@ -69,7 +69,7 @@ class Block(nn.Module):
 
 
 class SiMLPe(RecurrentPredictor):
-    """Forecasts a block of frames from a window of the last ones; the noise is ignored."""
+    """Forecasts a block of frames from a window of the last ones; ignores the noise."""
 
     frequencies: Tensor
 
@@ -86,7 +86,7 @@ class SiMLPe(RecurrentPredictor):
         )
         self.over_time = nn.Linear(sizes.window, sizes.block)
         self.leave = nn.Linear(sizes.features, self.code_size)
-        nn.init.zeros_(self.leave.weight)  # no motion, at first
+        nn.init.zeros_(self.leave.weight)  # no motion at first
         nn.init.zeros_(self.leave.bias)
 
     @property
@@ -98,7 +98,7 @@ class SiMLPe(RecurrentPredictor):
     def advance(
         self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
     ) -> Advance:
-        """Forecasts and takes up one frame (see RecurrentPredictor)."""
+        """Forecasts and processes one frame (see RecurrentPredictor)."""
         plan = self.plan(memory.hidden)
         forecast = self.place(memory, self.expand(plan.ahead[:, 0]))
         current = take(observed, keypoints, forecast)  # (B, K, 3)
@@ -126,8 +126,8 @@ class SiMLPe(RecurrentPredictor):
     def follow(self, keypoints: Tensor, observed: Tensor) -> Tensor:
         """Returns the blocks (B, N, K, 3) after the newest of frames (B, n + 1, K, 3), unbounded.
 
-        observed: (B, n), of all frames but the oldest. This is what n + 1 steps and then N without
-        an observed frame come to, at once.
+        observed: (B, n), of all frames but the oldest. Gives in one pass the result of n + 1 steps
+        followed by N steps without an observed frame.
         """
         velocity = keypoints.diff(dim=1) / self.unit  # (B, n, K, 3)
         steps = as_keypoints(self.expand(self.look_ahead(self.encode(velocity), observed)))
@@ -138,7 +138,7 @@ class SiMLPe(RecurrentPredictor):
         return keypoints[:, -1:] + self.unit * torch.stack(path, dim=1).cumsum(dim=1)
 
     def spread(self, memory: Memory) -> Tensor:
-        """Returns how far off the next forecast may be, in units (..., K, 3), up to a factor."""
+        """Returns the expected error of the next forecast in units (..., K, 3), up to a factor."""
         motion = (self.plan(memory.hidden).restless.detach() + 1).clamp(min=0.0) * self.usual_motion
         if self.sizes.components:
             motion = motion @ self.basis.square().mT  # (..., 3K)
@@ -150,7 +150,7 @@ class SiMLPe(RecurrentPredictor):
         return self.energy if self.sizes.components else self.unit.new_ones(())
 
     def plan(self, hidden: Tensor) -> Plan:
-        """Takes the hidden state (..., H) apart."""
+        """Splits the hidden state (..., H) into its parts."""
         window, block, code = self.sizes.window, self.sizes.block, self.code_size
         parts = torch.split(hidden, [window * code, window, block * code, code], dim=-1)
         return Plan(

@@ -2,9 +2,9 @@
 
     x_{t+h} = x_t + unit * (A_h f_t + b_h)
 
-f_t describes the last L observed frames up to t, the last one: the position of frame t, normalised,
-and the displacements of the earlier ones from it, in units. Which frames those are depends on the
-pattern of observed frames, so there is one map for every set of their offsets (1:1 gives 0, -2,
+f_t describes the last L observed frames up to t, the last of them: the normalised position of frame
+t, and the displacements of the earlier ones from it, in units. Which frames those are depends on
+the pattern of observed frames, so there is one map for every set of their offsets (1:1 gives 0, -2,
 -4, ...) and every horizon h. Fitted by `motioncast.train.var`.
 
 Shapes: B batch, T time, L lags, N horizon, K keypoints (x, y, intensity), F = 3KL features.
@@ -21,11 +21,11 @@ from motioncast.models.predictors.coordinates import as_keypoints, clamp_keypoin
 from motioncast.models.predictors.gap_filling import check_timeline, fill
 from motioncast.models.predictors.recurrent import MotionStatistics
 
-Offsets = tuple[int, ...]  # of the last observed frames from the newest: 0, -1, ...
+Offsets = tuple[int, ...]  # of the last observed frames relative to the newest: 0, -1, ...
 
 
 class Window(NamedTuple):
-    """So many frames of a pattern: M observed, then N predicted ones, over and over."""
+    """A number of frames of a pattern: M observed, then N predicted, repeated."""
 
     observed: int
     predicted: int
@@ -36,7 +36,7 @@ class Window(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Unobserved frames in a row after frame `last`, and what has been observed by then."""
+    """Consecutive unobserved frames after frame `last`, and the frames observed by then."""
 
     last: int
     length: int
@@ -47,7 +47,7 @@ class DirectMap(NamedTuple):
     """The regressions of one set of offsets, for horizons 1 to N."""
 
     weights: Tensor  # (N, 3K, F + 1), the last column is b_h
-    ridges: tuple[float, ...]  # N, those that were chosen
+    ridges: tuple[float, ...]  # N, those that were selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class VectorAutoregression:
     def __call__(self, keypoints: Tensor, observed: Tensor) -> Tensor:
         """Fills the gaps of a timeline (see Predictor).
 
-        ValueError when there is a gap that none of the fitted patterns has.
+        Raises ValueError for a gap that occurs in none of the fitted patterns.
         """
         check_timeline(keypoints, observed)
         forecast = keypoints.clone()
@@ -94,9 +94,9 @@ def gaps(observed: Tensor, lags: int) -> Iterator[Gap]:
 
 
 def describe(recent: Tensor, statistics: MotionStatistics) -> Tensor:
-    """Returns what a regression reads of frames (B, L, K, 3), newest first: (B, F + 1).
+    """Returns the regressors for frames (B, L, K, 3), newest first: (B, F + 1).
 
-    The position of the newest, normalised, the others' displacement from it in units, and 1.
+    The normalised position of the newest, the others' displacements from it in units, and 1.
     """
     position = (recent[:, :1] - statistics.mean) / statistics.std
     displacement = (recent[:, 1:] - recent[:, :1]) / statistics.unit

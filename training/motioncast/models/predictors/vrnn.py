@@ -8,8 +8,8 @@ trained on
 
     ELBO = sum_t E_q[log p(x_t | z_<=t, x_<t)] - beta KL(q_t || p_t).
 
-At an observed step z comes from the posterior, at a predicted step from the prior, and x is the
-network's own forecast. Sizes follow Minderer et al. (2019).
+At an observed step z comes from the posterior; at a predicted step z comes from the prior, and x is
+the network's own forecast. Sizes follow Minderer et al. (2019).
 
 Shapes: B batch, T time, K keypoints, Z latent, H hidden, S state, F features.
 """
@@ -109,9 +109,9 @@ class VRNN(RecurrentPredictor):
     def spread(self, memory: Memory) -> Tensor:
         """Returns the expected size of the forecast's error, in units (..., K, 3).
 
-        Read off the hidden state, which knows how the face moves and for how long it has not been
-        observed, and off the surprise, which the forecast does not read: on people who are hard to
-        forecast it did worse for it.
+        Computed from the hidden state, which encodes how the face moves and for how long it has not
+        been observed, and from the surprise. The forecast itself does not read the surprise: that
+        made it worse on people who are hard to forecast.
         """
         known = torch.cat([memory.hidden, memory.surprise.log().flatten(-2)], dim=-1)
         return as_keypoints(F.softplus(self.spread_network(known)) + MINIMUM_SCALE)
@@ -119,7 +119,7 @@ class VRNN(RecurrentPredictor):
     def advance(
         self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
     ) -> Advance:
-        """Forecasts and takes up one frame (see RecurrentPredictor); the noise draws z_t."""
+        """Forecasts and processes one frame (see RecurrentPredictor); the noise draws z_t."""
         predicted_z = self.prior(memory.hidden).sample(noise)  # (B, Z)
         forecast = self.place(memory, self.decoder(predicted_z, memory.hidden).mean)
         current = take(observed, keypoints, forecast)  # (B, K, 3)
@@ -130,16 +130,16 @@ class VRNN(RecurrentPredictor):
         return Advance(forecast, current, hidden)
 
     def elbo(self, keypoints: Tensor, states: Tensor, noise: Tensor) -> Elbo:
-        """Bounds the log-likelihood of the true keypoints given the states before every step.
+        """Bounds the log-likelihood of the true keypoints, given the states before every step.
 
         Args:
-            keypoints: (B, T, K, 3), the true keypoints, of predicted steps too.
-            states: (B, T, S) from `unroll`: teacher-forced where it was told "observed", on the
+            keypoints: (B, T, K, 3), the true keypoints, including those of predicted steps.
+            states: (B, T, S) from `unroll`: teacher-forced where "observed" was set, on the
                 network's own output elsewhere.
             noise: (B, T, Z), standard normal; at observed steps the noise of that unroll.
 
         Returns:
-            The terms of every step. At a step before anything was seen they mean nothing.
+            The terms of every step. Those of steps before any frame was seen are meaningless.
         """
         memory = self.recall(states)
         observed = torch.ones_like(states[..., 0])  # the posterior always sees the truth
