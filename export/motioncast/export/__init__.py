@@ -1,4 +1,4 @@
-"""Trained networks -> checked ONNX files in a Triton model repository."""
+"""Turns trained networks into checked ONNX files in a Triton model repository."""
 
 import os
 

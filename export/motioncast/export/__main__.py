@@ -1,4 +1,4 @@
-"""`python -m motioncast.export`: the export without the rest of the command line."""
+"""`python -m motioncast.export`: runs the export on its own, without the `motioncast` command."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from motioncast.models.configurations import CONFIGURATIONS
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """Which checkpoints become which models of which repository."""
+    """The checkpoints to export, and the models and repository to write."""
 
     config: Annotated[str, typer.Option(metavar="NAME", help=f"one of {', '.join(CONFIGURATIONS)}")]
     repository: Annotated[Path, typer.Option(help="folder to write to")]
@@ -47,7 +47,7 @@ class ExportOptions:
 
 
 def run(options: ExportOptions, command: str) -> None:
-    """Exports what is asked for; Refusal when nothing was written."""
+    """Exports the requested models; raises Refusal or Failure if nothing was written."""
     if options.config not in CONFIGURATIONS:
         raise Refusal(
             f"--config: {options.config} is unknown (expected one of {', '.join(CONFIGURATIONS)})"
@@ -72,7 +72,7 @@ def run(options: ExportOptions, command: str) -> None:
 
 
 def describe(model: ExportedModel) -> str:
-    """Returns one line for people."""
+    """Returns a one-line summary of an exported model."""
     agreement = ", ".join(
         f"{output} within {agreement.largest:.2g}" for output, agreement in model.agreement.items()
     )
@@ -80,7 +80,7 @@ def describe(model: ExportedModel) -> str:
 
 
 def report(models: Sequence[ExportedModel]) -> dict[str, list[dict[str, object]]]:
-    """Returns the same and more as plain data, ready for JSON."""
+    """Returns everything known about the exported models as plain data, ready for JSON."""
     return {"models": [{**asdict(model), "path": str(model.path)} for model in models]}
 
 

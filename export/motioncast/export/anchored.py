@@ -1,13 +1,14 @@
-"""The anchored keypoints as they are served: `AnchoredDetector` in operators that a CPU likes.
+"""The anchored keypoints as served: `AnchoredDetector` in operators that run fast on a CPU.
 
-ONNX Runtime passes maps from convolution to convolution in blocks of 16 channels, and rearranges
-them for whatever has no such form: a PRelu, a padding of channels, odd numbers of them. So channels
-come in sixteens, the added ones zero, and other operations are convolutions too, into which a ReLU
-before and a sum behind them go when the model is loaded:
+ONNX Runtime passes feature maps between convolutions in blocks of 16 channels, and rearranges them
+for any operator without a blocked form: a PRelu, a padding of channels, other channel counts.
+Channel counts are therefore rounded up to multiples of 16 with zeros, and other operations are
+expressed as convolutions, into which ONNX Runtime fuses a preceding ReLU and a following sum on
+loading:
 
     prelu(x) = x + (1 - slope) relu(-x)
 
-The face's region is gathered from a table of neighbours, of bytes, as `lite.bilinear` has it.
+The face's region is gathered from a table of neighbours of bytes, as in `lite.bilinear`.
 Shapes: N images, S image side.
 """
 
@@ -44,7 +45,7 @@ class ServedAnchored(nn.Module):
         return self.detector.keypoints(mesh, region, image.shape[1])
 
     def _cut(self, image: Tensor, region: FaceRegion) -> Tensor:
-        """Returns what `FaceRegion.cut` does, of bytes (N, S, S, 3)."""
+        """Does what `FaceRegion.cut` does, for bytes (N, S, S, 3)."""
         size = image.shape[1]
         places = (region.places() * size - 0.5).clamp(0, size - 1) + 1  # from pixel -1
         which = torch.arange(image.shape[0]).unsqueeze(1).float()
@@ -54,7 +55,7 @@ class ServedAnchored(nn.Module):
 
 
 class ServedSeparable(nn.Module):
-    """A `Separable` of convolutions alone."""
+    """A `Separable` made of convolutions only."""
 
     def __init__(self, block: Separable) -> None:
         super().__init__()
@@ -77,7 +78,7 @@ class ServedSeparable(nn.Module):
 
 
 class SlopeBelow(nn.Module):
-    """A PReLU as convolutions."""
+    """A PReLU expressed as convolutions."""
 
     def __init__(self, activation: nn.PReLU) -> None:
         super().__init__()
@@ -94,13 +95,13 @@ class SlopeBelow(nn.Module):
 
 
 def rounded(channels: int) -> int:
-    """Returns the next number of channels that blocks hold."""
+    """Rounds a number of channels up to a whole number of blocks."""
     return -(-channels // BLOCK) * BLOCK
 
 
 @torch.no_grad()
 def widened(conv: nn.Conv2d, *, inputs: bool = False, outputs: bool = False) -> nn.Conv2d:
-    """Returns a copy with rounded numbers of channels; what is added sees nothing and is zero."""
+    """Returns a copy with channel counts rounded up; weights of the added channels are zero."""
     wide = copy.deepcopy(conv)
     if inputs:
         wide.in_channels = rounded(conv.in_channels)

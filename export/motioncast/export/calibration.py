@@ -1,4 +1,4 @@
-"""Training clips as inputs of the models: what INT8 takes its ranges from."""
+"""Training clips as model inputs, from which INT8 ranges are calibrated."""
 
 from pathlib import Path
 
@@ -14,15 +14,15 @@ from motioncast.export.specification import ModelSpecification
 
 Clip = NDArray[np.uint8]  # (T, S, S, 3)
 CLIPS = 32
-FRAMES = 8  # of each clip, evenly spread
+FRAMES = 8  # per clip, evenly spaced
 
 
 class Calibration:
-    """Some frames of some clips of a folder, those left out that training validates on.
+    """Some frames of some clips of a folder, excluding the clips that training validates on.
 
     Args:
         folder: videos, one file per clip.
-        size: S, of the models.
+        size: image side S of the models.
         detector: images uint8 (T, S, S, 3) -> keypoints (T, K, 3).
 
     Raises FileNotFoundError when there are no videos, DamagedVideoError for one that is damaged.
@@ -45,7 +45,7 @@ class Calibration:
             ]
 
     def inputs(self, specification: ModelSpecification) -> list[Arrays]:
-        """Returns all inputs of a keypoint or synthesis model, one batch for each clip."""
+        """Returns all inputs of a keypoint or synthesis model, one batch per clip."""
         if [tensor.name for tensor in specification.inputs] == ["image"]:
             return [{"image": frames} for frames in self.frames]
         return [
@@ -58,7 +58,7 @@ class Calibration:
         ]
 
     def draw(self, specification: ModelSpecification, case: Case) -> Arrays:
-        """Returns inputs of a case, of as many clips as its batch and frames as its time."""
+        """Returns inputs of a case: as many clips as its batch, as many frames as its time."""
         chosen = [(case.seed + i) % len(self.frames) for i in range(case.batch)]
         later = [(case.seed + t) % FRAMES for t in range(case.time)]
         if [tensor.name for tensor in specification.inputs] == ["image"]:
@@ -71,11 +71,11 @@ class Calibration:
 
 
 def split_names(names: list[str]) -> tuple[list[int], list[int]]:
-    """Returns which of the clips of these names training takes, and which it validates on."""
+    """Returns the indices of the named clips used for training and of those used for validation."""
     none = np.empty((0, 1, 1, 3), np.uint8)
     return split_validation(ClipCache(tuple(names), (0,) * (len(names) + 1), none))
 
 
 def _spread(count: int, wanted: int) -> list[int]:
-    """Returns at most `wanted` of `count` indices, evenly spread."""
+    """Returns at most `wanted` of `count` indices, evenly spaced."""
     return sorted({int(i) for i in np.linspace(0, count - 1, min(count, wanted))})

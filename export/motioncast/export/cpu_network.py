@@ -1,4 +1,4 @@
-"""A network -> one that computes the same on a CPU with fewer or cheaper operators."""
+"""Rewrites a network to compute the same on a CPU with fewer or cheaper operators."""
 
 from torch import nn
 
@@ -14,7 +14,7 @@ from motioncast.models.lite.synthesis import LiteSynthesis
 
 
 def cpu_network(reference: nn.Module) -> nn.Module:
-    """Returns the graph for a CPU: lite networks rearranged, of others the batch norms folded."""
+    """Returns the network for a CPU: lite and face networks are rearranged, others only folded."""
     match reference:
         case ServedDetector(detector=LiteKeypointDetector() as detector):
             return ServedLiteDetector(detector)

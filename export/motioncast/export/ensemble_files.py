@@ -1,4 +1,4 @@
-"""Glue models and ensembles around the models of a configuration, in a repository."""
+"""Writes the glue models and ensembles of a configuration to a repository."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from motioncast.export.triton import model_config
 
 @dataclass(frozen=True, slots=True)
 class Ensembles:
-    """What joins the models of one configuration."""
+    """The glue models and ensembles that join the models of one configuration."""
 
     name: str  # the configuration's
     glue_models: tuple[GlueModel, ...]
@@ -27,15 +27,15 @@ class Ensembles:
 def ensembles_around(
     name: str, repository: Path, exported: Iterable[ModelSpecification]
 ) -> Ensembles:
-    """Returns what joins models about to be written, and those that are there, to ensembles.
+    """Returns the glue models and ensembles for models about to be written and those already there.
 
     Args:
-        name: The configuration's.
-        repository: Where it is; may not exist yet.
-        exported: Those of its networks that are about to be written there.
+        name: The configuration's name.
+        repository: The repository's folder; may not exist yet.
+        exported: The networks about to be written there.
 
     Raises:
-        EnsembleError: They do not fit one another.
+        EnsembleError: The models do not fit one another.
         ValueError: A config.pbtxt in the repository cannot be read.
     """
     new = {one.name: model_config(one) for one in exported}
@@ -53,7 +53,7 @@ def ensembles_around(
 
 
 def write_ensembles(repository: Path, rest: Ensembles) -> None:
-    """Writes glue models, then ensembles, each whole, in the place of older ones."""
+    """Writes glue models, then ensembles, replacing older ones; each whole or not at all."""
     for glue in rest.glue_models:
         write_model(repository, glue.specification, glue.model)
     for ensemble in ENSEMBLES:

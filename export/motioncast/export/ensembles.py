@@ -1,12 +1,12 @@
-"""Triton ensembles: the models of a configuration in a row, as one call.
+"""Triton ensembles: the models of a configuration chained into a single call.
 
     reconstruct       frames -> keypoints -> frames
     forecast          observed keypoints -> the keypoints of all M + N frames -> frames
-    motion_transfer   observed frames -> keypoints -> those of all M + N frames -> frames
+    motion_transfer   observed frames -> keypoints -> keypoints of all M + N frames -> frames
 
-Every step and every tensor between two of them stands in config.pbtxt, so that Triton, and the
-engine in the process, run them alike. What the networks cannot pass on to one another as it is
-goes through the glue models (`motioncast.export.glue`).
+config.pbtxt lists every step and every tensor passed between steps, so Triton and the in-process
+engine run an ensemble the same way. Tensors that one network cannot pass to the next unchanged go
+through the glue models (`motioncast.export.glue`).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from motioncast.export.glue import GlueModel
 from motioncast.export.triton import latest_version
 
 PARTS: Final = ("keypoint", "predictor", "synthesis")
-FORECAST_BATCH: Final = 8  # sessions in one call: as many as the synthesis model takes
+FORECAST_BATCH: Final = 8  # sessions in one call: the synthesis model's maximum
 
-# Tensors that several models share; an ensemble's own tensors are called alike.
+# Tensors that several models share; the ensembles use the same names.
 _SOURCE: Final = ("source_image", "source_keypoints")
 _RECURRENCE: Final = ("observed", "noise", "state")
 _FORECAST: Final = ("forecast", "half_width90", "next_state")
-_OF_FRAMES: Final = ("frames", "detected")  # their first axis is frames, that of others sessions
+_OF_FRAMES: Final = ("frames", "detected")  # first axis is frames; for other tensors it is sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Step:
     """One model of an ensemble.
 
     Attributes:
-        part: What follows the configuration in its name: "keypoint", "path" ...
-        takes, gives: Its inputs and outputs, each with the ensemble's name for that tensor.
+        part: The model name's suffix after the configuration: "keypoint", "path" ...
+        takes, gives: Its inputs and outputs, each mapped to the ensemble's name for that tensor.
     """
 
     part: str
@@ -48,11 +48,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """One ensemble of a configuration: its steps, and which of their tensors are its own.
+    """One ensemble of a configuration: its steps, and the tensors it takes and returns.
 
     Attributes:
-        part: What follows the configuration in its name.
-        max_batch_size: Sessions that one call may carry; 0: one session, its axis written out.
+        part: The ensemble name's suffix after the configuration.
+        max_batch_size: Most sessions in one call; 0: one session, whose axis is explicit.
     """
 
     part: str
@@ -116,15 +116,15 @@ ENSEMBLES: Final = (RECONSTRUCT, FORECAST, MOTION_TRANSFER)
 
 
 class EnsembleError(Exception):
-    """Models that are to be joined do not fit one another; the message says where."""
+    """Models to be joined do not fit one another; the message says where."""
 
 
 def glue_models_of(name: str, networks: Mapping[str, ModelConfig]) -> tuple[GlueModel, ...]:
     """Returns the glue models of a configuration.
 
     Args:
-        name: The configuration's.
-        networks: How Triton is configured for the networks that exist, by part; see `PARTS`.
+        name: The configuration's name.
+        networks: The Triton configurations of the existing networks, by part; see `PARTS`.
     """
     if not _has(networks, "keypoint", "synthesis"):
         return ()
@@ -136,14 +136,14 @@ def glue_models_of(name: str, networks: Mapping[str, ModelConfig]) -> tuple[Glue
 
 
 def ensembles_of(name: str, models: Mapping[str, ModelConfig]) -> dict[str, ModelConfig]:
-    """Returns the configurations of those ensembles whose steps are all there, by name.
+    """Returns the configurations of the ensembles whose steps all exist, by name.
 
     Args:
-        name: The configuration's.
-        models: How Triton is configured for its networks and glue models, by part.
+        name: The configuration's name.
+        models: The Triton configurations of its networks and glue models, by part.
 
     Raises:
-        EnsembleError: A tensor has other types or lengths in one model than in another.
+        EnsembleError: A tensor's type or lengths differ between two models.
     """
     return {
         f"{name}_{ensemble.part}": ensemble_config(name, ensemble, models)
@@ -155,7 +155,7 @@ def ensembles_of(name: str, models: Mapping[str, ModelConfig]) -> dict[str, Mode
 def ensemble_config(
     name: str, ensemble: Ensemble, models: Mapping[str, ModelConfig]
 ) -> ModelConfig:
-    """Describes an ensemble of the configuration `name` to Triton; errors as `ensembles_of`."""
+    """Returns Triton's configuration of one ensemble of `name`; raises as `ensembles_of`."""
     tensors = _tensors(name, ensemble, models)
     config = ModelConfig(
         name=f"{name}_{ensemble.part}",
@@ -180,13 +180,13 @@ def ensemble_config(
     return config
 
 
-_Tensor = tuple["triton.DataType.ValueType", list[int]]  # type, all axes, -1 where any length goes
+_Tensor = tuple["triton.DataType.ValueType", list[int]]  # type, all axes; -1: any length
 
 
 def _tensors(
     name: str, ensemble: Ensemble, models: Mapping[str, ModelConfig]
 ) -> dict[str, _Tensor]:
-    """Returns every tensor of an ensemble as all of its steps together take and give it."""
+    """Returns type and axes of every tensor of an ensemble, as agreed between all its steps."""
     found: dict[str, _Tensor] = {}
     for step in ensemble.steps:
         config = models[step.part]
@@ -211,7 +211,7 @@ def _tensors(
 
 
 def _agreed(one: _Tensor, other: _Tensor) -> _Tensor | None:
-    """Returns what both allow, or None where they allow nothing in common."""
+    """Returns the type and axes that fit both, or None if nothing does."""
     if one[0] != other[0] or len(one[1]) != len(other[1]):
         return None
     pairs = list(zip(one[1], other[1], strict=True))

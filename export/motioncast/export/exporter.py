@@ -1,9 +1,9 @@
-"""Checkpoints -> a model repository, every model of it compared with PyTorch first.
+"""Exports checkpoints to a model repository, comparing every model with PyTorch before writing it.
 
     network -> batch norms folded -> ONNX -> rollout over time -> checked -> compared -> written
-                                            and with them the ensembles that they can be joined to
+                                            together with the ensembles built from them
 
-Each arrow is a module of this package; this one only puts them in a row.
+Each arrow is a module of this package; this module only chains them.
 """
 
 import hashlib
@@ -45,23 +45,23 @@ from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 
 class ExportError(Exception):
-    """The checkpoints given cannot become the models asked for; the message says why."""
+    """The given checkpoints cannot be exported as the requested models; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exportable:
-    """A network about to become a model."""
+    """A network ready to be exported."""
 
     specification: ModelSpecification
-    reference: nn.Module  # what the ONNX file has to agree with
-    translated: nn.Module  # what is translated: the reference itself, folded, or one step of it
+    reference: nn.Module  # the ONNX file must agree with it
+    translated: nn.Module  # the module to translate: the reference, folded or not, or one step
     rolled_out: bool  # whether `translated` is one step
-    in_integers: bool = True  # whether INT8 serves it; else it stays in float32
+    in_integers: bool = True  # whether int8 applies to it; otherwise it stays in float32
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedModel:
-    """A model in the repository."""
+    """A model written to the repository."""
 
     name: str
     path: Path
@@ -86,27 +86,26 @@ def export_models(
 
     Args:
         config: the configuration's name; the models are called `<config>_keypoint` and so on.
-        repository: the folder to write to; created where absent.
-        synthesis: checkpoint of keypoint detector and synthesis network, if they are wanted.
-        predictor: checkpoint of the predictor, if it is wanted.
-        name: what the models are called instead of `config`.
-        precision: of keypoint detector and synthesis network. The predictor stays in float32, and
-            for int8 so does the detector of faces, which reads coordinates off its convolutions.
-        calibration: folder of training videos, from which int8 takes its ranges.
-        framing: how pictures should be framed for it; written into the keypoint model's
-            config.pbtxt, and what `motioncast stream` then does by default.
+        repository: the folder to write to; created if absent.
+        synthesis: checkpoint of keypoint detector and synthesis, if they are to be exported.
+        predictor: checkpoint of the predictor, if it is to be exported.
+        name: name of the models, if it is not to be `config`.
+        precision: of the keypoint detector and synthesis network. The predictor always stays in
+            float32; so does the face detector with int8, as its convolutions output coordinates.
+        calibration: folder of training videos from which int8 ranges are calibrated.
+        framing: how pictures should be framed for these models; written into the keypoint model's
+            config.pbtxt, from which `motioncast stream` takes its default.
 
-    Where the repository then has the keypoint and the synthesis model of the name, the ensembles
-    that they are part of are written too. Nothing is written unless every model agrees with
-    PyTorch.
+    If the repository then holds both the keypoint and the synthesis model of that name, their
+    ensembles are written too. Nothing is written unless every model agrees with PyTorch.
 
     Raises:
         ValueError: the configuration is unknown.
-        ExportError: no checkpoint was given, one is of another configuration, or what it holds
-            does not fit the models of that name in the repository.
+        ExportError: no checkpoint was given, one belongs to another configuration, or its networks
+            do not fit the existing models of that name in the repository.
         FileNotFoundError, CheckpointError, PredictorCheckpointError: a checkpoint cannot be read.
         DamagedVideoError: a calibration clip cannot be read.
-        ParityError: a model does not agree; lists every mismatch.
+        ParityError: a model does not agree with PyTorch; the message lists every mismatch.
     """
     if (precision == "int8") != (calibration is not None):
         raise ExportError("calibration: int8, and nothing else, needs a folder of training clips")
@@ -125,7 +124,7 @@ def export_models(
         if wanted is not None:
             facts["precision"] = precision
         if precision == "float16" and not one.rolled_out:
-            one = replace(one, translated=fold_batch_norms(one.reference))  # GPUs have a GridSample
+            one = replace(one, translated=fold_batch_norms(one.reference))  # GPUs run GridSample
         built.append((one.specification, *build(one, facts, conversion=wanted)))
     try:
         rest = ensembles_around(
@@ -146,7 +145,7 @@ def read_checkpoints(
     name: str | None = None,
     framing: FramingMode = FramingMode.OFF,
 ) -> list[tuple[Exportable, Path]]:
-    """Returns what the given checkpoints hold, each with its file; errors as in `export_models`."""
+    """Returns the given checkpoints' networks, each with its file; raises as `export_models`."""
     expected = configuration(config)
     found: list[tuple[Exportable, Path]] = []
     if synthesis is not None:
@@ -175,7 +174,7 @@ def motion_transfer_exportables(
     name: str | None = None,
     framing: FramingMode = FramingMode.OFF,
 ) -> tuple[Exportable, Exportable]:
-    """Returns the keypoint and the synthesis model, called as the configuration or `name`."""
+    """Returns the keypoint and synthesis models, named after the configuration or `name`."""
     named = replace(networks.configuration, name=name or networks.configuration.name)
     detector = ServedDetector(networks.detector)
     synthesis = ServedSynthesis(networks.synthesis)
@@ -212,7 +211,7 @@ def build(
     cases: tuple[Case, ...] = CASES,
     conversion: Conversion | None = None,
 ) -> tuple[ModelProto, dict[str, Agreement]]:
-    """Translates and checks one model; returns it with its agreement, or raises ParityError."""
+    """Translates and checks one model; returns it with its agreement. Raises ParityError."""
     specification, draw = exportable.specification, None
     if exportable.rolled_out:
         step = to_onnx(exportable.translated, step_specification(specification))
@@ -257,5 +256,5 @@ def _write(
 
 
 def fingerprint(checkpoint: Path) -> str:
-    """Returns the SHA-256 of a checkpoint, by which a model names what it was made from."""
+    """Returns the SHA-256 of a checkpoint, recorded in each model exported from it."""
     return hashlib.sha256(checkpoint.read_bytes()).hexdigest()

@@ -1,7 +1,7 @@
-"""The networks of faces as they are served: detector and synthesis, from bytes to bytes.
+"""The face networks as served: detector and synthesis, from bytes to bytes.
 
-The same functions in cheaper operators, with what `export.lite` has for the lite networks: the
-source is encoded, and its neighbourhoods listed, once for all of its driving frames.
+They compute the same functions with cheaper operators, reusing those of `export.lite`. The source
+is encoded, and its neighbourhoods listed, once for all of its driving frames.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image side, q = S / 4.
 """
 
@@ -91,7 +91,7 @@ class ServedFaceSynthesis(nn.Module):
 class ServedFaceMotion(nn.Module):
     """Features and keypoints of sources, keypoints of both frames -> displacement, guide, head.
 
-    Features are (B, C, 32, 32), what comes out (N, 2, h, h), (N, 64, 32, 32), (N, 1, 32, 32).
+    Features are (B, C, 32, 32); the outputs (N, 2, h, h), (N, 64, 32, 32), (N, 1, 32, 32).
     """
 
     def __init__(self, folded: FaceMotion) -> None:
@@ -129,13 +129,13 @@ class ServedFaceMotion(nn.Module):
 
 
 def _from_pixels(encoder: nn.Sequential) -> nn.Sequential:
-    """Returns an encoder of levels around the middle one, as they lie in the image."""
+    """Returns an encoder that takes the image's own pixels, as levels around the middle one."""
     first, *rest = encoder
     return nn.Sequential(from_pixels(first_of(first), scale=1 / 255), nn.ReLU(), *rest)
 
 
 def _warped(features: Tensor, displacement: Tensor, source: Tensor) -> Tensor:
-    """Samples maps (B, C, h, h) where displacements (N, 2, h, h), in half sides, point."""
+    """Samples maps (B, C, h, h) at displacements (N, 2, h, h), given in half sides."""
     side = features.shape[-1]
     index = torch.arange(side, dtype=torch.float32)
     identity = torch.stack([index.expand(side, side), index[:, None].expand(side, side)])

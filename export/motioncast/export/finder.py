@@ -1,8 +1,8 @@
-"""The face finder -> a model of the repository, `face_finder`, checked like every other.
+"""Exports the face finder as the model `face_finder` of a repository, checked like every other.
 
     python -m motioncast.export.finder --checkpoint face_finder.pt --repository model_repository
 
-It belongs to no configuration: one serves all of them, framing pictures before they are looked at.
+It belongs to no configuration: all of them share it for framing pictures before detection.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def finder_specification() -> ModelSpecification:
 
 
 def finder_exportable(finder: FaceFinder) -> Exportable:
-    """Returns the face finder as it is served."""
+    """Returns the face finder as served."""
     served: nn.Module = ServedDetector(finder)
     return Exportable(finder_specification(), reference=served, translated=served, rolled_out=False)
 
@@ -55,8 +55,8 @@ def finder_exportable(finder: FaceFinder) -> Exportable:
 def export_finder(checkpoint: Path, repository: Path) -> Path:
     """Writes the finder of a checkpoint to a repository; returns its ONNX file.
 
-    Raises FileNotFoundError or CheckpointError when the checkpoint cannot be read, ParityError when
-    the model does not do what PyTorch does.
+    Raises FileNotFoundError or CheckpointError if the checkpoint cannot be read, ParityError if
+    the model does not agree with PyTorch.
     """
     finder = FaceFinder()
     load_weights(finder, checkpoint)
@@ -67,14 +67,14 @@ def export_finder(checkpoint: Path, repository: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class FinderOptions:
-    """Which weights go into which repository."""
+    """The weights to export and the repository to write to."""
 
     checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="weights, converted")]
     repository: Annotated[Path, typer.Option(metavar="FOLDER", help="folder to write to")]
 
 
 def run(options: FinderOptions, command: str) -> None:
-    """Exports the finder; Refusal when nothing was written."""
+    """Exports the finder; raises Failure if nothing was written."""
     try:
         print(export_finder(options.checkpoint, options.repository))
     except (OSError, ValueError, ParityError) as error:

@@ -1,8 +1,9 @@
-"""Folds every batch normalisation that follows a convolution into that convolution.
+"""Folds every batch normalisation after a convolution into that convolution.
 
     normalise(conv(x)) = (w s) * x + (b - mean) s + shift     with s = scale / sqrt(variance + eps)
 
-A pixel shuffle in between only regroups channels: r^2 of the convolution become one of the norm.
+A pixel shuffle in between only regroups channels: r^2 channels of the convolution become one
+channel of the norm.
 """
 
 import copy
@@ -16,7 +17,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def fold_batch_norms(module: Network) -> Network:
-    """Returns a copy in evaluation mode that computes the same with fewer operations."""
+    """Returns a copy in evaluation mode that computes the same function with fewer operations."""
     folded = copy.deepcopy(module).eval()
     for part in folded.modules():
         if isinstance(part, nn.Sequential):
@@ -41,7 +42,7 @@ def _fold_sequence(sequence: nn.Sequential) -> None:
 
 @torch.no_grad()
 def absorb(conv: nn.Conv2d, norm: nn.BatchNorm2d, channels: int = 1) -> None:
-    """Makes `conv` compute norm(conv(x)), `channels` of its outputs for each of the norm's."""
+    """Makes `conv` compute norm(conv(x)), `channels` of its outputs per channel of the norm."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()

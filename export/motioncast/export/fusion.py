@@ -1,9 +1,9 @@
-"""What ONNX Runtime makes of a model: its operators after fusion, and the share of time of each.
+"""How ONNX Runtime optimises a model: its operators after fusion, and each one's share of run time.
 
     motioncast models operators [--repository FOLDER]
 
-A convolution takes in the batch norm before it is exported, its ReLU and a residual sum when it is
-loaded. `leftovers` says what did not go in.
+Batch norms are folded into their convolutions at export; ONNX Runtime fuses ReLUs and residual sums
+into them on loading. `leftovers` and `unfused` list what was not.
 """
 
 import json
@@ -32,14 +32,14 @@ class OperatorTime:
 
     operator: str
     count: int
-    ms: float  # of one run of the model, all of them together
+    ms: float  # in one run of the model, summed over all of this kind
     share: float  # of that run
 
 
 def leftovers(model: ModelProto) -> list[str]:
-    """Returns what should not be in an exported file, in words; empty when all is folded.
+    """Returns descriptions of operators that an exported file should not have; empty if none.
 
-    Norms and identities; casts but those from and to bytes, and from and to shapes.
+    These are norms and identities, and casts other than from or to bytes and shapes.
     """
     found = [f"{node.op_type} {node.name}" for node in nodes(model.graph) if node.op_type in FOLDED]
     inferred = onnx.shape_inference.infer_shapes(model)
@@ -58,7 +58,7 @@ def leftovers(model: ModelProto) -> list[str]:
 
 
 def unfused(optimised: ModelProto) -> list[str]:
-    """Returns the activations of an optimised model that could be in a convolution but are not."""
+    """Returns the activations of an optimised model that were not fused but could have been."""
     made_by = {output: node for node in optimised.graph.node for output in node.output}
     used = Counter(name for node in optimised.graph.node for name in node.input)
     return [
@@ -71,7 +71,7 @@ def unfused(optimised: ModelProto) -> list[str]:
 
 
 def fused(optimised: ModelProto) -> int:
-    """Counts the convolutions of an optimised model that have an activation in them."""
+    """Counts the convolutions of an optimised model with a fused activation."""
     return sum(
         node.op_type in CONVOLUTIONS and any(one.name == "activation" for one in node.attribute)
         for node in optimised.graph.node
@@ -82,16 +82,16 @@ def optimised(model: ModelProto) -> ModelProto:
     """Returns the graph that ONNX Runtime runs on this machine's CPU."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # it warns that such a file is for this machine only
+        options.log_severity_level = 3  # hides the warning that the file suits only this machine
         options.optimized_model_filepath = str(Path(folder, "optimised.onnx"))
         _open(model, options)
         return onnx.load(options.optimized_model_filepath)
 
 
 def profile(model: ModelProto, inputs: Arrays, threads: int = 1) -> list[OperatorTime]:
-    """Returns how long the operators of a model take, the longest first.
+    """Returns how long each kind of operator of a model takes, slowest first.
 
-    By ONNX Runtime's profiler, the median over a dozen runs after the first.
+    Measured by ONNX Runtime's profiler: the median over a dozen runs after the first.
     """
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
@@ -121,7 +121,7 @@ def profile(model: ModelProto, inputs: Arrays, threads: int = 1) -> list[Operato
 
 
 def summary(model: ModelProto) -> str:
-    """Returns one line on how a model is fused."""
+    """Returns a one-line summary of how a model is fused."""
     loaded = optimised(model)
     left = [*leftovers(model), *(f"unfused {name}" for name in unfused(loaded))]
     convolutions = sum(node.op_type in CONVOLUTIONS for node in nodes(loaded.graph))
@@ -133,7 +133,7 @@ def summary(model: ModelProto) -> str:
 
 
 def _origin(node: NodeProto, made_by: dict[str, NodeProto]) -> NodeProto:
-    """Returns what made a node's input, looking through changes of layout."""
+    """Returns the node that produces a node's input, skipping changes of layout."""
     before = made_by.get(node.input[0])
     while before is not None and before.op_type in {"ReorderOutput", "ReorderInput", "Reshape"}:
         before = made_by.get(before.input[0])

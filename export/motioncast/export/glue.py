@@ -1,12 +1,12 @@
 """The small models that join the networks of a configuration into ensembles.
 
-    sequence   keypoints of frames in a row -> one timeline
+    sequence   keypoints of consecutive frames -> one timeline
     arrange    keypoints of the observed frames, which frames those are -> a timeline with gaps
     path       a timeline with gaps, its forecast -> the keypoints of every frame
 
-Between the keypoint model, whose batch is frames, and predictor and synthesis, whose batch is
-sessions, an axis has to change its meaning; a Triton ensemble can only pass tensors on. Shapes: B
-batch, T time, K keypoints.
+The batch axis of the keypoint model is frames, that of predictor and synthesis is sessions. A
+Triton ensemble only passes tensors on, so these models convert between the two.
+Shapes: B batch, T time, K keypoints.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class GlueModel:
 
 
 def sequence(name: str, keypoints: int) -> GlueModel:
-    """Joins the keypoints of T frames, (T, K, 3), to those of one session, (1, T, K, 3)."""
+    """Turns the keypoints of T frames, (T, K, 3), into one session's timeline, (1, T, K, 3)."""
     specification = _unbatched(
         name=f"{name}_sequence",
         description="keypoints of frames in a row -> the same as one session's timeline",
@@ -58,10 +58,10 @@ def sequence(name: str, keypoints: int) -> GlueModel:
 
 
 def arrange(name: str, keypoints: int) -> GlueModel:
-    """Lays the keypoints of M observed frames, (M, K, 3), out over a timeline of T, (1, T, K, 3).
+    """Places the keypoints of M observed frames, (M, K, 3), on a timeline of T, (1, T, K, 3).
 
-    The m-th one in `observed` (1, T) stands where the m-th set belongs; elsewhere are zeros. A run
-    with more ones than sets fails; sets without a one are left out.
+    The m-th set of keypoints goes where the m-th 1 is in `observed` (1, T); other frames get zeros.
+    A run fails if there are more ones than sets; surplus sets are ignored.
     """
     specification = _unbatched(
         name=f"{name}_arrange",
@@ -91,10 +91,10 @@ def arrange(name: str, keypoints: int) -> GlueModel:
 
 
 def path(name: str, keypoints: int) -> GlueModel:
-    """Chooses the keypoints of every frame: the observed ones, else the forecast.
+    """Chooses the keypoints of every frame: observed ones if there are any, else the forecast.
 
-    The forecast is cut to the range of keypoints, as the predictor service does, because a forecast
-    of motion can overshoot.
+    Forecasts are clamped to the range of keypoints, as in the predictor service, because a motion
+    forecast can overshoot.
     """
     timeline = (BATCH, TIME, keypoints, 3)
     specification = ModelSpecification(
@@ -134,7 +134,7 @@ def _unbatched(
     inputs: tuple[TensorSpecification, ...],
     outputs: tuple[TensorSpecification, ...],
 ) -> ModelSpecification:
-    """Describes a glue model that serves one session a call, on one thread."""
+    """Describes a glue model that serves one session per call, on one thread."""
     return ModelSpecification(
         name=name,
         description=description,
@@ -148,7 +148,7 @@ def _unbatched(
 
 
 def _glue_model(specification: ModelSpecification, body: str) -> GlueModel:
-    """Returns the model of a graph in ONNX's textual form, checked."""
+    """Builds and checks a model from a graph in ONNX's textual form."""
     takes = ", ".join(map(_declaration, specification.inputs))
     gives = ", ".join(map(_declaration, specification.outputs))
     model = onnx.parser.parse_model(

@@ -1,4 +1,4 @@
-"""ONNX graphs: their names and facts, the check for standard operators, and a walk over them."""
+"""ONNX graphs: naming and metadata, the check for standard operators, and iterating over nodes."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
 
 from motioncast.export.specification import ModelSpecification, TensorSpecification
 
-OPSET = 20  # GridSample in its present form, and what every runtime of the last years loads
+OPSET = 20  # has GridSample in its present form, and every recent runtime loads it
 LARGEST_OPSET = 21
 
 
 def finish(model: ModelProto, specification: ModelSpecification, facts: dict[str, str]) -> None:
-    """Names the model, declares its outputs' axes, and writes facts into its metadata, in place."""
+    """Names a model, declares its outputs' axes and writes facts into its metadata, in place."""
     model.producer_name, model.producer_version = "motioncast", facts.get("version", "")
     model.graph.name = specification.name
     model.doc_string = specification.description
@@ -23,7 +23,7 @@ def finish(model: ModelProto, specification: ModelSpecification, facts: dict[str
 
 
 def check(model: ModelProto) -> None:
-    """Raises ValueError, or onnx's own errors, for what a standard runtime might not load."""
+    """Raises ValueError, or onnx's own errors, if a standard runtime might not load the model."""
     foreign = {f"{node.domain}.{node.op_type}" for node in nodes(model.graph) if node.domain}
     if foreign or model.functions:
         raise ValueError(
@@ -45,7 +45,7 @@ def value_info(tensor: TensorSpecification) -> onnx.ValueInfoProto:
 
 
 def operators(model: ModelProto) -> dict[str, int]:
-    """Counts the operators of a model, those in the bodies of its loops included."""
+    """Counts the operators of a model, including those in loop bodies."""
     return dict(sorted(Counter(node.op_type for node in nodes(model.graph)).items()))
 
 

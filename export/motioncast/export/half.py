@@ -1,8 +1,8 @@
-"""float32 graph -> float16 where a GPU gains by it: the convolutions and what lies between them.
+"""Converts a float32 graph to float16 where GPUs benefit: convolutions and what lies between them.
 
-Inputs, outputs and all that is about places stay in float32, as they do under autocast in
-training: keypoints, grids, flows, samplings, softmaxes. float16 has 11 bits, so that a place among
-256 pixels would be a sixteenth of a pixel off.
+Inputs, outputs and everything concerning positions (keypoints, grids, flows, sampling, softmaxes)
+stay in float32, as under autocast in training: float16 has 11 bits of precision, so a position
+among 256 pixels would be off by a sixteenth of a pixel.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ JOINING = frozenset({"Add", "Concat"})
 
 
 def to_float16(model: ModelProto) -> ModelProto:
-    """Returns a copy whose convolutions, and what lies between them, are in float16."""
+    """Returns a copy whose convolutions and the operators between them are in float16."""
     converted = ModelProto()
     converted.CopyFrom(model)
     graph = converted.graph
@@ -50,7 +50,7 @@ def to_float16(model: ModelProto) -> ModelProto:
 
 
 def _halved_values(nodes: list[NodeProto]) -> set[str]:
-    """Returns the values that will be in float16: those that come from convolutions alone."""
+    """Returns the values to convert to float16: those derived from convolutions only."""
     halved: set[str] = set()
     for node in nodes:
         alone = (node.op_type in FOLLOWING and node.input[0] in halved) or (
@@ -62,7 +62,7 @@ def _halved_values(nodes: list[NodeProto]) -> set[str]:
 
 
 def _tensors(node: NodeProto) -> list[str]:
-    """Returns the inputs that change their type; the scales of a Resize do not."""
+    """Returns the inputs of a node that change type; the scales of a Resize do not."""
     return list(node.input[:1] if node.op_type == "Resize" else node.input)
 
 

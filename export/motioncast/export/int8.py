@@ -1,11 +1,11 @@
-"""float32 graph -> INT8 convolutions, their ranges taken from training clips (static quantisation).
+"""Converts a graph's convolutions to INT8 with ranges from training clips (static quantisation).
 
-    x = scale * (q - zero)      activations uint8, a range for each tensor
-                                weights int8, a range for each output channel
+    x = scale * (q - zero)      activations uint8, one range per tensor
+                                    weights int8, one range per output channel
 
 Written as QuantizeLinear and DequantizeLinear around float operators (QDQ), which is standard ONNX:
-ONNX Runtime makes integer convolutions of it, and so does TensorRT. Only convolutions are
-quantised: keypoints, softmaxes, grids, flows and samplings stay in float32.
+both ONNX Runtime and TensorRT turn it into integer convolutions. Only convolutions are quantised:
+keypoints, softmaxes, grids, flows and sampling stay in float32.
 """
 
 import logging
@@ -33,14 +33,14 @@ REARRANGING = frozenset({"Reshape", "Slice", "Split", "Transpose", "Mul", "Div",
 
 
 def to_int8(model: ModelProto, batches: Sequence[Arrays]) -> ModelProto:
-    """Returns a copy with INT8 convolutions, but for those that say where something is.
+    """Returns a copy with INT8 convolutions, except those whose outputs encode positions.
 
     Args:
-        model: in float32.
-        batches: inputs by name, as the model will meet them; they set the ranges.
+        model: the model in float32.
+        batches: representative inputs by name; they set the ranges.
     """
     original = ModelProto()
-    original.CopyFrom(model)  # quantize_static changes what it is given
+    original.CopyFrom(model)  # quantize_static modifies its argument
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder, "int8.onnx")
         quantize_static(
@@ -57,16 +57,16 @@ def to_int8(model: ModelProto, batches: Sequence[Arrays]) -> ModelProto:
         )
         quantised = onnx.load(path)
     standard = [opset for opset in quantised.opset_import if not opset.domain]
-    del quantised.opset_import[:]  # it names domains of which it uses nothing
+    del quantised.opset_import[:]  # drops domains that are declared but not used
     quantised.opset_import.extend(standard)
     del quantised.graph.value_info[:]
     return quantised
 
 
 def about_places(model: ModelProto) -> list[str]:
-    """Returns the names of the convolutions whose outputs weigh places: a softmax reads them.
+    """Returns the names of convolutions whose outputs weight positions, i.e. feed a softmax.
 
-    In 256 levels the masks of the dense motion would cost 3.5 dB (docs/export.md).
+    Quantising the masks of the dense motion to 256 levels would cost 3.5 dB (docs/export.md).
     """
     makers = {output: node for node in model.graph.node for output in node.output}
     found = set()
@@ -89,7 +89,7 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]  # it has no types
 
 
 class _quiet:  # noqa: N801  # a context manager
-    """Keeps quiet the advice of onnxruntime.quantization, which is about other models."""
+    """Silences the advice that onnxruntime.quantization logs; it does not apply to these models."""
 
     def __enter__(self) -> None:
         self._level = logging.getLogger().level

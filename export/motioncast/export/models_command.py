@@ -1,4 +1,4 @@
-"""`motioncast models`: what models in repositories are made of, how fast and how good they are.
+"""`motioncast models`: shows the operators, speed and quality of models in repositories.
 
 motioncast models operators --repository model_repository
 motioncast models compare model_repository int8_repository --data videos/train
@@ -39,7 +39,7 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsOptions:
-    """Which models of a repository are looked at."""
+    """Options common to both commands: which models of a repository to inspect."""
 
     config: Annotated[str, typer.Option(metavar="NAME", help="of the models")] = "face256"
     threads: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1
@@ -47,7 +47,7 @@ class ModelsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorsOptions(ModelsOptions):
-    """Of which repository, and for how many frames."""
+    """Options of `operators`: the repository to inspect, and the frames in one call."""
 
     repository: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("model_repository")
     frames: Annotated[int, typer.Option(min=1, help="of one call")] = 10
@@ -55,7 +55,7 @@ class OperatorsOptions(ModelsOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(ModelsOptions):
-    """Which repositories are compared, and on what."""
+    """Options of `compare`: the repositories to compare, and the inputs to compare them on."""
 
     repositories: Annotated[list[Path], typer.Argument(metavar="REPOSITORY")]
     frames: Annotated[list[int] | None, typer.Option(metavar="T", min=1, help="repeat")] = None
@@ -68,7 +68,7 @@ class CompareOptions(ModelsOptions):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints what is asked for; SystemExit with 1 and a sentence for what is wrong."""
+    """Runs the requested command; exits with status 1 and a message on failure."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     program = PROGRAMS.get(given[0]) if given else None
     if program is None:
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def printing(page: Callable[[Options], str]) -> Callable[[Options, str], None]:
-    """Returns what runs a command that prints a page."""
+    """Returns a function that runs a command and prints the page it returns."""
 
     def run(options: Options, command: str) -> None:
         try:
@@ -90,7 +90,7 @@ def printing(page: Callable[[Options], str]) -> Callable[[Options, str], None]:
 
 
 def operators(options: OperatorsOptions) -> str:
-    """Returns how each model is fused, and its operators by their share of the time."""
+    """Returns, for each model, a fusion summary and its operators by share of run time."""
     pages = []
     for part in PARTS:
         path = onnx_file(options.repository, f"{options.config}_{part}")
@@ -108,7 +108,7 @@ def operators(options: OperatorsOptions) -> str:
 
 
 def compare(options: CompareOptions) -> str:
-    """Returns milliseconds per frame of each repository, and its PSNR when there are videos."""
+    """Returns each repository's milliseconds per frame, and its PSNR if videos are given."""
     loaded = [LoadedModels(path, options.config, options.threads) for path in options.repositories]
     speeds = measure(loaded, options.frames or FRAMES, options.rounds)
     rows = []
@@ -153,7 +153,7 @@ def compare(options: CompareOptions) -> str:
 
 
 def validation_clips(folder: Path, size: int, limit: int) -> list[Clip]:
-    """Returns the first clips of a folder that training leaves out, (T, S, S, 3) each.
+    """Returns the first validation clips of a folder (those not trained on), each (T, S, S, 3).
 
     Raises ValueError when there are none.
     """
@@ -165,7 +165,7 @@ def validation_clips(folder: Path, size: int, limit: int) -> list[Clip]:
 
 
 def as_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Writes a table (Markdown), its columns aligned."""
+    """Returns a Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
     padded = (
@@ -175,7 +175,7 @@ def as_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _case(part: str, frames: int) -> Case:
-    """Frames are the batch of a detector, and the time of the others."""
+    """Returns a case whose frames fill the batch axis (detector) or the time axis (others)."""
     return Case(frames, 1, seed=1) if part == "keypoint" else Case(1, frames, seed=1)
 
 

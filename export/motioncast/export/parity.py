@@ -1,7 +1,7 @@
-"""Compares an ONNX file, run by ONNX Runtime, with the PyTorch module that it came from.
+"""Compares an ONNX file, run by ONNX Runtime, with the PyTorch module it was exported from.
 
-Names, axes and element types are compared first, then values at several shapes and seeds. Whatever
-differs is collected and reported together.
+Names, axes and element types are compared first, then values at several shapes and seeds. All
+mismatches are collected and reported together.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ CASES = (Case(1, 1, 0), Case(1, 6, 1), Case(2, 1, 2), Case(2, 3, 3), Case(3, 2, 
 
 
 class ParityError(Exception):
-    """An ONNX file does not do what its PyTorch module does; `mismatches` are all there are."""
+    """An ONNX file does not match its PyTorch module; `mismatches` lists every difference."""
 
     def __init__(self, model: str, mismatches: list[str]) -> None:
         super().__init__("\n  ".join([f"{model}: differs from PyTorch:", *mismatches]))
@@ -45,10 +45,10 @@ class ParityError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How near an output came in the worst case."""
+    """How closely an output matched in the worst case."""
 
     largest: float  # greatest difference of any value
-    differing_share: float  # of the values, those that differ at all
+    differing_share: float  # share of values that differ at all
 
 
 def compare(
@@ -60,8 +60,8 @@ def compare(
 ) -> dict[str, Agreement]:
     """Returns how well every output agrees over all cases.
 
-    `draw` makes the inputs of a case by name. Raises ParityError with every mismatch when the
-    interface is not the specification's or a difference is beyond its tolerance.
+    `draw` generates the inputs of a case, by name. Raises ParityError with every mismatch if the
+    interface differs from the specification or a difference exceeds its tolerance.
     """
     session = _session(model)
     mismatches = _interface_mismatches(session, specification)
@@ -147,7 +147,7 @@ def _compare_values(
         return mismatches, Agreement(0.0, 0.0)
     difference = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
     agreement = Agreement(float(difference.max()), float(np.mean(difference != 0)))
-    # Written so that NaN, which is in no order to anything, is a mismatch.
+    # `not ... <=` rather than `>`, so that NaN counts as a mismatch.
     if not agreement.largest <= tolerance.largest:
         mismatches.append(
             f"{where}: differs by up to {agreement.largest:.3g}, tolerance {tolerance.largest:.3g}"

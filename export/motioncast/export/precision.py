@@ -1,12 +1,12 @@
-"""How precisely models compute: what becomes of a float32 graph, and how near it must stay.
+"""Precisions that models are exported in: how the float32 graph is converted, and the tolerances.
 
 | precision | what changes | for |
 |---|---|---|
 | float32 | nothing | every machine |
-| float16 | convolutions and what lies between them | GPUs |
+| float16 | convolutions and the operators between them | GPUs |
 | int8 | convolutions, with ranges from training clips | CPUs with VNNI or AMX, TensorRT |
 
-The predictor stays in float32: it is small, and its state carries its rounding on.
+The predictor stays in float32: it is small, and its state accumulates rounding errors.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,8 @@ from motioncast.export.specification import ModelSpecification, Tolerance
 Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-# Keypoints in [-1, 1]: of random images 0.01 is 0.6 pixels of 128, of a training frame it is as
-# much. Images in levels: an edge that is warped by a fraction of a pixel changes by many.
+# Keypoints in [-1, 1]: 0.01 is 0.6 pixels of 128, for random images and training frames alike.
+# Images in levels: warping an edge by a fraction of a pixel changes it by many levels.
 TOLERANCES: dict[Precision, dict[str, Tolerance]] = {
     "float16": {"keypoints": Tolerance(0.01), "image": Tolerance(32)},
     "int8": {"keypoints": Tolerance(0.1), "image": Tolerance(128)},
@@ -35,19 +35,19 @@ TOLERANCES: dict[Precision, dict[str, Tolerance]] = {
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What is done to the graph of one model, and what the result is held to."""
+    """The conversion of one model's graph, and the tolerances for the result."""
 
     convert: Callable[[ModelProto], ModelProto]
     tolerances: dict[str, Tolerance]
-    draw: Callable[[Case], Arrays] | None = None  # inputs of the comparison, if not random ones
+    draw: Callable[[Case], Arrays] | None = None  # inputs of the comparison; None: random ones
 
 
 def conversion(
     precision: Precision, specification: ModelSpecification, calibration: Calibration | None
 ) -> Conversion | None:
-    """Returns how a keypoint or synthesis model becomes of a precision; None for float32.
+    """Returns the conversion of a keypoint or synthesis model to a precision; None for float32.
 
-    Raises ValueError when int8 is asked for without calibration.
+    Raises ValueError for int8 without calibration.
     """
     if precision == "float32":
         return None

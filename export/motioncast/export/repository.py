@@ -1,10 +1,10 @@
 """A Triton model repository on disk: every model appears in it whole or not at all.
 
-<repository>/<model>/config.pbtxt        on CPUs, and what ONNX Runtime in the process goes by
+<repository>/<model>/config.pbtxt        on CPUs, and read by the in-process ONNX Runtime
 <repository>/<model>/configs/gpu.pbtxt   on GPUs
-<repository>/<model>/1/model.onnx        ensembles have none
-<repository>/<model>/codec.json          tables of the keypoint codec, of a detector that has them
-<repository>/<model>/SHA256SUMS          of these files; verified when they are loaded
+<repository>/<model>/1/model.onnx        not in ensembles
+<repository>/<model>/codec.json          tables of the keypoint codec, if a detector has them
+<repository>/<model>/SHA256SUMS          of the files above; verified on loading
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ from motioncast.export.triton import (
 from motioncast.inference.checksums import write_checksums
 
 CONFIG_FILE: Final = "config.pbtxt"
-# Triton asks for a version of an ensemble as well, and version control keeps no empty folders.
+# Triton requires a version folder even for ensembles, and version control keeps no empty folders.
 _NO_MODEL: Final = (
     "An ensemble has no file of its own; config.pbtxt names the models it consists of.\n"
 )
 
 
 def write_model(repository: Path, specification: ModelSpecification, model: ModelProto) -> Path:
-    """Writes one model, in the place of an older one of its name, and returns its ONNX file.
+    """Writes one model, replacing an older one of the same name, and returns its ONNX file.
 
-    It is written aside and then renamed, so that whoever looks meets the old model or the new one.
-    Codec tables stay: they are right for any model with as many keypoints, if not the best.
+    The model is written to a temporary folder and renamed, so a reader sees either the old model or
+    the new one. Codec tables are kept: they remain valid, if not optimal, for any model with the
+    same number of keypoints.
     """
     tables = repository / specification.name / CODEC_FILE
 
@@ -62,7 +63,7 @@ def write_model(repository: Path, specification: ModelSpecification, model: Mode
 
 
 def write_ensemble(repository: Path, description: str, config: ModelConfig) -> Path:
-    """Writes one ensemble, likewise, and returns its config.pbtxt."""
+    """Writes one ensemble in the same way and returns its config.pbtxt."""
 
     def fill(folder: Path) -> None:
         _write_text(folder / str(VERSION) / "no_model.txt", _NO_MODEL)
@@ -72,7 +73,7 @@ def write_ensemble(repository: Path, description: str, config: ModelConfig) -> P
 
 
 def write_beside(repository: Path, model: str, name: str, text: str) -> Path:
-    """Writes a file into a model's folder, whole or not at all, and its checksums anew."""
+    """Writes a file into a model's folder, whole or not at all, and updates the checksums."""
     folder = repository / model
     with tempfile.TemporaryDirectory(prefix=".export-", dir=repository) as aside:
         _write_text(Path(aside, name), text)
@@ -82,7 +83,7 @@ def write_beside(repository: Path, model: str, name: str, text: str) -> Path:
 
 
 def read_config(repository: Path, model: str) -> ModelConfig | None:
-    """Returns how Triton is configured for a model; None when the repository has no such model.
+    """Returns the Triton configuration of a model; None if the repository has no such model.
 
     Raises ValueError when its config.pbtxt cannot be parsed.
     """
@@ -96,7 +97,7 @@ def read_config(repository: Path, model: str) -> ModelConfig | None:
 
 
 def onnx_file(repository: Path, model: str) -> Path:
-    """Returns the file of a model; raises FileNotFoundError when the repository has none."""
+    """Returns a model's ONNX file; raises FileNotFoundError if the repository has none."""
     path = repository / model / str(VERSION) / "model.onnx"
     if not path.is_file():
         raise FileNotFoundError(f"{repository}: has no model {model}")
@@ -104,7 +105,7 @@ def onnx_file(repository: Path, model: str) -> Path:
 
 
 def _write(repository: Path, name: str, fill: Callable[[Path], None]) -> Path:
-    """Puts a folder that `fill` fills in the place of an older one; returns where it is."""
+    """Replaces a model's folder by one that `fill` fills; returns its path."""
     repository.mkdir(parents=True, exist_ok=True)
     place = repository / name
     with tempfile.TemporaryDirectory(prefix=".export-", dir=repository) as aside:

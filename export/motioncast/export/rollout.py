@@ -1,8 +1,8 @@
-"""One step of the predictor -> the whole stretch of a timeline in one call, as an ONNX Scan.
+"""Turns one step of the predictor into an ONNX Scan that runs a whole stretch in one call.
 
-    forecast_t, state_t = step(keypoints_t, observed_t, noise_t, state_{t-1})      for every t
+    forecast_t, state_t = step(keypoints_t, observed_t, noise_t, state_{t-1})      for each t
 
-A Scan takes any number of frames at run time, so the file holds the step's weights once.
+A Scan takes any number of frames at run time, and the file holds the step's weights only once.
 """
 
 from collections.abc import MutableSequence
@@ -33,7 +33,7 @@ def step_specification(rollout: ModelSpecification) -> ModelSpecification:
 def roll_out(step: ModelProto, rollout: ModelSpecification) -> ModelProto:
     """Wraps the graph of one step, exported with `step_specification`, in a Scan over time.
 
-    The inputs with a time axis are scanned, the one without is the state; likewise the outputs.
+    Inputs and outputs with a time axis are scanned; the one without it is the state.
     """
     scanned = [tensor for tensor in rollout.inputs if TIME in tensor.axes]
     (state,) = (tensor for tensor in rollout.inputs if TIME not in tensor.axes)
@@ -70,7 +70,7 @@ def _without_time(tensor: TensorSpecification) -> TensorSpecification:
 
 
 def _arrange(values: MutableSequence[ValueInfoProto], tensors: list[TensorSpecification]) -> None:
-    """Puts the inputs or outputs of a graph into the order of the tensors."""
+    """Reorders the inputs or outputs of a graph to match the tensors."""
     by_name = {value.name: value for value in values}
     arranged = [by_name[tensor.name] for tensor in tensors]
     del values[:]
@@ -78,9 +78,9 @@ def _arrange(values: MutableSequence[ValueInfoProto], tensors: list[TensorSpecif
 
 
 def _rename_values(body: GraphProto) -> None:
-    """Marks the body's inputs and outputs as those of one step: x becomes x_t.
+    """Renames the body's inputs and outputs from x to x_t.
 
-    The names inside a Scan must differ from those of the graph around it.
+    Names inside a Scan must differ from those of the surrounding graph.
     """
     renamed = {value.name: f"{value.name}_t" for value in (*body.input, *body.output)}
     for value in (*body.input, *body.output):

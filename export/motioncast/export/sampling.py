@@ -1,4 +1,4 @@
-"""Random inputs for the parity check: what a served model may meet, its edges included."""
+"""Random inputs for the parity check: anything a served model may receive, edge cases included."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ Shape = tuple[int, ...]
 
 
 def draw_inputs(specification: ModelSpecification, case: Case) -> Arrays:
-    """Returns random inputs of one case by name, the same for the same seed.
+    """Returns random inputs of one case by name, always the same for a given seed.
 
-    Images are smooth with some noise, keypoints lie anywhere in their range. At steps that are not
-    observed the keypoints are NaN, for whatever stands there must be ignored. Odd seeds start from
-    the state of a session under way, even ones from that of a new one.
+    Images are smooth with some noise; keypoints lie anywhere in their range. Keypoints at steps
+    that are not observed are NaN, since a model must ignore them. Odd seeds start from the state of
+    a session in progress, even seeds from that of a new session.
     """
     generator = np.random.default_rng(case.seed)
     inputs: Arrays = {
@@ -55,7 +55,7 @@ def _noise(generator: Generator, shape: Shape) -> NDArray[np.float32]:
 
 
 def _state(generator: Generator, shape: Shape) -> NDArray[np.float32]:
-    """Draws states (B, S) of sessions under way, some of them long without an observed frame."""
+    """Draws states (B, S) of sessions in progress, some long after their last observed frame."""
     state = generator.uniform(0.01, 1, shape).astype(np.float32)
     state[:, -2] = generator.integers(1, 50, len(state))  # frames since the last observed one
     state[:, -1] = 1  # something has been seen

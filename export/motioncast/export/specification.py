@@ -1,4 +1,4 @@
-"""What each served model takes and gives, and how exactly its ONNX file must agree with PyTorch.
+"""Inputs and outputs of each served model, and how closely its ONNX file must match PyTorch.
 
     <config>_keypoint    image -> keypoints
     <config>_synthesis   source_image, source_keypoints, driving_keypoints -> image
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # the interfaces themselves need no torch
     from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 BATCH, TIME = "batch", "time"
-OBSERVED = "observed"  # axis of the observed frames of a stretch alone: TIME or fewer
+OBSERVED = "observed"  # axis of only the observed frames of a stretch: TIME or fewer
 ElementType = Literal["uint8", "float32"]
 
 
@@ -32,7 +32,7 @@ class TensorSpecification:
 
     name: str
     element: ElementType
-    axes: tuple[str | int, ...]  # a name where the length may vary
+    axes: tuple[str | int, ...]  # a name stands for a variable length
 
     @property
     def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.float32]:
@@ -40,26 +40,26 @@ class TensorSpecification:
         return np.dtype(np.uint8) if self.element == "uint8" else np.dtype(np.float32)
 
     def shape(self, batch: int, time: int) -> tuple[int, ...]:
-        """Returns the shape at a batch size and a number of frames."""
+        """Returns the shape for a batch size and a number of frames."""
         lengths = {BATCH: batch, TIME: time, OBSERVED: time}
         return tuple(lengths[axis] if isinstance(axis, str) else axis for axis in self.axes)
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far the values of an output may be from PyTorch's."""
+    """How far the values of an output may differ from PyTorch's."""
 
     largest: float  # greatest difference of any value, in the output's own units
-    differing_share: float = 1.0  # of the values, at most this share may differ at all
+    differing_share: float = 1.0  # largest share of values that may differ at all
 
 
 @dataclass(frozen=True, slots=True)
 class GpuServing:
-    """How Triton serves a model on GPUs; what is left out there is as on CPUs."""
+    """How Triton serves a model on GPUs, where that differs from CPUs."""
 
-    instances: int  # on each GPU: one computes while the other copies
+    instances: int  # per GPU: one computes while another copies
     preferred_batch_sizes: tuple[int, ...] = ()  # calls of the same shapes are joined up to these
-    tensorrt: bool = True  # TensorRT in float16; else CUDA in the model's own precision
+    tensorrt: bool = True  # TensorRT in float16; otherwise CUDA in the model's own precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,15 @@ class ModelSpecification:
     tolerances: dict[str, Tolerance]  # by output name
     max_batch_size: int  # of one call to Triton; 0: calls must not be joined along the first axis
     dynamic_batching: bool  # whether Triton may join calls of the same shapes
-    gpu: GpuServing | None = None  # None: a CPU serves it everywhere
-    threads: int = 0  # of one run on a CPU; 0: one per core
-    parameters: Mapping[str, str] = field(default_factory=dict)  # of config.pbtxt, for the services
+    gpu: GpuServing | None = None  # None: always served on a CPU
+    threads: int = 0  # for one run on a CPU; 0: one per core
+    parameters: Mapping[str, str] = field(default_factory=dict)  # in config.pbtxt, for the services
 
 
 def keypoint_specification(
     configuration: Configuration, framing: FramingMode = FramingMode.OFF
 ) -> ModelSpecification:
-    """Describes the keypoint detector of a configuration, and how its pictures are best framed."""
+    """Describes the keypoint detector of a configuration and how its pictures should be framed."""
     size = configuration.image_size
     return ModelSpecification(
         name=f"{configuration.name}_keypoint",
@@ -91,14 +91,14 @@ def keypoint_specification(
         # 1e-4 is 1/80 of a pixel at 256 x 256; the softmax's temperature magnifies rounding.
         tolerances={"keypoints": Tolerance(1e-4)},
         max_batch_size=64,
-        dynamic_batching=False,  # a CPU computes the images one after the other (docs/export.md)
+        dynamic_batching=False,  # a CPU computes images one by one (docs/export.md)
         gpu=GpuServing(instances=2, preferred_batch_sizes=(8, 16, 32)),
         parameters=_of_keypoints(configuration, framing),
     )
 
 
 def _of_keypoints(configuration: Configuration, framing: FramingMode) -> dict[str, str]:
-    """Returns what services read of the detector besides its tensors; nothing where it is usual."""
+    """Returns the detector's config.pbtxt parameters for the services; defaults are left out."""
     anchored = configuration.anchored_keypoints
     return {
         **({"anchored_keypoints": str(anchored)} if anchored else {}),
@@ -118,9 +118,9 @@ def synthesis_specification(configuration: Configuration) -> ModelSpecification:
             TensorSpecification("driving_keypoints", "float32", (BATCH, TIME, keypoints, 3)),
         ),
         outputs=(TensorSpecification("image", "uint8", (BATCH, TIME, size, size, 3)),),
-        # A value that lies between two levels may be rounded either way.
+        # A value half way between two levels may be rounded either way.
         tolerances={"image": Tolerance(1, differing_share=0.002)},
-        max_batch_size=8,  # sources; a call already carries all their driving frames
+        max_batch_size=8,  # sources; a call carries all their driving frames
         dynamic_batching=False,
         gpu=GpuServing(instances=2, preferred_batch_sizes=(2, 4, 8)),
         parameters=_source_weights(configuration),
@@ -128,7 +128,7 @@ def synthesis_specification(configuration: Configuration) -> ModelSpecification:
 
 
 def _source_weights(configuration: Configuration) -> dict[str, str]:
-    """Returns the weights of the keypoints where a source is chosen, if they are not all alike."""
+    """Returns the keypoint weights used for choosing a source frame, unless they are all equal."""
     from motioncast.models.source_weights import source_weights
 
     weights = source_weights(configuration)
@@ -161,6 +161,6 @@ def predictor_specification(name: str, predictor: RecurrentPredictor) -> ModelSp
         },
         max_batch_size=64,
         dynamic_batching=True,
-        # Its steps follow one another and are small, and its state carries rounding on: float32.
+        # Its steps are small and sequential, and its state accumulates rounding errors: float32.
         gpu=GpuServing(instances=1, preferred_batch_sizes=(8, 16, 32), tensorrt=False),
     )

@@ -1,10 +1,10 @@
-"""How long the models of several repositories take, side by side, and what they cost in PSNR.
+"""Compares the speed and PSNR of the models of several repositories side by side.
 
     synthesis of T frames = encoding the source + T * decoding a frame
 
-The repositories take turns call by call, so that what else the machine does meets all alike. Told
-are the least time, and the least CPU time of all threads, of any round: CPU time hardly changes
-when something else runs.
+The repositories take turns call by call, so that other load on the machine affects all equally.
+Reports the minimum over all rounds of wall time and of CPU time, the latter summed over threads:
+CPU time hardly changes when other programs run.
 """
 
 import time
@@ -26,16 +26,16 @@ from motioncast.export.specification import (
     TensorSpecification,
 )
 
-FRAMES = (1, 4, 10)  # of one call
+FRAMES = (1, 4, 10)  # per call
 SOURCES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Milliseconds:
-    """Of one frame."""
+    """Milliseconds per frame."""
 
     wall: float
-    cpu: float  # of all threads together
+    cpu: float  # summed over all threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Speed:
 
     frames: int
     detector: Milliseconds
-    synthesis: Milliseconds  # encoding the source included
+    synthesis: Milliseconds  # including encoding of the source
 
     @property
     def total(self) -> Milliseconds:
@@ -54,9 +54,9 @@ class Speed:
 
 
 class LoadedModels:
-    """Detector and synthesis of one configuration in a repository, in ONNX Runtime.
+    """Detector and synthesis of one configuration of a repository, loaded into ONNX Runtime.
 
-    Raises FileNotFoundError when there is no such model.
+    Raises FileNotFoundError if a model is missing.
     """
 
     def __init__(self, repository: Path, config: str, threads: int) -> None:
@@ -76,7 +76,7 @@ class LoadedModels:
         return keypoints
 
     def reconstruct(self, clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Returns frames 1.. of a clip (T, S, S, 3), drawn from its frame 0 and keypoints."""
+        """Returns frames 1.. of a clip (T, S, S, 3), synthesised from its frame 0 and keypoints."""
         keypoints = self.detect(clip)
         (images,) = self.synthesis.run(
             None,
@@ -93,7 +93,7 @@ class LoadedModels:
 def measure(
     repositories: Sequence[LoadedModels], frames: Sequence[int] = FRAMES, rounds: int = 15
 ) -> list[list[Speed]]:
-    """Returns the speeds of each repository, one for each number of frames."""
+    """Returns the speeds of each repository, one per number of frames."""
     found: list[list[Speed]] = [[] for _ in repositories]
     for count in frames:
         detectors = [each.detector for each in repositories]
@@ -108,9 +108,10 @@ def measure(
 def encode_and_decode(
     repositories: Sequence[LoadedModels], rounds: int = 15
 ) -> list[tuple[float, float]]:
-    """Returns each repository's CPU milliseconds of encoding a source and of decoding a frame.
+    """Returns each repository's CPU milliseconds for encoding a source and for decoding a frame.
 
-    Four sources of one frame are four encodings more than none, one source of four frames is one.
+    Solved from two calls: four sources of one frame each (four encodings, four decodings), and one
+    source of four frames (one encoding, four decodings).
     """
     drawing = [each.synthesis for each in repositories]
     many = _take_turns(drawing, _inputs(drawing[0], SOURCES, 1), 1, rounds)
@@ -119,18 +120,18 @@ def encode_and_decode(
 
 
 def told_apart(four_sources: float, four_frames: float) -> tuple[float, float]:
-    """Returns what encoding and decoding take, from 4 (encode + decode) and encode + 4 decode."""
+    """Returns the times to encode and to decode, from 4 (encode + decode) and encode + 4 decode."""
     encode = (four_sources - four_frames) / (SOURCES - 1)
     return encode, (four_frames - encode) / SOURCES
 
 
 def psnr_db(models: LoadedModels, clips: Sequence[NDArray[np.uint8]]) -> float:
-    """Returns the mean PSNR over all frames of clips (T, S, S, 3) that are drawn from the first."""
+    """Returns the mean PSNR over all frames of clips (T, S, S, 3) synthesised from frame 0."""
     values = []
     for clip in clips:
         error = models.reconstruct(clip).astype(np.float64) - clip[1:]
         mse = np.square(error).mean(axis=(1, 2, 3))
-        values.append(10 * np.log10(255**2 / np.maximum(mse, 1 / 12)))  # 8 bits round by 1/12
+        values.append(10 * np.log10(255**2 / np.maximum(mse, 1 / 12)))  # 8-bit rounding: 1/12
     return float(np.concatenate(values).mean())
 
 
@@ -159,7 +160,7 @@ def _inputs(session: onnxruntime.InferenceSession, batch: int, frames: int) -> A
 
 
 def specification_of(session: onnxruntime.InferenceSession) -> ModelSpecification:
-    """Returns what a loaded model takes, as far as drawing inputs needs it."""
+    """Returns a specification of a loaded model's inputs, sufficient for drawing inputs."""
     tensors = tuple(
         TensorSpecification(
             value.name,
@@ -172,7 +173,7 @@ def specification_of(session: onnxruntime.InferenceSession) -> ModelSpecificatio
 
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Opens a model on the CPU as the services do."""
+    """Opens a model on the CPU with the services' settings."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

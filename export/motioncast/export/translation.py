@@ -1,4 +1,4 @@
-"""PyTorch module -> ONNX graph of standard operators, with no trace of the exporting machine."""
+"""Translates a PyTorch module to an ONNX graph that has no trace of the exporting machine."""
 
 import logging
 import warnings
@@ -17,7 +17,7 @@ LONGEST_AXIS = 1 << 16
 
 
 def to_onnx(module: nn.Module, specification: ModelSpecification) -> ModelProto:
-    """Translates a module with the inputs and outputs of the specification, named axes dynamic."""
+    """Translates a module with the specification's inputs and outputs; named axes are dynamic."""
     dimensions = {axis: torch.export.Dim(axis, min=1, max=LONGEST_AXIS) for axis in (BATCH, TIME)}
     inputs = specification.inputs
     with _quiet_exporter():
@@ -43,14 +43,14 @@ def to_onnx(module: nn.Module, specification: ModelSpecification) -> ModelProto:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Keeps quiet what torch 2.13 says about itself: nothing of it is about the module."""
+    """Silences warnings that torch 2.13 emits about itself; none concern the module."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it warns that torchvision, unused here, is absent
+    logger.setLevel(logging.ERROR)  # warns that torchvision, unused here, is missing
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")
-            # One name serves the same axis of several inputs, as it should.
+            # Several inputs share an axis by name on purpose.
             warnings.filterwarnings("ignore", message=".*shares the same shape constraints")
             yield
     finally:
@@ -58,12 +58,12 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def _example(tensor: TensorSpecification) -> torch.Tensor:
-    """Returns zeros of a shape whose variable lengths differ from one another and from 1."""
+    """Returns zeros whose variable lengths differ from one another and from 1."""
     return torch.from_numpy(np.zeros(tensor.shape(batch=2, time=3), tensor.dtype))
 
 
 def _forget_machine(model: ModelProto) -> None:
-    """Drops the stack traces and paths that the exporter notes, and inferred inner shapes."""
+    """Drops stack traces and paths recorded by the exporter, and inferred inner shapes."""
     for node in nodes(model.graph):
         del node.metadata_props[:]
         node.doc_string = ""

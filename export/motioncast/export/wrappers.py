@@ -1,4 +1,4 @@
-"""The networks as they are served: RGB images as bytes, in and out, channels last.
+"""The networks as served: RGB images as bytes, in and out, channels last.
 
 Shapes: B batch, T time, K keypoints, S image side, Z latent.
 """

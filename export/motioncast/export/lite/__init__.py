@@ -1,5 +1,5 @@
-"""The lite networks rearranged for ONNX Runtime on a CPU: the same functions, cheaper operators.
+"""The lite networks rearranged for ONNX Runtime on a CPU: the same functions in cheaper operators.
 
-A network's weights are taken over and its convolutions are merged, split or reordered; nothing is
-trained here, and the parity check compares every export with the network that was trained.
+Weights are reused, and convolutions are merged, split or reordered. Nothing is trained here, and
+the parity check compares every export with the trained network.
 """

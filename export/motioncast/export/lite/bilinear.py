@@ -1,10 +1,10 @@
-"""Bilinear sampling, zero beyond the border, without ONNX Runtime's GridSample.
+"""Bilinear sampling with zeros outside the border, without ONNX Runtime's GridSample.
 
     y[p] = sum over the four taps t of weight_t[p] * neighbourhood[p][t]
 
-GridSample takes 15 ns for every value, as it finds each place again for every channel. Here the
-four neighbours of every place are one row of a table, a row is fetched at once, and small matrix
-products add them up.
+GridSample takes 15 ns per value, as it locates each place again for every channel. Here the four
+neighbours of a place are one row of a table; a row is fetched at once, and small matrix products
+sum the neighbours.
 Shapes: B sources, N samplings, P places, C channels, S pixels along a side.
 """
 
@@ -19,7 +19,7 @@ TAPS = 4  # (y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)
 def neighbourhoods(maps: Tensor) -> Tensor:
     """Lists the taps of maps (B, S, S, C) as rows: (B * (S + 1)^2, 4 C).
 
-    Rows begin at pixel -1, one before the first: what lies beyond the border is zero.
+    Rows begin at pixel -1, one before the first; pixels outside the border are zero.
     """
     padded = functional.pad(maps, (0, 0, 1, 1, 1, 1))
     above, below = padded[:, :-1], padded[:, 1:]
@@ -28,13 +28,13 @@ def neighbourhoods(maps: Tensor) -> Tensor:
 
 
 def locate(places: Tensor, side: int, source: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the rows (N * P,) of the places and the weights of their taps (N, 4, P).
+    """Returns the table rows (N * P,) of places and the weights of their taps (N, 4, P).
 
     Args:
-        places: x and y (N, 2, P) in pixels from pixel -1; whatever lies outside is as far away as
-            the zeros around the map.
-        side: S, of the maps that are sampled.
-        source: which of the B maps each sampling takes, (N, 1).
+        places: x and y (N, 2, P) in pixels from pixel -1; places outside are moved to the zeros
+            around the map.
+        side: side S of the sampled maps.
+        source: which of the B maps each sampling reads, (N, 1).
     """
     furthest = float(np.nextafter(np.float32(side + 1), np.float32(0)))
     inside = places.clamp(0.0, furthest)
@@ -47,14 +47,14 @@ def locate(places: Tensor, side: int, source: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def sample_many(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
-    """Returns samples (N, P, C); for many channels: one small product for every place."""
+    """Returns samples (N, P, C); for many channels, as one small product per place."""
     taps = table.index_select(0, rows).view(*weights.shape[::2], TAPS, -1)
     samples = weights.transpose(1, 2).unsqueeze(2) @ taps  # (N, P, 1, C)
     return samples.squeeze(2)
 
 
 class SampleFew(nn.Module):
-    """Returns samples (N, C, P); for few channels: two large products with zeros and ones."""
+    """Returns samples (N, C, P); for few channels, as two large products with zeros and ones."""
 
     spread: Tensor
     gather: Tensor
@@ -77,6 +77,6 @@ def hats(shift: Tensor, apart: Tensor) -> Tensor:
 
         hat[i, j] = max(0, 1 - |i + shift - j|)        with apart[i, j] = i - j
 
-    A displacement that is the same everywhere is bilinear sampling along one axis after the other.
+    For a uniform displacement, bilinear sampling reduces to one such product along each axis.
     """
     return (1 - (apart + shift[..., None, None]).abs()).clamp(min=0)

@@ -1,4 +1,4 @@
-"""The lite keypoint detector as it is served: `LiteKeypointDetector`, from bytes to keypoints.
+"""The lite keypoint detector as served: `LiteKeypointDetector`, from bytes to keypoints.
 
 Shapes: N images, K keypoints, S image side, h = S / 4.
 """
@@ -12,7 +12,7 @@ from motioncast.export.lite.layers import first_of, from_pixels, softplus
 from motioncast.models.geometry import identity_grid
 from motioncast.models.lite.detector import HEIGHT_SPREAD, SHAPE_LIMIT, LiteKeypointDetector
 
-MIDDLE = 127.5  # the networks see levels around it, so that the zeros of a padding are grey
+MIDDLE = 127.5  # subtracted from levels, so that zero padding is grey
 
 
 class ServedLiteDetector(nn.Module):
@@ -56,7 +56,7 @@ class ServedLiteDetector(nn.Module):
 
 
 def _as_affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Returns the scale and offset (K, 1) of the heights' normalisation and spread."""
+    """Returns scale and offset (K, 1) that combine the heights' normalisation and spread."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = HEIGHT_SPREAD / (norm.running_var.double() + norm.eps).sqrt()

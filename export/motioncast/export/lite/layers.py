@@ -1,30 +1,30 @@
-"""Convolutions merged with what moves pixels around them, and a softplus of fast operators.
+"""Convolutions merged with adjacent pixel rearrangements, and a softplus of fast operators.
 
-A space-to-depth costs more than the convolution behind it, a depth-to-space as much as the one
-before it, for ONNX Runtime moves single values. As part of a convolution the first is free; with
-channels last the second moves whole rows.
+ONNX Runtime moves values one by one, so a space-to-depth costs more than the convolution after it,
+and a depth-to-space as much as the convolution before it. Merged into the convolution, the former
+is free; with channels last, the latter moves whole rows.
 """
 
 import torch
 from torch import Tensor, nn
 
-BLOCK = 2  # pixels that a space-to-depth folds along each axis
+BLOCK = 2  # pixels folded along each axis by a space-to-depth
 
 
 @torch.no_grad()
 def from_pixels(
     conv: nn.Conv2d, channels: slice = slice(None), scale: float = 1.0, bias: bool = True
 ) -> nn.Conv2d:
-    """Returns what `conv`, 3x3, does behind a space-to-depth, as one convolution of the pixels.
+    """Returns a space-to-depth followed by `conv`, 3x3, as one convolution of the pixels.
 
         conv(space_to_depth(x))[y] = sum over ky, dy of w[(c, dy), ky] x[c, 2 (y + ky - 1) + dy]
                                    = sum over j = 2 ky + dy of w'[c, j] x[c, 2 y + j - 2]
 
     Args:
         conv: 3x3 with a padding of 1.
-        channels: those of its inputs that come from the space-to-depth.
-        scale: a factor on its inputs.
-        bias: whether its bias is taken over too.
+        channels: the inputs of `conv` that come from the space-to-depth.
+        scale: a factor applied to the inputs.
+        bias: whether to include its bias.
     """
     weight = conv.weight[:, channels] * scale
     outputs, inputs = weight.shape[0], weight.shape[1] // BLOCK**2
@@ -35,10 +35,10 @@ def from_pixels(
 
 @torch.no_grad()
 def planes_of_pixels(conv: nn.Conv2d, channels: slice, rgb_of_chroma: Tensor) -> nn.Conv2d:
-    """Returns what `conv` does behind a space-to-depth of colours, for luma and chroma instead.
+    """Returns a space-to-depth of colours followed by `conv`, taking luma and chroma instead.
 
-    Its inputs are the four phases of luma, then Cb and Cr, which the phases have in common;
-    `rgb_of_chroma` (3, 2) says what these add to luma.
+    The inputs are the four phases of luma, then Cb and Cr, which the phases share;
+    `rgb_of_chroma` (3, 2) gives what Cb and Cr add to luma for red, green and blue.
     """
     weight = conv.weight[:, channels]
     blocks = weight.view(weight.shape[0], len(rgb_of_chroma), BLOCK**2, *weight.shape[2:])
@@ -48,36 +48,36 @@ def planes_of_pixels(conv: nn.Conv2d, channels: slice, rgb_of_chroma: Tensor) ->
 
 @torch.no_grad()
 def part_of(conv: nn.Conv2d, channels: slice) -> nn.Conv2d:
-    """Returns what `conv` does with some of its inputs, its bias included."""
+    """Returns `conv` restricted to some of its inputs, including its bias."""
     return _convolution(conv.weight[:, channels], conv.bias, padding=conv.padding[0])
 
 
 @torch.no_grad()
 def phases_first(conv: nn.Conv2d) -> nn.Conv2d:
-    """Returns `conv` with its outputs as `depth_to_space` takes them: (dy, dx, c)."""
+    """Returns `conv` with its outputs reordered for `depth_to_space`: (dy, dx, c)."""
     order = torch.arange(conv.out_channels).view(-1, BLOCK**2).t().flatten()
     bias = None if conv.bias is None else conv.bias[order]
     return _convolution(conv.weight[order], bias, padding=conv.padding[0])
 
 
 def first_of(sequence: nn.Module) -> nn.Conv2d:
-    """Returns the convolution that a sequence begins with."""
+    """Returns the first layer of a sequence, which must be a convolution."""
     first = next(sequence.children())
     assert isinstance(first, nn.Conv2d)
     return first
 
 
 def depth_to_space(maps: Tensor) -> Tensor:
-    """Spreads (N, (dy, dx, c), h, w) to (N, c, 2 h, 2 w)."""
+    """Rearranges (N, (dy, dx, c), h, w) to (N, c, 2 h, 2 w)."""
     count, channels, height, width = maps.shape
     rows = maps.permute(0, 2, 3, 1).reshape(count, height, width, BLOCK, channels // BLOCK)
-    rows = rows.transpose(2, 3)  # (N, h, dy, w, (dx, c)): whole pixels change places
+    rows = rows.transpose(2, 3)  # (N, h, dy, w, (dx, c)): moves whole pixels
     pixels = rows.reshape(count, BLOCK * height, BLOCK * width, channels // BLOCK**2)
     return pixels.permute(0, 3, 1, 2)
 
 
 def softplus(values: Tensor) -> Tensor:
-    """Returns log(1 + exp(x)), without overflow, in operators that are vectorised."""
+    """Returns log(1 + exp(x)) without overflow, in vectorised operators."""
     return values.clamp(min=0) + torch.log(1 + torch.exp(-values.abs()))
 
 

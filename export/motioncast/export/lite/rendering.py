@@ -2,8 +2,8 @@
 
     output = decoded + mask * (warped - decoded)
 
-One renderer for each kind of `lite.colours`. Shapes: B sources, T driving frames for each,
-N = B * T, S image side, h of the flow; phases are the four pixels of a square, (dy, dx).
+There is one renderer per kind of `lite.colours`. Shapes: B sources, T driving frames for each,
+N = B * T, S image side, h side of the flow; phases are the four pixels of a 2x2 square, (dy, dx).
 """
 
 from typing import NamedTuple
@@ -29,16 +29,16 @@ LUMA, CHROMA = 1, 2
 
 
 class RenderingParts(NamedTuple):
-    """The parts of a folded network that work at half and full resolution."""
+    """The parts of a folded network that operate at half and full resolution."""
 
     colours: RgbSource
-    decoder: nn.Sequential  # at half the side: a convolution, its norm and ReLU, then the rest
+    decoder: nn.Sequential  # at half the side: a convolution, its norm, a ReLU, then the rest
     to_rgb_and_mask: nn.Conv2d
-    features: int  # channels of the decoder's input that come from a quarter of the side
+    features: int  # channels of the decoder's input that come from the quarter-side stage
 
 
 class RgbRenderer(nn.Module):
-    """Warps the source as it is."""
+    """Warps the source in RGB."""
 
     up: Tensor
 
@@ -62,10 +62,10 @@ class RgbRenderer(nn.Module):
         """Renders images (N, S, S, 3) from 0 to 255.
 
         Args:
-            tables: of the sources, from `prepare`.
-            flow: (N, 2, h * h) in pixels of h.
-            source: which source each image is made from, (N, 1).
-            at64: what is decoded so far, (N, C, S / 2, S / 2).
+            tables: the sources' tables, from `prepare`.
+            flow: (N, 2, h * h) in pixels of the h grid.
+            source: index of each image's source, (N, 1).
+            at64: decoder features so far, (N, C, S / 2, S / 2).
         """
         side, small = self.up.shape
         places = flow * ((side - 1) / (small - 1)) + 1  # in pixels of the image from pixel -1
@@ -80,10 +80,10 @@ class RgbRenderer(nn.Module):
 
 
 class Yuv420Renderer(nn.Module):
-    """Warps luma and chroma's detail, already as phases, and chroma at half the side; colours last.
+    """Warps luma and chroma detail as phases, and chroma at half the side; converts to RGB last.
 
-    Blending is linear, so that luma and chroma can be taken of what is decoded and of what is
-    warped apart; one matrix makes red, green and blue of all of them.
+    Blending is linear, so the decoded and the warped image can be blended in luma and chroma, and
+    one matrix then turns all of them into red, green and blue.
     """
 
     up: Tensor
@@ -131,8 +131,8 @@ class Yuv420Renderer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Returns luma and detail (N, (plane, phase), S / 2, S / 2), chroma (N, 2, S / 2, S / 2).
 
-        Interpolated luma has 2 S - 1 pixels along a side, chroma S - 1; with a pixel before the
-        first of each, a place in the one is half as far in the other.
+        Interpolated luma has 2 S - 1 pixels along a side, chroma S - 1. Counted from the pixel
+        before the first, a coordinate in chroma is half that in luma.
         """
         half, small = self.up_chroma.shape
         side = BLOCK * BLOCK * half - 1
@@ -162,10 +162,10 @@ def _rgb_of_planes() -> Tensor:
 
 
 def _colours() -> Tensor:
-    """Returns the matrix from what is decoded, warped planes and warped chroma to colours.
+    """Returns the matrix from decoded colours, warped planes and warped chroma to RGB.
 
-    ((phase, c), (c, phase) + (plane, phase) + 2): the chroma of what is decoded is a mean over the
-    phases, as that at half the side is; what is warped with luma keeps its phase.
+    Its shape is ((phase, c), (c, phase) + (plane, phase) + 2). Decoded chroma is averaged over the
+    phases, like the chroma at half the side; planes warped with luma keep their phases.
     """
     of_rgb, of_planes, phases = _planes_of_rgb(), _rgb_of_planes(), torch.eye(PHASES)
     of_chroma = of_planes[:, LUMA:]

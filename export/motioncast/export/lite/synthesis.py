@@ -1,4 +1,4 @@
-"""The lite synthesis network as it is served: `LiteSynthesis`, from bytes to bytes.
+"""The lite synthesis network as served: `LiteSynthesis`, from bytes to bytes.
 
 The source is encoded, and its neighbourhoods listed, once for all of its driving frames.
 Shapes: B sources, T driving frames for each, N = B * T, K keypoints, S image side, h = S / 4.
@@ -70,7 +70,7 @@ class ServedLiteSynthesis(nn.Module):
 
 
 class ServedLiteDenseMotion(nn.Module):
-    """Keypoints and what the source says -> flow (N, 2, h * h) in pixels of h."""
+    """Keypoints and source features -> flow (N, 2, h * h) in pixels of the h grid."""
 
     apart: Tensor
     identity: Tensor
@@ -80,20 +80,20 @@ class ServedLiteDenseMotion(nn.Module):
         self.network = folded
         absorb(folded.first, folded.normalise)
         side = folded.centres.shape[0]
-        self.pixels = (side - 1) / 2  # of h, for one unit of [-1, 1]
+        self.pixels = (side - 1) / 2  # of the h grid, per unit of [-1, 1]
         index = torch.arange(side, dtype=torch.float32)
         self.register_buffer("apart", index[:, None] - index, persistent=False)  # (h, h)
         identity = (identity_grid(side, side) + 1) * self.pixels
         self.register_buffer("identity", identity.flatten(1), persistent=False)  # (2, h * h)
 
     def movement(self, source: Tensor, driving: Tensor) -> Movement:
-        """Compares keypoints (B, K, 3) of sources with those of driving frames (B, T, K, 3)."""
+        """Compares keypoints (B, K, 3) of sources with those (B, T, K, 3) of driving frames."""
         now = self._heatmaps(driving.flatten(0, 1)).view(*driving.shape[:3], *self.apart.shape)
         shift = (source[:, None, :, :2] - driving[..., :2]) * self.pixels
         return Movement((now - self._heatmaps(source).unsqueeze(1)).flatten(0, 1), shift)
 
     def forward(self, movement: Movement, of_source: Tensor, copies: Tensor) -> Tensor:
-        """Takes the source's part (B, C, h, h) and one map per keypoint (B, K, h, h)."""
+        """Takes the source's features (B, C, h, h) and one map per keypoint (B, K, h, h)."""
         shifted = self._shift(copies.unsqueeze(1), movement.shift).flatten(0, 1)  # (N, K, h, h)
         first = self.network.first(torch.cat([movement.heatmaps, shifted], dim=1))
         at32 = torch.relu(first + repeat_frames(of_source, movement.shift.shape[1]))
@@ -109,14 +109,14 @@ class ServedLiteDenseMotion(nn.Module):
         return gaussians(keypoints, centres, variance) * keypoints[..., 2, None, None]
 
     def _shift(self, maps: Tensor, shift: Tensor) -> Tensor:
-        along_x = hats(-shift[..., 0], self.apart)  # transposed: the distance changes its sign
+        along_x = hats(-shift[..., 0], self.apart)  # transposed, so the sign flips
         along_y = hats(shift[..., 1], self.apart)
         return along_y @ (maps @ along_x)
 
     def _flow(self, estimate: Tensor, shift: Tensor) -> Tensor:
-        """Composes the flow from mask logits, background first, and a correction: `compose_flow`.
+        """Composes the flow from mask logits (background first) and a correction: `compose_flow`.
 
-        One product gives the masks' sum beside what they weight, so that no softmax is needed.
+        One product yields both the weighted shifts and the sum of the masks; no softmax needed.
         """
         masks, correction = estimate[:, :-2], estimate[:, -2:]
         masks = torch.exp(masks - masks.amax(dim=1, keepdim=True))
