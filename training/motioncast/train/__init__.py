@@ -1,1 +1,1 @@
-"""Training of the synthesis networks and of the predictors."""
+"""Training of the synthesis networks and the predictors."""

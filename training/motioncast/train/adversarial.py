@@ -1,6 +1,6 @@
 """Training of Monkey-Net: least-squares GAN with feature reconstruction (its section 3.4).
 
-The discriminator sees keypoints that are detached; the generator's carry its gradient back to the
+The discriminator sees detached keypoints; the generator's keypoints carry its gradient back to the
 detector. Both optimisers take one step per batch, the generator first.
 """
 

@@ -1,4 +1,4 @@
-"""The opponent of a generator: a discriminator, its optimiser, and the images it judged last."""
+"""A generator's adversary: a discriminator, its optimiser, and the images it judged last."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from motioncast.train.precision import Stepper
 
 
 class Judgement(NamedTuple):
-    """What the discriminator makes of true and generated images; all in float32."""
+    """The discriminator's output for real and generated images; all in float32."""
 
     real_maps: list[Tensor]  # [images, feature maps...], without gradient
     fake_maps: list[Tensor]
@@ -18,10 +18,10 @@ class Judgement(NamedTuple):
 
 
 class Adversary:
-    """Judges generated images beside the true ones, then learns to tell them better apart.
+    """Judges generated images next to real ones, then learns to tell them apart better.
 
-    The discriminator returns ([images, feature maps...], scores) of images and a condition that
-    true and generated image share: their keypoints, in one form or another.
+    The discriminator returns ([images, feature maps...], scores) for images and a condition shared
+    by the real and the generated image: their keypoints, in one form or another.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class Adversary:
         self.judged: tuple[Tensor, Tensor, Tensor] | None = None  # real, fake, condition
 
     def judge(self, real: Tensor, fake: Tensor, condition: Tensor) -> Judgement:
-        """Judges the generator's images, through which its gradient flows, and remembers them."""
+        """Judges the generator's images, letting its gradient flow through, and remembers them."""
         condition = condition.detach()
         self.judged = (real, fake.detach(), condition)
-        self.discriminator.requires_grad_(False)  # this gradient is the generator's
+        self.discriminator.requires_grad_(False)  # this gradient is for the generator only
         with self.stepper.autocast():
             with torch.no_grad():
                 real_maps, _ = self.discriminator(real, condition)
@@ -50,7 +50,7 @@ class Adversary:
         )
 
     def descend(self, learning_rate: float) -> Tensor:
-        """Takes a step on what was judged last and returns the weighted least-squares loss."""
+        """Takes a step on the last judged images and returns the weighted least-squares loss."""
         assert self.judged is not None
         real, fake, condition = self.judged
         self.discriminator.requires_grad_(True)
@@ -65,13 +65,13 @@ class Adversary:
         return loss.detach()
 
     def state(self) -> dict[str, Any]:
-        """Returns what resuming needs, for the state of a training."""
+        """Returns what resuming needs, as part of a training's state."""
         return {
             "discriminator": self.discriminator.state_dict(),
             "discriminator_optimiser": self.optimiser.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continues from the state of a training."""
+        """Continues from a training's state."""
         self.discriminator.load_state_dict(state["discriminator"])
         self.optimiser.load_state_dict(state["discriminator_optimiser"])

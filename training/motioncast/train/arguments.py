@@ -1,4 +1,4 @@
-"""The command line options that both stages of training share."""
+"""The command line options shared by both stages of training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ DEFAULT_CONFIGURATION: Final = "lite128"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """What is trained, where, and how it is computed."""
+    """What is trained, where the results go, and how it is computed."""
 
     out: Annotated[Path, typer.Option(help="checkpoints, log.jsonl and tensorboard; resumed")]
     config: Annotated[

@@ -1,15 +1,15 @@
-"""Fits the 90 % interval of a predictor to validation clips: split conformal prediction by horizon.
+"""Fits a predictor's 90 % interval to validation clips: split conformal prediction by horizon.
 
     r_h      = |x_{t+h} - forecast_{t+h}| / (unit * spread)       h frames after the last observed
-    factor_h = the ceil(0.9 (n + 1))-th smallest of n such r_h    (Lei et al. 2018)
+    factor_h = the ceil(0.9 (n + 1))-th smallest of the n values of r_h    (Lei et al. 2018)
 
-for x, y and intensity apart and all keypoints together, over windows of validation clips, free
-running on the mean path. What is drawn like those clips is then covered with the stated
-probability, however wrong `spread` is; the better it is, the narrower the interval.
+for x, y and intensity separately and all keypoints together, over windows of validation clips, free
+running on the mean path. Data drawn like those clips is then covered with the stated
+probability, however wrong `spread` is; the better `spread` is, the narrower the interval.
 
     python -m motioncast.train.calibration --predictor FILE --data TRACKS.npz [--out FILE]
 
-does so to a trained predictor; `motioncast.train.predictor` ends with it by itself.
+calibrates a trained predictor; `motioncast.train.predictor` does so itself at the end.
 
 Shapes: B windows, M observed frames, N horizon, K keypoints (x, y, intensity), S state.
 """
@@ -41,10 +41,10 @@ STRIDE_FRAMES = 2  # between the starts of windows
 
 
 def calibrate(model: RecurrentPredictor, clips: Sequence[Tensor]) -> int:
-    """Sets the model's factors; returns for how many horizons the clips (T, K, 3) were long enough.
+    """Sets the model's factors; returns the number of horizons covered by the clips (T, K, 3).
 
-    Horizons that half of the clips are too short for get the factor of the last one before them.
-    Where that is all of them, no interval is stated: the factors are zeros, the result 0.
+    Horizons for which more than half of the clips are too short reuse the last factor before them.
+    If no horizon is covered, no interval is stated: the factors are zeros and the result is 0.
     """
     lengths = sorted(map(len, clips), reverse=True)
     enough = lengths[(len(clips) - 1) // 2] if clips else 0
@@ -64,7 +64,7 @@ def calibrate(model: RecurrentPredictor, clips: Sequence[Tensor]) -> int:
 def normalised_residuals(model: RecurrentPredictor, windows: Tensor) -> Tensor:
     """Returns |error| over the stated half-width at every horizon, (B, N, K, 3).
 
-    windows: (B, M + N, K, 3), of which the first 10 frames are observed.
+    windows: (B, M + N, K, 3), the first 10 frames of which are observed.
     """
     residuals = []
     for batch in torch.split(windows, 512):
@@ -75,7 +75,7 @@ def normalised_residuals(model: RecurrentPredictor, windows: Tensor) -> Tensor:
 
 
 def conformal_quantile(residuals: Tensor, level: float) -> Tensor:
-    """Returns the ceil(level (n + 1))-th smallest of n residuals (n, D), the largest at most."""
+    """Returns the ceil(level (n + 1))-th smallest of n residuals (n, D), or the largest if none."""
     count = len(residuals)
     rank = min(count, math.ceil(level * (count + 1)))
     return residuals.kthvalue(rank, dim=0).values
@@ -83,7 +83,7 @@ def conformal_quantile(residuals: Tensor, level: float) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationOptions:
-    """Which predictor is calibrated on which tracks."""
+    """Which predictor to calibrate, on which tracks."""
 
     predictor: Annotated[Path, typer.Option(metavar="FILE", help="vrnn, gru or rnn")]
     data: Annotated[Path, typer.Option(metavar="TRACKS", help="from motioncast train tracks")]
@@ -93,7 +93,7 @@ class CalibrationOptions:
 
 
 def run(options: CalibrationOptions, command: str) -> None:
-    """Calibrates a trained predictor on the validation clips of a file of tracks."""
+    """Calibrates a trained predictor on the validation clips of a track file."""
     out = options.out or options.predictor
     with refusing(OSError, PredictorCheckpointError, TracksError):
         model = load_predictor(options.predictor)

@@ -1,4 +1,4 @@
-"""Close-ups: square crops of a batch, each at a place of its own.
+"""Close-ups: square crops of a batch, each at its own position.
 
 Shapes: N images, C channels, H x W pixels.
 """
@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-STRIDE = 4  # of the places that are compared
-TIE = 1e-3  # of weight; between equal places the one nearer the middle is taken
+STRIDE = 4  # between the positions that are compared
+TIE = 1e-3  # of weight; of equal positions the one nearer the middle wins
 
 
 def strongest_motion(weights: Tensor, size: int) -> Tensor:
-    """Returns where in weights (N, 1, H, W) of about 1 the square of that size weighs most.
+    """Returns the position of the square of that size with the largest sum of weights (N, 1, H, W).
 
-    Left and top (N, 2) of the square in pixels, multiples of 4; in the middle of even weights.
+    The weights are about 1. Positions (N, 2) are left and top of the square in pixels, multiples of
+    4; uniform weights give the middle.
     """
     sums = functional.avg_pool2d(weights, size, stride=STRIDE)  # (N, 1, h, w)
     rows, columns = sums.shape[-2:]

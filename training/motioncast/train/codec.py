@@ -1,11 +1,12 @@
-"""Fits the codec's tables of a model to keypoint tracks of training people.
+"""Fits a model's keypoint codec tables to keypoint tracks of training people.
 
     python -m motioncast.train.codec --tracks TRACKS.npz --model face256 --components 100
         [--models model_repository]
 
-Tracks are those of the model's own detector (`motioncast train tracks`); clips that they hold out
-of training set the step. The tables go beside the model, into <models>/<model>_keypoint/codec.json,
-and its checksums are written anew. Give no tracks of people whom the codec is to be measured on.
+Tracks must come from the model's own detector (`motioncast train tracks`); their held-out clips
+determine the step. The tables are written next to the model, into
+<models>/<model>_keypoint/codec.json, and its checksums are updated. Exclude tracks of people on
+whom the codec will be evaluated.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ class CodecOptions:
 
 
 def run(options: CodecOptions, command: str) -> None:
-    """Fits and writes; Refusal for what is wrong with the input."""
+    """Fits and writes the tables; raises Refusal for invalid input."""
     settings = FitSettings(options.error_pixels, options.components, options.intensity_step)
     folder = options.models / f"{options.model}_keypoint"
     with refusing(TracksError, OSError, ValueError):
@@ -54,7 +55,7 @@ def run(options: CodecOptions, command: str) -> None:
         tracks = [load_tracks(path) for path in options.tracks]
         training, validation = _clips(tracks, "training"), _clips(tracks, "validation")
         tables = fit_tables(training, validation, settings)
-    from motioncast.export.repository import write_beside  # not everyone who trains exports
+    from motioncast.export.repository import write_beside  # optional: training works without export
 
     write_beside(options.models, folder.name, FILE_NAME, write_tables(tables))
     print(

@@ -1,11 +1,11 @@
 """Fits the tables of the keypoint codec to the keypoint tracks of training people.
 
-    matrix     the directions that keypoints move in together (displacements over 1, 2 and 4
-               frames), or none; intensities by themselves, those that never change as one
-    steps      such that the mean error of held-out clips is what is asked for
+    matrix     the directions in which keypoints move together (displacements over 1, 2 and 4
+               frames), or none; intensities separately, those that never change as one
+    steps      such that the mean error on held-out clips is the requested one
     profiles, scales, classes
-               in turns, each at its cheapest for the residuals of the codec itself: against the
-               frame before, the fifth before, and the clip's first frame
+               alternately, each the cheapest for the residuals of the codec itself: against the
+               frame before, the fifth frame before, and the clip's first frame
 
 Shapes: N clips, T frames, K keypoints, C coefficients, F residuals.
 """
@@ -34,23 +34,23 @@ from motioncast.codec.transform import quantise, reconstruct
 
 Clip = npt.NDArray[np.float32]  # (T, K, 3)
 
-PIXELS_PER_UNIT = 127.5  # of an image of 256
+PIXELS_PER_UNIT = 127.5  # of an image of 256 pixels
 INTENSITY_STEP = 1 / 32
 DISPLACEMENT_LAGS = (1, 2, 4)
 LEAP_FRAMES = 5
 ANCHOR_STRIDE = 5
-_STEADY = 1e-3  # standard deviation of an intensity that never changes
+_STEADY = 1e-3  # an intensity with a smaller standard deviation counts as constant
 _ROUNDS = 4
-_PRIOR_COUNT = 50.0  # of a class, from the geometric distribution
-_CLASSES_PER_OCTAVE, _UNIT_CLASS = 4, 40  # class 40: magnitudes of 1 on average
+_PRIOR_COUNT = 50.0  # pseudo-counts of a class, from the geometric distribution
+_CLASSES_PER_OCTAVE, _UNIT_CLASS = 4, 40  # class 40: mean magnitude 1
 
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
     """How tables are fitted."""
 
-    error_pixels: float = 0.25  # at 256: the mean distance that quantisation moves keypoints by
-    components: int = 0  # directions of position that are coded; 0: every value by itself
+    error_pixels: float = 0.25  # at 256: mean distance by which quantisation moves keypoints
+    components: int = 0  # directions of position to code; 0: every value separately
     intensity_step: float = INTENSITY_STEP
 
 
@@ -59,7 +59,7 @@ def fit_tables(
 ) -> CodecTables:
     """Returns the tables for clips (T, K, 3) of training people; the step fits `validation`.
 
-    Raises ValueError when there are no clips of two frames, or fewer directions than asked for.
+    Raises ValueError if no clip has two frames, or there are fewer directions than requested.
     """
     training = [clip for clip in training if len(clip) > LEAP_FRAMES]
     if not training or not any(len(clip) > 1 for clip in validation):
@@ -90,7 +90,7 @@ def fit_tables(
 
 
 def mean_error_pixels(tables: CodecTables, clips: Sequence[Clip]) -> float:
-    """Returns the mean distance at 256 between keypoints and decoded ones, every frame sent."""
+    """Returns the mean distance at 256 between keypoints and decoded ones, sending every frame."""
     errors: list[npt.NDArray[np.float64]] = []
     _run(tables, clips, 1, errors)
     return float(np.concatenate(errors).mean())
@@ -102,7 +102,7 @@ def chained(tables: CodecTables, clips: Sequence[Clip], lag: int) -> Integers:
 
 
 def anchored(tables: CodecTables, clips: Sequence[Clip]) -> Integers:
-    """Returns the coefficients (F, C) of every fifth frame coded against the clip's first one."""
+    """Returns the coefficients (F, C) of every fifth frame coded against the clip's first frame."""
     points = [to_lattice(clip) for clip in clips]
     moved = np.concatenate([clip[ANCHOR_STRIDE::ANCHOR_STRIDE] - clip[0] for clip in points])
     return quantise(tables, moved, tables.steps)
@@ -111,7 +111,7 @@ def anchored(tables: CodecTables, clips: Sequence[Clip]) -> Integers:
 def geometric_classes() -> Integers:
     """Returns frequencies (64, 16) of magnitudes whose signed values are two-sided geometric.
 
-    That of class c is 2^((c - 40) / 4) on average.
+    The mean magnitude of class c is 2^((c - 40) / 4).
     """
     mean = 2.0 ** ((np.arange(CLASSES) - _UNIT_CLASS) / _CLASSES_PER_OCTAVE)
     ratio = np.sqrt(1 + 1 / mean**2) - 1 / mean  # mean = 2 ratio / (1 - ratio^2)
@@ -123,7 +123,7 @@ def geometric_classes() -> Integers:
 
 
 def to_frequencies(shares: npt.NDArray[np.floating[Any]]) -> Integers:
-    """Returns whole numbers of 1 or more, in proportion to shares (..., S), that add up to 2^15."""
+    """Returns integers of at least 1, in proportion to shares (..., S), that add up to 2^15."""
     shares = np.maximum(shares, 0)
     shares = shares / shares.sum(axis=-1, keepdims=True)
     spare = TOTAL - shares.shape[-1]
@@ -136,7 +136,7 @@ def to_frequencies(shares: npt.NDArray[np.floating[Any]]) -> Integers:
 
 
 def _matrix(clips: Sequence[Clip], components: int) -> tuple[Integers, npt.NDArray[np.int64]]:
-    """Returns rows (C, 3K) and, of each, how many intensities it carries: 0 means positions."""
+    """Returns rows (C, 3K) and the number of intensities in each; 0 means positions."""
     keypoints = clips[0].shape[1]
     if components == 0:
         widths = np.tile(np.array([0, 0, 1]), keypoints)
@@ -166,7 +166,7 @@ def _matrix(clips: Sequence[Clip], components: int) -> tuple[Integers, npt.NDArr
 def _step_for(
     with_step: Callable[[float], CodecTables], clips: Sequence[Clip], error_pixels: float
 ) -> float:
-    """Returns the step of positions in pixels that makes the mean error what it should be."""
+    """Returns the position step in pixels that gives the requested mean error."""
     low, high = error_pixels, 8 * error_pixels
     for _ in range(8):
         middle = (low + high) / 2
@@ -183,7 +183,7 @@ def _run(
     lag: int,
     errors: list[npt.NDArray[np.float64]],
 ) -> Integers:
-    """Codes clips side by side against the decoded frame `lag` before; returns coefficients."""
+    """Codes clips in parallel against the decoded frame `lag` before; returns coefficients."""
     frames = max(map(len, clips))
     given = np.stack(
         [np.concatenate([clip, np.repeat(clip[-1:], frames - len(clip), axis=0)]) for clip in clips]
@@ -221,12 +221,12 @@ def _fit_statistics(tables: CodecTables, residuals: dict[Kind, Integers]) -> Cod
 
 
 def tables_prior() -> npt.NDArray[np.float64]:
-    """Returns counts (64, 16) that a class has before anything is seen."""
+    """Returns the pseudo-counts (64, 16) of each class before any data."""
     return geometric_classes() / TOTAL * _PRIOR_COUNT
 
 
 def _scales(tables: CodecTables, kind: Kind, symbols: Integers) -> Integers:
-    """Returns the scale (F,) that each frame's magnitudes (F, C) cost least at."""
+    """Returns the scale (F,) at which each frame's magnitudes (F, C) cost least."""
     costs = np.stack(
         [
             tables.class_costs[tables.frame_classes[kind, scale], symbols].sum(axis=1)
@@ -238,7 +238,7 @@ def _scales(tables: CodecTables, kind: Kind, symbols: Integers) -> Integers:
 
 
 def _profile(tables: CodecTables, symbols: Integers, scales: Integers) -> Integers:
-    """Returns the class (C,) of every coefficient that its magnitudes (F, C) cost least at."""
+    """Returns the class (C,) at which every coefficient's magnitudes (F, C) cost least."""
     counts = np.zeros((SCALES, symbols.shape[1], SYMBOLS), np.int64)
     columns = np.arange(symbols.shape[1])
     np.add.at(counts, (scales[:, None], columns, symbols), 1)

@@ -1,4 +1,4 @@
-"""Training configurations: readable TOML files and what they stand for.
+"""Training configurations: readable TOML files and the settings they describe.
 
     network = "lite64"            # a network of motioncast.models.configurations
     [synthesis]                   # TrainingSettings or AdversarialSettings; with
@@ -9,9 +9,9 @@
     [predictor.sizes]             # PredictorSizes; K is the network's
     [predictor.schedule]          # Schedule
     [predictor.loss]              # LossWeights
-    [predictor.rnn.sizes]         # what differs for another kind, in the same three sections
+    [predictor.rnn.sizes]         # overrides for another kind, in the same three sections
 
-What a file leaves out keeps its default. The files of `configurations/` are known by their names.
+Omitted keys keep their defaults. The files in `configurations/` can be given by name.
 """
 
 import tomllib
@@ -59,20 +59,20 @@ class PredictorPlan:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfiguration:
-    """How the networks of one experiment are trained, both stages."""
+    """How the networks of one experiment are trained, in both stages."""
 
     name: str
     network: Configuration
     synthesis: SynthesisSettings
     augmentation: Augmentation
-    kind: str  # of predictor, unless another is asked for
+    kind: str  # of predictor, unless another is requested
     plans: Mapping[str, PredictorPlan]  # by kind
 
 
 def load_configuration(name: str) -> TrainingConfiguration:
-    """Reads a TOML file, by its path or a shipped one by its name; a network's name also serves.
+    """Reads a TOML file given by path, or a shipped one by name; a network's name also works.
 
-    Raises ConfigurationError that names the file, the key and what is expected.
+    Raises ConfigurationError, which names the file, the key and what is expected.
     """
     shipped = FOLDER / f"{name}.toml"
     if name.endswith(".toml"):
@@ -91,7 +91,7 @@ def configuration_names() -> list[str]:
 
 
 def override(settings: SynthesisSettings, given: Mapping[str, object]) -> SynthesisSettings:
-    """Puts options of the command line, those that are not None, over a configuration."""
+    """Overrides a configuration with command line options, where they are not None."""
     wanted = {key: value for key, value in given.items() if value is not None}
     if any(length in wanted for length in LENGTHS):
         settings = replace(settings, steps=None, minutes=None, epochs=None)
@@ -99,7 +99,7 @@ def override(settings: SynthesisSettings, given: Mapping[str, object]) -> Synthe
 
 
 def override_schedule(schedule: Schedule, given: Mapping[str, object]) -> Schedule:
-    """Puts options of the command line, those that are not None, over a configuration."""
+    """Overrides a configuration with command line options, where they are not None."""
     wanted = {key: value for key, value in given.items() if value is not None}
     if "steps" in wanted:
         schedule = replace(schedule, epochs=None)
@@ -111,7 +111,7 @@ def _read(path: Path) -> TrainingConfiguration:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such configuration") from None
-    except (OSError, ValueError, RecursionError) as error:  # no UTF-8, no TOML, nested without end
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML, endless nesting
         raise ConfigurationError(f"{path}: cannot be read as TOML ({error})") from error
     return _build(path.stem, str(path), content)
 

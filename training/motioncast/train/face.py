@@ -1,9 +1,9 @@
-r"""Training of the synthesis network of faces on sets of framed pairs (`data.faces`).
+r"""Trains the synthesis network for faces on sets of framed pairs (`data.faces`).
 
     python -m motioncast.train.face --config face128 --set people 0.5 --set portraits 0.3 \
         --out runs/face128 --minutes 60
 
-Started again on the same folder, a training resumes where its last checkpoint was written.
+Run again on the same folder, it resumes from the last checkpoint.
 """
 
 import math
@@ -33,7 +33,7 @@ Faces = Literal["face256", "face128"]
 
 @dataclass(frozen=True, kw_only=True)
 class FaceOptions:
-    """Sets, length and weights of a training of face networks."""
+    """Sets, duration and weights of a training of face networks."""
 
     sets: Annotated[  # pairs of words
         list[str],
@@ -79,7 +79,7 @@ class FaceOptions:
 
 
 def run(options: FaceOptions, command: str) -> None:
-    """Trains; Refusal for what is wrong with the options and the files."""
+    """Trains; raises Refusal for invalid options or files."""
     if (options.minutes is None) == (options.steps is None):
         raise Refusal("either --minutes or --steps is needed, and not both")
     torch.set_num_threads(options.threads)
@@ -107,14 +107,14 @@ def run(options: FaceOptions, command: str) -> None:
 
 
 def _pairs(options: FaceOptions) -> list[tuple[str, str]]:
-    """Returns folders and shares as they were given; Refusal for none."""
+    """Returns folders and shares as given; raises Refusal if there are none."""
     if not options.sets:
         raise Refusal("--set is needed at least once")
     return cast("list[tuple[str, str]]", options.sets)
 
 
 def _settings(options: FaceOptions) -> FaceSettings | FaceAdversarialSettings:
-    """Returns what the options say; ConfigurationError for a number out of its range."""
+    """Returns the settings given by the options; ConfigurationError for a number out of range."""
     if options.adversarial and options.start is None:
         raise ConfigurationError("--adversarial: fine-tunes trained networks (expected --from)")
     given = {
@@ -140,9 +140,9 @@ def _settings(options: FaceOptions) -> FaceSettings | FaceAdversarialSettings:
 def _training(
     network: Configuration, settings: FaceSettings | FaceAdversarialSettings, start: Path | None
 ) -> FaceTraining | FaceAdversarialTraining:
-    """Returns the networks, untrained or those of a checkpoint, in the training for the settings.
+    """Returns the networks, untrained or from a checkpoint, in the training for the settings.
 
-    The checkpoint may be of another size of faces, whose networks have the same weights. Raises
+    The checkpoint may be of another face image size, as the networks have the same weights. Raises
     FileNotFoundError or CheckpointError.
     """
     torch.manual_seed(settings.seed)
@@ -158,7 +158,7 @@ def _training(
 
 
 def _weight(text: str) -> float:
-    """Reads how often a set is drawn from, relative to the others: a number above 0."""
+    """Parses how often a set is drawn from, relative to the others: a number above 0."""
     try:
         weight = float(text)
     except ValueError:

@@ -1,11 +1,11 @@
-"""The landmark loss: the face in a rebuilt frame should do what the face in the original does.
+"""The landmark loss: the face in a rebuilt frame should match the face in the original.
 
     loss = (sum over points of weight |p - p*| + sum over openings of weight |o - o*|) / d
 
-d is the distance between the eyes, o how far lips and lids are apart, p the points that the frozen
-face mesh (`models.mediapipe`) finds in the rebuilt frame and p* those in the true one, in the same
-region. A blink is a few pixels of a picture, which no loss over pixels minds; a mesh does. As a
-perceptual loss does, it uses a network that has learnt from other data.
+d is the distance between the eyes, o the distance between lips or between eyelids, p the points
+that the frozen face mesh (`models.mediapipe`) finds in the rebuilt frame and p* those in the true
+one, in the same region. A blink is a few pixels of a picture, which pixel losses hardly notice; a
+mesh does. As with a perceptual loss, the network was trained on other data.
 """
 
 import torch
@@ -20,12 +20,12 @@ from motioncast.train.state import channels_last
 
 WEIGHTS = {"left eye": 6.0, "right eye": 6.0, "inner lips": 3.0, "outer lips": 2.0, "pupils": 2.0}
 EYES = (33, 263)  # the outer corners
-# Pairs of points and the weight of how far they are apart: mouth, left lids, right lids.
+# Pairs of points and the weight of their distance: mouth, left lids, right lids.
 OPENINGS = ((13, 14, 0.1), (159, 145, 0.15), (386, 374, 0.15))
 
 
 class LandmarkLoss(nn.Module):
-    """How far the face mesh of rebuilt frames is from that of the originals."""
+    """The difference between the face meshes of rebuilt frames and of the originals."""
 
     weights: Tensor
     indices: Tensor
@@ -41,7 +41,7 @@ class LandmarkLoss(nn.Module):
     def forward(self, images: Tensor, originals: Tensor, keypoints: Tensor) -> Tensor:
         """Takes frames (N, 3, S, S) in [0, 1] and the originals' anchored keypoints (N, 70, 3).
 
-        Frames that show no face, says the keypoints' intensity, do not count.
+        Frames without a face, according to the keypoints' intensity, do not count.
         """
         with full_precision(images):
             region = region_of(keypoints[..., :2])
@@ -63,7 +63,7 @@ class LandmarkLoss(nn.Module):
 
 
 def _opening(points: Tensor, upper: int, lower: int) -> Tensor:
-    """Returns how far two points (N, 70, 2) of the mesh are apart, (N,)."""
+    """Returns the distance between two points (N, 70, 2) of the mesh, (N,)."""
     pair = points[:, MESH.index(upper)] - points[:, MESH.index(lower)]
     apart: Tensor = (pair.square().sum(dim=-1) + 1e-6).sqrt()
     return apart

@@ -1,7 +1,7 @@
-"""Training of the networks of faces: a frame from another one and the keypoints of both.
+"""Training of the face networks: a frame from another one and the keypoints of both.
 
-The anchored keypoints are given with the frames; the unsupervised ones are found, and learn where
-to be from what is rebuilt with them.
+The anchored keypoints come with the frames; the unsupervised ones are detected, and learn their
+positions from the reconstruction.
 """
 
 import copy
@@ -33,8 +33,8 @@ LOOKED_AT = {"outer lips", "inner lips", "left eye", "right eye", "left brow", "
 TEXTURE_PIXELS = 8
 UPPER_LIP = [MESH.index(point) for point in (80, 82, 13, 312, 310)]
 LOWER_LIP = [MESH.index(point) for point in (88, 87, 14, 317, 318)]
-REGION_SPREAD = 0.07  # of the Gaussians that make lips and eyes count more, in half sides
-MOUTH_SPREAD = 0.07  # likewise, of those between the lips
+REGION_SPREAD = 0.07  # of the Gaussians that emphasise lips and eyes, in half sides
+MOUTH_SPREAD = 0.07  # of the Gaussians between the lips, in half sides
 
 
 class FaceTraining(ReconstructionTraining):
@@ -124,7 +124,7 @@ class FaceAdversarialTraining(LiteAdversarialTraining, FaceTraining):
 
 
 def looked_at(points: Tensor, side: int, everything: bool = False) -> Tensor:
-    """Returns maps (N, 1, S, S) from 0 to 1, high at lips, lids and brows, or at all of a face."""
+    """Returns maps (N, 1, S, S) from 0 to 1, high at lips, lids and brows, or the whole face."""
     spread = 2.5 * REGION_SPREAD if everything else REGION_SPREAD
     names = {group.name for group in GROUPS} if everything else LOOKED_AT
     chosen = [i for g in GROUPS if g.name in names for i in range(g.first, g.first + g.size)]
@@ -139,8 +139,8 @@ def looked_at(points: Tensor, side: int, everything: bool = False) -> Tensor:
 def inside_mouth(points: Tensor, side: int) -> Tensor:
     """Returns maps (N, 1, S, S) from 0 to 1, high between the lips.
 
-    What a shut mouth does not show is unknown in colour and form: asked for as much detail as there
-    is, a network paints a pattern of pixels.
+    The inside of a closed mouth is unknown in colour and form: if required to match the amount of
+    detail, a network paints a pattern of pixels.
     """
     upper, lower = (points[:, indices, :2] for indices in (UPPER_LIP, LOWER_LIP))
     middle = torch.cat([(upper + lower) / 2, (upper + 2 * lower) / 3, (2 * upper + lower) / 3], 1)
@@ -150,10 +150,10 @@ def inside_mouth(points: Tensor, side: int) -> Tensor:
 
 
 def texture_l1(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Returns how far the mean gradient of neighbourhoods of 8 x 8 pixels is off, pixels weighted.
+    """Returns the weighted error of the mean gradient of neighbourhoods of 8 x 8 pixels.
 
-    What is unsure is painted as its mean, which is smooth: no loss that compares pixel by pixel
-    minds. This one does, and leaves open where the detail lies.
+    Networks paint uncertain detail as its mean, which is smooth; pixel-wise losses do not penalise
+    that. This one does, and leaves open where exactly the detail lies.
     """
     wanted, made = _texture(target), _texture(output)
     near = functional.avg_pool2d(weights, TEXTURE_PIXELS, TEXTURE_PIXELS // 2)
@@ -168,7 +168,7 @@ def _texture(images: Tensor) -> Tensor:
 
 
 def weighted_gradient(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Returns the L1 error of horizontal plus vertical differences, pixels weighted."""
+    """Returns the weighted L1 error of horizontal plus vertical differences."""
     error = output - target
     across = (weights[..., 1:] * (error[..., 1:] - error[..., :-1]).abs()).mean()
     down = (weights[..., 1:, :] * (error[..., 1:, :] - error[..., :-1, :]).abs()).mean()

@@ -1,7 +1,7 @@
-"""Fills frozen dataclasses from tables of names and values, as TOML files and options give them.
+"""Fills frozen dataclasses from tables of names and values, as given by TOML files and options.
 
-The field's type says what a value may be: a number with its `Range`, a word of a Literal, true or
-false, or a list, of a fixed length unless the type is `tuple[..., ...]` with an ellipsis.
+The field's type determines the allowed values: a number with its `Range`, a word of a Literal, true
+or false, or a list, of a fixed length unless the type is `tuple[..., ...]` with an ellipsis.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ NOT_NEGATIVE = Range()
 
 
 class ConfigurationError(ValueError):
-    """A configuration says what cannot be; the message names the file, the key and the remedy."""
+    """Raised for an invalid configuration; the message names the file, the key and the remedy."""
 
 
 def fill(
@@ -28,7 +28,7 @@ def fill(
 ) -> Settings:
     """Returns `defaults` with the given values; `where` and `section` name them in an error.
 
-    `limits` hold for numbers whose annotation has no range.
+    `limits` apply to numbers whose annotation has no range.
     """
     table = as_table(values, where, section)
     hints = get_type_hints(type(defaults), include_extras=True)
@@ -42,7 +42,7 @@ def fill(
 
 
 def as_table(value: object, where: str, section: str) -> Mapping[str, Any]:
-    """Returns a section's table; ConfigurationError when there is something else by its name."""
+    """Returns a section's table; raises ConfigurationError if the section is not a table."""
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{where}: {section} is {value!r} (expected a section)")
     return value
@@ -51,7 +51,7 @@ def as_table(value: object, where: str, section: str) -> Mapping[str, Any]:
 def refuse_unknown(
     table: Mapping[str, object], known: list[str], where: str, section: str = ""
 ) -> None:
-    """Raises ConfigurationError for the first key that is not known."""
+    """Raises ConfigurationError for the first unknown key."""
     for key in table:
         if key not in known:
             raise ConfigurationError(
@@ -60,14 +60,14 @@ def refuse_unknown(
 
 
 def choose(value: object, known: list[str], where: str, key: str) -> str:
-    """Returns a word that must be one of those known."""
+    """Returns a word after checking that it is one of those known."""
     if not isinstance(value, str) or value not in known:
         raise ConfigurationError(f"{where}: {key} is {value!r} (expected {_any_of(known)})")
     return value
 
 
 def _checked(value: object, hint: Any, limits: Range, name: str) -> Any:
-    """Returns a value of the type that a field's annotation asks for."""
+    """Returns a value converted to the type of a field's annotation."""
     if get_origin(hint) in (Union, UnionType):
         (hint,) = [one for one in get_args(hint) if one is not NoneType]
     if get_origin(hint) is Annotated:
@@ -102,7 +102,7 @@ def _number(value: object, kind: type[int] | type[float], limits: Range, name: s
     if isinstance(value, bool) or not isinstance(value, wanted):
         raise ConfigurationError(f"{name} is {value!r} (expected {expected})")
     too_small = value <= limits.least if limits.above else not value >= limits.least
-    if too_small or not value <= limits.most:  # written so that nan fails
+    if too_small or not value <= limits.most:  # written so that NaN fails
         raise ConfigurationError(f"{name} is {value} (expected {expected})")
     return kind(value)
 

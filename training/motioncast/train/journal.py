@@ -1,9 +1,9 @@
-"""The journal of a training: log.jsonl for programs and tables, TensorBoard for the eye.
+"""The journal of a training: log.jsonl for programs and tables, TensorBoard for people.
 
     tensorboard --logdir OUT
 
-A resumed training continues from its checkpoint; what was logged after it is removed, so that
-no step stands there twice.
+A resumed training continues from its checkpoint; entries logged after it are removed, so no step
+appears twice.
 """
 
 import json
@@ -17,9 +17,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 class Journal:
-    """Writes figures of a training into a folder; to be used in a `with` block.
+    """Writes a training's figures into a folder; to be used in a `with` block.
 
-    Only the leading process writes, the others' journals stay empty.
+    Only the leading process writes; the journals of the others do nothing.
     """
 
     def __init__(self, folder: Path, step: int, writes: bool = True) -> None:
@@ -39,7 +39,7 @@ class Journal:
             self._board.close()
 
     def figures(self, step: int, entry: Mapping[str, float], board: Mapping[str, float]) -> None:
-        """Appends one line of figures, and scalars by TensorBoard's names (group/name)."""
+        """Appends a line of figures, and adds scalars by their TensorBoard names (group/name)."""
         if not self._writes:
             return
         with self.path.open("a") as file:
@@ -47,7 +47,7 @@ class Journal:
         self.scalars(step, board)
 
     def scalars(self, step: int, board: Mapping[str, float]) -> None:
-        """Adds scalars to TensorBoard alone."""
+        """Adds scalars to TensorBoard only."""
         if self._writes:
             for name, value in board.items():
                 self._board.add_scalar(name, value, step)
@@ -60,7 +60,7 @@ class Journal:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a log.jsonl; a last line that was cut off is left out."""
+    """Returns the lines of a log.jsonl, without a truncated last line."""
     entries: list[dict[str, Any]] = []
     if path.is_file():
         for line in path.read_text().splitlines():

@@ -5,10 +5,10 @@
     loss = reconstruction + w (least-squares GAN + feature matching)
     w    = share * |d reconstruction / d image| / |d (GAN + matching) / d image|
 
-All losses of the reconstruction stay. The discriminator sees, of every driving frame, a close-up of
-what moves most, at full resolution. Weighed by their gradients (Esser et al. 2021, equation 7) its
-terms mean the same on any data, however sharp its eyes become; while it learns its first steps,
-they grow from nothing.
+All losses of the reconstruction stay. The discriminator sees a full-resolution close-up of the part
+of every driving frame that moves most. Weighting its terms by their gradients (Esser et al. 2021,
+equation 7) gives them the same influence on any data, however good the discriminator becomes; while
+it learns its first steps, they grow from zero.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
-"""Training with several processes: torchrun starts them, torch.distributed makes them agree.
+"""Training with several processes: torchrun starts them, torch.distributed synchronises them.
 
     torchrun --nproc-per-node 4 -m motioncast.train.synthesis --config paper64_nemo ...
 
-Every process holds the whole model, takes its own part of the same batch, and the mean of all
-gradients; so they stay equal, and the step is that of one process with the whole batch.
+Every process holds the whole model, takes its own part of the same batch, and applies the mean of
+all gradients; so the models stay equal, and the step is that of one process with the whole batch.
 """
 
 import os
@@ -22,7 +22,7 @@ PATIENCE = timedelta(hours=12)  # the others wait while the first decodes a data
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Where a training runs: this process's device, and its place among all of them."""
+    """The devices of a training: this process's device, and its rank among all processes."""
 
     device: torch.device = CPU
     rank: int = 0
@@ -49,7 +49,7 @@ class Processes:
         self._average([value.grad for value in parameters if value.grad is not None])
 
     def average_buffers(self, module: nn.Module) -> None:
-        """Replaces what batch norm has counted by its mean over all processes."""
+        """Replaces the running statistics of batch norm by their mean over all processes."""
         self._average([value for value in module.buffers() if value.is_floating_point()])
 
     def mean(self, value: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Processes:
 
     @contextmanager
     def leader_first(self) -> Iterator[None]:
-        """Lets the first process through alone: the others find in the cache what it left."""
+        """Lets the first process through alone; the others then find its results in the cache."""
         if self.count > 1 and not self.leads:
             dist.barrier()
         yield
@@ -92,7 +92,7 @@ ALONE = Processes()
 
 @contextmanager
 def joined(device: str = "auto") -> Iterator[Processes]:
-    """Joins the processes that torchrun started, if it did, for the length of a `with` block."""
+    """Joins the processes started by torchrun, if any, for the duration of a `with` block."""
     if not dist.is_torchelastic_launched():
         yield Processes(choose_device(device))
         return

@@ -1,14 +1,14 @@
-"""Makes the shipped networks those of one person or scene, from minutes of video.
+"""Adapts the shipped networks to one person or scene, from a few minutes of video.
 
     motioncast train personal VIDEO... --out FOLDER [--name NAME]
     motioncast stream VIDEO --model NAME --out RESULTS
 
     videos -> detector and synthesis, fine-tuned   FOLDER/synthesis/model.pt
            -> keypoints -> predictor               FOLDER/predictor.pt
-           -> three models in a folder of yours    NAME_keypoint, NAME_synthesis, NAME_predictor
+           -> three models in your own folder      NAME_keypoint, NAME_synthesis, NAME_predictor
 
-The end of every video is held out to choose by. Started again on the same folder, it goes on where
-it was interrupted.
+The end of every video is held out for model selection. Run again on the same folder, it continues
+where it was interrupted.
 """
 
 import json
@@ -61,7 +61,7 @@ SHIPPED: Final = get_args(Shipped)
 
 
 class PersonalError(Exception):
-    """What was asked for cannot be made; the message says why."""
+    """Raised when the models cannot be made; the message says why."""
 
 
 EXPECTED = (
@@ -133,7 +133,7 @@ class PersonalOptions:
 
 
 def run(options: PersonalOptions, command: str) -> None:
-    """Trains, exports and says how to use the result; Refusal for what is wrong."""
+    """Trains, exports and explains how to use the result; raises Refusal for invalid input."""
     if options.steps is not None and options.minutes is not None:
         raise Refusal("--steps and --minutes: only one of them can be given")
     torch.set_num_threads(options.threads)
@@ -162,7 +162,7 @@ def check_name(name: str, repository: Path, replace_models: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
-    """The checkpoints that a training begins with, and what they hold."""
+    """The checkpoints that a training starts from, and their contents."""
 
     start: Path
     predictor: Path
@@ -171,7 +171,7 @@ class _Beginning:
 
     @classmethod
     def load(cls, options: PersonalOptions) -> Self:
-        """Loads them; PersonalError unless they fit together."""
+        """Loads them; raises PersonalError unless they fit together."""
         start = options.start or shipped_checkpoint("synthesis", options.config)
         predictor = options.predictor or shipped_checkpoint("predictor", options.config)
         networks, shipped = load_motion_transfer(start), _vrnn(predictor)
@@ -184,7 +184,7 @@ class _Beginning:
 
 
 def _train(options: PersonalOptions) -> None:
-    """Trains both stages in the folder that was asked for, and exports them."""
+    """Trains both stages in the requested folder, and exports them."""
     repository = options.repository or own_repository()
     name = options.name or options.out.absolute().name
     check_name(name, repository, options.replace)
@@ -213,7 +213,7 @@ def _train(options: PersonalOptions) -> None:
         print(describe(model))
     if options.repository is None:
         print(f"models: {repository}")
-        default_repository()  # a server that runs may load them now
+        default_repository()  # a running server may load them now
     models_option = f" --models {options.repository}" if options.repository else ""
     print(f"motioncast stream VIDEO --model {name}{models_option} --out FOLDER")
 
@@ -275,7 +275,7 @@ def _vrnn(path: Path) -> VRNN:
 
 
 def _claim(record: Path, facts: dict[str, object]) -> None:
-    """Writes down what a folder is the training of; PersonalError when it is another's."""
+    """Records what a folder is a training of; PersonalError if it belongs to another."""
     if record.is_file():
         if json.loads(record.read_text(encoding="utf-8")) != facts:
             raise PersonalError(

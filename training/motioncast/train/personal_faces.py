@@ -1,7 +1,7 @@
-"""One person's frames as training samples of faces, with the keypoints that the detector finds.
+"""One person's frames as face training samples, with the keypoints that the detector finds.
 
-The detector stays as it is, anchored and unsupervised keypoints alike, so that they are found once
-for every frame, and a predictor of the keypoints fits to the end.
+The detector stays fixed, anchored and unsupervised keypoints alike, so they are detected once for
+every frame, and a predictor of the keypoints remains valid throughout.
 """
 
 import json
@@ -21,7 +21,7 @@ from motioncast.train.settings import FaceSettings
 FRAMES_PER_CALL = 8
 EXPRESSIVE = 0.3  # share of the pairs
 
-# Little: it is this person, in this light and before this room, that comes again.
+# Little augmentation: this person will reappear in this light and in front of this room.
 VARIATION = Variation(
     mirrored=0.0, followed=0.0, unseen=0.0, elsewhere=0.0, colours=0.3, squeeze=0.03, shear=0.02
 )
@@ -42,7 +42,7 @@ FACE_SETTINGS = FaceSettings(
 def own_faces(
     networks: MotionTransfer, videos: OwnVideos, folder: Path, settings: FaceSettings
 ) -> FaceSampler:
-    """Writes the frames to learn from as a set of faces, unless it is there, and draws from it."""
+    """Writes the training frames as a face set, unless it exists, and returns its sampler."""
     if not (folder / "clips.json").is_file():
         _write(networks, videos, folder)
     faces = FaceSet(folder, 1.0)
@@ -53,7 +53,7 @@ def own_faces(
 
 
 def _write(networks: MotionTransfer, videos: OwnVideos, folder: Path) -> None:
-    """Writes a set of faces, its list of clips last."""
+    """Writes a face set, its list of clips last."""
     clips = [np.asarray(videos.parts.clip(part)) for part in videos.learned]
     entries, start = [], 0
     for part, clip in zip(videos.learned, clips, strict=True):

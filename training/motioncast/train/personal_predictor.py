@@ -1,10 +1,10 @@
-"""The predictor of one person: the best of four on what the detector sees in the held-out tails.
+"""The predictor of one person: the best of four on the detector's keypoints in the held-out tails.
 
-shipped      as it is
+shipped      unchanged
 adapted      with the positions and the speed of this person's keypoints; a network that forecasts
-             in a motion basis keeps the basis that its weights were learnt in, and all with it
-fine-tuned   adapted, then trained on
-holding      adapted, and silenced: it repeats the frame before, so nothing is worse than that
+             in a motion basis keeps the basis its weights were trained with, and all with it
+fine-tuned   adapted, then trained further
+holding      adapted, and silenced: it repeats the frame before, so no result is worse than that
 """
 
 from collections.abc import Sequence
@@ -41,19 +41,19 @@ assert SCHEDULE.window_frames <= LEARNED_FRAMES
 
 
 class Chosen(NamedTuple):
-    """The predictor that forecasts the tails best, and how well each of them does."""
+    """The predictor that forecasts the tails best, and the error of each candidate."""
 
     model: VRNN
     name: str
-    errors: dict[str, float]  # over that of holding still, mean of horizons 1 to 12
+    errors: dict[str, float]  # relative to holding still, mean of horizons 1 to 12
 
 
 def choose_predictor(
     shipped: VRNN, tracks: Tracks, out: Path, schedule: Schedule = SCHEDULE
 ) -> Chosen:
-    """Fine-tunes in `out`, or goes on there, and returns the best predictor, calibrated.
+    """Fine-tunes in `out`, or continues there, and returns the best predictor, calibrated.
 
-    tracks: of `OwnVideos.parts`, learned from and held out in turn.
+    tracks: from `OwnVideos.parts`; training and held-out parts alternate.
     """
     learned = [tracks.clip(index) for index in range(0, len(tracks.names), 2)]
     tails = [
@@ -97,7 +97,7 @@ def holding(model: nn.Module) -> VRNN:
 
 
 def _take_weights(model: nn.Module, of: VRNN) -> None:
-    """Copies the weights; the statistics of the motion, which are buffers, only with a basis."""
+    """Copies the weights; the motion statistics, which are buffers, only with a basis."""
     if of.sizes.components:
         model.load_state_dict(of.state_dict())
         return

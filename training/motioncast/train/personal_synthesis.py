@@ -1,8 +1,8 @@
-"""Fine-tuning of detector and synthesis network on videos of one person, until it stops helping.
+"""Fine-tunes detector and synthesis network on videos of one person, until it stops helping.
 
-Every few steps the held-out tail of every video is reconstructed twice, from the video's first
-frame, as a stream begins, and from the tail's own. The weights that do it best are kept, the
-untouched ones among them, so that what comes out is never worse there than what went in.
+Every few steps the held-out tail of every video is reconstructed twice: from the video's first
+frame, as when a stream begins, and from the tail's own. The best weights are kept, with the
+original ones among the candidates, so the result is never worse there than the starting point.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ from motioncast.train.personal_faces import FACE_SETTINGS, own_faces
 from motioncast.train.reconstruction import ReconstructionTraining
 from motioncast.train.settings import FaceSettings, TrainingSettings
 
-# Little: it is this person, in this light and before this wall, that comes again.
+# Little augmentation: this person will reappear in this light and in front of this wall.
 AUGMENTATION = Augmentation(flip_probability=0.0, zoom=0.1, colour=0.05, brightness=0.05)
-JUDGED_FRAMES = 96  # over all tails, evenly spread
+JUDGED_FRAMES = 96  # over all tails, evenly spaced
 FRAMES_PER_CALL = 8
 FIGURE = "held_out_psnr_db"
 
@@ -46,7 +46,7 @@ SETTINGS = TrainingSettings(
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """When the tails are looked at, and how often in a row without gain is enough."""
+    """How often the tails are evaluated, and after how many evaluations without gain to stop."""
 
     every_steps: int = 50
     patience: int = 5
@@ -56,7 +56,7 @@ DEFAULT_STOPPING = Stopping()
 
 
 def default_settings(networks: MotionTransfer) -> TrainingSettings:
-    """Returns the settings that fine-tune networks of this kind."""
+    """Returns the settings for fine-tuning networks of this kind."""
     return FACE_SETTINGS if networks.configuration.architecture == "face" else SETTINGS
 
 
@@ -107,11 +107,11 @@ def fine_tune(
     settings: TrainingSettings = SETTINGS,
     stopping: Stopping = DEFAULT_STOPPING,
 ) -> list[float]:
-    """Trains from `start`, or goes on where it was interrupted in `out`.
+    """Trains from `start`, or continues an interrupted training in `out`.
 
-    The settings are those of `default_settings`, or varied ones of that kind. Leaves the best
-    networks in `out`/model.pt and returns the PSNR of the tails at every look, the first being that
-    of `start`.
+    The settings are those of `default_settings`, or variations of them. Leaves the best
+    networks in `out`/model.pt and returns the PSNR of the tails at every evaluation, beginning with
+    that of `start`.
     """
     training, sampler = _begun(start, videos, out, settings)
     checkpoint = out / "training.pt"
@@ -147,7 +147,7 @@ def fine_tune(
 def _begun(
     start: MotionTransfer, videos: OwnVideos, out: Path, settings: TrainingSettings
 ) -> tuple[ReconstructionTraining, PairSampler | FaceSampler]:
-    """Returns the training of networks of this kind, and what draws its samples."""
+    """Returns the training for networks of this kind, and the sampler that feeds it."""
     start.requires_grad_(True)
     if isinstance(settings, FaceSettings):
         return FaceTraining(start, settings), own_faces(start, videos, out / "faces", settings)
@@ -172,7 +172,7 @@ def _best(seen: Sequence[float]) -> int:
 
 
 def _spread(clip: Clip, count: int) -> Clip:
-    """Returns `count` frames evenly over the clip, or all where it has fewer."""
+    """Returns `count` frames spread evenly over the clip, or all if it has fewer."""
     chosen = np.linspace(0, len(clip) - 1, min(count, len(clip))).round().astype(int)
     return np.asarray(clip[chosen])
 

@@ -1,7 +1,7 @@
-"""Mixed precision: the type that networks compute in, and float16's scaled losses.
+"""Mixed precision: the type that networks compute in, and loss scaling for float16.
 
 float16 has no gradients below 6e-8, so the loss is scaled up before the backward pass and the
-gradients down after it; a step whose gradients overflow is left out and the scale halved.
+gradients down after it; a step whose gradients overflow is skipped and the scale halved.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ class Stepper:
     """Takes optimiser steps in one precision; several optimisers may share it."""
 
     def __init__(self, precision: Precision, processes: Processes, on_cpu: Precision) -> None:
-        """Resolves "auto": `on_cpu` there; on a GPU bfloat16, or float16 where it has none."""
+        """Resolves "auto": `on_cpu` on a CPU; on a GPU bfloat16, or float16 if unsupported."""
         self.processes = processes
         self.dtype = _dtype(precision, processes.device, on_cpu)
         device = processes.device.type
         self.scaler = torch.amp.GradScaler(device, enabled=self.dtype == torch.float16)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Computes what lies in the `with` block in the precision, where that is safe."""
+        """Runs the `with` block in the precision, where that is safe."""
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.processes.device.type, self.dtype)
@@ -38,7 +38,7 @@ class Stepper:
         parameters: Sequence[nn.Parameter],
         clip_norm: float,
     ) -> None:
-        """Takes one step down the mean loss of all processes, its gradient clipped to a norm."""
+        """Takes one step on the mean loss of all processes, with its gradient norm clipped."""
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss))
         self.processes.average_gradients(parameters)
@@ -48,11 +48,11 @@ class Stepper:
         self.scaler.update()
 
     def state(self) -> dict[str, Any]:
-        """Returns what resuming needs; empty but for float16."""
+        """Returns what resuming needs; empty except for float16."""
         return self.scaler.state_dict()
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state; one of another precision says nothing about this one."""
+        """Continues from a state; one saved in another precision is ignored."""
         if state and self.scaler.is_enabled():
             self.scaler.load_state_dict(state)
 

@@ -3,11 +3,11 @@
     motioncast train predictor --config lite64_grid --data TRACKS.npz --out FOLDER
         [--predictor vrnn|gru|rnn|var] [--seed 0 | --seeds 0-4]
 
-A training leaves `predictor.pt`, the averaged weights that forecast the validation clips best, with
-a 90 % interval fitted to the same clips (calibration.py), `last.pt`, from which a second call goes
-on bit for bit, `log.jsonl` and `tensorboard/`. With several seeds these lie in FOLDER/KIND_SEED/,
-and the predictors as FOLDER/KIND_SEED.pt, where evaluation looks for them. The vector
-autoregression has no seed: FOLDER/var.pt.
+A training writes `predictor.pt`, the averaged weights that forecast the validation clips best, with
+a 90 % interval fitted to the same clips (calibration.py); `last.pt`, from which a second run
+continues bit for bit; `log.jsonl` and `tensorboard/`. With several seeds these are in
+FOLDER/KIND_SEED/, and the predictors are FOLDER/KIND_SEED.pt, where evaluation looks for them. The
+vector autoregression has no seed: FOLDER/var.pt.
 """
 
 import math
@@ -56,7 +56,7 @@ def train(
 ) -> float:
     """Trains to the end of the schedule and returns the best relative error on validation clips.
 
-    Without validation clips of 22 frames the last weights are kept, and the result is nan.
+    Without validation clips of at least 22 frames the last weights are kept and the result is NaN.
     """
     processes, schedule = training.processes, training.schedule
     last = out / "last.pt"
@@ -92,14 +92,14 @@ def train(
 
 
 def _state_interval(path: Path, validation: Sequence[Tensor]) -> None:
-    """Calibrates a predictor where it lies; without validation clips it states no interval."""
+    """Calibrates a saved predictor in place; without validation clips it states no interval."""
     model = load_predictor(path)
     if calibrate(model, validation):
         save_predictor(model, path)
 
 
 class _Validation:
-    """Watches the free-running forecast of validation clips and keeps the best predictor."""
+    """Monitors the free-running forecast of validation clips and keeps the best predictor."""
 
     def __init__(self, clips: Sequence[Tensor], journal: Journal, processes: Processes) -> None:
         self.journal = journal
@@ -116,7 +116,7 @@ class _Validation:
     def look(
         self, training: PredictorTraining, means: dict[str, float], out: Path
     ) -> dict[str, str]:
-        """Notes the figures, keeps the predictor if none was better, and sums up for the bar."""
+        """Records the figures, keeps the predictor if it is the best, and returns bar labels."""
         figures = {**means, "learning_rate": training.learning_rate()}
         board = {f"loss/{name}": value for name, value in means.items()}
         board["learning_rate"] = figures["learning_rate"]
@@ -145,7 +145,7 @@ def relative_error(model: RecurrentPredictor, windows: Tensor, setting: Setting)
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorOptions(TrainingOptions):
-    """Which kind of predictor is trained on which tracks."""
+    """Which kind of predictor is trained, on which tracks."""
 
     predictor: Annotated[Kind | None, typer.Option(help="default: the configuration's")] = None
     data: Annotated[Path, typer.Option(help="from `motioncast train tracks`")]
@@ -160,7 +160,7 @@ class PredictorOptions(TrainingOptions):
 
 
 def run(options: PredictorOptions, command: str) -> None:
-    """Trains, or goes on training, one kind of predictor; Refusal for what is wrong."""
+    """Trains one kind of predictor, or continues a training; raises Refusal for invalid input."""
     torch.set_num_threads(options.threads)
     with refusing(CheckpointError, ConfigurationError, FileNotFoundError, TracksError):
         seeds = None if options.seeds is None else parse_seeds(options.seeds)
@@ -193,7 +193,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def _plan(options: PredictorOptions, tracks: Tracks) -> tuple[str, PredictorPlan]:
-    """Returns the kind of predictor and its plan, by configuration, options and tracks."""
+    """Returns the kind of predictor and its plan, from configuration, options and tracks."""
     configuration = load_configuration(options.config or DEFAULT_CONFIGURATION)
     kind = str(options.predictor or configuration.kind)
     plan = configuration.plans[kind]
@@ -236,7 +236,7 @@ def _train(kind: str, plan: PredictorPlan, tracks: Tracks, out: Path, processes:
 
 
 def _said(best: float) -> str:
-    """Says how good the weights are that are kept; NaN: nothing was there to choose by."""
+    """Describes how good the kept weights are; NaN means there was no data to select by."""
     if math.isnan(best):
         return (
             "the last weights, without an interval: no clip that is long enough is held out to"

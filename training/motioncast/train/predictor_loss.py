@@ -1,20 +1,20 @@
-"""What predictors are trained on: the free-running forecast error, and the paper's ELBO (VRNN).
+"""The losses of predictors: the free-running forecast error, and the paper's ELBO (VRNN).
 
     total = objective + spread weight * mean (log s_t + |forecast_t - x_t| / (unit * s_t))
 
     free_running  mean over steps of  sum_k w_h |forecast_t - x_t| / unit   -   weight * ELBO_t
-    elbo          the paper's alone:  - ELBO_t,
+    elbo          the paper's loss alone:  - ELBO_t,
                   ELBO_t = E_q[log p(x_t | z_<=t, x_<t)] - beta KL(q_t || p_t), summed over
                   coordinates, mean over steps
     rnn           Monkey-Net's own: mean over predicted steps of |forecast_t - x_t|
     simlpe        free_running, of whole blocks after some of the observed frames (block_loss)
 
 The timeline of a training window alternates observed and predicted stretches, so the recurrence
-learns both to live on its own output and to take up the truth again. h is the number of frames
-since the last observed one; w_h = h^-1/2 keeps far horizons, whose errors are larger, from drowning
-near ones. The ELBO alone is teacher-forced: all frames are observed (Chung et al. 2015). The second
-term, a Laplace likelihood of the forecast's error, teaches a VRNN its spread s_t, and nothing else:
-no gradient of it reaches the forecast or the recurrence.
+learns both to run on its own output and to resume from the truth. h is the number of frames since
+the last observed one; w_h = h^-1/2 prevents distant horizons, whose errors are larger, from
+dominating near ones. The ELBO alone is teacher-forced: all frames are observed (Chung et al. 2015).
+The second term, a Laplace likelihood of the forecast's error, trains only the spread s_t of a VRNN:
+its gradient reaches neither the forecast nor the recurrence.
 
 Shapes: B batch, T time, K keypoints, Z latent, S state (of `unroll`) or samples (of noise).
 """
@@ -35,27 +35,27 @@ from motioncast.train.settings import Count, Share
 
 # Observed:predicted stretches: the paper's 1:1 and 5:27, the evaluation's 10:12, and others.
 PATTERNS = ((1, 1), (1, 3), (2, 3), (5, 5), (5, 27), (10, 12), (10, 22))
-INTENSITY_WEIGHT = 0.5  # against x and y
-STARTS = 4  # blocks that are forecast from a training window, at most
+INTENSITY_WEIGHT = 0.5  # relative to x and y
+STARTS = 4  # maximum number of blocks forecast per training window
 FINAL_TRUE_INPUTS = (0.1, 0.5)  # of observed and predicted frames (Minderer et al. 2019)
 
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """What is minimised, and how the terms are weighed."""
+    """The objective and the weights of its terms."""
 
     objective: Literal["free_running", "elbo"] = "free_running"
-    elbo: float = 0.1  # beside the free-running error, per coordinate
+    elbo: float = 0.1  # added to the free-running error, per coordinate
     beta: float = 0.1  # of the KL divergence within the ELBO; 1 is the paper's bound
     kl_annealing: Share = 0.0  # share of the training over which beta rises from 0
-    scheduled_sampling: Share = 0.0  # share over which the true inputs grow fewer; 0 is never
-    spread: float = 0.1  # of the likelihood of the forecast's error, beside either objective
-    keypoints: tuple[float, ...] = ()  # of each one's error against the others'; none: all alike
-    best_of: Count = 1  # of that many sampled paths, the one with the least error is trained
+    scheduled_sampling: Share = 0.0  # share over which true inputs become rarer; 0 disables it
+    spread: float = 0.1  # of the likelihood of the forecast's error, added to either objective
+    keypoints: tuple[float, ...] = ()  # relative weight of each keypoint's error; empty: all equal
+    best_of: Count = 1  # trains only the best of this many sampled paths
 
 
 class LossTerms(NamedTuple):
-    """The loss and what it is made of, scalars; a term that the objective lacks is 0."""
+    """The loss and its terms, as scalars; terms the objective does not have are 0."""
 
     total: Tensor
     forecast: Tensor  # weighted L1 error
@@ -75,14 +75,14 @@ def loss_terms(
     """Returns the loss of windows (B, T, K, 3) whose first frame is observed, and its terms.
 
     Args:
-        model: in training.
+        model: in training mode.
         keypoints: (B, T, K, 3), the truth of every frame.
         observed: (B, T), 1 where the pattern observes a frame.
         noise: standard normal; (B, T, Z) draws from the posterior alone, while the forecast
             follows the mean path; (S, B, T, Z) draws S whole paths (best_of).
         weights: what is minimised.
         progress: share of the training that is over, in [0, 1].
-        draws: (B, T), uniform in [0, 1); scheduled sampling needs them.
+        draws: (B, T), uniform in [0, 1); required by scheduled sampling.
 
     Raises:
         ValueError: the objective is the ELBO, and the model has none.
@@ -138,8 +138,8 @@ def forecast_loss(
 ) -> Tensor:
     """Returns the weighted L1 error in units, averaged over all steps but the first.
 
-    With several paths, (paths * B, ...), every batch element counts with its best one. The weights
-    of keypoints (K) count by their ratios alone.
+    With several paths, (paths * B, ...), only the best path of every batch element counts. Of the
+    weights of keypoints (K), only the ratios matter.
     """
     error = (unrolled.forecast - keypoints).abs() / model.unit  # (B, T, K, 3)
     weight = coordinate_weights(model, of_keypoints)
@@ -156,11 +156,11 @@ def block_loss(
     draws: Tensor,
     of_keypoints: Sequence[float] = (),
 ) -> Tensor:
-    """Returns the weighted L1 error in units of blocks that begin at some of the observed frames.
+    """Returns the weighted L1 error, in units, of blocks that begin at some observed frames.
 
-    Nothing is unrolled: where a window holds frames that were not observed, they are what the
-    network would have forecast from true ones. A window's frames before its first are as at the
-    start of a session, without motion. draws: (B, T), choose the frames.
+    Nothing is unrolled: unobserved frames of a window are replaced by the network's forecast from
+    true frames. Before a window's first frame there is no motion, as at the start of a
+    session. draws: (B, T), select the frames.
     """
     with torch.no_grad():
         known = own_output(model, keypoints, observed)
@@ -183,15 +183,15 @@ def block_loss(
 def own_output(model: SiMLPe, keypoints: Tensor, observed: Tensor) -> Tensor:
     """Returns a timeline (B, T, K, 3) whose unobserved frames are forecast from true ones.
 
-    Past the end of a block its last frame is held.
+    Beyond the end of a block its last frame is repeated.
     """
     batch, frames = observed.shape
     windows, masks = windows_before(model, keypoints, torch.ones_like(observed))
-    gaps = (observed[:, :-1] > 0) & (observed[:, 1:] == 0)  # (B, T - 1), frames before one
+    gaps = (observed[:, :-1] > 0) & (observed[:, 1:] == 0)  # (B, T - 1), frames before a gap
     if not bool(gaps.any()):
         return keypoints
     blocks = model.follow(windows[gaps], masks[gaps])  # (gaps, N, K, 3)
-    block = gaps.flatten().cumsum(dim=0).reshape(batch, -1) - 1  # the number of each gap's block
+    block = gaps.flatten().cumsum(dim=0).reshape(batch, -1) - 1  # index of each gap's block
     horizon = horizons(observed)[:, 1:]  # (B, T - 1)
     last = torch.arange(frames - 1, device=horizon.device) + 1 - horizon
     own = blocks[block.gather(1, last).clamp(min=0), (horizon - 1).clamp(max=model.sizes.block - 1)]
@@ -203,7 +203,7 @@ def own_output(model: SiMLPe, keypoints: Tensor, observed: Tensor) -> Tensor:
 def windows_before(model: SiMLPe, keypoints: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the n + 1 frames up to every frame but the last, and the mask of the newer n.
 
-    (B, T - 1, n + 1, K, 3) and (B, T - 1, n); before the first frame it is repeated, unobserved.
+    (B, T - 1, n + 1, K, 3) and (B, T - 1, n); padded in front with the first frame, unobserved.
     """
     window = model.sizes.window
     before = keypoints[:, :1].expand(-1, window, -1, -1)
@@ -214,7 +214,7 @@ def windows_before(model: SiMLPe, keypoints: Tensor, observed: Tensor) -> tuple[
 
 
 def coordinate_weights(model: RecurrentPredictor, of_keypoints: Sequence[float]) -> Tensor:
-    """Returns the weights of coordinates (K, 3), those of keypoints being 1 in the mean."""
+    """Returns the weights of coordinates (K, 3), with keypoint weights normalised to mean 1."""
     weight = model.unit.new_tensor([1.0, 1.0, INTENSITY_WEIGHT]).expand_as(model.unit)
     if not of_keypoints:
         return weight
@@ -233,14 +233,14 @@ def spread_loss(model: VRNN, unrolled: Unrolled, keypoints: Tensor) -> Tensor:
 
 
 def monkey_net_loss(unrolled: Unrolled, keypoints: Tensor, observed: Tensor) -> Tensor:
-    """Returns the L1 error of predicted frames alone (Siarohin et al. 2019), mean over windows."""
+    """Returns the L1 error of predicted frames only (Siarohin et al. 2019), mean over windows."""
     error = (unrolled.forecast - keypoints).abs().mean(dim=(-2, -1))  # (B, T)
     predicted = 1 - observed
     return ((error * predicted).sum(dim=1) / predicted.sum(dim=1).clamp(min=1)).mean()
 
 
 def annealed_beta(weights: LossWeights, progress: float) -> float:
-    """Returns the weight of the KL divergence: from 0 up to beta, then beta."""
+    """Returns the weight of the KL divergence: rising from 0 to beta, then constant."""
     if weights.kl_annealing == 0:
         return weights.beta
     return weights.beta * min(1.0, progress / weights.kl_annealing)
@@ -251,9 +251,9 @@ def true_inputs(
 ) -> Tensor:
     """Returns where the network is fed the truth, (B, T) of 0 and 1; always at the first frame.
 
-    Without scheduled sampling that is where frames are observed (and everywhere for the ELBO).
-    With it, everywhere at first; then less and less, at predicted frames more often than at
-    observed ones, as Minderer et al. (2019) have it.
+    Without scheduled sampling, that is where frames are observed (and everywhere for the ELBO).
+    With it, the truth is fed everywhere at first, then at fewer and fewer frames; more often at
+    predicted frames than at observed ones, as in Minderer et al. (2019).
     """
     if weights.scheduled_sampling == 0:
         return torch.ones_like(observed) if weights.objective == "elbo" else observed
@@ -269,7 +269,7 @@ def true_inputs(
 def random_patterns(batch: int, frames: int, generator: torch.Generator) -> Tensor:
     """Draws which frames are observed, (B, T) of 0 and 1; the first one always is.
 
-    Half of the timelines begin at the start of a pattern, half anywhere within it.
+    Half of the timelines begin at the start of a pattern, the others anywhere within it.
     """
     draws = torch.rand(batch, 3, generator=generator)
     stretches = torch.tensor(PATTERNS)[(draws[:, 0] * len(PATTERNS)).long()]  # (B, 2)
@@ -282,7 +282,10 @@ def random_patterns(batch: int, frames: int, generator: torch.Generator) -> Tens
 
 
 def horizons(observed: Tensor) -> Tensor:
-    """Returns how many frames before each step the last observed one was, (B, T); first step 1."""
+    """Returns the number of frames since the last observed one before each step, (B, T).
+
+    It is 1 at the first step.
+    """
     index = torch.arange(observed.shape[1], device=observed.device).expand_as(observed)
     last = torch.where(observed > 0, index, -1).cummax(dim=1).values
     before = torch.nn.functional.pad(last[:, :-1], (1, 0), value=-1)

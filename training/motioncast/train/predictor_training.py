@@ -1,6 +1,6 @@
 """The state of a predictor's training, and its steps on random windows of keypoint tracks.
 
-The random draws of a step depend on the seed and the step alone: a resumed training repeats them,
+The random draws of a step depend only on the seed and the step: a resumed training repeats them,
 and several processes draw the same batch and take a part of it each.
 """
 
@@ -43,7 +43,7 @@ class PredictorTraining:
         self.clips = clips
         self.people = people if schedule.by_person else None
         self.processes = processes
-        # Tenths of a pixel matter, and the networks are small: 16 bits only when asked for.
+        # Tenths of a pixel matter, and the networks are small: 16 bits only on request.
         precision = "float32" if schedule.precision == "auto" else schedule.precision
         self.stepper = Stepper(precision, processes, on_cpu="float32")
         self.statistics = motion_statistics(clips, sizes.components)
@@ -57,7 +57,7 @@ class PredictorTraining:
         self.step = 0
 
     def advance(self) -> dict[str, float]:
-        """Takes one optimiser step and returns its `loss`, and what that is made of."""
+        """Takes one optimiser step and returns its `loss` and the terms of it."""
         schedule, part = self.schedule, self.processes.part
         generator = torch.Generator().manual_seed(schedule.seed * 1_000_003 + self.step)
         batch, frames = schedule.batch, schedule.window_frames
@@ -102,7 +102,7 @@ class PredictorTraining:
         return schedule.learning_rate * (warmup * cosine)
 
     def save(self, path: Path) -> None:
-        """Writes all state, whole or not at all."""
+        """Writes the whole state atomically."""
         unfinished = path.with_name(f".{path.name}.unfinished")
         torch.save(
             {
@@ -117,7 +117,7 @@ class PredictorTraining:
         os.replace(unfinished, path)
 
     def resume(self, path: Path) -> None:
-        """Takes up the state that `save` wrote."""
+        """Loads the state written by `save`."""
         content = torch.load(path, map_location="cpu", weights_only=True)
         self.model.load_state_dict(content["model"])
         self.average.load_state_dict(content["average"])
@@ -133,7 +133,7 @@ class PredictorTraining:
         return torch.randn(self.weights.best_of, *shape, generator=generator)
 
     def _average(self) -> None:
-        # A short memory at first, or the untrained weights would linger.
+        # A short memory at first, otherwise the untrained weights would linger.
         decay = min(self.schedule.average_decay, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):

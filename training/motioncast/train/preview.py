@@ -1,4 +1,4 @@
-"""What a training's networks make of fixed, unvaried pairs of held-out frames."""
+"""A training's output for fixed, unaugmented pairs of held-out frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from motioncast.data.pairs import PairSampler, Pool
 from motioncast.models.motion_transfer import MotionTransfer
 
 PAIRS = 16
-SHOWN = 6  # of them, in the picture
+SHOWN = 6  # pairs in the picture
 UNVARIED = Augmentation(
     flip_probability=0.0, time_flip_probability=0.0, zoom=0.0, colour=0.0, brightness=0.0
 )
@@ -20,7 +20,7 @@ UNVARIED = Augmentation(
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Images (N, 3, S, S) in [0, 1]: what was given, what was wanted, what came out."""
+    """Images (N, 3, S, S) in [0, 1]: inputs, targets and outputs."""
 
     source: Tensor
     driving: Tensor
@@ -39,7 +39,7 @@ class Preview:
 
 
 def held_out_pairs(cache: ClipCache, clips: Sequence[int]) -> PairSampler:
-    """Returns a sampler whose first batch is the pairs to look at."""
+    """Returns a sampler whose first batch is the pairs of the preview."""
     return PairSampler([Pool(cache, clips)], PAIRS, seed=0, augmentation=UNVARIED)
 
 

@@ -1,7 +1,7 @@
 """Training of the lite networks: reconstruction from unlabelled pairs of frames.
 
 The driving frame is rebuilt from the source frame and the keypoints of both; further terms make the
-keypoints move with the image, keep them apart and draw them to what moves.
+keypoints move with the image, keep them apart and draw them to moving parts.
 """
 
 import math
@@ -18,12 +18,12 @@ from motioncast.models.geometry import gaussians, pixel_centres
 from motioncast.train.settings import Precision, TrainingSettings
 from motioncast.train.state import SynthesisTraining, channels_last
 
-LARGEST_SCALING = 0.3  # of the pictures that keypoints should move with
+LARGEST_SCALING = 0.3  # of the transformed pictures for the equivariance loss
 LOST_OF_A_SAMPLE = 1 / 8
 
 
 class Reconstruction(NamedTuple):
-    """Driving frames as they were rebuilt, and the loss terms of that."""
+    """Rebuilt driving frames and their loss terms."""
 
     image: Tensor  # (B, 3, S, S)
     keypoints: Tensor  # (B, K, 3) of the driving frames
@@ -81,7 +81,7 @@ class ReconstructionTraining(SynthesisTraining):
     ) -> Tensor:
         """Returns the keypoints of source and driving frames (2 B, K, 3) and adds their losses."""
         settings, count = self.settings, len(driving)
-        some = (count + 1) // 2  # half of the batch says enough about equivariance
+        some = (count + 1) // 2  # half of the batch suffices for equivariance
         affine = random_affine(some, random, scale=LARGEST_SCALING).to(driving.device)
         moved = channels_last(transform(driving[:some], affine))
         found = self.model.detect(torch.cat([source, driving, moved]))
@@ -99,10 +99,10 @@ class ReconstructionTraining(SynthesisTraining):
 
 
 def lose_some(keypoints: Tensor, share: float, random: np.random.Generator) -> Tensor:
-    """Returns keypoints (B, K, 3), those of a share of the samples partly moved anywhere.
+    """Returns keypoints (B, K, 3), with some moved to random positions in a share of the samples.
 
-    A detector that takes a shoulder for a chin on somebody it has never seen does such a thing;
-    whoever synthesises should then believe the others. One keypoint in eight is moved.
+    This simulates a detector that takes the shoulder of an unfamiliar person for a chin; the
+    synthesis should then rely on the other keypoints. One keypoint in eight is moved.
     """
     batch, count = keypoints.shape[:2]
     lost = (random.random((batch, 1)) < share) & (random.random((batch, count)) < LOST_OF_A_SAMPLE)

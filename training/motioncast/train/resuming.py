@@ -1,4 +1,4 @@
-"""Resumes a training where it was saved: any other file is refused in one sentence."""
+"""Resumes a training from its saved state; any other file is refused with a one-sentence error."""
 
 from pathlib import Path
 from typing import Protocol
@@ -7,17 +7,17 @@ from motioncast.models.checkpoint import CheckpointError
 
 
 class Resumable(Protocol):
-    """A training that can take up a saved state."""
+    """A training that can load a saved state."""
 
     def resume(self, path: Path) -> None:
-        """Takes up the state at `path`; errors of reading it are passed on."""
+        """Loads the state at `path`; errors of reading it are passed on."""
 
 
 def resume(training: Resumable, path: Path) -> None:
-    """Resumes a training from a file; CheckpointError unless such a training wrote it."""
+    """Resumes a training from a file; CheckpointError unless this kind of training wrote it."""
     try:
         training.resume(path)
-    except Exception as error:  # torch.load raises whatever unpickling or unzipping raises
+    except Exception as error:  # torch.load passes on any unpickling or unzipping error
         missing = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         reason = missing.partition("\n")[0]
         raise CheckpointError(f"{path}: cannot be resumed ({reason})") from error

@@ -12,7 +12,7 @@ from motioncast.models.losses import RECONSTRUCTION_WEIGHTS
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a number may be; with `above` the least itself is excluded."""
+    """The allowed values of a number; with `above` the minimum itself is excluded."""
 
     least: float = 0.0
     most: float = math.inf
@@ -27,7 +27,7 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True, slots=True)
 class SynthesisSettings:
-    """What every training of detector and synthesis network has; exactly one length is given."""
+    """Settings of every training of detector and synthesis; exactly one duration is given."""
 
     steps: Count | None = None
     minutes: Positive | None = None
@@ -36,8 +36,8 @@ class SynthesisSettings:
     learning_rate: Positive = 1e-3
     final_learning_rate: float = 2e-5
     freeze_detector: Share = 1.0  # share of the training after which the detector is fixed
-    freeze_statistics: Share = 1.0  # and after which batch normalisation uses its running ones
-    warped_weight: float = 0.0  # L1 of the deformed source: it teaches the flow
+    freeze_statistics: Share = 1.0  # and after which batch norm uses its running statistics
+    warped_weight: float = 0.0  # L1 of the deformed source, which trains the flow
     clip_norm: Positive = 10.0
     average_decay: Share = 0.999
     seed: int = 0
@@ -47,11 +47,11 @@ class SynthesisSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings(SynthesisSettings):
-    """Settings for the lite networks: reconstruction and losses of the keypoints."""
+    """Settings for the lite networks: reconstruction and keypoint losses."""
 
     warmup_steps: Count = 100
     freeze_detector: Share = 0.4
-    motion_emphasis: float = 3.0  # weight that moving pixels have beyond the 1 of still ones
+    motion_emphasis: float = 3.0  # extra weight of moving pixels; still pixels have 1
     decibel_weight: float = 0.2  # of the mean logarithm of every image's squared error
     pixel_weight: float = 3.0
     gradient_weight: float = 3.0
@@ -59,18 +59,18 @@ class TrainingSettings(SynthesisSettings):
     equivariance_weight: float = 1.0
     separation_weight: float = 1.0
     coverage_weight: float = 0.1
-    lost_keypoints: Share = 0.0  # of the samples, some of whose driving keypoints are anywhere
+    lost_keypoints: Share = 0.0  # of the samples, with some driving keypoints moved at random
 
 
 @dataclass(frozen=True, slots=True)
 class FaceSettings(TrainingSettings):
-    """Settings for the networks of faces."""
+    """Settings for the face networks."""
 
     freeze_detector: Share = 0.4
-    region_emphasis: float = 2.0  # weight of lips, lids and brows beyond the 1 of the rest
-    mouth_emphasis: float = 0.0  # likewise, of what is between the lips
-    texture_weight: float = 0.0  # of how much detail there is, wherever exactly it lies
-    landmark_weight: float = 0.0  # of where the face mesh finds lids, lips and the rest
+    region_emphasis: float = 2.0  # extra weight of lips, lids and brows; the rest has 1
+    mouth_emphasis: float = 0.0  # extra weight of the area between the lips
+    texture_weight: float = 0.0  # of the amount of detail, wherever exactly it lies
+    landmark_weight: float = 0.0  # of the face mesh's positions of lids, lips and the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class LiteAdversarialSettings(TrainingSettings):
     freeze_statistics: Share = 0.0
     learning_rate: Positive = 2e-4
     adversarial_share: float = 1.0  # gradient of its terms over that of the others, at the image
-    feature_weight: float = 10.0  # of feature matching, the least-squares GAN having 1
+    feature_weight: float = 10.0  # of feature matching, relative to the least-squares GAN
     discriminator_learning_rate: Positive = 1e-3
     close_up_pixels: Count = 64  # a multiple of 8
     average_decay: Share = 0.995
@@ -89,7 +89,7 @@ class LiteAdversarialSettings(TrainingSettings):
 
 @dataclass(frozen=True, slots=True)
 class FaceAdversarialSettings(LiteAdversarialSettings):
-    """Settings for fine-tuning trained networks of faces against a discriminator of close-ups."""
+    """Settings for fine-tuning trained face networks against a discriminator of close-ups."""
 
     region_emphasis: float = 2.0
     mouth_emphasis: float = 0.0
@@ -104,11 +104,11 @@ class AdversarialSettings(SynthesisSettings):
 
     batch_size: Count = 32
     learning_rate: Positive = 2e-4
-    milestone: Share = 2 / 3  # share of the training after which the final rate holds
+    milestone: Share = 2 / 3  # share of the training after which the final rate applies
     reconstruction_weights: tuple[float, float, float, float, float] = RECONSTRUCTION_WEIGHTS
     adversarial_weight: float = 1.0  # of the generator's least-squares loss
     discriminator_weight: float = 1.0
-    clip_norm: Positive = math.inf  # never
+    clip_norm: Positive = math.inf  # no clipping
     average_decay: Share = 0.0  # no averaging: the average is the network itself
 
 
@@ -117,13 +117,13 @@ class Schedule:
     """How long and how fast a predictor is trained."""
 
     steps: Count = 3000
-    epochs: Positive | None = None  # instead of steps; of one window per clip
+    epochs: Positive | None = None  # of one window per clip, instead of steps
     batch: Count = 64  # over all processes
     window_frames: Annotated[int, Range(least=2)] = 32
     time_flip: bool = True  # half of the windows are played backwards
-    other_people: Share = 0.0  # of the windows, as if of others (data/other_people.py)
-    anchored: bool = False  # keypoints sit on the same points of everybody, and move in company
-    by_person: bool = False  # windows are drawn person by person, not clip by clip
+    other_people: Share = 0.0  # of the windows, transformed to other people (data/other_people.py)
+    anchored: bool = False  # keypoints are the same points on everyone, and move together
+    by_person: bool = False  # windows are drawn per person, not per clip
     learning_rate: Positive = 3e-3  # falls to zero along a cosine
     warmup_steps: Count = 100
     weight_decay: float = 1e-2

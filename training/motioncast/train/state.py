@@ -1,4 +1,4 @@
-"""The state of a training of detector and synthesis network: what every kind of it shares."""
+"""The state of a training of detector and synthesis network, shared by all kinds of it."""
 
 import copy
 import time
@@ -52,7 +52,7 @@ class SynthesisTraining(ABC):
         return self.seconds / (60 * self.settings.minutes)
 
     def learn(self, batch: Batch) -> dict[str, float]:
-        """Takes one step on this process's part of a batch; returns the loss terms of all."""
+        """Takes one step on this process's part of a batch; returns the mean loss terms of all."""
         began = time.monotonic()
         self.model.train()
         if self.frozen or self.progress() >= self.settings.freeze_detector:
@@ -78,7 +78,7 @@ class SynthesisTraining(ABC):
         return {name: term.detach() for name, term in terms.items()}
 
     def freeze_detector(self) -> None:
-        """Fixes the detector at its running average."""
+        """Freezes the detector at its running average."""
         if not self.frozen:
             self.frozen = True
             self.model.detector.load_state_dict(self.average.detector.state_dict())
@@ -87,7 +87,7 @@ class SynthesisTraining(ABC):
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Returns the terms whose sum the networks minimise."""
+        """Returns the terms whose sum is minimised."""
 
     @abstractmethod
     def learning_rate(self) -> float:
@@ -108,7 +108,7 @@ class SynthesisTraining(ABC):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state; the settings stay those given now."""
+        """Continues from a state, keeping the current settings."""
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -118,13 +118,13 @@ class SynthesisTraining(ABC):
             self.freeze_detector()
 
     def save(self, path: Path) -> None:
-        """Writes the state, all or nothing."""
+        """Writes the state atomically."""
         unfinished = path.with_name(path.name + ".part")
         torch.save(self.state(), unfinished)
         unfinished.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Continues where `save` was called; ValueError when that was another configuration."""
+        """Continues from a saved state; ValueError if it is of another configuration."""
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["configuration"] != self.model.configuration.name:
             raise ValueError(
@@ -144,14 +144,14 @@ class SynthesisTraining(ABC):
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """Lays images out as convolutions on the CPU want them; the values stay."""
+    """Converts images to the layout that CPU convolutions prefer; the values are unchanged."""
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def _use_running_statistics(model: MotionTransfer) -> None:
-    """Has batch normalisation behave as it will once trained, whatever a batch is mixed from.
+    """Makes batch norm behave as after training, independent of the batch's composition.
 
-    Not the detector's heights (BatchNorm1d), which would agree on a constant.
+    Except for the detector's heights (BatchNorm1d), which would collapse to a constant.
     """
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):

@@ -1,12 +1,11 @@
-"""Training of keypoint detector and synthesis network from unlabelled video.
+"""Trains keypoint detector and synthesis network from unlabelled video.
 
     python -m motioncast.train.synthesis --config lite64_grid --data videos/train --out runs/grid
 
-The source frame and the keypoints of source and driving frame give the driving frame back. Once
-`freeze_detector` of the training is over, the detector stays as it is (a predictor can be trained
-on its keypoints from then on) and only the synthesis network goes on. Started again on the same
-folder, a training resumes where its last checkpoint was written. torchrun starts it on several
-GPUs.
+The driving frame is reconstructed from the source frame and the keypoints of both. After the share
+`freeze_detector` of the training, the detector is frozen (from then on a predictor can be trained
+on its keypoints) and only the synthesis network continues. Run again on the same folder, it resumes
+from the last checkpoint. Use torchrun for several GPUs.
 """
 
 import math
@@ -55,7 +54,7 @@ def train(
     """Trains to the end of the settings.
 
     Writes `out`/training.pt, model.pt, log.jsonl and tensorboard/; pairs of held-out frames are
-    looked at with every checkpoint.
+    evaluated with every checkpoint.
     """
     leads = training.processes.leads
     recent: list[dict[str, float]] = []
@@ -90,7 +89,7 @@ def train(
 def _report(
     training: SynthesisTraining, recent: Sequence[dict[str, float]], journal: Journal
 ) -> dict[str, float]:
-    """Notes the mean loss terms of the recent steps, and returns them."""
+    """Records the mean loss terms of the recent steps, and returns them."""
     means = {
         name: round(mean(terms[name] for terms in recent if name in terms), 5)
         for name in recent[-1]
@@ -119,7 +118,7 @@ def _checkpoint(
 
 
 def run(options: SynthesisOptions, command: str) -> None:
-    """Trains; Refusal for what is wrong with the options or the files they name."""
+    """Trains; raises Refusal for invalid options or input files."""
     torch.set_num_threads(options.threads)
     with refusing(ConfigurationError, CheckpointError, FileNotFoundError):
         plan = planned(options)
@@ -160,7 +159,7 @@ def _train(plan: Plan, options: SynthesisOptions, processes: Processes) -> None:
 
 
 def in_steps(settings: SynthesisSettings, clips: int) -> SynthesisSettings:
-    """Turns a length in epochs, of one sample per clip, into steps."""
+    """Converts a duration in epochs, of one sample per clip, to steps."""
     if settings.epochs is None:
         return settings
     steps = math.ceil(settings.epochs * clips / settings.batch_size)
@@ -173,7 +172,7 @@ def new_training(
     processes: Processes = ALONE,
     start: MotionTransfer | None = None,
 ) -> SynthesisTraining:
-    """Returns networks, untrained without a start, in the training that their settings are for."""
+    """Returns the training for the settings, of untrained networks unless `start` is given."""
     torch.manual_seed(settings.seed)
     model = MotionTransfer(network) if start is None else start.requires_grad_(True)
     if isinstance(settings, AdversarialSettings):

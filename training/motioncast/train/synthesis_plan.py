@@ -1,4 +1,4 @@
-"""What `motioncast train synthesis` is asked for, and the plan that it makes once it is checked."""
+"""The options of `motioncast train synthesis`, and the plan made from them once checked."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from motioncast.train.settings import SynthesisSettings
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesisOptions(TrainingOptions, DataOptions):
-    """What is trained on what, and for how long."""
+    """What is trained on which data, and for how long."""
 
     steps: int | None = None
     minutes: float | None = None
@@ -68,7 +68,7 @@ class SynthesisOptions(TrainingOptions, DataOptions):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the command line asks for, checked."""
+    """The checked options of the command line."""
 
     chosen: TrainingConfiguration
     settings: SynthesisSettings
@@ -77,12 +77,12 @@ class Plan:
 
     @property
     def own_share(self) -> float:
-        """The share of the samples that --data has."""
+        """The share of the samples drawn from --data."""
         return 1 - sum(share for _, share in self.further)
 
 
 def planned(options: SynthesisOptions) -> Plan:
-    """Returns the plan; raises what `main` says in a sentence."""
+    """Returns the plan; raises the errors that `main` reports in a sentence."""
     frozen = ("freeze_detector", "freeze_statistics")
     wanted = (*LENGTHS, "batch_size", "learning_rate", *frozen, "seed", "precision")
     if sum(getattr(options, length) is not None for length in LENGTHS) > 1:
@@ -116,7 +116,7 @@ def planned(options: SynthesisOptions) -> Plan:
 def load_start(path: Path, network: Configuration) -> MotionTransfer:
     """Returns the networks of a checkpoint to start from.
 
-    Raises what `load_motion_transfer` does, and ConfigurationError for those of another
+    Raises the errors of `load_motion_transfer`, and ConfigurationError for networks of another
     configuration.
     """
     start = load_motion_transfer(path)
@@ -126,7 +126,7 @@ def load_start(path: Path, network: Configuration) -> MotionTransfer:
 
 
 def share_of(text: str) -> float:
-    """Returns the share of --also; ConfigurationError unless it lies between 0 and 1."""
+    """Parses the share of --also; ConfigurationError unless it lies between 0 and 1."""
     try:
         share = float(text)
     except ValueError:

@@ -2,8 +2,8 @@
 
     A_h, b_h = argmin  mean_t |(x_{t+h} - x_t) / unit - A f_t - b|^2  +  ridge |A|^2
 
-over every frame t of every training clip that has the observed frames before it and frame t + h
-after it. The ridge of every map and horizon is the one that forecasts validation clips best.
+over every frame t of every training clip that has the required observed frames before it and frame
+t + h after it. The ridge of every map and horizon is the one that forecasts validation clips best.
 
 Shapes: R rows (frames t of all clips), F features, D = 3K coordinates, N horizon, G ridges.
 """
@@ -39,7 +39,7 @@ RIDGES = (
     1.0,
     1e1,
     1e2,
-)  # the first one where nothing can choose
+)  # the first one if there is no data to choose by
 
 # The paper's M1, M2 and BAIR, the comparison of forecast errors, and the stream's default.
 PATTERNS = (
@@ -52,15 +52,15 @@ PATTERNS = (
 
 
 class Rows(NamedTuple):
-    """What the regressions of one set of offsets are fitted to, in float64."""
+    """The data that the regressions of one set of offsets are fitted to, in float64."""
 
-    features: Tensor  # (R, F + 1), those with the most frames after them first
+    features: Tensor  # (R, F + 1), sorted by the number of frames after them, descending
     frames: Tensor  # (all frames, D), in units
     newest: Tensor  # (R,), the frame t of each row
-    after: Tensor  # (R,), frames of its clip after it, falling
+    after: Tensor  # (R,), number of frames of its clip after it, descending
 
     def target(self, horizon: int) -> tuple[Tensor, Tensor]:
-        """Returns features (R', F + 1) and displacements (R', D) of rows that see t + h."""
+        """Returns features (R', F + 1) and displacements (R', D) of rows with a frame t + h."""
         count = int((self.after >= horizon).sum())
         t = self.newest[:count]
         return self.features[:count], self.frames[t + horizon] - self.frames[t]
@@ -73,15 +73,15 @@ def fit_var(
     lags: int = LAGS,
     ridges: Sequence[float] = RIDGES,
 ) -> VectorAutoregression:
-    """Fits all maps that the patterns need, with a progress bar.
+    """Fits all maps that the patterns need, showing a progress bar.
 
     Args:
         clips: (T, K, 3) each, to fit.
-        validation: (T, K, 3) each, to choose the ridges by their mean distance |dxy|; where they
+        validation: (T, K, 3) each, to choose the ridges by their mean distance |dxy|; if they
             are too short, the first ridge is taken.
         patterns: those longer than the longest clip are left out.
-        lags: how many observed frames a map reads at most.
-        ridges: the candidates, against features of about unit variance.
+        lags: the maximum number of observed frames that a map reads.
+        ridges: the candidates, for features of about unit variance.
 
     Raises:
         ValueError: every pattern is longer than the longest clip.
@@ -112,7 +112,7 @@ def horizons_by_offsets(patterns: Sequence[Window], lags: int) -> dict[Offsets, 
 
 
 def rows(clips: Sequence[Tensor], offsets: Offsets, statistics: MotionStatistics) -> Rows:
-    """Collects every frame t that has the observed frames before it and one frame after it."""
+    """Collects every frame t with the required observed frames before it and a frame after it."""
     index, after = [torch.empty(0, dtype=torch.long)], [torch.empty(0, dtype=torch.long)]
     start = 0
     for clip in clips:
@@ -141,7 +141,7 @@ def regressions(data: Rows, horizon: int, ridges: Sequence[float]) -> Tensor:
 
 
 def ridge_regression(features: Tensor, target: Tensor, ridges: Sequence[float]) -> Tensor:
-    """Regresses (R, D) on (R, F) with an intercept that no ridge holds down: (G, D, F + 1).
+    """Regresses (R, D) on (R, F) with an unpenalised intercept: (G, D, F + 1).
 
     Directions in which the features do not vary get no weight.
     """
