@@ -1,14 +1,14 @@
-"""Writes requirements/*.txt: what constraints.txt fixes, with the hashes of the index's files.
+"""Writes requirements/*.txt: the releases pinned in constraints.txt, with hashes from the index.
 
     python .ci/lock.py [--check]
 
     hashes.txt   every line of constraints.txt
-    image.txt    what the image installs: the client, the services, and what traces take
-    build.txt    what builds their wheels
-    tools.txt    what looks at them (.ci/tools.in): `make lock`, `make sbom`, `make audit`
+    image.txt    packages in the image: those of the client, the services and tracing
+    build.txt    packages that build their wheels
+    tools.txt    tools that inspect them (.ci/tools.in): `make lock`, `make sbom`, `make audit`
 
-`--check` asks no index: it tells whether the files have the releases of constraints.txt, each with
-a hash. Otherwise uv is needed (`make lock` brings it).
+`--check` works without an index: it verifies that the files have the releases of constraints.txt,
+each with a hash. Otherwise uv is needed (`make lock` installs it).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
 FOLDER = ROOT / "requirements"
-PYTHON = "3.11"  # the oldest that is supported, and the image's
+PYTHON = "3.11"  # the oldest supported version, also the image's
 
 
 def main(check: bool) -> None:
@@ -38,11 +38,11 @@ def main(check: bool) -> None:
 
 
 def sets() -> dict[str, tuple[list[str], list[str]]]:
-    """Returns what each file is made of, and further options for uv."""
+    """Returns the requirements of each file, and further options for uv."""
     client, server = (read("pyproject.toml"), read("services/pyproject.toml"))
     image = [*client["project"]["dependencies"], *server["project"]["dependencies"]]
     extras: Any = server["project"]["optional-dependencies"]
-    image += extras["traces"]  # nothing of it is imported where no collector is named
+    image += extras["traces"]  # only imported if a collector is configured
     build = [*client["build-system"]["requires"], *server["build-system"]["requires"]]
     return {
         "hashes.txt": (CONSTRAINTS.read_text("utf-8").splitlines(), ["--no-deps"]),
@@ -72,7 +72,7 @@ def compile_set(target: Path, wanted: Iterable[str], options: list[str]) -> None
 
 
 def problems() -> Iterable[str]:
-    """Yields a sentence for each release that differs or has no hash."""
+    """Yields a message for each release that differs or has no hash."""
     fixed = releases(CONSTRAINTS.read_text("utf-8"))
     for name in sets():
         locked = releases((FOLDER / name).read_text("utf-8"))
@@ -88,7 +88,7 @@ def problems() -> Iterable[str]:
 
 
 def releases(text: str) -> dict[str, tuple[str, int]]:
-    """Returns version and number of hashes of each package, by its normal name."""
+    """Returns version and number of hashes of each package, by normalised name."""
     found: dict[str, tuple[str, int]] = {}
     package = ""
     for line in text.splitlines():

@@ -1,9 +1,9 @@
-"""Builds the wheels, makes a local index of all they need, installs them where nothing is.
+"""Builds the wheels, fills a local index with their dependencies and tests clean installs.
 
-    python .ci/wheels.py [client] [serve] [train]      without one: all
+    python .ci/wheels.py [client] [serve] [train]      default: all
 
-Each job: an empty environment outside the checkout, wheels from the local index alone, then the
-program of that name in tests/installed. What was fetched stays in dist/index.
+Each job installs wheels from the local index only, into an empty environment outside the checkout,
+and runs the program of its name in tests/installed. Fetched packages stay in dist/index.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DISTRIBUTIONS = {
 }
 INDEX = ROOT / "dist" / "index"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-JOBS = {  # what is installed: ours, and nobody else's of that name
+JOBS = {  # pinned to our version, so that no package of the same name replaces it
     "client": f"motioncast=={VERSION}",
     "serve": f"motioncast[cli,serve]=={VERSION}",
     "train": f"motioncast[train,export]=={VERSION}",
@@ -42,7 +42,7 @@ def main(jobs: Sequence[str]) -> None:
 
 
 def check(job: str) -> None:
-    """Runs a job's program where nothing but its wheels is installed."""
+    """Runs a job's program in an environment with only its wheels installed."""
     with tempfile.TemporaryDirectory(prefix=f"motioncast-{job}-") as folder:
         python = environment(Path(folder) / "environment", JOBS[job])
         program = Path(folder) / f"{job}.py"
@@ -51,7 +51,7 @@ def check(job: str) -> None:
 
 
 def build() -> None:
-    """Builds our wheels into the index, in the place of older ones."""
+    """Builds our wheels into the index, replacing older ones."""
     INDEX.mkdir(parents=True, exist_ok=True)
     for name, folder in DISTRIBUTIONS.items():
         for old in INDEX.glob(f"{name}-*.whl"):
@@ -60,7 +60,7 @@ def build() -> None:
 
 
 def gather(wanted: str) -> None:
-    """Fetches what the wheels need into the index, unless it would bring CUDA."""
+    """Downloads the wheels' dependencies into the index; exits if these would include CUDA."""
     options = ["--find-links", INDEX, "--constraint", ROOT / "constraints.txt"]
     report = run(
         sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet",
@@ -89,7 +89,7 @@ def gather(wanted: str) -> None:
 
 
 def environment(folder: Path, wanted: str) -> Path:
-    """Makes an empty environment and installs from the index alone; returns its Python."""
+    """Creates an environment and installs from the index only; returns its Python."""
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     options = ["--no-index", "--find-links", INDEX, "--constraint", ROOT / "constraints.txt"]
@@ -98,10 +98,10 @@ def environment(folder: Path, wanted: str) -> Path:
 
 
 def run(*command: object, cwd: str | None = None, quiet: bool = False) -> str:
-    """Runs a command and returns what it prints; ends the program where it fails."""
+    """Runs a command and returns its output; exits if it fails."""
     words = [str(word) for word in command]
     print("+", *words, flush=True)
-    # Nothing of the checkout and of whoever calls is to be seen in there.
+    # Hide the checkout and the caller's settings from the command.
     clean = {
         name: value
         for name, value in os.environ.items()

@@ -1,11 +1,11 @@
-"""Runs every query of dashboards and rules against a real Prometheus, with real services.
+"""Runs every query of the dashboards and rules against a real Prometheus and real services.
 
     python deploy/check_dashboard.py [--models FOLDER]
 
-Everything runs that `make observe` runs, and a clip is streamed, as frames and as keypoints, until
-all queries have something to show. Needs Debian's package `prometheus`. Exit code 1 when a query
-fails or has nothing to show in time: only alerts, and what is about Triton where there is none, or
-about GPUs, may be empty.
+Starts everything that `make observe` does and streams a clip, as frames and as keypoints, until all
+queries return data. Needs Debian's package `prometheus`. Exits with 1 if a query fails or returns
+nothing in time; only alerts, queries about Triton when it is absent, and queries about GPUs may be
+empty.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from everything import Choices, running
 from programs import DEPLOY, fetch
 
 RATE_INTERVAL: Final = "1m"
-PATIENCE_SECONDS: Final = 240.0  # for every query to have something to show
-LOOK_SECONDS: Final = 5.0  # between two rounds of queries
+PATIENCE_SECONDS: Final = 240.0  # until every query must return data
+LOOK_SECONDS: Final = 5.0  # between rounds of queries
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """One query of a dashboard or a rule."""
 
-    panel: str  # or rule
-    expression: str  # PromQL, Grafana's variables filled in
+    panel: str  # or the rule
+    expression: str  # PromQL with Grafana's variables substituted
     may_be_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Prometheus said to a query: the value of each series, or why there is none."""
+    """Prometheus's answer to a query: the value of each series, or an error."""
 
     query: Query
     values: tuple[tuple[str, float], ...] = ()  # labels, value
@@ -56,7 +56,7 @@ class Answer:
 
 
 async def check(choices: Choices) -> list[Answer]:
-    """Returns the answers to all queries, when all are good or it has taken too long."""
+    """Returns the answers to all queries once all are good or time is up."""
     loop = asyncio.get_running_loop()
     async with running(choices) as stack:
         elsewhere = ["nv_gpu_"] if "triton" in stack.running else ["nv_"]
@@ -97,7 +97,7 @@ async def ask(prometheus: str, query: Query) -> Answer:
 
 
 def dashboard_queries(dashboard: Path, elsewhere: Sequence[str]) -> list[Query]:
-    """Returns the queries of a Grafana dashboard; those about what is elsewhere may be empty."""
+    """Returns the queries of a Grafana dashboard; those naming `elsewhere` metrics may be empty."""
     panels = json.loads(dashboard.read_text())["panels"]
     return [
         Query(panel["title"], filled_in(target["expr"]), _names_any(target["expr"], elsewhere))
@@ -107,7 +107,7 @@ def dashboard_queries(dashboard: Path, elsewhere: Sequence[str]) -> list[Query]:
 
 
 def filled_in(expression: str) -> str:
-    """Returns a query with everything chosen that a dashboard lets one choose."""
+    """Returns a query with the dashboard's variables substituted so that everything is selected."""
     return (
         expression.replace("$__rate_interval", RATE_INTERVAL)
         .replace("$instance", ".*")
@@ -116,7 +116,7 @@ def filled_in(expression: str) -> str:
 
 
 def rule_queries(folder: Path, elsewhere: Sequence[str]) -> list[Query]:
-    """Returns the expressions of the rules of a folder; an alert that is quiet is empty, too."""
+    """Returns the expressions of a folder's rules; alerts may be empty, as they do not fire."""
     return [
         Query(
             rule.get("record") or rule["alert"],

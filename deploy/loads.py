@@ -1,4 +1,4 @@
-"""Sessions to look at: a clip that is streamed over and over, and keypoints through a relay."""
+"""Generates load: streams a clip over and over, and sends keypoints through a relay."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from motioncast.client import (
 from motioncast.client.video import read_video
 from motioncast.wire.images import Pixels
 
-PAUSE_SECONDS: Final = 1.0  # between two sessions
+PAUSE_SECONDS: Final = 1.0  # between sessions
 SESSION_FRAMES: Final = 100
-RELAYED: Final = "lite128"  # of the shipped models the one that takes least
+RELAYED: Final = "lite128"  # the cheapest of the shipped models
 
 
 async def load(target: str, clip: Path | None, rate: float) -> None:
-    """Streams a clip over and over, as frames and as keypoints, half of it forecast.
+    """Streams a clip over and over, as frames and as keypoints; half of the frames are forecast.
 
     Args:
-        target: Where sessions can be had.
+        target: Address of the orchestrator.
         clip: The video; None for the bundled interview.
-        rate: Frames a second of each session.
+        rate: Frames per second of each session.
     """
     async with connect(target, timeout=60) as service:
         info = await service.server_info(timeout=30)
@@ -54,7 +54,7 @@ async def load(target: str, clip: Path | None, rate: float) -> None:
 
 
 async def sessions(service: Service, frames: Sequence[Pixels], rate: float) -> None:
-    """Streams one session of frames, and one of the keypoints that came back."""
+    """Streams one session of frames, then one of the keypoints it returned."""
     some = [frame for frame, _ in zip(cycle(frames), range(SESSION_FRAMES), strict=False)]
     results = [one async for one in service.stream(paced(some, rate), observed=5, predicted=5)]
     keypoints = paced([one.keypoints for one in results], rate)
@@ -64,12 +64,12 @@ async def sessions(service: Service, frames: Sequence[Pixels], rate: float) -> N
 
 
 async def load_relay(target: str, models: Path | None, rate: float) -> None:
-    """Sends keypoints through a relay over and over, and watches them.
+    """Sends keypoints through a relay over and over, with one watcher.
 
     Args:
-        target: The relay.
+        target: Address of the relay.
         models: Model repository; None for the shipped one.
-        rate: Frames a second.
+        rate: Frames per second.
     """
     here = await asyncio.to_thread(local_model, models, RELAYED if models is None else None)
     receiver = await asyncio.to_thread(
@@ -85,7 +85,7 @@ async def load_relay(target: str, models: Path | None, rate: float) -> None:
 
 
 async def room(service: Service, here: LocalModel, receiver: ReceiverModels, rate: float) -> None:
-    """Publishes one video of keypoints, with one who watches."""
+    """Publishes one video of keypoints and watches it."""
     grey = np.full((here.model.height, here.model.width, 3), 128, np.uint8)
     track = [ring(here.model.keypoints, 0.05 * index) for index in range(SESSION_FRAMES)]
     opening = Opening.of(here.model, frame_rate=rate, frame_count=SESSION_FRAMES)
@@ -100,21 +100,21 @@ async def room(service: Service, here: LocalModel, receiver: ReceiverModels, rat
 
 
 async def watch(service: Service, name: str, token: str, receiver: ReceiverModels) -> None:
-    """Makes the frames of one room."""
+    """Watches a room and synthesises its frames."""
     async with service.watch(name, token) as watching:
         async for _ in watching.frames(receiver):
             pass
 
 
 def ring(count: int, phase: float) -> Keypoints:
-    """Returns keypoints (count, 3) on a circle that turns."""
+    """Returns keypoints (count, 3) on a circle rotated by `phase`."""
     angles = phase + np.linspace(0, 2 * np.pi, count, endpoint=False)
     xy = 0.5 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return np.concatenate([xy, np.ones((count, 1))], axis=1).astype(np.float32)
 
 
 async def paced(values: Sequence[Any], rate: float) -> AsyncGenerator[Any, None]:
-    """Yields so many values a second."""
+    """Yields values at `rate` per second."""
     for value in values:
         yield value
         await asyncio.sleep(1 / rate)

@@ -1,11 +1,11 @@
-"""Runs the services under a light load, with all there is to look at them, until Ctrl-C.
+"""Runs the services and their monitoring under a light load until Ctrl-C.
 
     python deploy/observe.py [--rate 5] [--models FOLDER] [--clip FILE] [--without triton]
 
-Prints where everything is, and what is missing and why (`everything`). Traces go where
-OTEL_EXPORTER_OTLP_ENDPOINT says. A program that ends by itself, or that somebody kills to see an
-alert, is named, and the rest goes on. Ends with 0 when it is told to end (Ctrl-C, SIGTERM), with 1
-when something does not start.
+Prints the address of every program, and what is missing and why (`everything`). Traces are sent to
+OTEL_EXPORTER_OTLP_ENDPOINT. If a program ends by itself, or is killed in order to trigger an alert,
+that is reported and the rest keeps running. Exits with 0 after Ctrl-C or SIGTERM, with 1 if
+something does not start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from everything import Choices, Optional, Stack, running
 
 
 async def observe(choices: Choices) -> int:
-    """Runs everything until it is told to stop; returns the exit code."""
+    """Runs everything until told to stop; returns the exit code."""
     started = asyncio.Event()
     told = asyncio.create_task(told_to_stop())
     watching = asyncio.create_task(watch(choices, started, told))
@@ -39,7 +39,7 @@ async def observe(choices: Choices) -> int:
 
 
 async def watch(choices: Choices, started: asyncio.Event, told: asyncio.Task[None]) -> int:
-    """Starts everything, says where it is, and streams; returns the exit code."""
+    """Starts everything, prints the addresses and streams; returns the exit code."""
     print("starting the services ...", flush=True)
     async with running(choices) as stack:
         started.set()
@@ -48,7 +48,7 @@ async def watch(choices: Choices, started: asyncio.Event, told: asyncio.Task[Non
 
 
 def show(stack: Stack) -> None:
-    """Prints where everything is, and what is not."""
+    """Prints the address of every program, and what is missing."""
     traces = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     lines = [
         *stack.places,
@@ -65,7 +65,7 @@ def show(stack: Stack) -> None:
 
 
 async def until_told(stack: Stack, told: asyncio.Task[None]) -> int:
-    """Streams until it is told to stop, and says what ends by itself; returns the exit code."""
+    """Streams until told to stop, reporting programs that end earlier; returns the exit code."""
     ends = {asyncio.create_task(one.wait()): name for name, one in stack.running.items()}
     loads = {asyncio.create_task(load): "a load" for load in stack.loads()}
     tasks: dict[asyncio.Task[Any], str] = {**ends, **loads}
@@ -82,7 +82,7 @@ async def until_told(stack: Stack, told: asyncio.Task[None]) -> int:
 
 
 def ended(stack: Stack, name: str, task: asyncio.Task[Any]) -> str:
-    """Returns what is said of something that ended by itself."""
+    """Returns the message about a program or load that ended by itself."""
     if name not in stack.running:
         return f"{name} ended: {task.exception()}"
     command = stack.commands[name]

@@ -1,11 +1,11 @@
-"""Pins the images of other people by the digests that their registries have for their tags.
+"""Pins third-party images to the digests that their registries report for their tags.
 
     python deploy/pin_images.py [--check]
 
 Rewrites `image: NAME:TAG[@sha256:...]` in compose and Kubernetes files and `FROM` in the
-Dockerfile. `--check` changes nothing, and ends with 1 where a digest is missing or another one.
-To raise a version, change the tag and run it. Asks the registries by their HTTP API, as `docker
-buildx imagetools inspect NAME:TAG` does.
+Dockerfile. `--check` changes nothing and exits with 1 if a digest is missing or differs. To upgrade
+an image, change its tag and run this. Uses the registries' HTTP API, as `docker buildx imagetools
+inspect NAME:TAG` does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IMAGE: Final = re.compile(
     r"(?=\s|$)",
     re.MULTILINE,
 )
-# Lists of machines' manifests first: one digest then stands for every processor.
+# Multi-platform indexes first: one digest then covers every processor.
 KINDS: Final = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -69,11 +69,11 @@ def files() -> Iterator[Path]:
 
 
 def digest_of(name: str, tag: str) -> str:
-    """Returns the digest that a registry has for a tag.
+    """Returns the digest that a registry reports for a tag.
 
     Raises:
-        OSError: The registry cannot be reached, or does not have it.
-        ValueError: Its answer is no digest.
+        OSError: The registry cannot be reached or does not have the tag.
+        ValueError: Its answer has no valid digest.
     """
     registry, repository = registry_of(name)
     plain = registry.partition(":")[0] in ("localhost", "127.0.0.1")  # as Docker does
@@ -92,7 +92,7 @@ def digest_of(name: str, tag: str) -> str:
 
 
 def registry_of(name: str) -> tuple[str, str]:
-    """Returns the registry's host and the repository that a name means, as Docker reads names."""
+    """Returns the registry host and repository of an image name, by Docker's rules."""
     first, slash, rest = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return ("registry-1.docker.io" if first == "docker.io" else first), rest
@@ -100,7 +100,7 @@ def registry_of(name: str) -> tuple[str, str]:
 
 
 def token_for(challenge: str) -> str:
-    """Returns an anonymous token for what a registry wants; ValueError where it gives none."""
+    """Returns an anonymous token for a registry's challenge; raises ValueError if it gives none."""
     asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     realm = asked.pop("realm", "")
     if not realm.startswith(("https://", "http://127.0.0.1")):

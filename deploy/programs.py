@@ -1,4 +1,4 @@
-"""Programs of this machine: their ports, their start, whether they are ready, and their end."""
+"""Runs programs on this machine: chooses ports, starts programs, waits for them and ends them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ STARTUP_SECONDS: Final = 180.0  # on a busy machine
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where one service listens on this machine."""
+    """The ports on which one service listens."""
 
     grpc: int
     http: int
 
 
 def local_command(compose: dict[str, Any], name: str, ports: dict[str, Ports]) -> list[str]:
-    """Returns the arguments that compose.yaml gives a service, with addresses of this machine.
+    """Returns a service's arguments from compose.yaml, with addresses of this machine.
 
-    The file of settings is that of this folder; the command line, which counts more, says where
-    services are here.
+    The settings file is the one in this folder; its addresses are overridden by arguments.
     """
     mounted = dict(mount.split(":")[1::-1] for mount in compose["services"][name]["volumes"])
     arguments = []
@@ -49,7 +48,7 @@ def local_command(compose: dict[str, Any], name: str, ports: dict[str, Ports]) -
     return arguments
 
 
-# What is on this machine no proxy need or can reach.
+# Bypasses proxies: they cannot reach addresses on this machine.
 _HERE: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -60,7 +59,7 @@ def free_port() -> int:
 
 
 def port_near(wanted: int) -> int:
-    """Returns the port that is wanted, or a free one where somebody has that."""
+    """Returns the wanted port, or another free one if it is taken."""
     with socket.socket() as probe:
         try:
             probe.bind((HERE, wanted))
@@ -70,7 +69,7 @@ def port_near(wanted: int) -> int:
 
 
 async def fetch(url: str) -> bytes:
-    """Returns the body that an address answers with; raises OSError when it does not, or 4xx."""
+    """Returns the body of a URL's response; raises OSError if it fails or has an error status."""
 
     def read() -> bytes:
         with _HERE.open(url, timeout=5) as response:
@@ -80,7 +79,7 @@ async def fetch(url: str) -> bytes:
 
 
 async def first_that_answers(address: str, paths: Sequence[str]) -> str:
-    """Returns the first path that an address has; the last, if none."""
+    """Returns the first path that exists at an address; the last path if none does."""
     for path in paths:
         with suppress(OSError):
             await fetch(f"{address}{path}")
@@ -92,9 +91,9 @@ async def first_that_answers(address: str, paths: Sequence[str]) -> str:
 async def process(
     log: Path, *command: str, **variables: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Runs a program, its output going to a file; leaving the block ends it with SIGTERM.
+    """Runs a program with its output in a file; leaving the block ends it with SIGTERM.
 
-    Ctrl-C at the terminal reaches us alone. The variables are added to the environment.
+    Ctrl-C at the terminal does not reach the program. Variables are added to its environment.
     """
     with log.open("wb") as output:
         running = await asyncio.create_subprocess_exec(
@@ -109,17 +108,17 @@ async def process(
     finally:
         if running.returncode is None:
             running.send_signal(signal.SIGTERM)
-            running.send_signal(signal.SIGCONT)  # or one that somebody stopped would not end
+            running.send_signal(signal.SIGCONT)  # a stopped process would not end otherwise
         if await running.wait() != 0:
             last = log.read_text(errors="replace")[-2000:]
             print(f"{' '.join(command)} ended with {running.returncode}:\n{last}")
 
 
 async def until_ready(name: str, url: str, running: asyncio.subprocess.Process) -> None:
-    """Returns when an address answers 200.
+    """Waits until a URL answers with 200.
 
     Raises:
-        RuntimeError: When it does not within STARTUP_SECONDS, or the program has ended.
+        RuntimeError: It does not within STARTUP_SECONDS, or the program has ended.
     """
     deadline = asyncio.get_running_loop().time() + STARTUP_SECONDS
     while asyncio.get_running_loop().time() < deadline and running.returncode is None:

@@ -1,4 +1,4 @@
-"""The rows of the dashboard of models, ours and Triton's."""
+"""The rows of the models dashboard: our engines' models and Triton's."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A panel of a dashboard, and the queries that panels ask.
+"""Dashboard panels and helpers that build their queries.
 
-Every query goes to the instances and the models chosen above the panels.
+Every query is restricted to the instances and models selected at the top of the dashboard.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class Panel:
     """One panel.
 
     Attributes:
-        kind: Grafana's name: "stat", "timeseries", "heatmap" or "table".
-        title, says: Its name, and what it shows.
-        queries: PromQL and legend of each.
-        unit: Grafana's name of it.
+        kind: Grafana's panel type: "stat", "timeseries", "heatmap" or "table".
+        title, says: Title and description.
+        queries: PromQL and legend of each query.
+        unit: Grafana's name of the unit.
         width, height: In Grafana's grid of 24 columns.
-        thresholds: Where it becomes yellow and red; falling ones where less is worse.
-        options: Of the field beside the unit.
+        thresholds: Values at which it turns yellow and red; descending if less is worse.
+        options: Grafana field options other than the unit.
     """
 
     kind: str
@@ -64,7 +64,7 @@ def heat(title: str, says: str, bucket: str, unit: str = "s") -> Panel:
 
 
 def rate(metric: str, *labels: str, by: str = "") -> str:
-    """Returns the sum of a counter's rate, of the chosen instances."""
+    """Returns a query for the summed rate of a counter over the selected instances."""
     chosen = ",".join(('instance=~"$instance"', *labels))
     grouped = f"sum by ({by}) " if by else "sum"
     return f"{grouped}(rate({metric}{{{chosen}}}[$__rate_interval]))"

@@ -1,4 +1,4 @@
-"""The row of the relay: who is there, what it passes on, and what watchers miss."""
+"""The relay's row: rooms and watchers, forwarded packets, and packets that watchers missed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TO_WATCHERS: Final = 'direction="sent"'
 
 
 def of_late(metric: str) -> str:
-    """Returns the mean of a gauge over the time that rates are of: rooms come and go within it."""
+    """Returns the mean of a gauge over the rate interval, within which rooms may open and close."""
     return f'sum(avg_over_time({metric}{{instance=~"$instance"}}[$__rate_interval]))'
 
 

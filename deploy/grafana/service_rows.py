@@ -1,4 +1,4 @@
-"""The rows of the dashboard of the service."""
+"""The rows of the service dashboard."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Writes the dashboards of Grafana 12: deploy/grafana/dashboards/*.json.
 
-    python deploy/grafana/write_dashboards.py            writes them anew
-    python deploy/grafana/write_dashboards.py --check    compares
+    python deploy/grafana/write_dashboards.py            rewrites the files
+    python deploy/grafana/write_dashboards.py --check    only compares
 
-A panel is one line of `service_rows` or `model_rows`: its title, what it says, and its queries.
-Where it stands follows from its width.
+A panel is one entry of `service_rows` or `model_rows`: its title, description and queries. Its
+position follows from its width.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DASHBOARDS: Final = {
 
 
 def dashboard(uid: str, title: str, rows: dict[str, list[Panel]]) -> dict[str, Any]:
-    """Returns a dashboard as Grafana reads it."""
+    """Returns a dashboard in Grafana's JSON model."""
     panels: list[dict[str, Any]] = []
     y = 0
     for name, members in rows.items():

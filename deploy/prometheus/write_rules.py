@@ -1,7 +1,7 @@
 """Writes the rules of this folder as a PrometheusRule, for clusters with the Prometheus operator.
 
-python deploy/prometheus/write_rules.py            writes it anew
-python deploy/prometheus/write_rules.py --check    compares
+python deploy/prometheus/write_rules.py            rewrites the file
+python deploy/prometheus/write_rules.py --check    only compares
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SAID: Final = "# Written from deploy/prometheus/rules by deploy/prometheus/writ
 
 
 def rule_object() -> dict[str, Any]:
-    """Returns all groups of rules as one object of the operator's."""
+    """Returns all rule groups as one PrometheusRule object."""
     files = sorted(RULES.glob("*.yml"))
     groups = [group for one in files for group in yaml.safe_load(one.read_text("utf-8"))["groups"]]
     return {

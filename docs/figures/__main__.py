@@ -49,7 +49,7 @@ def main(
     except KeyError as error:
         raise typer.BadParameter(f"--{error.args[0]} has to be given for these") from error
     except CalledProcessError as error:
-        sys.exit(error.returncode)  # it has said why
+        sys.exit(error.returncode)  # the command has printed the reason
     for page in documents():
         before = page.read_text("utf-8")
         if (after := rewritten(before, TABLES)) != before:

@@ -1,4 +1,4 @@
-"""Tables of figures, drawn from what was measured: Markdown between two markers of a document.
+"""Draws tables of figures from measurements, as Markdown between two markers of a document.
 
 <!-- figures: NAME -->
 ...
@@ -23,7 +23,7 @@ Content: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A figure of an evaluation: its heading, its name in the JSON, how it is written."""
+    """A column of a table: its heading, its name in the JSON and its format."""
 
     head: str
     name: str
@@ -32,9 +32,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The line of one network and pattern, what it is called, and whose clips it is of."""
+    """A row of a table: its labels, and the file, networks and pattern of its figures."""
 
-    names: tuple[str, ...]  # may tell the number of {clips}
+    names: tuple[str, ...]  # may contain {clips}, their number
     file: str
     networks: str
     pattern: str = "1:0"
@@ -42,19 +42,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A table, and the files that it is drawn from."""
+    """A table and the files it is drawn from."""
 
     files: tuple[str, ...]
     draw: Callable[[], str]
 
     def block(self) -> str:
-        """Returns the table, and when and where it was measured."""
+        """Returns the table, followed by when and where it was measured."""
         origins = dict.fromkeys(_origin(read(file)) for file in self.files)
         return f"{self.draw()}\n\n*Measured {'; '.join(origins)}.*\n"
 
 
 def quality(heads: Sequence[str], rows: Sequence[Row], columns: Sequence[Column]) -> Drawing:
-    """Returns a table of `motioncast evaluate synthesis`: a line for each row, in that order."""
+    """Returns a table of `motioncast evaluate synthesis` with the given rows, in order."""
 
     def draw() -> str:
         lines = []
@@ -87,7 +87,7 @@ def forecasts(
 
 
 def records(file: str, labels: Sequence[Column], columns: Sequence[Column]) -> Drawing:
-    """Returns a table of a file's `rows`: what they are called, then their figures."""
+    """Returns a table of a file's `rows`: labels first, then figures."""
 
     def draw() -> str:
         every = (*labels, *columns)
@@ -101,19 +101,19 @@ def records(file: str, labels: Sequence[Column], columns: Sequence[Column]) -> D
 
 
 def read(file: str) -> Content:
-    """Returns what was measured; FileNotFoundError for what never was."""
+    """Returns a file of measurements; raises FileNotFoundError if there is none."""
     content: Content = json.loads((MEASURED / f"{file}.json").read_text("utf-8"))
     return content
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]], text: int = 1) -> str:
-    """Formats a Markdown table whose first `text` columns hold words, the others figures."""
+    """Formats a Markdown table; the first `text` columns hold words, the others figures."""
     rule = ["---"] * text + ["---:"] * (len(head) - text)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *lines])
 
 
 def rewritten(page: str, drawings: Mapping[str, Drawing]) -> str:
-    """Returns a document with its tables and figures drawn anew; KeyError for one of no name."""
+    """Returns a document with its tables and figures redrawn; raises KeyError for unknown names."""
 
     def block(found: re.Match[str]) -> str:
         name = found.group(1)
@@ -146,5 +146,5 @@ def _cell(value: Any, form: str) -> str:
 def _origin(content: Content) -> str:
     machine = content["machine"]
     where = f"{content['date']} on {machine['cores']} cores of {machine['processor']}"
-    # Such a file was not written by its command, but from what an earlier document said.
+    # Such a file was not written by its command but copied from an earlier document.
     return f"{where} (taken over from an earlier document)" if content.get("taken_over") else where

@@ -1,4 +1,4 @@
-"""Benchmarks and evaluations, rerun on this machine: each one writes a file of `measured`."""
+"""Reruns benchmarks and evaluations on this machine; each one writes a file in `measured`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ OURS: Final = "motioncast: a picture as AVIF, then coded keypoints"
 
 
 def measure(files: Sequence[str]) -> None:
-    """Reruns the short benchmarks of these files, and replaces the files.
+    """Reruns the short benchmarks behind these files and rewrites the files.
 
-    Raises subprocess.CalledProcessError for one that fails; what it printed says why.
+    Raises subprocess.CalledProcessError if one fails; its output says why.
     """
     for file in files:
         benchmark = BENCHMARKS[file]
@@ -33,11 +33,11 @@ def measure(files: Sequence[str]) -> None:
 
 
 def evaluate(files: Sequence[str], data: Path, given: Mapping[str, Path]) -> None:
-    """Reruns the evaluations of these files on the folders of videos that lie in `data`.
+    """Reruns the evaluations behind these files on the video folders in `data`.
 
-    What the commands read of files that the repository has not is `given`, by its name in braces.
+    `given` maps names in braces to files that the commands read but the repository does not have.
 
-    Raises as `measure` does, and KeyError where what a command reads is not given.
+    Raises as `measure` does, and KeyError if such a file is not given.
     """
     for file in files:
         evaluation = EVALUATIONS[file]
@@ -54,7 +54,7 @@ def _filled(command: Sequence[str], names: Mapping[str, str]) -> list[str]:
 
 
 def _run(command: Sequence[str], where: Path) -> Content:
-    """Runs a command of ours in a folder, and returns what it wrote as JSON."""
+    """Runs a motioncast command in a folder and returns the JSON it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         _start([*command, "--json", str(result)], where)
@@ -78,14 +78,14 @@ def _write(file: str, command: str, figures: Content) -> None:
 
 
 def _processor() -> str:
-    """Returns what the processor is called, and whether it has AVX-512, which halves times."""
+    """Returns the processor's name, noting AVX-512, which halves run times."""
     flags = Path("/proc/cpuinfo")
     wide = flags.is_file() and "avx512f" in flags.read_text("utf-8")
     return machine_here().processor + (" (AVX-512)" if wide else "")
 
 
 def _rounded(value: Any) -> Any:
-    """Returns the same with four digits after the point, which is more than tables show."""
+    """Rounds all numbers to four decimals, which is more than tables show."""
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, Mapping):
@@ -94,7 +94,7 @@ def _rounded(value: Any) -> Any:
 
 
 def rows_of_report(report: Content) -> list[dict[str, Any]]:
-    """Returns what `motioncast demo` sent, and what video codecs need for the same frames."""
+    """Returns the bytes `motioncast demo` sent, and those video codecs need for the same frames."""
     counts = report["bytes"]
     size = sum(counts[kind] for kind in ("config", "source", "frames", "keypoints"))
     seconds = report["frames"]["total"] / report["configuration"]["frame_rate"]
@@ -110,13 +110,13 @@ def rows_of_report(report: Content) -> list[dict[str, Any]]:
 
 
 def rows_of_bench(result: Content) -> list[dict[str, Any]]:
-    """Returns frames/s of `motioncast bench`, by streams."""
+    """Returns frames/s of `motioncast bench` by number of streams."""
     names = ("streams", "frames_per_second", "raw_frames_per_second", "ratio")
     return [{name: one[name] for name in names} for one in result["results"]]
 
 
 def rows_of_pipelines(result: Content) -> list[dict[str, Any]]:
-    """Returns what `motioncast bench-pipelines` measured, by engine, streams and pipeline."""
+    """Returns the results of `motioncast bench-pipelines` by engine, streams and pipeline."""
     return [
         {
             "engine": one["engine"],
@@ -134,7 +134,7 @@ def rows_of_pipelines(result: Content) -> list[dict[str, Any]]:
 
 
 def rows_of_models(result: Content) -> Content:
-    """Returns CPU ms a frame of `motioncast models compare`: the first repository is float32."""
+    """Returns CPU ms per frame of `motioncast models compare`; the first repository is float32."""
     one, other = result["repositories"]
     rows = [
         {
@@ -156,12 +156,12 @@ def _cpu(speed: Content) -> float:
 
 
 def means_over_clips(result: Content) -> Content:
-    """Returns what documents show of `motioncast evaluate synthesis`."""
+    """Returns the results of `motioncast evaluate synthesis` that documents show."""
     return {name: result[name] for name in ("networks", "summary")}
 
 
 def errors_by_horizon(result: Content) -> Content:
-    """Returns what documents show of `motioncast evaluate forecast`."""
+    """Returns the results of `motioncast evaluate forecast` that documents show."""
     return {
         name: result[name]
         for name in ("setting", "clips", "error_pixels", "error_relative_to_motion")
@@ -170,12 +170,12 @@ def errors_by_horizon(result: Content) -> Content:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A command that ends within minutes, and the rows that its JSON gives."""
+    """A command that takes minutes, and a function that turns its JSON into rows."""
 
     command: Sequence[str]
     rows: Callable[[Content], list[dict[str, Any]]]
-    writes: bool = False  # a folder of results beside its JSON
-    alone: bool = False  # only when it is named: it needs a Triton server beside
+    writes: bool = False  # also writes a folder of results
+    alone: bool = False  # run only when named: it needs a Triton server
 
 
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
@@ -189,18 +189,18 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Commands that take minutes to hours and need folders of videos, and what is kept of them.
+    """Commands that take minutes to hours and need folders of videos, and the results to keep.
 
-    In braces: `here`, this repository; `work`, a folder that is gone afterwards; others are given.
+    Names in braces: `here` is this repository, `work` a temporary folder; others are given.
     """
 
-    command: Sequence[str]  # the one whose JSON is kept
+    command: Sequence[str]  # the command whose JSON is kept
     kept: Callable[[Content], Content] = means_over_clips
-    first: tuple[Sequence[str], ...] = ()  # commands that make what it reads
+    first: tuple[Sequence[str], ...] = ()  # commands that prepare its input
 
     @property
     def written(self) -> str:
-        """The commands as a file says them: folders that differ from run to run are left out."""
+        """The commands as recorded in the file, without folders that differ from run to run."""
         commands = (" ".join(["motioncast", *one]) for one in (*self.first, self.command))
         return " && ".join(commands).replace("{here}/", "").replace("{work}/", "")
 
@@ -210,7 +210,7 @@ def _quality(options: str) -> Evaluation:
 
 
 def _forecast(configuration: str, data: str, kinds: Mapping[str, str]) -> Evaluation:
-    """Tracks of the detector as trained, then every predictor on them."""
+    """Returns an evaluation that extracts keypoint tracks and runs every predictor on them."""
     synthesis = f"{{here}}/training/checkpoints/{configuration}_synthesis.pt"
     tracks = f"train tracks --checkpoint {synthesis} --out {{work}}/tracks.npz --data {data}"
     predictors = " ".join(f"--checkpoint-{kind} {file}" for kind, file in kinds.items())

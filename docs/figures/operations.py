@@ -1,4 +1,4 @@
-"""Tables of what was broken on purpose, soaked, fuzzed, and of what sessions take."""
+"""Tables of chaos tests, soak tests, fuzzing and capacity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHAOS, SOAK, FUZZ, CAPACITY = "chaos", "soak_lite128", "fuzz", "capacity_lite128
 
 
 def part(file: str, key: str, text: int, columns: Sequence[Column]) -> Drawing:
-    """Returns a table of the list that a file has under a key; `text` columns hold words."""
+    """Returns a table of the list under a key of a file; the first `text` columns hold words."""
 
     def draw() -> str:
         lines = [
@@ -24,7 +24,7 @@ def part(file: str, key: str, text: int, columns: Sequence[Column]) -> Drawing:
 
 
 def _cell(value: Any, form: str) -> str:
-    if value is None:  # a run that was broken off did not say
+    if value is None:  # missing from a run that was interrupted
         return ""
     return form.format(" -> ".join(map(str, value)) if isinstance(value, list) else value)
 

@@ -1,4 +1,4 @@
-"""Tables of `motioncast evaluate rate`: what is sent and how it looks, and what codecs need."""
+"""Tables of `motioncast evaluate rate`: bit rates and quality, and the rates that codecs need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from figures.drawing import Column, Drawing, read, table
 
 QUALITIES: Final = ("PSNR", "SSIM", "MS-SSIM", "VIF", "error of motion", "keypoint error")
-SHOWN: Final = (  # of the codecs' rate factors every second one
+SHOWN: Final = (  # only every second rate factor of the codecs
     "",
     *(f"coarseness {one}" for one in (0, 2, 4, 6)),
     *("1 px", "2 px", "crf 51", "crf 37", "crf 63", "crf 46", "crf 36"),
@@ -32,7 +32,7 @@ COLUMNS: Final = (
 
 
 def rates(file: str, settings: Sequence[str] = ()) -> Drawing:
-    """Returns the lines of a file, all or those of some settings."""
+    """Returns a table of a file's rows, all of them or only those with some settings."""
 
     def draw() -> str:
         rows = [one for one in read(file)["rows"] if not settings or one["setting"] in settings]
@@ -47,7 +47,10 @@ def rates(file: str, settings: Sequence[str] = ()) -> Drawing:
 
 
 def needed(file: str, reference: str) -> Drawing:
-    """Returns how many times a reference's rate codecs need: payload, then the wire over 10 s."""
+    """Returns a table of the rates that codecs need, as multiples of a reference's rate.
+
+    First the payload's rate, then the wire's over 10 s.
+    """
 
     def draw() -> str:
         found = {

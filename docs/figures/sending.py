@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from figures.drawing import Content, Drawing, read, table
 
-# Loss and mean burst (None: independent losses) of a table's columns.
+# Loss rate and mean burst length (None: independent losses) of each column.
 LINKS: Final = ((0.05, None), (0.2, None), (0.4, None), (0.05, 4.0), (0.2, 4.0), (0.4, 4.0))
 SCHEMES: Final = (
     "chain",
@@ -21,11 +21,11 @@ SCHEMES: Final = (
 
 
 def sent(files: Mapping[str, str], lines: Sequence[Mapping[str, Any]]) -> Drawing:
-    """Returns a table of what is sent: the same lines of every file, by the clips' name.
+    """Returns a table of sending rates: the same rows from every file, grouped by clips.
 
     Args:
-        files: File by what its clips are called.
-        lines: What the rows that are shown have: policy, forecast, delay_frames, wait_frames.
+        files: Files by the name of their clips.
+        lines: Values that select a row: policy, forecast, delay_frames, wait_frames.
     """
 
     def draw() -> str:
@@ -56,7 +56,7 @@ def sent(files: Mapping[str, str], lines: Sequence[Mapping[str, Any]]) -> Drawin
 
 
 def losses(files: Mapping[str, str], delays: Sequence[int] = (0, 2)) -> Drawing:
-    """Returns a table of what losses do: error over that without loss, a column for every link."""
+    """Returns a table of the effect of losses: error relative to no loss, one column per link."""
 
     def draw() -> str:
         head = ["clips", "scheme", "delay, frames", "bits, times", "error px"]
@@ -88,7 +88,7 @@ def _of_scheme(file: str, scheme: str, delay: int) -> list[str]:
 
 
 def _row(file: str, having: Mapping[str, Any]) -> Content:
-    """Returns the row of a file that has these values; KeyError when there is none."""
+    """Returns the row of a file with these values; raises KeyError if there is none."""
     for row in read(file)["rows"]:
         if _has(row, having):
             found: Content = row

@@ -1,4 +1,4 @@
-"""Every table of figures in the documents: what its lines are, and which figures they show."""
+"""Defines every table of figures in the documents: its rows and their figures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _case(policy: str, *, delay: int = 0, wait: int = 0, forecast: str = "hold")
     return {**named, "forecast": forecast}
 
 
-# Every table of figures, by the name in its marker: another one is a line here.
+# Every table of figures by the name in its marker; add new tables here.
 TABLES: Final[Mapping[str, Drawing]] = {
     "readme_face256": quality(
         ("clips", "models", "size"),
