@@ -1,10 +1,10 @@
-"""The sender's end, whatever takes the packets: keypoints in, packets out.
+"""The sender's end, independent of the transport: keypoints in, packets out.
 
     sender = Sender(opening, tables)
     sender.set_source(0, keypoints)
     for packet in sender.push(index, keypoints, crop): network.send(packet.data)
 
-Which frames go, how many in a packet and against which is `motioncast.sending`.
+`motioncast.sending` decides which frames are sent, how many share a packet, and their reference.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from motioncast.sending import KeypointSender, Policy, Regular, SentPacket
 
 @dataclass(frozen=True, slots=True)
 class OutgoingPacket:
-    """A packet to be sent now."""
+    """A packet to send now."""
 
     data: bytes
     frames: tuple[int, ...]  # indices, in order
-    crop: Crop | None = None  # what its frames show, where that has changed
+    crop: Crop | None = None  # the part of the picture its frames show, if that has changed
 
 
 class Sender:
     """Codes the keypoints of one room.
 
     Args:
-        opening: What the receivers are told.
-        tables: Of the model that it names.
-        policy: Which frames go; None sends those that the opening's pattern has.
-        wait_frames: How long a frame may wait for others to go with it.
-        coarseness: Of the codec, 0 to 7.
+        opening: What the receivers are told on joining.
+        tables: Codec tables of the opening's model.
+        policy: Which frames are sent; None: those that the opening's pattern selects.
+        wait_frames: How many frames a frame may wait to share a packet with later ones.
+        coarseness: Coarseness of the codec, 0 to 7.
 
     Raises:
-        InvalidRequestError: The tables are others than the opening says, or a number is out of its
+        InvalidRequestError: The tables do not match the opening, or a number is out of its
             range.
     """
 
@@ -69,14 +69,14 @@ class Sender:
             )
         except ValueError as error:
             raise InvalidRequestError("; ".join(map(str, error.args))) from error
-        self._crop: Crop | None = None  # of what waits
-        self._told: Crop | None = None  # what the receivers know
+        self._crop: Crop | None = None  # of the waiting frames
+        self._told: Crop | None = None  # the crop that the receivers know
 
     def set_source(self, index: int, keypoints: Keypoints) -> list[OutgoingPacket]:
-        """Takes a source's keypoints (K, 3); returns the packets that have to go before it.
+        """Takes a source's keypoints (K, 3); returns the packets that have to be sent before it.
 
         Raises:
-            InvalidRequestError: They do not fit the model, or no source has that index.
+            InvalidRequestError: They do not fit the model, or the index is not valid.
         """
         packets = self._packed(self._sender.flush())
         try:
@@ -96,14 +96,14 @@ class Sender:
         """Takes a frame, later than all before; returns the packets that are due.
 
         Args:
-            index: On the timeline.
+            index: The frame's index on the timeline.
             keypoints: (K, 3).
-            crop: What of the sender's picture they are of.
-            anchor_wanted: Somebody needs a packet that refers to a source.
+            crop: The part of the sender's picture that they belong to.
+            anchor_wanted: Whether a receiver needs a packet that refers to a source.
 
         Raises:
-            InvalidRequestError: There is no source yet, the index goes back, or the keypoints are
-                not the model's.
+            InvalidRequestError: There is no source yet, the index goes back, or the keypoints do
+                not fit the model.
         """
         packets = self._packed(self._sender.flush()) if crop != self._crop else []
         self._crop = crop
@@ -120,7 +120,7 @@ class Sender:
         return self._sender.left_out_before(end)
 
     def flush(self) -> list[OutgoingPacket]:
-        """Returns what is left at the end."""
+        """Returns the packets of the frames that still wait, at the end of the video."""
         return self._packed(self._sender.flush())
 
     def _packed(self, packets: list[SentPacket]) -> list[OutgoingPacket]:

@@ -1,13 +1,13 @@
-"""One session without its transport: a video's elements in, messages out; messages in, frames out.
+"""One session without its transport: a video's elements in, messages out; and the reverse.
 
     element 0         ->  config, sources, element 0
     element t         ->  element t when t mod (M + N) < M, else nothing
-    further source    ->  the source, which takes no t
-    the end           ->  how many elements there were, where the config did not say so
-    config, report    ->  kept
+    further source    ->  the source, which takes up no t
+    the end           ->  how many elements there were, if the config did not say so
+    config, report    ->  stored
     frame             ->  Frame
 
-The asyncio transport and the blocking one share it.
+Shared by the asyncio transport and the blocking one.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ E = TypeVar("E", Pixels, Keypoints | FramedKeypoints)
 
 
 class Session(ABC, Generic[E]):
-    """What both sides of one stream have said so far.
+    """What both sides of one stream have sent so far.
 
     Args:
-        elements: The video; only its length is looked at, when it has one.
-        mode: What the source image is.
-        options: How the session runs.
+        elements: The video; only its length is used, if it has one.
+        mode: Whether the source is the video's first frame or another image.
+        options: Settings of the session.
     """
 
     def __init__(self, elements: object, mode: Mode, options: StreamOptions) -> None:
@@ -68,7 +68,7 @@ class Session(ABC, Generic[E]):
         self._options = options
         self._newest = -1
         self._opened = False
-        self.host = ""  # that the call goes to
+        self.host = ""  # of the server that the call goes to
         self._next_index = 0
         self._config: EffectiveConfig | None = None
         self._report: Report | None = None
@@ -78,24 +78,24 @@ class Session(ABC, Generic[E]):
 
     @property
     def config(self) -> EffectiveConfig:
-        """The effective configuration; RuntimeError before the first frame has come."""
+        """The effective configuration; RuntimeError before the first frame has arrived."""
         if self._config is None:
             raise RuntimeError("the configuration comes with the first frame")
         return self._config
 
     @property
     def datagrams(self) -> DatagramTraffic | None:
-        """How packets travelled so far; None where none go as datagrams."""
+        """How packets have travelled so far; None if the session does not use datagrams."""
         return None
 
     @property
     def report(self) -> Report:
-        """The report; RuntimeError before the last frame has come."""
+        """The report; RuntimeError before the last frame has arrived."""
         if self._report is None:
             raise RuntimeError("the report comes after the last frame")
         if self.frame_count is not None:
             return self._report
-        # The server may have forecast some frames more before it knew where the video ends.
+        # The server may have forecast a few more frames before it knew where the video ends.
         return replace(
             self._report,
             observed_frames=self._given[Origin.OBSERVED],
@@ -104,10 +104,10 @@ class Session(ABC, Generic[E]):
         )
 
     def send(self, element: E | Source | Skipped | None) -> list[StreamRequest]:
-        """Returns the messages for the next element of the video, none for one that is not sent.
+        """Returns the messages for the next element of the video; none for one that is not sent.
 
         Raises:
-            InvalidRequestError: The element is not what it should be.
+            InvalidRequestError: The element is invalid.
         """
         if isinstance(element, Source):
             return self._send_source(element)
@@ -132,7 +132,7 @@ class Session(ABC, Generic[E]):
     def send_next(
         self, elements: Iterator[E | Source | Skipped | None]
     ) -> list[StreamRequest] | None:
-        """Returns what `send` makes of the next element, None after the last one."""
+        """Returns what `send` returns for the next element, None after the last one."""
         try:
             return self.send(next(elements))
         except StopIteration:
@@ -140,7 +140,7 @@ class Session(ABC, Generic[E]):
 
     @property
     def frames_read(self) -> int:
-        """Elements of the video that `send` was given, sources left out."""
+        """Elements of the video passed to `send`, without sources."""
         return self._next_index
 
     @property
@@ -150,12 +150,12 @@ class Session(ABC, Generic[E]):
 
     @property
     def packet_frames(self) -> int:
-        """Frames that wait for one another before they are sent."""
+        """Frames that share a packet, and wait for each other before they are sent."""
         return self._options.get("packet_frames", 1)
 
     @property
     def frame_count(self) -> int | None:
-        """Frames of the whole video; None when only its end tells."""
+        """Frames of the whole video; None if only its end tells."""
         return self._opening.frame_count or None
 
     @property
@@ -165,16 +165,16 @@ class Session(ABC, Generic[E]):
 
     @property
     def has_begun(self) -> bool:
-        """Whether a server has answered."""
+        """Whether a server has responded."""
         return self._config is not None
 
     @property
     def can_go_on(self) -> bool:
-        """Whether the session can go on at another server."""
+        """Whether the session can resume at another server."""
         return not self._opening.delay_frames
 
     def take_ends(self) -> list[int]:
-        """Returns the last frame of every packet made since this was asked last."""
+        """Returns the last frame of every packet made since the previous call."""
         return []
 
     @property
@@ -183,7 +183,7 @@ class Session(ABC, Generic[E]):
         return self._opening.observed_frames
 
     def sends(self, index: int) -> bool:
-        """Tells whether the pattern sends a frame."""
+        """Returns whether the pattern sends a frame."""
         return is_observed(index, self.observed, self._opening.predicted_frames)
 
     @property
@@ -195,7 +195,7 @@ class Session(ABC, Generic[E]):
         """Returns the messages for the end of the video.
 
         Raises:
-            InvalidRequestError: Nothing of it was there.
+            InvalidRequestError: The video was empty.
         """
         if not self._opened:
             raise InvalidRequestError("the video is empty")
@@ -211,7 +211,7 @@ class Session(ABC, Generic[E]):
         match response.WhichOneof("message"):
             case "config":
                 self._config = config = decode_config(response.config)
-                if config.output == "h264":  # a session that goes on begins with a key picture
+                if config.output == "h264":  # a resumed session begins with a key picture
                     self._video = H264Decoder(config.height, config.width)
             case "frame" if self._config is not None:
                 return decode_frame(response.frame, self._config, self._video)
@@ -222,15 +222,15 @@ class Session(ABC, Generic[E]):
         return None
 
     def give(self, frame: Frame) -> None:
-        """Notes that a frame goes to the caller."""
+        """Notes that a frame is returned to the caller."""
         self._given[frame.origin] += 1
 
     def again(self) -> list[StreamRequest]:
-        """Returns messages that are sent once more, where nothing has come back for them."""
+        """Returns messages to resend because nothing has acknowledged them."""
         return []
 
     def close(self) -> None:
-        """Ends what the session has beside its call."""
+        """Closes what the session holds besides its call."""
 
     def finish(self) -> None:
         """Notes that the server has closed the stream; ServerError when its report is missing."""
@@ -244,14 +244,14 @@ class Session(ABC, Generic[E]):
         return [*self._before(source), further]
 
     def _prepare(self) -> None:
-        """Does what has to be done before the session is opened."""
+        """Makes the preparations that are due before the session is opened."""
 
     def _before(self, source: Source) -> list[StreamRequest]:
-        """Returns what has to be sent before a further source, once that has been checked."""
+        """Returns the messages to send before a further source, after checking it."""
         return []
 
     def _rest(self) -> list[StreamRequest]:
-        """Returns what still waits to be sent."""
+        """Returns the messages that still wait to be sent."""
         return []
 
     def _messages(self, index: int, element: E) -> list[StreamRequest]:
@@ -261,11 +261,11 @@ class Session(ABC, Generic[E]):
 
     @abstractmethod
     def _sources(self, index: int, element: E) -> list[SourceImage]:
-        """Returns the first sources; `element` is the first that is there, at `index`."""
+        """Returns the first sources; `element` is the first available one, at `index`."""
 
     @abstractmethod
     def _further(self, source: Source) -> SourceImage:
-        """Returns a source that comes later."""
+        """Returns the message of a further source."""
 
     @abstractmethod
     def _message(self, index: int, element: E) -> StreamRequest:
@@ -273,7 +273,7 @@ class Session(ABC, Generic[E]):
 
 
 def _frames(elements: object) -> int:
-    """Returns how many frames a video has that knows its length, sources left out; else 0."""
+    """Returns the frame count of a video with a known length, without sources; else 0."""
     if isinstance(elements, list | tuple):
         return sum(not isinstance(one, Source) for one in elements)
     return len(elements) if isinstance(elements, Sized) else 0

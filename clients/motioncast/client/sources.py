@@ -1,4 +1,4 @@
-"""Source images on their way to the service: counted, checked, numbered, made messages."""
+"""Source images on their way to the service: counted, checked, numbered, converted to messages."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ T = TypeVar("T", Pixels, Keypoints)
 
 
 def listed(given: T | Sequence[T], axes: int, field: str = "source") -> list[tuple[str, T]]:
-    """Returns one array or several as a list, each with the name that errors give it.
+    """Returns one array or several as a list, each with the name that errors call it by.
 
     Args:
-        given: One array, a list or a tuple of them, or an array of one more axis.
-        axes: Of one of them: 3 of an image, 2 of keypoints.
-        field: What they are called.
+        given: One array, a list or a tuple of arrays, or an array with one more axis.
+        axes: Axes of a single array: 3 for an image, 2 for keypoints.
+        field: Name of the argument.
 
     Raises:
-        InvalidRequestError: There is none, or more than MAX_SOURCES.
+        InvalidRequestError: There are no arrays, or more than MAX_SOURCES.
     """
     if not isinstance(given, list | tuple) and np.ndim(given) <= axes:
-        return [(field, given)]  # type: ignore[list-item]  # one of them
+        return [(field, given)]  # type: ignore[list-item]  # a single array
     if not 1 <= len(given) <= MAX_SOURCES:
         problem = f"{len(given)} of them, but a session has 1 to {MAX_SOURCES} sources"
         raise InvalidRequestError.of(field, problem)
@@ -50,12 +50,12 @@ def message(
     """Returns a source as a message.
 
     Args:
-        index: Its own, 0 to MAX_SOURCES - 1.
+        index: The source's index, 0 to MAX_SOURCES - 1.
         image: (H, W, 3), checked.
         keypoints: (K, 3), checked; None lets the server detect them.
-        sent_as: How the image is sent.
+        sent_as: How the image is encoded.
         coded: Whether its keypoints are sent coded, on the lattice.
-        quality: Of JPEG and AVIF, 1 to 100; None for the usual one.
+        quality: For JPEG and AVIF, 1 to 100; None for the default.
 
     Raises:
         InvalidRequestError: The index is out of range.

@@ -1,7 +1,7 @@
 """One session over asyncio: the blocking one, read in a thread of its own.
 
-gRPC's asyncio stack would need no thread, but a call that ends while a message is being written
-loses its status there (grpc#36066), and with it the sentence that says what was wrong.
+gRPC's asyncio stack would need no thread, but there a call that ends while a message is being
+written loses its status (grpc#36066), and with it the error message.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ T = TypeVar("T")
 class Stream:
     """The frames of a session, to be read once: `async for frame in stream`.
 
-    Nothing is sent before the first frame is asked for. Leaving the loop early cancels the session;
-    `aclose` does the same and waits until nothing of it runs any more.
+    Nothing is sent before the first frame is requested. Leaving the loop early cancels the session;
+    `aclose` does the same and waits until nothing of it is running.
     """
 
     def __init__(self, blocking: SyncStream, elements: Iterable[Any]) -> None:
@@ -37,22 +37,22 @@ class Stream:
 
     @property
     def config(self) -> EffectiveConfig:
-        """The effective configuration; RuntimeError before the first frame has come."""
+        """The effective configuration; RuntimeError before the first frame has arrived."""
         return self._blocking.config
 
     @property
     def report(self) -> Report:
-        """What happened in the session; RuntimeError before the last frame has come."""
+        """The session's report; RuntimeError before the last frame has arrived."""
         return self._blocking.report
 
     @property
     def datagrams(self) -> DatagramTraffic | None:
-        """How packets travelled so far; None in a session that did not ask for datagrams."""
+        """How packets have travelled so far; None if the session did not ask for datagrams."""
         return self._blocking.datagrams
 
     @property
     def resumes(self) -> int:
-        """How often the session has gone on at another server, or at the same one anew."""
+        """How often the session has resumed, at another server or at the same one."""
         return self._blocking.resumes
 
     async def __aiter__(self) -> AsyncGenerator[Frame]:
@@ -68,7 +68,7 @@ class Stream:
             await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends the session wherever it is; the element of the video being read is waited for."""
+        """Ends the session at any point; waits for the video element that is being read."""
         self._interrupt()
         async with self._closing:
             if not self._closed:
@@ -82,7 +82,7 @@ class Stream:
         self._blocking.close()
 
     async def _run(self, work: Callable[[], T]) -> T:
-        """Returns work() from the thread; when cancelled, cuts it short and waits for its end."""
+        """Returns work() from the thread; when cancelled, interrupts it and waits for its end."""
         future = asyncio.get_running_loop().run_in_executor(self._thread, work)
         future.add_done_callback(_look_at)
         try:
@@ -99,6 +99,6 @@ class Stream:
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:
-    # A failure after its caller was cancelled is not logged.
+    # Keeps asyncio from logging a failure that occurs after its caller was cancelled.
     if not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""The blocking client: the same names, with plain iterators.
+"""The blocking client: the same names as the asyncio client, with plain iterators.
 
 with connect_sync("localhost:50050") as service:
     for frame in service.stream(frames, observed=5, predicted=5):
@@ -82,7 +82,7 @@ def connect_sync(
 
 
 class SyncService:
-    """A connection to an orchestrator, made by `connect_sync`; with the calls of `Service`."""
+    """A connection to an orchestrator, created by `connect_sync`; with the calls of `Service`."""
 
     def __init__(self, ways: Ways, perseverance: Perseverance) -> None:
         self._ways = ways
@@ -92,7 +92,7 @@ class SyncService:
         self._streams: WeakSet[SyncStream] = WeakSet()
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
-        """Returns what the server serves, as `Service.server_info` does."""
+        """Returns what the server offers, as `Service.server_info` does."""
         try:
             info = self._ways.used.stub.GetServerInfo(GetServerInfoRequest(), timeout=timeout)
         except grpc.RpcError as failure:
@@ -102,7 +102,7 @@ class SyncService:
     def codec_tables(
         self, model: str | None = None, *, timeout: float | None = None
     ) -> ModelTables:
-        """Returns what a model's keypoints are coded with, as `Service.codec_tables` does."""
+        """Returns the codec tables of a model's keypoints, as `Service.codec_tables` does."""
         return self._tables.of(model, timeout)
 
     def stream(
@@ -115,7 +115,7 @@ class SyncService:
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> SyncStream:
-        """Returns the session of a video of frames, as `Service.stream` does."""
+        """Returns a session for a video of frames, as `Service.stream` does."""
         session = FramesSession(frames, source, encoding, options)
         return self._open(session, frames, timeout, latest_only)
 
@@ -131,7 +131,7 @@ class SyncService:
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> SyncStream:
-        """Returns the session of a video of keypoints, as `Service.stream_keypoints` does."""
+        """Returns a session for a video of keypoints, as `Service.stream_keypoints` does."""
         session = KeypointsSession(
             keypoints,
             source,
@@ -157,11 +157,11 @@ class SyncService:
         return self._relay.publish(opening, known, policy, wait_frames, coarseness)
 
     def watch(self, room: str, token: str) -> SyncWatching:
-        """Returns a room to watch, from entering the block to leaving it.
+        """Returns a room to watch; it is watched from entering the block to leaving it.
 
         Args:
-            room: Its name, as whoever publishes was told.
-            token: The right to watch it, likewise.
+            room: The room's name, which the publisher was given.
+            token: The token that grants the right to watch, also given to the publisher.
         """
         return self._relay.watch(room, token)
 

@@ -1,8 +1,8 @@
-"""One session over blocking gRPC: a thread of gRPC's sends, whoever iterates receives.
+"""One session over blocking gRPC: a thread of gRPC's sends, the iterating thread receives.
 
 video -> Session -> Unanswered -> call -> Session -> frames
                         |
-                        at another server, once more, where the call breaks off
+                        resent to another server when the call breaks
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from motioncast.client.ways import Way, Ways
 from motioncast.v1.motion_transfer_pb2 import StreamRequest
 from motioncast.wire.addresses import host_of
 
-_AGAIN_SECONDS: Final = 0.3  # without room, after which packets that got lost are sent again
-_STRETCH_FRAMES: Final = 32  # that a server makes at once, at most
+_AGAIN_SECONDS: Final = 0.3  # without room to send, after which lost packets are resent
+_STRETCH_FRAMES: Final = 32  # the most that a server makes at once
 
 
 class SyncStream:
-    """The frames of a session, to be read once: `for frame in stream`. As `Stream` otherwise.
+    """The frames of a session, to be read once: `for frame in stream`. Otherwise as `Stream`.
 
-    The video is read up to its first frame before the call is opened, where the frames are asked
-    for: a camera may take longer to start than a server waits. From then on a thread of gRPC's
-    reads it. Where a server goes away, drains or hangs, the session goes on at another one.
+    The video is read up to its first frame before the call is opened, by the thread that iterates:
+    a camera may take longer to start than a server waits. From then on a thread of gRPC's reads
+    it. When a server goes away, drains or hangs, the session resumes at another one.
     """
 
     def __init__(
@@ -57,46 +57,46 @@ class SyncStream:
         self._session = session
         session.host = host_of(self._way.target)
         self._elements = Latest(elements, session.sends) if latest_only else elements
-        # Live: a group that is made and one on its way, or what is sent would wait in line.
+        # Live: one group being made and one in flight; anything more would queue up.
         group = min(session.observed, WINDOW // 2)
         window = 2 * group if latest_only else WINDOW
-        if (packed := session.packet_frames) > 1:  # packets, then; one beyond those of a group
+        if (packed := session.packet_frames) > 1:  # counted in packets; one more than a group's
             window = max(window // packed, -(-group // packed) + 1)
         self._flow = Flow(window, session.frame_count)
-        self._call: Any = None  # both a grpc.Call and an iterator, which its stubs do not say
+        self._call: Any = None  # both a grpc.Call and an iterator, which gRPC's stubs do not say
         self._calls = 0  # opened so far
         self._begun = False
         self._reading = threading.Lock()  # held while an element of the video is read
         self._read_all = False
-        self._failure: Exception | None = None  # on this side; it explains why the call ended
+        self._failure: Exception | None = None  # on the client's side; explains the end of the call
         self._closed = threading.Event()
         self._attempts = Attempts(perseverance or Perseverance())
         self._unanswered = Unanswered(
             session.pattern, keeps=session.can_go_on and self._attempts.persevering
         )
-        self._received = 0  # the frame that comes next
-        self._answered = False  # whether the present call has said anything
+        self._received = 0  # index of the frame that is expected next
+        self._answered = False  # whether the current call has received anything
         self._vigil = Vigil(self._attempts.patience, self._is_owed, self._give_up_waiting)
         self._resumes = 0
 
     @property
     def config(self) -> EffectiveConfig:
-        """The effective configuration; RuntimeError before the first frame has come."""
+        """The effective configuration; RuntimeError before the first frame has arrived."""
         return self._session.config
 
     @property
     def report(self) -> Report:
-        """What happened in the session; RuntimeError before the last frame has come."""
+        """The session's report; RuntimeError before the last frame has arrived."""
         return self._session.report
 
     @property
     def datagrams(self) -> DatagramTraffic | None:
-        """How packets travelled so far; None in a session that did not ask for datagrams."""
+        """How packets have travelled so far; None if the session did not ask for datagrams."""
         return self._session.datagrams
 
     @property
     def resumes(self) -> int:
-        """How often the session has gone on at another server, or at the same one anew."""
+        """How often the session has resumed, at another server or at the same one."""
         return self._resumes
 
     def __iter__(self) -> Generator[Frame]:
@@ -107,7 +107,7 @@ class SyncStream:
             elements = iter(self._elements)
             self._read_first(elements)
             self._attempts.begin(self._timeout)
-            waiting: deque[Frame] = deque()  # for the video to get to them
+            waiting: deque[Frame] = deque()  # until the video reaches them
             while True:
                 try:
                     self._open(elements)
@@ -127,7 +127,7 @@ class SyncStream:
             self.close()
 
     def close(self) -> None:
-        """Ends the session wherever it is; the element of the video being read is waited for."""
+        """Ends the session at any point; waits for the video element that is being read."""
         self.cancel()
         with self._reading:
             self._session.close()
@@ -146,7 +146,7 @@ class SyncStream:
             self._call.cancel()
 
     def _open(self, elements: Iterator[Any]) -> None:
-        """Opens a call, the session's first or one that goes on."""
+        """Opens a call: the session's first, or one that resumes it."""
         self._calls += 1
         self._answered, number = False, self._calls
         self._vigil.seconds = self._attempts.patience
@@ -165,7 +165,7 @@ class SyncStream:
             self._flow.break_off()
 
     def _frames(self) -> Iterator[Frame | None]:
-        """Yields the frames that have not come before; None for another message."""
+        """Yields new frames; None for any other message."""
         responses = iter(self._call)
         while True:
             with self._vigil.wait():
@@ -177,7 +177,7 @@ class SyncStream:
                 self._resumes += self._calls > 1
             frame = self._session.receive(response)
             if frame is None or frame.index < self._received:
-                yield None  # a frame that was made anew
+                yield None  # a frame that was made again
                 continue
             if frame.index > self._received and self._calls > 1:
                 raise ServerError(f"frame {frame.index} came where {self._received} was due")
@@ -188,11 +188,11 @@ class SyncStream:
             yield frame
 
     def _go_on(self, failure: grpc.RpcError) -> None:
-        """Gets ready for another call; raises why there cannot be one."""
+        """Prepares another call; raises the reason if there cannot be one."""
         if self._failure is not None:
             raise self._failure from failure
         reason = self._attempts.reason(failure, self._way.target, self._timeout)
-        # Nobody waits for servers that have never heard of this session.
+        # Do not wait for servers that have never heard of this session.
         others = self._calls < len(self._ways.all) or self._session.has_begun
         worth = self._attempts.worth(failure, goes_on=self._calls > 1)
         if not (worth and others and self._unanswered.can_go_on):
@@ -206,7 +206,7 @@ class SyncStream:
             raise self._failure or RuntimeError("the stream was closed") from failure
 
     def _is_owed(self) -> bool:
-        """Returns whether the server has something to say."""
+        """Returns whether the server owes a response."""
         if not self._answered or self._read_all:
             return True
         session = self._session
@@ -225,7 +225,7 @@ class SyncStream:
         return frame
 
     def _read_first(self, elements: Iterator[Any]) -> None:
-        """Reads up to the first messages; raises what the video raises, also when it is empty."""
+        """Reads up to the first messages; raises what the video raises, or that it is empty."""
         while self._unanswered.next(0) is None:
             if not self._next(elements, self._calls):
                 raise self._failure or InvalidRequestError("the video is empty")
@@ -233,7 +233,7 @@ class SyncStream:
     def _messages(
         self, number: int, called: threading.Event, elements: Iterator[Any]
     ) -> Iterator[StreamRequest]:
-        """Yields what call `number` sends."""
+        """Yields the messages that call `number` sends."""
         called.wait()
         opening, place = self._unanswered.begin()
         for message in opening:
@@ -254,7 +254,7 @@ class SyncStream:
         self._flow.write(begins=False)
 
     def _next(self, elements: Iterator[Any], number: int) -> bool:
-        """Reads on; returns whether there may be something to send, for call `number`."""
+        """Reads on; returns whether there may be something for call `number` to send."""
         while not self._flow.wait_for_room(_AGAIN_SECONDS):
             if number != self._calls:
                 return False

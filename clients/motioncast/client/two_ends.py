@@ -1,4 +1,4 @@
-"""What two ends of a room agree on and count: frozen values, and their messages."""
+"""What the two ends of a room agree on and count: frozen values, and their messages."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Opening:
 
     Attributes:
         model: Name of the model configuration.
-        codec_tables: SHA-256 of what its keypoints are coded with, `ModelTables.digest`.
-        height, width: Of its images, in pixels.
+        codec_tables: SHA-256 of its keypoints' codec tables, `ModelTables.digest`.
+        height, width: Size of its images, in pixels.
         keypoints: K.
         frame_rate: Frames per second, above 0 and up to 240.
-        pattern: Which frames the sender means to send; 1:0 is every one.
-        mode: What source 0 is in relation to the video.
+        pattern: Which frames the sender intends to send; 1:0 is every one.
+        mode: How source 0 relates to the video.
         relative_motion: Transfer only: source 0 is moved by the video's motion since its first
             frame.
-        frame_count: Of the whole video; None when unknown.
-        source_weights: Of the K keypoints, for choosing a source; empty: all the same.
-        anchored_keypoints: How many of them, the first ones, are the same points of every face.
+        frame_count: Frames of the whole video; None when unknown.
+        source_weights: Weights of the K keypoints for choosing a source; empty: all equal.
+        anchored_keypoints: How many of the keypoints, the first ones, mark fixed points of a face.
         predictor: SHA-256 of the predictor that the sender's gate forecasts with, which receivers
             then need; "" without such a gate.
     """
@@ -55,7 +55,7 @@ class Opening:
     predictor: str = ""
 
     def motion(self) -> RelativeMotion | None:
-        """Returns what moves source 0 from the first frame on; None unless motion is relative."""
+        """Returns what moves source 0 from the first frame on; None if motion is not relative."""
         return RelativeMotion(anchored=self.anchored_keypoints) if self.relative_motion else None
 
     @classmethod
@@ -70,7 +70,7 @@ class Opening:
         frame_count: int | None = None,
         predictor: str = "",
     ) -> Opening:
-        """Returns the opening of a video by a model, as `server_info` describes it.
+        """Returns the opening of a video for a model, as described by `server_info`.
 
         Raises:
             InvalidRequestError: The model's keypoints cannot be coded.
@@ -96,42 +96,42 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReceivedFrame:
-    """A frame that a receiver made."""
+    """A frame rendered by a receiver."""
 
     index: int  # on the timeline
     origin: Origin
     image: Pixels  # (H, W, 3)
     keypoints: Keypoints  # (K, 3), before relative motion is applied
     source_index: int  # of the source image that it was made from
-    crop: Crop | None = None  # what it shows of the sender's picture; None if it was not framed
-    synthetic: bool = True  # a model made it; say so wherever it is kept or shown
+    crop: Crop | None = None  # the part of the sender's picture it shows; None if not framed
+    synthetic: bool = True  # made by a model; must be labelled wherever it is stored or shown
 
 
 class Ending(StrEnum):
-    """Why a room is no more."""
+    """Why a room has closed."""
 
     ENDED = "ended"  # the video is over
-    LOST = "lost"  # the sender is gone
+    LOST = "lost"  # the sender has disappeared
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a sender knows of those who watch."""
+    """What a sender knows of the watchers."""
 
     watchers: int = 0
-    newest_acknowledged: int | None = None  # frame that all of them have
-    anchor_wanted: bool = False  # somebody needs a packet that refers to a source
+    newest_acknowledged: int | None = None  # newest frame that all of them have
+    anchor_wanted: bool = False  # whether a watcher needs a packet that refers to a source
 
 
 @dataclass(slots=True)
 class TwoEndsTraffic:
-    """Bytes of one end of a room, both ways. Messages are counted without gRPC's five bytes each.
+    """Bytes of one end of a room, both ways. Excludes gRPC's five bytes per message.
 
     Attributes:
-        config, source, keypoints, feedback: Bytes of messages by what is in them.
+        config, source, keypoints, feedback: Bytes of messages by their content.
         payload: Bytes of the packets of coded keypoints alone.
-        packets: How many there were.
-        feedback_messages: How many messages `feedback` came in.
+        packets: Number of those packets.
+        feedback_messages: Number of messages counted in `feedback`.
     """
 
     config: int = 0
@@ -169,7 +169,7 @@ def encode_opening(opening: Opening) -> RoomOpening:
 
 
 def decode_opening(message: RoomOpening) -> Opening:
-    """Returns the message of an opening."""
+    """Returns the opening in a message."""
     return Opening(
         message.model,
         message.codec_tables,

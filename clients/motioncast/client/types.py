@@ -1,4 +1,4 @@
-"""What a client gets back: frozen values with numpy arrays, no protobuf."""
+"""What a client receives: frozen values with numpy arrays, no protobuf."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motioncast.framing import Crop, FramingMode
-from motioncast.timeline.origin import Origin as Origin  # part of what a client gets back
+from motioncast.timeline.origin import Origin as Origin  # part of the client's API
 
 Pixels: TypeAlias = NDArray[np.uint8]  # (H, W, 3), RGB
 Keypoints: TypeAlias = NDArray[np.float32]  # (K, 3): x, y in [-1, 1], intensity in [0, 1]
@@ -22,10 +22,10 @@ Framing: TypeAlias = Literal["auto", "fixed", "off"] | FramingMode
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A source image as an element of a video: sent between two frames, itself none of them.
+    """A source image as an element of a video: sent between two frames, and not itself a frame.
 
-    It is used from the next frame on, with the sources before it or in the place of the one of its
-    index.
+    It is used from the next frame on, in addition to the earlier sources, or instead of the one
+    with the same index.
     """
 
     image: Pixels  # (H, W, 3)
@@ -35,14 +35,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FramedKeypoints:
-    """Keypoints of a frame that was framed on this side: `motioncast.client.device` makes them."""
+    """Keypoints of a frame that was framed on this side, made by `motioncast.client.device`."""
 
     keypoints: Keypoints  # (K, 3)
-    crop: Crop  # what of the picture they are of
+    crop: Crop  # the part of the picture that they belong to
 
 
 class Mode(StrEnum):
-    """What the source image is in relation to the driving video."""
+    """How the source image relates to the driving video."""
 
     RECONSTRUCTION = "reconstruction"  # its first frame
     TRANSFER = "transfer"  # another image, animated by the video
@@ -57,14 +57,14 @@ class Model:
     width: int  # pixels
     keypoints: int  # K
     framing: FramingMode = FramingMode.OFF  # how pictures should be framed for it
-    source_weights: tuple[float, ...] = ()  # of the K keypoints, for choosing; empty: all the same
-    codec_tables: str = ""  # SHA-256 of what its keypoints are coded with; "" where it has none
-    anchored_keypoints: int = 0  # the first ones, which are the same points of everybody's face
+    source_weights: tuple[float, ...] = ()  # of the K keypoints, to choose a source; empty: equal
+    codec_tables: str = ""  # SHA-256 of its keypoints' codec tables; "" if it has none
+    anchored_keypoints: int = 0  # the first ones, which mark fixed points of every face
 
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What a server serves, and its limits."""
+    """What a server offers, and its limits."""
 
     version: str
     models: tuple[Model, ...]  # the default first
@@ -76,16 +76,16 @@ class ServerInfo:
 
 @dataclass(frozen=True, slots=True)
 class StageTimings:
-    """How long the stages took for the group of a frame, in milliseconds, as the server saw it."""
+    """How long the stages took for a frame's group, in milliseconds, as measured by the server."""
 
     keypoint_ms: float  # the call to the keypoint service; 0 when the client sent keypoints
-    predictor_ms: float  # the call to the predictor service; 0 when nothing called for it
+    predictor_ms: float  # the call to the predictor service; 0 if there was none
     synthesis_ms: float  # the call to the synthesis service
-    total_ms: float  # from the group's last message until its frames were ready
+    total_ms: float  # from the arrival of the group's last message until its frames were ready
     keypoint_inference_ms: float  # of keypoint_ms, in the model itself
     predictor_inference_ms: float
     synthesis_inference_ms: float
-    ensemble_ms: float  # the call that takes the place of the three, where the server runs it
+    ensemble_ms: float  # the call that replaces the other three, if the server runs an ensemble
     ensemble_inference_ms: float
 
 
@@ -99,12 +99,12 @@ class Frame:
     keypoints: Keypoints  # (K, 3), before relative motion is applied; K = 0 for pictures only
     timings: StageTimings  # all 0 for pictures only
     group_frames: int  # frames processed together with this one, itself included
-    half_width90: Keypoints | None = None  # (K, 3), of a forecast's 90 % interval, if one is stated
-    crop: Crop | None = None  # what it shows of the full picture; None if it was not framed
-    faces: int = 0  # seen in the latest frame that the server looked for faces in
+    half_width90: Keypoints | None = None  # (K, 3), of a forecast's 90 % interval, if stated
+    crop: Crop | None = None  # the part of the full picture it shows; None if not framed
+    faces: int = 0  # found in the latest frame that the server searched for faces
     source_index: int = 0  # of the source image that it was made from
     interpolated: bool = False  # its keypoints lie between those sent around it: no forecast
-    synthetic: bool = True  # a model made it; say so wherever it is kept or shown
+    synthetic: bool = True  # made by a model; must be labelled wherever it is stored or shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +116,15 @@ class ByteCounts:
     frames: int  # received: driving frames
     keypoints: int  # received: keypoint packets
     results: int  # sent: result frames
-    keypoint_payload: int = 0  # of keypoints: coded packets, or 12 for each keypoint
-    keypoint_messages: int = 0  # that keypoints counts
+    keypoint_payload: int = 0  # part of `keypoints`: coded packets, or 12 bytes for each keypoint
+    keypoint_messages: int = 0  # number of messages counted in `keypoints`
 
 
 @dataclass(frozen=True, slots=True)
 class LatencySummary:
-    """Latency of one stage per group, in milliseconds; all 0 when the stage never ran."""
+    """Latency of one stage per group, in milliseconds; all 0 if the stage never ran."""
 
-    stage: str  # keypoint, predictor, synthesis, ensemble, total, or framing (for each picture)
+    stage: str  # keypoint, predictor, synthesis, ensemble, total, or framing (per picture)
     count: int  # groups that the stage ran for
     p50_ms: float
     p95_ms: float
@@ -134,27 +134,27 @@ class LatencySummary:
 
 @dataclass(frozen=True, slots=True)
 class DatagramTraffic:
-    """How the packets of a session travelled, as this end counted them."""
+    """How a session's packets travelled, as counted at this end."""
 
-    carrier: Literal["grpc", "datagrams"]  # of the last packet that was not sent again
-    packets: int  # of keypoints in datagrams
+    carrier: Literal["grpc", "datagrams"]  # of the last packet that was not a resent one
+    packets: int  # keypoint packets sent as datagrams
     payload_bytes: int  # of those packets
-    message_bytes: int  # of them with our own headers
-    grpc_packets: int  # of keypoints over gRPC, those sent again included
-    udp_sent: int  # datagrams of UDP, handshake and QUIC's own acknowledgements included
-    udp_sent_bytes: int  # of them on the wire, with the headers of UDP and IP
+    message_bytes: int  # of those packets including motioncast's own headers
+    grpc_packets: int  # keypoint packets sent over gRPC, including resent ones
+    udp_sent: int  # UDP datagrams, including the handshake and QUIC's own acknowledgements
+    udp_sent_bytes: int  # of those on the wire, with UDP and IP headers
     udp_received: int
     udp_received_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class DatagramCounts:
-    """What came and went at the server's door for datagrams, as the server counted it."""
+    """Traffic at the server's datagram port, as counted by the server."""
 
-    packets: int  # of keypoints that came
-    late_frames: int  # that came after they had been forecast
-    received: int  # datagrams of UDP
-    received_bytes: int  # of them on the wire, with the headers of UDP and IP
+    packets: int  # received keypoint packets
+    late_frames: int  # frames that arrived after they had been forecast
+    received: int  # UDP datagrams
+    received_bytes: int  # of those on the wire, with UDP and IP headers
     sent: int
     sent_bytes: int
 
@@ -168,12 +168,12 @@ class Report:
     concealed_frames: int
     bytes: ByteCounts
     latency: tuple[LatencySummary, ...]
-    bits_per_sent_frame: float  # mean size of what was sent for one observed frame
+    bits_per_sent_frame: float  # mean size of the data sent per observed frame
     bits_per_second: float  # of video, without configuration and source
     saved_against_all_keypoints: float  # share, 0 to 1
-    saved_against_raw_frames: float  # share, 0 to 1, source image included in what was sent
+    saved_against_raw_frames: float  # share, 0 to 1; the data sent includes the source image
     forecast_error: float  # mean distance of observed keypoints from their one-step forecast
-    source_frames: tuple[int, ...] = ()  # made from each source, by its index
-    datagrams: DatagramCounts | None = None  # None where the session had no door for them
-    interpolated_frames: int = 0  # of the predicted and concealed ones
-    left_out_frames: int = 0  # of a live session: newer ones had come
+    source_frames: tuple[int, ...] = ()  # number of frames made from each source, by its index
+    datagrams: DatagramCounts | None = None  # None if the session had no datagram port
+    interpolated_frames: int = 0  # among the predicted and concealed ones
+    left_out_frames: int = 0  # live sessions only: skipped because newer ones had arrived

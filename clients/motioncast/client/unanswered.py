@@ -1,10 +1,10 @@
-"""What was sent in a session and has not been answered: enough to go on at another server.
+"""Sent messages of a session that have not been answered: enough to resume at another server.
 
-    begin   config with the newest token, the sources in force, what was sent since
-    next    what comes after a place in what was sent
-    answer  a token: what it covers is let go
+    begin   config with the newest token, the current sources, messages sent since
+    next    the message after a place in that sequence
+    answer  a token: the messages it covers are dropped
 
-A session without tokens, or one of messages so large that they are not kept, cannot go on.
+A session without tokens, or with messages so large that they are not kept, cannot resume.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Final
 from motioncast.timeline.pattern import Pattern
 from motioncast.v1.motion_transfer_pb2 import StreamConfig, StreamRequest
 
-MOST_MESSAGES: Final = 512  # a token comes every 32 frames at least, and 64 wait for their results
+MOST_MESSAGES: Final = 512  # a token comes at least every 32 frames; 64 frames may be outstanding
 MOST_BYTES: Final = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A message: of frames up to `last`, or a source that is in force from frame `since` on."""
+    """A message: of frames up to `last`, or a source that is used from frame `since` on."""
 
     message: StreamRequest
     last: int | None = None
@@ -32,18 +32,18 @@ class _Sent:
     size: int = 0
 
     def is_answered(self, next_index: int) -> bool:
-        """Whether the frames before `next_index` have all that there is of it."""
+        """Whether the frames before `next_index` have used all of it."""
         if self.last is not None:
             return self.last < next_index
         return self.since is not None and self.since < next_index
 
 
 class Unanswered:
-    """The messages of one session; any thread may ask.
+    """The messages of one session; thread-safe.
 
     Args:
-        pattern: The session's.
-        keeps: Whether what was sent is kept until it is answered.
+        pattern: The session's pattern.
+        keeps: Whether sent messages are kept until they are answered.
     """
 
     def __init__(self, pattern: Pattern, *, keeps: bool) -> None:
@@ -51,11 +51,11 @@ class Unanswered:
         self._keeps = keeps
         self._config: StreamConfig | None = None
         self._sent: deque[_Sent] = deque()
-        self._first = 0  # place of the first of them, among all that were ever sent
-        self._passed = 0  # place of the first that has not been handed out
-        self._sources: dict[int, StreamRequest] = {}  # in force for the frame before the token's
-        self._newest = -1  # frame sent
-        self._dropped = -1  # newest frame that was let go without an answer
+        self._first = 0  # place of the first kept message, among all that were ever sent
+        self._passed = 0  # place of the first message that has not been handed out
+        self._sources: dict[int, StreamRequest] = {}  # in use for the frame before the token's
+        self._newest = -1  # newest frame sent
+        self._dropped = -1  # newest frame that was dropped without an answer
         self._bytes = 0
         self._token = b""
         self._next_index = 0
@@ -63,7 +63,7 @@ class Unanswered:
 
     @property
     def can_go_on(self) -> bool:
-        """Whether all is there that another server needs."""
+        """Whether everything that another server needs is still here."""
         with self._lock:
             return self._keeps and self._config is not None and self._dropped < self._next_index
 
@@ -71,8 +71,8 @@ class Unanswered:
         """Takes messages that are to be sent.
 
         Args:
-            messages: In their order.
-            ends: Of each coded packet among them, the index of its last frame.
+            messages: In sending order.
+            ends: For each coded packet among them, the index of its last frame.
         """
         packets = iter(ends)
         with self._lock:
@@ -82,9 +82,9 @@ class Unanswered:
                 self._bound()
 
     def begin(self) -> tuple[list[StreamRequest], int]:
-        """Returns what opens a session that goes on, and the place that `next` is to begin at."""
+        """Returns the messages that open a resumed session, and the place to pass to `next`."""
         with self._lock:
-            assert self._config is not None  # it comes first
+            assert self._config is not None  # always the first message
             config = StreamRequest(config=self._config)
             if self._token:
                 config.config.resume_token = self._token
@@ -93,7 +93,7 @@ class Unanswered:
             return [config, *sources], self._first
 
     def next(self, place: int) -> StreamRequest | None:
-        """Returns the message at a place of what was sent; None where nothing was yet."""
+        """Returns the message at a place in the sequence; None if nothing was sent there yet."""
         with self._lock:
             if not self._keeps:
                 while self._sent and self._first < place:
@@ -106,7 +106,7 @@ class Unanswered:
             return self._sent[at].message
 
     def answer(self, token: bytes, next_index: int) -> None:
-        """Takes the newest token; what the frames before `next_index` had is let go."""
+        """Takes the newest token; drops the messages of frames before `next_index`."""
         with self._lock:
             self._token, self._next_index = token, next_index
             while self._sent and self._sent[0].is_answered(next_index):
@@ -132,7 +132,7 @@ class Unanswered:
         self._sent.append(_Sent(message, last, since, size))
 
     def _bound(self) -> None:
-        """Lets the oldest frames go where they are too many; sources stay."""
+        """Drops the oldest frames if there are too many; sources are kept."""
         while self._first < self._passed and (
             len(self._sent) > MOST_MESSAGES or self._bytes > MOST_BYTES
         ):

@@ -1,7 +1,7 @@
-"""Videos and images in files: whatever FFmpeg or Pillow reads comes out as RGB arrays.
+"""Videos and images in files: whatever FFmpeg or Pillow can read becomes RGB arrays.
 
-Square ones of the model's size, or, to be framed, the full picture, upright and with square pixels.
-`motioncast.media` does it; here the arguments are checked.
+They are square and of the model's size, or, to be framed, the full picture, upright and with square
+pixels. `motioncast.media` does the work; this module checks the arguments.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ def write_video(
     sound: Sound | None = None,
     mark: Mark | None = _SYNTHETIC,
 ) -> AbstractContextManager[VideoWriter]:
-    """Opens a video for writing; the file is there only once the block ends without an error.
+    """Opens a video for writing; the file appears only once the block ends without an error.
 
     Args:
-        path: Where to; the suffix chooses the container. An existing file is replaced.
+        path: Output file; the suffix selects the container. An existing file is replaced.
         frame_rate: Frames per second.
         lossless: Keep every pixel (H.264 RGB, which few players show).
-        sound: What is heard beside the frames, as `open_sound` gives it. None for a silent video.
-        mark: By what machines know that it is synthetic (docs/security.md): by default that a
-            model made all of it. None for frames that a camera made.
+        sound: The soundtrack, as returned by `open_sound`. None for a silent video.
+        mark: Machine-readable label that the video is synthetic (docs/security.md); by default,
+            that it was made entirely by a model. None for frames from a camera.
 
     Raises:
-        MediaError: The file cannot be written or signed, or no frame was.
+        MediaError: The file cannot be written or signed, or no frame was written.
     """
     return media.write_video(path, frame_rate, lossless=lossless, sound=sound, mark=mark)
 
 
 def _checked(read: Callable[P, T]) -> Callable[P, T]:
-    """Returns a reader of `motioncast.media` that refuses what is below 1 as the client does.
+    """Wraps a reader of `motioncast.media` to reject numbers below 1 with the client's error.
 
-    What it returns also raises
+    The wrapped reader also raises
         InvalidRequestError: The size, the limit or the number of pixels is below 1.
     """
     signature = inspect.signature(read)

@@ -1,7 +1,7 @@
-"""Watches over a wait: whoever is owed an answer for too long gives up.
+"""Watches over a wait: gives up when a response has been owed for too long.
 
-A process that hangs neither answers nor closes its connections. gRPC's keepalive notices one that
-is connected directly; a proxy in between goes on answering for it.
+A process that hangs neither responds nor closes its connections. gRPC's keepalive detects this
+on a direct connection; a proxy in between keeps responding on the server's behalf.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _LOOK_SECONDS: Final = 0.25
 
 
 class Vigil:
-    """Gives up waits in which something was owed for `seconds`; a thread, from the first wait on.
+    """Gives up waits in which a response was owed for `seconds`; a thread, from the first wait on.
 
     Args:
-        owed: Tells whether anything is owed now; any thread may ask.
-        gives_up: Ends the wait; called once for each that lasts too long.
+        owed: Returns whether a response is owed now; must be thread-safe.
+        gives_up: Ends the wait; called once for each wait that lasts too long.
 
     Attributes:
-        seconds: How long a wait may last while something is owed.
+        seconds: How long a wait may last while a response is owed.
     """
 
     def __init__(self, seconds: float, owed: Callable[[], bool], gives_up: Callable[[], None]):
         self.seconds = seconds
         self._owed = owed
         self._gives_up = gives_up
-        self._since: float | None = None  # when the wait began, or something became owed in it
+        self._since: float | None = None  # when the wait began, or a response became owed in it
         self._over = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -53,7 +53,7 @@ class Vigil:
             self._since = None
 
     def end(self) -> None:
-        """Watches no more."""
+        """Stops watching."""
         with self._changed:
             self._over = True
             self._changed.notify_all()

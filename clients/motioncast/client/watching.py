@@ -33,17 +33,17 @@ from motioncast.wire.framing import decode_crop
 from motioncast.wire.images import decode_image
 from motioncast.wire.keypoints import decode_keypoints
 
-ACKNOWLEDGE_SECONDS: Final = 0.1  # from one acknowledgement to the next, at the least
+ACKNOWLEDGE_SECONDS: Final = 0.1  # minimum interval between two acknowledgements
 _PARTS: Final = {"watched": "config", "source": "source", "packet": "keypoints", "end": "config"}
 
 
 class SyncWatching:
-    """A room that is watched from entering the block to leaving it; `watch` makes it.
+    """A room that is watched from entering the block to leaving it; created by `watch`.
 
     Attributes:
-        opening: What the sender says of the video.
-        next_index: Frames before it were sent before; 0 for one who sees them all.
-        ending: Why the video is over; None as long as it is not.
+        opening: The sender's description of the video.
+        next_index: Index of the next frame to be sent when this watcher joined; 0 at the start.
+        ending: Why the video is over; None while it is not.
         traffic: Bytes received, and acknowledgements sent.
     """
 
@@ -62,10 +62,10 @@ class SyncWatching:
         self.traffic = TwoEndsTraffic()
 
     def __enter__(self) -> Self:
-        """Comes in.
+        """Joins the room.
 
         Raises:
-            UnknownRoomError: There is no such room, or its token is another.
+            UnknownRoomError: There is no such room, or the token is wrong.
             MotioncastError: As every call does.
         """
         self._call = self._stub.Watch(self._messages())
@@ -82,26 +82,26 @@ class SyncWatching:
 
     @property
     def opening(self) -> Opening:
-        """What the sender says of the video; RuntimeError before the block is entered."""
+        """The sender's description of the video; RuntimeError before the block is entered."""
         if self._opening is None:
             raise RuntimeError("the room has not been entered")
         return self._opening
 
     def frames(self, models: ReceiverModels) -> Iterator[ReceivedFrame]:
-        """Yields the frames of the room, made here, to its end; `ending` then says why.
+        """Renders and yields the room's frames to its end; `ending` then says why.
 
         Args:
-            models: Of the configuration that the opening names.
+            models: Models of the configuration that the opening names.
 
         Raises:
-            InvalidRequestError: The models are others than the sender's.
-            MotioncastError: As every call does; ServerError for what cannot be understood.
+            InvalidRequestError: The models differ from the sender's.
+            MotioncastError: As every call does; ServerError for malformed messages.
         """
         receiver = Receiver(self.opening, models, self.next_index)
         yield from self.frames_by(receiver)
 
     def frames_by(self, receiver: PacketReceiver) -> Iterator[ReceivedFrame]:
-        """Yields the frames that a receiver makes of what comes; as `frames` otherwise."""
+        """Yields the frames that a receiver makes of the messages; otherwise as `frames`."""
         while (response := self._next()) is not None:
             if response.HasField("end"):
                 ended = response.end.reason == relay_pb2.ROOM_END_REASON_ENDED
@@ -114,7 +114,7 @@ class SyncWatching:
             self.acknowledge(receiver.acknowledgement())
 
     def acknowledge(self, acknowledgement: Acknowledgement) -> None:
-        """Tells the sender what is there; what was told so far is told no more."""
+        """Tells the sender what has arrived, unless it was already told."""
         told = relay_pb2.Acknowledgement(stuck=acknowledgement.stuck)
         if acknowledgement.newest >= 0:
             frames = FramesAcknowledged(
@@ -126,7 +126,7 @@ class SyncWatching:
             self._news.set()
 
     def close(self) -> None:
-        """Leaves the room, from whichever thread."""
+        """Leaves the room, from any thread."""
         self._left = True
         self._over.set()
         self._news.set()
@@ -150,7 +150,7 @@ class SyncWatching:
             raise ServerError(f"what came from the room cannot be read: {error}") from error
 
     def _messages(self) -> Iterator[WatchRequest]:
-        """Yields what is to be sent, for gRPC's thread."""
+        """Yields the messages to send, for gRPC's thread."""
         request = self._join
         self.traffic.count("config", request.ByteSize())
         yield request
@@ -164,7 +164,7 @@ class SyncWatching:
             yield request
 
     def _next(self) -> WatchResponse | None:
-        """Returns the next message; None when there is none."""
+        """Returns the next message; None at the end."""
         try:
             response: WatchResponse = next(self._call)
         except StopIteration:

@@ -1,7 +1,7 @@
-"""The ways to a service: one channel to each address that it was given, and which is in use.
+"""The addresses of a service, one channel to each, and which one is in use.
 
-Servers of one service are as good as one another: a session that its server leaves goes on at the
-next. Behind one address there may be many too (a proxy, a name in a cluster).
+Servers of one service are interchangeable: a session that loses its server resumes at the next.
+Behind one address there may also be many (a proxy, a name in a cluster).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 
 Target: TypeAlias = str | Sequence[str]
 
-LEAST_SECONDS: Final = 0.5  # that each of several servers has to answer while connecting
+LEAST_SECONDS: Final = 0.5  # granted to each of several servers to respond while connecting
 _MOST: Final = 16
-_LISTS: Final = ("ipv4:", "ipv6:")  # gRPC's own, which have commas too
+_LISTS: Final = ("ipv4:", "ipv6:")  # gRPC's own lists, which also contain commas
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:
-    """One address, and what reaches it."""
+    """One address, and its channel."""
 
     target: str
     channel: grpc.Channel
@@ -35,14 +35,14 @@ class Way:
 
 
 class Ways:
-    """The addresses of one service, the one in use first asked.
+    """The addresses of one service, of which one is in use.
 
     Args:
         targets: The addresses.
-        opened: Opens a channel to one.
+        opened: Opens a channel to an address.
 
     Attributes:
-        answered: Whether one has answered what it was asked first.
+        answered: Whether a server has responded to its first request.
     """
 
     def __init__(self, targets: Sequence[str], opened: Callable[[str], grpc.Channel]) -> None:
@@ -60,24 +60,24 @@ class Ways:
 
     @property
     def all(self) -> tuple[Way, ...]:
-        """All of them, in the order they were given in."""
+        """All addresses, in the order in which they were given."""
         return tuple(self._ways)
 
     @property
     def used(self) -> Way:
-        """The one that calls take."""
+        """The address that calls use."""
         return self._ways[self._used]
 
     def use(self, way: Way) -> None:
-        """Lets calls take one of them."""
+        """Makes calls use this address."""
         self._used = self._ways.index(way)
 
     @contextmanager
     def asking(self, way: Way, timeout: float) -> Iterator[None]:
-        """Takes a way whose server answers the question of the block; `answered` is then true.
+        """Uses an address if its server responds to the block's call; `answered` is then true.
 
         Raises:
-            UnauthenticatedError: Its answer is that the token does not count.
+            UnauthenticatedError: The server does not accept the token.
         """
         try:
             yield
@@ -90,7 +90,7 @@ class Ways:
         self.answered = True
 
     def after(self, way: Way) -> Way:
-        """Returns the one in use, which is the next one where it was `way` that failed."""
+        """Returns the address in use, after moving on from `way` if that is the one that failed."""
         with self._lock:
             if self.used is way:
                 self._used = (self._used + 1) % len(self._ways)
@@ -106,7 +106,7 @@ def targets_of(target: Target) -> list[str]:
     """Returns the addresses of a service: one, several with commas between them, or a list.
 
     Raises:
-        ConnectError: There is none, or there are too many.
+        ConnectError: There are none, or too many.
     """
     if not isinstance(target, str):
         listed = [one for given in target for one in targets_of(given)]
@@ -122,5 +122,5 @@ def targets_of(target: Target) -> list[str]:
 
 
 def answer_seconds(timeout: float, ways: Sequence[Way]) -> float:
-    """Returns how long each of several servers has to answer while connecting."""
+    """Returns how long each of several servers has to respond while connecting."""
     return timeout if len(ways) == 1 else max(timeout / len(ways), LEAST_SECONDS)

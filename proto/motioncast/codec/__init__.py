@@ -1,11 +1,11 @@
-"""The keypoint codec: keypoints of frames to packets of bytes and back, numpy alone.
+"""The keypoint codec: keypoints of frames to packets of bytes and back, using only numpy.
 
     keypoints (K, 3) -> lattice -> residual against a frame named in the packet
         -> the model's transform -> quantised coefficients -> range coder -> bytes
 
-Everything after the lattice is integer arithmetic, so that a packet decodes to the same bits
-everywhere. Nothing carries over from packet to packet but the frames that were decoded: a packet
-can be read by whoever has the frame that it names. docs/bitstream.md is the specification.
+Everything after the lattice is integer arithmetic, so a packet decodes to the same bits
+everywhere. Packets share no state other than the decoded frames: anyone who has the frame that a
+packet names can decode it. docs/bitstream.md is the specification.
 """
 
 from motioncast.codec.decoder import DecodedFrame, KeypointDecoder

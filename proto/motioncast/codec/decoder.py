@@ -36,14 +36,14 @@ class DecodedFrame:
 
 
 class KeypointDecoder:
-    """Decodes the packets of one session, in whatever order they come.
+    """Decodes the packets of one session, in whatever order they arrive.
 
     A packet that cannot be decoded leaves the decoder as it was.
 
     Args:
-        tables: Of the model; the encoder has the same.
-        near: Index that the first packet is not far from, for a receiver that joins later:
-            packets have the index modulo 65536.
+        tables: The model's codec tables, the same as the encoder's.
+        near: Index close to the first packet's, for a receiver that joins late: packets contain
+            the index modulo 65536.
     """
 
     def __init__(self, tables: CodecTables, near: int = 0) -> None:
@@ -51,15 +51,15 @@ class KeypointDecoder:
         self._memory = Memory(tables.keypoints, near)
 
     def set_source(self, source: int, keypoints: NDArray[np.float32]) -> None:
-        """Takes the keypoints (K, 3) of source 0 to 3, as the encoder did.
+        """Takes the keypoints (K, 3) of source 0 to 3, as in the encoder.
 
         Raises:
-            ValueError: They do not fit the model, or no source has that index.
+            ValueError: They do not fit the model, or the index is not valid.
         """
         self._memory.set_source(source, keypoints)
 
     def know(self, index: int, keypoints: NDArray[np.float32]) -> None:
-        """Takes a frame (K, 3) that was decoded elsewhere, for a session that is gone on with.
+        """Takes a frame (K, 3) that was decoded elsewhere, for a resumed session.
 
         Raises:
             ValueError: It does not fit the model.
@@ -67,11 +67,11 @@ class KeypointDecoder:
         self._memory.keep(index, self._memory.points(keypoints))
 
     def decode(self, data: bytes) -> list[DecodedFrame]:
-        """Returns the frames of a packet, 1 to 8; one that is known already stays as it was.
+        """Returns the frames of a packet, 1 to 8; a frame that is already known is not changed.
 
         Raises:
-            BitstreamError: The bytes are no packet; an UnknownReferenceError: they refer to a frame
-                or source that is not known, and may be decoded once it is.
+            BitstreamError: The bytes are not a valid packet; UnknownReferenceError: they refer to a
+                frame or source that is not known, and may be decodable later.
         """
         header = parse_header(data)
         index = unwrap(header.index, self._memory.newest)
@@ -104,7 +104,7 @@ class KeypointDecoder:
                 kind = Kind.STEP if gap == 1 else Kind.LEAP
             says = header.version == SKIPPING_VERSION
             skipped = read_skipped(coder, gap - 1) if says else 0
-            known = number > 0 or header.source is None  # the frame before, `gap` away
+            known = number > 0 or header.source is None  # the previous frame, `gap` away
             if skipped > index or (known and skipped >= gap):
                 raise BitstreamError(f"packet: no {skipped} frames can lie before frame {index}")
             quantised = read_residual(coder, self._tables, kind)

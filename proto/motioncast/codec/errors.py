@@ -1,10 +1,10 @@
-"""What may be wrong with bytes, tables, and frames to be encoded; each text is one sentence."""
+"""Errors for bytes, tables, and frames to be encoded; each text is one sentence."""
 
 from __future__ import annotations
 
 
 class BitstreamError(ValueError):
-    """Bytes are no packet, or one that cannot be decoded with what the decoder has."""
+    """The bytes are not a packet, or the decoder lacks what it needs to decode them."""
 
 
 class UnknownReferenceError(BitstreamError):
@@ -12,8 +12,8 @@ class UnknownReferenceError(BitstreamError):
 
 
 class EncodingError(ValueError):
-    """Frames cannot be encoded as they are asked to be."""
+    """Frames cannot be encoded as requested."""
 
 
 class TablesError(ValueError):
-    """A file holds no codec tables, or such as cannot be."""
+    """A file contains no codec tables, or invalid ones."""

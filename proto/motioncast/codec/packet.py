@@ -1,10 +1,10 @@
-"""The header of a packet, four bytes, and what it can refer to.
+"""The four-byte header of a packet, and what it can refer to.
 
-byte 0     version, 2 bits: 1, 2     frames less one, 3 bits     coarseness, 3 bits
+byte 0     version, 2 bits: 1, 2     frames minus 1, 3 bits     coarseness, 3 bits
 byte 1, 2  index of the first frame modulo 2^16, high byte first
 byte 3     0 to 3: that source    4 to 255: the frame 1 to 252 before the first one
 
-Version 2 says, behind the header, which frames were left out on purpose; nothing else differs.
+Version 2 additionally says which frames were left out on purpose; nothing else differs.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ VERSION: Final = 1
 SKIPPING_VERSION: Final = 2  # says which frames were left out on purpose
 HEADER_BYTES: Final = 4
 MAX_PACKET_FRAMES: Final = 8
-MAX_PACKET_BYTES: Final = 1200  # a datagram anywhere
+MAX_PACKET_BYTES: Final = 1200  # fits into a datagram on any network
 MAX_COARSENESS: Final = 7
-DEFAULT_COARSENESS: Final = 2  # the steps of the tables
+DEFAULT_COARSENESS: Final = 2  # the step size of the tables
 MAX_SOURCES: Final = 4
 MAX_DISTANCE: Final = 255 - MAX_SOURCES + 1
-MAX_SKIPPED: Final = 1023  # frames before one that were left out on purpose
+MAX_SKIPPED: Final = 1023  # frames left out on purpose before a frame
 
 _INDICES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class FrameReference:
-    """An earlier frame, which both ends have."""
+    """An earlier frame that both ends have."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class SourceReference:
-    """A source, which both ends have: no history is needed."""
+    """A source that both ends have: no history is needed."""
 
     source: int = 0  # 0 to 3
 
@@ -48,7 +48,7 @@ Reference = FrameReference | SourceReference
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a packet says before its frames."""
+    """What a packet states before its frames."""
 
     frames: int  # 1 to 8
     coarseness: int  # 0 to 7
@@ -59,7 +59,7 @@ class Header:
 
     @property
     def kind(self) -> Kind:
-        """What the first frame's residual is against."""
+        """What the first frame's residual refers to."""
         if self.source is not None:
             return Kind.ANCHOR
         return Kind.STEP if self.distance == 1 else Kind.LEAP
@@ -120,7 +120,7 @@ def parse_header(data: bytes) -> Header:
 
 
 def unwrap(index: int, newest: int) -> int:
-    """Returns the frame that an index modulo 2^16 means: the one nearest to the newest frame.
+    """Returns the frame that an index modulo 2^16 stands for: the one nearest to the newest frame.
 
     Raises:
         BitstreamError: It would lie before frame 0.

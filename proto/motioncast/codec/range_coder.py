@@ -1,12 +1,12 @@
-"""A range coder that counts in bytes, and keeps no more of them than the reader needs.
+"""A range coder that works in bytes, and keeps no more of them than the decoder needs.
 
-    [low, low + range)   the numbers that stand for what was coded, narrowed symbol by symbol
+    [low, low + range)   the numbers that represent the coded symbols, narrowed by each symbol
 
-Frequencies of an alphabet add up to 2^15. The range has 32 bits and is moved up by a byte when it
-falls below 2^24, so that the rounding of its share costs 0.05 % at most on average. `low` is a
-whole number of any length: a carry needs no care. In the end the shortest string of bytes is kept
-that, with zeros for all that follows, lies in the interval: a third of a byte more than the
-information, on average, and nothing at all for what was nearly certain.
+The frequencies of an alphabet add up to 2^15. The range has 32 bits and is shifted up by a byte
+when it falls below 2^24, so rounding costs at most 0.05 % on average. `low` is an integer of any
+length, so carries need no special handling. At the end, the shortest byte string is kept that,
+followed by zeros, lies in the interval: on average a third of a byte more than the information,
+and nothing at all if everything was almost certain.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RangeEncoder:
     def __init__(self) -> None:
         self._low = 0
         self._range = _START
-        self._bytes = 4  # that `low` is long
+        self._bytes = 4  # length of `low`
 
     def encode(self, start: int, frequency: int) -> None:
         """Narrows the interval to [start, start + frequency) of 2^15; frequency is positive."""
@@ -40,7 +40,7 @@ class RangeEncoder:
         self._move_up()
 
     def encode_bits(self, value: int, bits: int) -> None:
-        """Writes a number of up to 15 bits, each value as likely."""
+        """Writes a number of up to 15 bits, all values equally likely."""
         share = self._range >> bits
         self._low += share * value
         self._range = share
@@ -48,11 +48,11 @@ class RangeEncoder:
 
     @property
     def information_bits(self) -> float:
-        """What was written so far would take, if a packet could have a fraction of a bit."""
+        """The size of what was written so far, if packets could have fractions of a bit."""
         return 8 * self._bytes - log2(self._range)
 
     def finish(self) -> bytes:
-        """Returns the shortest bytes that a decoder reads everything from."""
+        """Returns the shortest bytes from which a decoder reads everything."""
         for length in range(self._bytes + 1):
             step = 8 * (self._bytes - length)
             value = -(-self._low >> step)  # the next multiple of 2^step
@@ -68,7 +68,7 @@ class RangeEncoder:
 
 
 class RangeDecoder:
-    """Reads what a `RangeEncoder` wrote; zeros follow the end of the bytes."""
+    """Reads the output of a `RangeEncoder`; zeros follow the end of the bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -78,7 +78,7 @@ class RangeDecoder:
 
     @property
     def position(self) -> int:
-        """Bytes looked at so far, zeros past the end included."""
+        """Bytes read so far, including zeros past the end."""
         return self._position
 
     def decode(self, cumulative: Sequence[int]) -> int:
@@ -88,11 +88,11 @@ class RangeDecoder:
             cumulative: From 0 to 2^15, increasing; one more than there are symbols.
 
         Raises:
-            BitstreamError: The bytes stand for no symbol.
+            BitstreamError: The bytes represent no symbol.
         """
         share, place = self._place(TOTAL_BITS)
         symbol = 0
-        while cumulative[symbol + 1] <= place:  # small numbers are the likely ones
+        while cumulative[symbol + 1] <= place:  # small symbols are the likely ones
             symbol += 1
         start = cumulative[symbol]
         self._code -= share * start
@@ -111,7 +111,7 @@ class RangeDecoder:
     def _place(self, bits: int) -> tuple[int, int]:
         share = self._range >> bits
         place = self._code // share
-        if place >> bits:  # in what the division left over
+        if place >> bits:  # in the remainder of the division
             raise BitstreamError("packet: its bytes stand for no symbol")
         return share, place
 

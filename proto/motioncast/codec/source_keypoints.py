@@ -1,10 +1,10 @@
-"""The keypoints of a source by themselves, without tables or history: what a session begins with.
+"""The keypoints of a source on their own, without tables or history: the start of a session.
 
-    lattice (3K) -> each value less that of the keypoint before, of its kind -> Rice codes -> bytes
+    lattice (3K) -> each value minus the previous keypoint's, of its kind -> Rice codes -> bytes
 
-Kinds are x, y and intensity, in turn; the first of each is less 0. Differences 0, -1, 1, -2, ...
-become n = 0, 1, 2, 3, ...; with parameter k, 4 bits before the kind, n takes n >> k one bits, a
-zero bit, and its last k bits. Bits and bytes are those of the range coder (docs/bitstream.md).
+Kinds are x, y and intensity, in turn; the first of each is minus 0. Differences 0, -1, 1, -2, ...
+are mapped to n = 0, 1, 2, 3, ...; with parameter k, 4 bits before the kind, n is coded as n >> k
+one bits, a zero bit, and its last k bits. Bits are written by the range coder (docs/bitstream.md).
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from motioncast.codec.lattice import clip_lattice, from_lattice, to_lattice
 from motioncast.codec.range_coder import RangeDecoder, RangeEncoder
 from motioncast.codec.tables import MAX_KEYPOINTS
 
-MAX_SOURCE_BYTES: Final = 2048  # of 256 keypoints anywhere, and some
+MAX_SOURCE_BYTES: Final = 2048  # enough for 256 keypoints anywhere
 
 _KINDS: Final = 3
 _PARAMETERS: Final = 16
-_LARGEST: Final = 1 << 17  # a difference folded is below it
+_LARGEST: Final = 1 << 17  # upper bound of a mapped difference
 
 
 def encode_source(keypoints: NDArray[np.float32]) -> bytes:
     """Returns keypoints (K, 3) on the lattice as bytes.
 
     Raises:
-        ValueError: They are no keypoints, or more than 256.
+        ValueError: The keypoints are invalid, or more than 256.
     """
     points = to_lattice(keypoints).reshape(-1, _KINDS)
     if len(points) > MAX_KEYPOINTS:
@@ -52,10 +52,10 @@ def encode_source(keypoints: NDArray[np.float32]) -> bytes:
 
 
 def decode_source(data: bytes, keypoints: int) -> NDArray[np.float32]:
-    """Returns the keypoints (K, 3) of bytes, exactly as they are on the lattice.
+    """Returns the keypoints (K, 3) in the bytes, exactly as on the lattice.
 
     Raises:
-        BitstreamError: They are not those of so many keypoints.
+        BitstreamError: The bytes do not encode that many keypoints.
     """
     if len(data) > MAX_SOURCE_BYTES:
         raise BitstreamError(f"source: {len(data)} bytes, the limit is {MAX_SOURCE_BYTES}")

@@ -1,13 +1,13 @@
-"""What comes with a model: the transform, the steps and the statistics that its keypoints have.
+"""The codec tables of a model: transform, step sizes, and statistics of its keypoints.
 
     coefficients  = matrix @ residual               of an integer lattice, (C,) from (3K,)
-    quantised     = coefficients / step             to whole numbers, a dead zone around 0
+    quantised     = coefficients / step             rounded, with a dead zone around 0
     class         = profile[kind] + 2 (scale - 8)   of each coefficient: how large it will be
-    frequencies   = classes[class]                  of its magnitude, 0 to 14 and beyond
+    frequencies   = classes[class]                  of its magnitude, 0 to 14 and larger
 
-Kinds of residual have statistics of their own: against the frame before (STEP), an earlier frame
-(LEAP), a source (ANCHOR). The scale of a frame, one of 16, says how much it moves; a step of it is
-half an octave, a class a quarter.
+Each kind of residual has its own statistics: against the previous frame (STEP), an earlier frame
+(LEAP), a source (ANCHOR). The scale of a frame, one of 16, measures how much it moves; one step of
+it is half an octave, one class a quarter.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from motioncast.codec.range_coder import TOTAL, TOTAL_BITS
 MAX_KEYPOINTS: Final = 256
 MAX_STEP: Final = UNIT
 SCALES: Final = 16
-MIDDLE_SCALE: Final = 8  # classes are as the profile has them
+MIDDLE_SCALE: Final = 8  # where the profile's classes apply unchanged
 CLASSES_PER_SCALE: Final = 2
 CLASSES: Final = 64
-SYMBOLS: Final = 16  # magnitudes 0 to 14, and one for all beyond
+SYMBOLS: Final = 16  # magnitudes 0 to 14, and one for all larger ones
 ESCAPE: Final = SYMBOLS - 1
-_COST_BITS: Final = 8  # costs are counted in 1/256 bits
+_COST_BITS: Final = 8  # costs are measured in 1/256 bits
 
 Integers = NDArray[np.int64]
 
 
 class Kind(IntEnum):
-    """What a residual is against."""
+    """What a residual refers to."""
 
-    STEP = 0  # the frame before
+    STEP = 0  # the previous frame
     LEAP = 1  # an earlier frame
     ANCHOR = 2  # a source
 
@@ -50,11 +50,11 @@ class CodecTables:
     """The tables of a model with K keypoints and C <= 3K coefficients.
 
     Raises:
-        TablesError: Shapes or values are none that tables can have.
+        TablesError: Shapes or values are invalid.
     """
 
     keypoints: int  # K
-    matrix: Integers  # (C, 3K), rows of length 2^14, at right angles to each other
+    matrix: Integers  # (C, 3K), rows of length 2^14, orthogonal to each other
     steps: Integers  # (C,) in steps of the lattice
     profiles: Integers  # (3, C) class of each coefficient by kind, at the middle scale
     scales: Integers  # (3, 16) frequencies of the scale by kind
@@ -98,14 +98,14 @@ class CodecTables:
 
     @cached_property
     def class_costs(self) -> Integers:
-        """What a magnitude costs (64, 16), its sign included, in 1/256 bits."""
+        """Cost of a magnitude (64, 16), including its sign, in 1/256 bits."""
         costs = _costs(self.classes)
         costs[:, 1:] += 1 << _COST_BITS
         return costs
 
     @cached_property
     def scale_costs(self) -> Integers:
-        """What a scale costs (3, 16) in 1/256 bits."""
+        """Cost of a scale (3, 16) in 1/256 bits."""
         return _costs(self.scales)
 
 
@@ -145,7 +145,7 @@ def _costs(frequencies: Integers) -> Integers:
 
 
 def _cost(frequency: int) -> int:
-    """Returns -log2(frequency / 2^15) in 1/256 bits, by whole numbers: the same everywhere."""
+    """Returns -log2(frequency / 2^15) in 1/256 bits, in integer arithmetic: the same everywhere."""
     whole = frequency.bit_length() - 1
     mantissa = frequency << (62 - whole)  # [1, 2) in units of 2^-62
     fraction = 0

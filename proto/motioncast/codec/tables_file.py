@@ -1,9 +1,9 @@
-"""Codec tables in a file, JSON that a reader can look at; `codec.json` beside a model.
+"""Codec tables in a human-readable JSON file, `codec.json`, next to a model.
 
     {"format": "motioncast codec tables", "version": 1, "keypoints": K, "matrix": [[...], ...],
      "steps": [...], "profiles": [[...], ...], "scales": [[...], ...], "classes": [[...], ...]}
 
-A matrix of null is that of K keypoints without a transform: every value is a coefficient.
+A null matrix means K keypoints without a transform: every value is a coefficient.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ FILE_NAME: Final = "codec.json"
 FORMAT: Final = "motioncast codec tables"
 VERSION: Final = 1
 MAX_FILE_BYTES: Final = 8 << 20
-MAX_TRAVELLING_BYTES: Final = 1 << 20  # of a file that is sent from one machine to another
+MAX_TRAVELLING_BYTES: Final = 1 << 20  # size limit of a file that is sent to another machine
 
 _ARRAYS: Final = ("matrix", "steps", "profiles", "scales", "classes")
 
 
 @dataclass(frozen=True, eq=False)
 class ModelTables:
-    """The codec tables of a model, with the file that both ends know them by.
+    """The codec tables of a model, with the file by which both ends identify them.
 
     Attributes:
         digest: SHA-256 of the file, 64 hexadecimal digits in lower case.
-        data: The file.
-        tables: What is in it.
+        data: The file's bytes.
+        tables: The file's tables.
     """
 
     digest: str
@@ -45,10 +45,10 @@ class ModelTables:
 
     @classmethod
     def of(cls, data: bytes) -> ModelTables:
-        """Reads the bytes of a file.
+        """Parses the bytes of a file.
 
         Raises:
-            TablesError: They are no tables, or more than 1 MiB.
+            TablesError: They are not valid tables, or exceed 1 MiB.
         """
         if len(data) > MAX_TRAVELLING_BYTES:
             raise TablesError(f"codec tables: more than {MAX_TRAVELLING_BYTES} bytes")
@@ -56,7 +56,7 @@ class ModelTables:
 
 
 def write_tables(tables: CodecTables) -> str:
-    """Returns the text of the file, the same for the same tables."""
+    """Returns the text of the file; identical tables give identical text."""
     plain = {name: getattr(tables, name).tolist() for name in _ARRAYS}
     if np.array_equal(tables.matrix, _identity(tables.keypoints)):
         plain["matrix"] = None
@@ -66,10 +66,10 @@ def write_tables(tables: CodecTables) -> str:
 
 
 def read_tables(source: str | bytes | Path) -> CodecTables:
-    """Returns the tables of a file, or of its text.
+    """Returns the tables of a file, or of its contents.
 
     Raises:
-        TablesError: They are not such, of another version, or larger than 8 MiB.
+        TablesError: They are invalid, of another version, or larger than 8 MiB.
         OSError: The file cannot be read.
     """
     if isinstance(source, Path):

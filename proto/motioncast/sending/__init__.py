@@ -1,4 +1,4 @@
-"""What is sent when, against which frame, and what a receiver shows: numpy and the codec alone.
+"""What is sent when, against which frame, and what a receiver shows; needs only numpy and the codec.
 
     keypoints -> policy (every frame, M:N, gate) -> wait for others? -> reference -> codec
     codec -> frames -> playout (delay, interpolation, forecast, blend) -> keypoints
@@ -10,8 +10,8 @@
     sender.acknowledge(receiver.acknowledgement())
     shown = playout.show(now)
 
-The caller passes the time in: the index of the frame at the sender, seconds at the receiver.
-SDK, command line and evaluation send by the same rules. docs/sending.md says what they cost.
+The caller supplies the time: the index of the frame at the sender, seconds at the receiver. SDK,
+command line and evaluation send by the same rules. docs/sending.md says what they cost.
 """
 
 from motioncast.sending.forecasters import Forecaster, Hold, Keypoints

@@ -1,11 +1,11 @@
-"""Frames that came in any order, put in order: each waits for those that were sent before it.
+"""Puts frames that arrive in any order back in order: each waits for those sent before it.
 
-    take(frame, now)   -> whether it is of use still; a late one is not
-    release(now)       -> frames whose turn it is
+    take(frame, now)   -> whether it is still of use; a late frame is not
+    release(now)       -> frames whose turn has come
 
-A frame waits only for what was sent and did not come: what the pattern or a gate left out is known,
-from the pattern and from the packets. After `wait_seconds` what is missing counts as lost. What is
-between a sender and a service that makes every frame; a receiver with a clock has `Playout`.
+A frame waits only for frames that were sent and did not arrive: those that the pattern or a gate
+left out are known, from the pattern and from the packets. After `wait_seconds` missing frames count
+as lost. For a service that makes every frame; a receiver with a clock uses `Playout`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from motioncast.codec import DecodedFrame
 from motioncast.timeline.pattern import Pattern
 
-MAX_HELD: Final = 256  # frames; beyond that the first goes, whatever it waits for
+MAX_HELD: Final = 256  # frames; beyond that the first is released, whatever it waits for
 MAX_WAIT_SECONDS: Final = 10.0
 
 
@@ -23,8 +23,8 @@ class Ordering:
     """The frames of one session.
 
     Args:
-        pattern: Of the session.
-        wait_seconds: How long a frame waits for those before it, 0 to 10.
+        pattern: The session's pattern.
+        wait_seconds: How long a frame waits for earlier ones, 0 to 10.
 
     Raises:
         ValueError: The time is out of its range.
@@ -45,13 +45,13 @@ class Ordering:
 
     @property
     def missing(self) -> bool:
-        """Whether a frame that is held waits for one that was sent before it."""
+        """Whether a held frame waits for one that was sent before it."""
         return bool(self._held) and self._lacks(min(self._held))
 
     def take(self, frame: DecodedFrame, now: float) -> bool:
-        """Takes a frame that came at a time in seconds; returns False for one whose turn is over.
+        """Takes a frame that arrived at a time in seconds; returns False if its turn is over.
 
-        One that is held already is taken for that.
+        A duplicate of a held frame is ignored.
         """
         if frame.index <= self._last:
             return False
@@ -59,7 +59,7 @@ class Ordering:
         return True
 
     def release(self, now: float) -> list[DecodedFrame]:
-        """Returns the frames whose turn it is at a time in seconds, in order."""
+        """Returns the frames whose turn has come at a time in seconds, in order."""
         released = []
         while self._held:
             first = min(self._held)
@@ -70,15 +70,15 @@ class Ordering:
         return released
 
     def close(self) -> list[DecodedFrame]:
-        """Returns what is held, in order: nothing more will come."""
+        """Returns all held frames in order, as nothing more will arrive."""
         return [self._released(index) for index in sorted(self._held)]
 
     def due_at(self) -> float | None:
-        """Returns when the next frame has its turn, if nothing comes; None when none is held."""
+        """Returns when the next frame is released if nothing arrives; None if none is held."""
         return self._held[min(self._held)][1] + self._wait if self._held else None
 
     def _lacks(self, index: int) -> bool:
-        """Whether a frame that was sent before this one has neither come nor been given up."""
+        """Whether a frame sent before this one has neither arrived nor been given up."""
         before = index - 1 - self._held[index][0].skipped
         if before >= 0:
             before = self._pattern.latest_expected(before)

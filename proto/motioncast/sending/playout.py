@@ -1,14 +1,14 @@
 """The receiver's clock: every frame is shown at its time, with what is known of it by then.
 
-    frame i is due at  start + i / rate + delay         start: when frame 0 would have come
-    known          ->  as it is
-    later one here ->  between the last known one before and the next one after: that is what a
-                       delay is for
-    else           ->  the forecast from those before
+    frame i is due at  start + i / rate + delay         start: when frame 0 would have arrived
+    known          ->  the frame itself
+    later one here ->  interpolated between the last known frame before and the next one after:
+                       this is what a delay is for
+    else           ->  the forecast from earlier frames
 
-A frame that comes late is put where it belongs: the forecasts after it are made anew, and what is
-shown glides from the wrong ones to the right ones within a few frames. When the clock is asked
-late, the newest frame that is due is shown and those before it are left out.
+A frame that arrives late is inserted in its place: the forecasts after it are recomputed, and the
+picture glides from the wrong ones to the right ones within a few frames. When the clock is queried
+late, the newest due frame is shown and earlier ones are skipped.
 
 Shapes: K keypoints (x, y, intensity).
 """
@@ -28,8 +28,8 @@ from motioncast.timeline.origin import Origin
 from motioncast.timeline.pattern import Pattern
 from motioncast.timeline.ranges import clip_keypoints
 
-MEMORY_FRAMES: Final = 64  # before the one shown; what is later than that is of no use
-AHEAD_FRAMES: Final = 1024  # further ahead a frame is a mistake
+MEMORY_FRAMES: Final = 64  # before the one shown; frames that are even later are useless
+AHEAD_FRAMES: Final = 1024  # a frame further ahead is an error
 DEFAULT_BLEND_FRAMES: Final = 3
 _TICK: Final = 1e-6  # frames; a clock that adds up 1 / rate is off by less
 _SAME: Final = 1e-6  # keypoint units
@@ -41,7 +41,7 @@ class Shown:
 
     index: int
     keypoints: Keypoints  # (K, 3)
-    origin: Origin  # CONCEALED where the pattern expected it and nobody has left it out by then
+    origin: Origin  # CONCEALED if the pattern expected it and it was not reported as left out
 
 
 class Playout:
@@ -49,11 +49,11 @@ class Playout:
 
     Args:
         frame_rate: Frames per second of the session.
-        delay_seconds: How much later than the fastest packet a frame is shown: for jitter.
-        delay_frames: The same in frames, on top: for interpolation.
-        blend_frames: Within how many frames a correction is shown; 0: at once.
-        forecaster: What a gating sender runs too.
-        pattern: Of the session, where it has one.
+        delay_seconds: How much later than the fastest packet a frame is shown, to absorb jitter.
+        delay_frames: Additional delay in frames, for interpolation.
+        blend_frames: Over how many frames a correction is blended in; 0: at once.
+        forecaster: The forecaster that a gating sender runs too.
+        pattern: The session's pattern, if it has one.
 
     Raises:
         ValueError: A number is out of its range.
@@ -80,20 +80,20 @@ class Playout:
         self._blend = blend_frames
         self._forecaster = Hold() if forecaster is None else forecaster
         self._pattern = pattern
-        self._start: float | None = None  # when frame 0 came, or would have
-        self._earliest = 0.0  # that it may be put to
+        self._start: float | None = None  # when frame 0 arrived, or would have
+        self._earliest = 0.0  # lower limit of the start
         self._known: dict[int, Keypoints] = {}
-        self._left_out: set[int] = set()  # on purpose
-        self._states: dict[int, Any] = {}  # before a frame
+        self._left_out: set[int] = set()  # frames left out on purpose
+        self._states: dict[int, Any] = {}  # the forecaster's state before a frame
         self._shown: Shown | None = None
-        self._offset: Keypoints | None = None  # of what was shown from what is known of it
-        self._left = 0  # frames that the offset is shown for
+        self._offset: Keypoints | None = None  # between what was shown and what is known of it
+        self._left = 0  # frames over which the offset is still blended out
 
     def arrive(self, index: int, keypoints: Keypoints, now: float, skipped: int = 0) -> bool:
-        """Takes a frame (K, 3) that came, in any order; returns whether it is of any use.
+        """Takes a frame (K, 3), in any order; returns whether it is of any use.
 
-        What is known already stays as it was. `skipped` frames directly before it were left out on
-        purpose.
+        A frame that is already known is not changed. `skipped` frames directly before it were left
+        out on purpose.
         """
         shown = self._shown
         oldest = min(self._states, default=index) if shown is None else shown.index - MEMORY_FRAMES
@@ -106,26 +106,26 @@ class Playout:
             self._earliest = began - self._delay / self._rate
             self._states[index] = self._forecaster.begin()
         elif shown is None:
-            # The first packet need not be the fastest; but it is shown, not left out for others.
+            # The first packet need not be the fastest; but it must be shown, not skipped.
             self._start = max(min(self._start, began), self._earliest)
         self._known[index] = keypoints
         self.leave_out(range(max(index - skipped, oldest), index))
         for later in [one for one in self._states if one > index]:
             del self._states[later]
-        if not self._states:  # before all that is kept
+        if not self._states:  # before everything that is kept
             self._states[index] = self._forecaster.begin()
         return True
 
     def leave_out(self, frames: Iterable[int]) -> None:
-        """Hears that the sender left frames out on purpose."""
+        """Notes that the sender left frames out on purpose."""
         self._left_out.update(frames)
 
     def show(self, now: float, last: int | None = None) -> Shown | None:
-        """Returns the newest frame that is due at a time in seconds; None when none is new.
+        """Returns the newest frame that is due at a time in seconds; None if there is no new one.
 
         Args:
             now: The time.
-            last: Index of the video's last frame, where that is known: none is shown after it.
+            last: Index of the video's last frame, if known: nothing is shown after it.
         """
         if self._start is None:
             return None
@@ -146,7 +146,7 @@ class Playout:
         return -1 if self._shown is None else self._shown.index
 
     def wait_seconds(self, now: float) -> float:
-        """Returns how long after a time the next frame is due; infinity before any has come."""
+        """Returns the seconds from a time to the next due frame; infinity before any arrived."""
         if self._start is None:
             return math.inf
         following = max(self.newest_shown + 1, min(self._states))
@@ -157,7 +157,7 @@ class Playout:
         return math.floor((now - self._start) * self._rate - self._delay + _TICK)
 
     def _best(self, index: int) -> Keypoints:
-        """Returns what is known of a frame by now, (K, 3)."""
+        """Returns the best current estimate of a frame, (K, 3)."""
         if index in self._known:
             return self._known[index]
         earlier = max((one for one in self._known if one < index), default=None)
@@ -165,19 +165,19 @@ class Playout:
         if earlier is not None and later is not None:
             return between((earlier, self._known[earlier]), (later, self._known[later]), index)
         forecast = self._forecaster.forecast(self._state(index))
-        if forecast is None:  # nothing before it has come
+        if forecast is None:  # no earlier frame has arrived
             forecast = self._known[min(self._known)]
         return forecast
 
     def _correction(self, index: int) -> Keypoints:
-        """Returns how far what is shown is still from what is known."""
+        """Returns the remaining offset between what is shown and what is known."""
         none = np.zeros((), np.float32)
         if self._shown is None or self._blend == 0:
             return none
         steps = index - self._shown.index
         offset = self._shown.keypoints - self._best(self._shown.index)
         if self._offset is None or np.abs(offset - self._offset).max() > _SAME:
-            self._left = self._blend  # something came that corrects it
+            self._left = self._blend  # a frame arrived that corrects it
         share = max(0.0, 1 - steps / self._left) if self._left else 0.0
         self._left = max(0, self._left - steps)
         self._offset = (offset * np.float32(share)).astype(np.float32)

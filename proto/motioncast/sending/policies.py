@@ -1,9 +1,9 @@
-"""Which frames are sent: every one, M of every M + N, or those that the receiver would miss.
+"""Which frames are sent: all, M of every M + N, or those that the receiver would forecast badly.
 
     sent(t) = 1 where  max over keypoints of w_k |(x, y)_k(t) - (x, y)_k of the forecast| > bound
 
-The gate looks at the largest error, not at the mean: most of a face rests most of the time, and
-a mean of 2 pixels would freeze lips. It forecasts from frames as they are decoded, as the
+The gate considers the largest error, not the mean: most of a face is at rest most of the time, and
+a mean of 2 pixels would freeze lips. It forecasts from frames as they will be decoded, just as the
 receiver does.
 
 Shapes: K keypoints (x, y, intensity).
@@ -20,20 +20,20 @@ from numpy.typing import NDArray
 from motioncast.sending.forecasters import Forecaster, Hold, Keypoints
 from motioncast.timeline.pattern import Pattern
 
-PIXELS_PER_UNIT: Final = 127.5  # of keypoints, in an image of 256
+PIXELS_PER_UNIT: Final = 127.5  # of keypoint coordinates, in an image of 256
 DEFAULT_BOUND_PIXELS: Final = 1.0
 DEFAULT_HEARTBEAT_FRAMES: Final = 25
 MAX_HEARTBEAT_FRAMES: Final = 252  # as far back as a packet can refer
 
 
 class Policy(Protocol):
-    """Says of every frame in turn whether it is sent. Indices may leave frames out."""
+    """Decides for every frame in turn whether it is sent. Indices may skip frames."""
 
     def sends(self, index: int, keypoints: Keypoints) -> bool:
         """Returns whether a frame (K, 3), later than all before, is to be sent."""
 
     def settle(self, index: int, decoded: Keypoints | None) -> None:
-        """Learns what the receiver gets of that frame: (K, 3) as decoded, or nothing."""
+        """Learns what the receiver gets for that frame: (K, 3) as decoded, or nothing."""
 
 
 class EveryFrame:
@@ -62,19 +62,19 @@ class Regular:
 
 
 class Gate:
-    """Sends the frames that the receiver's forecast misses, and one from time to time.
+    """Sends the frames that the receiver would forecast badly, and one from time to time.
 
     Args:
-        bound_pixels: What the forecast may err by, in pixels of an image of 256, above 0.
-        weights: Of the K keypoints, as the model states them (lips and lids weigh more). The bound
-            is that of keypoints which weigh most; one that weighs half may err twice as much.
-            Empty: all the same.
-        heartbeat_frames: A frame is sent at least so many frames after the last one, 1 to 252: a
-            receiver that joins late, or lost the last one, waits no longer.
-        forecaster: What the receiver runs.
+        bound_pixels: The largest forecast error to accept, in pixels of an image of 256, above 0.
+        weights: Weights of the K keypoints, as stated by the model (lips and lids weigh more). The
+            bound applies to the keypoints of the largest weight; one of half that weight may err
+            twice as much. Empty: all equal.
+        heartbeat_frames: The longest interval between two sent frames, 1 to 252, so that a receiver
+            that joins late or lost the last frame waits no longer.
+        forecaster: The receiver's forecaster.
 
     Raises:
-        ValueError: A number is out of its range, or weights are none.
+        ValueError: A number is out of its range, or the weights are invalid.
     """
 
     def __init__(
@@ -95,14 +95,14 @@ class Gate:
         self._heartbeat = heartbeat_frames
         self._forecaster = Hold() if forecaster is None else forecaster
         self._state: Any = self._forecaster.begin()
-        self._next = 0  # the frame that the state is before
+        self._next = 0  # the frame that the state precedes
         self._sent: int | None = None
 
     def sends(self, index: int, keypoints: Keypoints) -> bool:
-        """Returns whether the forecast misses the frame, or the heartbeat is due."""
+        """Returns whether the forecast is too far off, or the heartbeat is due."""
         if self._sent is None:
-            self._next = index  # the timeline of a forecaster begins with what is known
-        while self._next < index:  # frames that nobody has
+            self._next = index  # a forecaster's timeline begins with the first known frame
+        while self._next < index:  # frames that were left out
             self._advance(None)
         forecast = self._forecaster.forecast(self._state)
         if forecast is None or self._sent is None or index - self._sent >= self._heartbeat:
@@ -110,7 +110,7 @@ class Gate:
         return weighted_error(forecast, keypoints, self._weights) > self._bound
 
     def settle(self, index: int, decoded: Keypoints | None) -> None:
-        """Takes the frame, as decoded, for what the receiver forecasts the next ones from."""
+        """Takes the frame as decoded, from which the receiver forecasts the next ones."""
         self._advance(decoded)
         if decoded is not None:
             self._sent = index
@@ -129,7 +129,7 @@ def weighted_error(
 
 
 def _relative(weights: Sequence[float]) -> NDArray[np.float64] | float:
-    """Returns weights over the largest of them; 1 where there are none."""
+    """Returns weights divided by the largest of them; 1 if there are none."""
     if len(weights) == 0:
         return 1.0
     given = np.asarray(weights, np.float64)

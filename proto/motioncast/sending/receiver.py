@@ -1,7 +1,7 @@
-"""The receiver's rules around the decoder: packets in any order, each frame out once.
+"""The receiver's rules around the decoder: accepts packets in any order, returns each frame once.
 
-A packet whose reference is under way, overtaken by it, waits for it; one that waits for a frame
-that was lost is thrown away by those that follow.
+A packet that overtook its reference waits for it; a packet that waits for a lost frame is displaced
+by later ones.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from motioncast.sending.forecasters import Keypoints
 from motioncast.sending.link import HISTORY, Acknowledgement
 
 MAX_WAITING_PACKETS: Final = 16
-MAX_REMEMBERED: Final = 512  # frames, so that none is given out twice
+MAX_REMEMBERED: Final = 512  # frames, so that none is returned twice
 
 
 class KeypointReceiver:
     """Decodes the packets of one session.
 
     Args:
-        tables: Of the model; the sender has the same.
-        near: Index that the first packet is not far from, for a receiver that joins later.
+        tables: The model's codec tables, the same as the sender's.
+        near: Index close to the first packet's, for a receiver that joins late.
     """
 
     def __init__(self, tables: CodecTables, near: int = 0) -> None:
         self._decoder = KeypointDecoder(tables, near)
-        # Packets, and the newest frame when they came: an index of 16 bits means others later.
+        # Packets, with the newest frame on arrival: later, a 16-bit index means another frame.
         self._waiting: deque[tuple[bytes, int]] = deque(maxlen=MAX_WAITING_PACKETS)
         self._known: dict[int, None] = {}
         self._newest = -1
@@ -43,18 +43,18 @@ class KeypointReceiver:
         """Takes the keypoints (K, 3) of source 0 to 3; returns frames that waited for it.
 
         Raises:
-            ValueError: They do not fit the model, or no source has that index.
+            ValueError: They do not fit the model, or the index is not valid.
         """
         self._decoder.set_source(source, keypoints)
         return self._of_waiting()
 
     def receive(self, data: bytes) -> list[DecodedFrame]:
-        """Returns the frames that a packet makes known, in the order in which they were decoded.
+        """Returns the frames that a packet makes known, in decoding order.
 
-        None when it came twice, or has to wait for another one.
+        Empty if the packet is a duplicate, or has to wait for another one.
 
         Raises:
-            BitstreamError: The bytes are no packet.
+            BitstreamError: The bytes are not a valid packet.
         """
         try:
             frames = self._new(self._decoder.decode(data))
@@ -67,12 +67,12 @@ class KeypointReceiver:
         return frames + self._of_waiting() if frames else []
 
     def acknowledgement(self) -> Acknowledgement:
-        """Returns the messages that are due to the sender."""
+        """Returns the acknowledgement that is due to the sender."""
         before = sum(1 << i for i in range(HISTORY) if self._newest - 1 - i in self._known)
         return Acknowledgement(self._newest, before, self._stuck)
 
     def _of_waiting(self) -> list[DecodedFrame]:
-        """Returns the frames of packets that waited for what is there now."""
+        """Returns the frames of waiting packets whose reference has arrived."""
         found: list[DecodedFrame] = []
         while self._waiting and self._newest - self._waiting[0][1] > MAX_DISTANCE:
             self._waiting.popleft()
@@ -85,7 +85,7 @@ class KeypointReceiver:
                 except UnknownReferenceError:
                     continue
                 except ValueError:
-                    frames = []  # damaged: it was not looked into as long as it waited
+                    frames = []  # damaged: a waiting packet's body has not been parsed before
                 self._waiting.remove(waiting)
                 found += self._new(frames)
                 progress = True

@@ -1,12 +1,12 @@
-"""Which frame a packet's residual is against: the fewest bits, or the surest to be there.
+"""Which frame a packet's residual refers to: the fewest bits, or the most certain to be there.
 
     before         the last frame sent: fewest bits, but one loss breaks all that follow; for
-                   carriers that lose nothing
-    acknowledged   the newest frame that the receiver is known to have: no loss breaks another frame
-    source         needs no history and no answers: about twice the bits of `before`
-    adaptive       `acknowledged` for two seconds from the start and from every loss, else `before`
+                   lossless carriers
+    acknowledged   the newest frame that the receiver is known to have: a loss breaks no other frame
+    source         needs no history and no acknowledgements: about twice the bits of `before`
+    adaptive       `acknowledged` for two seconds after the start and every loss, else `before`
 
-Whatever is chosen, what lies further back than a packet can say is replaced by the source.
+A chosen frame that lies further back than a packet can express is replaced by the source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 
 from motioncast.sending.link import LinkState
 
-# Link and the frame that is due -> the frame to refer to; None: a source.
+# Link and index of the due frame -> the frame to refer to; None: a source.
 ReferenceChoice = Callable[[LinkState, int], int | None]
 
 
@@ -26,17 +26,17 @@ def before(link: LinkState, now: int) -> int | None:
 
 
 def acknowledged(link: LinkState, now: int) -> int | None:
-    """Returns the newest frame that the receiver has."""
+    """Returns the newest frame that the receiver is known to have."""
     return link.newest_acknowledged
 
 
 def source(link: LinkState, now: int) -> int | None:
-    """Returns that it is a source, always."""
+    """Returns None: always a source."""
     return None
 
 
 def adaptive(link: LinkState, now: int) -> int | None:
-    """Returns the last frame sent on a link that was clean for two seconds, else `acknowledged`."""
+    """Returns the last frame sent if there was no loss for two seconds, else `acknowledged`."""
     return acknowledged(link, now) if link.lossy(now) else before(link, now)
 
 

@@ -1,13 +1,13 @@
-"""When a frame is to be sent as a source too: when the picture that receivers make is poor.
+"""Decides when to send a frame as a source too: when the pictures that receivers make are poor.
 
-    every few frames    a frame, and the same as receivers make it -> PSNR
-    PSNR below a bound  the frame becomes a source: a new one, or in the place of the one that was
-                        used least lately
+    every few frames    compare a frame with the picture that receivers make of it -> PSNR
+    PSNR below a bound  the frame becomes a source: a new one, or it replaces the least recently
+                        used one
 
-`motioncast.sources.Gathering` goes by keypoints alone, and misses what they do not show: light,
-hair, what a turned head uncovers. Here the sender makes a picture now and then, as receivers do.
-What it may cost is bounded, in pictures and in bytes, and where a source did not help the next one
-comes later.
+`motioncast.sources.Gathering` uses only keypoints, and misses what they do not show: light, hair,
+what a turned head uncovers. Here the sender occasionally makes a picture just as receivers do.
+The cost is bounded, in pictures and in bytes, and when a source did not help, the next one comes
+later.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-MAX_SOURCES: Final = 4  # that receivers keep, as packets can name
-_LATEST: Final = 16  # times the usual rest, where sources do not help
+MAX_SOURCES: Final = 4  # kept by receivers; packets can name no more
+_LATEST: Final = 16  # limit of the rest's growth while sources do not help
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshSettings:
-    """When a frame becomes a source, and how much that may cost.
+    """When a frame becomes a source, and how much sources may cost.
 
     Raises:
         ValueError: A number is out of its range.
     """
 
-    below_db: float = 25.0  # PSNR of the picture that receivers make
+    below_db: float = 25.0  # PSNR of receivers' pictures below which a source is sent
     sources: int = MAX_SOURCES  # kept at once, 2 to 4; source 0 stays
-    every_frames: int = 12  # a picture is made, and looked at
-    rest_frames: int = 25  # from one source to the next, at least
-    gain_db: float = 1.0  # that a source has to win, or the next one waits twice as long
-    images: int = 12  # sent at most, beside the first
-    total_bytes: int = 64 * 1024  # that they may take together
+    every_frames: int = 12  # interval at which a picture is made and compared
+    rest_frames: int = 25  # minimum from one source to the next
+    gain_db: float = 1.0  # that a source must gain, or the rest before the next one doubles
+    images: int = 12  # the most that are sent, not counting the first
+    total_bytes: int = 64 * 1024  # the most that they may take together
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -50,38 +50,38 @@ class RefreshSettings:
 
 
 class Refreshing:
-    """The sources of one video after the first, by how its pictures come out.
+    """Chooses the sources of one video after the first, by the quality of receivers' pictures.
 
     Args:
         settings: When, and how much.
 
     Attributes:
-        images: Sent so far, beside the first.
-        bytes: That they took, as far as `sent` was told.
+        images: Sources sent so far, not counting the first.
+        bytes: Their size, as far as reported to `sent`.
     """
 
     def __init__(self, settings: RefreshSettings | None = None) -> None:
         self._settings = RefreshSettings() if settings is None else settings
-        self._used = {0: 0}  # frame that each source was last seen used at
+        self._used = {0: 0}  # frame at which each source was last in use
         self._looked = 0
-        self._latest = 0  # frame that became a source
-        self._before: float | None = None  # PSNR then, until it is known whether it helped
+        self._latest = 0  # the last frame that became a source
+        self._before: float | None = None  # its PSNR, until it is known whether it helped
         self._patience = 1
         self.images = 0
         self.bytes = 0
 
     def due(self, index: int) -> bool:
-        """Whether the picture of a frame, later than all before, is to be made and looked at."""
+        """Whether to make and compare the picture of a frame that is later than all before."""
         settings = self._settings
         spent = self.images >= settings.images or self.bytes >= settings.total_bytes
         return not spent and index - self._looked >= settings.every_frames
 
     def see(self, index: int, psnr_db: float, source: int) -> int | None:
-        """Returns the index of the source that a frame becomes, if any.
+        """Returns the index of the source that a frame becomes; None if it does not.
 
         Args:
-            index: Of the frame that was due.
-            psnr_db: Of the picture that receivers make of it.
+            index: Index of the frame that was due.
+            psnr_db: PSNR of the picture that receivers make of it.
             source: Index of the source that they make it from.
         """
         settings = self._settings
@@ -106,7 +106,7 @@ class Refreshing:
         self.bytes += size
 
     def _place(self) -> int:
-        """Returns an index that is free, or that was used least lately; never 0."""
+        """Returns a free index, or the least recently used one; never 0."""
         for index in range(1, self._settings.sources):
             if index not in self._used:
                 return index

@@ -1,6 +1,6 @@
-"""The sender's rules around the encoder: which frames, how many at once, against what.
+"""The sender's rules around the encoder: which frames, how many per packet, against what.
 
-    push(index, keypoints)    -> packets to be sent now, often none
+    push(index, keypoints)    -> packets to send now, often none
     acknowledge(...)          <- what the receiver has
 
 Shapes: K keypoints (x, y, intensity).
@@ -38,31 +38,31 @@ MAX_WAIT_FRAMES: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class SentPacket:
-    """A packet to be sent now."""
+    """A packet to send now."""
 
     data: bytes
     frames: tuple[int, ...]  # indices, in order
-    copy: int  # 0 the first time, then 1, 2 ...
+    copy: int  # 0 for the original, then 1, 2 ...
 
 
 class KeypointSender:
-    """Sends the frames of one session, as few and as short as its rules allow.
+    """Sends the frames of one session, as few and as small as its rules allow.
 
     Args:
-        tables: Of the model; the receiver has the same.
-        policy: Which frames; every one by default.
-        references: Against what; a function of `references`. By default the last frame sent, for
-            carriers that lose nothing.
-        wait_frames: How long a frame may wait for others to go with it, up to 8 in a packet. 0:
-            each goes at once by itself. A header and 28 bytes of UDP and IP are saved for each that
-            waits.
+        tables: The model's codec tables, the same as the receiver's.
+        policy: Which frames are sent; all by default.
+        references: What packets refer to; a function of `references`. By default the last frame
+            sent, for lossless carriers.
+        wait_frames: How many frames a frame may wait for others to share its packet, up to 8 in a
+            packet. 0: each is sent at once on its own. Every frame that waits saves a header and 28
+            bytes of UDP and IP.
         copies: How often every packet is sent, 1 to 4.
-        copied: Which packets, by their last frame; None: all. A gate with a coarser bound has those
-            sent again that would be missed most.
-        copy_spacing_frames: So much later each time; 0: at once, which is soon enough to be shown.
-        coarseness: Of the codec, 0 to 7.
-        pattern: What receivers know of. What a policy leaves out besides is told in the packets;
-            not what `Regular` does.
+        copied: Which packets are sent again, by their last frame; None: all. A gate with a coarser
+            bound selects those whose loss would hurt most.
+        copy_spacing_frames: Delay between copies; 0: all at once, early enough to be shown.
+        coarseness: Coarseness of the codec, 0 to 7.
+        pattern: The pattern that receivers know. Other frames that a policy leaves out are
+            reported in the packets, except those that `Regular` leaves out.
 
     Raises:
         ValueError: A number is out of its range.
@@ -96,9 +96,9 @@ class KeypointSender:
         self._sources: dict[int, Keypoints] = {}
         self._waiting: list[tuple[int, Keypoints]] = []
         self._skips = Skips(pattern)
-        self._skipped: list[int] = []  # before each that waits
-        self._against: Reference = SourceReference()  # of what waits
-        self._again: deque[tuple[int, SentPacket]] = deque()  # when, what
+        self._skipped: list[int] = []  # frames left out before each waiting frame
+        self._against: Reference = SourceReference()  # of the waiting frames
+        self._again: deque[tuple[int, SentPacket]] = deque()  # when due, and the packet
         self._anchor_wanted = False
         self._anchored_at: int | None = None
         self._now = 0
@@ -112,7 +112,7 @@ class KeypointSender:
         """Takes the keypoints (K, 3) of source 0 to 3, which the receiver has from now on.
 
         Raises:
-            ValueError: They do not fit the model, or no source has that index.
+            ValueError: They do not fit the model, or the index is not valid.
         """
         self._encoder.set_source(source, keypoints)
         self._sources[source] = np.asarray(keypoints, np.float32)
@@ -122,7 +122,7 @@ class KeypointSender:
 
         Raises:
             EncodingError: There is no source yet, or the index decreases.
-            ValueError: The keypoints are not the model's.
+            ValueError: The keypoints do not fit the model.
         """
         if not self._sources:
             raise EncodingError("source: a sender needs one before its first frame")
@@ -151,22 +151,22 @@ class KeypointSender:
         return self._skips.before(end)
 
     def flush(self) -> list[SentPacket]:
-        """Returns what is left at the end: frames that wait, and copies."""
+        """Returns the rest at the end of the video: waiting frames, and copies."""
         packets = [self._encoded()[0]] if self._waiting else []
         self._again, again = deque(), self._again
         return packets + [packet for _, packet in again]
 
     def acknowledge(self, acknowledgement: Acknowledgement) -> None:
-        """Takes what the receiver says that it has."""
+        """Takes the receiver's acknowledgement."""
         self._link.learn(acknowledgement, self._now)
         if acknowledgement.stuck:
             self.ask_for_anchor()
 
     def ask_for_anchor(self) -> None:
-        """Has the next packet refer to nothing that the receiver may lack.
+        """Makes the next packet refer to nothing that the receiver may lack.
 
-        To the newest frame that it acknowledged, where the choice of references uses them, or else
-        to a source. Not twice within the time that an answer takes.
+        It refers to the newest acknowledged frame if the choice of references uses
+        acknowledgements, or else to a source. At most once per round trip.
         """
         at, patience = self._anchored_at, self._link.round_trip_frames + 1
         if at is None or self._now - at > patience:
@@ -178,7 +178,7 @@ class KeypointSender:
         return due
 
     def _packet_due(self, index: int) -> list[SentPacket]:
-        """Encodes what waits if it is time; tells the policy what the receiver will have."""
+        """Encodes the waiting frames if due; tells the policy what the receiver will have."""
         full = len(self._waiting) == MAX_PACKET_FRAMES
         if full or index - self._waiting[0][0] >= self._wait:
             packet, decoded = self._encoded()
@@ -189,7 +189,7 @@ class KeypointSender:
         return []
 
     def _encoded(self) -> tuple[SentPacket, Keypoints]:
-        """Returns the packet of what waits, and its last frame (K, 3) as it will be decoded."""
+        """Returns the packet of the waiting frames, and its last frame (K, 3) as decoded."""
         frames = tuple(index for index, _ in self._waiting)
         made = self._encoder.encode(self._waiting, self._against, self._coarseness, self._skipped)
         self._waiting, self._skipped = [], []
@@ -207,7 +207,7 @@ class KeypointSender:
         return wanted
 
     def _reference(self, index: int, keypoints: Keypoints) -> Reference:
-        """Returns what a packet refers to whose first frame is this one."""
+        """Returns what the packet that begins with this frame refers to."""
         chosen = self._choose(self._link, index)
         if self._anchor_wanted:
             self._anchor_wanted, self._anchored_at = False, index

@@ -1,4 +1,4 @@
-"""What a sender left out on purpose, so that a receiver does not take it for lost."""
+"""Counts the frames a sender left out on purpose, so that receivers do not take them for lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Skips:
     """Counts the frames of one video that a policy left out since the last one that was sent.
 
     Args:
-        pattern: What receivers know of: frames that it does not expect need not be told.
+        pattern: The pattern that receivers know: frames it does not expect need not be reported.
     """
 
     def __init__(self, pattern: Pattern | None = None) -> None:
@@ -21,11 +21,11 @@ class Skips:
         self._sent = -1
 
     def leave_out(self, index: int) -> None:
-        """Notes that a frame, later than all before, is not sent, on purpose."""
+        """Notes that a frame, later than all before, is left out on purpose."""
         self._left_out.append(index)
 
     def send(self, index: int) -> int:
-        """Notes that a frame is sent; returns how many directly before it to tell of."""
+        """Notes that a frame is sent; returns how many left-out frames before it to report."""
         count = self.before(index)
         self._sent = index
         self._left_out.clear()
@@ -34,7 +34,7 @@ class Skips:
     def before(self, end: int) -> int:
         """Returns how many frames directly before `end` were left out on purpose, 0 to 1023.
 
-        Those that the pattern does not expect count among them, but not by themselves.
+        Frames that the pattern does not expect count among them, but not on their own.
         """
         left_out = set(self._left_out)
         if not left_out:

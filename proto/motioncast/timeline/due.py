@@ -5,12 +5,11 @@
     arrived   0 1 2       5   7       10
     origin    O O O P P   O C O P P   O    OBSERVED, PREDICTED, CONCEALED
 
-Whoever left frames out on purpose that the pattern expects says so with the next one: they are
+A sender that left out frames that the pattern expects reports this with the next frame: they are
 PREDICTED too.
 
 A frame is due as soon as it has arrived or cannot arrive any more: a later one is here, or the
-pattern skips it and nothing that the pattern expects lies before it. Every frame is due once, in
-order.
+pattern skips it and expects no missing frame before it. Every frame is due exactly once, in order.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Final
 from motioncast.timeline.origin import Origin
 from motioncast.timeline.pattern import Pattern
 
-MAX_GAP_FRAMES: Final = 1024  # a jump further than two of the largest groups is a mistake, not loss
+MAX_GAP_FRAMES: Final = 1024  # a jump of more than two of the largest groups is an error, not loss
 
 
 class TimelineError(Exception):
@@ -39,7 +38,7 @@ class TimelineError(Exception):
 
 
 class TooLateError(TimelineError):
-    """A frame came after one that follows it, or after it was forecast."""
+    """A frame arrived after a later one, or after it was forecast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,13 @@ class Slot:
 
 
 class Timeline:
-    """Turns the indices that arrive into the frames that are due, each exactly once and in order.
+    """Converts arriving indices to the frames that are due, each exactly once and in order.
 
     Args:
-        pattern: Which frames the sender means to supply.
+        pattern: Which frames the sender intends to supply.
         frame_count: Frames of the whole timeline; None when unknown: it then ends with the group
             of the last frame that arrived.
-        start: The first frame, for a receiver that joins later, or a session that is gone on with.
+        start: The first frame, for a receiver that joins late, or a resumed session.
         started: Whether any frame arrived before it.
     """
 
@@ -74,25 +73,25 @@ class Timeline:
         self._last_arrived = start - 1
         self._next_due = start
         self._nothing_seen = not started
-        self._skipped = 0  # at the end
+        self._skipped = 0  # frames left out on purpose at the end
 
     def go_on(self) -> Iterator[Slot]:
-        """Returns the frames that were due already where a timeline is gone on with."""
+        """Returns the frames that are due immediately when a timeline is resumed."""
         start = self._next_due
         if not self._nothing_seen:
             self._next_due = self._cut(self._pattern.next_expected(start))
         return self._slots(start, self._next_due, start - 1, 0, nothing_seen=False)
 
     def arrive(self, index: int, skipped: int = 0) -> Iterator[Slot]:
-        """Returns the frames that are due now that frame `index` is here; it is one of them.
+        """Returns the frames that are due now that frame `index` has arrived, including itself.
 
         Args:
-            index: Of the frame.
-            skipped: How many directly before it the sender left out on purpose.
+            index: Index of the frame.
+            skipped: How many frames directly before it the sender left out on purpose.
 
         Raises:
             TooLateError: The index decreases, or the frame was already due.
-            TimelineError: The index lies past the end, or too far ahead.
+            TimelineError: The index is past the end, or too far ahead.
         """
         self._check(index)
         start, first = self._next_due, self._nothing_seen
@@ -101,14 +100,14 @@ class Timeline:
         return self._slots(start, self._next_due, index, skipped, nothing_seen=first)
 
     def end(self, frame_count: int, skipped: int = 0) -> None:
-        """Says how many frames the timeline has, where that was unknown.
+        """Sets how many frames the timeline has, if that was unknown.
 
         Args:
-            frame_count: Of the whole timeline.
+            frame_count: Frames of the whole timeline.
             skipped: How many of the last ones the sender left out on purpose.
 
         Raises:
-            TimelineError: Another number was known, or it is none that can follow what arrived.
+            TimelineError: A different number was known, or it contradicts the frames that arrived.
         """
         problem = None
         if self._frame_count not in (None, frame_count):
@@ -128,7 +127,7 @@ class Timeline:
         """Returns the frames that are still due when nothing more will arrive.
 
         Raises:
-            TimelineError: More were declared than can have been lost.
+            TimelineError: More frames were declared than can have been lost.
         """
         start, end = self._next_due, self._next_due
         if self._frame_count is not None:

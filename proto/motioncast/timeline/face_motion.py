@@ -1,19 +1,19 @@
 """Relative motion of a face: the source's head moves and speaks as the driver's does.
 
-Plain differences of keypoints bend a face that is larger or turned otherwise than the driver's, and
-a mouth that was open in the driver's first frame could never shut. Where keypoints are anchored it
-is known which point is which, and
+Plain differences of keypoints distort a face that is larger or turned differently from the
+driver's, and a mouth that was open in the driver's first frame could never close. With anchored
+keypoints it is known which point is which, and
 
     p(t)    = N driving(t)
     face(t) = p(t) + H(t) (source - p(0))
-    mouth     opens as far as p(t) does, lips from their middle, outer lips and chin with them
-    lids      open as far as p(t) does, times what the source's are open over p(0)'s
+    mouth     opens as far as in p(t): lips move from their middle, outer lips and chin with them
+    lids      open as far as in p(t), times the ratio of the source's opening to that of p(0)
 
-N is the similarity that lays the driver's first frame onto the source's face, H(t) the linear part
-of the affine map from p(0) to p(t): what tells the two people apart turns with the head.
+N is the similarity that maps the driver's first frame onto the source's face, H(t) the linear part
+of the affine map from p(0) to p(t): the differences between the two faces turn with the head.
 
-Unsupervised keypoints move by the driver's displacement under N's linear part, intensities by the
-plain difference. Shapes: A anchored keypoints, the first ones of K.
+Unsupervised keypoints move by the driver's displacement, transformed by N's linear part, and
+intensities by the plain difference. Shapes: A anchored keypoints, the first ones of K.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from motioncast.timeline.ranges import clip_keypoints
 
 Points = NDArray[np.float64]
 
-ANCHORED: Final = 70  # keypoints whose places these indices are (models/face/keypoints.py)
+ANCHORED: Final = 70  # number of keypoints with these positions (models/face/keypoints.py)
 INNER_LIPS: Final = ((13, 23), (14, 22), (15, 21), (16, 20), (17, 19))  # lower, upper
 OUTER_LIPS: Final = ((1, 11), (2, 10), (3, 9), (4, 8), (5, 7))
 LIDS: Final = ((25, 31), (26, 30), (27, 29), (33, 39), (34, 38), (35, 37))
-CHIN: Final = {62: 1.0, 61: 0.6, 63: 0.6}  # how far it goes with the lower lip
-FIRM: Final = (  # first, last and weight of eyes, brows, nose and cheeks, and oval
+CHIN: Final = {62: 1.0, 61: 0.6, 63: 0.6}  # how far these follow the lower lip
+FIRM: Final = (  # first, last and weight of eyes, brows, nose and cheeks, and face outline
     (24, 40, 0.5),
     (40, 48, 0.2),
     (48, 56, 1.0),
     (56, 68, 0.5),
 )
-SEEN: Final = 0.5  # mean intensity from which there is a face
-LID_RATIO: Final = 2.0  # at most, of the source's opening over the driver's
-RIDGE: Final = 1e-9  # keeps fits defined where all points fall together
-SMALLEST: Final = 1e-3  # mean square distance of a face's points from their middle
+SEEN: Final = 0.5  # mean intensity above which the keypoints show a face
+LID_RATIO: Final = 2.0  # limit of the ratio of the source's opening to the driver's
+RIDGE: Final = 1e-9  # keeps fits defined if all points coincide
+SMALLEST: Final = 1e-3  # mean square distance of a face's points from their centre
 
 
 class _Affine(NamedTuple):
@@ -63,9 +63,9 @@ def shows_face(keypoints: NDArray[np.float32]) -> bool:
 def face_motion(
     source: NDArray[np.float32], driving: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Returns the source (K, 3) moved as driving (K, 3) has since reference (K, 3).
+    """Returns the source (K, 3), moved as driving (K, 3) has moved since reference (K, 3).
 
-    The first 70 of K keypoints are anchored, and all three show a face.
+    The first 70 of the K keypoints must be anchored, and all three sets must show a face.
     """
     s, d, r = (one.astype(np.float64) for one in (source, driving, reference))
     onto = _similarity(r[:ANCHORED, :2], s[:ANCHORED, :2])
@@ -81,7 +81,7 @@ def face_motion(
 
 
 def _open_mouth(face: Points, now: Points) -> None:
-    """Parts the lips of a face (A, 2) as far as those of the driver's points (A, 2)."""
+    """Parts the lips of a face (A, 2) as far as the driver's points (A, 2)."""
     lowered = []
     for (lower, upper), (outer_lower, outer_upper) in zip(INNER_LIPS, OUTER_LIPS, strict=True):
         wanted, there = now[lower] - now[upper], face[lower] - face[upper]
@@ -95,7 +95,7 @@ def _open_mouth(face: Points, now: Points) -> None:
 
 
 def _open_lids(face: Points, now: Points, source: Points, before: Points) -> None:
-    """Parts the lids of a face as far as the driver's, by the ratio of the two people's eyes."""
+    """Parts the lids of a face as far as the driver's, scaled by the ratio of their eyes."""
     lower, upper = (list(side) for side in zip(*LIDS, strict=True))
     own = np.linalg.norm(source[lower] - source[upper], axis=1).mean()
     others = np.linalg.norm(before[lower] - before[upper], axis=1).mean()
@@ -117,7 +117,7 @@ _WEIGHTS: Final = _weights()
 
 
 def _similarity(first: Points, second: Points) -> _Affine:
-    """Returns the similarity that lays points (A, 2) onto others, least squares."""
+    """Returns the similarity that maps points (A, 2) onto others, by least squares."""
     own, other = _WEIGHTS @ first, _WEIGHTS @ second
     a, b = first - own, second - other
     spread = float(_WEIGHTS @ np.square(a).sum(1)) + RIDGE
@@ -128,7 +128,7 @@ def _similarity(first: Points, second: Points) -> _Affine:
 
 
 def _affine(first: Points, second: Points) -> _Affine:
-    """Returns the affine map that lays points (A, 2) onto others, least squares."""
+    """Returns the affine map from points (A, 2) onto others, by least squares."""
     own, other = _WEIGHTS @ first, _WEIGHTS @ second
     a, b = first - own, second - other
     weighted = _WEIGHTS[:, None] * a

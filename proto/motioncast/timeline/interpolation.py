@@ -1,9 +1,9 @@
-"""Frames between two that are known: what a receiver shows that waits instead of forecasting.
+"""Frames between two known ones, for a receiver that waits instead of forecasting.
 
     k(t) = k(a) + (t - a) / (b - a) (k(b) - k(a))        a < t < b
 
-One frame of delay is enough for every second frame: it errs by 0.10 to 0.21 pixels at 256 where the
-best forecast errs by 0.16 to 0.36 (GRID).
+One frame of delay suffices when every second frame is sent: the error is 0.10 to 0.21 pixels at
+256, compared with 0.16 to 0.36 for the best forecast (GRID).
 
 Shapes: T frames, K keypoints.
 """
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from motioncast.timeline.span import Span
 
 Keypoints = NDArray[np.float32]
-MAX_DELAY_FRAMES: Final = 16  # that a session may wait
+MAX_DELAY_FRAMES: Final = 16  # the longest that a session may wait
 
 
 def between(first: tuple[int, Keypoints], last: tuple[int, Keypoints], index: int) -> Keypoints:
-    """Returns the keypoints (K, 3) of a frame between two known ones, each an index and (K, 3).
+    """Returns a frame's keypoints (K, 3) between two known frames, each an index and (K, 3).
 
     Raises:
-        ValueError: It is not between them.
+        ValueError: The frame is not between them.
     """
     (start, earlier), (end, later) = first, last
     if not start < index < end:
@@ -38,16 +38,16 @@ def between(first: tuple[int, Keypoints], last: tuple[int, Keypoints], index: in
 def interpolated(
     keypoints: Keypoints, observed: NDArray[np.bool_], delay_frames: int
 ) -> tuple[Keypoints, NDArray[np.bool_]]:
-    """Returns a timeline (T, K, 3) whose gaps are filled where a frame after them is near enough.
+    """Returns a timeline (T, K, 3) whose gaps are filled if a frame after them is close enough.
 
     Args:
-        keypoints: (T, K, 3); where nothing was observed, whatever stands there stays.
+        keypoints: (T, K, 3); values of unobserved frames are kept unless interpolated.
         observed: (T,).
-        delay_frames: A frame is interpolated when the next observed one is at most so many frames
-            later, and one before it was observed.
+        delay_frames: A frame is interpolated when the next observed frame is at most this many
+            frames later, and an earlier one was observed.
 
     Returns:
-        The timeline, and (T,) which of its frames are observed or interpolated.
+        The timeline, and which of its frames are observed or interpolated, (T,).
     """
     filled, known = keypoints.copy(), observed.copy()
     seen = np.flatnonzero(observed).tolist()
@@ -59,21 +59,21 @@ def interpolated(
 
 
 def worth_waiting(missing: int, ahead: int, delay_frames: int) -> int:
-    """Returns how many of the frames at the end of a gap the next frame may come near enough for.
+    """Returns for how many frames at the end of a gap the next frame may be close enough.
 
     Args:
-        missing: Frames at the end of what is due that did not come.
-        ahead: How much later than the last of them the next frame is expected, 1 or more.
-        delay_frames: As `interpolated` has it.
+        missing: How many of the last due frames did not arrive.
+        ahead: How many frames after the last of them the next frame is expected, 1 or more.
+        delay_frames: As for `interpolated`.
     """
     return max(0, min(missing, delay_frames - ahead + 1))
 
 
 class Interpolation:
-    """Fills the gaps of one timeline, stretch after stretch, as `interpolated` does.
+    """Fills the gaps of one timeline, one stretch after another, as `interpolated` does.
 
     Args:
-        delay_frames: 0 fills none.
+        delay_frames: The delay; 0 fills no gaps.
     """
 
     def __init__(self, delay_frames: int) -> None:
@@ -84,8 +84,8 @@ class Interpolation:
         """Returns the next frames' keypoints (T, K, 3), and which of them were filled, (T,).
 
         Args:
-            stretch: Frames that the next observed one may still be near enough for are left to the
-                next stretch.
+            stretch: The frames. Those for which the next observed frame may still be close enough
+                are to be left to the next stretch.
         """
         keypoints, filled = stretch.keypoints.copy(), np.zeros(len(stretch.observed), np.bool_)
         for place in np.flatnonzero(stretch.observed).tolist():

@@ -1,13 +1,13 @@
 """Relative motion: the source moves as the driving video has moved since its first frame.
 
-    keypoints(t) = source + driving(t) - driving(0), cut to the range of keypoints
+    keypoints(t) = source + driving(t) - driving(0), clipped to the range of keypoints
 
-With several sources that is source 0; the others show the same person or scene and are moved to the
-same keypoints.
+With several sources this applies to source 0; the others show the same person or scene and are
+moved to the same keypoints.
 
 (Monkey-Net's transfer mode.) The intensity moves by the same plain difference as x and y: a ratio
-has no meaning where the first frame's intensity is zero. Where keypoints are anchored and both show
-a face, it moves as `face_motion` has it: it keeps its shape, and its mouth opens as the driver's.
+is undefined if the first frame's intensity is zero. With anchored keypoints, if both show a face,
+it moves as in `face_motion`: the face keeps its shape, and its mouth opens as the driver's does.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from motioncast.timeline.ranges import clip_keypoints
 def relative_motion(
     source: NDArray[np.float32], driving: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Returns the source (K, 3) as driving (..., K, 3) moves it away from reference (K, 3).
+    """Returns the source (K, 3), moved by the change from reference (K, 3) to driving (..., K, 3).
 
-    Summed in this order everywhere, so that a session and its evaluation round alike.
+    Added in this order everywhere, so that a session and its evaluation round identically.
     """
     return clip_keypoints(driving + (source - reference))
 
@@ -36,8 +36,8 @@ class RelativeMotion:
     """Moves a source by the motion of a driving video since its first observed frame.
 
     Args:
-        reference: That frame's keypoints, (K, 3), for a timeline that is gone on with; None before.
-        anchored: How many of the K keypoints, the first ones, are the same points of every face.
+        reference: That frame's keypoints, (K, 3), if the timeline is resumed; None otherwise.
+        anchored: How many of the keypoints, the first ones, mark fixed points of a face.
     """
 
     def __init__(self, reference: NDArray[np.float32] | None = None, *, anchored: int = 0) -> None:
@@ -52,9 +52,9 @@ class RelativeMotion:
     def move(
         self, source: NDArray[np.float32], driving: NDArray[np.float32], *, observed: bool
     ) -> NDArray[np.float32]:
-        """Returns the source's keypoints (K, 3) as the next driving frame (K, 3) moves them.
+        """Returns the source's keypoints (K, 3) moved by the next driving frame (K, 3).
 
-        Before the first observed frame there is no motion: the source stays where it is.
+        Before the first observed frame there is no motion: the source stays in place.
         """
         if self._reference is None:
             if not observed:
@@ -70,12 +70,12 @@ class RelativeMotion:
         driving: NDArray[np.float32],
         origins: Iterable[Origin],
     ) -> NDArray[np.float32]:
-        """Returns the source's keypoints as the next driving frames move them, in turn.
+        """Returns the source's keypoints moved by the next driving frames, one after another.
 
         Args:
             source: (K, 3).
             driving: (T, K, 3), T >= 1.
-            origins: T, of the frames.
+            origins: Origins of the T frames.
         """
         return np.stack(
             [

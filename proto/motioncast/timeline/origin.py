@@ -10,4 +10,4 @@ class Origin(StrEnum):
 
     OBSERVED = "observed"  # the sender supplied them
     PREDICTED = "predicted"  # the sender skipped the frame on purpose; a forecast
-    CONCEALED = "concealed"  # the frame was expected but did not come; a forecast
+    CONCEALED = "concealed"  # the frame was expected but did not arrive; a forecast

@@ -1,9 +1,9 @@
 """The pattern of a session, written M:N: M observed frames, then N predicted ones, over and over.
 
     index     0 1 2 3 4   5 6 7 8 9
-    3:2       x x x . .   x x x . .    x: the sender means to supply the frame
+    3:2       x x x . .   x x x . .    x: the sender intends to supply the frame
 
-Pure Python: the command line reads it before it loads anything.
+Pure Python: the command line parses patterns before it loads anything else.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 MAX_GROUP_FRAMES: Final = 256  # largest M and largest N of a session
-# Without a pattern every frame is sent: a sender that knows nothing of patterns then sends nothing
-# in vain, and what is lost is forecast all the same. Forecasting on purpose is asked for: 1:1, 5:5.
+# Without a pattern every frame is sent: a sender that knows nothing of patterns then wastes nothing,
+# and lost frames are forecast anyway. Forecasting on purpose has to be requested: 1:1, 5:5.
 DEFAULT_OBSERVED: Final = 1  # M
 DEFAULT_PREDICTED: Final = 0  # N
 
 
 class PatternError(ValueError):
-    """What was given is not a pattern; the text is one sentence."""
+    """The input is not a pattern; the text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Pattern:
 
     @classmethod
     def parse(cls, text: str, field: str = "--pattern") -> Self:
-        """Returns the pattern written `M:N`, as a session could have it.
+        """Returns the pattern written `M:N`, within the limits of a session.
 
         Args:
             text: For example "5:27".
-            field: What the sentence of an error opens with.
+            field: What error messages begin with.
 
         Raises:
-            PatternError: It is not written so, M is 0, or one of them exceeds MAX_GROUP_FRAMES.
+            PatternError: The text is malformed, M is 0, or a number exceeds MAX_GROUP_FRAMES.
         """
         written = re.fullmatch("0*([0-9]{1,3}):0*([0-9]{1,3})", text)
         if written is not None:
@@ -69,19 +69,19 @@ class Pattern:
         return self.observed + self.predicted
 
     def expects(self, index: int) -> bool:
-        """Whether the sender means to supply the frame."""
+        """Returns whether the sender intends to supply the frame."""
         return index % self.group_frames < self.observed
 
     def mask(self, frames: int) -> list[bool]:
-        """Returns which of the first `frames` frames the sender means to supply."""
+        """Returns which of the first `frames` frames the sender intends to supply."""
         return [self.expects(index) for index in range(frames)]
 
     def next_expected(self, index: int) -> int:
-        """Returns the first frame from `index` on that the sender means to supply."""
+        """Returns the first frame from `index` on that the sender intends to supply."""
         return index if self.expects(index) else self.group_end(index)
 
     def latest_expected(self, index: int) -> int:
-        """Returns the last frame up to `index` that the sender means to supply."""
+        """Returns the last frame up to `index` that the sender intends to supply."""
         into_group = index % self.group_frames
         return index - max(0, into_group - (self.observed - 1))
 

@@ -1,4 +1,4 @@
-"""What values keypoints (..., K, 3) may have: x and y in [-1, 1], intensity in [0, 1]."""
+"""The valid values of keypoints (..., K, 3): x and y in [-1, 1], intensity in [0, 1]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HIGHEST: Final = np.array([POSITION[1], POSITION[1], INTENSITY[1]], np.float32)
 
 
 def clip_keypoints(keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns keypoints (..., 3) with every value in its range; NaN stays NaN.
+    """Returns keypoints (..., 3) with every value clipped to its range; NaN stays NaN.
 
     A forecast of motion can overshoot; a keypoint outside the image is not valid.
     """

@@ -1,6 +1,6 @@
-"""A span of the timeline: frames in a row, some of which were observed.
+"""A span of the timeline: consecutive frames, some of which were observed.
 
-Shapes: T frames, M observed ones of them, K keypoints.
+Shapes: T frames, M of them observed, K keypoints.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from motioncast.timeline.ranges import clip_keypoints
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """T frames in a row.
+    """T consecutive frames.
 
     Attributes:
-        start: Index of the first on the timeline.
-        keypoints: (T, K, 3), zeros where not observed.
+        start: Index of the first frame on the timeline.
+        keypoints: (T, K, 3), zeros for unobserved frames.
         observed: (T,).
     """
 
@@ -29,12 +29,12 @@ class Span:
 
     @property
     def end(self) -> int:
-        """Index of the first frame past the span."""
+        """Index of the first frame after the span."""
         return self.start + len(self.observed)
 
     @property
     def leading_gap(self) -> int:
-        """How many frames stand before the first observed one."""
+        """How many frames precede the first observed one."""
         return int(self.observed.argmax()) if self.observed.any() else len(self.observed)
 
     def part(self, first: int, end: int) -> Span:
@@ -42,7 +42,7 @@ class Span:
         return Span(self.start + first, self.keypoints[first:end], self.observed[first:end])
 
     def followed_by(self, following: Span) -> Span:
-        """Returns these frames and those of the span that starts where this one ends."""
+        """Returns these frames followed by those of the span that starts where this one ends."""
         return Span(
             self.start,
             np.concatenate([self.keypoints, following.keypoints]),
@@ -50,9 +50,9 @@ class Span:
         )
 
     def filled(self, forecast: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the keypoints of every frame, (T, K, 3): observed, or else forecast (T, K, 3).
+        """Returns the keypoints of every frame, (T, K, 3): observed, else from forecast (T, K, 3).
 
-        The forecast is cut to the range of keypoints: whoever forecasts motion overshoots.
+        The forecast is clipped to the range of keypoints, as forecasts of motion overshoot.
         """
         given = self.observed[:, np.newaxis, np.newaxis]
         filled: NDArray[np.float32] = np.where(given, self.keypoints, clip_keypoints(forecast))

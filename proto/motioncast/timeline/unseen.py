@@ -1,9 +1,9 @@
-"""What a predictor has to see, and when, so that a stretch of the timeline has no gaps.
+"""What a predictor has to see, and when, for a stretch of the timeline without gaps.
 
-The predictor has to see every observed frame, but only before it forecasts: where nothing is
-missing, observed frames wait for the next gap, up to as many as one call may have. A session that
-sends every frame pays for one call in 200 frames. Frames before the first observed one hold the
-source. Sessions of the service and receivers go by this alike, so that both show the same frames.
+The predictor has to see every observed frame, but only before it forecasts: while nothing is
+missing, observed frames wait for the next gap, up to the limit of one call. A session that sends
+every frame costs one call in 200 frames. Frames before the first observed one hold the source.
+Sessions of the service and receivers both follow this rule, so both show the same frames.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from motioncast.timeline.span import Span
 
-MAX_OBSERVED: Final = 256  # frames of one call of the predictor
+MAX_OBSERVED: Final = 256  # frames in one call of the predictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Filling:
 
     Attributes:
         held: Frames at its beginning that hold the source.
-        rest: The others.
-        span: What the predictor is to see now, `rest` at its end; None where it can wait.
-        gaps: Whether its forecast fills `rest`, which is whole otherwise.
+        rest: The other frames.
+        span: What the predictor has to see now, ending with `rest`; None if it can wait.
+        gaps: Whether the forecast has to fill gaps in `rest`; otherwise `rest` has none.
     """
 
     held: int
@@ -40,10 +40,10 @@ class Unseen:
     """The frames of one timeline that its predictor has not seen, most of them observed.
 
     Args:
-        longest_stretch: Frames that come at once, at most.
+        longest_stretch: The most frames in one stretch.
 
     Attributes:
-        span: The frames; None where there are none.
+        span: The frames; None if there are none.
         started: Whether any frame was observed.
     """
 
@@ -53,11 +53,11 @@ class Unseen:
         self.started = False
 
     def plan(self, stretch: Span, filled: NDArray[np.bool_] | None = None) -> Filling:
-        """Returns how the timeline's next frames are filled; tell `seen` when the span was.
+        """Returns how to fill the timeline's next frames; call `seen` after running the span.
 
         Args:
             stretch: The frames.
-            filled: (T,), those that need no forecast; none by default.
+            filled: (T,), frames that need no forecast; none by default.
         """
         length = len(stretch.observed)
         held = 0 if self.started else stretch.leading_gap
@@ -68,7 +68,7 @@ class Unseen:
         return Filling(held, rest, self.note(rest) if held < length else None, False)
 
     def note(self, observed: Span) -> Span | None:
-        """Takes frames without gaps; returns what the predictor is to see when it is much."""
+        """Takes frames without gaps; returns a span for the predictor once enough have gathered."""
         self.span, self.started = self._with(observed), True
         return self.span if len(self.span.observed) > self._most else None
 
