@@ -1,1 +1,1 @@
-"""Reading videos into clips of frames and drawing training samples from them."""
+"""Reads videos into clips of frames and draws training samples from them."""

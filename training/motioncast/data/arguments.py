@@ -1,4 +1,4 @@
-"""The command line options that say which videos are meant, shared by all programs."""
+"""The command line options that select videos, shared by all programs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from motioncast.data.sources import DataSource, Layout, open_clips
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Which videos are meant, and how they are read."""
+    """Which videos to use, and how to read them."""
 
     data: Annotated[
         Path,
@@ -45,18 +45,18 @@ class DataOptions:
 
 
 def data_source(options: DataOptions) -> DataSource:
-    """Returns what the options say is meant."""
+    """Returns the data source selected by the options."""
     framing = ClipFraming.shipped() if options.frame == "fixed" else None
     return DataSource(options.data, options.names, options.layout, options.camera, framing)
 
 
 def on_damage(options: DataOptions) -> OnDamage:
-    """Returns what the options say to do with a damaged file."""
+    """Returns the handling of damaged files selected by the options."""
     return "skip" if options.skip_damaged else "refuse"
 
 
 def open_data(options: DataOptions, size: int) -> ClipCache:
-    """Opens the clips that the options mean, and prints the damaged files that were left out."""
+    """Opens the selected clips, and prints the damaged files that were left out."""
     clips = open_clips(data_source(options), size, options.cache, on_damage(options))
     for name in clips.skipped:
         print(f"left out, damaged: {name}")

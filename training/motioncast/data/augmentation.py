@@ -1,9 +1,9 @@
-"""What is varied at random in the frames of a training sample.
+"""Random augmentation of the frames of a training sample.
 
-Every frame of a sample is varied alike. `other_people` of the samples are varied so strongly that
-one speaker's face becomes many: stretched and bent, turned, in other light and colours, and where
-a plain wall allows it in another room. Motion can be added to the frames after the first, which is
-all the motion that a photograph has.
+All frames of a sample are augmented alike. A share `other_people` of the samples is augmented so
+strongly that one speaker's face becomes many: stretched, bent and turned, in other light and
+colours, and if a plain wall allows it in another room. Motion can be added to the frames after the
+first; it is the only motion of a photograph.
 """
 
 from collections.abc import Callable
@@ -19,21 +19,21 @@ from motioncast.data.rooms import Matte, cut_out, made_up_wall
 BEND_POINTS = 5  # control points per side of a smooth random displacement
 
 
-Room = Callable[[np.random.Generator, int], Tensor]  # draws a picture (3, S, S) of a side
+Room = Callable[[np.random.Generator, int], Tensor]  # draws a picture (3, S, S) of a given side
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """What is varied at random; every amount is the largest deviation from none."""
+    """The augmentations and their strength; every amount is the largest deviation from none."""
 
     flip_probability: float = 0.5
     time_flip_probability: float = 0.5  # the later frame is the source
     zoom: float = 0.2  # crops as small as 1 / (1 + zoom) of the frame's side
     colour: float = 0.15  # gain of each channel
     brightness: float = 0.1
-    other_people: float = 0.0  # share of the samples that are varied strongly
-    added_motion: float = 0.0  # share of the strongly varied whose later frames move further
-    other_rooms: float = 0.0  # share of the strongly varied, before a plain wall, put elsewhere
+    other_people: float = 0.0  # share of the samples that are strongly augmented
+    added_motion: float = 0.0  # share of the strongly augmented whose later frames get more motion
+    other_rooms: float = 0.0  # share of the strongly augmented moved from a plain wall elsewhere
 
 
 LITE = Augmentation()
@@ -52,10 +52,10 @@ def augment(
     photograph: bool = False,
     room: Room = made_up_wall,
 ) -> Tensor:
-    """Varies the frames (F, 3, S, S) of a sample in [0, 1]: one flip, crop and colouring for all.
+    """Augments the frames (F, 3, S, S) of a sample in [0, 1]: one flip, crop and colouring for all.
 
-    A photograph, whose frames are all the same, is varied strongly and gets motion where the
-    augmentation varies strongly at all. `room` draws a picture (3, S, S) to put people before.
+    A photograph, whose frames are identical, is always strongly augmented and moved, unless
+    `other_people` is 0. `room` draws a picture (3, S, S) to use as background.
     """
     chance_strong, chance_moving, chance_elsewhere = random.random(3)
     strong = chance_strong < augmentation.other_people
@@ -89,7 +89,7 @@ def random_affine(
     scale: float = 0.15,
     shift: float = 0.15,
 ) -> Tensor:
-    """Returns affine maps [A | b] (B, 2, 3); amounts are the largest of each kind.
+    """Returns random affine maps [A | b] (B, 2, 3); each amount is the largest of its kind.
 
     Rotations are in radians, scales around 1, shifts in half frames.
     """
@@ -114,9 +114,9 @@ def _light(frames: Tensor, augmentation: Augmentation, random: np.random.Generat
 
 
 def _crop(augmentation: Augmentation, random: np.random.Generator, side: int) -> Tensor:
-    """Returns where the pixels of a flipped and cropped image come from (1, S, S, 2)."""
+    """Returns the source positions of a flipped and cropped image's pixels, (1, S, S, 2)."""
     flip = -1.0 if random.random() < augmentation.flip_probability else 1.0
-    # Half of the samples keep every pixel; resampling blurs, and outputs should not learn to.
+    # Half of the samples keep every pixel: resampling blurs, and outputs should not learn that.
     zoom = augmentation.zoom * random.random() if random.random() < 0.5 else 0.0
     scale = 1 / (1 + zoom)
     shift_x, shift_y = (1 - scale) * random.uniform(-1, 1, 2)
@@ -124,7 +124,7 @@ def _crop(augmentation: Augmentation, random: np.random.Generator, side: int) ->
 
 
 def _other_light(frames: Tensor, random: np.random.Generator) -> Tensor:
-    """Varies colours as skins, clothes, lamps and cameras differ."""
+    """Varies colours as skin, clothes, lamps and cameras do."""
     grey = frames.mean(dim=1, keepdim=True)
     frames = grey + random.uniform(0.0, 1.6) * (frames - grey)  # saturation
     frames = frames * torch.exp(_uniform(random, -0.25, 0.25, 3, 1, 1))  # white balance
@@ -137,7 +137,7 @@ def _other_light(frames: Tensor, random: np.random.Generator) -> Tensor:
 
 
 def _other_shape(where: Tensor, random: np.random.Generator) -> Tensor:
-    """Turns, stretches, shrinks and bends what lies at (1, S, S, 2) as faces and seats differ."""
+    """Turns, stretches, shrinks and bends the positions (1, S, S, 2), as faces and seats vary."""
     side = where.shape[1]
     affine = random_affine(1, random, rotation=0.2, scale=0.25, shift=0.15)
     affine[:, 0, :2] *= random.uniform(0.87, 1.15)
@@ -145,7 +145,7 @@ def _other_shape(where: Tensor, random: np.random.Generator) -> Tensor:
 
 
 def _farther(where: Tensor, random: np.random.Generator) -> Tensor:
-    """Moves three of four people away, to half their size, standing on the lower edge as before."""
+    """Moves three of four people away, down to half their size, still on the lower edge."""
     feet = torch.tensor([0.0, 1.0])
     return feet + max(1.0, random.uniform(0.6, 2.2)) * (where - feet)
 
@@ -153,10 +153,10 @@ def _farther(where: Tensor, random: np.random.Generator) -> Tensor:
 def _put_before(
     room: Tensor, images: Tensor, matte: Matte, positions: Tensor, random: np.random.Generator
 ) -> Tensor:
-    """Returns what lies at `positions` (F, S, S, 2) of the frames, cut out, before a room.
+    """Returns the person at `positions` (F, S, S, 2) of the frames, cut out, in front of a room.
 
-    `images` (F + 1, 3, S, S) are the frames and their wall, coloured alike; the room is in a light
-    of its own. What the frame cuts off goes on beyond its border, but not above it.
+    `images` (F + 1, 3, S, S) are the frames and their wall, coloured alike; the room is lit
+    differently. Where the frame cuts the person off, its border is repeated, except above it.
     """
     side = room.shape[-1]
     person = images[:-1] - (1 - matte.alpha) * images[-1:]
@@ -175,10 +175,10 @@ def _put_before(
 
 
 def _moved(where: Tensor, count: int, random: np.random.Generator) -> Tensor:
-    """Returns where (1, S, S, 2) looks as `count` frames that moved: (count, S, S, 2).
+    """Returns the positions `where` (1, S, S, 2) for `count` moved frames: (count, S, S, 2).
 
-    The last of them has moved three quarters as far as the first, as neighbours in time do. Half
-    of the samples move only within a disc, as a head does before a wall.
+    The last frame has moved three quarters as far as the first, as neighbours in time do. Half
+    of the samples move only within a disc, like a head in front of a wall.
     """
     side = where.shape[1]
     identity = _grid(torch.eye(2, 3).unsqueeze(0), side)
@@ -201,7 +201,7 @@ def _smooth(side: int, spread: float, random: np.random.Generator) -> Tensor:
 
 
 def _at(where: Tensor, positions: Tensor) -> Tensor:
-    """Looks the map `where` (1, S, S, 2) up at positions (1, S, S, 2), on beyond its border."""
+    """Looks up the map `where` (1, S, S, 2) at positions (1, S, S, 2), extrapolating beyond it."""
     inside = positions.clamp(-1, 1)
     found = functional.grid_sample(
         where.permute(0, 3, 1, 2), inside, padding_mode="border", align_corners=True

@@ -1,4 +1,4 @@
-"""BAIR robot pushing as it is published: TFRecords of 30 raw 64x64 frames from two cameras.
+"""BAIR robot pushing as published: TFRecords of 30 raw 64x64 frames from two cameras.
 
 softmotion30_44k/{train,test}/*.tfrecords, features `<i>/image_main/encoded` and
 `<i>/image_aux1/encoded`, i = 0..29; actions and end effector positions are not read.
@@ -25,7 +25,7 @@ Camera = Literal["main", "aux1"]
 
 @dataclass(frozen=True, slots=True)
 class BairFolder:
-    """The TFRecords directly below `root`, or those that the list `names` has."""
+    """The TFRecords directly below `root`, or those listed in `names`."""
 
     root: Path
     names: Path | None = None
@@ -33,7 +33,7 @@ class BairFolder:
 
     @property
     def options(self) -> str:
-        """What besides the files decides what is read."""
+        """The settings, besides the files, that determine what is read."""
         return f"bair:{self.camera}"
 
     def paths(self) -> list[Path]:
@@ -54,9 +54,9 @@ class BairFolder:
 
 
 def record_frames(record: Record, camera: Camera) -> Clip:
-    """Returns the frames (30, 64, 64, 3) that one camera recorded.
+    """Returns the frames (30, 64, 64, 3) recorded by one camera.
 
-    Raises DamagedVideoError when a frame is missing or has not 64 x 64 x 3 bytes.
+    Raises DamagedVideoError when a frame is missing or does not have 64 x 64 x 3 bytes.
     """
     features = byte_features(record)
     frames = []

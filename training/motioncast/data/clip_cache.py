@@ -16,21 +16,21 @@ from motioncast.data.video_folder import Clip, DamagedVideoError, VideoFolder
 from motioncast.media import unfinished_folder
 
 DEFAULT_CACHE = Path.home() / ".cache" / "motioncast"
-VALIDATION_PERCENT = 5  # of the clips, unless another share is asked for
-INDEX_FORMAT = 2  # to be raised when the same files would be read otherwise
+VALIDATION_PERCENT = 5  # of the clips, unless another share is requested
+INDEX_FORMAT = 2  # increment when the same files would be read differently
 
 OnDamage = Literal["refuse", "skip"]
 
 
 class ClipSource(Protocol):
-    """A folder of files that hold clips."""
+    """A folder of files that contain clips."""
 
     @property
     def root(self) -> Path: ...
 
     @property
     def options(self) -> str:
-        """What besides the files decides what is read."""
+        """The settings, besides the files, that determine what is read."""
 
     def paths(self) -> list[Path]:
         """Lists the files; raises FileNotFoundError when there are none."""
@@ -38,7 +38,7 @@ class ClipSource(Protocol):
     def read(self, path: Path, size: int) -> Iterator[tuple[str, Clip]]:
         """Yields the names and frames (T, size, size, 3) of the clips of one file, one by one.
 
-        Raises DamagedVideoError where the file cannot be read on.
+        Raises DamagedVideoError where a file cannot be read any further.
         """
 
 
@@ -50,7 +50,7 @@ class ClipCache:
     starts: tuple[int, ...]  # one more than there are clips
     frames: npt.NDArray[np.uint8]  # (N, S, S, 3), memory-mapped, read-only
     skipped: tuple[str, ...] = ()  # damaged files that were left out on request
-    fingerprint: str = ""  # of files, size and options; none for clips that are in no cache
+    fingerprint: str = ""  # of files, size and options; empty for clips outside the cache
 
     def __len__(self) -> int:
         return len(self.names)
@@ -77,9 +77,9 @@ def cached_clips(
 ) -> ClipCache:
     """Opens the decoded clips of a source at size x size, decoding them on first use.
 
-    A changed, added or removed file gives another cache entry. A damaged file raises
-    DamagedVideoError; with `damaged="skip"` it is left out from the damage on and listed in
-    `skipped`: the clips before it in the same file were whole, what comes after cannot be trusted.
+    Changed, added or removed files lead to a new cache entry. A damaged file raises
+    DamagedVideoError; with `damaged="skip"` it is dropped from the damage on and listed in
+    `skipped`: earlier clips of the file are intact, later ones cannot be trusted.
     """
     paths = source.paths()
     fingerprint = _fingerprint(paths, f"{damaged}{source.options}")
@@ -122,7 +122,7 @@ def _fingerprint(paths: Sequence[Path], options: str) -> str:
 def _build(
     source: ClipSource, paths: Sequence[Path], size: int, entry: Path, damaged: OnDamage
 ) -> None:
-    """Decodes into a folder beside the entry and renames it, so an entry is always whole."""
+    """Decodes into a folder next to the entry and renames it, so an entry is always complete."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     with unfinished_folder(entry.parent, f".{entry.name}-") as unfinished:
         names: list[str] = []
@@ -152,7 +152,7 @@ def _build(
 def _write_header(file: BinaryIO, frames: int, size: int) -> None:
     """Writes the .npy header of (frames, size, size, 3) bytes at the beginning of the file."""
     file.seek(0)
-    # numpy leaves room for any number along the first axis, so that the header never grows.
+    # numpy reserves space for any length of the first axis, so the header never grows.
     shape = (frames, size, size, 3)
     np.lib.format.write_array_header_1_0(
         file, {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -163,5 +163,5 @@ def _publish(unfinished: Path, entry: Path) -> None:
     try:
         os.replace(unfinished, entry)
     except OSError:
-        if not entry.is_dir():  # another process was first, with the same content
+        if not entry.is_dir():  # otherwise another process was first, with the same content
             raise

@@ -1,4 +1,4 @@
-"""Commands whose options are frozen dataclasses: a field is an option, and typer reads it.
+"""Commands whose options are frozen dataclasses: each field is an option that typer parses.
 
     @dataclass(frozen=True, kw_only=True)
     class ForecastOptions(DataOptions):
@@ -6,8 +6,8 @@
 
     main = Program("motioncast evaluate forecast", ForecastOptions, run, __doc__)
 
-A program runs by itself (`main(arguments)`, `python -m`) and below `motioncast`, which takes its
-`command()`. Options that several programs have are inherited.
+A program runs on its own (`main(arguments)`, `python -m`) and below `motioncast`, which uses its
+`command()`. Options shared by several programs are inherited.
 """
 
 import inspect
@@ -27,21 +27,21 @@ TYPED: Final = "motioncast.typed"
 EITHER: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
-class Refusal(Exception):  # noqa: N818  # what a user is told, not a fault of the program
-    """What was asked for cannot be done; the message is one sentence."""
+class Refusal(Exception):  # noqa: N818  # a message for the user, not a fault of the program
+    """Raised when a request cannot be carried out; the message is one sentence."""
 
-    code: ClassVar[int] = 2  # that the process ends with
+    code: ClassVar[int] = 2  # the process's exit code
 
 
 class Failure(Refusal):
-    """What was asked for was understood and failed; the message is a sentence, or several lines."""
+    """Raised when a valid request failed; the message is a sentence, or several lines."""
 
     code: ClassVar[int] = 1
 
 
 @contextmanager
 def refusing(*errors: type[Exception]) -> Iterator[None]:
-    """Turns errors that are the user's into a refusal, which says the first line of theirs."""
+    """Turns errors caused by the user into a Refusal with the first line of their message."""
     try:
         yield
     except errors as error:
@@ -49,7 +49,7 @@ def refusing(*errors: type[Exception]) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Returns the sentence that an error begins with; libraries go on with advice and addresses."""
+    """Returns the first line of an error; libraries append advice and addresses."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return (str(error).splitlines() or [type(error).__name__])[0]
@@ -57,13 +57,13 @@ def first_line(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Program(Generic[Options]):
-    """A command: what it is called, its options, and what it does.
+    """A command: its name, its options, and what it does.
 
     Attributes:
-        name: As it is typed.
+        name: As typed.
         options: A dataclass whose fields are Annotated with typer's options.
-        run: Takes the options, and the whole command as it was typed. A Refusal becomes a sentence
-            on standard error and its exit code, 2, or 1 of a Failure.
+        run: Takes the options, and the whole command line as typed. A Refusal is printed as a
+            sentence on standard error and sets the exit code: 2, or 1 for a Failure.
         about: The help; a module's docstring.
         pairs: Options of two words each, which may be repeated: lists of two strings.
     """
@@ -75,7 +75,7 @@ class Program(Generic[Options]):
     pairs: Sequence[str] = ()
 
     def __call__(self, arguments: Sequence[str] | None = None) -> None:
-        """Reads the arguments, those of the process by default, and runs; SystemExit on failure."""
+        """Parses the arguments, by default the process's, and runs; SystemExit on failure."""
         given = sys.argv[1:] if arguments is None else list(arguments)
         try:
             self.command().main(args=given, prog_name=self.name)
@@ -84,7 +84,7 @@ class Program(Generic[Options]):
                 raise
 
     def command(self) -> TyperCommand:
-        """Returns the command as typer has it."""
+        """Returns the command in typer's form."""
 
         def callback(context: typer.Context, **given: Any) -> None:
             try:
@@ -107,7 +107,7 @@ class Program(Generic[Options]):
         assert isinstance(command, TyperCommand)
         for option in command.params:
             if option.name in self.pairs:
-                option.nargs = 2  # which typer has no type for
+                option.nargs = 2  # not supported by typer's types
                 option.process_value = _pairs  # type: ignore[method-assign, assignment]
         return command
 
@@ -117,7 +117,7 @@ def _pairs(context: Any, value: Any) -> list[tuple[str, str]]:
 
 
 def _remembering(name: str) -> type[TyperCommand]:
-    """Returns a kind of command that keeps what was typed: results say how they were made."""
+    """Returns a command class that keeps the command line: results record how they were made."""
 
     class Remembering(TyperCommand):
         def make_context(
@@ -151,5 +151,5 @@ def _default(field: Field[Any]) -> Any:
 
 
 def _help(about: str | None) -> str:
-    """Returns a docstring whose indented lines, commands, stay as they are."""
+    """Returns a docstring whose indented lines, the commands, are not rewrapped."""
     return re.sub(r"\n\n(?=    )", "\n\n\b\n", inspect.cleandoc(about or ""))

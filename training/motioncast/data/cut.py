@@ -1,8 +1,8 @@
-"""Cutting clips into windows of equally many frames, for frames and keypoint tracks alike.
+"""Cuts clips into windows of equal length, for frames and keypoint tracks alike.
 
-consecutive   0..F-1, F..2F-1, ...: as many as fit, none overlapping
+consecutive   0..F-1, F..2F-1, ...: as many as fit, without overlap
 first         0..F-1
-spread        F frames evenly over the clip, its first and last among them
+spread        F frames spread evenly over the clip, including its first and last
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Cut = Literal["consecutive", "first", "spread"]
 
 
 class Clips(Protocol):
-    """Clips one after the other, as frames (`ClipCache`) or as keypoints (`Tracks`)."""
+    """Concatenated clips, as frames (`ClipCache`) or as keypoints (`Tracks`)."""
 
     @property
     def starts(self) -> tuple[int, ...]: ...  # one more than there are clips
@@ -36,7 +36,7 @@ class Window(NamedTuple):
 def cut_clips(clips: Clips, frames: int, cut: Cut = "consecutive") -> list[Window]:
     """Returns the windows of `frames` frames, in the order of the clips.
 
-    Clips that are shorter are left out; `too_short` counts them. The frames and the tracks of the
+    Shorter clips are left out; `too_short` counts them. Frames and tracks of the
     same clips are cut alike. Raises ValueError when no clip is long enough.
     """
     if frames < 1:
@@ -62,7 +62,7 @@ def window_frames(cache: ClipCache, window: Window) -> Clip:
 
 
 def window_tracks(tracks: Tracks, windows: Sequence[Window]) -> Tensor:
-    """Returns the keypoints (B, T, K, 3) of windows of equally many frames."""
+    """Returns the keypoints (B, T, K, 3) of windows of equal length."""
     return torch.stack([tracks.clip(window.clip)[list(window.frames)] for window in windows])
 
 

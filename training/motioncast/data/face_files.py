@@ -1,4 +1,4 @@
-"""Videos and photographs of people, and whose face each of them shows."""
+"""Videos and photographs of people, and the person each of them shows."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ Picture = npt.NDArray[np.uint8]  # (H, W, 3), RGB
 
 
 class FaceFilesError(ValueError):
-    """Files or the list of whom they show cannot be used; the message says which and why."""
+    """Raised when files or the list of persons cannot be used; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class FaceFile:
 
     @property
     def is_photograph(self) -> bool:
-        """The name's ending decides; a PNG is a photograph here."""
+        """Whether the file name has a photograph's suffix; PNG counts as a photograph here."""
         return self.path.suffix.lower() in PHOTOGRAPHS
 
     def pictures(self) -> Iterator[Picture]:
         """Yields the full pictures, upright, one after the other.
 
-        Raises FaceFilesError, also midway, when the file cannot be read to its end.
+        Raises FaceFilesError, possibly midway, when the file cannot be read to its end.
         """
         try:
             if self.is_photograph:
@@ -51,17 +51,17 @@ class FaceFile:
 
 
 def face_files(sources: Sequence[Path], persons: Path | None = None) -> list[FaceFile]:
-    """Returns the videos and photographs that are named, and those directly below named folders.
+    """Returns the given videos and photographs, and those directly below the given folders.
 
     Args:
         sources: Files and folders; a folder's files are taken in order of their names.
-        persons: A CSV list with the columns file and person_id. A row is of the file whose path
-            ends most like its own; a file without a row is of a person that is called as it is,
-            like every file when there is no list.
+        persons: A CSV list with the columns file and person_id. A row applies to the file whose
+            path shares the longest ending with the row's. A file without a row is its own person,
+            named like the file; so is every file when there is no list.
 
     Raises:
-        FaceFilesError: A source is missing, is neither a video nor a photograph, or holds none;
-            two files of one name could be of anybody; or the list cannot be read.
+        FaceFilesError: A source is missing, is neither a video nor a photograph, or contains none;
+            a file matches rows of several persons equally well; or the list cannot be read.
     """
     paths = list(dict.fromkeys(path for source in sources for path in _files_of(source)))
     if persons is None:
@@ -93,7 +93,7 @@ def _files_of(source: Path) -> list[Path]:
 
 
 def _rows(persons: Path) -> dict[str, list[tuple[PurePath, str]]]:
-    """Returns the files and persons of a list by the files' names."""
+    """Returns the files and persons of a list, indexed by file name."""
     if not persons.is_file():
         raise FaceFilesError(f"{persons}: no such list of persons")
     rows: dict[str, list[tuple[PurePath, str]]] = {}
@@ -125,6 +125,6 @@ def _person(path: Path, rows: dict[str, list[tuple[PurePath, str]]], persons: Pa
 
 
 def _alike(first: PurePath, second: PurePath) -> int:
-    """Counts the parts in which the ends of two paths agree."""
+    """Counts the path components in which the ends of two paths agree."""
     pairs = zip(reversed(first.parts), reversed(second.parts), strict=False)
     return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))

@@ -1,4 +1,4 @@
-"""What the commands that write a set of faces share: options, refusals and the report."""
+"""The common parts of commands that write a face set: options, refusals and the report."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from motioncast.models.checkpoint import CheckpointError
 from motioncast.wire.errors import DomainError
 
 MOST_SIDE: Final = 1024  # pixels
-REFUSALS: Final = (  # what a user is told in a sentence
+REFUSALS: Final = (  # errors reported to the user in a sentence
     OSError,
     CheckpointError,
     DamagedVideoError,
@@ -51,9 +51,9 @@ class FaceSetOptions:
 def write_set(
     options: FaceSetOptions, fill: Callable[[FaceSetWriter], list[str]], matte: bool = False
 ) -> None:
-    """Writes the set that `fill` adds clips to; it returns a line for each that is left out.
+    """Writes the set that `fill` adds clips to; `fill` returns a line for each clip left out.
 
-    Raises Refusal for what is wrong with the input.
+    Raises Refusal for invalid input.
     """
     check_side(options.side)
     torch.set_num_threads(options.threads)
@@ -63,19 +63,19 @@ def write_set(
         FaceSetWriter(options.out, options.side, options.force, matte) as writer,
     ):
         left_out = fill(writer)
-        if not writer.clips:  # which is refused at the end
+        if not writer.clips:  # which raises an error at the end
             print("\n".join(left_out[:10]), file=sys.stderr)
     _report(options.out, writer, left_out)
 
 
 def check_side(side: int) -> None:
-    """Raises Refusal unless a detector takes frames of this side."""
+    """Raises Refusal unless a detector accepts frames of this side."""
     if not SIDE_STEP <= side <= MOST_SIDE or side % SIDE_STEP:
         raise Refusal(f"--side: {side} is not a multiple of {SIDE_STEP} up to {MOST_SIDE}")
 
 
 def _report(out: Path, writer: FaceSetWriter, left_out: Sequence[str]) -> None:
-    """Prints what is in a set, and what is not and why."""
+    """Prints what a set contains, and what was left out and why."""
     for line in left_out:
         print(f"left out: {line}")
     people = {clip["person"] for clip in writer.clips}

@@ -1,9 +1,9 @@
-"""Writes a set of faces (`data.faces`), clip by clip; the folder is there when it is whole.
+"""Writes a face set (`data.faces`), clip by clip; the folder appears once it is complete.
 
     with FaceSetWriter(folder, side) as writer:
         writer.write("clip", "person", batches)
 
-Frames go to the disk as they come, so that a set may be larger than the memory.
+Frames are written to disk as they arrive, so a set may be larger than memory.
 """
 
 import json
@@ -32,20 +32,21 @@ class Written(NamedTuple):
 
     frames: int
     faces: int  # frames that show a face
-    seen: int  # frames that were looked at
+    seen: int  # frames examined
 
 
 class FaceSetWriter:
-    """A set of faces that is being written; leaving its `with` block publishes it.
+    """A face set being written; leaving its `with` block publishes it.
 
     Args:
-        out: The folder; its parent is made.
+        out: The folder; its parent is created.
         side: S of the frames.
-        force: Takes the place of a set that is there.
-        mattes: Writes mattes too, mattes.npy (N, S / 2, S / 2) uint8.
+        force: Replaces an existing set.
+        mattes: Also writes mattes, mattes.npy (N, S / 2, S / 2) uint8.
 
     Raises:
-        FaceSetError: The folder is there, and is to stay; or, at the end, the set has no clip.
+        FaceSetError: The folder exists and is not to be replaced; or, at the end, the set has no
+            clip.
     """
 
     def __init__(self, out: Path, side: int, force: bool = False, mattes: bool = False) -> None:
@@ -60,13 +61,13 @@ class FaceSetWriter:
         self._frames = self._array("frames.npy", side, side, 3)
         self._mattes = self._array("mattes.npy", side // 2, side // 2) if mattes else None
         self._points: list[npt.NDArray[np.float32]] = []
-        self.clips: list[dict[str, str | int]] = []  # as clips.json has them
+        self.clips: list[dict[str, str | int]] = []  # in the format of clips.json
 
     def write(
         self, name: str, person: str, batches: Iterable[FoundFaces], least_share: float = 0.0
     ) -> Written:
-        """Adds the frames with a face of a clip; none when it has fewer than two of them, or than
-        that share. A clip that cannot be read to its end leaves nothing behind."""
+        """Adds a clip's frames with a face, or none if they are fewer than two or below that share.
+        A clip that cannot be read to its end leaves nothing behind."""
         start, parts, seen = self._frames.rows, len(self._points), 0
         try:
             for batch in batches:
@@ -108,7 +109,7 @@ class FaceSetWriter:
         np.save(self._folder / "points.npy", np.concatenate(self._points))
         text = ",\n ".join(json.dumps(clip) for clip in self.clips)
         (self._folder / "clips.json").write_text(f"[{text}]\n", encoding="utf-8")
-        self._folder.chmod(0o755)  # until now it was for its owner alone
+        self._folder.chmod(0o755)  # until now it was private to its owner
         if self._out.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{self._out.name}-", dir=self._out.parent))
             os.replace(self._out, old)
@@ -129,7 +130,7 @@ class FaceSetWriter:
 
 
 class _GrowingArray:
-    """A .npy file of bytes (rows, *shape) that grows, and can be cut back, at its end."""
+    """A .npy file of bytes (rows, *shape) that can grow, and be truncated, at its end."""
 
     def __init__(self, file: BinaryIO, shape: tuple[int, ...]) -> None:
         self.rows = 0
@@ -138,24 +139,24 @@ class _GrowingArray:
         self._start = file.tell()
 
     def append(self, rows: npt.NDArray[np.uint8]) -> None:
-        """Adds rows (N, *shape)."""
+        """Appends rows (N, *shape)."""
         assert rows.shape[1:] == self._shape
         self._file.write(rows.tobytes())
         self.rows += len(rows)
 
     def cut(self, rows: int) -> None:
-        """Forgets the rows from a number on."""
+        """Drops all rows from the given number on."""
         self.rows = rows
         self._file.seek(self._start + rows * int(np.prod(self._shape)))
         self._file.truncate()
 
     def finish(self) -> None:
-        """Says at the beginning of the file how many rows there are."""
+        """Writes the number of rows to the beginning of the file."""
         self._header()
         self._file.close()
 
     def _header(self) -> None:
         self._file.seek(0)
-        # numpy leaves room for any number along the first axis, so that the header never grows.
+        # numpy reserves space for any length of the first axis, so the header never grows.
         header = {"descr": "|u1", "fortran_order": False, "shape": (self.rows, *self._shape)}
         np.lib.format.write_array_header_1_0(self._file, header)

@@ -1,11 +1,11 @@
-"""Videos and photographs of people -> a set of faces (`data.faces`), for `train.face`.
+"""Makes a face set (`data.faces`) from videos and photographs of people, for `train.face`.
 
     python -m motioncast.data.face_sets VIDEOS_OR_PHOTOGRAPHS... --out FOLDER [--side 256]
         [--persons LIST.csv] [--matte] [--skip-damaged] [--force]
 
-Videos are framed by the product's rule, each with one crop, for the median of the faces seen in it,
-and the anchored keypoints are those that the product's own detector finds in the framed pictures.
-Frames without a face are left out, and videos with one in less than 80 % of their frames.
+Videos are framed by the product's rule, each with one crop, for the median of the faces found in
+it; the anchored keypoints are those found by the product's own detector in the framed pictures.
+Frames without a face are left out, as are videos with a face in less than 80 % of their frames.
 Photographs are framed one by one; those of one person become one clip.
 """
 
@@ -36,9 +36,9 @@ def write_face_set(
     finder: Finder,
     skip_damaged: bool = False,
 ) -> list[str]:
-    """Adds videos and photographs to a set, and returns a line for each that is left out.
+    """Adds videos and photographs to a set, and returns a line for each one left out.
 
-    Raises FaceFilesError for a file that cannot be read to its end, unless those are to be skipped.
+    Raises FaceFilesError for a file that cannot be read to its end, unless `skip_damaged` is set.
     """
     left_out = []
     for name, person, clip in tqdm(_clips(files), desc="finding faces", unit="clip", leave=False):
@@ -70,7 +70,7 @@ def _clips(files: Sequence[FaceFile]) -> list[tuple[str, str, list[FaceFile]]]:
 
 
 def _video(file: FaceFile, side: int, framing: ClipFraming) -> Iterator[np.ndarray]:
-    """Yields the frames (side, side, 3) of a video in which a face is seen somewhere."""
+    """Yields the frames (side, side, 3) of a video, if any of them shows a face."""
     crop = framing.steady_crop(file.pictures())
     if crop is not None:
         for picture in file.pictures():
@@ -80,7 +80,7 @@ def _video(file: FaceFile, side: int, framing: ClipFraming) -> Iterator[np.ndarr
 def _portraits(
     photographs: Sequence[FaceFile], side: int, framing: ClipFraming
 ) -> Iterator[np.ndarray]:
-    """Yields photographs as frames (side, side, 3), each framed by itself."""
+    """Yields photographs as frames (side, side, 3), each framed separately."""
     for photograph in photographs:
         for picture in photograph.pictures():
             yield cut(picture, framing.crop(picture), side)
@@ -95,7 +95,7 @@ def _too_little(name: str, written: Written) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSetOptions(FaceSetOptions):
-    """What a set of videos and photographs is made of, and what of it is kept."""
+    """What a set of videos and photographs is made of, and how much of it is kept."""
 
     matte: Annotated[bool, typer.Option("--matte", help="mattes too: where the person is")] = False
     skip_damaged: Annotated[
@@ -104,7 +104,7 @@ class VideoSetOptions(FaceSetOptions):
 
 
 def run(options: VideoSetOptions, command: str) -> None:
-    """Writes the set of faces that is asked for; Refusal for what is wrong with the input."""
+    """Writes the requested face set; raises Refusal for invalid input."""
 
     def fill(writer: FaceSetWriter) -> list[str]:
         files = face_files(options.sources, options.persons)

@@ -1,12 +1,12 @@
-"""Keypoint tracks of a set of faces, with the unsupervised keypoints of a trained detector.
+"""Extracts keypoint tracks of a face set, with a trained detector's unsupervised keypoints.
 
     python -m motioncast.data.face_tracks --checkpoint FILE --set FOLDER --out TRACKS.npz
         [--set FOLDER ...] [--hold-out PERSON ...] [--detect]
 
-A set (data/faces.py) holds the anchored keypoints of its frames: they are found by the network that
-every face configuration ships, so only the others are detected anew; presence then counts as
-certain. With --detect the whole detector runs, as it is served. Clips are called PERSON/CLIP, as
-training by person and held-out people need it.
+A set (data/faces.py) contains the anchored keypoints of its frames, found by the network that every
+face configuration shares, so only the others are detected; presence is then taken as
+certain. With --detect the whole detector runs, as when served. Clips are called PERSON/CLIP, as
+required for training by person and holding people out.
 """
 
 import json
@@ -67,7 +67,7 @@ def face_tracks(
 
 
 def joined(parts: Sequence[Tracks]) -> Tracks:
-    """Returns the clips of several tracks as one."""
+    """Returns several tracks concatenated into one."""
     starts = [0]
     for part in parts:
         starts += [starts[-1] + stop for stop in part.starts[1:]]
@@ -111,7 +111,7 @@ class FaceTracksOptions:
 
 
 def run(options: FaceTracksOptions, command: str) -> None:
-    """Writes the tracks of sets of faces to one file."""
+    """Writes the tracks of face sets to one file."""
     torch.set_num_threads(options.threads)
     held_out = options.hold_out or []
     with refusing(OSError, CheckpointError):

@@ -1,7 +1,7 @@
-"""Variation of pairs of faces: both frames change alike, and their keypoints with them.
+"""Augmentation of pairs of faces: both frames change alike, and their keypoints with them.
 
-A few dozen people are few: what is narrower, of other colours and in another room is, for a
-network, somebody else somewhere else.
+The data shows only a few dozen people; to a network, somebody narrower, with other colours and in
+another room is a new person in a new place.
 """
 
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ from motioncast.models.face.keypoints import mirror_order
 Frame = npt.NDArray[np.uint8]
 
 MIRROR = mirror_order()
-BORDER = 0.25  # of the side that is repeated around a frame before it is moved
+BORDER = 0.25  # of the side, repeated around a frame before it is moved
 GREY = np.array([0.299, 0.587, 0.114])  # BT.601
-ROOM_SIDE = 128  # of the pictures of rooms, which are out of focus
-ROOM_EVERY = 25  # frames of their videos
+ROOM_SIDE = 128  # of the room pictures, which are out of focus
+ROOM_EVERY = 25  # interval in frames at which their videos are sampled
 
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """How samples are varied: shares of the samples, and how strongly they change."""
+    """How samples are varied: shares of the samples, and the strength of the changes."""
 
     mirrored: float = 0.5
     moved: float = 0.5  # both frames alike
-    followed: float = 0.1  # by a camera that is held, or follows: one frame moves against the other
-    unseen: float = 0.02  # as if there were no face: the unsupervised keypoints have to do
-    elsewhere: float = 0.3  # of those that have a matte: put before another room
+    followed: float = 0.1  # by a hand-held or following camera: one frame moves against the other
+    unseen: float = 0.02  # as if there were no face, leaving only the unsupervised keypoints
+    elsewhere: float = 0.3  # of those with a matte: placed in front of another room
     colours: float = 0.5
     squeeze: float = 0.12  # logarithm of the largest change of width over height, halved
     shear: float = 0.1
@@ -46,7 +46,7 @@ ANYBODY = Variation()
 
 
 class Change(NamedTuple):
-    """One sample's variation: the views of its frames, and what colours become."""
+    """One sample's variation: the views of its frames, and the colour changes."""
 
     mirrored: bool
     views: tuple[np.ndarray, np.ndarray]  # (2, 3) each, see `draw_view`
@@ -85,7 +85,7 @@ def draw_view(random: np.random.Generator, size: float, angle: float, shift: flo
 
 
 def varied(image: Frame, change: Change, view: np.ndarray, side: int) -> Tensor:
-    """Returns a frame (S, S, 3) as a change has it, (3, side, side) in [0, 1]."""
+    """Returns a frame (S, S, 3) with a change applied, (3, side, side) in [0, 1]."""
     picture = _moved(image[:, ::-1] if change.mirrored else image, view, side)
     recoloured = np.asarray(picture.point(change.table), np.float32)
     mixed = (recoloured / 255) @ change.mixture.T
@@ -95,7 +95,7 @@ def varied(image: Frame, change: Change, view: np.ndarray, side: int) -> Tensor:
 def varied_points(
     points: npt.NDArray[np.float32], change: Change, view: np.ndarray
 ) -> npt.NDArray[np.float64]:
-    """Returns where anchored keypoints (70, 2) lie in the varied picture."""
+    """Returns the positions of anchored keypoints (70, 2) in the varied picture."""
     if change.mirrored:
         points = points[MIRROR] * np.array([-1, 1], np.float32)
     placed: npt.NDArray[np.float64] = (points - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
@@ -103,7 +103,7 @@ def varied_points(
 
 
 def before(image: Frame, matte: Frame, room: Frame) -> Frame:
-    """Puts the person of a frame (S, S, 3), whom a matte (h, h) cuts out, before a room."""
+    """Places the person of a frame (S, S, 3), cut out by a matte (h, h), in front of a room."""
     side = image.shape[0]
     person = Image.fromarray(matte).resize((side, side), Image.Resampling.BICUBIC)
     composed = Image.composite(Image.fromarray(image), Image.fromarray(room), person)
@@ -140,7 +140,7 @@ def draw_room(rooms: Frame, side: int, random: np.random.Generator) -> Frame:
 
 
 def _moved(image: Frame, view: np.ndarray, side: int) -> Image.Image:
-    """Returns what the view shows of a frame, at a side; the border is repeated beyond it."""
+    """Returns the part of a frame seen by the view, at a side, repeating the border beyond it."""
     own = image.shape[0]
     if np.array_equal(view, np.eye(2, 3)):
         picture = Image.fromarray(np.ascontiguousarray(image))
@@ -149,7 +149,7 @@ def _moved(image: Frame, view: np.ndarray, side: int) -> Image.Image:
         return picture.resize((side, side), Image.Resampling.LANCZOS)
     pad = int(BORDER * own)
     wide = Image.fromarray(np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge"))
-    # Pillow maps centres of pixels x + 0.5; corner-aligned [-1, 1] maps to 0 .. own - 1.
+    # Pillow maps pixel centres x + 0.5; corner-aligned [-1, 1] maps to 0 .. own - 1.
     step = (own - 1) / (side - 1)
     linear, half = view[:, :2], (own - 1) / 2
     offset = half * (linear @ np.array([-1.0, -1.0]) + view[:, 2]) + half + pad + 0.5
@@ -174,7 +174,7 @@ def _levels(random: np.random.Generator, strength: float) -> list[int]:
 
 
 def _mixture(random: np.random.Generator, strength: float) -> npt.NDArray[np.float32]:
-    """Draws a turn of hues about grey and a saturation, a matrix (3, 3) that keeps grey."""
+    """Draws a rotation of hues about grey and a saturation: a matrix (3, 3) that keeps grey."""
     strong = strength * (3.0 if random.random() < 0.3 else 1.0)
     angle, saturation = strong * random.uniform(-0.15, 0.15), np.exp(strong * random.normal(0, 0.1))
     axis = np.ones(3) / np.sqrt(3)

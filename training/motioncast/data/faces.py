@@ -1,15 +1,16 @@
-"""Training samples of faces: two frames of one person, framed, with their anchored keypoints.
+"""Training samples of faces: two framed pictures of one person, with their anchored keypoints.
 
-A set of faces is a folder:
+A face set is a folder:
 
     frames.npy   (N, S, S, 3) uint8, one clip after another
     points.npy   (N, 70, 2) float32, the anchored keypoints in [-1, 1]
-    mattes.npy   (N, h, h) uint8, the share of the person in each pixel of 255; may be missing
+    mattes.npy   (N, h, h) uint8, the person's share of each pixel, out of 255; optional
     clips.json   [{"name": ..., "person": ..., "start": ..., "stop": ...}, ...]
 
-Sample i of step s depends on (seed, s, i) alone, so that a resumed training sees what it would have
-seen. Persons are drawn first, then one of their clips: who has many clips counts no more. Some
-pairs are drawn because they differ in expression: blinks and wide mouths are rare, and looked at.
+Sample i of step s depends only on (seed, s, i), so a resumed training sees the samples it would
+have seen. Persons are drawn first, then one of their clips: having many clips gives no extra
+weight. Some pairs are drawn for their different expressions: blinks and wide mouths are rare, but
+conspicuous.
 """
 
 import json
@@ -36,12 +37,12 @@ from motioncast.data.face_variation import (
 )
 from motioncast.models.face.keypoints import MESH
 
-CANDIDATES = 8  # frames of which a pair with another expression is the farthest two
-NOISE = 0.004  # spread of what is added to keypoints, in half sides: half a pixel of 256
+CANDIDATES = 8  # number of frames whose two extremes form a pair with different expressions
+NOISE = 0.004  # standard deviation added to keypoints, in half sides: half a pixel of 256
 
 
 class FaceSetError(ValueError):
-    """A folder is not a set of faces, or cannot become one; the message says which and why."""
+    """Raised when a folder is not a face set, or cannot become one; the message says why."""
 
 
 class FaceBatch(NamedTuple):
@@ -54,7 +55,7 @@ class FaceBatch(NamedTuple):
 
 
 class Clip(NamedTuple):
-    """Where a clip lies in its set."""
+    """The position of a clip in its set."""
 
     name: str
     person: str
@@ -66,12 +67,13 @@ class Clip(NamedTuple):
 class FaceSet:
     """A folder of faces, and how often it is drawn from.
 
-    Raises FaceSetError where the folder is none, or has two frames of nobody but who is left out.
+    Raises FaceSetError if the folder is not a face set, or nobody is left in it after exclusions
+    who has two frames.
     """
 
     folder: Path
     share: float  # of the samples, relative to the other sets'
-    without: frozenset[str] = frozenset()  # persons that are left out
+    without: frozenset[str] = frozenset()  # excluded persons
     frames: npt.NDArray[np.uint8] = field(init=False, repr=False)
     points: npt.NDArray[np.float32] = field(init=False, repr=False)
     mattes: npt.NDArray[np.uint8] | None = field(init=False, repr=False)
@@ -82,7 +84,7 @@ class FaceSet:
     def __post_init__(self) -> None:
         try:
             self._open()
-        except (OSError, ValueError, TypeError) as error:  # what json, numpy and Clip refuse
+        except (OSError, ValueError, TypeError) as error:  # errors of json, numpy and Clip
             raise FaceSetError(f"{self.folder}: is not a set of faces ({error})") from error
         if not self.persons:
             raise FaceSetError(f"{self.folder}: nobody with two frames is left")
@@ -105,8 +107,8 @@ class FaceSet:
     def draw(self, random: np.random.Generator, expressive: float = 0.0) -> tuple[int, int]:
         """Returns two frames of one clip.
 
-        A share of the pairs, from 0 to 1, differs most in the mouth's or the lids' opening among a
-        few frames.
+        A share `expressive` of the pairs, 0 to 1, are the frames that differ most in the opening of
+        mouth or lids among a few frames.
         """
         clips = self.persons[int(random.integers(len(self.persons)))]
         clip = clips[int(random.integers(len(clips)))]
@@ -121,8 +123,8 @@ class FaceSet:
 
 
 def refuse_unknown_people(sets: Sequence[FaceSet], people: Collection[str]) -> None:
-    """Raises FaceSetError for people to be left out who are in no set: a slip of the pen would let
-    a training see them."""
+    """Raises FaceSetError for excluded people who are in no set: otherwise a typo would let a
+    training see them."""
     if unknown := sorted(set(people).difference(*(one.people for one in sets))):
         raise FaceSetError(f"--without: nobody is called {', '.join(unknown)}")
 
@@ -144,9 +146,9 @@ def openings(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 class FaceSampler:
-    """Draws batches of pairs from sets of faces; the next batch is drawn while one is learnt.
+    """Draws batches of pairs from face sets; prepares the next batch while one is trained on.
 
-    Some of the people who have mattes are put before one of the rooms (R, h, h, 3).
+    Some of the people with mattes are placed in front of one of the rooms (R, h, h, 3).
     """
 
     def __init__(

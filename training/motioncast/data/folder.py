@@ -1,4 +1,4 @@
-"""The files of a data folder that are meant: all of a kind, or those that a split list names."""
+"""Selects the files of a data folder: all of a kind, or those named on a split list."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ def data_files(folder: Path, suffixes: Collection[str], names: Path | None = Non
     """Lists the files directly below `folder` with one of `suffixes`, in order of their names.
 
     With `names`, a split list, only the files on it. Raises FileNotFoundError when the folder has
-    none, or lacks one that the list names.
+    none, or lacks one of the listed files.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"data: {folder} is not a folder")
@@ -22,7 +22,7 @@ def data_files(folder: Path, suffixes: Collection[str], names: Path | None = Non
 
 
 def read_names(path: Path) -> list[str]:
-    """Returns the names on a split list: one per line; empty lines and those with # are left out.
+    """Returns the names on a split list: one per line; empty lines and those with # are ignored.
 
     Raises FileNotFoundError when there is no such list, ValueError when it names nothing.
     """
@@ -56,6 +56,6 @@ def _listed(found: Sequence[Path], folder: Path, names: Path) -> list[Path]:
 
 
 def _where_else(folder: Path) -> str:
-    """Points at root/{train,test} when the root was given."""
+    """Suggests root/{train,test} when the root was given."""
     parts = [name for name in ("train", "test") if (folder / name).is_dir()]
     return f"; did you mean {' or '.join(str(folder / name) for name in parts)}?" if parts else ""

@@ -1,4 +1,4 @@
-"""What the product's own detector finds in framed pictures: what inference will see.
+"""The output of the product's own detector for framed pictures, as at inference time.
 
 Shapes: N frames of one batch, S their side.
 """
@@ -22,8 +22,8 @@ from motioncast.models.mediapipe.weights import load_weights
 from motioncast.models.shipped import shipped_checkpoint
 
 BATCH: Final = 16
-LEAST_PRESENCE: Final = 0.5  # probability of a face in a frame that counts
-SIDE_STEP: Final = 128  # a detector's pictures have sides of whole multiples of it
+LEAST_PRESENCE: Final = 0.5  # probability of a face required for a frame to count
+SIDE_STEP: Final = 128  # a detector's pictures have sides that are multiples of this
 
 Frames = npt.NDArray[np.uint8]  # (N, S, S, 3), RGB
 
@@ -34,11 +34,11 @@ class FoundFaces(NamedTuple):
     frames: Frames
     points: npt.NDArray[np.float32]  # (N, 70, 2) anchored keypoints in [-1, 1]
     present: npt.NDArray[np.bool_]  # (N,)
-    mattes: Frames | None = None  # (N, S / 2, S / 2), 255 where all of a pixel is of a person
+    mattes: Frames | None = None  # (N, S / 2, S / 2), 255 where a pixel is entirely person
 
 
 class Finder:
-    """Finds the anchored keypoints of frames, and the person where it has a matte."""
+    """Finds the anchored keypoints of frames, and the person if it has a matte."""
 
     def __init__(self, detector: AnchoredDetector, matte: PersonMatte | None = None) -> None:
         self._detector = detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -52,7 +52,7 @@ class Finder:
 
     @torch.inference_mode()
     def look(self, frames: Frames) -> FoundFaces:
-        """Returns what is found in frames (N, S, S, 3)."""
+        """Returns the detections in frames (N, S, S, 3)."""
         images = as_images(frames)
         keypoints = self._detector(images).numpy()
         mattes = None if self._matte is None else _levels(person(self._matte, images))
@@ -68,7 +68,7 @@ def as_images(frames: Frames) -> Tensor:
 
 @torch.inference_mode()
 def person(matte: PersonMatte, images: Tensor) -> Tensor:
-    """Returns how much of each pixel of images is of a person, (N, 1, S / 2, S / 2)."""
+    """Returns how much of each pixel of images belongs to a person, (N, 1, S / 2, S / 2)."""
     half = images.shape[-1] // 2
     found = matte(functional.interpolate(images, (PICTURE, PICTURE), mode="area"))
     return functional.interpolate(found, (half, half), mode="area")
@@ -77,7 +77,7 @@ def person(matte: PersonMatte, images: Tensor) -> Tensor:
 def load_detector(checkpoint: Path | None = None) -> AnchoredDetector:
     """Returns the anchored detector of a checkpoint of a face configuration, or the shipped one.
 
-    Raises FileNotFoundError, or CheckpointError, also when it has no detector of faces.
+    Raises FileNotFoundError, or CheckpointError, also if the checkpoint has no face detector.
     """
     path = checkpoint or shipped_checkpoint("synthesis", "face256")
     detector = load_motion_transfer(path).eval().detector

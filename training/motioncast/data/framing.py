@@ -1,7 +1,7 @@
-"""Clips framed as the product frames them: one crop for each, where its first frame has the face.
+"""Frames clips as the product does: one crop per clip, around the face in its first frame.
 
-The finder is the served model, the rest the code of `motioncast.framing`, which services and
-devices run too.
+The finder is the served model; the rest is the code of `motioncast.framing`, which services and
+devices also run.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from motioncast.inference.repository import default_repository, find_models
 
 Frame = Literal["off", "fixed"]
 FRAMES: tuple[Frame, ...] = ("off", "fixed")
-RULE: Final = 2  # to be raised when the same pictures would be cut otherwise
+RULE: Final = 2  # increment when the same pictures would be cut differently
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ClipFraming:
     def shipped(cls) -> "ClipFraming":
         """Returns the framing with the finder of the default model repository.
 
-        Raises FileNotFoundError where that has none.
+        Raises FileNotFoundError if the repository has none.
         """
         repository = default_repository()
         file = find_models(repository).get(FINDER)
@@ -46,12 +46,12 @@ class ClipFraming:
 
     @cached_property
     def options(self) -> str:
-        """What decides how clips are cut: the rule and the finder."""
+        """The settings that determine how clips are cut: the rule and the finder."""
         digest = hashlib.sha256(self.finder.read_bytes()).hexdigest()[:16]
         return f"framed:{RULE}:{digest}"
 
     def cut(self, pictures: Iterable[npt.NDArray[np.uint8]], size: int) -> list[np.ndarray]:
-        """Returns the pictures (H, W, 3) of a clip as frames (size, size, 3), all of one crop."""
+        """Returns the pictures (H, W, 3) of a clip as frames (size, size, 3), all with one crop."""
         crop, frames = None, []
         for picture in pictures:
             crop = crop or self.crop(picture)
@@ -59,10 +59,10 @@ class ClipFraming:
         return frames
 
     def steady_crop(self, pictures: Iterable[npt.NDArray[np.uint8]]) -> Crop | None:
-        """Returns what the product shows of a picture with the median of the faces in a clip, which
-        are looked for every five frames; None where no face is seen.
+        """Returns the product's crop for the median of the faces in a clip, which are searched for
+        in every fifth frame; None if no face is found.
 
-        It is for clips that are at hand as a whole: a first frame may be unlike the others.
+        It is for clips available as a whole, whose first frame may be unlike the others.
         """
         boxes = []
         for picture in islice(pictures, 0, None, LOOK_EVERY):
@@ -76,7 +76,7 @@ class ClipFraming:
         return first_crop([median], width, height).rounded()
 
     def crop(self, picture: npt.NDArray[np.uint8]) -> Crop:
-        """Returns what the product shows of a picture (H, W, 3) by itself."""
+        """Returns the product's crop for a single picture (H, W, 3)."""
         height, width, _ = picture.shape
         return first_crop(self._faces.find(picture), width, height).rounded()
 

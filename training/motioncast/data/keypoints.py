@@ -1,4 +1,4 @@
-"""Keypoint tracks: what the frozen detector sees in every frame of every clip, in one .npz file.
+"""Extracts keypoint tracks: the frozen detector's output for every frame, in one .npz file.
 
     motioncast train tracks --checkpoint CHECKPOINT --data FOLDER --out TRACKS.npz
 
@@ -34,11 +34,11 @@ from motioncast.models.motion_transfer import MotionTransfer
 Part = Literal["training", "validation", "all"]
 
 ARRAYS = ("names", "starts", "keypoints", "validation")
-TRACKS_FORMAT = 1  # to be raised when the same checkpoint would give other keypoints
+TRACKS_FORMAT = 1  # increment when the same checkpoint would give other keypoints
 
 
 class TracksError(ValueError):
-    """A file that should hold keypoint tracks does not; the message names it."""
+    """Raised when a file does not hold the expected keypoint tracks; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class Tracks:
         return self.keypoints[self.starts[index] : self.starts[index + 1]]
 
     def subset(self, part: Part) -> list[Tensor]:
-        """Returns the clips (T, K, 3) of one part of the folder."""
+        """Returns the clips (T, K, 3) of one part of the data."""
         return [self.clip(i) for i in self._indices(part)]
 
     def people(self, part: Part) -> list[str]:
-        """Returns who is seen in every clip of a part: PERSON of PERSON/CLIP, or its name."""
+        """Returns the person in every clip of a part: PERSON of PERSON/CLIP, or the clip's name."""
         return [self.names[i].partition("/")[0] for i in self._indices(part)]
 
     def _indices(self, part: Part) -> list[int]:
@@ -68,7 +68,7 @@ class Tracks:
 
 
 def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> Tracks:
-    """Runs the detector, where it lies, over every frame of the clips, with a progress bar."""
+    """Runs the detector, on its device, over every frame of the clips, with a progress bar."""
     model.eval()
     device = next(model.parameters()).device
     found = []
@@ -86,7 +86,7 @@ def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> 
 
 
 def held_out(clips: ClipCache, percent: int = VALIDATION_PERCENT) -> tuple[bool, ...]:
-    """Says of every clip whether it is held out of training, about `percent` of them."""
+    """Returns for every clip whether it is held out of training, about `percent` of them."""
     validation = set(split_validation(clips, percent)[1])
     return tuple(index in validation for index in range(len(clips)))
 
@@ -94,10 +94,10 @@ def held_out(clips: ClipCache, percent: int = VALIDATION_PERCENT) -> tuple[bool,
 def cached_tracks(
     checkpoint: Path, clips: ClipCache, cache: Path = DEFAULT_CACHE, device: str = "cpu"
 ) -> Tracks:
-    """Returns what the detector of a checkpoint of stage 1 sees, extracting it on first use.
+    """Returns the keypoints detected by a stage 1 checkpoint, extracting them on first use.
 
-    Other bytes of the checkpoint, other clips or other options give another cache entry; an entry
-    that cannot be read is made again. Clips without a fingerprint are not cached.
+    A different checkpoint content, other clips or other options lead to a new cache entry; an
+    unreadable entry is rebuilt. Clips without a fingerprint are not cached.
     """
     digest = hashlib.sha256(f"{TRACKS_FORMAT}:{clips.fingerprint}:".encode())
     digest.update(checkpoint.read_bytes())
@@ -114,7 +114,7 @@ def cached_tracks(
 
 
 def save_tracks(tracks: Tracks, path: Path) -> None:
-    """Writes tracks to a compressed .npz; the file appears whole or not at all."""
+    """Writes tracks to a compressed .npz, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as unfinished:
         whole = Path(unfinished) / "tracks.npz"
@@ -129,7 +129,7 @@ def save_tracks(tracks: Tracks, path: Path) -> None:
 
 
 def load_tracks(path: Path) -> Tracks:
-    """Reads what `save_tracks` wrote; raises TracksError that names the file and what is wrong."""
+    """Reads a file written by `save_tracks`; TracksError names the file and what is wrong."""
     arrays = _read_arrays(path)
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
@@ -149,7 +149,7 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except Exception as error:  # zipfile, zlib and numpy each meet damage in their own way
+        except Exception as error:  # zipfile, zlib and numpy each report damage differently
             raise TracksError(f"{path}: cannot be read as keypoint tracks ({error})") from error
 
 

@@ -1,4 +1,4 @@
-"""Where keypoints lie and how they move: what a predictor knows of its training tracks.
+"""Where keypoints lie and how they move: a predictor's knowledge of its training tracks.
 
 Shapes: T frames of a clip, K keypoints (x, y, intensity), C directions of motion.
 """
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from motioncast.models.predictors.recurrent import MotionStatistics
 
-BASIS_LAGS = (1, 4, 8)  # frames over which motion shows its directions
-# Of a coordinate that never moves: a hundredth of a pixel at 256, a thousandth of intensity.
+BASIS_LAGS = (1, 4, 8)  # intervals in frames over which the directions of motion are measured
+# For a coordinate that never moves: a hundredth of a pixel at 256, a thousandth of intensity.
 MINIMUM_SCALES = (1e-4, 1e-4, 1e-3)
 
 
 def motion_statistics(clips: Sequence[Tensor], components: int = 0) -> MotionStatistics:
     """Measures position and frame-to-frame displacement of clips (T, K, 3), T >= 2 each.
 
-    With C components also the directions in which the keypoints move together: the principal ones
-    of the displacements over 1, 4 and 8 frames, each divided by the root of that number as if the
-    keypoints walked at random; intensities, which say little of motion, count a tenth.
+    With C components it also finds the directions in which the keypoints move together: the
+    principal ones of the displacements over 1, 4 and 8 frames, each divided by the root of that
+    number as for a random walk; intensities, which say little about motion, count a tenth.
     """
     positions = torch.cat(list(clips))
     displacements = torch.cat([clip.diff(dim=0) for clip in clips])

@@ -1,19 +1,19 @@
-"""Tracks as other people's, made of one speaker's: so that a predictor learns how faces move.
+"""Turns one speaker's tracks into other people's, so that a predictor learns how faces move.
 
 The keypoints of one speaker move by certain amounts, in certain directions, together in certain
-ways, and are found with a certain accuracy; on another face a keypoint may sit elsewhere. In a
+ways, and are detected with a certain accuracy; on another face a keypoint may sit elsewhere. In a
 share of the windows all of this is changed:
 
-    amount      all keypoints move 0.3 to 2 times as far from where they are on average
-    directions  their motion is turned, stretched, and mirrored in half of the windows; that of each
-                keypoint is also turned and scaled by itself
-    company     in half of the windows, three of ten keypoints move as another one does elsewhere
-    accuracy    in half of the windows, white noise shakes every keypoint, mostly by little, but up
-                to three times as far as it moves between two frames
+    amount      all keypoints move 0.3 to 2 times as far from their mean positions
+    directions  their motion is rotated, stretched, and mirrored in half of the windows; that of
+                each keypoint is also rotated and scaled separately
+    company     in half of the windows, three in ten keypoints move as another one does elsewhere
+    accuracy    in half of the windows, every keypoint gets white noise, mostly weak, but up
+                to three times as large as its displacement between two frames
 
-Keypoints that are anchored to the same points of every face keep their own directions and their
-company there: only the face as a whole is turned and stretched. (Mirrored, the left corner of a
-mouth that widens would move to the right.)
+Keypoints that are anchored to the same points of every face keep their own directions and move
+with the same others: only the face as a whole is rotated and stretched. (Mirrored, the left corner
+of a widening mouth would move to the right.)
 
 Shapes: B windows, T frames, K keypoints (x, y, intensity).
 """
@@ -63,7 +63,7 @@ def as_other_people(
 
 
 def _in_other_company(motion: Tensor, generator: torch.Generator) -> Tensor:
-    """Lets some keypoints of half of the windows move as another keypoint of another window."""
+    """Makes some keypoints of half of the windows move like a keypoint of another window."""
     batch, _, keypoints, _ = motion.shape
     others = motion[torch.randperm(batch, generator=generator)]
     others = others[:, :, torch.randperm(keypoints, generator=generator)]
@@ -72,7 +72,7 @@ def _in_other_company(motion: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _whole_maps(batch: int, generator: torch.Generator, mirror: bool) -> Tensor:
-    """Draws linear maps of the whole face's motion (B, 1, 2, 2): turned, stretched, mirrored."""
+    """Draws linear maps of the whole face's motion (B, 1, 2, 2): rotated, stretched, mirrored."""
     turn = _rotation(TURN_RADIANS * torch.randn(batch, 1, generator=generator))
     axes = torch.exp(STRETCH * torch.randn(batch, 1, 2, generator=generator))
     if mirror:
@@ -82,14 +82,14 @@ def _whole_maps(batch: int, generator: torch.Generator, mirror: bool) -> Tensor:
 
 
 def _own_maps(batch: int, keypoints: int, generator: torch.Generator) -> Tensor:
-    """Draws linear maps of each keypoint's own motion (B, K, 2, 2): turned and scaled."""
+    """Draws linear maps of each keypoint's own motion (B, K, 2, 2): rotated and scaled."""
     own_turn = _rotation(OWN_TURN_RADIANS * torch.randn(batch, keypoints, generator=generator))
     own_gain = torch.exp(OWN_GAIN * torch.randn(batch, keypoints, 1, 1, generator=generator))
     return own_gain * own_turn
 
 
 def _noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """Draws noise (B, T, K, 3) in units: none in half of the windows, mostly little elsewhere."""
+    """Draws noise (B, T, K, 3) in units: none in half of the windows, mostly weak elsewhere."""
     batch, _, keypoints, _ = shape
     level = LARGEST_NOISE * torch.rand(batch, 1, keypoints, 1, generator=generator) ** 3
     level = level * _half(batch, generator)[:, None, None, None]
@@ -97,7 +97,7 @@ def _noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
 
 
 def _rotation(angle: Tensor) -> Tensor:
-    """Returns the matrices (..., 2, 2) that turn by angles in radians."""
+    """Returns matrices (..., 2, 2) that rotate by angles in radians."""
     cosine, sine = angle.cos(), angle.sin()
     rows = [torch.stack([cosine, -sine], dim=-1), torch.stack([sine, cosine], dim=-1)]
     return torch.stack(rows, dim=-2)

@@ -1,10 +1,10 @@
-"""Videos of one person or scene, each divided in time: what is learned from, and a held-out tail.
+"""Videos of one person or scene, each divided in time: a training part and a held-out tail.
 
-    | learned from                    | held out | not looked at |
+    | training                        | held out | not used      |
     0                            use * (1 - h)  use           the end
 
-The frames are those that `motioncast stream` would send: the same file, the same centre square or,
-with a framing, the same crop where the first frame has the face.
+The frames are those that `motioncast stream` would send: the same file, and the same centre square
+or, with a framing, the same crop around the face in the first frame.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ from motioncast.data.framing import ClipFraming
 from motioncast.data.video_folder import Clip
 from motioncast.media import read_video
 
-LEARNED_FRAMES: Final = 48  # of every video, at least: the predictor learns from 32 in a row
-HELD_OUT_FRAMES: Final = 12  # of every video, at least: the longest horizon that is judged
+LEARNED_FRAMES: Final = 48  # minimum per video: the predictor trains on 32 in a row
+HELD_OUT_FRAMES: Final = 12  # minimum per video: the longest horizon that is evaluated
 
 
 class OwnVideosError(ValueError):
-    """Videos or shares of them cannot be learned from; the message says which and why."""
+    """Raised when videos or shares of them are unusable; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +43,28 @@ class Division:
             raise OwnVideosError(f"held-out: {self.held_out:g} is out of range (0, 1)")
 
     def used(self, frames: int) -> int:
-        """Returns how many of the first frames of a video are used."""
+        """Returns the number of frames used, from the start of a video."""
         return round(self.use * frames)
 
     def learned(self, used: int) -> int:
-        """Returns how many of the used frames are learned from."""
+        """Returns how many of the used frames are trained on."""
         return used - max(HELD_OUT_FRAMES, round(self.held_out * used))
 
 
 @dataclass(frozen=True, slots=True)
 class OwnVideos:
-    """The used frames of every video; clip 2 i of `parts` is learned from, 2 i + 1 held out."""
+    """The used frames of every video; clip 2 i of `parts` is trained on, 2 i + 1 held out."""
 
     whole: ClipCache
     parts: ClipCache
 
     @property
     def learned(self) -> range:
-        """Indices of the parts that are learned from."""
+        """Indices of the parts to train on."""
         return range(0, len(self.parts), 2)
 
     def lines(self) -> list[str]:
-        """Returns a line for people about every video."""
+        """Returns a readable line about every video."""
         lengths = self.parts.lengths().reshape(-1, 2).tolist()
         return [
             f"{name}: {learned} frames to learn from, {tail} held out"
@@ -86,7 +86,7 @@ def open_own_videos(
     """Reads videos at size x size, or finds them in the cache of decoded clips.
 
     Raises MediaError for a file that cannot be read to its end, OwnVideosError for one that is too
-    short; both name it.
+    short; both name the file.
     """
     whole = cached_clips(_Files(tuple(videos), division.use, framing), size, cache)
     needed = LEARNED_FRAMES + HELD_OUT_FRAMES

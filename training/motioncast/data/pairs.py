@@ -1,7 +1,7 @@
 """Training samples: two frames of one clip, in order, and a close neighbour of the second.
 
-Sample i of step s depends on (seed, s, i) alone, so that a resumed training sees what it would have
-seen, and several processes each draw their own part of the same batch.
+Sample i of step s depends only on (seed, s, i), so a resumed training sees the samples it would
+have seen, and several processes each draw their own part of the same batch.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from motioncast.data.augmentation import LITE, Augmentation, augment
 from motioncast.data.clip_cache import ClipCache
 from motioncast.data.rooms import made_up_wall
 
-MADE_UP_ROOMS = 0.4  # share of the rooms, where there are pictures of others
-NEIGHBOUR_FRAMES = 2  # 80 ms at 25 frames/s: lips have moved, the head hardly
+MADE_UP_ROOMS = 0.4  # share of synthetic rooms when there are pictures of real ones
+NEIGHBOUR_FRAMES = 2  # 80 ms at 25 frames/s: lips have moved, the head hardly at all
 
 
 class Batch(NamedTuple):
@@ -41,7 +41,7 @@ class Pool:
 class PairSampler:
     """Draws batches of frame pairs from pools of clips.
 
-    Process `rank` of `count` draws its part of every batch; their number must divide the batch.
+    Process `rank` of `count` draws its part of every batch; `count` must divide the batch size.
     """
 
     pools: Sequence[Pool]
@@ -50,7 +50,7 @@ class PairSampler:
     augmentation: Augmentation = LITE
     rank: int = 0
     count: int = 1
-    rooms: Pool | None = None  # whose pictures people are put before, besides made-up ones
+    rooms: Pool | None = None  # whose pictures serve as backgrounds, besides synthetic ones
 
     def __post_init__(self) -> None:
         if self.batch_size % self.count:
@@ -81,7 +81,7 @@ class PairSampler:
         return augment(images, self.augmentation, random, photograph=still, room=self._room)
 
     def _room(self, random: np.random.Generator, side: int) -> Tensor:
-        """Draws a picture (3, S, S) to put people before."""
+        """Draws a background picture (3, S, S)."""
         if self.rooms is None or random.random() < MADE_UP_ROOMS:
             return made_up_wall(random, side)
         clips = self.rooms.clips

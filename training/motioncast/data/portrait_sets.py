@@ -1,12 +1,12 @@
-"""Photographs, and sets of faces that move -> a set of photographs that talk (`data.portraits`).
+"""Makes talking photographs from photographs and sets of moving faces (`data.portraits`).
 
     python -m motioncast.data.portrait_sets PHOTOGRAPHS... --motion SET --out FOLDER [--side 256]
         [--motion SET ...] [--rounds 2] [--rooms FOLDER] [--persons LIST.csv]
         [--without PERSON ...] [--force]
 
 Every round gives each photograph the motion of seven frames of somebody in the sets, who is drawn
-by person; half of the people are put before another room. The anchored keypoints are those that
-the product's own detector finds in the pictures that come out, so that they say what is shown.
+by person; half of the people are placed in front of another room. The anchored keypoints are those
+that the product's own detector finds in the generated pictures, so they describe what is shown.
 """
 
 from collections.abc import Sequence
@@ -46,28 +46,28 @@ from motioncast.models.face.anchored import AnchoredDetector
 from motioncast.models.face.keypoints import MESH
 from motioncast.models.mediapipe.matte import PersonMatte
 
-FRAMES: Final = 7  # of a clip, the first of them the photograph as it is
-LEAST_MOTION: Final = 13  # frames of a clip that gives motion
-MARGIN: Final = 1.25  # side of what is kept of a photograph over the product's framing
-ELSEWHERE: Final = 0.5  # share of the clips that are put before another room
-WIDEST: Final = 0.5  # share of the clips that show their driver's mouth at its widest
+FRAMES: Final = 7  # of a clip, the first being the original photograph
+LEAST_MOTION: Final = 13  # minimum length in frames of a driving clip
+MARGIN: Final = 1.25  # side of the part of a photograph that is kept, over the product's framing
+ELSEWHERE: Final = 0.5  # share of the clips placed in front of another room
+WIDEST: Final = 0.5  # share of the clips that include their driver's mouth at its widest
 LIKENESS: Final = np.array([1.0, 2.0])  # weights of mouth and lids
-DRAWS: Final = 4  # of drivers, until all their frames show a face
+DRAWS: Final = 4  # attempts to draw drivers whose frames all show a face
 
 
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """What photographs are made to talk with; portraits come out at a side of `side` pixels."""
+    """The tools that make photographs talk; portraits have a side of `side` pixels."""
 
     side: int
     framing: ClipFraming
     detector: AnchoredDetector
     matte: PersonMatte
     drivers: Sequence[tuple[FaceSet, Sequence[Clip]]]  # the clips of each person
-    rooms: Frames | None = None  # (R, h, h, 3); without them rooms are made up
+    rooms: Frames | None = None  # (R, h, h, 3); synthetic if None
 
     def photograph(self, file: FaceFile) -> Face | None:
-        """Returns a photograph, framed with a margin, and its mesh; None where it has no face.
+        """Returns a photograph, framed with a margin, and its mesh; None if it has no face.
 
         Raises FaceFilesError when it cannot be read.
         """
@@ -80,9 +80,9 @@ class Studio:
         return Face(faces[0].image, faces[0].points, person(self.matte, as_images(frame[None]))[0])
 
     def talk(self, portrait: Face, random: np.random.Generator) -> Frames | None:
-        """Returns a photograph in motion (T, S, S, 3), the first frame as it is.
+        """Returns a photograph in motion (T, S, S, 3), the first frame being the original.
 
-        None when nobody's face was found in the frames that were drawn.
+        Returns None if every attempt drew a frame without a face.
         """
         own = openings(portrait.points[np.newaxis, list(MESH)])[0]
         for _ in range(DRAWS):
@@ -97,7 +97,7 @@ class Studio:
         return levels.numpy()
 
     def _draw(self, own: npt.NDArray[np.float32], random: np.random.Generator) -> Frames:
-        """Draws frames of one person, the first of them with an expression like one's own."""
+        """Draws frames of one person, the first with an expression close to the given one."""
         faces, clips = self.drivers[int(random.integers(len(self.drivers)))]
         clip = clips[int(random.integers(len(clips)))]
         expressions = faces.openings[clip.start : clip.stop]
@@ -108,7 +108,7 @@ class Studio:
         return np.stack([faces.frames[clip.start + int(row)] for row in (like, *others)])
 
     def _faces(self, frames: Frames) -> list[Face] | None:
-        """Returns the meshes of frames (N, S, S, 3); None unless all of them have one."""
+        """Returns the meshes of frames (N, S, S, 3), or None unless all of them have one."""
         images = as_images(frames)
         mesh = self.detector.whole(images).numpy()
         if (mesh[:, 0, 2] < LEAST_PRESENCE).any():
@@ -127,7 +127,7 @@ def write_portraits(
     """Adds the photographs to a set, each once in every round, and returns a line for each clip
     that is left out.
 
-    Raises FaceFilesError for one that cannot be read.
+    Raises FaceFilesError for an unreadable photograph.
     """
     finder, left_out = Finder(studio.detector), []
     for number, file in enumerate(tqdm(photographs, unit="photograph", leave=False)):
@@ -147,10 +147,10 @@ def write_portraits(
 def open_drivers(
     folders: Sequence[Path], without: Sequence[str] = ()
 ) -> list[tuple[FaceSet, Sequence[Clip]]]:
-    """Returns the clips of every person in sets of faces that are long enough to give motion.
+    """Returns the clips of every person in face sets that are long enough to give motion.
 
-    Raises FaceFilesError when there is none, FaceSetError when a folder is not a set of faces, or
-    somebody to be left out is in none.
+    Raises FaceFilesError when there is none, FaceSetError when a folder is not a face set, or
+    an excluded person is in none.
     """
     sets = [FaceSet(folder, 1.0, frozenset(without)) for folder in folders]
     refuse_unknown_people(sets, without)
@@ -172,7 +172,7 @@ def _wider(crop: Crop) -> Crop:
 
 @dataclass(frozen=True, kw_only=True)
 class PortraitSetOptions(FaceSetOptions):
-    """Which photographs talk, and whose motion they are given."""
+    """Which photographs are animated, and whose motion they are given."""
 
     motion: Annotated[list[Path], typer.Option(metavar="SET", help="of faces that move; repeat")]
     rounds: Annotated[int, typer.Option(min=1, help="of all photographs")] = 2
@@ -187,7 +187,7 @@ class PortraitSetOptions(FaceSetOptions):
 
 
 def run(options: PortraitSetOptions, command: str) -> None:
-    """Writes the set of portraits that is asked for; Refusal for what is wrong with the input."""
+    """Writes the requested set of portraits; raises Refusal for invalid input."""
 
     def fill(writer: FaceSetWriter) -> list[str]:
         files = face_files(options.sources, options.persons)

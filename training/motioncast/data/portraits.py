@@ -1,12 +1,12 @@
-"""Photographs become people who move: the motion of real faces on portraits.
+"""Animates photographs of people: transfers the motion of real faces to portraits.
 
-    target points = portrait's + gain * (driver's at t - driver's at a like expression)
+    target points = portrait's + gain * (driver's at t - driver's at a similar expression)
 
 in the coordinates of the portrait (a similarity aligns the two faces). The portrait is warped so
 that its points lie there: least squares for the head and a kernel regression for the rest
-(`models.face.geometry`), fading out beyond the head. What a shut mouth does not show is taken from
-the driver's frame. Half of the portraits are cut out and put before another room, where the
-whole body moves too.
+(`models.face.geometry`), fading out beyond the head. The inside of a mouth that is closed in the
+photograph is taken from the driver's frame. Half of the portraits are cut out and placed in front
+of another room, where the whole body moves too.
 
 Points are MediaPipe's mesh (P, 2), in [-1, 1] of their pictures. Shapes: T frames, side S.
 """
@@ -58,7 +58,7 @@ WARP_SIDE = 64  # of the grid that a warp is computed on
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A picture of a face and what is known of it."""
+    """A picture of a face with its points and matte."""
 
     image: Tensor  # (3, S, S) in [0, 1]
     points: Points  # (P, 2)
@@ -66,12 +66,12 @@ class Face:
 
 
 def opening(points: Points) -> float:
-    """Returns the mouth's opening over the distance between the eyes."""
+    """Returns the mouth's opening relative to the distance between the eyes."""
     return float(_apart(points, 13, 14) / _apart(points, *EYES))
 
 
 def expression(points: Points) -> Points:
-    """Returns openings of mouth and lids over the distance between the eyes, (3,)."""
+    """Returns openings of mouth and lids relative to the distance between the eyes, (3,)."""
     eyes = _apart(points, *EYES)
     pairs = ((13, 14), *LIDS)
     return np.array([_apart(points, *pair) / eyes for pair in pairs], np.float32)
@@ -88,18 +88,18 @@ def animate(
 
     Args:
         portrait: the photograph; with a room it needs its matte.
-        drivers: frames of one other person, the first of them with the expression of the portrait.
-        side: S of the pictures that are returned, which show the middle 80 % or more.
-        random: where framing, gain and body motion are drawn from.
-        room: (3, S, S) that the person is put before; None leaves the photograph's own.
+        drivers: frames of one other person, the first with the expression of the portrait.
+        side: S of the returned pictures, which show the middle 80 % or more.
+        random: source of framing, gain and body motion.
+        room: (3, S, S) background for the person; None keeps the photograph's own.
 
     Returns:
-        Frames (T, 3, S, S), the first as the photograph is, and points (T, P, 2), T one per driver.
+        Frames (T, 3, S, S), the first as in the photograph, and points (T, P, 2), T one per driver.
     """
     points = _moved(portrait.points, [face.points for face in drivers], random)
     if room is not None:
         points = _swayed(points, random)
-    view = 0.8 * random.uniform(1.0, 1.2)  # half side of the portrait that is shown
+    view = 0.8 * random.uniform(1.0, 1.2)  # half side of the visible part of the portrait
     places = _places(portrait.points, points, view, side, whole=room is not None, random=random)
     image = portrait.image.expand(len(points), -1, -1, -1)
     frames = functional.grid_sample(image, places, padding_mode="border", align_corners=True)
@@ -117,7 +117,7 @@ def _apart(points: Points, a: int, b: int) -> float:
 
 
 def _similarity(of: Points, to: Points) -> tuple[Points, Points, Points]:
-    """Returns (2, 2) matrix, centre of `of` and of `to`: least squares, rotation and scale."""
+    """Returns a (2, 2) matrix, centres of `of` and `to`: least-squares rotation and scale."""
     a, b = of[list(RIGID)], to[list(RIGID)]
     centre_a, centre_b = a.mean(0), b.mean(0)
     a, b = a - centre_a, b - centre_b
@@ -139,7 +139,7 @@ def _moved(portrait: Points, drivers: Sequence[Points], random: np.random.Genera
 
 
 def _swayed(points: Points, random: np.random.Generator) -> Points:
-    """Moves whole people a little, all frames but the first."""
+    """Moves whole people slightly, in all frames but the first."""
     swayed = points.copy()
     for index in range(1, len(points)):
         angle, size = random.normal(0, 0.04), np.exp(random.normal(0, 0.03))
@@ -157,9 +157,9 @@ def _places(
     whole: bool,
     random: np.random.Generator,
 ) -> Tensor:
-    """Returns where in the portrait the pixels of the frames lie, (T, S, S, 2).
+    """Returns the positions in the portrait of the frames' pixels, (T, S, S, 2).
 
-    A body that sways as a whole follows the head's affine motion far below it.
+    A body that sways as a whole follows the head's affine motion even far below it.
     """
     source = torch.from_numpy(portrait).expand(len(points), -1, -1)
     target = torch.from_numpy(points)
@@ -188,7 +188,7 @@ def _places(
 
 
 def _with_mouths(frames: Tensor, points: Points, portrait: Face, drivers: Sequence[Face]) -> Tensor:
-    """Puts the drivers' mouths where the portrait's opens further than in the photograph."""
+    """Inserts the drivers' mouths where the portrait's is open wider than in the photograph."""
     own = opening(portrait.points)
     shown = list(frames)
     for index, driver in enumerate(drivers):
@@ -218,7 +218,7 @@ def _skin(image: Tensor, points: Points) -> Tensor:
 
 
 def _polygon(points: Points, side: int) -> Tensor:
-    """Returns a mask (1, S, S) with a soft edge, drawn four times as fine."""
+    """Returns a mask (1, S, S) with a soft edge, drawn at four times the resolution."""
     canvas = Image.new("L", (4 * side, 4 * side))
     corners = [
         (4 * ((x + 1) / 2 * (side - 1) + 0.5), 4 * ((y + 1) / 2 * (side - 1) + 0.5))

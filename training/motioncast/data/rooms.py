@@ -1,11 +1,11 @@
-"""The same person in another room: cut out from a plain wall and put before something else.
+"""Moves people to another room: cuts them out from a plain wall and changes the background.
 
     composite = frame + (1 - alpha) * (room - wall)
 
-The wall is a quadratic of the position, fitted to the border of the frame; alpha says how far a
-pixel is from its colour, and is 1 for whatever the border cannot be reached from. What differs from
-the wall, like the camera's noise and half-covered pixels, stays where it was. A frame without a
-plain wall has no matte, and stays as it is.
+The wall is a quadratic of the position, fitted to the border of the frame. alpha says how far a
+pixel is from the wall's colour, and is 1 for everything that cannot be reached from the border.
+Differences from the wall, like camera noise and half-covered pixels, are kept. A frame without a
+plain wall has no matte and is left unchanged.
 
 Shapes: F frames of one sample, S the side.
 """
@@ -20,14 +20,14 @@ from torch.nn import functional
 
 LIKE_THE_WALL, UNLIKE_THE_WALL = 0.06, 0.16  # distances of colours in [0, 1]
 WALL_FIT_ROUNDS = 3
-LEAST_WALL = 0.5  # share of the border that must look like the wall
+LEAST_WALL = 0.5  # share of the border that must match the wall
 LEAST_PERSON, MOST_PERSON = 0.15, 0.85  # share of the frame
-CELLS = 32  # per side of the map in which the wall is followed from the border
-TILES = 6  # at most, per side of a made-up wall
+CELLS = 32  # per side of the map on which the wall is followed from the border
+TILES = 6  # maximum per side of a synthetic wall
 
 
 class Matte(NamedTuple):
-    """A plain wall, and how much of each pixel is what stands before it."""
+    """A plain wall, and how much of each pixel is in front of it."""
 
     wall: Tensor  # (1, 3, S, S)
     alpha: Tensor  # (F, 1, S, S) in [0, 1]
@@ -69,7 +69,7 @@ def _tiles(
 
 
 def _plain_wall(frames: Tensor) -> Tensor | None:
-    """Fits the wall (3, S, S) to top, left and right border; None where most of that differs."""
+    """Fits the wall (3, S, S) to top, left and right border; None if most of them do not match."""
     side = frames.shape[-1]
     terms = _quadratic(side)  # (6, S, S)
     border = torch.zeros(side, side, dtype=torch.bool)
@@ -94,7 +94,7 @@ def _quadratic(side: int) -> Tensor:
 
 
 def _out_of_reach(alpha: Tensor) -> Tensor:
-    """Returns 1 (F, 1, S, S) deep inside what a way over wall-like cells from the border misses."""
+    """Returns 1 (F, 1, S, S) deep inside areas unreachable from the border over wall-like cells."""
     size = alpha.shape[-2:]
     passable = functional.interpolate(alpha, (CELLS, CELLS), mode="area") < 0.5
     seen = torch.zeros_like(passable)

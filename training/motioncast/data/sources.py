@@ -1,4 +1,4 @@
-"""The one door to video data: a folder of videos or of TFRecords becomes a `ClipCache`."""
+"""The single entry point to video data: makes a `ClipCache` of a folder of videos or TFRecords."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,13 @@ Layout = Literal["auto", "videos", "tfrecord"]
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Which clips are meant: a folder, and what of it."""
+    """Selects clips: a folder, and which part of it."""
 
     folder: Path
     names: Path | None = None  # a split list: one file name or stem per line
     layout: Layout = "auto"  # what the folder holds; by default its content decides
     camera: Camera = "main"  # of TFRecords
-    framing: ClipFraming | None = None  # of videos whose faces are cut out
+    framing: ClipFraming | None = None  # for videos, if faces are to be cropped
 
 
 def open_clips(
@@ -35,14 +35,14 @@ def open_clips(
     """Opens the clips of a data source at size x size, decoding them on first use.
 
     A damaged file raises DamagedVideoError, or with `damaged="skip"` is left out and listed in
-    `skipped`. Raises FileNotFoundError or ValueError, in words, when the folder is not what the
-    source says.
+    `skipped`. Raises FileNotFoundError or ValueError, with an explanation, when the folder does not
+    match the source.
     """
     return cached_clips(clip_source(data), size, cache, damaged)
 
 
 def clip_source(data: DataSource) -> ClipSource:
-    """Returns the reader for what the folder holds."""
+    """Returns the reader for the folder's content."""
     layout = _found_layout(data.folder) if data.layout == "auto" else data.layout
     if layout == "tfrecord":
         if data.framing is not None:

@@ -27,7 +27,7 @@ FOOTER: Final = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of a file, and where it stood."""
+    """One record of a file, and its position."""
 
     path: Path
     index: int  # in the file, from 0
@@ -43,8 +43,8 @@ def read_records(path: Path) -> Iterator[Record]:
     """Yields the records of a file one by one, both checksums verified.
 
     Raises DamagedVideoError, with the record and its byte offset, when the file ends within a
-    record or a checksum is wrong. Nothing behind a wrong length can be found again, so a reader
-    cannot go on.
+    record or a checksum is wrong. After a wrong length no later record can be found, so a reader
+    cannot continue.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -61,7 +61,7 @@ def read_records(path: Path) -> Iterator[Record]:
 def byte_features(record: Record) -> dict[str, list[bytes]]:
     """Parses a tf.train.Example into name -> byte strings; features of numbers are empty.
 
-    Raises DamagedVideoError when the record is no Example.
+    Raises DamagedVideoError when the record is not an Example.
     """
     example: Any = _EXAMPLE()
     try:
@@ -93,7 +93,7 @@ def _read_record(file: BinaryIO, available: int) -> bytes:
         if file.tell() == HEADER.size and header.startswith(GZIP_MAGIC):
             raise ValueError("GZIP-compressed TFRecords are not read; run gunzip on them first")
         raise ValueError("wrong checksum of the length")
-    if length > available - HEADER.size - FOOTER.size:  # before it is taken as memory
+    if length > available - HEADER.size - FOOTER.size:  # before allocating memory for it
         raise ValueError(f"the file ends within {length} bytes of data")
     data = file.read(length)
     (data_crc,) = FOOTER.unpack(file.read(FOOTER.size))
@@ -103,7 +103,7 @@ def _read_record(file: BinaryIO, available: int) -> bytes:
 
 
 def _example_class() -> type[Message]:
-    """Builds the message tf.train.Example, with its map as the repeated entry that travels."""
+    """Builds the message tf.train.Example, with its map as the repeated entry used on the wire."""
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="motioncast/tf_example.proto", package="motioncast.data", syntax="proto3"
@@ -127,7 +127,7 @@ def _example_class() -> type[Message]:
     message("Entry", key=(1, one, "string"), value=(2, one, "Feature"))
     message("Features", feature=(1, many, "Entry"))
     message("Example", features=(1, one, "Features"))
-    pool = descriptor_pool.DescriptorPool()  # of its own: TensorFlow may be installed as well
+    pool = descriptor_pool.DescriptorPool()  # separate: TensorFlow may be installed as well
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("motioncast.data.Example"))
 

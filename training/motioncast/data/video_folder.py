@@ -1,7 +1,7 @@
 """A folder of videos read as square uint8 clips: one file per clip, any container FFmpeg knows.
 
 Accepted layouts are those of the Monkey-Net line: a movie or GIF per clip, or a PNG strip of frames
-side by side. A folder of photographs alone gives clips of one frame each.
+side by side. A folder containing only photographs gives clips of one frame each.
 """
 
 from collections.abc import Iterator
@@ -25,20 +25,20 @@ Clip = npt.NDArray[np.uint8]  # (T, S, S, 3), RGB
 
 
 class DamagedVideoError(ValueError):
-    """A file that should hold a video cannot be decoded; the message names it."""
+    """Raised when a file cannot be decoded as a video; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFolder:
-    """The videos directly below `root`, or those that the list `names` has."""
+    """The videos directly below `root`, or those listed in `names`."""
 
     root: Path
     names: Path | None = None
-    framing: ClipFraming | None = None  # where faces are cut out; else the centre squares
+    framing: ClipFraming | None = None  # to crop faces; None crops the centre squares
 
     @property
     def options(self) -> str:
-        """What besides the files decides what is read."""
+        """The settings, besides the files, that determine what is read."""
         return "" if self.framing is None else self.framing.options
 
     def paths(self) -> list[Path]:
@@ -60,7 +60,7 @@ def read_clip(path: Path, size: int, framing: ClipFraming | None = None) -> Clip
     """Returns all frames of a video, cropped square and scaled to (T, size, size, 3).
 
     The crop is the centre square, or with a framing the face's. Raises DamagedVideoError when the
-    file cannot be decoded, ends early or holds no frame, or is too large or small to be framed.
+    file cannot be decoded, ends early, contains no frame, or is too large or small to be framed.
     """
     try:
         if framing is None:
@@ -80,7 +80,7 @@ def scaled(clip: Clip, size: int) -> Clip:
 
 
 def _pictures(path: Path) -> Iterator[Clip]:
-    """Yields the full pictures (H, W, 3) of a video, of a strip or of a photograph."""
+    """Yields the full pictures (H, W, 3) of a video, a strip or a photograph."""
     if path.suffix.lower() in STRIP_SUFFIXES:
         yield from _strip_frames(path)
         return

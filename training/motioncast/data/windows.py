@@ -1,4 +1,4 @@
-"""Windows of keypoint tracks: all of them, or as training draws them.
+"""Windows of keypoint tracks: all of them, or random ones for training.
 
 Shapes: N clips of T frames, K keypoints (x, y, intensity), B windows.
 """
@@ -34,9 +34,9 @@ def random_windows(
 ) -> Tensor:
     """Draws windows (B, T, K, 3) from clips that are long enough.
 
-    With `time_flip` half of them are played backwards: right for faces, not for a robot that
-    pushes things. With `people`, who is seen in every clip, a person is drawn in proportion to the
-    square root of the frames of him or her, else every clip is as likely.
+    With `time_flip` half of them are played backwards: suitable for faces, not for a robot that
+    pushes things. With `people`, the person in every clip, a person is drawn in proportion to the
+    square root of their number of frames; otherwise all clips are equally likely.
     """
     long_enough = [index for index, clip in enumerate(clips) if len(clip) >= length]
     usable = [clips[index] for index in long_enough]
@@ -59,7 +59,7 @@ def random_windows(
 def shares_by_person(clips: Sequence[Tensor], people: Sequence[str]) -> Tensor:
     """Returns how often each clip is drawn (N,), up to a factor.
 
-    A person's share is the square root of his or her frames, divided among the clips by length.
+    A person's share is the square root of their frames, divided among the clips by length.
     """
     frames: dict[str, int] = {}
     for clip, person in zip(clips, people, strict=True):
