@@ -1,4 +1,4 @@
-"""What a session counts: frames by origin, bytes by kind, latency by stage, forecast error."""
+"""Per-session accounting: frames by origin, bytes by kind, latency by stage, forecast error."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from motioncast.v1.motion_transfer_pb2 import (
 )
 from motioncast.v1.resume_pb2 import SessionCounts
 
-Kind = Literal["config", "source", "frames", "keypoints"]  # of what is received
+Kind = Literal["config", "source", "frames", "keypoints"]  # of received messages
 
 STAGES: Final = ("keypoint", "predictor", "synthesis", "ensemble", "total")
-FRAMING: Final = "framing"  # for each picture, not for each group
-PERCENTILE_WINDOW: Final = 4096  # a session may last for days, its memory may not grow for days
+FRAMING: Final = "framing"  # recorded per picture, not per group
+PERCENTILE_WINDOW: Final = 4096  # bounds memory in sessions that last for days
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message that was received.
+    """A received message.
 
     Attributes:
-        kind: What its bytes count as.
-        size: Bytes of the message.
-        frames: That its keypoints are of.
-        payload: Bytes that the keypoints themselves take.
+        kind: The kind its bytes are counted under.
+        size: Size of the message in bytes.
+        frames: Number of frames whose keypoints it carries.
+        payload: Bytes taken by the keypoints themselves.
     """
 
     kind: Kind
@@ -46,7 +46,7 @@ class Received:
 
 
 class Latency:
-    """Percentiles of the last PERCENTILE_WINDOW values, count and mean of all; milliseconds."""
+    """Percentiles of the last PERCENTILE_WINDOW values, count and mean of all; in milliseconds."""
 
     def __init__(self) -> None:
         self._recent: deque[float] = deque(maxlen=PERCENTILE_WINDOW)
@@ -59,7 +59,7 @@ class Latency:
         self._sum += milliseconds
 
     def summary(self, stage: str) -> LatencySummary:
-        """Returns the summary; all 0 when nothing was added."""
+        """Returns the summary; all zeros when no value was added."""
         if not self._count:
             return LatencySummary(stage=stage)
         p50, p95, p99 = np.percentile(self._recent, [50, 95, 99])
@@ -75,14 +75,14 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class VideoSize:
-    """What the savings of a session are measured against."""
+    """The uncompressed video that a session's savings are measured against."""
 
     raw_frame_bytes: int  # height * width * 3
     frame_rate: float  # frames per second
 
 
 class Accounting:
-    """The counts of one session, which are added to the orchestrator's metrics as they come."""
+    """The counts of one session, also added to the orchestrator's metrics as they arrive."""
 
     def __init__(self, video: VideoSize, metrics: OrchestratorMetrics) -> None:
         self._video = video
@@ -92,28 +92,28 @@ class Accounting:
         self._bytes: Counter[str] = Counter()
         self._keypoint_frames = 0
         self._latency = {stage: Latency() for stage in (*STAGES, FRAMING)}
-        self._arrived: dict[int, float] = {}  # of frames whose results are still owed
+        self._arrived: dict[int, float] = {}  # arrival of frames whose results are outstanding
         self._interpolated = 0
         self._left_out = 0
         self._errors = 0
         self._error_sum = 0.0
 
     def frames_are(self, raw_frame_bytes: int) -> None:
-        """Notes what a frame takes as the sender has it, where that is another than the model's."""
+        """Sets the size of a raw frame at the sender, where it differs from the model's size."""
         self._video = replace(self._video, raw_frame_bytes=raw_frame_bytes)
 
     def count_arrival(self, index: int) -> None:
-        """Notes that what the sender supplied for a frame came just now."""
+        """Records that the sender's input for a frame arrived just now."""
         self._arrived[index] = time.perf_counter()
 
     def count_departure(self, index: int) -> None:
-        """Counts how long the result of a frame took, if the frame came, and forgets it."""
+        """Observes how long a frame's result took, if its arrival is known, and forgets it."""
         arrived = self._arrived.pop(index, None)
         if arrived is not None:
             self._metrics.result_seconds.observe(time.perf_counter() - arrived)
 
     def count_received(self, received: Received) -> None:
-        """Counts a message that was received."""
+        """Counts a received message."""
         self._bytes[received.kind] += received.size
         if received.kind == "keypoints":
             self._bytes["keypoint_payload"] += received.payload
@@ -123,12 +123,12 @@ class Accounting:
         self._metrics.received_bytes.labels(received.kind).inc(received.size)
 
     def count_results(self, origins: Sequence[Origin], size: int, sources: Sequence[int]) -> None:
-        """Counts frames that are returned in messages of `size` bytes together.
+        """Counts frames returned in messages that total `size` bytes.
 
         Args:
-            origins: Where the keypoints of each come from.
-            size: Of the messages.
-            sources: Index of the source of each.
+            origins: Where each frame's keypoints come from.
+            size: Total size of the messages in bytes.
+            sources: Index of each frame's source.
         """
         self._bytes["results"] += size
         self._frames.update(origins)
@@ -145,12 +145,12 @@ class Accounting:
             metrics.all_keypoints_bytes.inc(len(origins) * mean)
 
     def count_token(self, size: int) -> None:
-        """Counts bytes that go back beside the frames of `count_results`."""
+        """Counts bytes sent back in addition to the frames of `count_results`."""
         self._bytes["results"] += size
         self._metrics.sent_bytes.labels("results").inc(size)
 
     def counts(self) -> SessionCounts:
-        """Returns what the report of a session that goes on elsewhere is made of."""
+        """Returns the counts from which another server can build a resumed session's report."""
         return SessionCounts(
             frames=[self._frames[one] for one in Origin],
             sources=[self._sources[n] for n in range(max(self._sources, default=-1) + 1)],
@@ -161,7 +161,7 @@ class Accounting:
         )
 
     def go_on(self, counts: SessionCounts) -> None:
-        """Adds what was counted elsewhere; metrics count what is done here."""
+        """Adds what another server counted; the metrics count only the work done here."""
         known = ByteCounts.DESCRIPTOR.fields_by_name
         self._frames.update(dict(zip(Origin, counts.frames, strict=False)))
         self._sources.update(dict(enumerate(counts.sources[:MAX_SOURCES])))
@@ -171,14 +171,14 @@ class Accounting:
         self._error_sum += counts.error_sum
 
     def count_left_out(self, indices: Sequence[int]) -> None:
-        """Counts frames that are not made, and forgets when they came."""
+        """Counts frames that are skipped, and forgets when they arrived."""
         for index in indices:
             self._arrived.pop(index, None)
         self._left_out += len(indices)
         self._metrics.left_out_frames.inc(len(indices))
 
     def count_interpolated(self, frames: int) -> None:
-        """Counts frames that lie between observed ones, among those of `count_results`."""
+        """Counts frames interpolated between observed ones; `count_results` counts them too."""
         self._interpolated += frames
 
     def count_timings(self, timings: StageTimings) -> None:
@@ -188,7 +188,7 @@ class Accounting:
                 self._count_stage(stage, milliseconds)
 
     def count_framing(self, milliseconds: float) -> None:
-        """Counts how long a picture took to be framed, the finder's run included."""
+        """Counts how long framing a picture took, including the run of the face finder."""
         self._count_stage(FRAMING, milliseconds)
 
     def count_forecast_errors(self, errors: Iterable[float]) -> None:
@@ -199,7 +199,7 @@ class Accounting:
             self._metrics.forecast_error.observe(error)
 
     def report(self) -> StreamReport:
-        """Returns what happened so far, by the definitions of StreamReport's fields."""
+        """Returns the report so far, as the fields of StreamReport define it."""
         observed = self._frames[Origin.OBSERVED]
         frames = self._frames.total()
         sent = self._bytes["frames"] + self._bytes["keypoints"]
@@ -212,7 +212,7 @@ class Accounting:
             latency=[latency.summary(stage) for stage, latency in self._latency.items()],
             bits_per_sent_frame=_ratio(8 * sent, observed),
             bits_per_second=_ratio(8 * sent * self._video.frame_rate, frames),
-            # At one mean size the bytes cancel: what remains is the share of frames not sent.
+            # With one mean size the bytes cancel out: what remains is the share of frames not sent.
             saved_against_all_keypoints=_ratio(frames - observed, frames),
             saved_against_raw_frames=max(0.0, _ratio(raw - sent - self._bytes["source"], raw)),
             interpolated_frames=self._interpolated,

@@ -1,4 +1,4 @@
-"""One stage of a pipeline: a producer that runs ahead of its consumer, but only so far."""
+"""One pipeline stage: a producer that runs a bounded number of items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 class Ahead(Generic[T]):
     """Iterates over `source` in a task of its own, at most `limit` items ahead of the consumer.
 
-    The limit counts the item that is being made, so a stage holds `limit` items and no more. What
-    the source raises is raised to the consumer, after the items that came before it. Leaving the
-    block ends the task and the source.
+    The limit includes the item being produced, so a stage never holds more than `limit` items. An
+    exception from the source is raised to the consumer after the items produced before it. Leaving
+    the block ends the task and closes the source.
     """
 
     def __init__(self, source: AsyncGenerator[T, None], limit: int) -> None:
@@ -47,11 +47,11 @@ class Ahead(Generic[T]):
         return self.take()
 
     def peek(self) -> T | None:
-        """Returns the next item if it is there already; it stays there."""
+        """Returns the next item if it is ready, without removing it."""
         return self._items[0] if self._items else None
 
     def take(self) -> T:
-        """Returns the next item, which `peek` has seen, and makes room for another."""
+        """Removes and returns the next item, which `peek` has seen, and makes room for another."""
         self._room.release()
         return self._items.popleft()
 
@@ -62,6 +62,6 @@ class Ahead(Generic[T]):
                     await self._room.acquire()
                     self._items.append(await anext(self._source))
                     self._changed.set()
-        except Exception as error:  # the consumer's to handle; StopAsyncIteration is one
+        except Exception as error:  # for the consumer to handle, StopAsyncIteration included
             self._end = error
             self._changed.set()

@@ -1,4 +1,4 @@
-"""The three services as the orchestrator sees them: calls with a time limit, and their errors."""
+"""The orchestrator's clients of the three services: calls with a time limit, and their errors."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ from motioncast.wire.token_file import TokenFile
 
 Response = TypeVar("Response")
 
-SLOW_SECONDS: Final = 1.0  # then another replica is asked too
+SLOW_SECONDS: Final = 1.0  # after this, another replica is asked as well
 
 _SERVICES: Final = ("keypoint", "predictor", "synthesis")
-_LOOK_SECONDS: Final = 1.0  # between two looks at the files of certificates
+_LOOK_SECONDS: Final = 1.0  # between checks of the certificate files
 
 _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Method(Generic[Response]):
-    """A method of a service; `of` returns it at a channel."""
+    """A method of a service; `of` returns it for a channel."""
 
     service: str
     of: Callable[[grpc.aio.Channel], Callable[..., Awaitable[Response]]]
@@ -84,19 +84,19 @@ _SYNTHESIZE: Final[Method[SynthesizeResponse]] = Method(
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[Response]):
-    """What a service answered, and how long the call took as seen from here."""
+    """A service's response, and how long the call took as seen by the caller."""
 
     response: Response
     milliseconds: float
 
 
 class Backends:
-    """The keypoint, predictor and synthesis services, connected from entering the block on.
+    """Clients of the keypoint, predictor and synthesis services, connected on entering the block.
 
     Every call raises
-        UnavailableError: the service does not answer (it is named, with its address);
+        UnavailableError: the service does not answer (the message gives its name and address);
         DeadlineError: the deadline passed;
-        another DomainError: the service refused, in its words.
+        another DomainError: the service refused the request; the message is the service's.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Backends:
         return target
 
     def _open(self) -> None:
-        """Opens the channels, with certificates as their files are now."""
+        """Opens the channels with the certificates that the files hold now."""
         tls = self._addresses.tls
         self._stamp = () if tls is None else tls.stamp()
         credentials = None if tls is None else tls.credentials()
@@ -147,7 +147,7 @@ class Backends:
         }
 
     async def _watch_names(self) -> None:
-        """Takes the replicas that names have by and by; a name without any changes nothing."""
+        """Tracks the replicas that the names resolve to; an empty result changes nothing."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for name in _SERVICES:
@@ -157,7 +157,7 @@ class Backends:
                     self._services[name].use(found)
 
     def _renew(self) -> None:
-        """Opens other channels where certificates are others by now; calls that run go on."""
+        """Opens new channels when the certificates have changed; running calls continue."""
         tls, now = self._addresses.tls, time.monotonic()
         if tls is None or now - self._looked_at < _LOOK_SECONDS:
             return
@@ -190,19 +190,19 @@ class Backends:
             task.cancel()
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
-        """Returns the models that the keypoint service serves, and which is the default."""
+        """Returns the models that the keypoint service serves, and the name of the default."""
         answer = await self._call(_LIST_MODELS, ListModelsRequest(), deadline)
         models = tuple(answer.response.models)
         first = models[0].name if models else ""  # older services list the default first
         return ServedModels(models, answer.response.default_model or first)
 
     async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
-        """Returns the codec tables of a model; UnavailableError when they are others by now."""
+        """Returns a model's codec tables; UnavailableError when others were announced."""
         request = ReadCodecTablesRequest(model=model.name)
         answer = await self._call(_READ_CODEC_TABLES, request, deadline)
         try:
             return decode_tables(answer.response.tables, model.codec_tables, model.keypoints)
-        except InvalidInputError as error:  # a replica with another model, say
+        except InvalidInputError as error:  # for example, a replica with another model
             raise UnavailableError(
                 f"the keypoint service at {self._addresses.keypoint} has other codec tables of"
                 f" {model.name} than it said: {error}",
@@ -230,14 +230,14 @@ class Backends:
         return await self._call(_SYNTHESIZE, request, deadline)
 
     async def ready(self) -> bool:
-        """Returns whether a replica of each service says that it is SERVING."""
+        """Returns whether at least one replica of each service reports SERVING."""
         found = await asyncio.gather(*(one.ask_all(serves, 1.0) for one in self._services.values()))
         return all(map(any, found))
 
     async def _call(
         self, method: Method[Response], request: Any, deadline: Deadline
     ) -> Answer[Response]:
-        self._renew()  # for the calls to come
+        self._renew()  # for the calls that follow
         started = time.perf_counter()
         until = Deadline.after(self._call_timeout_seconds).earlier(deadline)
         metadata, waits = self._metadata(), pauses()
@@ -257,12 +257,12 @@ class Backends:
                     self._call_timeout_seconds,
                 )
                 if isinstance(failure, NoRoomError):
-                    # The session was let in: a frame of it waits for room, within its time.
+                    # The session was admitted, so its frame waits for room until the deadline.
                     full, pause = failure, next(waits)
                     if pause < (until.remaining_seconds() or 0.0):
                         await asyncio.sleep(pause)
                         continue
                 elif full is not None and until.remaining_seconds() == 0:
-                    failure = full  # the reason why its time ran out
+                    failure = full  # the reason it ran out of time
                 raise failure from error
             return Answer(response, 1000 * (time.perf_counter() - started))

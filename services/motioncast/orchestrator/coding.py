@@ -1,9 +1,9 @@
-"""How the keypoints of one session travel: as floats, or as packets of the bitstream.
+"""How one session's keypoints are transmitted: as floats, or as packets of the bitstream.
 
     CodedKeypoints -> decoder of the session -> index and KeypointSet of 1 to 8 frames
 
-A packet refers to frames and sources of its own session alone, and what it decodes to goes the
-way that floats go. docs/bitstream.md is the specification.
+A packet refers only to frames and sources of its own session. Decoded keypoints are handled exactly
+like keypoints sent as floats. docs/bitstream.md is the specification.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from motioncast.wire.keypoints import Keypoints, decode_keypoints, encode_keypoi
 
 
 class SessionCoding:
-    """What a session's packets are decoded with.
+    """Decodes the packets of one session.
 
     Args:
-        tables: Of the model; None where keypoints travel as floats.
+        tables: The model's codec tables; None when keypoints are sent as floats.
     """
 
     def __init__(self, tables: CodecTables | None = None) -> None:
         self._count = tables.keypoints if tables else 0
         self._tables = tables
         self._decoder = KeypointDecoder(tables) if tables else None
-        self._ends: deque[Arrived] = deque()  # the last frames of packets that came
+        self._ends: deque[Arrived] = deque()  # the last frame of each received packet
 
     def check(self, kind: str) -> None:
-        """Raises OutOfOrderError for data that the session has agreed not to send."""
+        """Raises OutOfOrderError for a kind of message that the session agreed not to send."""
         if self._decoder is None and kind == "coded":
             raise OutOfOrderError(
                 "coded: a coded packet came, but the session's keypoints travel as floats",
@@ -45,10 +45,11 @@ class SessionCoding:
             )
 
     def source(self, source: SourceImage) -> None:
-        """Takes a source that has been checked, which later packets may refer to.
+        """Accepts a checked source, which later packets may refer to.
 
         Raises:
-            InvalidInputError: It came without its keypoints, and they travel coded.
+            InvalidInputError: The session's keypoints are coded, and the source came without its
+                own.
         """
         if self._decoder is None:
             return
@@ -60,10 +61,11 @@ class SessionCoding:
         self._take_source(source.index, keypoints)
 
     def frames(self, packet: CodedKeypoints) -> list[Arrived]:
-        """Returns index and keypoints of each frame of a packet.
+        """Returns the index and keypoints of each frame in a packet.
 
         Raises:
-            InvalidInputError: The bytes are no packet, or refer to what did not come.
+            InvalidInputError: The bytes are not a packet, or refer to something that was not
+                received.
         """
         assert self._decoder is not None  # checked before
         try:
@@ -78,19 +80,20 @@ class SessionCoding:
         return arrived
 
     def reference(self, next_index: int) -> Arrived | None:
-        """Returns the last frame of the newest packet that lies before a frame, if there is any.
+        """Returns the last frame of the newest packet that precedes a frame, or None.
 
-        To be asked in order. The packets that follow refer to it, or to one another.
+        Must be called with ascending indices. Later packets refer to this frame or to one another.
         """
         while len(self._ends) > 1 and self._ends[1].index < next_index:
             self._ends.popleft()
         return self._ends[0] if self._ends and self._ends[0].index < next_index else None
 
     def go_on(self, index: int, keypoints: KeypointSet) -> None:
-        """Takes such a frame from another server; comes before sources and packets.
+        """Restores the reference frame of a session from another server, before sources and
+        packets.
 
         Raises:
-            InvalidInputError: Its keypoints are none of the model's.
+            InvalidInputError: The keypoints do not fit the model.
         """
         if self._tables is None:
             return
@@ -104,10 +107,10 @@ class SessionCoding:
 
 
 def decode_coded(source: SourceImage, keypoints: int) -> KeypointSet:
-    """Returns the keypoints that a source has coded, of a model with so many.
+    """Returns the `keypoints` keypoints of a source that sent them coded.
 
     Raises:
-        InvalidInputError: The bytes are no such, or it has keypoints as floats too.
+        InvalidInputError: The bytes cannot be decoded, or the source also has keypoints as floats.
     """
     if source.HasField("keypoints"):
         raise InvalidInputError.of("source.coded_keypoints", "they stand in place of keypoints")

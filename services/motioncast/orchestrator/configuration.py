@@ -1,4 +1,4 @@
-"""The configuration of a session: read, checked, filled in, and echoed."""
+"""Reads, checks, completes and echoes the configuration of a session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from motioncast.wire.images import (
 )
 from motioncast.wire.limits import check_range
 
-MAX_FRAME_COUNT: Final = 2**24  # a week at 25 frames a second; longer ones declare no number
+MAX_FRAME_COUNT: Final = 2**24  # a week at 25 frames a second; longer sessions declare no count
 MAX_FRAME_RATE: Final = 240.0
 _FRAME_RATE: Final = 25.0
 FLOATS: Final = common_pb2.KEYPOINT_ENCODING_FLOATS
@@ -39,12 +39,12 @@ _TRANSFER: Final = motion_transfer_pb2.TRANSFER_MODE_TRANSFER
 
 @dataclass(frozen=True, slots=True)
 class ServedModels:
-    """The model configurations that sessions can have.
+    """The model configurations available to sessions.
 
     Attributes:
-        models: Those that are served, the default first.
-        default: Name of the one of sessions that name none; not among them when it cannot be
-            served, and then no other takes its place.
+        models: The served models, the default first.
+        default: Name of the model used by sessions that name none. When it cannot be served it is
+            missing from `models`, and no other model takes its place.
     """
 
     models: tuple[ModelInfo, ...]
@@ -53,7 +53,7 @@ class ServedModels:
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """What a session runs with; every default is filled in."""
+    """The configuration that a session runs with, with every default filled in."""
 
     model: ModelInfo
     pattern: Pattern
@@ -63,22 +63,22 @@ class SessionConfig:
     frame_count: int | None  # frames of the whole timeline; None when unknown
     output_encoding: Encoding
     seed: int | None  # of the predictor's noise; None for the mean path
-    frame: FramingMode = FramingMode.OFF  # whether the server frames, and how
-    coded: bool = False  # whether keypoints travel coded, by the model's tables
-    datagrams: bool = False  # whether the client would like to send them as datagrams, too
-    delay_frames: int = 0  # that are waited for, to interpolate
-    live: bool = False  # whether frames are left out for which newer ones have come
+    frame: FramingMode = FramingMode.OFF  # whether and how the server frames pictures
+    coded: bool = False  # whether keypoints are coded with the model's tables
+    datagrams: bool = False  # whether the client wants to send keypoints as datagrams as well
+    delay_frames: int = 0  # frames to wait for, in order to interpolate
+    live: bool = False  # whether frames are skipped once newer ones have arrived
     output_crf: int = DEFAULT_CRF  # of H.264
-    pictures_only: bool = False  # whether frames return without keypoints and timings
+    pictures_only: bool = False  # whether results omit keypoints and timings
 
     @property
     def resumable(self) -> bool:
-        """Whether the session can be gone on with elsewhere: all that it holds fits in a token."""
+        """Whether the session can be resumed elsewhere: its whole state fits in a token."""
         return self.delay_frames == 0 and not self.datagrams and not self.live
 
     @property
     def picture_encoding(self) -> Encoding:
-        """How pictures are synthesised: for H.264 the session encodes them itself."""
+        """Encoding requested from synthesis; for H.264 the session encodes the pictures itself."""
         return RGB8 if self.output_encoding == H264 else self.output_encoding
 
 
@@ -86,14 +86,15 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
     """Returns the session's configuration.
 
     Args:
-        message: What the client wants.
-        served: The models, and which is the default.
+        message: The client's request.
+        served: The served models, and which is the default.
 
     Raises:
         InvalidInputError: A field is out of range.
-        UnknownModelError: No model of that name is served; or none is named, and not the default.
-        OutOfOrderError: Keypoints are to travel coded, and the model has no tables, or others than
-            the client.
+        UnknownModelError: No model of that name is served; or none was named and the default is not
+            served.
+        OutOfOrderError: Coded keypoints were requested, and the model has no tables or the client
+            has different ones.
     """
     config = SessionConfig(
         model=find_model(message.model, served, "config.model"),
@@ -129,7 +130,7 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
         raise InvalidInputError.of("config.mode", f"{config.mode} is not a mode")
     if config.relative_motion and config.mode != _TRANSFER:
         raise InvalidInputError.of("config.relative_motion", "only transfer mode has it")
-    if not 0 < config.frame_rate <= MAX_FRAME_RATE:  # NaN neither
+    if not 0 < config.frame_rate <= MAX_FRAME_RATE:  # false for NaN too
         raise InvalidInputError.of(
             "config.frame_rate", f"{config.frame_rate:g} is out of range (0, {MAX_FRAME_RATE:g}]"
         )
@@ -141,7 +142,7 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
 
 
 def frame_rate_of(message: StreamConfig) -> float:
-    """Returns the frame rate of a session, frames per second, unchecked."""
+    """Returns the frame rate of a session in frames per second, without checking it."""
     return message.frame_rate if message.HasField("frame_rate") else _FRAME_RATE
 
 
@@ -171,7 +172,7 @@ def encode_config(config: SessionConfig) -> StreamConfig:
 
 
 def find_model(name: str, served: ServedModels, field: str) -> ModelInfo:
-    """Returns the model of a name, the default for ""; UnknownModelError when it is not served."""
+    """Returns the named model, the default for ""; UnknownModelError when it is not served."""
     wanted = name or served.default
     for model in served.models:
         if model.name == wanted:

@@ -1,10 +1,10 @@
-"""What a predictor saw lately, so that frames which come late can be put where they belong.
+"""Recent input of a predictor, kept so that late frames can be inserted where they belong.
 
     seen        state 0 ─ span ─► state 1 ─ span ─► state 2
-    late        a frame of the first span, which was forecast when it was made
-    corrected   state 0 ─ both spans, with the frame ─► another state 2, to go on from
+    late        a frame of the first span, which was forecast when the span was processed
+    corrected   state 0 ─ both spans, with the frame ─► a new state 2, to continue from
 
-Frames that were made stay as they are; those that follow are forecast from what is known by now.
+Frames already produced stay as they are; later ones are forecast from the corrected state.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from motioncast.wire.keypoints import Keypoints
 
 State = TypeVar("State")
 
-MAX_FRAMES: Final = MAX_OBSERVED  # that are kept: those of one call
+MAX_FRAMES: Final = MAX_OBSERVED  # kept: those of one call
 
 
 class Corrections(Generic[State]):
-    """The spans that one predictor has seen, the newest alone, with the state before each."""
+    """The newest spans that one predictor has processed, with the state before each."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[State | None, Span]] = deque()
 
     def note(self, state: State | None, span: Span) -> None:
-        """Notes that a predictor has seen a span, from a state on."""
+        """Records that a predictor processed a span, starting from a state."""
         self._seen.append((state, span))
         while sum(len(one.observed) for _, one in self._seen) > MAX_FRAMES:
             self._seen.popleft()
 
     def with_late(self, late: Mapping[int, Keypoints]) -> tuple[State | None, Span] | None:
-        """Returns from which state on a predictor has to see which span anew; None: nothing.
+        """Returns the state and span that a predictor has to process again, or None.
 
         Args:
-            late: Keypoints (K, 3) of frames that came, by their index. Those that are too old, or
-                were there already, count for nothing.
+            late: Keypoints (K, 3) of late frames by index. Frames that are too old, or that were
+                already observed, are ignored.
         """
         wanted = {
             index: keypoints

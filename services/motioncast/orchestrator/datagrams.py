@@ -1,12 +1,12 @@
-"""The door for datagrams: QUIC on a UDP port, open to sessions that were told of it over gRPC.
+"""The datagram endpoint: QUIC on a UDP port, for sessions that learnt of it over gRPC.
 
-    first packet    shows the session's ticket; without one nothing is answered, nothing is kept
-    handshake       to the certificate that the session was told
-    first stream    the session's secret, answered with WELCOME; another one closes the connection
-    then            packets of keypoints come as datagrams, acknowledgements go as such
+    first packet    carries the session's ticket; without one there is no reply and no state
+    handshake       against the certificate that the session was given
+    first stream    the session's secret, answered with WELCOME; a wrong one closes the connection
+    then            keypoint packets arrive as datagrams, acknowledgements leave as datagrams
 
-Whoever has no session here costs the reading of one header. docs/datagrams.md has the protocol,
-docs/limits.md the bounds.
+A sender without a session costs the server the parsing of one header. docs/datagrams.md describes
+the protocol, docs/limits.md the limits.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ from motioncast.wire.datagrams import (
 )
 from motioncast.wire.errors import UnavailableError
 
-MAX_UDP_BYTES: Final = 1500  # of a UDP datagram that is looked at
-MAX_HANDSHAKES: Final = 8  # that one session may begin
-HANDSHAKE_SECONDS: Final = 5.0  # until the secret has come
-IDLE_SECONDS: Final = 30.0  # without a word a connection is over
-MAX_PER_SECOND: Final = 1000  # UDP datagrams of one connection; the others are dropped unread
-MAX_WAITING: Final = 256  # packets of a session that nobody has taken yet
+MAX_UDP_BYTES: Final = 1500  # larger UDP datagrams are dropped unread
+MAX_HANDSHAKES: Final = 8  # per session
+HANDSHAKE_SECONDS: Final = 5.0  # for the secret to arrive
+IDLE_SECONDS: Final = 30.0  # after this long without traffic a connection is closed
+MAX_PER_SECOND: Final = 1000  # UDP datagrams per connection; any more are dropped unread
+MAX_WAITING: Final = 256  # packets of a session that were not processed yet
 
 
 class SessionDatagrams:
-    """One session's end of its datagrams; `DatagramDoor.session` makes it.
+    """The server's end of one session's datagrams; created by `DatagramDoor.session`.
 
     Attributes:
-        door: What the client is told.
-        counts: Of UDP, over all connections of the session.
-        packets: What came, to be taken.
-        changed: Called when packets came, or a connection was let in.
-        connected: Whether a connection has shown the secret and is there.
+        door: What the client needs to connect.
+        counts: UDP traffic over all connections of the session.
+        packets: Received packets that were not processed yet.
+        changed: Called when a packet arrives or a connection is accepted.
+        connected: Whether a connection that has shown the secret is open.
     """
 
     def __init__(self, door: Door) -> None:
@@ -83,12 +83,12 @@ class SessionDatagrams:
         return self._connection is not None
 
     def may_begin(self) -> bool:
-        """Counts a handshake; returns whether it is one too many."""
+        """Counts a handshake; returns whether the session may begin it."""
         self._handshakes += 1
         return self._handshakes <= MAX_HANDSHAKES
 
     def let_in(self, connection: _Connection) -> None:
-        """Takes a connection that has shown the secret, in the place of the one before."""
+        """Accepts a connection that has shown the secret; it replaces the previous one."""
         if self._over:
             connection.close(OVER, "the session is over")
             return
@@ -98,18 +98,18 @@ class SessionDatagrams:
         self.changed()
 
     def gone(self, connection: _Connection) -> None:
-        """Hears that a connection has ended."""
+        """Handles the end of a connection."""
         if self._connection is connection:
             self._connection = None
 
     def arrived(self, data: bytes) -> None:
-        """Takes a datagram of the session's connection; drops it when too many wait."""
+        """Accepts a datagram of the session's connection; drops it when too many are pending."""
         if len(data) <= MAX_DATAGRAM_BYTES and len(self.packets) < MAX_WAITING:
             self.packets.append(data)
             self.changed()
 
     def send(self, data: bytes) -> None:
-        """Sends a datagram, where there is a connection."""
+        """Sends a datagram if there is a connection."""
         if self._connection is not None:
             self._connection.send(data)
 
@@ -122,13 +122,13 @@ class SessionDatagrams:
 
 
 class DatagramDoor:
-    """Listens from entering the block to leaving it.
+    """Listens from entering the block until leaving it.
 
     Args:
-        settings: Where.
+        settings: Address and port to listen on.
 
     Attributes:
-        port: Of UDP, chosen by the system when the settings say 0.
+        port: The UDP port; chosen by the system when the settings say 0.
     """
 
     def __init__(self, settings: DatagramSettings) -> None:
@@ -137,7 +137,7 @@ class DatagramDoor:
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        """Starts to listen; raises UnavailableError when the port cannot be listened on."""
+        """Starts listening; raises UnavailableError when the port cannot be listened on."""
         certificate, key, self._der = door_certificate()
         configuration = QuicConfiguration(
             is_client=False,
@@ -171,17 +171,17 @@ class DatagramDoor:
 
     @property
     def public_port(self) -> int:
-        """The port that clients are told."""
+        """The port announced to clients."""
         return self._settings.public_port or self.port
 
     @property
     def wait_seconds(self) -> float:
-        """How long a frame waits for those before it that have not come."""
+        """How long a frame waits for earlier frames that have not arrived."""
         return self._settings.wait_seconds
 
     @contextmanager
     def session(self) -> Iterator[SessionDatagrams]:
-        """Opens the door to one session, from entering the block to leaving it."""
+        """Admits one session's connections from entering the block until leaving it."""
         secret = secrets.token_bytes(SECRET_BYTES)
         session = SessionDatagrams(Door(self.public_port, secret, self._der))
         ticket = ticket_of(secret)
@@ -194,7 +194,7 @@ class DatagramDoor:
 
 
 class _Listener(QuicServer):
-    """Lets begin who shows a ticket, and answers nobody else."""
+    """Accepts connections from holders of a ticket, and replies to nobody else."""
 
     def __init__(
         self, configuration: QuicConfiguration, sessions: dict[bytes, SessionDatagrams]
@@ -204,7 +204,7 @@ class _Listener(QuicServer):
         self._beginner: SessionDatagrams | None = None
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
-        """Hands on what belongs to a connection, or may begin one."""
+        """Passes on datagrams that belong to a connection or may open one."""
         assert isinstance(data, bytes)
         if not 1 < len(data) <= MAX_UDP_BYTES:
             return
@@ -230,12 +230,12 @@ class _Listener(QuicServer):
 
 
 class _Connection(QuicConnectionProtocol):
-    """One connection, of the session whose ticket began it."""
+    """One connection of the session whose ticket opened it."""
 
     def __init__(self, connection: QuicConnection, session: SessionDatagrams) -> None:
         super().__init__(connection)
         self._session = session
-        self._shown = b""  # of the secret
+        self._shown = b""  # the part of the secret received so far
         self._let_in = False
         self._budget, self._filled = float(MAX_PER_SECOND), self._loop.time()
         self._limit = self._loop.call_later(HANDSHAKE_SECONDS, self._refuse, "no secret came")
@@ -245,7 +245,7 @@ class _Connection(QuicConnectionProtocol):
         super().connection_made(CountingTransport(transport, self._session.counts))
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
-        """Counts what comes; drops it unread beyond MAX_PER_SECOND."""
+        """Counts received datagrams; drops those beyond MAX_PER_SECOND unread."""
         self._session.counts.count_received(len(data), headers_of(addr[0]))
         now = self._loop.time()
         refilled = self._budget + (now - self._filled) * MAX_PER_SECOND
@@ -255,7 +255,7 @@ class _Connection(QuicConnectionProtocol):
             super().datagram_received(data, addr)
 
     def quic_event_received(self, event: QuicEvent) -> None:
-        """Takes the secret, then datagrams."""
+        """Reads the secret, then datagrams."""
         if isinstance(event, DatagramFrameReceived) and self._let_in:
             self._session.arrived(event.data)
         elif isinstance(event, StreamDataReceived) and not self._let_in:

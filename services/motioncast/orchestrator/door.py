@@ -1,4 +1,4 @@
-"""The door of a session: what a client sends, in which order, checked before anything works on it.
+"""Checks what a client sends, and in which order, before a session works on it.
 
 StreamRequest: config, then source 0, then frames, keypoint packets and sources in any mix; the end
 """
@@ -20,9 +20,9 @@ from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 from motioncast.wire.keypoints import decode_keypoints
 from motioncast.wire.limits import check_range
 
-_FLOATS_BYTES: Final = 12  # of one keypoint: x, y, intensity
+_FLOATS_BYTES: Final = 12  # per keypoint: x, y, intensity
 
-# field of StreamRequest, how sentences name it, what its bytes count as
+# field of StreamRequest: its name in error messages, the kind its bytes count as
 _MESSAGES: Final[dict[str, tuple[str, Kind]]] = {
     "config": ("the configuration", "config"),
     "source": ("the source image", "source"),
@@ -34,7 +34,7 @@ _MESSAGES: Final[dict[str, tuple[str, Kind]]] = {
 
 
 async def read_config(requests: AsyncIterator[StreamRequest]) -> StreamRequest:
-    """Returns the first message, a configuration; raises OutOfOrderError when it is another."""
+    """Returns the first message, a configuration; raises OutOfOrderError when it is another one."""
     request = await anext(requests, None)
     if request is None:
         raise OutOfOrderError("config: the stream ended before it came", field="config")
@@ -51,11 +51,11 @@ async def read_source(
     *,
     first: bool = True,
 ) -> tuple[SourceImage, StreamRequest]:
-    """Returns the next message, a source as raw RGB, and the message as it was received.
+    """Returns the next message's source as raw RGB, and the message as it was received.
 
     Raises:
         OutOfOrderError: Another message came, or none.
-        InvalidInputError: As `checked_source` does.
+        InvalidInputError: As for `checked_source`.
     """
     request = await anext(requests, None)
     if request is None:
@@ -76,11 +76,11 @@ async def checked_source(
     *,
     first: bool,
 ) -> SourceImage:
-    """Returns a source, its image as raw RGB of the model's size.
+    """Returns a source with its image as raw RGB of the model's size.
 
     Raises:
-        InvalidInputError: It may not have its index, the image cannot be read, or the keypoints are
-            none of the model's, or missing where they travel coded.
+        InvalidInputError: The index is not allowed, the image cannot be read, or the keypoints do
+            not fit the model or are missing where keypoints are coded.
     """
     check_index(source.index, first=first)
     image = await framing.source(source.image, first=first, field="source.image")
@@ -97,13 +97,14 @@ async def checked_source(
 async def read_arrivals(
     request: StreamRequest, model: ModelInfo, framing: SessionFraming, coding: SessionCoding
 ) -> tuple[list[Arrived], Received]:
-    """Returns the frames of a message, each with its index, and what the message counts as.
+    """Returns the frames of a message, each with its index, and how the message is counted.
 
-    A driving frame's content is an image of the model's size, a packet's are keypoints.
+    The content of a driving frame is an image of the model's size; that of a packet is keypoints.
 
     Raises:
-        OutOfOrderError: The message is neither, or one that the session has agreed not to send.
-        InvalidInputError: The image cannot be read, the keypoints are none of the model's, or the
+        OutOfOrderError: The message is neither, or is of a kind that the session agreed not to
+            send.
+        InvalidInputError: The image cannot be read, the keypoints do not fit the model, or the
             packet cannot be decoded.
     """
     kind = _kind(request)
@@ -128,7 +129,7 @@ async def read_arrivals(
 
 
 async def read_nothing(requests: AsyncIterator[StreamRequest]) -> None:
-    """Reads what follows the end; raises OutOfOrderError when there is anything."""
+    """Reads past the end of the stream; raises OutOfOrderError when a message follows."""
     request = await anext(requests, None)
     if request is not None:
         raise _out_of_order(_kind(request), "came after the end")

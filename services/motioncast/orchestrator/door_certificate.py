@@ -1,6 +1,6 @@
-"""The certificate of the door for datagrams: made when the process starts, in memory alone.
+"""The certificate of the datagram endpoint: created at start-up and held only in memory.
 
-Sessions are told it over gRPC and take no other, so nobody signs it and its dates mean nothing.
+Clients receive it over gRPC and accept no other, so nobody signs it and its dates mean nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from motioncast.wire.datagrams import SERVER_NAME
 
-# Clocks of clients may be wrong: the certificate is as good then.
+# Clients' clocks may be wrong; the certificate must be valid for them as well.
 _FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _TO: Final = datetime(2100, 1, 1, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""Frames by ensembles of models on an engine, without services in between."""
+"""A pipeline that runs ensembles of models on an engine, without services in between."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from motioncast.wire.keypoints import encode_keypoints
 
 
 class EnsemblePipeline:
-    """Makes frames by the models and ensembles of an engine; see `Pipeline`.
+    """Makes frames with an engine's models and ensembles; see `Pipeline`.
 
     Args:
         engine: An open engine.
         default_model: Configuration for sessions that name none.
-        call_timeout_seconds: For one call of the engine.
-        registry: Where its runs are timed.
+        call_timeout_seconds: Time limit for one call of the engine.
+        registry: Where the engine's runs are timed.
 
     Raises:
         InvalidInputError: A configuration of the engine lacks an ensemble.
-        UnknownModelError: The engine offers nothing of the default's name.
+        UnknownModelError: The engine has no model with the default's name.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class EnsemblePipeline:
             _check(models, engine)
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
-        """Returns the configurations, and which is the default."""
+        """Returns the configurations and the name of the default."""
         models = tuple(one.message() for one in self._catalogue.all())
         return ServedModels(models, self._catalogue.default_name)
 
     async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
-        """Returns the tables of a model, which the engine had when the catalogue was made."""
+        """Returns a model's codec tables as the engine had them when the catalogue was built."""
         codec = self._catalogue.resolve(model.name).codec
-        assert codec is not None  # its digest was told
+        assert codec is not None  # the client was given its digest
         return codec
 
     async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
@@ -99,7 +99,7 @@ class EnsemblePipeline:
         work: TakesTurns = AT_ONCE,
         resumed: Progress = BEGINNING,
     ) -> AsyncGenerator[Cast, None]:
-        """Yields the stretches as frames; see `Pipeline.cast`."""
+        """Yields the frames of the stretches; see `Pipeline.cast`."""
         models = self._catalogue.resolve(config.model.name)
         session = EnsembleSession(models, SessionCalls(self._calls, deadline), config, resumed)
         groups = Parts("group")
@@ -117,7 +117,7 @@ class EnsemblePipeline:
             yield replace(_cast(stretch, made, images, timings), progress=session.progress(stretch))
 
     async def ready(self) -> bool:
-        """Returns whether the engine could run a model now, and the default."""
+        """Returns whether the engine could run a model now, the default included."""
         return await self._catalogue.ready()
 
 

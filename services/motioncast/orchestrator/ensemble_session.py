@@ -1,14 +1,14 @@
-"""One session by ensembles: a stretch is one call of models in a row.
+"""One session that runs ensembles: each stretch is one call that runs several models in a row.
 
     frames sent, some missing        motion_transfer
-    frames sent, none missing        reconstruct, and the predictor looks at them when it has to
+    frames sent, none missing        reconstruct; the predictor processes them only when it has to
     keypoints sent, some missing     forecast
     keypoints sent, none missing     the synthesis model
 
-What no ensemble can do is done model by model, on the same engine: a stretch in which the sender
-mixes frames and keypoints, frames before the first observed one, which hold the source's keypoints,
-relative motion, which moves keypoints between predictor and synthesis, several sources, of which
-one is chosen there, and gaps that are interpolated.
+Whatever no ensemble covers is run model by model on the same engine: a stretch that mixes frames
+and keypoints, frames before the first observed one (which hold the source's keypoints), relative
+motion (which moves keypoints between predictor and synthesis), several sources (one is chosen per
+frame), and interpolated gaps.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from motioncast.wire.keypoints import Keypoints, decode_keypoint_sets, decode_ke
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What the models made of a stretch of T frames.
+    """The models' output for a stretch of T frames.
 
     Attributes:
         filled: The keypoints of its frames, before relative motion.
         images: (T, H, W, 3).
-        sources: The index of the source of each frame.
+        sources: The index of each frame's source.
     """
 
     filled: Filled
@@ -56,10 +56,10 @@ class EnsembleSession:
     """Makes the frames of one session, stretch after stretch.
 
     Args:
-        models: The configuration.
+        models: The model configuration.
         calls: Runs models and ensembles.
-        config: The session's.
-        resumed: What came before, where it is gone on with.
+        config: The session's configuration.
+        resumed: The progress to continue from, in a resumed session.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class EnsembleSession:
         self._delayed = config.delay_frames > 0
         self._resumable = config.resumable
         self._chooser = SourceChooser(models.source_weights, resumed.choice)
-        self._sources: Sources | None = None  # of the stretch before
-        self._inputs: dict[int, dict[str, Array]] = {}  # of the models, by their index
+        self._sources: Sources | None = None  # of the previous stretch
+        self._inputs: dict[int, dict[str, Array]] = {}  # model inputs, by source index
 
     async def make(self, stretch: Stretch, timings: StageTimings) -> Made:
-        """Returns the stretch's frames; adds what each stage took to the timings."""
+        """Returns the stretch's frames; adds the time of each stage to the timings."""
         if stretch.late:
             late = keypoints_of(stretch.late, self._models.keypoints)
             await self._recurrence.correct(late, timings)
@@ -100,9 +100,9 @@ class EnsembleSession:
         return await self._recurrence.settle(stretch.start, stretch.end, timings)
 
     def progress(self, stretch: Stretch) -> Progress | None:
-        """Returns what comes after a stretch that was made depends on; None if a token has no room.
+        """Returns what the frames after a stretch depend on; None if a token has no room for it.
 
-        That is so where the predictor has not seen all of it.
+        That is the case when the predictor has not processed the whole stretch.
         """
         recurrence = self._recurrence
         if not (self._resumable and recurrence.has_seen_all):
@@ -193,7 +193,7 @@ class EnsembleSession:
         return Made(filled, in_order(images, frames), chosen)
 
     async def _known(self, stretch: Stretch, timings: StageTimings) -> Keypoints:
-        """Returns the keypoints of the observed frames, (M, K, 3), received or detected now."""
+        """Returns the keypoints (M, K, 3) of the observed frames, received or detected here."""
         arrivals = [one.arrival for one in stretch.frames if one.arrival is not None]
         images = [one for one in arrivals if isinstance(one, Image)]
         detected: Array = np.empty((0, self._models.keypoints, 3), np.float32)
@@ -217,7 +217,7 @@ class EnsembleSession:
         return images
 
     def _use(self, sources: Sources) -> None:
-        """Takes the sources of a stretch as inputs of models, unless they are those of the last."""
+        """Prepares a stretch's sources as model inputs, unless they are the previous stretch's."""
         if sources is not self._sources:
             self._sources = sources
             self._inputs = {
@@ -235,11 +235,11 @@ class EnsembleSession:
         return self._inputs[0]
 
     def _choose(self, moved: Keypoints) -> list[int]:
-        assert self._sources is not None  # `make` has taken them
+        assert self._sources is not None  # set by `make`
         return self._chooser.choose(self._sources, moved)
 
     def _timeline(self, observed: NDArray[np.bool_], known: Keypoints) -> Keypoints:
-        """Returns the observed keypoints (M, K, 3) in their places, (T, K, 3), zeros elsewhere."""
+        """Returns (T, K, 3) with the observed keypoints (M, K, 3) in place and zeros elsewhere."""
         timeline = np.zeros((len(observed), self._models.keypoints, 3), np.float32)
         timeline[observed] = known
         return timeline

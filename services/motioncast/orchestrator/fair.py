@@ -1,13 +1,13 @@
-"""Whose group is made next: one queue for the groups of all sessions, fair to peers and sessions.
+"""Decides which group runs next: one queue for all sessions, fair to peers and to sessions.
 
-    start of a group = max(clock of its session, clock of who was served last)
-    clock of its session = start + the seconds that making it took
+    start of a group = max(clock of its session, start of the group served last)
+    clock of its session = start + seconds that running the group took
 
-The smallest start is next: first among peers, whose clocks are the sums of their sessions', then
-among the sessions of that peer. This is start-time fair queueing in two levels (Goyal, Vin and
-Cheng, SIGCOMM 1996): of two that always have work waiting neither gets ahead of the other by more
-than what one group of each takes, however long groups are and however many sessions a peer has.
-Who was idle goes on where the others are; nobody saves time up.
+The smallest start runs next: first among peers, whose clocks are the sums of their sessions'
+clocks, then among that peer's sessions. This is start-time fair queueing in two levels (Goyal, Vin
+and Cheng, SIGCOMM 1996): of two that always have work waiting, neither gets ahead of the other by
+more than one group of each, however long groups are and however many sessions a peer has. One that
+was idle continues level with the others; idle time earns no credit.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-_LIKE_THE_LAST: Final = 0.25  # how much a group's time counts in what the next is expected to take
+_LIKE_THE_LAST: Final = 0.25  # weight of the last group in the expected duration of the next
 
 
 @dataclass(slots=True)
 class _Clocks:
-    """The clocks of some that share; `now` is the start of who was served last."""
+    """The clocks of those that share; `now` is the start of the one served last."""
 
     of: dict[str, float] = field(default_factory=dict)
     now: float = 0.0
@@ -47,7 +47,7 @@ class _Clocks:
 @dataclass(slots=True)
 class _Peer(Generic[T]):
     clocks: _Clocks = field(default_factory=_Clocks)
-    sessions: dict[str, deque[T]] = field(default_factory=dict)  # what waits, of those that serve
+    sessions: dict[str, deque[T]] = field(default_factory=dict)  # waiting items, by session
 
     @property
     def waits(self) -> bool:
@@ -55,7 +55,7 @@ class _Peer(Generic[T]):
 
 
 class FairQueue(Generic[T]):
-    """What waits, by peer and session; the order follows from the time that each has had."""
+    """Waiting items by peer and session, ordered by the time that each has already used."""
 
     def __init__(self) -> None:
         self._clocks = _Clocks()
@@ -67,11 +67,11 @@ class FairQueue(Generic[T]):
         )
 
     def enter(self, peer: str, session: str) -> None:
-        """Adds a session, which has nothing waiting yet."""
+        """Adds a session with nothing waiting."""
         self._peers.setdefault(peer, _Peer()).sessions[session] = deque()
 
     def leave(self, peer: str, session: str) -> None:
-        """Forgets a session, and what it has waiting."""
+        """Removes a session and its waiting items."""
         one = self._peers[peer]
         del one.sessions[session]
         one.clocks.of.pop(session, None)
@@ -80,19 +80,19 @@ class FairQueue(Generic[T]):
             self._clocks.of.pop(peer, None)
 
     def put(self, peer: str, session: str, item: T) -> None:
-        """Lets something wait."""
+        """Adds a waiting item."""
         self._peers[peer].sessions[session].append(item)
 
     def take(self, seconds: Callable[[str], float]) -> T | None:
-        """Returns what is next, and lets it wait no longer; None when nothing waits.
+        """Removes and returns the next item; None when nothing waits.
 
         Args:
-            seconds: Returns what an item of a session is expected to take; `settle` corrects it.
+            seconds: Returns the expected duration of a session's item; `settle` corrects it.
         """
         peers = [name for name, one in self._peers.items() if one.waits]
         if not peers:
             return None
-        peer = min(peers, key=self._clocks.start)  # of equals who came first
+        peer = min(peers, key=self._clocks.start)  # ties go to the one that came first
         one = self._peers[peer]
         session = min(
             (name for name, waiting in one.sessions.items() if waiting), key=one.clocks.start
@@ -103,13 +103,13 @@ class FairQueue(Generic[T]):
         return one.sessions[session].popleft()
 
     def settle(self, peer: str, session: str, seconds: float) -> None:
-        """Adds to the time that a session and its peer have had: what was taken beyond expected."""
+        """Corrects the time used by a session and its peer: actual minus expected seconds."""
         self._clocks.correct(peer, seconds)
         if peer in self._peers:
             self._peers[peer].clocks.correct(session, seconds)
 
     def remove(self, peer: str, session: str, item: T) -> bool:
-        """Takes back what waits; returns whether it did."""
+        """Withdraws a waiting item; returns whether it was waiting."""
         one = self._peers.get(peer)
         waiting = one.sessions.get(session) if one is not None else None
         if waiting is None or item not in waiting:
@@ -120,11 +120,11 @@ class FairQueue(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a group's turn went.
+    """The outcome of a group's turn.
 
     Attributes:
-        seconds: That it took.
-        crowded: Whether every slot was taken, at its start and at its end.
+        seconds: Its duration.
+        crowded: Whether every slot was taken, both at its start and at its end.
     """
 
     seconds: float
@@ -132,11 +132,11 @@ class Ran:
 
 
 class Slots:
-    """Slots, in which groups are made at once; those beyond wait in a `FairQueue`.
+    """Slots in which groups run concurrently; further groups wait in a `FairQueue`.
 
     Args:
-        slots: How many.
-        clock: Tells the time in seconds.
+        slots: Number of slots.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, slots: int, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -148,16 +148,16 @@ class Slots:
 
     @property
     def waiting(self) -> int:
-        """How many groups wait."""
+        """Number of waiting groups."""
         return len(self._queue)
 
     def enter(self, peer: str, session: str) -> None:
-        """Adds a session; `leave` ends its part."""
+        """Adds a session, until `leave`."""
         self._queue.enter(peer, session)
         self._expected[session] = 0.0
 
     def leave(self, peer: str, session: str) -> None:
-        """Forgets a session."""
+        """Removes a session."""
         self._queue.leave(peer, session)
         del self._expected[session]
 
@@ -165,7 +165,7 @@ class Slots:
     async def turn(
         self, peer: str, session: str, ran: Callable[[Ran], None]
     ) -> AsyncGenerator[None, None]:
-        """Waits for a slot; leaving the block passes it on, and tells `ran` what it took."""
+        """Waits for a slot; leaving the block frees it and reports the turn to `ran`."""
         expected = await self._wait(peer, session)
         began, crowded = self._clock(), self._busy == self.slots
         try:
@@ -180,7 +180,7 @@ class Slots:
         ran(took)
 
     async def _wait(self, peer: str, session: str) -> float:
-        """Returns when there is a slot, with the seconds that its turn was expected to take."""
+        """Waits until a slot is free; returns the expected duration of the turn."""
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._queue.put(peer, session, turn)
         self._next()
@@ -188,7 +188,7 @@ class Slots:
             return await turn
         except asyncio.CancelledError:
             if not self._queue.remove(peer, session, turn) and not turn.cancelled():
-                self._end(peer, session, -turn.result())  # its turn had come at that very moment
+                self._end(peer, session, -turn.result())  # its turn came at that very moment
             raise
 
     def _end(self, peer: str, session: str, seconds: float) -> None:

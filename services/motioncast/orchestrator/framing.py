@@ -1,8 +1,8 @@
-"""The pictures of one session through its camera, and which crop each frame of the result shows.
+"""Frames the pictures of one session with a camera, and tracks which crop each result shows.
 
     picture -> (every fifth: letterboxed -> faces) -> camera -> cut -> image of the model's size
 
-What is behind the door sees images of the model's size, whoever framed them.
+Everything after this step sees images of the model's size, whichever side framed them.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.framing import decode_crop
 from motioncast.wire.images import Pixels, decode_image, decode_picture, encode_image, takes_codec
 
-FindFaces: TypeAlias = Callable[[Pixels], Awaitable[list[Face]]]  # of what was letterboxed
+FindFaces: TypeAlias = Callable[[Pixels], Awaitable[list[Face]]]  # in the letterboxed picture
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a frame shows of the sender's picture, and the faces seen by then.
+    """What a frame shows of the sender's picture, and the faces seen so far.
 
     Attributes:
-        crop, faces: Of the frame.
-        framer: How the session's framer stood after it, where the server frames.
+        crop, faces: The frame's.
+        framer: State of the session's framer after the frame, where the server frames.
     """
 
     crop: Crop
@@ -50,12 +50,12 @@ class Shown:
 
 
 class SessionFraming:
-    """Makes images of the model's size of what a client sends.
+    """Turns the images that a client sends into images of the model's size.
 
     Args:
-        config: The session's.
+        config: The session's configuration.
         find: Finds faces where the server frames.
-        took: Is told how many milliseconds each picture took to be framed.
+        took: Called with the milliseconds that framing each picture took.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class SessionFraming:
                     "config.frame", f"crops are square, but {model.name} takes other images"
                 )
             self._framer = Framer(config.frame, model.height, config.frame_rate)
-        # The first frame of the video is the source: there the camera starts.
+        # The source is the first frame of the video, so the camera starts there.
         self._starts_at_source = config.mode == motion_transfer_pb2.TRANSFER_MODE_RECONSTRUCTION
-        self._noted: deque[tuple[int, Shown]] = deque()  # of frames to come
+        self._noted: deque[tuple[int, Shown]] = deque()  # for frames to come
         self._shown: Shown | None = None
 
     @property
     def raw_frame_bytes(self) -> int | None:
-        """What one of the pictures that the server frames takes as raw RGB; None before one came,
-        and where the server does not frame."""
+        """Size as raw RGB of a picture that the server frames; None before the first one, and
+        where the server does not frame."""
         if self._framer is None or self._framer.pictures is None:
             return None
         width, height = self._framer.pictures
@@ -91,8 +91,8 @@ class SessionFraming:
 
         Args:
             image: As it was sent.
-            first: Whether the session begins with it; others are cropped by themselves.
-            field: Where it stands in the request.
+            first: Whether it is the session's first source; later ones are cropped independently.
+            field: Its field in the request.
 
         Raises:
             InvalidInputError: It cannot be read, or has a wrong size.
@@ -114,7 +114,7 @@ class SessionFraming:
         """Returns a driving frame as raw RGB of the model's size.
 
         Raises:
-            InvalidInputError: It cannot be read, or has a wrong size; or both sides framed it.
+            InvalidInputError: It cannot be read, has a wrong size, or was framed by both sides.
         """
         if self._framer is None:
             image = await self._of_the_models_size(frame.image, "frame.image")
@@ -143,19 +143,19 @@ class SessionFraming:
     def note(
         self, message: DrivingFrame | KeypointPacket | CodedKeypoints, index: int, field: str
     ) -> None:
-        """Notes the crop that a message has for frames from `index` on, where it has one.
+        """Records the crop that a message gives for frames from `index` on, if it gives one.
 
         Raises:
-            InvalidInputError: It is none.
+            InvalidInputError: The crop is invalid.
         """
         if message.HasField("crop"):
             self._noted.append((index, Shown(decode_crop(message.crop, field), 0)))
 
     def shown(self, index: int) -> Shown | None:
-        """Returns what frame `index` of the result shows; to be asked in order.
+        """Returns what frame `index` of the result shows, or None if it was not framed.
 
-        It is what the latest frame sent up to then shows; before the first, what the source does
-        where the camera started there. None if it was not framed.
+        Must be called with ascending indices. A frame shows the same crop as the latest frame sent
+        up to then; before the first, the source's crop if the camera started there.
         """
         while self._noted and self._noted[0][0] <= index:
             self._shown = self._noted.popleft()[1]
@@ -163,11 +163,11 @@ class SessionFraming:
 
     @property
     def latest(self) -> Shown | None:
-        """What the frame that `shown` was asked for last shows."""
+        """What the frame last passed to `shown` shows."""
         return self._shown
 
     def go_on(self, shown: Shown) -> None:
-        """Goes on after a frame that another server made."""
+        """Continues after a frame made by another server."""
         self._noted.clear()
         self._shown = shown
         if self._framer is not None and shown.framer is not None:
@@ -178,7 +178,7 @@ class SessionFraming:
         return [letterbox.back(face) for face in await self._find(square)]
 
     async def _of_the_models_size(self, image: Image, field: str) -> Image:
-        """Returns the image as raw RGB: decoded here, where its sender hears what is wrong."""
+        """Returns the image as raw RGB, decoded here so that its sender learns what is wrong."""
         if not takes_codec(image.encoding):
             decode_image(image, self._height, self._width, field)
             return image

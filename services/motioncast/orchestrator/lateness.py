@@ -1,10 +1,11 @@
-"""How late groups are for a video that is shown as it comes, and the 95th percentile of that.
+"""How late groups are for a video played as it arrives, and the 95th percentile of that lateness.
 
-    due(n)  = max(when the last message of group n came, due(n - 1) + frames(n - 1) / rate)
-    late(n) = max(0, when group n was made - due(n))
+    due(n)  = max(arrival of the last message of group n, due(n - 1) + frames(n - 1) / rate)
+    late(n) = max(0, completion of group n - due(n))
 
-A sender in real time is at the first term, and `late` is what its group took. One that sends faster
-than the video runs, a file, is at the second: what it sends ahead is not due yet.
+For a real-time sender the first term applies, and `late` is the time its group took. For one that
+sends faster than the video plays, such as a file, the second applies: frames sent early are not due
+yet.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ from collections.abc import Callable
 from typing import Final
 
 WINDOW_SECONDS: Final = 10.0
-LEAST_GROUPS: Final = 20  # of which a 95th percentile is told: the largest of fewer is chance
+LEAST_GROUPS: Final = 20  # fewer give no meaningful 95th percentile
 _MOST_GROUPS: Final = 4096  # in the window
 
 
 class Schedule:
-    """When the groups of one session are due.
+    """The due times of one session's groups.
 
     Args:
-        frame_rate: Of the video, frames per second.
+        frame_rate: Frame rate of the video, frames per second.
     """
 
     def __init__(self, frame_rate: float) -> None:
         self._frame_rate = frame_rate
-        self._due = -math.inf  # of the group to come, were it here already
+        self._due = -math.inf  # due time of the next group if it were here already
 
     def late(self, frames: int, came: float, made: float) -> float:
         """Returns by how many seconds a session's next group is late.
 
         Args:
-            frames: Of the group.
-            came: When its last message came.
+            frames: Number of frames in the group.
+            came: When its last message arrived.
             made: When its frames were ready, on the same clock.
         """
         due = max(came, self._due)
@@ -44,10 +45,10 @@ class Schedule:
 
 
 class Lateness:
-    """How late the groups of all sessions were in the last `WINDOW_SECONDS`.
+    """Lateness of the groups of all sessions in the last `WINDOW_SECONDS`.
 
     Args:
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -55,11 +56,11 @@ class Lateness:
         self._groups: deque[tuple[float, float]] = deque(maxlen=_MOST_GROUPS)  # when, how late
 
     def add(self, seconds: float) -> None:
-        """Adds a group that has just been made."""
+        """Adds a group that was completed just now."""
         self._groups.append((self._clock(), seconds))
 
     def p95(self) -> float | None:
-        """Returns what 95 of 100 groups were not later than, in seconds; None of too few groups."""
+        """Returns the 95th percentile of lateness in seconds; None for too few groups."""
         since = self._clock() - WINDOW_SECONDS
         while self._groups and self._groups[0][0] < since:
             self._groups.popleft()

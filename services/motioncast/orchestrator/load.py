@@ -1,12 +1,12 @@
-"""Whether one session more would make the others late, by what is measured (docs/load.md).
+"""Estimates from measurements whether one more session would make the others late (docs/load.md).
 
-    cost of a session = its frame rate * seconds of a frame / slots      1: all that can be made
-    load              = the costs of all sessions
+    cost of a session = its frame rate * seconds per frame / slots       1: the full capacity
+    load              = the sum of the costs of all sessions
     p95 with it       = p95 now * (1 - load) / (1 - load - cost)         how late groups would be
 
-Seconds of a frame are those of slots (`fair`) while all slots are taken: what a frame takes beside
-others, and so what can be made of them. The last line is how the time in an M/M/1 queue, and in one
-that shares its server, grows with the load.
+Seconds per frame are measured in slots (`fair`) while all slots are taken: the time of a frame
+that runs alongside others, which is what determines throughput. The last line is how the time
+in an M/M/1 queue, and in one with processor sharing, grows with the load.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from motioncast.orchestrator.pipeline import Cast
 from motioncast.orchestrator.settings import OrchestratorSettings
 from motioncast.wire.errors import ExhaustedError
 
-MOST_LOAD: Final = 0.85  # beyond it a little more load is much more waiting
+MOST_LOAD: Final = 0.85  # beyond it a little more load means much more waiting
 RETRY_AFTER_SECONDS: Final = 2.0
-_SLOTS: Final = 32  # for services elsewhere: how much they do at once is not known here
-_PEERS_PART: Final = 2.0  # a peer's sessions leave at least half of what they take free for others
-_GROUPS: Final = 63  # whose median counts
-_KEPT_GROUPS: Final = 3  # when they are forgotten
-_SURE_SECONDS: Final = 15.0  # that a measurement is believed for without another
+_SLOTS: Final = 32  # for services elsewhere, whose concurrency is not known here
+_PEERS_PART: Final = 2.0  # a peer's sessions leave at least half of what they take for others
+_GROUPS: Final = 63  # the median is over this many
+_KEPT_GROUPS: Final = 3  # after `forget`
+_SURE_SECONDS: Final = 15.0  # how long a measurement is trusted
 
 
 class Costs:
-    """Seconds of slots that a frame takes, by model: the sum over the stages of a group.
+    """Slot seconds that a frame takes, by model: the sum over the stages of a group.
 
-    Of each stage it is the median of the last groups: one that hung says nothing of the others.
+    Each stage counts with the median of its last groups, so one that hung does not distort it.
     """
 
     def __init__(self) -> None:
@@ -51,28 +51,28 @@ class Costs:
         )
 
     def note(self, model: str, stage: str, frames: int, seconds: float) -> None:
-        """Counts a group that was made while every slot was taken."""
+        """Records a group that ran while every slot was taken."""
         self._stages[model][stage].append(seconds / frames)
 
     def forget(self, model: str) -> None:
-        """Lets what comes next count for more than all that was measured."""
+        """Drops most measurements, so that new ones count for more."""
         for stage in self._stages[model].values():
             while len(stage) > _KEPT_GROUPS:
                 stage.popleft()
 
     def frame_seconds(self, model: str) -> float | None:
-        """Returns what a frame takes; None before anything was measured."""
+        """Returns the seconds that a frame takes; None before anything was measured."""
         stages = self._stages.get(model)
         return sum(map(statistics.median, stages.values())) if stages else None
 
 
 class Work:
-    """One session's part in what the server does.
+    """One session's share of the server's work.
 
     Attributes:
-        peer: Whose it is.
+        peer: The peer that owns the session.
         model: Name of its configuration.
-        frame_rate: Of its video; 0 where it needs none.
+        frame_rate: Frame rate of its video; 0 where it needs none.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class Work:
         self._schedule = Schedule(frame_rate) if frame_rate else None
 
     def claims(self) -> bool:
-        """Returns whether it takes a share of what can be made now."""
+        """Returns whether the session takes a share of the capacity now."""
         return self.frame_rate > 0 and not self._is_silent()
 
     def turn(self, stage: str, frames: int) -> AbstractAsyncContextManager[None]:
-        """Waits until a stage of a group may run; leaving the block ends that."""
+        """Waits until a stage of a group may run; leaving the block ends its turn."""
 
         def ran(took: Ran) -> None:
             if took.crowded:
@@ -106,7 +106,7 @@ class Work:
         return self._load.slots.turn(self.peer, self._name, ran)
 
     async def timed(self, casts: AsyncGenerator[Cast, None]) -> AsyncGenerator[Cast, None]:
-        """Yields what is made, and notes how late it is."""
+        """Yields completed stretches, and records how late they are."""
         async with aclosing(casts):
             async for cast in casts:
                 if self._schedule is not None:
@@ -118,24 +118,24 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a session is not let in: the name of the reason, and a sentence."""
+    """Why a session is refused: a reason code, and a sentence."""
 
     reason: str
     problem: str
 
 
 class Load:
-    """What all sessions take together.
+    """The load of all sessions together.
 
     Args:
-        settings: Its target and slots; without a target everybody is let in.
+        settings: The latency target and the slots; without a target every session is admitted.
         metrics: Where lateness is counted.
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
 
     Attributes:
         default_model: Name of the configuration of sessions that name none, once it is known.
-        unsure: Is set when somebody was refused for what was measured a while ago.
-        unsure_of: The name of the model that it was measured of.
+        unsure: Set when a session was refused because of an old measurement.
+        unsure_of: The name of the model that was measured.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Load:
         self.unsure = asyncio.Event()
         self.unsure_of = ""
         self._target = settings.latency_target_seconds
-        # Where one peer may have every session it is a proxy, and stands for many.
+        # A peer that may hold every session is a proxy and stands for many clients.
         self._shares = (settings.max_sessions_per_peer or 1) < settings.max_sessions
         self._metrics = metrics
         self._lateness = Lateness(clock)
@@ -164,7 +164,7 @@ class Load:
 
     @property
     def load(self) -> float:
-        """The share that sessions take of what can be made; 0 where nothing is measured."""
+        """The share of capacity that sessions take; 0 before anything was measured."""
         return sum(self._cost(one.model, one.frame_rate) for one in self._sessions if one.claims())
 
     @contextmanager
@@ -177,14 +177,14 @@ class Load:
         resumed: bool = False,
         is_silent: Callable[[], bool] = lambda: False,
     ) -> Iterator[Work]:
-        """Lets a session in from entering the block to leaving it.
+        """Admits a session from entering the block until leaving it.
 
         Args:
-            peer: Whose it is, as `peer_name` names it.
+            peer: The owner, as `peer_name` names it.
             model: Name of the configuration; "" for the default.
-            frame_rate: Of the video, frames per second.
-            resumed: Whether it was let in elsewhere already, and goes on here.
-            is_silent: Tells whether its client says nothing; meanwhile others get what it takes.
+            frame_rate: Frame rate of the video, frames per second.
+            resumed: Whether another server admitted it already, and it resumes here.
+            is_silent: Returns whether its client is silent; others may use its share meanwhile.
 
         Raises:
             ExhaustedError: It would make the others late.
@@ -209,19 +209,19 @@ class Load:
             self.slots.leave(peer, name)
 
     def note_cost(self, model: str, stage: str, frames: int, seconds: float) -> None:
-        """Notes what a stage of a group took while every slot was taken."""
+        """Records how long a stage of a group took while every slot was taken."""
         self.costs.note(model, stage, frames, seconds)
         self._measured[model] = self.clock()
 
     def note_late(self, seconds: float) -> None:
-        """Notes a group that was made now, and by how much it is late."""
+        """Records a group completed just now, and how late it is."""
         self._lateness.add(seconds)
         self._metrics.late_seconds.observe(seconds)
 
     def refusal(self, peer: str, model: str, frame_rate: float) -> Refusal | None:
-        """Returns why a session is not let in now; None when it is.
+        """Returns why a session is refused now; None when it is admitted.
 
-        The only session is: it makes nobody late but itself.
+        The only session is always admitted: it can delay nobody but itself.
         """
         claims = [one for one in self._sessions if one.claims()]
         if self._target is None or not claims:
@@ -251,7 +251,7 @@ class Load:
         )
 
     def _doubt(self, model: str) -> None:
-        """Has a cost measured anew that groups have not told for a while: it may be too high."""
+        """Requests a new measurement of a cost not measured for a while: it may be too high."""
         if self.clock() - self._measured.get(model, -math.inf) > _SURE_SECONDS:
             self._measured[model] = self.clock()
             self.unsure_of = model

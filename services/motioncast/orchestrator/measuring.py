@@ -1,9 +1,8 @@
-"""Measures what a frame takes before the first session comes, so that it can be judged too.
+"""Measures what a frame takes before the first session, so that even that one can be judged.
 
-As soon as a session could begin, every slot makes some frames of an empty picture with the default
-model, at once. That is what the first sessions are judged by; later their own groups are. Where
-somebody is refused, and no groups have told for a while what they take beside others, it is done
-again.
+As soon as sessions could begin, every slot concurrently makes some frames of an empty picture with
+the default model. The first sessions are judged by this measurement, later ones by the sessions'
+own groups. It is repeated when a session is refused and no group has measured its cost for a while.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from motioncast.timeline.pattern import Pattern
 from motioncast.v1.motion_transfer_pb2 import TRANSFER_MODE_RECONSTRUCTION, SourceImage
 from motioncast.wire.images import RGB8, encode_image
 
-_STRETCHES: Final = 3  # of each slot: while one is synthesised the next is detected
-_FRAMES: Final = 8  # of each stretch: as many as are merged where sessions wait
-_LOOK_SECONDS: Final = 0.5  # between two looks whether a session could begin
+_STRETCHES: Final = 3  # per slot: while one is synthesised the next is detected
+_FRAMES: Final = 8  # per stretch: as many as are merged when sessions wait
+_LOOK_SECONDS: Final = 0.5  # between checks whether a session could begin
 _MOST_SECONDS: Final = 60.0
 _RATE: Final = 25.0
 _NOBODY: Final = "server"
@@ -38,7 +37,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 async def keep_measured(pipeline: Pipeline, load: Load) -> None:
-    """Measures at the start and whenever the load has become unsure; does not return."""
+    """Measures at the start and whenever the load has become unsure; never returns."""
     while True:
         while not await pipeline.ready():
             await asyncio.sleep(_LOOK_SECONDS)
@@ -73,7 +72,7 @@ async def _measure(pipeline: Pipeline, load: Load, name: str, deadline: Deadline
         with load.session(_NOBODY, model.name, 0.0, resumed=True) as work:
             await make(_STRETCHES, work)
 
-    await make(1, AT_ONCE)  # whatever is done once is done by now
+    await make(1, AT_ONCE)  # warm up, so that one-time work is not measured
     load.costs.forget(model.name)
     if not name:
         load.default_model = model.name

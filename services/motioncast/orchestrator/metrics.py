@@ -1,4 +1,4 @@
-"""The orchestrator's numbers, summed over its sessions; dashboards use these names."""
+"""The orchestrator's metrics, summed over its sessions; dashboards use these names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from motioncast.sources import MAX_SOURCES
 
 # A group takes from a few milliseconds (a forecast) to seconds (a long one under load).
 _SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-# From one frame at 25 frames/s, made at once, to a group that waits for a crowd.
+# From one frame at 25 frames/s, made at once, to a group that waits behind many others.
 _RESULT_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10)
 # 2 / 127 is one pixel at 128 x 128.
 _KEYPOINT_UNITS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
@@ -125,7 +125,7 @@ class OrchestratorMetrics:
             registry=registry,
             buckets=_KEYPOINT_UNITS,
         )
-        # A rate needs a zero to start from.
+        # Rates need a zero to start from.
         for result in ("resumed", "refused"):
             self.sessions_resumed.labels(result)
         for reason in ("places", "latency", "capacity", "share"):

@@ -1,4 +1,4 @@
-"""The models of an engine as the orchestrator calls them: with a time limit, and their errors."""
+"""Calls of an engine's models, with a time limit and the errors that the orchestrator expects."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class ModelCalls:
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             ) from None
         except (InvalidInputError, UnknownModelError) as error:
-            # Its field is an input of the model, which says nothing to our client.
+            # The error's field is an input of the model, which means nothing to our client.
             raise type(error)(f"{model} was refused: {error}") from error
         return Answer(inference, milliseconds_since(started))
 
     async def _infer(self, model: str, inputs: Mapping[str, Array], until: Deadline) -> Inference:
-        """Returns what a run gives; one for which there is no room is tried again in time."""
+        """Returns the outcome of a run; retries in time when the engine has no room."""
         for pause in pauses():
             try:
                 return await self._engine.infer(model, inputs, until.remaining_seconds())
@@ -70,7 +70,7 @@ class ModelCalls:
 
 
 class SessionCalls:
-    """The same under the deadline of a session, each run timed as a stage of a stretch."""
+    """The same under a session's deadline, each run timed as a stage of a stretch."""
 
     def __init__(self, calls: ModelCalls, deadline: Deadline) -> None:
         self._calls = calls
@@ -79,7 +79,7 @@ class SessionCalls:
     async def run(
         self, stage: str, model: str, inputs: Mapping[str, Array], timings: StageTimings
     ) -> Inference:
-        """Runs a model once, as `ModelCalls` does, and adds the time taken to a stage's timings."""
+        """Runs a model once, like `ModelCalls.run`, and adds its time to a stage's timings."""
         answer = await self._calls.run(model, inputs, self._deadline)
         for name, milliseconds in (
             (f"{stage}_ms", answer.milliseconds),

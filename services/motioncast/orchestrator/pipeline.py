@@ -23,16 +23,17 @@ from motioncast.wire.keypoints import Keypoints, encode_keypoints
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """A stretch whose frames are made; what the sender supplied is let go.
+    """A stretch whose frames are made; the sender's input has been released.
 
     Attributes:
         start: Index of its first frame.
-        origins, keypoints, half_widths, images, sources: Of each frame: where its keypoints come
+        origins, keypoints, half_widths, images, sources: One per frame: where its keypoints come
             from, the driving keypoints before relative motion, half the width of their 90 %
             interval where one is stated, the frame itself, and the index of its source.
-        errors: One-step forecast errors of the observed frames that the predictor has seen now.
+        errors: One-step forecast errors of the observed frames that the predictor processed for
+            this stretch.
         timings: Of all stages, `total` included.
-        interpolated: Places of the frames that lie between observed ones.
+        interpolated: Positions of frames interpolated between observed ones.
         progress: What the frames after these depend on; None where that does not fit in a token.
     """
 
@@ -49,18 +50,18 @@ class Cast:
 
 
 class TakesTurns(Protocol):
-    """Says when the groups of a session may be worked on."""
+    """Decides when a session's groups may be worked on."""
 
     def turn(self, stage: str, frames: int) -> AbstractAsyncContextManager[None]:
-        """Waits until a stage of a group of so many frames may run, for as long as the block."""
+        """Waits until a stage of a group of `frames` frames may run; the block is its turn."""
         ...
 
 
 class AtOnce:
-    """Lets everything run at once."""
+    """Lets everything run immediately."""
 
     def turn(self, stage: str, frames: int) -> AbstractAsyncContextManager[None]:
-        """Returns a block that waits for nothing."""
+        """Returns a context manager that does not wait."""
         return nullcontext()
 
 
@@ -73,18 +74,18 @@ class Pipeline(Protocol):
     Every method raises
         UnavailableError: something behind the orchestrator does not answer;
         DeadlineError: the deadline passed;
-        another DomainError: something behind it refused, in its words.
+        another DomainError: something behind the orchestrator refused; the message is its own.
     """
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
-        """Returns the model configurations that are served, and which is the default."""
+        """Returns the served model configurations and the name of the default."""
         ...
 
     async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
-        """Returns the tables that `model.codec_tables` names, kept from one session to the next.
+        """Returns the codec tables that `model.codec_tables` names, cached across sessions.
 
         Raises:
-            UnavailableError: The model has others meanwhile.
+            UnavailableError: The model has different tables by now.
         """
         ...
 
@@ -93,7 +94,7 @@ class Pipeline(Protocol):
         ...
 
     async def find_faces(self, square: Pixels, deadline: Deadline) -> list[Face]:
-        """Returns the faces in a letterboxed picture, the finder's square, in its pixels.
+        """Returns the faces in a letterboxed picture (the finder's square), in its pixels.
 
         Raises:
             UnknownModelError: No face finder is served.
@@ -108,14 +109,14 @@ class Pipeline(Protocol):
         work: TakesTurns = AT_ONCE,
         resumed: Progress = BEGINNING,
     ) -> AsyncGenerator[Cast, None]:
-        """Yields the stretches of one session, in their order, as frames.
+        """Yields the frames of one session's stretches, in order.
 
         Args:
             stretches: The whole timeline.
-            config: The session's.
-            deadline: The session's.
-            work: Says when something may be called for a group.
-            resumed: What came before, where the session is gone on with.
+            config: The session's configuration.
+            deadline: The session's deadline.
+            work: Decides when a group's calls may run.
+            resumed: The progress to continue from, in a resumed session.
         """
         ...
 
@@ -125,7 +126,7 @@ class Pipeline(Protocol):
 
 
 def encode_half_widths(half_widths: Sequence[Keypoints | None]) -> list[KeypointSet | None]:
-    """Returns half-widths (K, 3) of each frame as messages."""
+    """Returns each frame's half-widths (K, 3) as a message."""
     return [None if one is None else encode_keypoints(one) for one in half_widths]
 
 

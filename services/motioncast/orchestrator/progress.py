@@ -1,8 +1,8 @@
-"""What a session's next frames depend on of those before it: a value, and as a message.
+"""What a session's next frames depend on from the frames before, as a value and as a message.
 
     pipeline   the predictor's state, the first observed keypoints, the choice among sources
     door       the camera, what is shown, the newest coded frame that packets may refer to
-    counts     what the report is made of
+    counts     what the report is built from
 
 Everything else comes with the frames and sources that a client sends again.
 """
@@ -21,19 +21,19 @@ from motioncast.v1.predictor_pb2 import PredictorState
 from motioncast.v1.resume_pb2 import CameraState, ResumeState
 from motioncast.wire.keypoints import Keypoints, decode_keypoints, encode_keypoints
 
-TOKEN_FRAMES: Final = 8  # where nothing is forecast: so many frames are made anew, at most
+TOKEN_FRAMES: Final = 8  # at most so many frames are recomputed where nothing is forecast
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a pipeline stands after a stretch.
+    """The state of a pipeline after a stretch.
 
     Attributes:
         started: Whether any frame was observed.
-        predictor: After every frame so far; None before the first observed one.
-        reference: (K, 3), what relative motion counts from; None where there is none.
-        choice: Among the sources; None before the first frame.
-        digests: SHA-256 of each source in force, by its index.
+        predictor: Its state after every frame so far; None before the first observed one.
+        reference: (K, 3), the reference of relative motion; None where there is none.
+        choice: The choice among the sources; None before the first frame.
+        digests: SHA-256 of each current source, by its index.
     """
 
     started: bool = False
@@ -47,7 +47,7 @@ BEGINNING: Final = Progress()
 
 
 def write_progress(progress: Progress, state: ResumeState) -> None:
-    """Writes a pipeline's part of a state."""
+    """Writes a pipeline's part of a resume state."""
     state.started = progress.started
     if progress.predictor is not None:
         state.predictor.CopyFrom(progress.predictor)
@@ -60,10 +60,10 @@ def write_progress(progress: Progress, state: ResumeState) -> None:
 
 
 def read_progress(state: ResumeState, keypoints: int) -> Progress:
-    """Returns a pipeline's part of a state of a model with K keypoints.
+    """Returns a pipeline's part of a resume state, for a model with K keypoints.
 
     Raises:
-        InvalidInputError, ValueError: It cannot be one.
+        InvalidInputError, ValueError: It is not valid.
     """
     digests = {source.index: source.digest for source in state.sources}
     if 0 not in digests or max(digests) >= MAX_SOURCES:
@@ -84,7 +84,7 @@ def read_progress(state: ResumeState, keypoints: int) -> Progress:
 
 
 def encode_camera(framer: FramerState) -> CameraState | None:
-    """Returns how a framer stands as a message; None before its first picture."""
+    """Returns a framer's state as a message; None before its first picture."""
     if framer.camera is None:
         return None
     return resume_pb2.CameraState(
@@ -96,7 +96,7 @@ def encode_camera(framer: FramerState) -> CameraState | None:
 
 
 def decode_camera(message: CameraState, mode: FramingMode) -> FramerState:
-    """Returns the message as how a framer stands; ValueError when it is none."""
+    """Returns the framer state of a message; ValueError when it is invalid."""
     return FramerState(
         Camera.of_numbers(mode, message.numbers),
         message.index if message.HasField("index") else None,

@@ -1,13 +1,13 @@
-"""The predictor's recurrence along one session's timeline: it supplies what was not observed.
+"""The predictor's recurrence along one session's timeline: supplies keypoints not observed.
 
-    fill       a stretch with gaps -> keypoints of every frame: forecast, or between two observed
-    catch_up   lets the predictor see what it has not
-    correct    lets it see what came too late, in its place
-    take       goes on from what a predictor told: also one that ran within something larger
+    fill       a stretch with gaps -> keypoints of every frame: forecast or interpolated
+    catch_up   lets the predictor process frames that it has not seen
+    correct    inserts frames that arrived too late where they belong
+    take       continues from a predictor's output, also when it ran as part of an ensemble
 
-How the predictor is reached is a `Transport`: the service, or a model of an engine
-(`motioncast.orchestrator.transports`). What is seen when, what is cut, held, stated and counted as
-an error is here, once, so that a session is the same by either.
+A `Transport` reaches the predictor: the service, or a model of an engine
+(`motioncast.orchestrator.transports`). When the predictor sees frames, and what is cut, held,
+stated and counted as an error, is decided here for both, so sessions behave the same with either.
 
 Shapes: T frames, K keypoints.
 """
@@ -35,13 +35,13 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True)
 class Told(Generic[State]):
-    """What a predictor tells of a span.
+    """A predictor's output for a span.
 
     Attributes:
-        forecast: (T, K, 3); counts where nothing was observed.
-        half_widths: Of each frame, (K, 3), of the 90 % interval; None where there is none.
-        errors: One-step forecast errors of the observed frames, in their order.
-        state: To go on from; only the transport knows what is in it.
+        forecast: (T, K, 3); meaningful where nothing was observed.
+        half_widths: Per frame (K, 3), of the 90 % interval; None where there is none.
+        errors: One-step forecast errors of the observed frames, in order.
+        state: To continue from; only the transport knows its contents.
     """
 
     forecast: Keypoints
@@ -51,17 +51,18 @@ class Told(Generic[State]):
 
 
 class Transport(Protocol[State]):
-    """The way to a predictor."""
+    """Access to a predictor."""
 
     async def predict(self, span: Span, state: State | None, timings: StageTimings) -> Told[State]:
-        """Lets the predictor advance over a span.
+        """Advances the predictor over a span.
 
         Args:
-            span: Starts where the one before ended; at least one frame.
-            state: After the one before; None where the timeline starts, with an observed frame.
-            timings: Gets what it took.
+            span: Starts where the previous one ended; at least one frame.
+            state: The state after the previous span; None at the start of the timeline, which has
+                to be an observed frame.
+            timings: The call's time is added to it.
 
-        Raises as `Pipeline` does.
+        Raises the same errors as `Pipeline`.
         """
         ...
 
@@ -72,10 +73,10 @@ class Filled:
 
     Attributes:
         keypoints: (T, K, 3).
-        half_widths: Of each frame, (K, 3), of the 90 % interval; None where it was not forecast, or
-            no interval is stated.
-        errors: One-step forecast errors of the observed frames that the predictor has seen now.
-        interpolated: Places of the frames that lie between observed ones instead of being forecast.
+        half_widths: Per frame (K, 3), of the 90 % interval; None where the frame was not forecast
+            or no interval is stated.
+        errors: One-step forecast errors of the observed frames that the predictor processed now.
+        interpolated: Positions of frames interpolated between observed ones instead of forecast.
     """
 
     keypoints: Keypoints
@@ -84,23 +85,24 @@ class Filled:
     interpolated: frozenset[int] = frozenset()
 
     def without(self, count: int) -> Filled:
-        """Returns the same without the first frames, of a stretch in which none is interpolated."""
+        """Returns a copy without the first `count` frames, of a stretch that interpolates none."""
         return replace(self, keypoints=self.keypoints[count:], half_widths=self.half_widths[count:])
 
 
 class Recurrence(Generic[State]):
     """Fills one session's gaps, stretch after stretch; keeps the predictor's state in between.
 
-    What the predictor sees when is the rule of `motioncast.timeline.unseen`.
+    `motioncast.timeline.unseen` decides when the predictor sees which frames.
 
     Args:
-        transport: The way to the predictor.
-        delay_frames: A frame that did not come lies between those observed around it where the
-            later one comes so soon; the predictor goes on as if it forecast it.
-        late: Whether frames may come after they were forecast, see `correct`.
+        transport: Access to the predictor.
+        delay_frames: A missing frame is interpolated between the observed frames around it if the
+            later one arrives within so many frames; the predictor continues as if it had forecast
+            it.
+        late: Whether frames may arrive after they were forecast, see `correct`.
 
     Attributes:
-        state: Of the predictor, after all that it has seen; None before that.
+        state: The predictor's, after everything that it has processed; None before that.
     """
 
     def __init__(
@@ -115,11 +117,11 @@ class Recurrence(Generic[State]):
 
     @property
     def has_seen_all(self) -> bool:
-        """Whether the predictor has seen every observed frame."""
+        """Whether the predictor has processed every observed frame."""
         return self._unseen.span is None
 
     def go_on(self, state: State) -> None:
-        """Goes on from a state that has seen every frame so far."""
+        """Continues from a state that covers every frame so far."""
         self.state = state
         self._unseen.seen()
 
@@ -133,8 +135,8 @@ class Recurrence(Generic[State]):
 
         Args:
             stretch: The timeline's next frames.
-            hold: (K, 3), for frames before the first observed one: the source's.
-            timings: Gets what it took.
+            hold: (K, 3), the source's keypoints, used for frames before the first observed one.
+            timings: The predictor's time is added to it.
         """
         between, interpolated = self._interpolation.fill(stretch)
         plan = self._unseen.plan(stretch, interpolated)
@@ -159,23 +161,23 @@ class Recurrence(Generic[State]):
         )
 
     async def note(self, observed: Span, timings: StageTimings) -> list[float]:
-        """Takes observed frames in a row; the predictor sees them if they have become many.
+        """Records consecutive observed frames; the predictor processes them once there are many.
 
-        Returns the forecast errors of those that it has seen now.
+        Returns the forecast errors of those that it processed now.
         """
         return [] if self._unseen.note(observed) is None else await self.catch_up(timings)
 
     async def catch_up(self, timings: StageTimings) -> list[float]:
-        """Lets the predictor see the frames that it has not; returns their forecast errors."""
+        """Lets the predictor process the frames not seen yet; returns their forecast errors."""
         span = self._unseen.span
         if span is None:
             return []
         return self.take(span, await self._transport.predict(span, self.state, timings)).errors
 
     async def correct(self, late: Mapping[int, Keypoints], timings: StageTimings) -> None:
-        """Takes frames (K, 3) that came after they were forecast, by their index.
+        """Inserts frames (K, 3), by index, that arrived after they were forecast.
 
-        What is forecast from now on follows from them too.
+        Later forecasts take them into account.
         """
         if self._corrections is None:
             return
@@ -188,11 +190,11 @@ class Recurrence(Generic[State]):
         self.state = told.state
 
     async def settle(self, start: int, end: int, timings: StageTimings) -> list[float]:
-        """Catches up once in TOKEN_FRAMES frames: what waits would have to be made anew elsewhere.
+        """Catches up once in TOKEN_FRAMES frames, to limit what another server has to recompute.
 
-        When, depends on the indices of the stretch alone, `start` to `end`, however stretches are
-        merged. A session goes on without a predictor that does not answer, as long as it forecasts
-        nothing.
+        When it does depends only on the stretch's indices, `start` to `end`, however stretches are
+        merged. If the predictor does not answer, the session continues without it as long as it
+        forecasts nothing.
         """
         if self._away or start // TOKEN_FRAMES == end // TOKEN_FRAMES:
             return []
@@ -203,7 +205,7 @@ class Recurrence(Generic[State]):
             return []
 
     def take(self, span: Span, told: Told[State]) -> Filled:
-        """Goes on from what a predictor told of a span, which it saw from `state` on."""
+        """Continues from a predictor's output for a span, which it processed from `state` on."""
         # Nothing forecasts the first frame of a timeline.
         errors = told.errors if self.state is not None else told.errors[1:]
         if self._corrections is not None:
@@ -217,7 +219,7 @@ class Recurrence(Generic[State]):
 
 
 def _last(filled: Filled, count: int) -> Filled:
-    """Returns the same without the keypoints of frames that a stretch before had."""
+    """Returns a copy without the frames that the previous stretch contained."""
     return replace(
         filled, keypoints=filled.keypoints[-count:], half_widths=filled.half_widths[-count:]
     )

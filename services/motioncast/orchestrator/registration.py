@@ -1,4 +1,4 @@
-"""The orchestrator's service connected to what is behind it: three services, or an engine."""
+"""Creates the orchestrator's service, connected to its backend: three services, or an engine."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ async def registration(
     *,
     default_model: str | None = None,
 ) -> AsyncIterator[Registration]:
-    """Yields the service to register, connected to what is behind it; leaving disconnects.
+    """Yields the service to register, connected to its backend; leaving disconnects.
 
-    The server that takes it should admit more calls than `settings.max_sessions`: a session too
-    many is then refused here, at once and in words, instead of waiting for hours in a queue.
+    The server that registers it should admit more calls than `settings.max_sessions`: one session
+    too many is then refused here, immediately and with a reason, instead of waiting in a queue for
+    hours.
 
     Args:
-        behind: Where the three services are; or an open engine, whose ensembles are run instead.
-        settings: Its limits.
+        behind: Addresses of the three services; or an open engine whose ensembles are run instead.
+        settings: The service's limits.
         metrics: Where everything is counted.
-        default_model: With an engine, the configuration of sessions that name none; None takes
-            the shipped one, or the first in alphabetical order. Services have their own.
+        default_model: With an engine, the configuration of sessions that name none; None selects
+            the shipped one, or the first in alphabetical order. Services have their own default.
 
     Raises:
         InvalidInputError: The engine has no configuration, or one that lacks an ensemble.
-        UnknownModelError: The engine offers nothing of the default's name.
+        UnknownModelError: The engine has no model with the default's name.
     """
     async with AsyncExitStack() as exits:
         pipeline: Pipeline
@@ -65,7 +66,7 @@ async def registration(
         load = Load(settings, counted)
         datagrams = None
         if settings.datagrams is not None:
-            from motioncast.orchestrator.datagrams import DatagramDoor  # late: QUIC takes a while
+            from motioncast.orchestrator.datagrams import DatagramDoor  # late: QUIC loads slowly
 
             datagrams = await exits.enter_async_context(DatagramDoor(settings.datagrams))
         servicer = MotionTransferServicer(pipeline, settings, counted, load, datagrams)

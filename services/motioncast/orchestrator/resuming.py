@@ -1,10 +1,10 @@
-"""Resume tokens: what a session needs to go on elsewhere, signed, and kept by its client.
+"""Resume tokens: the signed state of a session, kept by its client, to resume it elsewhere.
 
     token    version (1 byte: 1), signature (32 bytes), ResumeState
     signed   HMAC-SHA256 over version and state, with a key that the replicas share
 
-The server keeps nothing. A client could not do more with a state of its own making than with frames
-of its own, but what is signed need not be doubted: its numbers are those of a predictor.
+The server stores nothing. A forged state would let a client do no more than forged frames do, but a
+signed one need not be checked in depth: its numbers come from a predictor.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _log: Final = logging.getLogger(__name__)
 
 
 class ResumeKeys:
-    """The keys that tokens are signed with: the first signs, all count.
+    """The keys of resume tokens: the first one signs, all of them verify.
 
     Args:
-        keys: Secrets, of 16 bytes or more each.
+        keys: Secrets of at least 16 bytes each.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
@@ -47,7 +47,7 @@ class ResumeKeys:
 
     @classmethod
     def of(cls, path: Path | None) -> ResumeKeys:
-        """Reads them from a file, one on a line; without a file one is made for this process.
+        """Reads keys from a file, one per line; without a file, creates one for this process.
 
         Raises:
             InvalidInputError: The file cannot be read, or has no key, too many or a short one.
@@ -72,18 +72,18 @@ class ResumeKeys:
         return cls(keys)
 
     def sign(self, state: ResumeState) -> bytes | None:
-        """Returns a state as a token; None for one that is larger than tokens may be."""
+        """Returns a state as a token; None when it is larger than tokens may be."""
         signed = bytes([_VERSION]) + state.SerializeToString()
         if len(signed) + _SIGNATURE_BYTES > MAX_TOKEN_BYTES:
             return None
         return signed[:1] + _signature(self._keys[0], signed) + signed[1:]
 
     def read(self, token: bytes) -> ResumeState:
-        """Returns the state of a token.
+        """Returns the state in a token.
 
         Raises:
-            InvalidInputError: It is none that a server with one of these keys has signed.
-            OutOfOrderError: It is of another version.
+            InvalidInputError: The token was not signed with one of these keys, or cannot be read.
+            OutOfOrderError: The token is of another version.
         """
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidInputError.of(
@@ -111,12 +111,12 @@ class ResumeKeys:
 
 
 def check_state(state: ResumeState, config: SessionConfig, owner: bytes) -> None:
-    """Raises OutOfOrderError when a token is not of this session's client and configuration.
+    """Raises OutOfOrderError when a token belongs to another client or configuration.
 
     Args:
-        state: The token's.
+        state: The token's state.
         config: The effective configuration.
-        owner: Whose session it is, see `owner_of`.
+        owner: The session's owner, see `owner_of`.
     """
     if state.owner != owner:
         raise refused("it is of a session of somebody else")
@@ -130,20 +130,20 @@ def check_state(state: ResumeState, config: SessionConfig, owner: bytes) -> None
 
 
 def refused(problem: str) -> OutOfOrderError:
-    """Returns the error for a token that cannot be gone on with."""
+    """Returns the error for a token that a session cannot be resumed from."""
     return OutOfOrderError(f"{_FIELD}: {problem}", field=_FIELD)
 
 
 def owner_of(caller: str) -> bytes:
-    """Returns what tells the subject of a bearer token from others; empty for an address."""
+    """Returns a digest that identifies the subject of a bearer token; empty for an address."""
     return hashlib.sha256(caller.encode()).digest() if caller.startswith(TOKEN_PEER) else b""
 
 
 def session_digest(config: SessionConfig) -> bytes:
-    """Returns SHA-256 of what a session's frames depend on and of the model's shape.
+    """Returns SHA-256 of what a session's frames depend on, the model's shape included.
 
-    How images are encoded is not among it. What is written here does not change with a version of
-    this server, so that sessions survive an update.
+    The encoding of images is not part of it. The hashed text must not change between server
+    versions, so that sessions survive an update.
     """
     model = config.model
     parts = (

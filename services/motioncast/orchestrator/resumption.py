@@ -1,4 +1,4 @@
-"""One session and its tokens: made after groups, and gone on from.
+"""The resume tokens of one session: created after groups, and used to resume it.
 
 frames so far -> ResumeState, signed -> client -> ResumeState, checked -> frames from then on
 """
@@ -31,7 +31,7 @@ from motioncast.wire.limits import check_range
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What of a session, beside its pipeline, goes on elsewhere."""
+    """The parts of a session, besides its pipeline, that continue elsewhere."""
 
     framing: SessionFraming
     coding: SessionCoding
@@ -39,22 +39,22 @@ class Parts:
 
 
 class Resumption:
-    """What one session went on from, and the tokens that it can be gone on with.
+    """The state that a session resumed from, and the tokens that it can be resumed with.
 
     Args:
-        keys: That tokens are signed with.
+        keys: Keys that sign tokens.
         config: The effective configuration.
-        owner: Whose session it is.
-        state: Of the token that it was opened with, signed with one of the keys; None for a session
-            that begins.
+        owner: The session's owner.
+        state: The state in the token that the session was opened with, already verified; None for a
+            new session.
 
     Attributes:
-        start: The first frame to be made.
-        progress: What the pipeline goes on from.
+        start: The first frame to make.
+        progress: What the pipeline continues from.
 
     Raises:
         OutOfOrderError: The token is of another session.
-        InvalidInputError: It is signed and makes no sense.
+        InvalidInputError: The token is signed but its contents are invalid.
     """
 
     def __init__(
@@ -79,19 +79,19 @@ class Resumption:
 
     @property
     def resumed(self) -> bool:
-        """Whether the session goes on from a token."""
+        """Whether the session was resumed from a token."""
         return self._state is not None
 
     def check_source(self, index: int, digest: bytes) -> None:
-        """Raises OutOfOrderError when a source that is sent again is another than before."""
+        """Raises OutOfOrderError when a source sent again differs from the earlier one."""
         if self.progress.digests.get(index) != digest:
             raise refused(f"source {index} is another than it was")
 
     def begin(self, parts: Parts) -> None:
-        """Brings a session, whose sources have come again, to where the one before ended.
+        """Restores a session, whose sources were sent again, to where the earlier one ended.
 
         Raises:
-            InvalidInputError: The token makes no sense.
+            InvalidInputError: The token's contents are invalid.
         """
         state = self._state
         if state is None:
@@ -106,7 +106,7 @@ class Resumption:
             parts.framing.go_on(Shown(crop, state.shown.faces, framer))
 
     def begin_coding(self, coding: SessionCoding) -> None:
-        """Lets packets refer to the newest that came before; to be done before sources come."""
+        """Lets packets refer to the newest earlier one; must be called before any source."""
         state = self._state
         if state is not None and state.HasField("coded"):
             coding.go_on(state.coded.index, state.coded.keypoints)
@@ -116,8 +116,8 @@ class Resumption:
 
         Args:
             next_index: The first frame that has not been made.
-            progress: How the pipeline stands.
-            parts: How the rest does.
+            progress: The state of the pipeline.
+            parts: The state of the rest.
         """
         state = ResumeState(
             model=self._config.model.name,
@@ -141,7 +141,7 @@ class Resumption:
 
 @contextmanager
 def _in_the_words_of_a_token() -> Iterator[None]:
-    """Turns what makes no sense in a token into the error that a client gets."""
+    """Turns errors about a token's contents into the error that a client gets."""
     try:
         yield
     except (ValueError, TypeError, InvalidInputError) as error:

@@ -1,7 +1,7 @@
-"""How a session's frames go back: as pictures by themselves, or as one H.264 stream.
+"""How a session's frames are returned: as separate pictures, or as one H.264 stream.
 
-The stream's encoder lives as long as the session, and holds a few pictures of the model's size; a
-session that is resumed has a new one, which begins with a key picture.
+The stream's encoder lives as long as the session and buffers a few pictures of the model's size. A
+resumed session has a new encoder, which begins with a key picture.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from motioncast.wire.images import H264, decode_image
 
 
 class ReturnedVideo:
-    """Encodes what goes back to the client.
+    """Encodes the results of a session for the client.
 
     Args:
-        config: The session's.
+        config: The session's configuration.
     """
 
     def __init__(self, config: SessionConfig) -> None:
@@ -32,7 +32,7 @@ class ReturnedVideo:
             )
 
     async def units(self, images: Sequence[Image]) -> Sequence[AccessUnit | None]:
-        """Returns the next frames of the stream, in order; None for those that go as pictures."""
+        """Returns the next access units of the stream, in order; None for separate pictures."""
         encoder = self._encoder
         if encoder is None:
             return [None] * len(images)
@@ -44,6 +44,6 @@ class ReturnedVideo:
 
 
 def leave_pictures(frame: ResultFrame) -> None:
-    """Takes off a frame what a client may do without, and what is more than an encoded picture."""
+    """Removes the fields of a frame that a client with `pictures_only` does not need."""
     for field in ("keypoints", "half_width90", "timings"):
         frame.ClearField(field)

@@ -1,9 +1,9 @@
-"""Who has a session: so many at once, a share of them for one peer, and none for the silent.
+"""Limits sessions: a total, a share of it per peer, and no seat for silent clients.
 
-When a newcomer finds no seat, whoever has been silent longest makes way, and first of all one of
-the peer that has most. Two seconds of silence are everybody's: a source is on its way so long.
-Only a peer that has more seats than the newcomer would have cannot keep them by saying nothing:
-until a source has come, it makes way at once.
+When a newcomer finds no free seat, the session that has been silent longest is ended, starting with
+one of the peer that has the most. Two seconds of silence are allowed to everyone, since sending a
+source takes that long. Only a peer that has more seats than the newcomer would have cannot keep
+them by staying silent: before its source has arrived, such a session can be ended at once.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from motioncast.orchestrator.settings import OrchestratorSettings
 from motioncast.serving import RETRY_AFTER_SECONDS, Patience, patience, peer_name
 from motioncast.wire.errors import ExhaustedError
 
-_SHARE: Final = 4  # one peer gets a quarter
+_SHARE: Final = 4  # one peer gets at most a quarter
 _SILENT_SECONDS: Final = 2.0
 
 
 class Seat:
-    """What one session has taken.
+    """The seat of one session.
 
     Attributes:
-        peer: Whose it is.
-        began: Whether its source came; until then it has cost nothing.
+        peer: The peer that owns the session.
+        began: Whether its source arrived; until then it has cost nothing.
     """
 
     def __init__(self, peer: str, patience: Patience) -> None:
@@ -36,11 +36,11 @@ class Seat:
         self._patience = patience
 
     def silent_since(self, now: float, *, crowded: bool) -> float | None:
-        """Returns when its client fell silent; None when it has not, or not for long enough.
+        """Returns when its client fell silent; None if it is not silent, or not for long enough.
 
         Args:
             now: The time, on the loop's clock.
-            crowded: Whether its peer has more seats than whoever waits would have.
+            crowded: Whether its peer has more seats than the peer that waits would have.
         """
         since = self._patience.silent_since
         if since is None or (now - since < _SILENT_SECONDS and (self.began or not crowded)):
@@ -48,7 +48,7 @@ class Seat:
         return since
 
     def is_silent(self) -> bool:
-        """Returns whether its client has been silent for long enough to make way for others."""
+        """Returns whether its client has been silent for long enough to be replaced."""
         return self.silent_since(asyncio.get_running_loop().time(), crowded=False) is not None
 
     def give_way(self) -> None:
@@ -57,24 +57,24 @@ class Seat:
 
 
 class Seats:
-    """The sessions that are served now."""
+    """The seats of the sessions being served."""
 
     def __init__(self, settings: OrchestratorSettings) -> None:
         self._most = settings.max_sessions
         self._most_per_peer = settings.max_sessions_per_peer or max(1, self._most // _SHARE)
-        self._seats: list[Seat] = []  # without those that make way
+        self._seats: list[Seat] = []  # without those being ended
 
     @property
     def taken(self) -> int:
-        """How many are taken."""
+        """Number of taken seats."""
         return len(self._seats)
 
     @contextmanager
     def seat(self, peer: str) -> Iterator[Seat]:
-        """Takes a seat for a peer from entering the block to leaving it.
+        """Takes a seat for a peer from entering the block until leaving it.
 
         Raises:
-            ExhaustedError: There is none, and nobody who is silent.
+            ExhaustedError: No seat is free, and no session is silent.
         """
         name = peer_name(peer)
         same = [one for one in self._seats if one.peer == name]

@@ -55,11 +55,11 @@ if TYPE_CHECKING:
     from motioncast.orchestrator.two_ways import TwoWays
 
 
-_VERSION: Final = version("motioncast")  # once: who has no descriptors left answers too
+_VERSION: Final = version("motioncast")  # read once: has to work without free file descriptors
 
 
 class MotionTransferServicer(MotionTransferServiceServicer):
-    """Serves sessions; many at once, none knows of another."""
+    """Serves many concurrent sessions, independent of one another."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class MotionTransferServicer(MotionTransferServiceServicer):
     def _two_ways(
         self, config: SessionConfig, codec: ModelTables | None, accounting: Accounting
     ) -> Iterator[TwoWays | None]:
-        """Yields what takes a session's packets both ways; None where they come over gRPC alone."""
+        """Yields the merger of gRPC messages and datagrams; None where packets use gRPC only."""
         if self._datagrams is None or codec is None or not config.datagrams:
             yield None
             return

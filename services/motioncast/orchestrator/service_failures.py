@@ -1,4 +1,4 @@
-"""What the failure of a call to a service behind the orchestrator means to a session."""
+"""Translates failed calls to the services behind the orchestrator into errors of a session."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _log: Final = logging.getLogger(__name__)
 
 
 class NoRoomError(UnavailableError):
-    """A service has as many calls as it accepts; a retry may succeed."""
+    """A service has reached its limit of calls; a retry may succeed."""
 
 
 def translated(
     where: str, error: grpc.aio.AioRpcError, deadline: Deadline, timeout_seconds: float
 ) -> Exception:
-    """Returns what to raise for a call that failed.
+    """Returns the exception to raise for a failed call.
 
     Args:
-        where: The service and its address, in words.
-        error: How the call failed.
-        deadline: That of the session.
-        timeout_seconds: What a call may take, whatever the deadline is.
+        where: The service and its address, for the message.
+        error: The failure.
+        deadline: The session's deadline.
+        timeout_seconds: The time limit of a call, whatever the deadline is.
     """
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        return UnavailableError(  # CANCELLED: by the service, that is, while it stops
+        return UnavailableError(  # CANCELLED: by the service, while it shuts down
             f"{where} does not answer", retry_after_seconds=RETRY_AFTER_SECONDS
         )
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -63,7 +63,7 @@ def translated(
         )
     if refusal is None:
         return RuntimeError(f"{where} failed: {error.code()} {error.details()}")
-    # The field belongs to our request to the service, which the client does not know.
+    # The field belongs to our request to the service, which the client does not see.
     return type(refusal)(
         f"{where} refused: {refusal}", retry_after_seconds=refusal.retry_after_seconds
     )

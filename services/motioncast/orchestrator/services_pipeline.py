@@ -1,8 +1,8 @@
-"""Frames by three services: a group is one Detect, one Predict and one Synthesize.
+"""A pipeline over three services: each group is one Detect, one Predict and one Synthesize.
 
     stretches -> Detect, fill gaps -> Synthesize -> frames
 
-The first arrow is a stage of its own: while one stretch is synthesised the next is detected.
+The first arrow is a separate stage: while one stretch is synthesised, the next is detected.
 """
 
 from __future__ import annotations
@@ -47,33 +47,33 @@ from motioncast.wire.keypoints import decode_keypoints, encode_keypoints
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """A stretch whose frames all have keypoints; what the sender supplied is let go."""
+    """A stretch whose frames all have keypoints; the sender's input has been released."""
 
     start: int
     origins: tuple[Origin, ...]
     filled: Filled
     complete_at: float
     sources: Sources
-    timings: StageTimings  # synthesis and total are still to come
-    traced: Traced  # likewise
-    progress: Progress | None  # without what synthesis adds
-    left_out: int  # frames, the first ones, that are not made
+    timings: StageTimings  # synthesis and total are added later
+    traced: Traced  # the span ends later
+    progress: Progress | None  # without the synthesis stage's part
+    left_out: int  # number of leading frames that are not synthesised
 
 
 class ServicesPipeline:
-    """Makes frames by the keypoint, predictor and synthesis services; see `Pipeline`."""
+    """Makes frames with the keypoint, predictor and synthesis services; see `Pipeline`."""
 
     def __init__(self, backends: Backends) -> None:
         self._backends = backends
         self._turns = Turns()
-        self._codecs: dict[str, ModelTables] = {}  # by model, the newest
+        self._codecs: dict[str, ModelTables] = {}  # the newest, by model
 
     async def list_models(self, deadline: Deadline) -> ServedModels:
-        """Returns the models that the keypoint service serves, and which is the default."""
+        """Returns the models that the keypoint service serves, and the name of the default."""
         return await self._backends.list_models(deadline)
 
     async def codec_tables(self, model: ModelInfo, deadline: Deadline) -> ModelTables:
-        """Returns the tables of a model, which the keypoint service is asked for once."""
+        """Returns a model's codec tables; asks the keypoint service for them once."""
         codec = self._codecs.get(model.name)
         if codec is None or codec.digest != model.codec_tables:
             codec = await self._backends.codec_tables(model, deadline)
@@ -98,7 +98,7 @@ class ServicesPipeline:
         work: TakesTurns = AT_ONCE,
         resumed: Progress = BEGINNING,
     ) -> AsyncGenerator[Cast, None]:
-        """Yields the stretches as frames; see `Pipeline.cast`."""
+        """Yields the frames of the stretches; see `Pipeline.cast`."""
         async with Ahead(self._drive(stretches, config, deadline, work, resumed), 1) as driven:
             anchored = config.model.anchored_keypoints
             motion = (
@@ -131,7 +131,7 @@ class ServicesPipeline:
         work: TakesTurns,
         resumed: Progress,
     ) -> AsyncGenerator[Driven, None]:
-        """Yields the stretches with the keypoints of every frame."""
+        """Yields the stretches with keypoints for every frame."""
         predict = ServiceTransport(
             lambda request: self._backends.predict(request, deadline),
             config.model.name,
@@ -228,7 +228,7 @@ class ServicesPipeline:
 
 
 def _calls(work: TakesTurns, stretch: Stretch) -> AbstractAsyncContextManager[None]:
-    """Waits for the turn of what comes before synthesis, where that calls anything."""
+    """Waits for a turn for the calls before synthesis, if there are any."""
     known = all(isinstance(frame.arrival, KeypointSet) for frame in stretch.frames)
     known = known and not stretch.late
     return (AT_ONCE if known else work).turn("drive", len(stretch.frames))
@@ -237,7 +237,7 @@ def _calls(work: TakesTurns, stretch: Stretch) -> AbstractAsyncContextManager[No
 def _request(
     config: SessionConfig, sources: Sources, chosen: Sequence[int], driving: Sequence[KeypointSet]
 ) -> SynthesizeRequest:
-    """Returns what to ask of the synthesis service, with the sources that were chosen alone."""
+    """Returns the request to the synthesis service, with the chosen sources only."""
     used = sorted(set(chosen))
     first, *others = (sources.by_index[index] for index in used)
     further = [FurtherSource(image=one.image, keypoints=one.keypoints) for one in others]

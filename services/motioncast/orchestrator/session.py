@@ -1,10 +1,10 @@
-"""One session: a pipeline from what the client sends to the whole video.
+"""One session: a pipeline from the client's messages to the complete video.
 
     requests -> door -> stretches -> services or ensembles -> responses
 
-Each arrow is a stage that runs ahead of the next one by a bounded amount: while one stretch is
-synthesised, the one after is read. A client that sends too fast is not read from, one that reads
-too slowly is not worked for.
+Each arrow is a stage that runs ahead of the next by a bounded amount: while one stretch is
+synthesised, the next is read. The server stops reading from a client that sends too fast, and stops
+working for one that reads too slowly.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from motioncast.wire.framing import encode_crop
 if TYPE_CHECKING:
     from motioncast.orchestrator.two_ways import TwoWays
 
-_MOST_LIVE_FRAMES: Final = 32  # of a live session that wait to be left out
+_MOST_LIVE_FRAMES: Final = 32  # of a live session, waiting before they are skipped
 _ORIGINS = {
     Origin.OBSERVED: common_pb2.FRAME_ORIGIN_OBSERVED,
     Origin.PREDICTED: common_pb2.FRAME_ORIGIN_PREDICTED,
@@ -66,14 +66,14 @@ class Session:
     Args:
         config: The effective configuration.
         pipeline: Makes the frames.
-        deadline: Of the whole session.
-        merge_frames: Groups that wait are processed together up to so many frames.
+        deadline: Deadline of the whole session.
+        merge_frames: Waiting groups are processed together up to this many frames.
         accounting: Where everything is counted.
-        seat: Is told when the session has begun in earnest.
-        tables: Of the model, where keypoints travel coded.
-        work: Its part in what the server does; None where it has all for itself.
-        ways: Where packets may come as datagrams, too.
-        resumption: What it goes on from, and makes tokens with; None makes none.
+        seat: Marked as begun once the first source arrived.
+        tables: The model's codec tables, where keypoints are coded.
+        work: The session's share of the server's capacity; None where it has the server to itself.
+        ways: Where packets may also arrive as datagrams.
+        resumption: The state it resumes from, and the maker of its tokens; None makes none.
     """
 
     def __init__(
@@ -114,8 +114,8 @@ class Session:
 
         Raises:
             OutOfOrderError: A message came when the protocol does not allow it.
-            InvalidInputError: A message has something wrong in it.
-            UnavailableError, DeadlineError: As `Pipeline` does.
+            InvalidInputError: The contents of a message are invalid.
+            UnavailableError, DeadlineError: As for `Pipeline`.
         """
         config, accounting = self._config, self._accounting
         sources = await self._sources(requests)
@@ -174,7 +174,7 @@ class Session:
         return casts if work is None else work.timed(casts)
 
     async def _latest(self, stretches: Ahead[Stretch]) -> AsyncGenerator[Stretch, None]:
-        """Yields the newest stretches; frames that are left out with them are owed no more."""
+        """Yields the newest stretches; the frames skipped with them are no longer owed."""
         async with aclosing(latest_stretches(stretches)) as latest:
             async for stretch in latest:
                 start, count = stretch.start, stretch.left_out
@@ -183,7 +183,7 @@ class Session:
                 yield stretch
 
     async def _sources(self, requests: AsyncIterator[StreamRequest]) -> Sources:
-        """Returns the sources that the session begins with: one, or those that it had before."""
+        """Returns the sources that the session begins with: one, or all of a resumed session."""
         resumption, received = self._resumption, []
         if resumption is not None:
             resumption.begin_coding(self._coding)
@@ -203,7 +203,7 @@ class Session:
         return Sources.of(*received)
 
     def _add_token(self, cast: Cast, last: ResultFrame) -> None:
-        """Gives the last frame of a group the token to go on after it."""
+        """Adds the token that resumes after a group to the group's last frame."""
         if self._resumption is None or cast.progress is None:
             return
         token = self._resumption.token(last.index + 1, cast.progress, self._parts)
@@ -214,7 +214,7 @@ class Session:
     async def _owed(
         self, stretches: AsyncGenerator[Stretch, None]
     ) -> AsyncGenerator[Stretch, None]:
-        """Yields the stretches; from then on their frames are owed to the client."""
+        """Yields the stretches; from then on the client is owed their frames."""
         async with aclosing(stretches):
             async for stretch in stretches:
                 self._patience.owe(len(stretch.frames))
@@ -248,7 +248,7 @@ class Session:
             self._accounting.count_received(received)
             for arrival in arrivals:
                 if request.HasField("coded") and arrival.index < self._start:
-                    continue  # of a packet that was sent again for the frames after it
+                    continue  # from a packet sent again for its later frames
                 self._accounting.count_arrival(arrival.index)
                 yield arrival
 

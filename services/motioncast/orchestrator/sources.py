@@ -1,4 +1,4 @@
-"""The source images of a session: which there are, and which one a frame is made from."""
+"""The source images of a session, and the choice of the one that a frame is made from."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from motioncast.wire.keypoints import Keypoints, decode_keypoints
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """A source that has been checked.
+    """A checked source.
 
     Attributes:
-        image: With its keypoints, as raw RGB of the model's size.
-        digest: SHA-256 of the message that it came in.
+        image: The source with its keypoints, as raw RGB of the model's size.
+        digest: SHA-256 of the message that carried it.
     """
 
     image: SourceImage
@@ -31,7 +31,7 @@ class Sources:
 
     Attributes:
         by_index: The sources.
-        digests: SHA-256 of each as it was received.
+        digests: SHA-256 of each source as it was received.
     """
 
     by_index: Mapping[int, SourceImage]
@@ -39,7 +39,7 @@ class Sources:
 
     @classmethod
     def of(cls, *received: Sourced) -> Sources:
-        """Returns those that a session begins with."""
+        """Returns the sources that a session begins with."""
         return cls(
             {one.image.index: one.image for one in received},
             {one.image.index: one.digest for one in received},
@@ -47,11 +47,11 @@ class Sources:
 
     @property
     def first(self) -> SourceImage:
-        """Source 0: frames before the first observed one show it, and relative motion moves it."""
+        """Source 0: shown by frames before the first observed one, and moved by relative motion."""
         return self.by_index[0]
 
     def joined(self, source: Sourced) -> Sources:
-        """Returns these and another source, in the place of the one of its index."""
+        """Returns these sources and one more, which replaces any with its index."""
         index = source.image.index
         return Sources(
             {**self.by_index, index: source.image}, {**self.digests, index: source.digest}
@@ -64,7 +64,7 @@ def digest_of(request: StreamRequest) -> bytes:
 
 
 def check_index(index: int, *, first: bool) -> None:
-    """Raises InvalidInputError when a source may not have the index, as the first one or later."""
+    """Raises InvalidInputError when the first or a later source may not have the index."""
     if first and index != 0:
         raise InvalidInputError.of("source.index", f"{index}, but the first source has index 0")
     if index >= MAX_SOURCES:
@@ -79,8 +79,8 @@ class SourceChooser:
     """Chooses the sources of one session's frames, stretch after stretch.
 
     Args:
-        weights: Of the keypoints; empty when all weigh the same.
-        before: How the choice stands, for a session that is gone on with.
+        weights: Weights of the keypoints; empty when all are equal.
+        before: The current choice, in a resumed session.
     """
 
     def __init__(self, weights: Sequence[float], before: Choice | None = None) -> None:
@@ -89,15 +89,15 @@ class SourceChooser:
 
     @property
     def choice(self) -> Choice | None:
-        """How the choice stands; None before the first frame."""
+        """The current choice; None before the first frame."""
         return self._before
 
     def choose(self, sources: Sources, driving: Keypoints) -> list[int]:
         """Returns the index of the source of each frame.
 
         Args:
-            sources: There to choose from.
-            driving: (T, K, 3), what the frames are synthesised from; after relative motion.
+            sources: The sources to choose from.
+            driving: (T, K, 3), the keypoints that drive synthesis, after relative motion.
         """
         count = driving.shape[1]
         keypoints = {

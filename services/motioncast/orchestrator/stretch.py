@@ -1,4 +1,4 @@
-"""A stretch: consecutive frames of the timeline that are processed in one go."""
+"""A stretch: consecutive frames of the timeline that are processed together."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Arrival: TypeAlias = Image | KeypointSet  # what the sender supplied for a frame
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A frame that came."""
+    """A frame that arrived."""
 
     index: int
     arrival: Arrival
-    skipped: int = 0  # frames directly before it that the sender left out on purpose
+    skipped: int = 0  # frames directly before it that the sender skipped on purpose
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A frame that came after it was due: it was forecast."""
+    """A frame that arrived after it was due, and was therefore forecast."""
 
     index: int
     keypoints: KeypointSet
@@ -44,7 +44,7 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame that is due, with what the sender supplied for it: None unless it is OBSERVED."""
+    """A frame that is due, and the sender's input for it: None unless it is OBSERVED."""
 
     origin: Origin
     arrival: Arrival | None
@@ -55,10 +55,10 @@ class Stretch:
     """The frames `start`, `start + 1`, ... of the timeline.
 
     Attributes:
-        complete_at: When the last message that it waited for came, on time.perf_counter's clock.
-        sources: What its frames are made from.
-        late: What came since the stretch before, of frames before this one.
-        left_out: How many of its frames, the first ones, are not made: newer ones have come.
+        complete_at: Arrival of the last message it waited for, on time.perf_counter's clock.
+        sources: The sources that its frames are made from.
+        late: Late arrivals since the previous stretch, of frames before this one.
+        left_out: Number of leading frames that are skipped, because newer ones arrived.
     """
 
     start: int
@@ -75,12 +75,12 @@ class Stretch:
 
 
 def keypoints_of(late: Iterable[Late], count: int) -> dict[int, Keypoints]:
-    """Returns the keypoints (K, 3) of late frames by their index, of a model with so many."""
+    """Returns the keypoints (K, 3) of late frames by index; `count` is K."""
     return {one.index: decode_keypoints(one.keypoints, count) for one in late}
 
 
 def begin_group(groups: Parts, stretch: Stretch) -> Span:
-    """Begins the span of a stretch, from the moment when it was complete."""
+    """Begins the span of a stretch, at the time when the stretch was complete."""
 
     def attributes() -> dict[str, int]:
         origins = Counter(frame.origin for frame in stretch.frames)
@@ -96,7 +96,7 @@ def stretch_end(pattern: Pattern, index: int) -> int:
     """Returns the end of the stretch that a frame belongs to.
 
     A stretch is a group of the pattern, cut where it is longer than MAX_STRETCH_FRAMES. The cuts
-    depend on nothing else, so the same session is always processed alike.
+    depend on nothing else, so a session is always processed in the same way.
     """
     group_end = pattern.group_end(index)
     group_start = group_end - pattern.group_frames
@@ -116,22 +116,22 @@ async def cut_stretches(
 ) -> AsyncGenerator[Stretch, None]:
     """Yields the timeline's stretches, each as soon as all of its frames are due.
 
-    A source that comes in between ends the stretch: the frames that are due are made without it.
-    With a delay, frames at the end of a stretch that did not come are left to the next one, as long
-    as a frame may come that is near enough to interpolate.
+    A source that arrives in between ends the stretch: the frames already due do not use it. With a
+    delay, missing frames at the end of a stretch are left to the next one, as long as a frame near
+    enough to interpolate may still arrive.
 
     Args:
         arrivals: What a client sends.
-        pattern: Of the session.
-        frame_count: Of the whole timeline; None when unknown.
-        sources: That it begins with.
-        delay_frames: That may be waited for.
-        start: The first frame, for a session that is gone on with: where a stretch ended.
+        pattern: The session's pattern.
+        frame_count: Length of the whole timeline; None when unknown.
+        sources: The sources that the session begins with.
+        delay_frames: Number of frames that may be waited for.
+        start: The first frame, in a resumed session: the end of a stretch.
         started: Whether any frame was observed before it.
 
     Raises:
         OutOfOrderError: An index goes back, or its frame was due already.
-        InvalidInputError: An index or a number of frames cannot follow what came before.
+        InvalidInputError: An index or a number of frames cannot follow the earlier ones.
     """
     timeline = Timeline(pattern, frame_count, start, started=started)
     frames: list[Frame] = []
@@ -192,11 +192,11 @@ async def cut_stretches(
 async def merge_stretches(
     stretches: Ahead[Stretch], max_frames: int
 ) -> AsyncGenerator[Stretch, None]:
-    """Yields the stretches; those that wait already are processed together, up to max_frames.
+    """Yields the stretches; those already waiting are processed together, up to max_frames.
 
-    None of the merged ones goes across a multiple of max_frames: there tokens are made.
+    No merged stretch crosses a multiple of max_frames, because resume tokens are made there.
 
-    Under load short groups then cost fewer calls; without load nothing waits.
+    Short groups then cost fewer calls under load, and without load nothing waits.
     """
     async for stretch in stretches:
         merged, most = [stretch], (stretch.start // max_frames + 1) * max_frames
@@ -212,10 +212,10 @@ async def merge_stretches(
 
 
 async def latest_stretches(stretches: Ahead[Stretch]) -> AsyncGenerator[Stretch, None]:
-    """Yields the newest of the stretches that wait, as the end of one in which the others are.
+    """Yields the newest of the waiting stretches, as the end of one that includes the others.
 
-    Of those the frames are left out. Their pictures are let go, and keypoints are detected in none
-    of them; keypoints that came are seen by the predictor, so that its forecast goes on from them.
+    The frames of the others are skipped. Their pictures are released without detecting keypoints;
+    keypoints that were received do reach the predictor, so that its forecast continues from them.
     """
     async for stretch in stretches:
         older: list[Stretch] = []
@@ -239,14 +239,14 @@ def _without_picture(frame: Frame) -> Frame:
 
 
 def _missing(frames: list[Frame]) -> int:
-    """Returns how many frames at the end did not come."""
+    """Returns how many frames at the end are missing."""
     came = (n for n, frame in enumerate(reversed(frames)) if frame.arrival is not None)
     return next(came, len(frames))
 
 
 @contextmanager
 def _in_the_words_of_the_wire() -> Iterator[None]:
-    """Turns a refusal of the timeline into the error that a client gets."""
+    """Turns an error of the timeline into the error that a client gets."""
     try:
         yield
     except TimelineError as error:

@@ -1,4 +1,4 @@
-"""The two ways to a predictor: the service over gRPC, and the model of an engine."""
+"""Two ways to run the predictor: the service over gRPC, and a model of an engine."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _LITTLE_ENDIAN = np.dtype("<f4")
 
 
 class ServiceTransport:
-    """Reaches the predictor service; see `Transport`. The state is a message of its.
+    """Calls the predictor service; see `Transport`. The state is the service's message.
 
     Args:
-        predict: Calls it.
+        predict: Calls the service.
         model: Name of the model configuration.
-        seed: Of the noise; None for the mean path.
+        seed: Seed of the noise; None for the mean path.
     """
 
     def __init__(self, predict: Predict, model: str, seed: int | None) -> None:
@@ -80,9 +80,9 @@ class EngineTransport:
     """Runs the predictor model of an engine; see `Transport`. The state is the model's, (1, S).
 
     Args:
-        models: The configuration.
-        calls: Runs them.
-        seed: Of the noise; None for the mean path.
+        models: The model configuration.
+        calls: Runs the models.
+        seed: Seed of the noise; None for the mean path.
     """
 
     def __init__(self, models: ModelSet, calls: SessionCalls, seed: int | None) -> None:
@@ -100,12 +100,12 @@ class EngineTransport:
         return self.told(run.outputs, span)
 
     def pack(self, state: Array, next_index: int) -> PredictorState:
-        """Returns a state that has seen the frames before `next_index` as the service has it."""
+        """Returns a state that covers the frames before `next_index` in the service's format."""
         vector = state[0].astype(_LITTLE_ENDIAN, copy=False).tobytes()
         return PredictorState(model=self._models.name, next_index=next_index, vectors=[vector])
 
     def unpack(self, message: PredictorState) -> Array:
-        """Returns the message as a state; InvalidInputError for one of another model."""
+        """Returns the state in a message; InvalidInputError for the state of another model."""
         vector = np.frombuffer(b"".join(message.vectors), _LITTLE_ENDIAN)
         if message.model != self._models.name or vector.shape != (self._models.state,):
             raise InvalidInputError.of("state", f"is none of {self._models.name}")
@@ -114,12 +114,12 @@ class EngineTransport:
     def inputs(
         self, start: int, observed: NDArray[np.bool_], state: Array | None
     ) -> dict[str, Array]:
-        """Returns what a run over T frames takes besides keypoints.
+        """Returns the inputs of a run over T frames, except the keypoints.
 
         Args:
-            start: Index of the first.
-            observed: (T,), which of them are.
-            state: After the frames before; None where the timeline starts.
+            start: Index of the first frame.
+            observed: (T,), whether each frame was observed.
+            state: After the frames before; None at the start of the timeline.
         """
         length, size = len(observed), self._models.noise_size
         if state is None:
@@ -131,10 +131,10 @@ class EngineTransport:
         }
 
     def told(self, outputs: Mapping[str, Array], span: Span) -> Told[Array]:
-        """Reads a run of the predictor, or of an ensemble that has it inside, over a span.
+        """Reads the outputs of a run over a span, of the predictor or of an ensemble containing it.
 
         Raises:
-            ArithmeticError: It led to NaN or infinity.
+            ArithmeticError: The outputs contain NaN or infinity.
         """
         try:
             forecast = Forecast.of(outputs)
@@ -145,5 +145,5 @@ class EngineTransport:
 
 
 def _values(message: KeypointSet) -> Keypoints:
-    """Returns what our own service says, (K, 3), unchecked: half-widths have no range."""
+    """Returns the values of our own service, (K, 3), unchecked: half-widths have no range."""
     return np.array([message.x, message.y, message.intensity], np.float32).T

@@ -1,8 +1,8 @@
-"""Takes turns among sessions that need long stretches of missing frames.
+"""Serialises the long stretches of missing frames among sessions.
 
-A client that says it lost a thousand frames has them all concealed, at no cost to itself. So of the
-stretches that are nothing but loss one is made at a time, whoever asks: the frames of others are
-hardly later for it.
+A client that claims to have lost a thousand frames has them all concealed at no cost to itself.
+Stretches that consist of losses only therefore run one at a time across all clients, so that they
+hardly delay the frames of others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from motioncast.timeline.origin import Origin
 
 
 class Turns:
-    """Lets stretches that have an observed frame pass, and of those that are lost one at a time."""
+    """Lets stretches with an observed frame pass, and lost stretches one at a time."""
 
     def __init__(self) -> None:
         self._lost = asyncio.Lock()

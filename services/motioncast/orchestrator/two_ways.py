@@ -1,11 +1,12 @@
-"""What a session's client sends over gRPC and in datagrams, put into one order.
+"""Merges what a session's client sends over gRPC and in datagrams into one order.
 
     gRPC: sources, the end, packets ──┐
                                       ├─► decoded ─► in the timeline's order ─► the session
     datagrams: packets ───────────────┘      └─► acknowledged
 
-Packets are decoded when they come, however far the session is, and their frames acknowledged: soon,
-and at once where one is missing. docs/datagrams.md says how long a frame waits for others.
+Packets are decoded on arrival, however far the session has got, and their frames are acknowledged:
+soon, or at once when a frame is missing. docs/datagrams.md describes how long a frame waits for
+others.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ from motioncast.wire.datagrams import Door
 from motioncast.wire.errors import DomainError, InvalidInputError
 from motioncast.wire.keypoints import Keypoints, encode_keypoints
 
-ACKNOWLEDGE_SECONDS: Final = 0.08  # after the first frame that is to be acknowledged
-# The same on a clean link, where senders refer to no answers: QUIC acknowledges each in turn.
+ACKNOWLEDGE_SECONDS: Final = 0.08  # after the first frame to acknowledge
+# The same on a clean link, where senders do not need acknowledgements: QUIC sends its own.
 ACKNOWLEDGE_CLEAN_SECONDS: Final = 0.24
 
 
 @dataclass(frozen=True, slots=True)
 class Come:
-    """A frame whose turn it is, or is over.
+    """A frame that is due, or was due earlier.
 
     Attributes:
         frame: The frame.
-        packet: That it came in, where that tells a crop.
+        packet: The packet that carried it, if that has a crop.
     """
 
     frame: Arrived | Late
@@ -54,13 +55,13 @@ class Come:
 
 
 class TwoWays(SessionCoding):
-    """The packets of one session; the `SessionCoding` of one that has a door for datagrams.
+    """The packets of one session; the `SessionCoding` of a session that accepts datagrams.
 
     Args:
-        tables: Of the model.
-        pattern: Of the session.
-        datagrams: Its end of the door.
-        wait_seconds: That a frame waits for those before it.
+        tables: The model's codec tables.
+        pattern: The session's pattern.
+        datagrams: The server's end of the session's datagrams.
+        wait_seconds: How long a frame waits for earlier ones.
         accounting: Where everything is counted.
     """
 
@@ -79,25 +80,25 @@ class TwoWays(SessionCoding):
         self._accounting = accounting
         self._patience = patience()
         self._loop = asyncio.get_running_loop()
-        self._crops: dict[int, CodedKeypoints] = {}  # by the first frame of a packet
+        self._crops: dict[int, CodedKeypoints] = {}  # by the packet's first frame
         self._sources: set[int] = set()
         self._late: list[Come] = []
         self._failure: DomainError | None = None
         self._news = asyncio.Event()
         self._acknowledging: asyncio.TimerHandle | None = None
-        self._clean_frames = 0  # in a row
+        self._clean_frames = 0  # consecutive
         self._let_in = False
-        self._packets = 0  # that came in datagrams
+        self._packets = 0  # received in datagrams
         self._late_frames = 0
         datagrams.changed = self._look
 
     @property
     def door(self) -> Door:
-        """What the client is told."""
+        """What the client needs to connect."""
         return self._datagrams.door
 
     def counts(self) -> DatagramCounts:
-        """Returns what came and went so far."""
+        """Returns the traffic so far."""
         udp = self._datagrams.counts
         return DatagramCounts(
             packets=self._packets,
@@ -111,10 +112,10 @@ class TwoWays(SessionCoding):
     async def elements(
         self, requests: AsyncIterator[StreamRequest]
     ) -> AsyncGenerator[Come | StreamRequest, None]:
-        """Yields frames in order, and in between what else comes over gRPC.
+        """Yields frames in order, interleaved with other messages received over gRPC.
 
         Raises:
-            InvalidInputError: What came is no packet.
+            InvalidInputError: Received bytes are not a packet.
         """
         reading = self._read(requests)
         try:
@@ -146,10 +147,10 @@ class TwoWays(SessionCoding):
                 await reading
 
     def take(self, packet: CodedKeypoints, size: int) -> None:
-        """Takes a packet in a message of `size` bytes, whichever way it came.
+        """Accepts a packet in a message of `size` bytes, over gRPC or as a datagram.
 
         Raises:
-            InvalidInputError: The bytes are no packet.
+            InvalidInputError: The bytes are not a packet.
         """
         try:
             frames = self._receiver.receive(packet.data)
@@ -184,12 +185,12 @@ class TwoWays(SessionCoding):
         self._acknowledge_soon()
 
     def _look(self) -> None:
-        """Takes the datagrams that came; what is wrong with one is raised to the session."""
+        """Processes received datagrams; an error in one is raised to the session."""
         packets, self._datagrams.packets = self._datagrams.packets, []
         self._patience.progress()
         for data in packets:
             if self._ordering.held >= MAX_HELD:
-                break  # the session is far behind: like a network that is
+                break  # the session is far behind: drop the rest, as a network would
             self._packets += 1
             try:
                 self.take(CodedKeypoints.FromString(data), len(data))
@@ -219,7 +220,7 @@ class TwoWays(SessionCoding):
         return task
 
     async def _something(self) -> None:
-        """Returns when something has come, or the next frame has waited for long enough."""
+        """Waits for news, or until the next frame has waited for long enough."""
         due = self._ordering.due_at()
         with suppress(TimeoutError):
             async with asyncio.timeout_at(due):

@@ -1,4 +1,4 @@
-"""RelayService: passes keypoint packets from one sender to those who watch, and renders nothing."""
+"""RelayService: forwards keypoint packets from one sender to its watchers, and renders nothing."""
 
 from motioncast.relay.service import registration
 from motioncast.relay.settings import RelaySettings

@@ -1,4 +1,4 @@
-"""The door of a room: what a sender and a watcher send, checked before it is passed on."""
+"""Checks what the sender and the watchers of a room send, before it is forwarded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_opening(request: PublishRequest | None) -> RoomOpening:
     """Returns the first message of a sender, checked.
 
     Raises:
-        OutOfOrderError: It is another one, or there is none.
+        OutOfOrderError: Another message came first, or none.
         InvalidInputError: A field is out of range.
     """
     if request is None or not request.HasField("opening"):
@@ -75,10 +75,10 @@ def read_opening(request: PublishRequest | None) -> RoomOpening:
 
 
 def checked_source(source: SourceImage, room: Room) -> SourceImage:
-    """Returns a source; no pixel of it is decoded.
+    """Returns a source after checking it; none of its pixels are decoded.
 
     Raises:
-        InvalidInputError: Its index, image or keypoints cannot be.
+        InvalidInputError: Its index, image or keypoints are invalid.
     """
     check_range("source.index", source.index, 0, MAX_SOURCES - 1)
     if not room.sources and source.index != 0:
@@ -99,11 +99,11 @@ def checked_source(source: SourceImage, room: Room) -> SourceImage:
 
 
 def checked_packet(message: CodedKeypoints, room: Room) -> tuple[Packet, int]:
-    """Returns a packet, and how many frames are in it; its header alone is read.
+    """Returns a packet, and the number of frames in it; only its header is read.
 
     Raises:
-        InvalidInputError: It has no header, refers to a source that is not there, or lies beyond
-            the end.
+        InvalidInputError: Its header is invalid, it refers to an unknown source, or lies beyond the
+            end.
         OutOfOrderError: No source came before it, or its index goes back.
     """
     if not room.sources:
@@ -130,10 +130,10 @@ def checked_packet(message: CodedKeypoints, room: Room) -> tuple[Packet, int]:
 
 
 def checked_end(end: RoomEnd, room: Room) -> int:
-    """Returns how many frames the timeline has; 0 when unknown.
+    """Returns the length of the timeline in frames; 0 when unknown.
 
     Raises:
-        InvalidInputError: It cannot be.
+        InvalidInputError: It is not possible.
     """
     check_range("end.skipped_frames", end.skipped_frames, 0, MAX_SKIPPED)
     declared = room.opening.frame_count
@@ -151,8 +151,8 @@ def read_join(request: WatchRequest | None) -> JoinRoom:
     """Returns the first message of a watcher, checked.
 
     Raises:
-        OutOfOrderError: It is another one, or there is none.
-        InvalidInputError: Name or token cannot be any.
+        OutOfOrderError: Another message came first, or none.
+        InvalidInputError: The name or the token is malformed.
     """
     if request is None or not request.HasField("join"):
         raise OutOfOrderError("join: it has to come first", field="join")

@@ -1,4 +1,4 @@
-"""The relay's numbers; dashboards use these names."""
+"""The relay's metrics; dashboards use these names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RelayMetrics:
         )
         self.rooms = Gauge("motioncast_relay_rooms", "Rooms now.", registry=registry)
         self.watchers = Gauge("motioncast_relay_watchers", "Who watch now.", registry=registry)
-        # A rate needs a zero to start from.
+        # Rates need a zero to start from.
         for kind in _KINDS:
             self.received_bytes.labels(kind)
             self.sent_bytes.labels(kind)
@@ -49,14 +49,14 @@ class RelayMetrics:
             self.payload_bytes.labels(direction)
 
     def receive(self, kind: str, size: int, payload: int | None = None) -> None:
-        """Counts a message received, of a kind, and what of it is a packet."""
+        """Counts a received message of a kind; `payload` is the size of a packet in it."""
         self.received_bytes.labels(kind).inc(size)
         if payload is not None:
             self.packets.labels("received").inc()
             self.payload_bytes.labels("received").inc(payload)
 
     def send(self, kind: str, size: int, payload: int | None = None) -> None:
-        """Counts a message sent."""
+        """Counts a sent message, in the same way."""
         self.sent_bytes.labels(kind).inc(size)
         if payload is not None:
             self.packets.labels("sent").inc()

@@ -1,6 +1,6 @@
-"""How fast one client is read from: who sends more waits at its own end, by gRPC's flow control.
+"""Limits how fast one client is read; a faster one is slowed down by gRPC's flow control.
 
-due(n) = max(due(n - 1), now - 1 s) + units / rate      (a second's messages at once, at most)
+due(n) = max(due(n - 1), now - 1 s) + units / rate      (a burst of one second at most)
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import asyncio
 
 
 class ReadingPace:
-    """Lets a client send so much a second.
+    """Limits the units read from a client per second.
 
     Args:
-        units_per_second: That are read of it.
+        units_per_second: The limit.
     """
 
     def __init__(self, units_per_second: float) -> None:
@@ -20,7 +20,7 @@ class ReadingPace:
         self._due = -1.0
 
     async def spend(self, units: float) -> None:
-        """Waits until so many more may be read."""
+        """Waits until so many more units may be read."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._due = max(self._due, now - 1) + units * self._interval

@@ -1,6 +1,6 @@
-"""Several servers that answer the same: where they are, and whom a call goes to.
+"""Replicas of a service: their addresses, and which of them a call goes to.
 
-target -> addresses -> Replicas: one connection each, in turn, again elsewhere, left out
+target -> addresses -> Replicas: one connection each, round robin, retries elsewhere, exclusion
 """
 
 from motioncast.replicas.addresses import LOOK_SECONDS, listed, named, resolved

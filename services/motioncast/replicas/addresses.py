@@ -1,8 +1,8 @@
-"""Where the replicas of a service are: what a target names, one by one.
+"""Resolves a target into the addresses of a service's replicas.
 
 host:port                 one, whatever gRPC makes of the name
 host:port,host:port       each of them
-dns:///host:port          every address of the name, asked again every few seconds
+dns:///host:port          every address of the name, resolved again every few seconds
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Final
 
 from motioncast.wire.addresses import join_address
 
-LOOK_SECONDS: Final = 5.0  # between two questions for the addresses of a name
+LOOK_SECONDS: Final = 5.0  # between two lookups of a name
 _NAME: Final = "dns:///"
 _MOST: Final = 64  # replicas of one service
 
 
 def listed(target: str) -> list[str]:
-    """Returns the targets that a list with commas between them has."""
+    """Returns the targets in a comma-separated list."""
     return [one.strip() for one in target.split(",") if one.strip()] or [target]
 
 
 def named(target: str) -> tuple[str, int] | None:
-    """Returns host and port of a name whose addresses are the replicas; None for other targets."""
+    """Returns the host and port of a name that resolves to the replicas; None for other targets."""
     if not target.startswith(_NAME):
         return None
     host, _, port = target.removeprefix(_NAME).rpartition(":")
@@ -34,7 +34,7 @@ def named(target: str) -> tuple[str, int] | None:
 
 
 async def resolved(target: str) -> list[str] | None:
-    """Returns the targets of every address of a name; None where it has none now."""
+    """Returns the targets of every address of a name; None when it has none at present."""
     found = named(target)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""How the replicas of a service are judged by what they answer: failed, silent, or well again."""
+"""Judges the replicas of a service by their responses: failed, silent, or healthy again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-DOWN_SECONDS: Final = 2.0  # so long no replica of a service may answer; then the call fails
-_ANSWER_SECONDS: Final = 1.0  # to such a question
+DOWN_SECONDS: Final = 2.0  # after this long without a working replica the call fails
+_ANSWER_SECONDS: Final = 1.0  # timeout of a health check
 _RETRIED: Final = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,  # by the service, while it stops
@@ -19,31 +19,31 @@ _RETRIED: Final = (
 
 
 class Closable(Protocol):
-    """A connection that can be closed, after a grace for what runs."""
+    """A connection that can be closed, with a grace period for running calls."""
 
     async def close(self, grace: float | None = None) -> None: ...
 
 
 class Until(Protocol):
-    """When an answer is of no use any more."""
+    """When a response is of no use any more."""
 
     def remaining_seconds(self) -> float | None: ...
 
 
 Way = TypeVar("Way", bound=Closable)  # to a replica
 Answer = TypeVar("Answer")
-Call = Callable[[Way, float | None], Awaitable[Answer]]  # begins a call with so many seconds
+Call = Callable[[Way, float | None], Awaitable[Answer]]  # starts a call with a timeout
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Generic[Way]):
-    """How a replica is judged by what it answers.
+    """How to judge a replica by its responses.
 
     Attributes:
-        failed: Whether an error is the replica's own, so that another may do better.
-        well: Whether a replica that was left out is well again; it may be asked for what it was
-            left out for, and has that many seconds for the answer.
-        down_seconds: So long nobody may answer; then the call fails.
+        failed: Whether an error is the replica's own, so that another may succeed.
+        well: Whether an excluded replica is healthy again; may repeat the call that it was excluded
+            for, with a timeout of that many seconds.
+        down_seconds: After this long without a response from any replica, the call fails.
     """
 
     failed: Callable[[Exception], bool]
@@ -52,8 +52,8 @@ class Judgement(Generic[Way]):
 
 
 async def serves(channel: grpc.aio.Channel, seconds: float | None = _ANSWER_SECONDS) -> bool:
-    """Returns whether a service says of itself that it is SERVING."""
-    stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no attributes
+    """Returns whether a service reports SERVING."""
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs are untyped
     try:
         response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)
     except grpc.aio.AioRpcError:

@@ -1,14 +1,15 @@
-"""The replicas of one service: whom a call goes to, who is asked too, and who is left out.
+"""The replicas of one service: which one gets a call, which is asked as well, which are excluded.
 
-    in turn     a call goes to the next replica that is in
-    failed      again at another one at once; where all have failed, after a pause, for two seconds
-    slow        another one is asked too, and whichever answers first counts
-    left out    a replica that failed or was slow, until it is found well
+    in turn     calls go round robin over the replicas that are not excluded
+    failed      retried on another one at once; when all failed, after a pause, for two seconds
+    slow        another one is asked as well, and the first response counts
+    left out    a replica that failed or was slow is excluded until it is healthy again
 
-What a replica is, what its failures are and how it is found well is the caller's to say: services
-are channels with a health, servers of models connections that are asked for the same run again.
+The caller defines what a replica is, which errors are its own, and how recovery is detected:
+services are channels with a health check, model servers are connections on which the same run is
+repeated.
 
-Calls are pure functions of their requests: to make one twice is safe. gRPC has most of this (round
+Calls are pure functions of their requests, so repeating one is safe. gRPC has most of this (round
 robin, retries, outlier detection), but its Python library cannot ask a second replica while the
 first is silent, and a process that hangs never fails.
 """
@@ -30,17 +31,17 @@ from motioncast.replicas.judging import Answer, Call, Judgement, Until, Way
 
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
-_LOOK_SECONDS: Final = (0.1, 1.0)  # between two questions for the health of one that is out
-_SLOW: Final = 1.5  # times the slowest call of late
+_LOOK_SECONDS: Final = (0.1, 1.0)  # between health checks of an excluded one
+_SLOW: Final = 1.5  # times the slowest recent call
 _REMEMBERED: Final = 100  # calls
-_MOST_ASKED: Final = 64  # calls that may be asked of two replicas at once ...
-_ASKED_EACH: Final = 0.1  # ... and in the long run one in ten, or a crowd would double its work
+_MOST_ASKED: Final = 64  # calls that may be sent to two replicas at once ...
+_ASKED_EACH: Final = 0.1  # ... and on average one in ten, or overload would double the work
 _SAID: Final = {"failed": "failed", "slow": "was slow"}
 _log: Final = logging.getLogger(__name__)
 
 
 class ReplicaMetrics:
-    """What is counted of calls to what has replicas; servers of models are the service "models"."""
+    """Metrics of calls to replicas; model servers are the service "models"."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.again = Counter(
@@ -61,11 +62,11 @@ class ReplicaMetrics:
 
 @dataclass(eq=False)
 class Replica(Generic[Way]):
-    """One replica: its address and the way to it."""
+    """One replica: its address and the connection to it."""
 
     address: str
     way: Way
-    out: bool = False  # it failed, or was slow, and has not been well since
+    out: bool = False  # excluded: it failed or was slow, and has not recovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +76,16 @@ class _Asked(Generic[Way]):
 
 
 class Replicas(Generic[Way]):
-    """Calls one service, at whichever of its replicas answers.
+    """Calls one service through whichever replica responds.
 
     Args:
-        name: Of the service, for metrics.
-        addresses: gRPC's targets, one for each replica.
+        name: Name of the service, for metrics.
+        addresses: gRPC targets, one per replica.
         open_way: Opens a connection to one.
-        judgement: Of what they answer.
-        slow_seconds: After which another replica is asked too, at the earliest.
+        judgement: How to judge their responses.
+        slow_seconds: The least time after which another replica is asked as well.
         metrics: Where repeated calls and replicas are counted.
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -109,17 +110,17 @@ class Replicas(Generic[Way]):
         self._closing: set[asyncio.Task[None]] = set()
         self._took: deque[float] = deque(maxlen=_REMEMBERED)
         self._may_ask = float(_MOST_ASKED)
-        for reason in ("failed", "slow"):  # a rate needs a zero to start from
+        for reason in ("failed", "slow"):  # rates need a zero to start from
             metrics.again.labels(name, reason)
         self._count()
 
     @property
     def addresses(self) -> list[str]:
-        """Of the replicas."""
+        """Addresses of the replicas."""
         return [one.address for one in self._replicas]
 
     def use(self, addresses: Iterable[str]) -> None:
-        """Takes other replicas; those that are known already stay connected, calls go on."""
+        """Switches to other replicas; known ones stay connected, and running calls continue."""
         wanted, known = list(addresses), {one.address: one for one in self._replicas}
         gone = [one for one in self._replicas if one.address not in wanted]
         self._replicas = [known.get(one) or Replica(one, self._open_way(one)) for one in wanted]
@@ -128,15 +129,15 @@ class Replicas(Generic[Way]):
         self._count()
 
     async def call(self, begin: Call[Way, Answer], until: Until) -> Answer:
-        """Returns what a replica answers.
+        """Returns the response of a replica.
 
         Args:
-            begin: Begins the call at a replica, with a time limit in seconds.
-            until: When the answer is of no use any more.
+            begin: Starts the call on a replica, with a timeout in seconds.
+            until: When the response is of no use any more.
 
         Raises:
-            Exception: That of the replica that answered last, where none has answered well; at
-                once where it is no failure of the replica.
+            Exception: The last replica's error when none succeeded; any error that is not the
+                replica's own is raised at once.
         """
         running: dict[asyncio.Task[Answer], _Asked[Way]] = {}
         tried: list[Replica[Way]] = []
@@ -178,7 +179,8 @@ class Replicas(Generic[Way]):
                         failure = error
                         self._suspect(asked.replica, begin, "failed")
                     else:
-                        # Its own time: after one that hung, the next is not waited for longer.
+                        # Only its own time: a replica that hung must not extend the wait for the
+                        # next.
                         self._took.append(self._clock() - asked.at)
                         self._may_ask = min(_MOST_ASKED, self._may_ask + _ASKED_EACH)
                         return answer
@@ -199,10 +201,11 @@ class Replicas(Generic[Way]):
                 task.cancel()
 
     async def ask_all(self, begin: Call[Way, Answer], seconds: float) -> list[Answer]:
-        """Returns what the replicas answer that are in, or all where none is.
+        """Returns the responses of all replicas that are not excluded, or of all when all are.
 
         Raises:
-            Exception: That of one, where all have failed; at once one that is no replica's failure.
+            Exception: The error of one, when all have failed; any error that is not a replica's own
+                is raised at once.
         """
         asked = [one for one in self._replicas if not one.out] or self._replicas
         told = await asyncio.gather(
@@ -222,29 +225,29 @@ class Replicas(Generic[Way]):
         return answers
 
     async def close(self, grace: float | None = None) -> None:
-        """Ends what runs, after the grace, and disconnects."""
+        """Ends running calls after the grace period, and disconnects."""
         for task in (*self._looking.values(), *self._closing):
             task.cancel()
         await asyncio.gather(*(one.way.close(grace) for one in self._replicas))
 
     def _patience(self) -> float:
-        """Returns after how many seconds a call counts as slow."""
+        """Returns the seconds after which a call counts as slow."""
         return max(self._slow_seconds, _SLOW * max(self._took, default=0.0))
 
     def _next(self, tried: Sequence[Replica[Way]]) -> Replica[Way]:
-        """Returns the replica whose turn it is: rather one that is in and was not tried."""
+        """Returns the next replica in turn, preferring those not tried and not excluded."""
         turn = self._turn % len(self._replicas)
         in_turn = self._replicas[turn:] + self._replicas[:turn]
         return min(in_turn, key=lambda one: (one in tried, one.out))
 
     def _other(self, tried: Sequence[Replica[Way]]) -> Replica[Way] | None:
-        """Returns a replica that was not tried; None where there is none."""
+        """Returns a replica that was not tried, or None."""
         if all(one in tried for one in self._replicas):
             return None
         return self._next(tried)
 
     def _suspect(self, replica: Replica[Way], begin: Call[Way, Any], reason: str) -> None:
-        """Leaves a replica out until it is well; where all are out, they are asked all the same."""
+        """Excludes a replica until it has recovered; when all are excluded they are used anyway."""
         if replica.out or replica not in self._replicas:
             return
         replica.out = True
@@ -253,7 +256,7 @@ class Replicas(Generic[Way]):
         self._count()
 
     def _tell(self, what: str, replica: Replica[Way]) -> None:
-        """Says it aloud where there are others; of the only one whoever calls it is told."""
+        """Logs at WARNING if there are others; the failure of the only one reaches its caller."""
         level = logging.WARNING if len(self._replicas) > 1 else logging.INFO
         _log.log(level, "%s at %s %s", self._name, replica.address, what)
 
@@ -281,7 +284,7 @@ class Replicas(Generic[Way]):
 
 
 def pauses() -> Iterator[float]:
-    """Yields seconds to wait before each new attempt: twice as long each time, and not in step."""
+    """Yields seconds to wait before each retry: doubling, with jitter."""
     pause = _FIRST_PAUSE_SECONDS
     while True:
         yield pause * random.uniform(0.5, 1.0)
@@ -289,7 +292,7 @@ def pauses() -> Iterator[float]:
 
 
 def _look_at(task: asyncio.Future[Any]) -> None:
-    # The failure of a call whose answer nobody waits for any more is not logged.
+    # Retrieves the exception, so that asyncio does not log a call that nobody waits for.
     if not task.cancelled():
         task.exception()
 

@@ -1,4 +1,4 @@
-"""One kernel for all services: start, health, reflection, interceptors, admission, drain, metrics.
+"""The kernel of all services: start, health, reflection, interceptors, admission, drain, metrics.
 
 async with Server(ServerSettings(port=50051), [registration]) as server:
     await server.wait_for_termination()

@@ -1,4 +1,4 @@
-"""The layer that admits calls: so many at once, so many waiting, and none while draining."""
+"""The admission layer: limits running and queued calls, and admits none while draining."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from motioncast.serving.places import Places
 from motioncast.wire.errors import DeadlineError, DomainError, ExhaustedError, UnavailableError
 
 RETRY_AFTER_SECONDS = 1.0
-MAX_WATCHES = 1024  # of health and reflection together, a quarter of them for one peer
+MAX_WATCHES = 1024  # health and reflection together, a quarter of them per peer
 
 
 class Admission:
-    """Admits calls in the order they came; the queue is bounded and so is the wait in it.
+    """Admits calls in order of arrival; the queue is bounded, and so is the wait in it.
 
     Args:
-        max_concurrent_calls: Calls running at once.
-        max_queued_calls: Calls waiting for one of those to end.
-        is_unlimited: Tells of a service and a method whether it is always admitted.
+        max_concurrent_calls: Limit of running calls.
+        max_queued_calls: Limit of waiting calls.
+        is_unlimited: Returns whether a service's method is always admitted.
         metrics: Where calls in flight, queued and rejected are counted.
-        watches: Places of those always admitted that last: they cost little, but not nothing.
+        watches: Limit of the streams that are always admitted: they cost little, but not nothing.
     """
 
     def __init__(
@@ -42,18 +42,18 @@ class Admission:
         self._is_unlimited = is_unlimited
         self._metrics = metrics
         self._running = 0
-        self._waiting: deque[asyncio.Future[bool]] = deque()  # True: come in
+        self._waiting: deque[asyncio.Future[bool]] = deque()  # True: admitted
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def admit(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed when its turn has come.
+        """Lets the call proceed when it is its turn.
 
         Raises:
-            ExhaustedError: When the queue is full, or there are too many watches.
-            DeadlineError: When the caller's deadline passes in the queue.
-            UnavailableError: When draining has begun.
+            ExhaustedError: The queue is full, or there are too many watches.
+            DeadlineError: The caller's deadline passed in the queue.
+            UnavailableError: Draining has begun.
         """
         if self._is_unlimited(call.service, call.method):
             if call.kind == "unary":
@@ -69,9 +69,9 @@ class Admission:
             self._leave()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Refuses every call from now on, those that wait too, and lets the running ones end.
+        """Refuses every call from now on, waiting ones included, and lets the running ones end.
 
-        Returns when the last has ended or the grace is over.
+        Returns when the last one has ended or the grace period is over.
         """
         self._draining = True
         for turn in self._waiting:
@@ -125,7 +125,7 @@ class Admission:
             self._waiting.remove(turn)
             self._count()
         elif not turn.cancelled():
-            self._leave()  # its turn had come at that very moment
+            self._leave()  # its turn came at that very moment
 
     def _leave(self) -> None:
         self._running -= 1

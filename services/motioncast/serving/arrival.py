@@ -1,4 +1,4 @@
-"""The layer that limits how long the single request of a call may take."""
+"""The layer that limits how long the request of a single-request call may take to arrive."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _ONE_REQUEST = ("unary", "server_stream")
 
 
 class Arrival:
-    """Has a request come whole before its call is admitted; streams have a `Patience` for that.
+    """Receives the complete request before its call is admitted; streams have `Patience` instead.
 
     Args:
-        seconds: That a caller may take to send it. Bytes that come drop by drop are no request.
+        seconds: Time that a caller may take to send all of it; single bytes do not extend it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -26,7 +26,7 @@ class Arrival:
         """Lets the call proceed with its request.
 
         Raises:
-            DeadlineError: It did not come.
+            DeadlineError: The request did not arrive in time.
         """
         if call.kind not in _ONE_REQUEST:
             await proceed(call)
@@ -44,7 +44,7 @@ class Arrival:
 
 
 def _once(request: bytes | None) -> Callable[[], Awaitable[bytes | None]]:
-    """Returns what receives a request, and then no more."""
+    """Returns a receiver that returns one request, and then None."""
     left = [request]
 
     async def receive() -> bytes | None:

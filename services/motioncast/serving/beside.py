@@ -1,4 +1,4 @@
-"""Work that goes on beside a block, and no longer."""
+"""Background work that runs for as long as a block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @asynccontextmanager
 async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Does something while the block runs; when that ends, the work has ended too."""
+    """Runs background work during the block, which ends the work when it is left."""
     task = asyncio.create_task(work)
     try:
         yield

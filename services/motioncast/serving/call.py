@@ -1,7 +1,7 @@
-"""One call as the kernel's layers see it: serialised messages in, serialised messages out.
+"""A call as the kernel's layers see it: serialised messages in, serialised messages out.
 
-grpc knows four kinds of handlers. `Pipeline` turns each of them into one shape, so that every
-layer (metrics, access log, errors, admission, message limit) is written once:
+grpc has four kinds of handlers. `Pipeline` maps each of them to one shape, so that every layer
+(metrics, access log, errors, admission, message limit) is written once:
 
     receive() -> layers -> deserialise -> servicer -> serialise -> layers -> send()
 """
@@ -19,7 +19,7 @@ import grpc.aio
 
 from motioncast.wire.errors import DomainError
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in the stubs alone
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # generic in the stubs only
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Call:
         service: Full name, `motioncast.v1.KeypointService`.
         method: Short name, `Detect`.
         kind: `unary`, `client_stream`, `server_stream` or `bidi_stream`.
-        receive: Returns the next message, None when the client has sent its last.
+        receive: Returns the next message, None after the client's last one.
         send: Sends a message.
-        peer: Who calls: a token's subject, or an address in gRPC's words; the context forgets
-            that when the caller leaves.
-        refusal: Why the call may not be served; None when it may.
+        peer: The caller: a token's subject, or an address in gRPC's format; kept here because the
+            context loses it when the caller disconnects.
+        refusal: Why the call must be refused; None when it may be served.
     """
 
     service: str
@@ -51,14 +51,14 @@ Proceed = Callable[[Call], Awaitable[None]]
 
 
 class Layer(Protocol):
-    """What happens around a call: does its part and lets the call proceed, perhaps changed."""
+    """A step around a call: does its part and lets the call proceed, possibly modified."""
 
     async def __call__(self, call: Call, proceed: Proceed) -> None: ...
 
 
 @contextmanager
 def watching(context: Context, ended: Callable[[grpc.StatusCode, float], None]) -> Iterator[None]:
-    """Runs a call's handler in its block; `ended` is told the status and the seconds it took."""
+    """Runs a call's handler in its block; reports the status and duration in seconds to `ended`."""
     started, error = time.perf_counter(), None
     try:
         yield
@@ -70,13 +70,13 @@ def watching(context: Context, ended: Callable[[grpc.StatusCode, float], None]) 
 
 
 def outcome(context: Context, error: BaseException | None) -> grpc.StatusCode:
-    """Returns the status that a call ends with, given what its handler raised (None: nothing)."""
+    """Returns the status that a call ends with, given its handler's exception or None."""
     if error is None or isinstance(error, grpc.aio.AbortError):
-        value = context.code()  # a plain number in grpc.aio, whatever its stubs say
+        value = context.code()  # a plain number in grpc.aio, despite its stubs
         return next(code for code in grpc.StatusCode if code.value[0] == _number(value))
     if isinstance(error, Exception):
         return grpc.StatusCode.INTERNAL
-    return grpc.StatusCode.CANCELLED  # the client left, its deadline passed, or the drain's grace
+    return grpc.StatusCode.CANCELLED  # client gone, deadline passed, or end of the drain's grace
 
 
 def _number(code: grpc.StatusCode | int | None) -> int:

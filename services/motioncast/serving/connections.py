@@ -1,16 +1,16 @@
-"""How many connections a server accepts: always fewer than the files that it may open."""
+"""Limits the connections of a server to fewer than the files that the process may open."""
 
 from __future__ import annotations
 
 from typing import Final
 
-SERVERS: Final = 8  # share what one process may open: a stack has five, each with gRPC and HTTP
-_SPARE_FILES: Final = 64  # models, logs, connections of our own
+SERVERS: Final = 8  # sharing a process's file limit: a stack has five, each with gRPC and HTTP
+_SPARE_FILES: Final = 64  # models, logs, outgoing connections
 _LEAST: Final = 4
 
 
 def raise_file_limit() -> None:
-    """Lets the process open as many files as the system allows it, which is not the default."""
+    """Raises the limit of open files to the system's maximum, which is not the default."""
     try:
         import resource
     except ImportError:  # not a Unix
@@ -20,10 +20,10 @@ def raise_file_limit() -> None:
 
 
 def connections_within_limit(wanted: int) -> int:
-    """Returns how many of the connections wanted one server may take, at least a few.
+    """Returns how many of the wanted connections one server may accept, at least a few.
 
-    Were there more than the process may open files, accepting would fail again and again, and
-    with it all that opens a file.
+    With more connections than the process may open files, accepting would keep failing, and so
+    would everything else that opens a file.
     """
     try:
         import resource

@@ -1,4 +1,4 @@
-"""The moment by which a call has to be answered."""
+"""The time by which a call has to be answered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import grpc.aio
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The moment by which a call has to be answered; `Deadline()` never comes."""
+    """The time by which a call has to be answered; `Deadline()` is none."""
 
     at: float | None = None  # on the clock of time.monotonic
 
@@ -22,11 +22,11 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float | None) -> Deadline:
-        """Returns the deadline that is so many seconds away; None has none."""
+        """Returns the deadline that is so many seconds away; no deadline for None."""
         return cls() if seconds is None else cls(time.monotonic() + seconds)
 
     def earlier(self, other: Deadline) -> Deadline:
-        """Returns the one of the two that comes first."""
+        """Returns the earlier of the two."""
         moments = [one.at for one in (self, other) if one.at is not None]
         return Deadline(min(moments, default=None))
 

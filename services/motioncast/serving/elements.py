@@ -1,7 +1,7 @@
-"""Counting what a message holds before it is parsed.
+"""Counts the elements of a message before it is parsed.
 
-On the wire an empty message takes two bytes, in memory a hundred; a number takes one, in memory
-eight. So the fields are counted on the bytes first, down to those of messages within messages:
+An empty message takes two bytes on the wire and a hundred in memory; a number takes one and eight.
+So the fields are counted in the serialised bytes first, nested messages included:
 
     message = (tag, value)*    tag = number << 3 | kind    value of kind 2 = length, bytes
 
@@ -19,8 +19,8 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from motioncast.wire.errors import ExhaustedError
 
-MAX_FIELDS: Final = 4096  # of one message, those within others counted too
-MAX_NUMBER_BYTES: Final = 1024 * 1024  # of one message, in lists of numbers of variable length
+MAX_FIELDS: Final = 4096  # per message, nested messages included
+MAX_NUMBER_BYTES: Final = 1024 * 1024  # per message, in lists of variable-length numbers
 
 _FIXED_SIZES: Final = {1: 8, 5: 4}  # bytes, by kind
 _VARIABLE: Final = frozenset(
@@ -35,9 +35,9 @@ _VARIABLE: Final = frozenset(
         FieldDescriptor.TYPE_ENUM,
     }
 )
-_NUMBERS: Final = "numbers"  # what a field holds that is a list of those
+_NUMBERS: Final = "numbers"  # marks a field that is a list of such numbers
 
-Fields = Mapping[int, Any]  # what fields hold: a message's fields, or _NUMBERS; others have none
+Fields = Mapping[int, Any]  # by number: a message's fields, or _NUMBERS; other fields are left out
 
 
 def request_fields(service: str, method: str) -> Fields | None:
@@ -50,17 +50,17 @@ def request_fields(service: str, method: str) -> Fields | None:
 
 
 def check_elements(data: bytes, fields: Fields) -> None:
-    """Raises ExhaustedError when a message holds more than it may.
+    """Raises ExhaustedError when a message holds more elements than the limit.
 
-    Stops at the first thing too many, and where the bytes are no message: whoever parses them says
-    so. Takes about a microsecond for a field, whatever its length.
+    Stops at the first element too many, and where the bytes are not a valid message, which the
+    parser reports. Takes about a microsecond per field, whatever its length.
 
     Args:
-        data: The message.
-        fields: Of its type, see `request_fields`.
+        data: The serialised message.
+        fields: The fields of its type, see `request_fields`.
     """
     count = numbers = 0
-    outer: list[tuple[int, Fields]] = []  # where the messages around this one end, innermost last
+    outer: list[tuple[int, Fields]] = []  # ends of the enclosing messages, innermost last
     place, end = 0, len(data)
     while True:
         while place >= end:
@@ -93,11 +93,11 @@ def check_elements(data: bytes, fields: Fields) -> None:
         elif kind == 0:
             _, place = _varint(data, place, end)
         else:
-            place += _FIXED_SIZES.get(kind, 0)  # 3 and 4, the ends of a group, have no value
+            place += _FIXED_SIZES.get(kind, 0)  # 3 and 4, start and end of a group, have no value
 
 
 def _varint(data: bytes, place: int, end: int) -> tuple[int, int]:
-    """Returns a number of variable length and where it ends; a torn one ends everything."""
+    """Returns a variable-length number and its end; a truncated one ends the scan."""
     value = shift = 0
     while place < end and shift < 70:
         byte = data[place]
@@ -111,7 +111,7 @@ def _varint(data: bytes, place: int, end: int) -> tuple[int, int]:
 
 @cache
 def _fields_of(message: Any) -> Fields:
-    """Returns the fields of a type of messages that hold more than one value; may hold itself."""
+    """Returns the fields of a message type that hold more than one value; may be recursive."""
     fields: dict[int, Any] = {}
     known = {message.full_name: fields}
     waiting = [message]

@@ -1,4 +1,4 @@
-"""The layer that turns errors into statuses and logs the unexpected ones."""
+"""The layer that turns errors into statuses and logs unexpected ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from motioncast.wire.status import encode_error
 
 _log = logging.getLogger(__name__)
 
-_MAX_SENTENCE: Final = 1000  # characters: what a caller sent is not sent back at any length
+_MAX_SENTENCE: Final = 1000  # limits how much of a caller's input is echoed back
 
 
 async def answer_errors(call: Call, proceed: Proceed) -> None:
-    """Ends a call that failed with a status: domain errors with their details, others INTERNAL.
+    """Ends a failed call with a status: domain errors with their details, others as INTERNAL.
 
     A generated servicer raises NotImplementedError for methods that its class lacks. A call whose
-    caller has left cannot be ended with a status: it was cancelled, whatever its servicer says.
+    caller has disconnected cannot be ended with a status: it counts as cancelled, whatever its
+    servicer raises.
     """
     try:
         await proceed(call)
@@ -43,7 +44,7 @@ async def answer_errors(call: Call, proceed: Proceed) -> None:
 async def _end(abortion: Awaitable[object]) -> None:
     try:
         await abortion
-    except grpc.aio.InternalError:  # a stream that its caller left looks like one that has ended
+    except grpc.aio.InternalError:  # grpc reports a stream that its caller left as ended
         raise asyncio.CancelledError from None
 
 

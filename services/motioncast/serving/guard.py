@@ -1,7 +1,7 @@
-"""The layers that let nobody in without a token that allows the method, where tokens are asked for.
+"""The layers that require a token that allows the method, on servers that use tokens.
 
-identify -> who calls (a subject instead of an address), or why not; reads no request
-... the calls of each take their turn, those of an address where there is no subject ...
+identify -> the caller (a subject instead of an address), or the refusal; reads no request
+... calls queue per subject, or per address where there is none ...
 refuse   -> the status, before a place or a message is spent on the call
 """
 
@@ -20,8 +20,8 @@ STREAM: Final = "stream"
 PUBLISH: Final = "publish"
 WATCH: Final = "watch"
 ADMIN: Final = "admin"  # allows everything
-ANYBODY: Final = "*"  # who has a token, whatever it allows
-NOBODY_ASKED: Final = ""  # no token is needed
+ANYBODY: Final = "*"  # with any valid token
+NOBODY_ASKED: Final = ""  # without a token
 
 _ORCHESTRATOR: Final = "motioncast.v1.MotionTransferService"
 _RELAY: Final = "motioncast.v1.RelayService"
@@ -34,7 +34,7 @@ _METHODS: Final = {
     ("grpc.health.v1.Health", "Check"): NOBODY_ASKED,  # probes have no tokens
     ("grpc.health.v1.Health", "Watch"): NOBODY_ASKED,
 }
-# What is not here, reflection and the services behind the orchestrator too, is for `admin`.
+# Everything else, including reflection and the services behind the orchestrator, needs `admin`.
 SCOPES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(_METHODS)
 
 _HEADER: Final = "authorization"
@@ -42,23 +42,23 @@ _SCHEME: Final = "bearer "
 
 
 class Verifies(Protocol):
-    """Tells whose a token is, or raises why it counts nothing."""
+    """Returns the identity of a token, or raises the reason why it is not valid."""
 
     async def identity(self, token: str) -> Identity: ...
 
 
 class Guard:
-    """Asks every call for its token.
+    """Requires a token from every call.
 
     Args:
-        verifier: Checks tokens; None asks for none, and everybody is an address.
+        verifier: Checks tokens; None requires none, and callers are identified by address.
     """
 
     def __init__(self, verifier: Verifies | None) -> None:
         self._verifier = verifier
 
     async def identify(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed as its subject's, or with the reason why it may not."""
+        """Lets the call proceed under its subject, or with the reason for refusing it."""
         scope = SCOPES.get((call.service, call.method), ADMIN)
         if self._verifier is None or scope == NOBODY_ASKED:
             await proceed(call)
@@ -77,12 +77,12 @@ class Guard:
             _IDENTITY.reset(reset)
 
     async def refuse(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed if it may.
+        """Lets the call proceed if it is allowed.
 
         Raises:
-            UnauthenticatedError: It has no token that counts.
-            ForbiddenError: It has one that does not allow this.
-            UnavailableError: The keys to check it with cannot be had.
+            UnauthenticatedError: It has no valid token.
+            ForbiddenError: Its token does not allow this method.
+            UnavailableError: The keys to check its token with are not available.
         """
         if call.refusal is not None:
             raise call.refusal

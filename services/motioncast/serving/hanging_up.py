@@ -1,9 +1,9 @@
-"""The layer that hangs up on those who do not take their answer, or the status in its place.
+"""The layer that disconnects callers that do not read their response or status.
 
-What a handler has given to gRPC waits there until its caller has room for it, and gRPC's asyncio
-can neither bound that nor cancel a call from the server's side. So the caller's connection is shut
-down, found by its address among the files of the process (Linux, macOS). Not while other calls of
-the connection are served: it may be a proxy's, with others behind it.
+A response that a handler has passed to gRPC is buffered there until its caller has room for it, and
+gRPC's asyncio API can neither limit that nor cancel a call from the server's side. So the caller's
+connection is shut down, found by its address among the process's open files (Linux, macOS). This
+waits while other calls of the connection are being served: it may be a proxy's, shared by others.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _log: Final = logging.getLogger(__name__)
 
 
 class HangingUp:
-    """Gives every caller so long to take the answer, once it is made.
+    """Limits how long a caller may take to read a finished response.
 
     Args:
-        seconds: From the end of what it lets proceed until the connection is shut down.
+        seconds: From the end of the handler until the connection is shut down.
         port: Returns the port that the server listens on.
     """
 
     def __init__(self, seconds: float, port: Callable[[], int]) -> None:
         self._seconds = seconds
         self._port = port
-        self._served: Counter[str] = Counter()  # calls whose handlers run, by peer
+        self._served: Counter[str] = Counter()  # calls with a running handler, by peer
 
     async def keep(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed, and minds what becomes of its answer or error."""
+        """Lets the call proceed, and watches whether its response or error is read."""
         task = asyncio.current_task()
         assert task is not None
         self._served[call.peer] += 1
@@ -52,7 +52,7 @@ class HangingUp:
     def _mind(self, task: asyncio.Task[Any], peer: str) -> None:
         loop = asyncio.get_running_loop()
         waiting = loop.call_later(self._seconds, self._look, task, peer)
-        task.add_done_callback(lambda _: waiting.cancel())  # gRPC's: the answer is on its way
+        task.add_done_callback(lambda _: waiting.cancel())  # ends once the response is sent
 
     def _look(self, task: asyncio.Task[Any], peer: str) -> None:
         if task.done():
@@ -66,11 +66,11 @@ class HangingUp:
 
 
 def hang_up(peer: str, port: int) -> bool:
-    """Shuts a connection down; returns whether there was one.
+    """Shuts down a connection; returns whether it was found.
 
     Args:
-        peer: Whose, in gRPC's words, `ipv4:192.0.2.1:5000`.
-        port: Of ours, that the peer is connected to.
+        peer: Its remote end in gRPC's format, `ipv4:192.0.2.1:5000`.
+        port: Our port that the peer is connected to.
     """
     try:
         files = [int(name) for name in os.listdir(_FILES)]
@@ -82,7 +82,7 @@ def hang_up(peer: str, port: int) -> bool:
 def _shut_down(file: int, peer: str, port: int) -> bool:
     try:
         found = socket.socket(fileno=file)
-    except OSError:  # it is none, or was closed meanwhile
+    except OSError:  # not a socket, or closed meanwhile
         return False
     try:
         if found.family not in (socket.AF_INET, socket.AF_INET6):

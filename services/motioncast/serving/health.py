@@ -18,15 +18,15 @@ SERVICE_NAME = "grpc.health.v1.Health"
 class HealthServicer(health_pb2_grpc.HealthServicer):
     """Answers from the services' readiness.
 
-    The library's own servicer loses watchers when two watch one service, and its watches hold
-    the stop of the server; these tell NOT_SERVING and end when draining begins. All watches of a
-    service share one look at it.
+    The library's own servicer loses watchers when two watch one service, and its watches block the
+    server's shutdown; these report NOT_SERVING and end when draining begins. All watches of a
+    service share one readiness check.
     """
 
     def __init__(self, readiness: Readiness, poll_seconds: float) -> None:
         self._readiness = readiness
         self._poll_seconds = poll_seconds
-        self._watched: dict[str, Watched] = {}  # by service, those that there are
+        self._watched: dict[str, Watched] = {}  # by service, only those being watched
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
         if not self._readiness.knows(request.service):

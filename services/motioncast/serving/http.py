@@ -18,9 +18,9 @@ from motioncast.serving.tls import Certificates
 _log = logging.getLogger(__name__)
 
 _MAX_HEAD_BYTES = 16 * 1024
-_SECONDS = 5.0  # a client that has not asked and read the answer by then is disconnected
-_RETRY_SECONDS = 1.0  # after which another connection is tried to be accepted
-_TELL_SECONDS = 60.0  # at most once in so long
+_SECONDS = 5.0  # time for a client to send its request and read the response
+_RETRY_SECONDS = 1.0  # pause after a failed accept
+_TELL_SECONDS = 60.0  # at most one log line in this time
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -33,14 +33,14 @@ class _Response:
 
 
 class HttpEndpoint:
-    """Answers one request on each connection.
+    """Answers one request per connection.
 
     Args:
-        registry: What /metrics shows, in the text or the OpenMetrics format as Accept asks for.
-        readiness: /ready is 503 unless everything is ready; /live is 200 while anybody answers.
-        max_connections: At once; one more takes the place of the one that has been there longest.
-        certificates: Of connections; None speaks plain text.
-        known_only: /metrics is for clients that show a certificate; probes have none.
+        registry: The contents of /metrics, in text or OpenMetrics format as Accept requests.
+        readiness: /ready is 503 unless everything is ready; /live is always 200.
+        max_connections: Limit of open connections; one more replaces the oldest.
+        certificates: Certificates of the server; None serves plain text.
+        known_only: Restricts /metrics to clients with a certificate; probes need none.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class HttpEndpoint:
         self._known_only = known_only
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
-        self._open: dict[asyncio.Task[None], None] = {}  # in the order they came
+        self._open: dict[asyncio.Task[None], None] = {}  # in order of arrival
 
     async def bind(self, host: str, port: int) -> int:
-        """Takes the port; returns it, which was chosen when 0 was asked for."""
+        """Binds the port; returns it, which the system chose when 0 was requested."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, _, _, _, address = found[0]
@@ -72,12 +72,12 @@ class HttpEndpoint:
         return int(self._socket.getsockname()[1])
 
     async def start(self) -> None:
-        """Listens, when a port was taken."""
+        """Starts listening if a port was bound."""
         if self._socket is not None:
             self._accepting = asyncio.create_task(self._accept(self._socket))
 
     async def stop(self) -> None:
-        """Listens no more, and hangs up."""
+        """Stops listening, and closes every connection."""
         tasks = [*self._open, *([self._accepting] if self._accepting else [])]
         for task in tasks:
             task.cancel()
@@ -87,9 +87,9 @@ class HttpEndpoint:
             self._socket.close()
 
     async def _accept(self, listening: socket.socket) -> None:
-        """Accepts connections; when the process has no file left for one, waits and goes on.
+        """Accepts connections; when the process runs out of files, waits and continues.
 
-        asyncio's own server logs a hundred lines at each attempt then.
+        asyncio's own server would log a hundred lines at each attempt.
         """
         loop = asyncio.get_running_loop()
         told = -math.inf
@@ -111,12 +111,12 @@ class HttpEndpoint:
             task = asyncio.create_task(self._serve(connection))
             self._open[task] = None
             task.add_done_callback(lambda ended: self._open.pop(ended, None))
-            await asyncio.sleep(0)  # it begins, so that it closes the connection when cancelled
+            await asyncio.sleep(0)  # starts it, so that it closes the connection when cancelled
 
     async def _serve(self, connection: socket.socket) -> None:
         try:
             reader, writer = await self._opened(connection)
-        except (OSError, TimeoutError):  # no handshake: plain text, or a stranger's certificate
+        except (OSError, TimeoutError):  # failed handshake: plain text, or an unknown certificate
             connection.close()
             return
         except BaseException:
@@ -127,7 +127,7 @@ class HttpEndpoint:
                 head = await reader.readuntil(b"\r\n\r\n")
                 await self._answer(head.decode("latin-1"), writer)
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client left, said nothing, or does not listen
+            pass  # the client disconnected, sent nothing, or does not read
         except asyncio.LimitOverrunError:
             _write(writer, "GET", _plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
         finally:
@@ -185,7 +185,7 @@ class HttpEndpoint:
 
 
 def _is_known(writer: asyncio.StreamWriter) -> bool:
-    """Returns whether the client showed a certificate that was checked."""
+    """Returns whether the client presented a certificate, which was verified."""
     return bool(writer.get_extra_info("peercert"))
 
 

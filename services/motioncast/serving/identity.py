@@ -1,4 +1,4 @@
-"""Who calls: the subject of a token, or else the address a call comes from."""
+"""The identity of a caller: the subject of its token, or else its address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from motioncast.serving.call import Context
 from motioncast.wire.errors import InvalidInputError
 
-TOKEN_PEER: Final = "token:"  # begins the name of a peer that is a subject; no address does
+TOKEN_PEER: Final = "token:"  # prefix of peers that are subjects; no address has it
 _IDENTITY: ContextVar[str] = ContextVar("identity", default="")
 
 
@@ -19,14 +19,14 @@ class TokenSettings:
     """How tokens are checked.
 
     Raises:
-        InvalidInputError: Issuer or audience are missing, or the leeway is out of its range.
+        InvalidInputError: The issuer or audience is missing, or the leeway is out of range.
     """
 
-    keys: Path | None = None  # JWKS or PEM; read anew when it changes
-    keys_url: str | None = None  # or where JWKS are
+    keys: Path | None = None  # JWKS or PEM; reloaded when it changes
+    keys_url: str | None = None  # or a URL that serves JWKS
     issuer: str = ""
     audience: str = "motioncast"
-    leeway_seconds: float = 30.0  # by which clocks may differ
+    leeway_seconds: float = 30.0  # tolerated clock skew
 
     def __post_init__(self) -> None:
         for field in ("issuer", "audience"):
@@ -40,12 +40,12 @@ class TokenSettings:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose token it was, and what it allows."""
+    """The subject of a token, and what the token allows."""
 
     subject: str
     scopes: frozenset[str]
 
 
 def caller(context: Context) -> str:
-    """Returns whom the present call counts as: a token's subject, or the peer in gRPC's words."""
+    """Returns the identity that the current call is accounted under: a subject or gRPC's peer."""
     return _IDENTITY.get() or context.peer()

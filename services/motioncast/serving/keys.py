@@ -1,7 +1,7 @@
-"""The public keys that tokens are checked with, from a file or a URL (JWKS), read anew in time.
+"""The public keys that tokens are checked with, from a file or a URL (JWKS), refreshed in time.
 
-A file is looked at whenever it has changed; a URL after five minutes, and before that when a token
-names a key that is not known, once in ten seconds at most.
+A file is reloaded whenever it has changed; a URL after five minutes, or earlier when a token names
+an unknown key, at most once in ten seconds.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from motioncast.wire.addresses import is_loopback
 from motioncast.wire.errors import InvalidInputError, UnavailableError
 
-MAX_BYTES: Final = 256 * 1024  # of all keys
+MAX_BYTES: Final = 256 * 1024  # all keys together
 MAX_KEYS: Final = 64
 FETCH_SECONDS: Final = 5.0
-FRESH_SECONDS: Final = 300.0  # so long the keys of a URL are not asked for again
-KEPT_SECONDS: Final = 3600.0  # so long they go on where it does not answer
+FRESH_SECONDS: Final = 300.0  # a URL is not fetched again before
+KEPT_SECONDS: Final = 3600.0  # the last keys remain valid for this long if it does not answer
 PAUSE_SECONDS: Final = 10.0  # between two attempts
-_KINDS: Final = ("EC", "RSA", "OKP")  # public ones; whoever knows an `oct` key can sign
+_KINDS: Final = ("EC", "RSA", "OKP")  # public keys; anyone who knows an `oct` key can sign
 _MIN_RSA_BITS: Final = 2048
 
 _log: Final = logging.getLogger(__name__)
@@ -39,11 +39,11 @@ class Keys:
 
     Args:
         file: JWKS (JSON) or one public key (PEM).
-        url: https, or http on this machine; the answer is JWKS. One of both is given.
+        url: Serves JWKS; https, or http on this machine. Exactly one of the two is given.
 
     Raises:
-        InvalidInputError: None or both are given, the URL is plain, or the file holds no public
-            keys.
+        InvalidInputError: Neither or both are given, the URL is not encrypted, or the file holds no
+            public keys.
     """
 
     def __init__(self, file: Path | None, url: str | None) -> None:
@@ -54,7 +54,7 @@ class Keys:
         self._read_at = self._tried_at = -float("inf")
         self._stamp: tuple[int, int, int] | None = None
         self._lock = asyncio.Lock()
-        self.version = 0  # grows when the keys are others
+        self.version = 0  # incremented when the keys change
         if file is not None:
             self._reread(file)
         elif url is not None:
@@ -64,12 +64,12 @@ class Keys:
                 raise InvalidInputError.of("tokens.keys_url", f"{url!r} is not https://HOST/...")
 
     def look(self) -> None:
-        """Reads a file again if it has changed; of a URL only `current` asks."""
+        """Reloads a file if it has changed; a URL is fetched by `current` only."""
         if self._file is not None:
             self._reread(self._file)
 
     async def current(self, kid: str | None) -> KeySet:
-        """Returns the keys, read anew where it is time, or where none is called `kid`.
+        """Returns the keys, refreshed when they are due, or when none is called `kid`.
 
         Raises:
             UnavailableError: There are none, because the URL does not answer.
@@ -109,7 +109,7 @@ class Keys:
         self._read_at = time.monotonic()
 
     def _reread(self, file: Path) -> None:
-        """Reads the file if it has changed; what cannot be used then is left aside."""
+        """Reloads the file if it has changed; an invalid one is logged and ignored."""
         try:
             stat = file.stat()
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
@@ -134,13 +134,13 @@ class Keys:
 
 
 def public_keys(data: bytes) -> KeySet:
-    """Reads public keys.
+    """Parses public keys.
 
     Args:
         data: JWKS (JSON) or PEM.
 
     Raises:
-        InvalidInputError: There are none, too many, a private one, or one that is too short.
+        InvalidInputError: There are none or too many, or one is private or too short.
     """
     if len(data) > MAX_BYTES:
         raise InvalidInputError.of("keys", f"more than {MAX_BYTES} bytes")
@@ -175,7 +175,7 @@ def _of_pem(data: bytes) -> list[Any]:
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Follows none: keys come from where they are said to."""
+        """Follows no redirect: keys come only from the configured URL."""
 
 
 def _download(url: str) -> bytes:

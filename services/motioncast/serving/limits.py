@@ -1,4 +1,4 @@
-"""The layer that bounds the size of messages, both ways."""
+"""The layer that limits the size of messages in both directions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from motioncast.wire.errors import ExhaustedError
 
 @dataclass(frozen=True, slots=True)
 class MessageLimit:
-    """Refuses messages over the limit with a sentence; grpc's own limit would give none.
+    """Refuses messages over the limit with a reason; grpc's own limit would give none.
 
     Attributes:
-        max_message_bytes: Of one message, either way.
-        max_request_bytes: Of the requests of some methods, by service and method, where less.
+        max_message_bytes: Limit for any message, in either direction.
+        max_request_bytes: Lower limits for the requests of some methods, by service and method.
     """
 
     max_message_bytes: int
@@ -25,7 +25,7 @@ class MessageLimit:
         """Lets the call proceed with messages within the limit.
 
         Raises:
-            ExhaustedError: When a message, received or to be sent, is over it.
+            ExhaustedError: A received or sent message exceeds it.
         """
         own = self.max_request_bytes.get((call.service, call.method), self.max_message_bytes)
         limit = min(own, self.max_message_bytes)

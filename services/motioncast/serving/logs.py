@@ -1,4 +1,4 @@
-"""The access log: one structured line for each call, as text or as JSON."""
+"""The access log: one structured line per call, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _log: Final = logging.getLogger("motioncast.access")
 
 
 class AccessLog:
-    """Logs how each call went when it has ended.
+    """Logs the outcome of each call when it has ended.
 
     Args:
-        levels: By service; INFO where it is none of these, DEBUG for those of gRPC itself, since
-            probes come every second and nobody wants to read them.
+        levels: Log levels by service. Other services log at INFO, gRPC's own at DEBUG, because
+            probes call them every second.
     """
 
     def __init__(self, levels: Mapping[str, int]) -> None:
@@ -71,7 +71,7 @@ async def _log_call(call: Call, proceed: Proceed, level: int) -> None:
 
 
 def leave_out_callers_that_left() -> None:
-    """Keeps grpc from logging a traceback for every answer whose caller has hung up."""
+    """Keeps grpc from logging a traceback for every response whose caller has disconnected."""
     logging.getLogger("grpc._cython.cygrpc").addFilter(_is_of_interest)
 
 
@@ -81,7 +81,7 @@ def _is_of_interest(record: logging.LogRecord) -> bool:
 
 
 class TextFormatter(logging.Formatter):
-    """Formats a record as one line, with the session that it was made for."""
+    """Formats a record as one line, with its session."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(where)s%(message)s")
@@ -93,7 +93,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one line of JSON, with the fields that came as `extra`."""
+    """Formats a record as one line of JSON, with its `extra` fields."""
 
     _standard = frozenset(vars(logging.makeLogRecord({}))) | {
         "message",

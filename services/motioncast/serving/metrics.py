@@ -1,4 +1,4 @@
-"""The numbers of one server, and the layer that counts calls under the names gRPC users know."""
+"""The metrics of one server, and the layer that counts calls under gRPC's usual names."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The numbers of one server: a registry of its own, so that several live in one process.
+    """The metrics of one server, in their own registry, so that a process can hold several.
 
     Services add their collectors to `registry`. docs/service_metrics.md lists all of them; it is
-    written from here (`motioncast.local.metrics_page`).
+    generated from here (`motioncast.local.metrics_page`).
 
     Args:
-        process: Whether this server shows the memory and the processor's time of its process. Of
-            several servers in one process one does, so that a sum counts the process once.
+        process: Whether this server reports its process's memory and CPU time. Of several servers
+            in one process only one should, so that a sum counts the process once.
     """
 
     def __init__(self, *, process: bool = True) -> None:
@@ -89,7 +89,7 @@ class Metrics:
             registry=self.registry,
         )
         for reason in ("queue_full", "deadline", "draining"):
-            self.rejected.labels(reason)  # a rate needs a zero to start from
+            self.rejected.labels(reason)  # rates need a zero to start from
 
         self.floods = Counter(
             "motioncast_floods",

@@ -1,8 +1,8 @@
-"""The layer that ends streams on which nothing goes on: their places are for others.
+"""The layer that ends idle streams, to free their places for others.
 
-it listens and owes nothing    the client has to say something within `silence_seconds`
-it works, or owes messages     something has to go on within `stall_seconds`: the client takes
-                               a message, at the least
+listening, nothing owed       the client has to send something within `silence_seconds`
+working, or messages owed     there has to be progress within `stall_seconds`; that the client
+                              reads a message is enough
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _STREAMS: Final = ("bidi_stream", "client_stream")
 
 
 class Patience:
-    """How long one stream may be quiet; whoever serves it says what is due.
+    """How long one stream may be idle; the servicer reports what it owes.
 
     Args:
-        silence_seconds: That the client may say nothing while nothing is owed to it.
-        stall_seconds: That nothing may go on while something is.
+        silence_seconds: How long the client may send nothing while nothing is owed to it.
+        stall_seconds: How long there may be no progress while something is owed.
     """
 
     def __init__(self, silence_seconds: float, stall_seconds: float) -> None:
@@ -35,47 +35,47 @@ class Patience:
         self._owed = 0
         self._listens = False
         self._gives_way = False
-        self._moved = 0.0  # when something went on
+        self._moved = 0.0  # time of the last progress
         self._limit: asyncio.Timeout | None = None  # while the stream is served
 
     def owe(self, messages: int) -> None:
-        """Notes that the server is about to make so many messages."""
+        """Records that the server is about to produce so many messages."""
         self._owed += messages
         self.progress()
 
     def settle(self, messages: int) -> None:
-        """Notes that so many of those that it owed have been made."""
+        """Records that so many of the owed messages have been produced."""
         self._owed -= messages
         self.progress()
 
     def wait_longer(self, seconds: float) -> None:
-        """Lets the client be silent for longer, which it said it would be; up to a minute."""
+        """Extends the allowed silence, by up to a minute, for a client that announced it."""
         self._silence_seconds += min(max(0.0, seconds), _MOST_ADDED_SECONDS)
         self.progress()
 
     @property
     def silent_since(self) -> float | None:
-        """When it began to wait for the client, on the loop's clock; None while it does not."""
+        """When it began to wait for the client, on the loop's clock; None unless it waits."""
         return self._moved if self._waits else None
 
     def give_way(self) -> None:
-        """Ends the stream, for others who have more to say."""
+        """Ends the stream to make room for another."""
         self._gives_way = True
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
 
     def progress(self) -> None:
-        """Notes that something went on."""
+        """Records progress."""
         if self._limit is not None and not self._limit.expired() and not self._gives_way:
             self._moved = asyncio.get_running_loop().time()
             self._limit.reschedule(self._moved + self._seconds)
 
     async def keep(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed for as long as something goes on.
+        """Lets the call proceed for as long as there is progress.
 
         Raises:
-            DeadlineError: Nothing did.
-            ExhaustedError: It had to give way.
+            DeadlineError: There was none for too long.
+            ExhaustedError: It had to make room for another.
         """
 
         async def receive() -> bytes | None:
@@ -114,7 +114,7 @@ class Patience:
 
     @property
     def _waits(self) -> bool:
-        """Whether it is for the client to go on."""
+        """Whether the client is expected to send something."""
         return self._listens and self._owed <= 0
 
 
@@ -122,19 +122,19 @@ _PATIENCE: Final[ContextVar[Patience | None]] = ContextVar("motioncast_patience"
 
 
 def patience() -> Patience:
-    """Returns that of the stream that is served now; one that nobody minds when none is."""
+    """Returns the current stream's patience; one without limits when there is no stream."""
     return _PATIENCE.get() or Patience(math.inf, math.inf)
 
 
 class PatienceLayer:
-    """Gives every stream a patience of its own; arguments as `Patience` takes them."""
+    """Gives every stream its own `Patience`, with the same arguments."""
 
     def __init__(self, silence_seconds: float, stall_seconds: float) -> None:
         self._silence_seconds = silence_seconds
         self._stall_seconds = stall_seconds
 
     async def keep(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed; streams of gRPC's own services may be as quiet as they like."""
+        """Lets the call proceed; streams of gRPC's own services may be idle without limit."""
         if call.kind not in _STREAMS or call.service.startswith("grpc."):
             await proceed(call)
             return

@@ -1,4 +1,4 @@
-"""The one grpc interceptor: runs every call, of whichever kind, through the kernel's layers."""
+"""The only grpc interceptor: runs every call, of any kind, through the kernel's layers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _KINDS = {
     (True, True): "bidi_stream",
 }
 
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs alone
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
 
 
 class Pipeline(grpc.aio.ServerInterceptor):
     """Runs every call through the layers, the first of them outermost.
 
-    grpc hands over the bytes of messages: their exact sizes are then known, and one that is too
-    large is refused before it is parsed.
+    grpc passes the bytes of messages, so their exact sizes are known, and one that is too large is
+    refused before it is parsed.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -53,7 +53,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
 
 
 def _raw_handler(handler: Handler, new_call: Callable[..., Call], proceed: Proceed) -> Handler:
-    """Returns a handler of the same kind that takes and gives bytes."""
+    """Returns a handler of the same kind that receives and returns bytes."""
 
     async def respond_once(_: Any, context: Context) -> bytes:
         responses: list[bytes] = []
@@ -64,14 +64,14 @@ def _raw_handler(handler: Handler, new_call: Callable[..., Call], proceed: Proce
         await proceed(new_call(context, partial(_read, context), send, context.peer()))
         return responses[0]
 
-    # A coroutine that writes, not a generator: when the client leaves, the cancellation then
+    # A coroutine that writes, not a generator: when the client disconnects, the cancellation then
     # surfaces inside the layers and the servicer, and not in whatever iterates over them.
     async def respond_stream(_: Any, context: Context) -> None:
         send = partial(_write, context)
         await proceed(new_call(context, partial(_read, context), send, context.peer()))
 
-    # A call of one request is on the wire what a stream of one is. As such it begins before its
-    # request has come, and it is for the layers to say how long that may take.
+    # On the wire, a call with one request is the same as a stream of one. Handled as a stream, it
+    # begins before its request has arrived, and the layers can limit how long that takes.
     make: Any = (
         grpc.stream_stream_rpc_method_handler
         if handler.response_streaming
@@ -90,12 +90,12 @@ async def _write(context: Context, message: bytes) -> None:
     try:
         await context.write(message)
     except grpc.aio.InternalError:
-        # The client left and the cancellation is still on its way.
+        # The client disconnected, and the cancellation is still on its way.
         raise asyncio.CancelledError from None
 
 
 async def _serve(handler: Handler, call: Call) -> None:
-    """Deserialises, lets the servicer work, serialises."""
+    """Deserialises the request, runs the servicer, serialises the responses."""
     serialise: Any = handler.response_serializer
     behaviour: Any = (
         handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
@@ -111,7 +111,7 @@ async def _serve(handler: Handler, call: Call) -> None:
 
 
 class _Requests(AsyncIterator[Any]):
-    """The messages of a call, deserialised as they come."""
+    """The messages of a call, deserialised as they arrive."""
 
     def __init__(self, call: Call, handler: Handler, fields: Fields | None) -> None:
         self._call = call
@@ -119,7 +119,7 @@ class _Requests(AsyncIterator[Any]):
         self._deserialise: Any = handler.request_deserializer
 
     async def only(self) -> Any:
-        """Returns the one request of a call that has no more."""
+        """Returns the single request of a call that has only one."""
         try:
             return await anext(self)
         except StopAsyncIteration:

@@ -1,4 +1,4 @@
-"""Whether the services of a server could serve a call now: what health and /ready tell."""
+"""Whether a server's services could serve a call now, as health and /ready report it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _log = logging.getLogger(__name__)
 
 
 class Readiness:
-    """Asks the services; once draining begins, nothing is ready any more.
+    """Queries the services; once draining begins, nothing is ready any more.
 
-    Whoever asks while a service is being asked shares its answer.
+    Concurrent queries of a service share one answer.
 
     Args:
         registrations: The services.
@@ -25,18 +25,18 @@ class Readiness:
         self._registrations = {registration.name: registration for registration in registrations}
         self._timeout_seconds = timeout_seconds
         self._asking: dict[str, asyncio.Task[bool]] = {}
-        self._problems: dict[str, str] = {}  # logged when they come, not whenever somebody asks
+        self._problems: dict[str, str] = {}  # logged when they change, not at every query
         self.draining = asyncio.Event()
 
     def knows(self, service: str) -> bool:
-        """Returns whether there is such a service; "" is all of them together."""
+        """Returns whether the service exists; "" means all of them together."""
         return service == "" or service in self._registrations
 
     async def of(self, service: str = "") -> bool:
-        """Returns whether a service is ready; "" asks whether all of them are.
+        """Returns whether a service is ready; for "", whether all of them are.
 
         Raises:
-            KeyError: When there is no such service.
+            KeyError: There is no such service.
         """
         if self.draining.is_set():
             return False
@@ -51,7 +51,7 @@ class Readiness:
             self._asking[name] = task
         return await asyncio.shield(
             task
-        )  # a caller that is cancelled does not cancel it for the others
+        )  # cancelling one caller does not cancel it for other callers
 
     async def _ask(self, registration: Registration) -> bool:
         problem = ""
@@ -67,19 +67,19 @@ class Readiness:
 
 
 class Watched:
-    """One service's readiness for everybody who watches it: asked once, however many they are.
+    """One service's readiness, polled once for all of its watchers.
 
     Args:
-        readiness: Is asked.
-        service: Its name; "" for all.
-        poll_seconds: Between two questions.
+        readiness: The readiness to poll.
+        service: Name of the service; "" for all.
+        poll_seconds: Interval between polls.
     """
 
     def __init__(self, readiness: Readiness, service: str, poll_seconds: float) -> None:
         self._readiness = readiness
         self._service = service
         self._poll_seconds = poll_seconds
-        self._ready: bool | None = None  # None: unknown, since there are no watches
+        self._ready: bool | None = None  # None: unknown, because nobody watches
         self._news = asyncio.Event()
         self._watchers = 0
         self._looking: asyncio.Task[None] | None = None
@@ -97,7 +97,7 @@ class Watched:
                 if ready is not None and ready != told:
                     told = ready
                     yield ready
-                    continue  # there may be news by now
+                    continue  # it may have changed meanwhile
                 if draining:
                     return
                 await news.wait()

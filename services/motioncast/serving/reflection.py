@@ -1,4 +1,4 @@
-"""Server reflection (v1alpha), with which grpcurl and its like find the methods by themselves."""
+"""Server reflection (v1alpha), which lets grpcurl and similar tools discover the methods."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERVICE_NAME = reflection.SERVICE_NAME
 def add_reflection(
     server: grpc.aio.Server, service_names: Iterable[str], draining: asyncio.Event
 ) -> None:
-    """Lets the server tell of these services, of health and of reflection itself."""
+    """Adds reflection of these services, of health and of reflection itself to the server."""
     names = (*service_names, health.SERVICE_NAME, SERVICE_NAME)
     servicer = ReflectionServicer(names, draining)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
@@ -28,7 +28,7 @@ def add_reflection(
 
 
 class ReflectionServicer(reflection_pb2_grpc.ServerReflectionServicer):
-    """Answers as the library's servicer does, but its calls end when draining begins."""
+    """Answers like the library's servicer, but its calls end when draining begins."""
 
     def __init__(self, service_names: Iterable[str], draining: asyncio.Event) -> None:
         self._answers: Any = reflection.aio.ReflectionServicer(service_names)

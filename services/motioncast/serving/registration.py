@@ -1,4 +1,4 @@
-"""What a service tells the kernel about itself."""
+"""What a service registers with the kernel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 import grpc.aio
 
-MAX_QUESTION_BYTES: Final = 1024  # of a request that asks for nothing in particular
+MAX_QUESTION_BYTES: Final = 1024  # for requests with few or no fields
 
 
 async def always_ready() -> bool:
@@ -25,23 +25,23 @@ def no_matter() -> None:
 class Registration:
     """One gRPC service to serve.
 
-    A method with one response is a coroutine function, one with a stream of responses an
-    asynchronous generator function; both raise `motioncast.wire.errors` for what the caller did.
+    A method with one response is a coroutine function, one with a stream of responses is an
+    asynchronous generator function; both raise `motioncast.wire.errors` for errors of the caller.
 
     Attributes:
-        name: Full name of the service, `motioncast.v1.KeypointService`. Its generated module is
-            imported by then, which is what reflection reads.
+        name: Full name of the service, `motioncast.v1.KeypointService`. Its generated module must
+            have been imported, because reflection reads it.
         add: Adds the servicer to a server, for example
             `partial(add_KeypointServiceServicer_to_server, servicer)`.
-        ready: Tells whether the service could serve a call now. Asked by health and readiness.
+        ready: Returns whether the service could serve a call now; used by health and readiness.
         unlimited_methods: Short names of methods that cost nothing and are always admitted.
-        on_drain: Called when draining begins, for services that tell of readiness themselves.
+        on_drain: Called when draining begins, for services that report readiness themselves.
         max_request_bytes: Largest request of a method, by its short name, where that is less than
             the server's largest message.
-        calls_per_second: That one peer may begin, on whatever service is served beside it;
+        calls_per_second: Rate at which one peer may start calls of all services on the server;
             infinite for a service that only servers call.
-        log_level: Of the line that the access log has for each call.
-        udp_port: That it listens on besides; None for a service that speaks gRPC alone.
+        log_level: Level of the access log's line for each call.
+        udp_port: UDP port that it also listens on; None for a service that uses gRPC only.
     """
 
     name: str

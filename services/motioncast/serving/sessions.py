@@ -1,4 +1,4 @@
-"""The layer that gives a call the session it belongs to, so that every line of its log tells it."""
+"""The layer that sets the session of a call, so that every log line of the call names it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from motioncast.wire.sessions import SESSION, session_of
 
 
 async def name_session(call: Call, proceed: Proceed) -> None:
-    """Takes the session that the caller names; a call of many messages is one by itself."""
+    """Uses the session that the caller names; a bidirectional stream is a session by itself."""
     session = session_of(call.context.invocation_metadata() or ())
     if not session and call.kind == "bidi_stream" and not call.service.startswith("grpc."):
         session = secrets.token_hex(4)
@@ -23,7 +23,7 @@ async def name_session(call: Call, proceed: Proceed) -> None:
 
 
 class SessionFilter(logging.Filter):
-    """Gives a record the session that it was made for, and what is traced.
+    """Adds the session and the trace of a record to it.
 
     As the attributes `session`, and `trace_id` and `span_id`.
     """

@@ -1,8 +1,9 @@
-"""The connections of a server as the kernel sees them: what came on each, and how to read no more.
+"""A server's connections as the kernel sees them: bytes received on each, and pausing one.
 
-gRPC for Python shows neither. They are found among the files of this process by their port (Linux).
-What comes is held off by a filter that keeps the header of each packet and none of its payload
-(SO_ATTACH_FILTER, socket(7)): acknowledgements still count, and what was dropped comes again.
+gRPC for Python exposes neither. The connections are found among the process's open files by their
+port (Linux). A paused connection has a filter that keeps the header of each packet but none of its
+payload (SO_ATTACH_FILTER, socket(7)): acknowledgements are still processed, and dropped payload is
+retransmitted.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from urllib.parse import unquote
 _FILES: Final = "/dev/fd"
 _ATTACH_FILTER: Final = 26  # socket(7), asm-generic/socket.h
 _DETACH_FILTER: Final = 27
-# One instruction of classic BPF, `return 1`: of every packet one byte is kept, and never less than
-# its header. Acknowledgements count, payload does not arrive.
+# One instruction of classic BPF, `return 1`: keeps one byte of every packet, but never less than
+# its header. Acknowledgements are processed, payload is not.
 _KEEP_NO_PAYLOAD: Final = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 1), 8)
 _TCP_INFO_BYTES: Final = 136  # up to tcpi_bytes_received
 _BYTES_RECEIVED_AT: Final = 128  # linux/tcp.h
@@ -33,8 +34,8 @@ class Connection:
     """A connection of a server.
 
     Attributes:
-        name: Of its other end, in gRPC's words.
-        received: Bytes that have come on it.
+        name: Its remote end, in gRPC's format.
+        received: Bytes received on it.
     """
 
     name: str
@@ -42,37 +43,37 @@ class Connection:
     _socket: socket.socket
 
     def pause(self) -> None:
-        """Drops the payload of what comes, until `resume`; the sender sends it again."""
+        """Drops received payload until `resume`; the sender retransmits it."""
         program = struct.pack("HL", 1, ctypes.addressof(_KEEP_NO_PAYLOAD))
         with suppress(OSError):  # it has just ended, or this system has no filters
             self._socket.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
     def hang_up(self) -> None:
-        """Ends it, both ways."""
+        """Closes the connection in both directions."""
         with suppress(OSError):  # it has just ended
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def resume(self) -> None:
-        """Takes what comes."""
+        """Accepts payload again."""
         with suppress(OSError):  # it has just ended, or was never paused
             self._socket.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
 
 
 @contextmanager
 def connected(port: int) -> Iterator[list[Connection]]:
-    """Yields the connections to a port of this process; they are of use within the block alone."""
+    """Yields the connections to a port of this process; usable only within the block."""
     with ExitStack() as borrowed:
         sockets = (borrowed.enter_context(one) for one in _sockets())
         yield [found for one in sockets if (found := _connection(one, port))]
 
 
 def _sockets() -> Iterator[socket.socket]:
-    """Yields the sockets of this process, each opened once more.
+    """Yields the sockets of this process, each one duplicated.
 
-    While it is open here, what it is cannot become another connection, whoever closes it.
+    While the duplicate is open, its connection cannot be replaced by another, whoever closes it.
     """
     for name in os.listdir(_FILES):
-        with suppress(OSError):  # no socket, or closed meanwhile
+        with suppress(OSError):  # not a socket, or closed meanwhile
             if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 yield socket.socket(fileno=os.dup(int(name)))
 
@@ -99,7 +100,7 @@ def _named(one: socket.socket, host: str, port: int) -> str:
 
 
 def plain_peer(peer: str) -> str:
-    """Returns a peer in gRPC's words without escapes, and as IPv4 where it is that in disguise."""
+    """Returns a peer in gRPC's format without escapes, and a mapped IPv4 address as IPv4."""
     mapped, peer = "ipv6:[::ffff:", unquote(peer)
     if peer.startswith(mapped) and "." in peer:
         return "ipv4:" + peer.removeprefix(mapped).replace("]", "", 1)

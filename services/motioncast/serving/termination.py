@@ -1,4 +1,4 @@
-"""Waiting for the signal to stop."""
+"""Waits for the signal to stop."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 async def wait_for_signal() -> signal.Signals:
-    """Returns the first SIGTERM or SIGINT that comes.
+    """Returns the first SIGTERM or SIGINT received.
 
-    After it the signals act as ever again, so that a second one ends a drain that takes too long.
-    Only the main thread can wait.
+    After that the signals act normally again, so that a second one ends a drain that takes too
+    long. Only the main thread can wait.
     """
     loop = asyncio.get_running_loop()
     received: asyncio.Future[signal.Signals] = loop.create_future()

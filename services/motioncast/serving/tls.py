@@ -1,7 +1,7 @@
-"""Certificates of servers and of those that call them; new files count without a restart.
+"""Certificates of servers and their callers; new files take effect without a restart.
 
-files -> read whole, key and certificate belong together -> the next connection gets the new one
-files that cannot be used -> a line in the log, and the ones before go on
+files -> read completely, key matches certificate -> used from the next connection on
+files that cannot be used -> logged, and the previous ones stay in use
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography import x509
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.small_file import read_small
 
-_MAX_BYTES: Final = 1024 * 1024  # of one file; a whole system's authorities take a quarter of it
+_MAX_BYTES: Final = 1024 * 1024  # per file; a whole system's authorities take a quarter of it
 
 Stamp: TypeAlias = tuple[tuple[int, int, int], ...]
 
@@ -30,16 +30,16 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ServerTls:
-    """What a server shows, and whether those that call have to show something too.
+    """A server's certificate, and whether callers have to present one too.
 
     Raises:
-        InvalidInputError: Clients are to be known, and no authority that signs them is named.
+        InvalidInputError: Clients have to present one, and no authority to verify it is named.
     """
 
-    certificate: Path  # PEM, the authorities between it and the root after it
+    certificate: Path  # PEM, followed by the intermediate authorities
     key: Path  # PEM, its private key, without a password
-    ca: Path | None = None  # PEM, of who signs the clients' certificates
-    clients: bool = False  # whether they have to show one (mutual TLS)
+    ca: Path | None = None  # PEM, the authorities that sign clients' certificates
+    clients: bool = False  # whether clients have to present one (mutual TLS)
 
     def __post_init__(self) -> None:
         if self.clients and self.ca is None:
@@ -50,14 +50,14 @@ class ServerTls:
 
 @dataclass(frozen=True, slots=True)
 class ChannelTls:
-    """What a caller trusts, and what it shows.
+    """The authorities that a caller trusts, and its own certificate.
 
     Raises:
-        InvalidInputError: A certificate comes without its key, or a key without it.
+        InvalidInputError: A certificate is given without its key, or a key without its certificate.
     """
 
-    ca: Path | None = None  # PEM, of who signs the server's; None: the authorities gRPC brings
-    certificate: Path | None = None  # PEM, its own, for servers that ask who calls
+    ca: Path | None = None  # PEM, the server's authorities; None: those built into gRPC
+    certificate: Path | None = None  # PEM, the caller's own, for servers that require one
     key: Path | None = None
 
     def __post_init__(self) -> None:
@@ -67,14 +67,14 @@ class ChannelTls:
             )
 
     def stamp(self) -> Stamp:
-        """Returns what changes when a file does."""
+        """Returns a value that changes when a file does."""
         return _stamp([path for one in fields(self) if (path := getattr(self, one.name))])
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Returns what opens a channel, from the files as they are now.
+        """Returns the credentials for a channel, from the files as they are now.
 
         Raises:
-            InvalidInputError: One cannot be read, or is no key of its certificate.
+            InvalidInputError: A file cannot be read, or the key does not match the certificate.
         """
         if self.certificate is not None and self.key is not None:
             _check_pair(ssl.PROTOCOL_TLS_CLIENT, self.certificate, self.key)
@@ -85,10 +85,10 @@ class ChannelTls:
 
 
 class Certificates:
-    """The files of a server, read anew when they have changed; any thread may ask.
+    """The files of a server, reloaded when they have changed; thread-safe.
 
     Raises:
-        InvalidInputError: A file cannot be read, or the key is not that of the certificate.
+        InvalidInputError: A file cannot be read, or the key does not match the certificate.
     """
 
     def __init__(self, tls: ServerTls) -> None:
@@ -100,12 +100,12 @@ class Certificates:
 
     @property
     def expires(self) -> float:
-        """When the certificate that is shown expires, in seconds since 1970."""
+        """When the certificate in use expires, in seconds since 1970."""
         self._refresh()
         return self._expires
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Returns what a gRPC server listens with."""
+        """Returns the credentials that a gRPC server listens with."""
         shown = [self._configuration]
 
         def newest() -> grpc.ServerCertificateConfiguration | None:
@@ -115,14 +115,15 @@ class Certificates:
             shown[0] = self._configuration
             return self._configuration
 
-        fetch: Any = newest  # None is "no news", which the stubs do not know
+        fetch: Any = newest  # None means unchanged, which the stubs do not allow
         return grpc.dynamic_ssl_server_credentials(
             self._configuration, fetch, require_client_authentication=self._tls.clients
         )
 
     def context(self) -> ssl.SSLContext:
-        """Returns what an HTTP connection is accepted with. It asks for a certificate where clients
-        have to show one, and lets those in that have none: what they may read is not for it."""
+        """Returns the TLS context for HTTP connections. Where clients have to present a
+        certificate, it requests one but also accepts clients without, which may read only what is
+        public."""
         self._refresh()
         return self._context
 
@@ -138,7 +139,7 @@ class Certificates:
                 _log.warning("the certificate before goes on: %s", error)
                 return
             if _stamp(self._files) != stamp:
-                self._stamp = ()  # changed meanwhile: the next one looks again
+                self._stamp = ()  # changed meanwhile: the next check reloads them
                 return
             self._configuration, self._context, self._expires = loaded
             _log.info("a new certificate counts from now on: %s", self._tls.certificate)
@@ -161,10 +162,10 @@ class Certificates:
 
 
 def _expiry(certificate: Path) -> float:
-    """Returns when a certificate expires, in seconds since 1970; says so where it has."""
+    """Returns when a certificate expires, in seconds since 1970; logs one that has expired."""
     try:
         found = x509.load_pem_x509_certificate(_read(certificate)).not_valid_after_utc.timestamp()
-    except ValueError:  # OpenSSL takes some that are not quite by the book
+    except ValueError:  # OpenSSL accepts some that are not strictly valid
         return math.inf
     if found < time.time():
         _log.warning("the certificate has expired, and callers refuse it: %s", certificate)
@@ -189,7 +190,7 @@ def _read(path: Path) -> bytes:
 
 
 def _stamp(paths: list[Path]) -> Stamp:
-    """Returns what changes when a file does, a link to another included; 0 where there is none."""
+    """Returns a value that changes when a file or its link target does; 0 for a missing file."""
     stamps = []
     for path in paths:
         try:

@@ -1,6 +1,6 @@
-"""Bearer tokens: signed by a key that the server knows, for this audience, and not expired.
+"""Bearer tokens: signed with a key that the server knows, for this audience, and not expired.
 
-Tokens are JWTs (RFC 7519), with scopes in `scope` (RFC 8693: words in one text) or `scp` (a list).
+Tokens are JWTs (RFC 7519), with scopes in `scope` (RFC 8693: space-separated) or `scp` (a list).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from motioncast.serving.identity import Identity, TokenSettings
 from motioncast.serving.keys import Keys
 from motioncast.wire.errors import UnauthenticatedError
 
-# Signatures of private keys alone: none that a public key, or nothing, could make.
+# Only signatures made with a private key: none that a public key, or no key, could produce.
 ALGORITHMS: Final = ("ES256", "ES384", "ES512", "RS256", "RS384", "PS256", "PS384", "Ed25519")
 MAX_TOKEN_BYTES: Final = 4096
-_KEPT: Final = 1024  # tokens whose signature was found right
+_KEPT: Final = 1024  # tokens with a verified signature
 _KEPT_SECONDS: Final = 60.0
 _WRONG: Final = {"iss": "issuer", "aud": "audience", "nbf": "beginning", "iat": "time of issue"}
 
 
 class Verifier:
-    """Tells whose a token is.
+    """Verifies tokens and returns their identities.
 
     Raises:
-        InvalidInputError: The settings name no keys that can be used.
+        InvalidInputError: The settings name no usable keys.
     """
 
     def __init__(self, settings: TokenSettings) -> None:
@@ -39,17 +39,17 @@ class Verifier:
         self._seen: OrderedDict[bytes, tuple[float, int, float, Identity]] = OrderedDict()
 
     async def identity(self, token: str) -> Identity:
-        """Returns whose it is and what it allows.
+        """Returns the subject of a token, and what it allows.
 
         Raises:
-            UnauthenticatedError: It is forged, expired, for others, or no token. The sentence
-                never holds a part of it.
-            UnavailableError: The keys cannot be had.
+            UnauthenticatedError: It is forged, expired, for another audience, or not a token. The
+                message never contains any part of it.
+            UnavailableError: The keys are not available.
         """
         if len(token) > MAX_TOKEN_BYTES:
             raise UnauthenticatedError(f"token: is longer than {MAX_TOKEN_BYTES} bytes")
         digest = hashlib.sha256(token.encode()).digest()
-        self._keys.look()  # or a token that was seen would outlive its key
+        self._keys.look()  # otherwise a cached token would outlive its key
         known = self._known(digest)
         if known is not None:
             return known
@@ -113,7 +113,7 @@ class Verifier:
 
 
 def _key_name(token: str) -> str | None:
-    """Returns the key that a token names, before anything is asked for on its account."""
+    """Returns the name of a token's key, before anything is fetched because of the token."""
     try:
         header = extract_compact(token.encode()).headers()
         algorithm, kid = header.get("alg"), header.get("kid")

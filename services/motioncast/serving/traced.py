@@ -1,6 +1,6 @@
 """The layer that makes a call a span of a trace (https://opentelemetry.io/docs/specs/semconv/rpc/).
 
-It is there where traces are on when the server starts.
+Installed only if tracing is on when the server starts.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class TraceLayer:
 
     Args:
         tracer: Makes the spans.
-        host: Where the server listens.
-        port: Likewise, asked when a call comes.
-        public: Whether anybody calls: such callers continue no trace of theirs, unless the tracer
-            follows callers, since they would decide how much is traced here.
-        questions: Service and method of calls that cost nothing, and that begin no trace.
+        host: Host that the server listens on.
+        port: Returns the port that the server listens on.
+        public: Whether anybody may call. Public callers' traces are not continued, unless the
+            tracer follows callers, because callers would then decide how much is traced here.
+        questions: Service and method of calls that cost nothing, and that start no trace.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TraceLayer:
         self._questions = questions
 
     async def trace(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed within a span; probes begin none."""
+        """Lets the call proceed within a span; probes start none."""
         metadata = call.context.invocation_metadata() or ()
         probe = call.service.startswith("grpc.") or (call.service, call.method) in self._questions
         if probe and not (self._trust and self._tracer.names_one(metadata)):
