@@ -1,1 +1,1 @@
-"""Measuring trained networks on clips they have not seen."""
+"""Evaluation of trained networks on held-out clips."""

@@ -1,4 +1,4 @@
-"""Draws frames from keypoints: one source image, encoded once, as 8-bit frames.
+"""Draws 8-bit frames from keypoints and one source image that is encoded once.
 
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
@@ -27,7 +27,7 @@ class Canvas:
 
     @torch.inference_mode()
     def draw(self, keypoints: Tensor) -> Frames:
-        """Synthesises the frames (T, S, S, 3) of keypoints (T, K, 3), in 8 bits as viewers do."""
+        """Synthesises the frames (T, S, S, 3) of keypoints (T, K, 3), in 8 bits as displayed."""
         parts = [
             self.model.synthesis.decode(self.encoded, self.keypoints, part.unsqueeze(0)).image
             for part in torch.split(keypoints, FRAMES_PER_CALL)
@@ -37,5 +37,5 @@ class Canvas:
 
 
 def as_images(frames: Frames) -> Tensor:
-    """Turns frames (T, S, S, 3) of 8 bits into images (T, 3, S, S) in [0, 1]."""
+    """Converts 8-bit frames (T, S, S, 3) to images (T, 3, S, S) in [0, 1]."""
     return torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 255

@@ -1,13 +1,13 @@
-"""What keypoints cost as packets: bits, bytes and the error that quantisation makes.
+"""Measures the cost of keypoints as packets: bits, bytes and the quantisation error.
 
     motioncast evaluate codec --tracks TRACKS.npz --model face256
     python -m motioncast.evaluate.codec (the same)
 
-Every clip is sent from its first frame on, which is the source and counts neither as a frame nor
-in bits, by the codec itself: a sender, packets, a receiver whose frames must be the sender's bit
-for bit. Rates are those of 25 frames a second. *Information*: of the symbols by the tables, as if
-a packet could have a fraction of a bit. *Payload*: whole bytes behind the header. *Headers*: with
-the four bytes of the header. Carriers (gRPC, UDP and IP) come on top.
+Every clip is sent after its first frame, which is the source and counts neither as a frame nor in
+bits, by the codec itself: a sender, packets, a receiver whose frames must match the sender's bit
+for bit. Rates are for 25 frames a second. *Information*: entropy of the symbols under the tables,
+as if a packet could have a fraction of a bit. *Payload*: whole bytes after the header. *Headers*:
+including the four bytes of the header. Transports (gRPC, UDP and IP) add to that.
 
 Shapes: T frames, K keypoints.
 """
@@ -45,7 +45,7 @@ from motioncast.evaluate.quality_results import whole_file
 from motioncast.evaluate.results import write_json
 
 FRAMES_PER_SECOND = 25
-PIXELS_PER_UNIT = 127.5  # of an image of 256
+PIXELS_PER_UNIT = 127.5  # of an image of 256 pixels
 ACKNOWLEDGED_FRAMES = 5  # a round trip of 200 ms
 
 Clip = npt.NDArray[np.float32]  # (T, K, 3)
@@ -61,12 +61,12 @@ class CodecCost:
     clips: int
     frames: int
     error_pixels: float  # distance between keypoint and decoded keypoint at 256
-    information_bits: float  # of a frame
-    information_kbits: float  # a second
+    information_bits: float  # per frame
+    information_kbits: float  # per second
     payload_kbits: float
     headers_kbits: float
-    packing_percent: float  # payload over information
-    encode_ms: float  # processor time of a frame
+    packing_percent: float  # payload relative to information
+    encode_ms: float  # processor time per frame
     decode_ms: float
 
 
@@ -104,9 +104,9 @@ SCHEMES: dict[str, Plan] = {
 def measure(
     tables: CodecTables, clips: Sequence[Clip], scheme: str, coarseness: int = DEFAULT_COARSENESS
 ) -> CodecCost:
-    """Returns what clips (T, K, 3) cost by one scheme.
+    """Returns the cost of sending clips (T, K, 3) by one scheme.
 
-    Raises ValueError when there is no clip of two frames, or the keypoints are not the tables'.
+    Raises ValueError when no clip has two frames, or the keypoints do not match the tables.
     """
     frames, packets, information, payload = 0, 0, 0.0, 0
     encoding = decoding = 0.0
@@ -149,7 +149,7 @@ def measure(
 
 
 def as_page(rows: Sequence[CodecCost], command: str) -> str:
-    """Writes the page of the evaluation (Markdown)."""
+    """Returns the evaluation's page (Markdown)."""
     head = ["reference", "coarseness", "error px", "bits a frame", "kbit/s information"]
     head += ["payload", "with headers", "packing %", "encode ms", "decode ms"]
     lines = [
@@ -173,7 +173,7 @@ def as_page(rows: Sequence[CodecCost], command: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecOptions:
-    """Whose keypoints are sent, by which tables."""
+    """Whose keypoints are sent, with which tables."""
 
     tracks: Annotated[Path, typer.Option(metavar="FILE", help="keypoint tracks")]
     model: Annotated[str, typer.Option(metavar="NAME", help="configuration, face256")]
@@ -188,7 +188,7 @@ class CodecOptions:
 
 
 def run(options: CodecOptions, command: str) -> None:
-    """Evaluates and prints; Refusal for what is wrong with the input."""
+    """Evaluates and prints; raises Refusal for invalid input."""
     with refusing(TablesError, EncodingError, TracksError, OSError, ValueError):
         tables = read_tables(tables_file(options.models, options.model))
         tracks = load_tracks(options.tracks)
@@ -202,7 +202,7 @@ def run(options: CodecOptions, command: str) -> None:
 
 
 def tables_file(models: Path, model: str) -> Path:
-    """Returns where the codec tables of a configuration lie in a model repository."""
+    """Returns the location of a configuration's codec tables in a model repository."""
     return models / f"{model}_keypoint" / FILE_NAME
 
 

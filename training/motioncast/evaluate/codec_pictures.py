@@ -1,11 +1,11 @@
-"""What the quantisation of keypoints costs in the picture.
+"""Measures the picture quality lost by quantising keypoints.
 
     motioncast evaluate codec-pictures --data videos/validation --model face256
     python -m motioncast.evaluate.codec_pictures (the same)
 
-Each clip is detected and drawn by the networks as served, from its first frame: once with the
-keypoints as detected, once for every coarseness with those that a receiver decodes, every frame
-sent against the one before.
+The networks, as served, detect and draw each clip from its first frame: once with the
+keypoints as detected, and once for every coarseness with those that a receiver decodes, with every
+frame sent against the one before.
 
 Shapes: T frames, S pixels, K keypoints.
 """
@@ -45,15 +45,15 @@ from motioncast.wire.errors import DomainError
 
 @dataclass(frozen=True, slots=True)
 class PictureCost:
-    """Means over the frames of one clip but the first."""
+    """Means over the frames of one clip except the first."""
 
     networks: str
     clip: str
     coarseness: int
     error_pixels: float  # of keypoints at 256
-    bits: float  # of a frame
+    bits: float  # per frame
     psnr_db: float
-    loss_db: float  # against the keypoints as detected
+    loss_db: float  # compared with the keypoints as detected
     ssim: float
     ssim_loss: float
 
@@ -61,7 +61,7 @@ class PictureCost:
 def decoded_keypoints(
     tables: CodecTables, keypoints: npt.NDArray[np.float32], coarseness: int
 ) -> tuple[npt.NDArray[np.float32], float]:
-    """Returns keypoints (T, K, 3) as a receiver has them, the first as they are, and their bits."""
+    """Returns keypoints (T, K, 3) as received, the first frame unchanged, and their bits."""
     encoder = KeypointEncoder(tables)
     encoder.set_source(0, keypoints[0])
     decoded, bits = [keypoints[:1]], 0.0
@@ -76,7 +76,7 @@ def decoded_keypoints(
 def compare(
     pipeline: Pipeline, tables: CodecTables, name: str, clip: Frames, coarseness: Sequence[int]
 ) -> list[PictureCost]:
-    """Returns what each coarseness costs in a clip (T, S, S, 3)."""
+    """Returns the cost of each coarseness for a clip (T, S, S, 3)."""
     found = pipeline.detect(clip)
 
     def quality(keypoints: npt.NDArray[np.float32]) -> tuple[float, float]:
@@ -109,7 +109,7 @@ def compare(
 
 @dataclass(frozen=True, kw_only=True)
 class CodecPictureOptions(QualityOptions):
-    """What is quantised how far."""
+    """What is quantised, and how coarsely."""
 
     tables: Annotated[Path | None, typer.Option(metavar="FILE", help="(beside the detector)")] = (
         None
@@ -121,7 +121,7 @@ class CodecPictureOptions(QualityOptions):
 
 
 def run(options: CodecPictureOptions, command: str) -> None:
-    """Evaluates and prints; Refusal for what is wrong with the input."""
+    """Evaluates and prints; raises Refusal for invalid input."""
     found: list[PictureCost] = []
     with refusing(DomainError, TablesError, OSError, ValueError), open_pipelines(options) as opened:
         clips = open_data(options, opened[0].size)
@@ -138,7 +138,7 @@ def run(options: CodecPictureOptions, command: str) -> None:
 
 
 def as_page(found: Sequence[PictureCost], command: str) -> str:
-    """Writes the page of the evaluation (Markdown): means over clips."""
+    """Returns the evaluation's page (Markdown): means over clips."""
     head = ["networks", "coarseness", "error px", "bits", "PSNR dB", "loss", "SSIM", "loss"]
     lines = []
     for networks, coarseness in dict.fromkeys((one.networks, one.coarseness) for one in found):
@@ -162,7 +162,7 @@ def as_page(found: Sequence[PictureCost], command: str) -> str:
 
 
 def _tables_file(options: CodecPictureOptions, pipeline: Pipeline) -> Path:
-    """Returns the option's tables, else those beside the detector that the pipeline runs."""
+    """Returns the tables given as an option, else those next to the pipeline's detector."""
     chosen = options.tables
     return chosen if chosen is not None else pipeline.files[0].parents[1] / FILE_NAME
 

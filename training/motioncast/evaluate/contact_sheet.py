@@ -1,8 +1,8 @@
-"""Contact sheets to look at: a clip's original and output side by side where the mouth moves most.
+"""Contact sheets: a clip's original and output side by side at the frames of most mouth motion.
 
-A column is a frame, the first one the source. The rows are original, output and four times their
-difference (mean of the colours), then of both what moves most and what is above it, enlarged
-threefold: a speaker's mouth and eyes.
+Each column is a frame, the first being the source. The rows are original, output and four times
+their difference (mean of the colours), then for both the area that moves most and the one above it,
+enlarged threefold: a speaker's mouth and eyes.
 
 Shapes: T frames, S pixels.
 """
@@ -24,8 +24,8 @@ from motioncast.quality.boxes import Box, eyes_box, motion_in
 FRAMES = 5
 ENLARGED = 3
 DIFFERENCE_GAIN = 4
-SHADES = (64, 48, 32, 24, 16)  # of each colour: the most with which a file stays below the limit
-LIMIT_BYTES = 300_000  # pages with several sheets load quickly
+SHADES = (64, 48, 32, 24, 16)  # per colour: the largest that keeps the file below the limit is used
+LIMIT_BYTES = 300_000  # so that pages with several sheets load quickly
 LABEL_PIXELS, HEADER_PIXELS, GAP_PIXELS = 86, 22, 4
 BACKGROUND, TEXT = (255, 255, 255), (40, 40, 40)
 
@@ -37,9 +37,9 @@ class _Row(NamedTuple):
 
 
 def telling_frames(original: Original, count: int = FRAMES) -> list[int]:
-    """Returns the frames, in order, at which the mouth's box changes most, far enough apart.
+    """Returns the frames, in order, at which the mouth's box changes most, spread over the clip.
 
-    Two of them lie at least T / 2 count frames apart, so that one word does not fill the sheet.
+    They are at least T / 2 count frames apart, so that one word does not fill the sheet.
     """
     motion = motion_in(original.mouth, original.frames)
     apart = max(1, len(motion) // (2 * count))
@@ -51,7 +51,7 @@ def telling_frames(original: Original, count: int = FRAMES) -> list[int]:
 
 
 def contact_sheet(original: Original, output: Frames, frames: Sequence[int]) -> Image.Image:
-    """Draws some frames of a clip beside what came out of it, (T, S, S, 3)."""
+    """Draws frames of a clip next to the output (T, S, S, 3)."""
     rows = list(_rows(original, output, frames))
     size = original.clip.shape[1]
     heights = [row.frames[0].shape[0] for row in rows]
@@ -78,16 +78,16 @@ def contact_sheet(original: Original, output: Frames, frames: Sequence[int]) -> 
 def write_contact_sheet(
     path: Path, original: Original, output: Frames, count: int = FRAMES
 ) -> None:
-    """Writes a contact sheet of the telling frames as PNG, whole or not at all."""
+    """Writes a contact sheet of the telling frames as PNG, atomically."""
     sheet = contact_sheet(original, output, telling_frames(original, count))
     with whole_file(path) as unfinished:
         unfinished.write_bytes(as_small_png(sheet))
 
 
 def as_small_png(image: Image.Image) -> bytes:
-    """Encodes an image with as many shades as keep it below the limit, 16 of each colour at least.
+    """Encodes an image with as many shades as fit the limit, but at least 16 of each colour.
 
-    With 64, usually, colours are off by two levels: nobody sees it, and it saves a third.
+    With 64, the usual number, colours are off by two levels: invisible, and a third smaller.
     """
     encoded = b""
     for shades in SHADES:

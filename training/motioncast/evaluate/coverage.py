@@ -1,11 +1,11 @@
-"""How often the truth lies in the 90 % interval that a predictor states, horizon by horizon.
+"""How often the truth lies in the 90 % interval stated by a predictor, horizon by horizon.
 
     stated(h)  = share of true x and y within forecast +- half width, h frames after the last
                  observed one
     sampled(h) = the same for the central 90 % of paths drawn at random (metrics.likelihood)
     width(h)   = mean width of the stated interval, pixels at 256
 
-A calibrated predictor has 0.9 in both rows; the narrower its interval, the more it knows.
+A calibrated predictor has 0.9 in both rows; the narrower its interval, the better it forecasts.
 
 Shapes: B windows, M observed frames, N horizon, K keypoints (x, y, intensity).
 """
@@ -26,12 +26,12 @@ from motioncast.models.predictors.recurrent import RecurrentPredictor
 from motioncast.models.predictors.registry import NETWORKS
 
 SAMPLES = 19  # the fewest whose order statistics bound 90 %
-SAMPLED_STRIDE = 8  # of every so many windows, one is sampled
+SAMPLED_STRIDE = 8  # one in this many windows is sampled
 
 
 @dataclass(frozen=True, slots=True)
 class StatedCoverage:
-    """Shares of true coordinates inside, one per horizon."""
+    """Shares of true coordinates inside the interval, one per horizon."""
 
     stated: Tensor  # (N,)
     sampled: Tensor  # (N,)
@@ -97,7 +97,7 @@ def coverage_lines(
 
 
 def coverage_rows(lines: Sequence[CoverageLine]) -> dict[str, list[float]]:
-    """Returns what is stated, sampled and how wide it is, by name; one value per horizon."""
+    """Returns stated and sampled coverage and width by name, with one value per horizon."""
     rows: dict[str, list[float]] = {}
     for line in lines:
         rows.setdefault(f"{line.predictor}, stated", []).append(line.stated)

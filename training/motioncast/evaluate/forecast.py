@@ -5,9 +5,9 @@
     relative(h) = error(h) / mean over the same of |(x, y)_{t+h} - (x, y)_t|,
                   the face's own motion since the last observed frame t
 
-A predictor is given the observed frames alone; past them it lives on its own output. Those that
-state a 90 % interval are also told how often it holds (coverage.py), and with --gating what share
-of the frames a sender would send that knows the forecast (gating.py).
+A predictor receives the observed frames only; after them it runs on its own output. For predictors
+that state a 90 % interval, its coverage is also reported (coverage.py), and with --gating the share
+of the frames sent by a sender that knows the forecast (gating.py).
 
     motioncast evaluate forecast --tracks TRACKS.npz [--predictors FOLDER]
         [--checkpoint-vrnn FILE] [--checkpoint-gru FILE] [--checkpoint-var FILE] ...
@@ -85,7 +85,7 @@ class ForecastOptions:
     json: Annotated[Path | None, typer.Option(help="writes the errors to this file")] = None
 
     def files(self) -> dict[str, list[Path]]:
-        """Returns the checkpoints of every kind that is meant."""
+        """Returns the selected checkpoints of every kind."""
         files = {} if self.predictors is None else predictor_files(self.predictors)
         for kind in LEARNED:
             path = getattr(self, f"checkpoint_{kind}", None)
@@ -94,7 +94,7 @@ class ForecastOptions:
         return files
 
     def weights(self) -> Sequence[float]:
-        """Returns the weights of keypoints in gating; none where all count alike."""
+        """Returns the weights of keypoints in gating; empty when all are equal."""
         if self.config is None:
             return ()
         configuration = load_configuration(self.config)
@@ -147,7 +147,7 @@ def run(options: ForecastOptions, command: str) -> None:
         options.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
-_OPTIONS = make_dataclass(  # and --checkpoint-KIND for every kind that is learned
+_OPTIONS = make_dataclass(  # and --checkpoint-KIND for every learned kind
     "_OPTIONS",
     [
         (

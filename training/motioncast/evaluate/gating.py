@@ -1,13 +1,13 @@
-"""What gating sends: a sender that knows the receiver's forecast sends only the frames it misses.
+"""Measures gating: a sender that knows the receiver's forecast sends only frames it misses.
 
     sent(t) = 1 where max over keypoints of w_k |(x, y)_forecast - (x, y)_true| > bound,
               at the first frame, and 32 frames after the last one sent
 
-Sender and receiver run the same predictor on what was sent, so nothing else has to travel. The
-better a predictor is, the fewer frames are sent at the same bound. Weights w_k (1 in the mean) hold
-lips and lids, which people look at, to a finer bound than hair.
+Sender and receiver run the same predictor on the frames sent, so nothing else has to be
+transmitted. The better the predictor, the fewer frames are sent at the same bound. Weights w_k
+(mean 1) give lips and lids, which people look at, a tighter bound than hair.
 
-Shapes: C clips, B clips side by side, T frames, K keypoints (x, y, intensity), S state.
+Shapes: C clips, B clips in parallel, T frames, K keypoints (x, y, intensity), S state.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,14 +26,14 @@ from motioncast.models.predictors.registry import NETWORKS, RULES
 
 BOUNDS_PIXELS = (2.0, 4.0, 8.0)  # at 256, of the weighted distance
 LONGEST_GAP = 32  # frames; after that one is sent anyway
-HISTORY = 2  # frames that a simple predictor looks back at
+HISTORY = 2  # frames that a simple predictor looks back on
 
 Gate = Callable[[Tensor, Tensor], Tensor]  # forecast and truth (B, K, 3) -> (B,), whether to send
 
 
 @dataclass(frozen=True, slots=True)
 class GatingLine:
-    """The share of frames that one kind of predictor has a sender send, mean over clips."""
+    """The share of frames sent with one kind of predictor, mean over clips."""
 
     predictor: str
     bound_pixels: float
@@ -41,7 +41,7 @@ class GatingLine:
 
 
 def gate(bound_pixels: float, weights: Sequence[float] = ()) -> Gate:
-    """Returns the rule that sends a frame; without weights all keypoints count alike."""
+    """Returns the rule for sending a frame; without weights all keypoints count equally."""
     each = torch.tensor(weights or [1.0])
     each = each / each.mean()
 
@@ -76,7 +76,7 @@ def sent_by_network(model: RecurrentPredictor, clips: Sequence[Tensor], gate: Ga
 
 
 def sent_by_rule(predictor: Predictor, clips: Sequence[Tensor], gate: Gate) -> Tensor:
-    """Returns the same for a predictor that looks back at the last two frames sent alone."""
+    """Returns the same for a predictor that reads only the last two frames sent."""
     return torch.tensor([_share(predictor, clip, gate) for clip in clips])
 
 

@@ -1,13 +1,13 @@
-"""How fit keypoints are for forecasting: jitter where nothing moves, equivariance, jumps.
+"""How suitable keypoints are for forecasting: jitter without motion, equivariance, jumps.
 
-    still stretch   the 10 frames in a row of a clip that change least; a straight drift is no
-                    jitter, whatever else moves in them is: an upper bound
-    noisy still     the first of them again and again, each time with normal noise as strong as
-                    the camera's: what the detector makes of noise alone
+    still stretch   the 10 consecutive frames of a clip that change least; a straight drift is not
+                    jitter, any other motion in them counts as jitter: an upper bound
+    noisy still     the first of them repeated, each time with normal noise as strong as the
+                    camera's: the detector's response to noise alone
     shift, rotation, scale   random maps, one kind at a time, of the inner 85 % of a frame: all that
-                    they show is inside the frame, and none of it invented
-    jump            from each frame to the next, motion included; an exchange of two keypoints
-                    would be as long as the way between them
+                    they show is inside the frame, and nothing is made up
+    jump            from each frame to the next, motion included; if two keypoints swapped, the
+                    jump would be as long as the distance between them
 
 Shapes: T frames, S pixels, K keypoints (x, y, intensity), N maps.
 """
@@ -39,7 +39,7 @@ SHIFT = 0.15  # of half a frame: 9.5 pixels at 128
 ROTATION = math.radians(10)
 SCALE = 0.1
 MAPS = 4  # of each kind and frame
-MAPPED_FRAMES = 4  # of a clip
+MAPPED_FRAMES = 4  # per clip
 
 STRETCH, DRIFTING, NOISY = "still stretch", "still stretch, with its drift", "noisy still"
 KINDS = ("shift", "rotation", "scale")
@@ -78,7 +78,7 @@ class Stability:
 def measure_clip(detect: Detector, clip: Frames, random: np.random.Generator) -> dict[str, Tensor]:
     """Returns the samples (N, K) of all measures on a clip (T, S, S, 3), in pixels at 128.
 
-    Raises ValueError for a clip of less than 10 frames.
+    Raises ValueError for a clip of fewer than 10 frames.
     """
     frames = as_images(clip)
     start = stillest_stretch(frames, STRETCH_FRAMES)
@@ -103,13 +103,13 @@ def measure_clip(detect: Detector, clip: Frames, random: np.random.Generator) ->
 
 
 def with_noise(image: Frames, levels: float, count: int, random: np.random.Generator) -> Frames:
-    """Returns an image (S, S, 3) `count` times with normal noise of a deviation in 8-bit levels."""
+    """Returns `count` copies of an image (S, S, 3) with normal noise, its std in 8-bit levels."""
     noise = random.normal(0, levels, (count, *image.shape))
     return (image + noise).round().clip(0, LEVELS).astype(np.uint8)
 
 
 def random_maps(kind: str, count: int, random: np.random.Generator) -> Tensor:
-    """Draws maps [A | b] (N, 2, 3) of one kind, evenly up to the largest of it either way."""
+    """Draws maps [A | b] (N, 2, 3) of one kind, uniformly up to its maximum in either direction."""
     identity = np.tile(np.eye(2), (count, 1, 1))
     matrix, offset = identity, np.zeros((count, 2))
     if kind == "shift":
@@ -126,7 +126,7 @@ def random_maps(kind: str, count: int, random: np.random.Generator) -> Tensor:
 
 
 def summarise(networks: str, clips: Sequence[Samples]) -> list[Stability]:
-    """Returns every measure over all clips; one that no clip has is left out."""
+    """Returns every measure over all clips, except those that no clip has."""
     names = dict.fromkeys(name for samples in clips for name in samples)
     order = [name for name in (STRETCH, DRIFTING, NOISY, *KINDS, JUMP) if name in names]
     rows = []

@@ -1,9 +1,9 @@
-"""How fit a detector's keypoints are for forecasting: jitter, equivariance and jumps, on clips.
+"""Measures how suitable a detector's keypoints are for forecasting: jitter, equivariance, jumps.
 
     motioncast evaluate keypoints --data videos/test --all
     python -m motioncast.evaluate.keypoints_command (the same)
 
-Several networks are compared on the same clips: repeat --model, --models or --checkpoint.
+To compare several networks on the same clips, repeat --model, --models or --checkpoint.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class KeypointOptions(QualityOptions):
 
 
 def run(options: KeypointOptions, command: str) -> None:
-    """Evaluates and prints; Refusal for what is wrong with the input."""
+    """Evaluates and prints; raises Refusal for invalid input."""
     with refusing(DomainError, OSError, ValueError):
         if options.out is not None:
             check_replaceable(options.out / "keypoints", options.force)
@@ -62,7 +62,7 @@ def run(options: KeypointOptions, command: str) -> None:
 
 
 def as_page(rows: Sequence[Stability], data: str, command: str) -> str:
-    """Writes the page of the evaluation (Markdown)."""
+    """Returns the evaluation's page (Markdown)."""
     head = ["networks", "measure", "clips", "mean", "median", "95 %", "worst keypoint", "largest"]
     lines = [
         [

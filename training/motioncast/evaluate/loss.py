@@ -1,20 +1,20 @@
-"""What losses do to keypoints: error and bits of every way to send them, by share and burst.
+"""Measures the effect of packet loss on keypoints: error and bits of every way to send them.
 
     motioncast evaluate loss --tracks TRACKS.npz --model face256
     python -m motioncast.evaluate.loss (the same)
 
-Clips go through an emulated network, 25 frames a second, with the SDK's own sender, receiver and
-playout (`transmission`). Answers get lost as packets do. *Error* is the mean distance of shown from
-true keypoints in pixels of 256, and *times* that over the same scheme's without loss;
-*bits* are those of the packets without headers, copies too, over those of the chain without loss.
+Clips go through an emulated network at 25 frames a second, with the SDK's own sender, receiver and
+playout (`transmission`). Acknowledgements are lost like packets. *Error* is the mean distance of
+shown from true keypoints in pixels of 256, and *times* is that over the same scheme's without loss;
+*bits* are those of the packets without headers, copies included, over the chain's without loss.
 
-    chain          against the frame before; a source when the receiver says that it is stuck
-    adaptive       as acknowledged for two seconds after a loss and at the start, else as chain
-    acknowledged   against the newest acknowledged frame, always
-    source         against the source, always; no answers
-    gate           frames that holding the last one would miss by more than the bound; adaptive
-    gate, twice    every packet of it twice
-    gate, some     those twice that a gate with half as much again as a bound would send
+    chain          against the frame before; a source when the receiver reports that it is stuck
+    adaptive       as `acknowledged` for two seconds after a loss and at the start, else as `chain`
+    acknowledged   always against the newest acknowledged frame
+    source         always against the source; no acknowledgements
+    gate           only frames that holding the last one would miss by more than the bound; adaptive
+    gate, twice    as `gate`, with every packet sent twice
+    gate, some     as `gate`, sending twice only packets that a gate with 1.5 times the bound sends
 """
 
 from collections.abc import Sequence
@@ -45,8 +45,8 @@ from motioncast.sending import Gate, Policy
 
 LOSSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 BURST = 4.0  # packets
-COPIED_BOUNDS = 1.5  # bounds of the gate that a packet is sent twice beyond
-CLEAN = "chain"  # whose bits the others' are compared with
+COPIED_BOUNDS = 1.5  # multiple of the gate's bound beyond which a packet is sent twice
+CLEAN = "chain"  # the scheme with which the others' bits are compared
 
 
 def schemes(gate_pixels: float, weights: Sequence[float]) -> list[Scheme]:
@@ -81,9 +81,9 @@ class LossLine:
     frames: int
     error_pixels: float
     largest_error_pixels: float  # of a frame's keypoints
-    times: float  # error over that without loss, all else the same
-    bits_times: float  # over the chain's without loss
-    payload_kbits: float  # a second
+    times: float  # error over that without loss, all else equal
+    bits_times: float  # relative to the chain's without loss
+    payload_kbits: float  # per second
     headers_kbits: float
     wire_kbits: float  # with UDP and IP
     frames_sent: float  # share
@@ -100,7 +100,7 @@ def measure(
 ) -> list[LossLine]:
     """Sends clips (T, K, 3) by every scheme over every link, the first of which loses nothing.
 
-    Raises ValueError when there is no clip of two frames, or the keypoints are not the tables'.
+    Raises ValueError when no clip has two frames, or the keypoints do not match the tables.
     """
     send = partial(transmit_all, tables, clips, blend_frames=blend_frames, seed=seed)
     clean: dict[tuple[str, int], float] = {}  # errors without loss
@@ -143,7 +143,7 @@ def _line(
 
 
 def as_page(lines: Sequence[LossLine], command: str) -> str:
-    """Writes the page of the evaluation (Markdown)."""
+    """Returns the evaluation's page (Markdown)."""
     head = ["scheme", "loss", "mean burst", "delay", "error px", "times", "bits, times"]
     head += ["kbit/s payload", "with headers", "with UDP/IP", "frames sent"]
     rows = [
@@ -169,7 +169,7 @@ def as_page(lines: Sequence[LossLine], command: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions(SentTracksOptions):
-    """Whose keypoints are sent how, over what."""
+    """Whose keypoints are sent, how, and over which links."""
 
     scheme: Annotated[
         list[str], typer.Option(metavar="NAME", help="one of those above; repeat (all)")
@@ -187,7 +187,7 @@ class LossOptions(SentTracksOptions):
 
 
 def run(options: LossOptions, command: str) -> None:
-    """Evaluates and prints; Refusal for what is wrong with the input."""
+    """Evaluates and prints; raises Refusal for invalid input."""
     with refusing(TablesError, EncodingError, TracksError, LinkError, OSError, ValueError):
         sent = sent_tracks(options)
         compared = _chosen(schemes(options.gate, sent.weights), options.scheme)

@@ -1,6 +1,6 @@
-"""What is the same whoever reconstructs a clip: its frames, its boxes, and the copied source.
+"""The parts of a clip's evaluation shared by all networks: frames, boxes and the copied source.
 
-Shapes: T frames, S pixels a side, s as they are measured.
+Shapes: T frames, S pixels a side, s pixels a side as measured.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from motioncast.quality.pixels import ROUNDING_PSNR_DB, Planes, planes, psnr, ss
 
 
 class Original:
-    """A clip (T, S, S, 3), T >= 2, and all that is the same whoever reconstructs it."""
+    """A clip (T, S, S, 3), T >= 2, with everything that does not depend on the networks."""
 
     def __init__(self, name: str, clip: Frames, side: int | None = None) -> None:
-        """Measures the clip; ValueError for one of a single frame.
+        """Measures the clip; raises ValueError for a single frame.
 
-        With a `side`, of which the clip's is a multiple, everything is measured on pictures reduced
-        to it, so that the figures of networks of two sizes can stand side by side.
+        With a `side` that divides the clip's, everything is measured on pictures reduced to it, so
+        that the figures of networks of two sizes are comparable.
         """
         if len(clip) < 2:
             raise ValueError(f"data: {name} has one frame, and at least two are needed")
@@ -44,7 +44,7 @@ class Original:
         )
 
     def planes(self, frames: Frames) -> Planes:
-        """Returns frames (F, S, S, 3) as they are measured, (F, 3, s, s)."""
+        """Returns frames (F, S, S, 3) in the form that is measured, (F, 3, s, s)."""
         whole, factor = planes(frames), self.factor
         if factor == 1:
             return whole
@@ -54,12 +54,12 @@ class Original:
         return reduced
 
     def judge(self, frames: Planes, indices: Sequence[int]) -> "FrameFigures":
-        """Measures frames (F, 3, s, s) that should be those of the indices (F,)."""
+        """Measures frames (F, 3, s, s) against the original's frames at the indices (F,)."""
         return FrameFigures.of(frames, self.frames[list(indices)], self.mouth)
 
 
 class FrameFigures(NamedTuple):
-    """What is measured frame by frame, (F,) each."""
+    """The per-frame figures, (F,) each."""
 
     psnr_db: NDArray[np.float64]
     ssim: NDArray[np.float64]
@@ -67,7 +67,7 @@ class FrameFigures(NamedTuple):
 
     @classmethod
     def of(cls, frames: Planes, true: Planes, mouth: Box) -> Self:
-        """Measures frames (F, 3, S, S) against the true ones; PSNR is bounded at 8-bit rounding."""
+        """Measures frames (F, 3, S, S) against the true ones; 8-bit rounding bounds the PSNR."""
         return cls(
             psnr(frames, true).clip(max=ROUNDING_PSNR_DB),
             ssim(frames, true),
@@ -75,7 +75,7 @@ class FrameFigures(NamedTuple):
         )
 
     def replaced(self, indices: Sequence[int], others: Self) -> Self:
-        """Returns the same with the figures of some frames exchanged."""
+        """Returns the same with the figures of some frames replaced."""
         parts = [every.copy() for every in self]
         for every, some in zip(parts, others, strict=True):
             every[list(indices)] = some

@@ -4,8 +4,8 @@
     fill       keypoints with gaps -> keypoints without
     draw       source, keypoints -> frames
 
-A checkpoint runs in PyTorch. A model repository runs in the engine of the services, with what they
-run: the same files, the mean path, forecasts cut to the range of keypoints, frames of 8 bits.
+A checkpoint runs in PyTorch. A model repository runs in the engine of the services, as they run it:
+the same files, the mean path, forecasts clamped to the range of keypoints, 8-bit frames.
 
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
@@ -37,28 +37,28 @@ class Pipeline(Protocol):
 
     name: str  # for tables
     size: int  # S
-    files: tuple[Path, ...]  # that the networks were read from
+    files: tuple[Path, ...]  # that the networks were loaded from
     forecasts: bool  # whether there is a predictor
-    anchored_keypoints: int  # the first ones, which are the same points of everybody's face
+    anchored_keypoints: int  # how many of the first keypoints are the same points on every face
 
     @property
     def source_weights(self) -> Sequence[float]:
-        """Of the keypoints, where a source is chosen; empty when all weigh the same."""
+        """Keypoint weights for choosing a source; empty when all are equal."""
 
     def detect(self, frames: Frames) -> Tensor:
         """Returns the keypoints (T, K, 3) of frames (T, S, S, 3)."""
 
     def fill(self, keypoints: Tensor, observed: Tensor) -> Tensor:
-        """Forecasts what is not observed (T,), the first frame being so, of keypoints (T, K, 3)."""
+        """Forecasts the unobserved frames (T,) of keypoints (T, K, 3); the first is observed."""
 
     def draw(self, source: Frames, source_keypoints: Tensor, driving: Tensor) -> Frames:
         """Returns the frames (T, S, S, 3) of a source (S, S, 3) moved to keypoints (T, K, 3)."""
 
 
 class CheckpointPipeline:
-    """Networks of checkpoints, in PyTorch; without a predictor nothing is forecast.
+    """Networks from checkpoints, in PyTorch; nothing is forecast without a predictor.
 
-    Raises FileNotFoundError, CheckpointError or PredictorCheckpointError, in words.
+    Raises FileNotFoundError, CheckpointError or PredictorCheckpointError, with an explanation.
     """
 
     def __init__(self, synthesis: Path, predictor: Path | None = None) -> None:
@@ -88,16 +88,16 @@ class CheckpointPipeline:
 
 
 class RepositoryPipeline:
-    """Models of a repository, in ONNX Runtime, from entering its block to leaving it.
+    """Models of a repository, run in ONNX Runtime while inside the `with` block.
 
-    Raises InvalidInputError or UnknownModelError on entering when the models are not there, or not
-    what they should be.
+    Raises InvalidInputError or UnknownModelError on entering when models are missing or not
+    as expected.
     """
 
     forecasts = True
 
     def __init__(self, repository: Path, model: str = "", threads: int = 2) -> None:
-        """Takes the configuration `model`, by default the one that the services take."""
+        """Takes the configuration `model`, by default the one that the services use."""
         self._repository = repository
         self._engine = OnnxRuntimeEngine(repository, OnnxRuntimeSettings(intra_op_threads=threads))
         self._model = model
@@ -161,7 +161,7 @@ class RepositoryPipeline:
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineOptions:
-    """Which networks are meant: the shipped models, as served, by default."""
+    """Which networks to evaluate: the shipped models, as served, by default."""
 
     models: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="a model repository; repeat")
@@ -180,12 +180,12 @@ class PipelineOptions:
 
 @contextmanager
 def open_pipelines(options: PipelineOptions) -> Iterator[Sequence[Pipeline]]:
-    """Opens what the options mean: all of one size of image.
+    """Opens the networks selected by the options, all of one image size.
 
     Equal names are distinguished by their folders.
 
-    Raises ValueError, OSError or a DomainError, in words, when a network cannot be read, or
-    --model or --predictor has nothing to belong to.
+    Raises ValueError, OSError or a DomainError, with an explanation, when a network cannot be read,
+    or --model or --predictor lacks the option it belongs to.
     """
     if options.predictor is not None and not options.checkpoint:
         raise ValueError("--predictor: belongs to a --checkpoint, and none is given")

@@ -13,7 +13,7 @@ PACKAGES = ("motioncast", "matplotlib", "numpy", "scikit-learn", "scipy", "torch
 
 
 def provenance(checkpoints: Iterable[Path]) -> dict[str, Any]:
-    """Returns what has to be known to repeat a result, ready for JSON."""
+    """Returns the information needed to reproduce a result, ready for JSON."""
     return {
         "date": date.today().isoformat(),
         "versions": {"python": platform.python_version(), **dict(map(_version, PACKAGES))},

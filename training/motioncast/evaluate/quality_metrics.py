@@ -1,8 +1,8 @@
-"""What `motioncast evaluate synthesis` measures: another metric is one more entry of METRICS.
+"""The metrics of `motioncast evaluate synthesis`: to add one, add an entry to METRICS.
 
-An entry says how the figure is measured on one clip, or how it follows from the means over clips;
-its heading and format; and on which table of the page it stands. JSON, CSV and page are driven by
-the table: a figure is called there by its entry's name.
+An entry defines how the figure is measured on one clip, or derived from the means over clips;
+its heading and format; and the table of the page that shows it. JSON, CSV and page are generated
+from METRICS and call a figure by its entry's name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ Table = Literal["quality", "stillness", "motion"]  # of the page
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruction:
-    """A clip that came back, (T, S, S, 3), beside its original."""
+    """A reconstructed clip, (T, S, S, 3), and its original."""
 
     original: Original
     output: Frames
@@ -41,12 +41,12 @@ class Reconstruction:
 
     @cached_property
     def frames(self) -> Planes:
-        """Returns the output as it is measured, (T, 3, s, s)."""
+        """Returns the output in the form that is measured, (T, 3, s, s)."""
         return self.original.planes(self.output)
 
     @cached_property
     def movement(self) -> Movement | None:
-        """Returns how its motion agrees; None for a single frame after the source's own."""
+        """Returns the agreement of its motion; None if there is one frame after the source."""
         if len(self.found) < 3:
             return None
         result, original = self.found[1:].numpy(), self.keypoints[1:].numpy()
@@ -55,7 +55,7 @@ class Reconstruction:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """The figures of some networks under one pattern over all clips, and what they compare with."""
+    """The figures of some networks under one pattern over all clips, and their references."""
 
     figures: Mapping[str, float]
     all_sent: Mapping[str, float]  # the same networks with every frame's keypoints sent
@@ -63,28 +63,29 @@ class Means:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Returns the mean of the figures that are known; NaN when none is."""
+    """Returns the mean of the known figures; NaN if there are none."""
     known = [value for value in values if value == value]
     return float(np.mean(known)) if known else UNKNOWN
 
 
 def median(values: Sequence[float]) -> float:
-    """Returns the median of the figures that are known; NaN when none is."""
+    """Returns the median of the known figures; NaN if there are none."""
     known = [value for value in values if value == value]
     return float(np.median(known)) if known else UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One figure of merit.
+    """A figure of merit.
 
     Attributes:
         name: In JSON and CSV.
-        of_clip: Measures one clip; NaN where it has no such figure.
-        of_means: Derives the figure from the means over clips instead. Exactly one of both is set.
-        over_clips: Sums up the figures of the clips, each of which weighs the same.
-        heading, form: Of its column on the page; without a heading it has none.
-        table: Of the page.
+        of_clip: Measures one clip; NaN if the clip has no such figure.
+        of_means: Derives the figure from the means over clips instead. Exactly one of the two is
+            set.
+        over_clips: Aggregates the figures of the clips, each with the same weight.
+        heading, form: Of its column on the page; without a heading there is no column.
+        table: The table of the page.
         compares: Whether the column is left out of runs with a single network.
     """
 
@@ -99,7 +100,7 @@ class Metric:
 
 
 def _sharpness(name: str, box: Callable[[Original], Box]) -> Metric:
-    """Returns the sharpness in a box, over the original's; without the frame that is the source."""
+    """Returns the sharpness in a box relative to the original's, without the source frame."""
 
     def measured(clip: Reconstruction) -> float:
         crop = box(clip.original).crop
@@ -111,7 +112,7 @@ def _sharpness(name: str, box: Callable[[Original], Box]) -> Metric:
 def _agreement(
     name: str, heading: str, part: Callable[[Movement], Agreement | None]
 ) -> tuple[Metric, Metric]:
-    """Returns correlation and amplitude, medians: one clip that hardly moves says little."""
+    """Returns medians of correlation and amplitude: a clip that hardly moves says little."""
 
     def of(figure: Callable[[Agreement], float]) -> Callable[[Reconstruction], float]:
         def measured(clip: Reconstruction) -> float:
@@ -148,7 +149,7 @@ def _flicker_ratio(means: Means) -> float:
     return means.figures["flicker_levels"] / original if original > 0 else UNKNOWN
 
 
-# Every figure, in the order of JSON, CSV and page; what is derived comes after what it needs.
+# Every figure, in the order of JSON, CSV and page; derived figures come after their inputs.
 METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         name="psnr_db",

@@ -1,4 +1,4 @@
-"""What the evaluations of networks on clips share: options, and results whole or not at all."""
+"""Shared by evaluations of networks on clips: options, and results that are written atomically."""
 
 import json
 import math
@@ -37,7 +37,7 @@ class QualityOptions(DataOptions, PipelineOptions):
 
 @dataclass(frozen=True, slots=True)
 class QualityResults:
-    """What one run of a command found."""
+    """The results of one run of a command."""
 
     command: str
     page: str  # Markdown
@@ -46,9 +46,9 @@ class QualityResults:
     clips: Sequence[Any]  # dataclasses of one kind
 
     def write(self, options: QualityOptions, name: str) -> None:
-        """Writes what the options ask for, DIR/name among it.
+        """Writes the requested outputs, including DIR/name.
 
-        Raises ResultsError when something is in the place of the results.
+        Raises ResultsError when something is already in the place of the results.
         """
         if options.json is not None:
             with whole_file(options.json) as unfinished:
@@ -63,7 +63,7 @@ class QualityResults:
                 write_json(unfinished / "results.json", self._content())
 
     def _content(self) -> dict[str, Any]:
-        """Returns everything, ready for JSON; NaN becomes None."""
+        """Returns all results, ready for JSON; NaN becomes None."""
         return {
             "command": self.command,
             **provenance([]),
@@ -74,12 +74,12 @@ class QualityResults:
 
 
 def chosen_clips(clips: ClipCache, limit: int | None) -> list[int]:
-    """Returns the clips to evaluate, evenly spread over the folder when there is a limit."""
+    """Returns the clips to evaluate, evenly spaced over the folder when there is a limit."""
     return spread(len(clips), len(clips) if limit is None else limit)
 
 
 def spread(count: int, limit: int) -> list[int]:
-    """Returns `limit` of the indices below `count`, all when there are no more, evenly spread."""
+    """Returns up to `limit` of the indices below `count`, evenly spaced."""
     return [round(place) for place in np.linspace(0, count - 1, min(limit, count)).tolist()]
 
 
@@ -93,7 +93,7 @@ def digests(pipelines: Sequence[Pipeline]) -> dict[str, dict[str, str]]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a path that becomes `path` when the block ends without an error."""
+    """Yields a temporary path that is renamed to `path` if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with unfinished_folder(path.parent, f".{path.name}-") as unfinished:
         aside = unfinished / path.name
@@ -109,7 +109,7 @@ def _plain(row: Any) -> dict[str, Any]:
 
 
 def _flat(row: Any) -> dict[str, Any]:
-    """Returns the fields of a dataclass; `figures`, a mapping, become fields of their own."""
+    """Returns the fields of a dataclass; the mapping `figures` becomes separate fields."""
     found = asdict(row)
     figures: dict[str, Any] = found.pop("figures", {})
     return found | figures

@@ -1,7 +1,7 @@
-"""What comes back of a clip from its first frame and some frames' keypoints, and how good it is.
+"""Reconstructs a clip from its first frame and some frames' keypoints, and measures the result.
 
-    every frame's keypoints are sent, or M of M + N and the others forecast
-    -> the figures of quality_metrics.METRICS of every clip, and over all clips
+    every frame's keypoints are sent, or M of M + N and the others are forecast
+    -> the figures of quality_metrics.METRICS for every clip, and over all clips
 
 Shapes: T frames, S pixels.
 """
@@ -23,18 +23,18 @@ PATTERNS = (ALL_SENT, Pattern(1, 1), Pattern(5, 5))
 
 @dataclass(frozen=True, slots=True)
 class ClipQuality:
-    """The figures of one clip, by their names in METRICS, over its frames but the first."""
+    """The figures of one clip, by their names in METRICS, over all frames but the first."""
 
     networks: str
     pattern: str
     clip: str
     frames: int
-    figures: Mapping[str, float]  # NaN where a clip has no such figure
+    figures: Mapping[str, float]  # NaN if the clip has no such figure
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Figures over clips, each weighing the same; a clip without a figure is left out of it."""
+    """Figures over clips with equal weights, leaving out clips without the figure."""
 
     networks: str
     pattern: str
@@ -45,7 +45,7 @@ class Quality:
 def reconstruct(
     pipeline: Pipeline, original: Original, patterns: Sequence[Pattern] = (ALL_SENT,)
 ) -> dict[Pattern, tuple[ClipQuality, Frames]]:
-    """Returns the quality and the frames (T, S, S, 3) that come back under every pattern.
+    """Returns the quality and the reconstructed frames (T, S, S, 3) under every pattern.
 
     A frame whose keypoints are sent looks the same under all patterns, and is drawn once.
     """
@@ -83,7 +83,7 @@ def reconstruct(
 
 
 def summaries(clips: Sequence[ClipQuality]) -> list[Quality]:
-    """Returns the figures over the clips of all networks and patterns, in their order."""
+    """Returns the figures over the clips for all networks and patterns, in their order."""
     rows: dict[tuple[str, str], Quality] = {}
     for networks, pattern in dict.fromkeys((clip.networks, clip.pattern) for clip in clips):
         chosen = [clip for clip in clips if (clip.networks, clip.pattern) == (networks, pattern)]

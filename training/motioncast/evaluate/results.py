@@ -1,7 +1,7 @@
-"""Writes what an evaluation found: CSV for spreadsheets, JSON for programs, all or nothing.
+"""Writes the results of an evaluation atomically: CSV for spreadsheets, JSON for programs.
 
-A results folder is written beside its place and renamed; a folder that is already there is replaced
-only when it is empty, or an earlier one of ours that may be overwritten.
+A results folder is written next to its final place and renamed; an existing folder is replaced
+only if it is empty, or holds earlier results of this program that may be overwritten.
 """
 
 import csv
@@ -21,15 +21,15 @@ RESULTS = "results.json"
 
 
 class ResultsError(ValueError):
-    """Results cannot be written where they were asked for; the message says why."""
+    """Raised when results cannot be written to the requested place; the message says why."""
 
 
 @contextmanager
 def results_folder(folder: Path, force: bool) -> Iterator[Path]:
     """Yields an empty folder that becomes `folder` when the block ends without an error.
 
-    Raises ResultsError before anything is computed when `folder` holds something: results of ours
-    unless `force`, and anything else always.
+    Raises ResultsError before anything is computed when `folder` is not empty: always for foreign
+    content, and for results of this program unless `force` is set.
     """
     check_replaceable(folder, force)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def is_ours(folder: Path) -> bool:
 
 
 def write_records(path: Path, kind: type[Any], records: Sequence[Any]) -> None:
-    """Writes dataclasses of one kind as CSV; what is None is an empty cell."""
+    """Writes dataclasses of one kind as CSV; None becomes an empty cell."""
     write_table(path, [field.name for field in fields(kind)], map(asdict, records))
 
 
@@ -84,7 +84,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def cell(value: Any) -> Any:
-    """Formats a value with all the digits that mean something, and no more."""
+    """Formats a value with all significant digits and no more."""
     if value is None:
         return ""
     if isinstance(value, float):

@@ -1,13 +1,13 @@
-"""What policies send, and how far what is shown is off: every frame, M:N, gates, delay, packing.
+"""Measures what policies send, and the error of the keypoints shown, without packet loss.
 
     motioncast evaluate sending --tracks TRACKS.npz --model face256
     python -m motioncast.evaluate.sending (the same)
 
-Clips go from the SDK's own sender to its receiver and playout without loss (`transmission`), each
-packet against the frame sent before it. A receiver that waits N frames interpolates between those
-that it has; otherwise it holds the last one, or forecasts by the model's predictor, as the gate.
-*Error*: distance of shown from true keypoints, mean over keypoints and frames; *largest*: that of
-a frame's worst keypoint, mean over frames; pixels of 256.
+Covers every frame, M:N, gates, delay and packing. Clips go from the SDK's own sender to its
+receiver and playout (`transmission`), each packet against the frame sent before it. A receiver that
+waits N frames interpolates between those it has; otherwise it holds the last one, or forecasts with
+the model's predictor, as does the gate. *Error*: distance of shown from true keypoints, mean over
+keypoints and frames; *largest*: that of a frame's worst keypoint, mean over frames; pixels of 256.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ from motioncast.sending import EveryFrame, Forecaster, Gate, Policy, Regular
 from motioncast.timeline.pattern import Pattern
 
 BOUNDS_PIXELS = (0.5, 1.0, 2.0)
-WAIT_FRAMES = 4  # for others in a packet: five in each, where all are sent
+WAIT_FRAMES = 4  # to fill a packet: five in each if all are sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Line:
     packets_per_second: float
     error_pixels: float
     largest_error_pixels: float
-    payload_kbits: float  # a second
+    payload_kbits: float  # per second
     headers_kbits: float
     wire_kbits: float  # with UDP and IP
 
@@ -70,7 +70,7 @@ class Case:
     make: Callable[[Forecaster | None], Policy]
     delay_frames: int = 0
     wait_frames: int = 0
-    forecast: bool = False  # by the model's predictor
+    forecast: bool = False  # with the model's predictor
 
 
 def cases(bounds: Sequence[float], weights: Sequence[float], *, forecast: bool) -> list[Case]:
@@ -106,7 +106,7 @@ def measure(
     case: Case,
     forecaster: Forecaster | None = None,
 ) -> Line:
-    """Sends clips (T, K, 3) by one policy; ValueError when none has two frames."""
+    """Sends clips (T, K, 3) by one policy; raises ValueError when none has two frames."""
     used = forecaster if case.forecast else None
     scheme = Scheme(
         case.policy,
@@ -139,7 +139,7 @@ def measure(
 
 
 def as_page(lines: Sequence[Line], command: str) -> str:
-    """Writes the page of the evaluation (Markdown)."""
+    """Returns the evaluation's page (Markdown)."""
     head = ["policy", "forecast", "delay", "waits", "frames sent", "packets a second"]
     head += ["error px", "largest px", "kbit/s payload", "with headers", "with UDP/IP"]
     rows = [
@@ -175,7 +175,7 @@ class SendingOptions(SentTracksOptions):
 
 
 def run(options: SendingOptions, command: str) -> None:
-    """Evaluates and prints; Refusal for what is wrong with the input."""
+    """Evaluates and prints; raises Refusal for invalid input."""
     expected = (TablesError, EncodingError, TracksError, MotioncastError, OSError, ValueError)
     with refusing(*expected):
         sent = sent_tracks(options)

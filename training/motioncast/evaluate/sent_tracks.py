@@ -1,4 +1,4 @@
-"""Keypoint tracks that are sent by the codec's tables: the options, and what they name."""
+"""Keypoint tracks sent with a codec's tables: the options, and the data they select."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ from motioncast.models.source_weights import source_weights
 
 @dataclass(frozen=True, kw_only=True)
 class SentTracksOptions:
-    """Whose keypoints are sent, by which tables."""
+    """Whose keypoints are sent, with which tables."""
 
     tracks: Annotated[Path, typer.Option(metavar="FILE", help="keypoint tracks")]
     model: Annotated[str, typer.Option(metavar="NAME", help="configuration, face256")]
@@ -33,11 +33,11 @@ class SentTracksOptions:
 
 @dataclass(frozen=True, slots=True)
 class SentTracks:
-    """What the options name."""
+    """The tables, tracks and weights selected by the options."""
 
     tables: CodecTables
     clips: list[Clip]
-    weights: tuple[float, ...]  # of the keypoints; empty: all the same
+    weights: tuple[float, ...]  # of the keypoints; empty: all equal
 
 
 def sent_tracks(options: SentTracksOptions) -> SentTracks:
@@ -49,7 +49,7 @@ def sent_tracks(options: SentTracksOptions) -> SentTracks:
 
 
 def write_lines(path: Path | None, command: str, lines: Sequence[Any]) -> None:
-    """Writes dataclasses as the `rows` of a JSON file, with what they were measured by."""
+    """Writes dataclasses as the `rows` of a JSON file, with the provenance of the measurement."""
     if path is not None:
         with whole_file(path) as unfinished:
             content = {"command": command, "rows": [asdict(one) for one in lines]}

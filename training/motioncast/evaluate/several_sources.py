@@ -1,16 +1,15 @@
-"""What several sources win: one clip from its first frame alone, and from up to four of its frames.
+"""Measures the gain from several sources: a clip from its first frame, and from up to four frames.
 
     one        the first frame is the source of every frame
     gathered   further sources from the clip's past only, chosen as the services choose
-    refreshed  further sources where the pictures that are made come out poor, chosen likewise
-    hindsight  those gathered; of those there are, the one whose frame comes out best
-    spread     as many frames of the whole clip, as far apart as can be, known from the start;
-               chosen as the services choose
+    refreshed  further sources when synthesised pictures turn out poor, chosen in the same way
+    hindsight  the gathered ones; for each frame the available one that gives the best result
+    spread     the same number of frames from the whole clip, as far apart as possible and known
+               from the start; chosen as the services choose
 
-`gathered` and `refreshed` are what a live sender can have; the last two are oracles: what a better
-choice, and what better sources, could win at most. Every keypoint is sent. Frames that are a source
-in any of them are left out of all of them, so that a source which returns as itself counts for
-nothing.
+`gathered` and `refreshed` are available to a live sender; the last two are oracles: upper bounds
+for better choices and better sources. Every keypoint is sent. Frames that are a source in any way
+are left out of all of them, so that a source which reproduces itself does not count.
 
 Shapes: T frames, N sources, S pixels, K keypoints (x, y, intensity).
 """
@@ -37,15 +36,15 @@ _RATE = 25  # frames per second, for rates
 
 @dataclass(frozen=True, slots=True)
 class ClipSources:
-    """Means over the frames of one clip that are nobody's source."""
+    """Means over the frames of one clip that are not a source in any way."""
 
     networks: str
-    sources: str  # which of WAYS
+    sources: str  # one of WAYS
     clip: str
     frames: int
-    images: float  # that were sent as sources
-    source_bytes: float  # that they take together, as AVIF
-    source_kbit_s: float  # the same over the clip, at 25 frames a second
+    images: float  # sent as sources
+    source_bytes: float  # their total size as AVIF
+    source_kbit_s: float  # the same as a rate over the clip, at 25 frames a second
     changes: float  # of the source, per 100 frames
     psnr_db: float
     mouth_psnr_db: float
@@ -57,7 +56,7 @@ class ClipSources:
 
 @dataclass(frozen=True, slots=True)
 class SeveralSources:
-    """Means over clips, each weighing the same."""
+    """Means over clips, each with the same weight."""
 
     networks: str
     sources: str
@@ -75,7 +74,7 @@ class SeveralSources:
 
 
 class Way(NamedTuple):
-    """Which sources there are, and which one each frame is made from."""
+    """The sources, and which of them each frame is synthesised from."""
 
     places: list[int]  # (N,) frames of the clip that are sources
     chosen: list[int]  # (T,) positions among them
@@ -155,7 +154,7 @@ def gather(
     settings: GatherSettings,
     choice: ChoiceSettings,
 ) -> Way:
-    """Gathers sources from a clip's keypoints (T, K, 3) as it goes, and chooses among them."""
+    """Gathers sources from a clip's keypoints (T, K, 3) as it proceeds, and chooses among them."""
     gathering = Gathering(weights, settings)
     places: list[int] = []
     chosen: list[int] = []
@@ -176,17 +175,17 @@ def refresh(
     settings: RefreshSettings | None,
     choice: ChoiceSettings,
 ) -> Way:
-    """Sends further sources of a clip (T, K, 3) as `motioncast.sending.refreshing` says.
+    """Sends further sources of a clip (T, K, 3) according to `motioncast.sending.refreshing`.
 
     Args:
         keypoints: Of the clip.
-        made_from: Gives, of a frame as source, the PSNR of every frame (T,), and its bytes.
+        made_from: Returns, for a frame as source, the PSNR of every frame (T,), and its bytes.
         weights: Of the keypoints.
         settings: When a frame becomes a source.
-        choice: How one is chosen.
+        choice: How a source is chosen.
     """
     refreshing = Refreshing(settings)
-    places, chosen, at = [0], [], {0: 0}  # at: position among the places of each source
+    places, chosen, at = [0], [], {0: 0}  # at: position of each source among the places
     state: Choice | None = None
     for t, of_frame in enumerate(keypoints):
         sources = {index: keypoints[places[position]] for index, position in at.items()}
@@ -203,7 +202,7 @@ def refresh(
 
 
 def far_apart(keypoints: Keypoints, weights: Sequence[float], count: int) -> list[int]:
-    """Returns up to `count` frames, each the one that those before it show worst; the first is 0.
+    """Returns up to `count` frames, each the one worst covered by those before; the first is 0.
 
     (Gonzalez, Theoretical Computer Science 38, 1985.)
     """
@@ -215,7 +214,7 @@ def far_apart(keypoints: Keypoints, weights: Sequence[float], count: int) -> lis
 
 
 def in_hindsight(places: Sequence[int], made: Sequence[FrameFigures]) -> Way:
-    """Chooses, among the sources available by then, the one whose frame has the best PSNR."""
+    """Chooses for each frame, among the sources available by then, the one with the best PSNR."""
     psnr = np.stack([one.psnr_db for one in made])  # (N, T)
     known = np.array(places)[:, None] <= np.arange(psnr.shape[1])
     best: list[int] = np.where(known, psnr, -np.inf).argmax(axis=0).tolist()
@@ -237,13 +236,13 @@ def summaries(clips: Sequence[ClipSources]) -> list[SeveralSources]:
 
 
 def _figures(pipeline: Pipeline, original: Original, keypoints: Tensor, place: int) -> FrameFigures:
-    """Measures every frame of a clip as made from one of them."""
+    """Measures every frame of a clip as synthesised from one of them."""
     made = pipeline.draw(original.clip[place], keypoints[place], keypoints)
     return original.judge(planes(made), range(len(made)))
 
 
 def _of(way: Way, made: dict[int, FrameFigures], frames: Sequence[int]) -> FrameFigures:
-    """Returns the figures of some frames, each made from its source."""
+    """Returns the figures of some frames, each synthesised from its source."""
     sources = [made[way.places[way.chosen[t]]] for t in frames]
     return FrameFigures(
         *(

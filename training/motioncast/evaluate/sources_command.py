@@ -1,9 +1,9 @@
-"""What several sources win on held-out clips, whose frames are chosen as the services choose.
+"""Measures the gain from several sources on held-out clips, chosen as the services choose them.
 
     motioncast evaluate sources --data videos/test --all
     python -m motioncast.evaluate.sources_command (the same)
 
-Several networks are compared on the same clips: repeat --model, --models or --checkpoint.
+To compare several networks on the same clips, repeat --model, --models or --checkpoint.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class SourcesOptions(QualityOptions):
 
 
 def run(options: SourcesOptions, command: str) -> None:
-    """Evaluates and prints; Refusal for what is wrong with the input."""
+    """Evaluates and prints; raises Refusal for invalid input."""
     with refusing(DomainError, OSError, ValueError):
         if options.out is not None:
             check_replaceable(options.out / "sources", options.force)
@@ -88,7 +88,7 @@ def run(options: SourcesOptions, command: str) -> None:
 
 
 def as_page(rows: Sequence[SeveralSources], data: str, command: str) -> str:
-    """Writes the page of the evaluation (Markdown)."""
+    """Returns the evaluation's page (Markdown)."""
     head = ["networks", "sources", "images", "bytes", "kbit/s"]
     head += ["changes per 100 frames", "PSNR dB", "gain"]
     head += ["mouth PSNR dB", "gain", "SSIM", "gain"]

@@ -3,9 +3,9 @@
     motioncast evaluate synthesis --data videos/test --all
     python -m motioncast.evaluate.synthesis (the same)
 
-Keypoints of every frame are sent (1:0), or M of M + N and the others forecast (1:1, 5:5). Beside
-each figure stands that of copying the source, the baseline that needs no network. Several networks
-are compared on the same clips: repeat --model, --models or --checkpoint.
+Keypoints of every frame are sent (1:0), or M of M + N and the others are forecast (1:1, 5:5). Each
+figure is accompanied by that of copying the source, the baseline that needs no network. To compare
+several networks on the same clips, repeat --model, --models or --checkpoint.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ from motioncast.wire.errors import DomainError
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesisOptions(QualityOptions):
-    """What is evaluated, and which pictures of it are kept."""
+    """What is evaluated, and which of its pictures are kept."""
 
     pattern: Annotated[
         list[str] | None, typer.Option(metavar="M:N", help="default: 1:0, 1:1 and 5:5; repeat")
@@ -61,7 +61,7 @@ class SynthesisOptions(QualityOptions):
 
 
 def run(options: SynthesisOptions, command: str) -> None:
-    """Evaluates and prints; Refusal for what is wrong with the input."""
+    """Evaluates and prints; raises Refusal for invalid input."""
     with refusing(DomainError, OSError, ValueError):
         if options.out is not None:
             check_replaceable(options.out / "synthesis", options.force)
@@ -80,7 +80,7 @@ def run(options: SynthesisOptions, command: str) -> None:
 
 
 def as_page(rows: Sequence[Quality], data: str, command: str) -> str:
-    """Writes the page of the evaluation (Markdown): a table for each kind of METRICS."""
+    """Returns the evaluation's page (Markdown): a table for each kind of METRICS."""
     return "\n\n".join(
         [
             "# Reconstruction",
@@ -146,7 +146,7 @@ def _evaluate(
 
 
 def _known(value: float, form: str) -> str:
-    """Formats a figure; one that is not known is a dash."""
+    """Formats a figure; an unknown one becomes a dash."""
     return "-" if value != value else format(value, form)
 
 

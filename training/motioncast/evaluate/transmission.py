@@ -1,10 +1,10 @@
-"""One clip sent through an emulated network, and shown: what it costs, and how far it is off.
+"""Sends one clip through an emulated network and shows it: its cost, and its error.
 
     sender -> network -> receiver -> playout          the SDK's own, on a virtual clock
-       ^------ network <- acknowledgements            the same losses, other packets
+       ^------ network <- acknowledgements            the same loss model, drawn independently
 
 Frame 0 is the source: both ends have it, and it counts neither as a frame nor in bits. The playout
-clock runs as far behind the sender's as a packet takes, and as many frames further as it waits for.
+clock lags the sender's by a packet's transit time plus the number of frames it waits for.
 
 Shapes: T frames, K keypoints (x, y, intensity).
 """
@@ -31,9 +31,9 @@ from motioncast.sending import (
 )
 
 FRAMES_PER_SECOND: Final = 25
-PIXELS_PER_UNIT: Final = 127.5  # of an image of 256
+PIXELS_PER_UNIT: Final = 127.5  # of an image of 256 pixels
 UDP_IP_BYTES: Final = 28  # of every packet on the wire, IPv4
-_EARLY_SECONDS: Final = 1e-7  # so that what takes N frames is there when frame N is due
+_EARLY_SECONDS: Final = 1e-7  # so that a packet that takes N frames arrives before frame N is due
 
 Clip = npt.NDArray[np.float32]  # (T, K, 3)
 
@@ -43,24 +43,24 @@ class Scheme:
     """How the frames of a clip are sent and shown."""
 
     name: str
-    references: str = "before"  # by their name in `sending.REFERENCES`
+    references: str = "before"  # a name in `sending.REFERENCES`
     policy: Callable[[], Policy] = EveryFrame
     copies: int = 1
-    copied: Callable[[], Policy] | None = None  # which frames more than once; all otherwise
+    copied: Callable[[], Policy] | None = None  # selects the frames to send repeatedly; None: all
     wait_frames: int = 0
-    forecaster: Callable[[], Forecaster] | None = None  # of the playout; it holds otherwise
+    forecaster: Callable[[], Forecaster] | None = None  # of the playout; None holds frames
     answered: bool = True  # whether acknowledgements are sent
 
 
 @dataclass(frozen=True, slots=True)
 class Transmitted:
-    """What became of one clip."""
+    """The transmission of one clip."""
 
     errors: list[float]  # of T - 1 frames: mean distance of keypoints from the truth, pixels at 256
     largest: list[float]  # the largest of the keypoints' distances
-    packets: int  # copies too
-    bits: int  # of packets without their headers, copies too
-    frames_sent: int  # copies not
+    packets: int  # including copies
+    bits: int  # of packets without their headers, including copies
+    frames_sent: int  # without copies
 
     @property
     def header_bits(self) -> int:
@@ -83,7 +83,7 @@ def transmit(
     blend_frames: int = 0,
     seed: tuple[int, ...] = (0,),
 ) -> Transmitted:
-    """Sends a clip (T, K, 3), T >= 2, and returns what it cost and what was shown."""
+    """Sends a clip (T, K, 3), T >= 2, and returns its cost and the frames shown."""
     sender = KeypointSender(
         tables,
         scheme.policy(),
@@ -126,7 +126,7 @@ def transmit(
             forth.send(packet.data, now)
             packets, bits = packets + 1, bits + 8 * (len(packet.data) - HEADER_BYTES)
             sent += len(packet.frames) if packet.copy == 0 else 0
-        receive(now)  # what takes no time
+        receive(now)  # packets without delay
         if (frame := playout.show(now)) is not None:
             shown[frame.index] = frame.keypoints
         tick += 1
@@ -146,7 +146,7 @@ def transmit_all(
     blend_frames: int = 0,
     seed: int = 0,
 ) -> list[Transmitted]:
-    """Sends every clip that has two frames or more, each with losses of its own.
+    """Sends every clip that has two or more frames, each with its own random losses.
 
     Raises ValueError when there is no such clip.
     """
@@ -174,7 +174,7 @@ def mean_error(found: Sequence[Transmitted]) -> float:
 
 
 def link_of(loss: float, mean_burst: float | None, round_trip_frames: float) -> Link:
-    """Returns a link that loses so much, with half the round trip each way."""
+    """Returns a link with the given loss, and half the round trip in each direction."""
     delay = round_trip_frames / 2 / FRAMES_PER_SECOND
     return Link(loss, mean_burst, delay_seconds=max(0.0, delay - _EARLY_SECONDS))
 

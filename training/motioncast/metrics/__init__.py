@@ -1,4 +1,4 @@
-"""Figures of merit on tensors that training and evaluation share.
+"""Figures of merit on tensors, shared by training and evaluation.
 
-`motioncast.quality` has those of frames, `motioncast.paper.metrics` those of the paper.
+Those of frames are in `motioncast.quality`, those of the paper in `motioncast.paper.metrics`.
 """

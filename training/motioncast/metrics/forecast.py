@@ -3,7 +3,7 @@
     error(h) = mean over windows and keypoints of |(x, y)_forecast - (x, y)_true|,
                h frames after the last observed one
 
-A predictor is given the observed frames alone; past them it lives on its own output.
+A predictor receives the observed frames only; after them it runs on its own output.
 
 Shapes: C clips, B windows, M observed frames, N horizon, K keypoints.
 """

@@ -15,19 +15,19 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-REFERENCE_SIZE = 256  # errors of all sizes of image are compared in pixels at 256x256
+REFERENCE_SIZE = 256  # errors for all image sizes are compared in pixels at 256x256
 
 
 @dataclass(frozen=True, slots=True)
 class Diversity:
-    """How far samples of one forecast lie apart."""
+    """The distances between samples of one forecast."""
 
     pixels: Tensor  # (B, T), mean over pairs and keypoints, at 256
     trajectory_pixels: Tensor  # (B,), Euclidean norm over T, K, x and y at once (Yuan and Kitani)
 
 
 def pixels_per_unit(size: int) -> float:
-    """Returns how many pixels one unit of a coordinate is in a frame of `size` pixels."""
+    """Returns the number of pixels per unit of a coordinate in a frame of `size` pixels."""
     return (size - 1) / 2
 
 
@@ -46,7 +46,7 @@ def average_keypoint_distance(
 
 
 def diversity(samples: Tensor) -> Diversity:
-    """Measures how far samples (P, B, T, K, 3), P >= 2, lie apart, over all pairs."""
+    """Measures the distances between samples (P, B, T, K, 3), P >= 2, over all pairs."""
     if len(samples) < 2:
         raise ValueError("samples: at least two are needed to lie apart")
     pairs = list(combinations(samples, 2))

@@ -1,15 +1,15 @@
-"""How probable the truth is to a VRNN, and how often it lies where the samples say.
+"""How probable the truth is under a VRNN, and how often it lies within its samples' interval.
 
     NLL bound = (1 / 3K) (KL(q_t || p_t) - E_q[log p(d_t | z_t, h_{t-1})])  >=  -log p(d_t) / 3K
 
-in nats per coordinate and frame, of the displacement d_t in units of its standard deviation over
-the training set; a density of keypoints themselves adds the mean log unit. Every frame is given the
-true frames before it: the bound is about one step, not about the free-running forecast.
+in nats per coordinate and frame, for the displacement d_t in units of its standard deviation over
+the training set; a density of the keypoints themselves adds the mean log unit. Every frame is
+conditioned on the true frames before it: the bound is for one step, not the free-running forecast.
 
     coverage = share of true coordinates inside the central interval of the samples
 
-The interval lies between order statistics at level p (P + 1) of P samples, so a truth that is drawn
-like the samples is covered with exactly the stated probability, whatever P.
+The interval lies between order statistics at level p (P + 1) of P samples, so a truth drawn from
+the same distribution is covered with exactly the stated probability, for any P.
 
 Shapes: B windows, T frames, K keypoints (x, y, intensity), Z latent, P samples.
 """
@@ -35,7 +35,7 @@ class LikelihoodBound:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How stated intervals of x and y fare, frame by frame."""
+    """The coverage of stated intervals of x and y, frame by frame."""
 
     level: float  # the stated probability
     covered: Tensor  # (T,), share of true coordinates inside
@@ -44,7 +44,7 @@ class Coverage:
 
 @torch.inference_mode()
 def likelihood_bound(model: VRNN, keypoints: Tensor, noise: Tensor) -> LikelihoodBound:
-    """Bounds the likelihood of true keypoints (B, T, K, 3), T >= 2, frame 0 left out.
+    """Bounds the likelihood of true keypoints (B, T, K, 3), T >= 2, without frame 0.
 
     noise: (P, B, T, Z), standard normal; the expectation over q is the mean over P.
     """
@@ -63,7 +63,7 @@ def likelihood_bound(model: VRNN, keypoints: Tensor, noise: Tensor) -> Likelihoo
 def interval_coverage(samples: Tensor, truth: Tensor, level: float = 0.9) -> Coverage:
     """Measures the central interval of samples (P, B, T, K, 3) against truth (B, T, K, 3).
 
-    Raises ValueError when P samples are too few to state the level: P + 1 >= 2 / (1 - level).
+    Raises ValueError when P samples are too few for the level: P + 1 >= 2 / (1 - level) must hold.
     """
     tail = (1 - level) / 2
     if tail * (len(samples) + 1) < 1 - 1e-9:

@@ -18,8 +18,8 @@ SIZE = 128
 def jitter(keypoints: Tensor, trend: bool = True) -> Tensor:
     """Returns the standard deviation (K,) in pixels of keypoints (T, K, 2 or 3), T >= 3.
 
-    It is that of the position, so x and y add up. With `trend` a steady drift does not count: the
-    straight line that fits best is taken away, and so are its two degrees of freedom.
+    It is that of the position, the sum over x and y. With `trend` a steady drift does not count:
+    the best-fitting straight line is removed, with its two degrees of freedom.
     """
     track = keypoints[..., :2].double() * pixels_per_unit(SIZE)  # (T, K, 2)
     frames = len(track)
@@ -42,7 +42,7 @@ def jumps(keypoints: Tensor) -> Tensor:
 
 
 def equivariance_error(moved: Tensor, still: Tensor, affine: Tensor) -> Tensor:
-    """Returns by how much keypoints fail to move with their image, (N, K) in pixels.
+    """Returns the error of keypoints in following their image, (N, K) in pixels.
 
     Args:
         moved: (N, K, 2 or 3), found in u -> image(A u + b).
@@ -50,7 +50,7 @@ def equivariance_error(moved: Tensor, still: Tensor, affine: Tensor) -> Tensor:
         affine: (N, 2, 3), the maps [A | b].
 
     Returns:
-        NaN for a keypoint that the map moves out of the frame: there is nothing to find.
+        NaN for a keypoint that the map moves out of the frame, where it cannot be found.
     """
     matrix, offset = affine[:, :, :2].double(), affine[:, :, 2].double()
     expected = torch.linalg.solve(
@@ -61,9 +61,9 @@ def equivariance_error(moved: Tensor, still: Tensor, affine: Tensor) -> Tensor:
 
 
 def stillest_stretch(frames: Tensor, length: int) -> int:
-    """Returns where the `length` frames in a row of (T, C, H, W) begin that change least.
+    """Returns where the `length` consecutive frames of (T, C, H, W) that change least begin.
 
-    Raises ValueError when there are fewer.
+    Raises ValueError when there are fewer frames.
     """
     if len(frames) < length:
         raise ValueError(f"frames: {len(frames)}, and a stretch of {length} was asked for")

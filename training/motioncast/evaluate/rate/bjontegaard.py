@@ -1,4 +1,4 @@
-"""Differences of curves of rate and quality (Bjontegaard, VCEG-M33, 2001).
+"""Differences between rate-quality curves (Bjontegaard, VCEG-M33, 2001).
 
     log10 r = cubic of q through a curve's points
     difference of rate = 10^(mean of the two cubics' difference, over the qualities of both) - 1
@@ -19,9 +19,9 @@ DEGREE = 3
 
 
 def rate_difference(curve: Curve, reference: Curve) -> float | None:
-    """Returns what a curve's rate is above the reference's at the same quality, as a share.
+    """Returns a curve's rate relative to the reference's at the same quality, minus 1.
 
-    -0.5: half the rate. None where the two have no quality in common. Raises ValueError for a
+    -0.5 means half the rate. None if the two have no quality in common. Raises ValueError for a
     curve of fewer than 4 points.
     """
     rates, qualities = zip(*(_columns(one) for one in (curve, reference)), strict=True)
@@ -36,10 +36,10 @@ def quality_difference(curve: Curve, reference: Curve) -> float | None:
 
 
 def rate_needed(curve: Curve, quality: float) -> tuple[str, float]:
-    """Returns the rate at which a curve reaches a quality, straight in the logarithm of the rate.
+    """Returns the rate at which a curve reaches a quality, interpolated in log rate.
 
-    Beside it "=" when the quality lies between two points, "<" when the lowest rate has it
-    already, ">" when the highest rate has it not.
+    It is preceded by "=" when the quality lies between two points, "<" when even the lowest rate
+    reaches it, ">" when even the highest rate does not.
     """
     points = sorted(curve)
     if points[0][1] >= quality:
@@ -59,7 +59,7 @@ def _columns(curve: Curve) -> tuple[Floats, Floats]:
 
 
 def _mean_difference(along: Sequence[Floats], values: Sequence[Floats]) -> float | None:
-    """Returns the mean of the first fit less the second where both are known."""
+    """Returns the mean of the first fit minus the second over their common range."""
     low, high = max(one.min() for one in along), min(one.max() for one in along)
     if low >= high:
         return None

@@ -1,12 +1,12 @@
-"""Rate against quality: keypoints beside x264, x265, VP9 and AV1 in real time, on the same frames.
+"""Rate against quality: keypoints, x264, x265, VP9 and AV1 in real time, on the same frames.
 
     motioncast evaluate rate --data videos/test --frame fixed --model face256 --clips 10 --limit 75
     python -m motioncast.evaluate.rate.command (the same)
 
 Rates are those of the codec's bytes, with headers, and on the wire; the first picture is counted
-apart and spread over calls of 10 and 60 seconds. Codecs run with the presets of a live call, from
-their lowest rate up, at the clip's frame rate, at half and at a quarter of it, AV1 also at half the
-size. With --work FOLDER each finished clip is kept there, and a run that broke off goes on.
+separately and spread over calls of 10 and 60 seconds. Codecs run with live-call presets, from their
+lowest rate up, at the clip's frame rate, at half and at a quarter of it, AV1 also at half the size.
+With --work FOLDER each finished clip is kept there, and an interrupted run continues.
 """
 
 import hashlib
@@ -53,12 +53,12 @@ from motioncast.sending import Forecaster
 from motioncast.wire.errors import DomainError
 
 _NAMES: Final = frozenset(one.name.split(",")[0] for one in CODECS)
-VERSION: Final = 1  # to be raised when the same clip would be measured otherwise
+VERSION: Final = 1  # increment when the same clip would be measured differently
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateOptions(QualityOptions):
-    """What is measured on how much of which clips."""
+    """What is measured, on how much of which clips."""
 
     limit: Annotated[int | None, typer.Option(min=3, metavar="T", help="frames of a clip")] = None
     frame_rate: Annotated[float, typer.Option(min=1, max=240, help="of the clips")] = 25.0
@@ -79,7 +79,7 @@ class RateOptions(QualityOptions):
 
 
 def run(options: RateOptions, command: str) -> None:
-    """Evaluates and prints; Refusal for what is wrong with the input."""
+    """Evaluates and prints; raises Refusal for invalid input."""
     expected = (TablesError, EncodingError, DomainError, MotioncastError, OSError, ValueError)
     with refusing(*expected, av.FFmpegError):
         if options.out is not None:
@@ -112,7 +112,7 @@ def run(options: RateOptions, command: str) -> None:
     codecs = _codecs(lines)
     needed, differing = needs(lines, codecs), differences(lines, codecs)
     page = as_page(lines, needed, differing, str(options.data), command)
-    whole = replace(options, json=None)  # the file has the means alone: a document draws from it
+    whole = replace(options, json=None)  # that file holds only means: a document uses it
     QualityResults(command, page, networks, lines, points).write(whole, "rate")
     if options.json is not None:
         content = {"command": command, **provenance([]), "networks": networks}
@@ -126,7 +126,7 @@ def run(options: RateOptions, command: str) -> None:
 
 
 def _plain(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """Returns dataclasses ready for JSON, with four digits; NaN becomes None."""
+    """Returns dataclasses ready for JSON, rounded to four digits; NaN becomes None."""
     return [{name: _short(value) for name, value in asdict(row).items()} for row in rows]
 
 
@@ -165,7 +165,7 @@ def _ours(
 
 
 def _measured(truth: Truth, streams: Iterable[Stream], folder: Path | None) -> list[Point]:
-    """Measures streams one after the other, and writes what they look like into the folder."""
+    """Measures streams one after the other, and writes sample pictures into the folder."""
     pictures = None if folder is None else RatePictures(truth.name, truth.clip)
     points = []
     for stream in streams:
@@ -182,13 +182,13 @@ def _codecs(points: Sequence[Point]) -> list[str]:
 
 
 def _forecaster(pipeline: Pipeline) -> Forecaster | None:
-    """Returns the predictor as senders and receivers run it; None where it is a checkpoint's."""
+    """Returns the predictor as senders and receivers run it; None if it is a checkpoint."""
     model = next((one for one in pipeline.files if "_predictor" in str(one)), None)
     return KeypointPredictor(model) if model is not None and model.suffix == ".onnx" else None
 
 
 def _key(networks: Mapping[str, Any], frames: Frames, options: RateOptions) -> str:
-    """Returns what tells whether a clip's figures are those that would be measured now."""
+    """Returns a key that changes whenever a clip's figures have to be measured again."""
     digest = hashlib.sha256(np.ascontiguousarray(frames).tobytes())
     settings = [VERSION, networks, options.frame_rate, options.every, options.codec]
     digest.update(json.dumps(settings).encode())

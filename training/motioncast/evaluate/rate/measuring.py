@@ -1,9 +1,9 @@
-"""How good what is shown is: one ruler for keypoints and codecs.
+"""The quality of what is shown: the same metrics for keypoints and codecs.
 
-PSNR, the keypoints and the error of motion are measured on every frame but the first; SSIM,
-MS-SSIM and VIF, which take a hundred times as long, on every n-th. Keypoints are those that the
-model's detector finds in what is shown, compared with those that it finds in the original: of a
-codec's picture as of ours.
+PSNR, the keypoints and the temporal error are measured on every frame but the first; SSIM,
+MS-SSIM and VIF, which take a hundred times as long, on every n-th. Keypoints found by the model's
+detector in the shown frames are compared with those found in the original, for codecs' pictures as
+for ours.
 
 Shapes: T frames, S pixels, K keypoints.
 """
@@ -24,12 +24,12 @@ from motioncast.quality.pixels import ROUNDING_PSNR_DB, image_psnr, planes, ssim
 from motioncast.quality.temporal import temporal_error
 
 PIXELS_PER_UNIT: Final = 127.5  # of keypoints, in an image of 256
-SPREAD_SECONDS: Final = (10, 60)  # lengths of calls that the first picture is paid in
+SPREAD_SECONDS: Final = (10, 60)  # durations of calls over which the first picture is spread
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One clip sent in one way: what it takes and how it looks."""
+    """One clip sent in one way: its rate and its quality."""
 
     clip: str
     method: str
@@ -40,20 +40,20 @@ class Point:
     wire_kbits: float
     grpc_kbits: float | None
     first_bytes: float
-    wire_10_s_kbits: float  # the first picture included, of a call of 10 s
+    wire_10_s_kbits: float  # including the first picture, for a call of 10 s
     wire_60_s_kbits: float
     psnr_db: float
     ssim: float
     ms_ssim: float
     vif: float
-    temporal_error: float  # 1 for a still picture; NaN where the original stands still
+    temporal_error: float  # 1 for a frozen picture; NaN if the original stands still
     keypoint_error_pixels: float  # of 256, mean
     motion_correlation: float  # of the keypoints
-    mouth_correlation: float | None  # None where no keypoint is anchored
+    mouth_correlation: float | None  # None if no keypoint is anchored
 
 
 class Truth:
-    """A clip (T, S, S, 3), T >= 3, its keypoints (T, K, 3), and how often what is measured."""
+    """A clip (T, S, S, 3), T >= 3, its keypoints (T, K, 3), and how often metrics are measured."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Truth:
         self._planes = planes(clip[self._some])
 
     def measure(self, stream: Stream) -> Point:
-        """Returns what a stream of this clip takes and how it looks."""
+        """Returns the rate and the quality of a stream of this clip."""
         shown, clip, rates = stream.frames, self.clip, stream.rates
         psnr = [
             min(image_psnr(*pair), ROUNDING_PSNR_DB)
@@ -109,7 +109,7 @@ class Truth:
         )
 
     def _found(self, shown: Frames) -> Track:
-        """Returns the keypoints (T, K, 3) found in frames, of which repeated ones are seen once."""
+        """Returns the keypoints (T, K, 3) found in frames, detecting repeated frames only once."""
         changed = [True, *((a != b).any() for a, b in zip(shown[1:], shown[:-1], strict=True))]
         found: Track = self._detect(shown[changed]).numpy()
         each: Track = found[np.cumsum(changed) - 1]

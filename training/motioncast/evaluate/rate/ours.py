@@ -1,10 +1,10 @@
-"""A clip sent as keypoints in every way there is, and drawn from its first frame.
+"""Sends a clip as keypoints in all available ways, and draws it from its first frame.
 
     source image -> AVIF or lossless WebP; keypoints -> policy -> packets -> receiver -> playout
         -> synthesis
 
-Sender, receiver and playout are the SDK's own. Nothing is lost and nothing is late: what losses do
-is measured by `motioncast evaluate loss`.
+Sender, receiver and playout are the SDK's own. Nothing is lost or late: the effect of losses is
+measured by `motioncast evaluate loss`.
 
 Shapes: T frames, S pixels, K keypoints.
 """
@@ -53,14 +53,14 @@ class Scheme:
     setting: str
     policy: Callable[[Forecaster | None], Policy]
     coarseness: int = DEFAULT_COARSENESS
-    forecast: bool = False  # by the model's predictor; the last frame is held otherwise
+    forecast: bool = False  # with the model's predictor; otherwise the last frame is held
     delay_frames: int = 0
-    wait_frames: int = 0  # for others in a packet
-    lossless: bool = False  # the source image
+    wait_frames: int = 0  # to fill a packet
+    lossless: bool = False  # whether the source image is lossless
 
 
 def schemes(weights: tuple[float, ...], *, forecast: bool) -> list[Scheme]:
-    """Returns what is compared; without a predictor to `forecast` by, less of it."""
+    """Returns the schemes to compare; fewer if there is no predictor to `forecast` with."""
 
     def every(_: Forecaster | None) -> Policy:
         return EveryFrame()
@@ -102,9 +102,9 @@ def our_streams(
     frame_rate: float,
     forecaster: Forecaster | None = None,
 ) -> Iterator[Stream]:
-    """Yields a clip (T, S, S, 3) and its keypoints (T, K, 3) sent in every way.
+    """Yields a clip (T, S, S, 3) with keypoints (T, K, 3), sent in every way.
 
-    Raises ValueError when the keypoints are not the tables'.
+    Raises ValueError when the keypoints do not match the tables.
     """
     lossy, lossless = (Source(pipeline, clip[0], encoding) for encoding in (AVIF, WEBP))
     still = Rates(0.0, 0.0, 0.0, 0.0, len(lossy.file), len(lossy.file))
@@ -131,9 +131,9 @@ def send(
     scheme: Scheme,
     forecaster: Forecaster | None = None,
 ) -> tuple[list[bytes], Track]:
-    """Returns the packets of a track (T, K, 3) after its first frame, and what is shown of it.
+    """Returns the packets of a track (T, K, 3) after its first frame, and the keypoints shown.
 
-    The first frame shown is the source's keypoints (K, 3), which both ends have.
+    The first frame shown has the source's keypoints (K, 3), which both ends have.
     """
     used = forecaster if scheme.forecast else None
     sender = KeypointSender(
@@ -166,12 +166,12 @@ def send(
 
 
 class Source:
-    """A source image as it is sent, and what is drawn from it.
+    """A source image as sent, and what is drawn from it.
 
     Attributes:
-        file: Its bytes.
+        file: Its encoded bytes.
         image: (S, S, 3), as decoded.
-        keypoints: (K, 3), found in that.
+        keypoints: (K, 3), found in the decoded image.
     """
 
     def __init__(self, pipeline: Pipeline, image: Frames, encoding: Encoding) -> None:
@@ -184,7 +184,7 @@ class Source:
         self._drawn: dict[bytes, Frames] = {}
 
     def draw(self, track: Track) -> Frames:
-        """Returns the frames (T, S, S, 3) of keypoints (T, K, 3), each different one drawn once."""
+        """Returns the frames (T, S, S, 3) of keypoints (T, K, 3), drawing equal ones only once."""
         wanted = {frame.tobytes(): frame for frame in track}
         missing = {name: frame for name, frame in wanted.items() if name not in self._drawn}
         if missing:

@@ -1,4 +1,4 @@
-"""The page of the evaluation: lines by method, what codecs need, Bjontegaard's differences."""
+"""The page of the evaluation: lines by method, rates codecs need, Bjontegaard differences."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ def as_page(
     data: str,
     command: str,
 ) -> str:
-    """Writes the page (Markdown)."""
+    """Returns the page (Markdown)."""
     parts = [
         "# Rate and quality",
         f"{lines[0].clip} of {data}. Means over clips, of the correlations of keypoints and mouth"
@@ -61,7 +61,7 @@ def as_page(
 
 
 def needs_table(needed: Sequence[Need]) -> str:
-    """Formats what codecs need, a line for each codec."""
+    """Formats the rates that codecs need, a line for each codec."""
     found = {(one.codec, one.quality): one for one in needed}
     qualities = [label for label, _, _ in QUALITIES if any(one.quality == label for one in needed)]
     rows = [

@@ -1,8 +1,8 @@
-"""What a rate looks like: frames of a clip as ours and each video codec show them for as many bits.
+"""Shows what a rate looks like: frames of a clip from ours and each video codec at equal bit rates.
 
-A row is the original, every frame of ours sent, or a codec's curve at the setting whose rate on the
-wire in a call of ten seconds is nearest to ours; codecs that cannot go down to twice that are shown
-all the same, and the label says what they took. A column is a frame at which the mouth moves most.
+A row is the original, ours with every frame sent, or a codec at the setting whose rate on the
+wire in a ten-second call is nearest to ours. Codecs that cannot go as low as twice our rate are
+shown nevertheless; the label gives their rate. A column is a frame at which the mouth moves most.
 
 Shapes: T frames, S pixels.
 """
@@ -45,11 +45,11 @@ class RatePictures:
         self._chosen = telling_frames(Original(self.name, self.clip), COLUMNS)
 
     def add(self, stream: Stream, point: Point) -> None:
-        """Keeps a few frames of a stream and what it took."""
+        """Keeps a few frames of a stream and its figures."""
         self._shown.append(_Shown(point, stream.frames[self._chosen].copy()))
 
     def write(self, folder: Path, codecs: Sequence[str]) -> None:
-        """Writes a JPEG, whole or not at all."""
+        """Writes a JPEG, atomically."""
         ours = [one for one in self._shown if (one.point.method, one.point.setting) == OURS]
         rows = [("original", self.clip[self._chosen]), _row("motioncast", ours[0])]
         for method in codecs:
@@ -88,5 +88,5 @@ def _row(name: str, shown: _Shown) -> tuple[str, Frames]:
 
 
 def _apart(point: Point, ours: Point) -> float:
-    """Returns how far a rate is from ours, as a ratio's logarithm."""
+    """Returns how far a rate is from ours, as the log of their ratio."""
     return abs(float(np.log(point.wire_10_s_kbits / ours.wire_10_s_kbits)))

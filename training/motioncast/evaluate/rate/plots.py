@@ -1,4 +1,4 @@
-"""Curves of rate and quality as one picture."""
+"""Plots curves of rate and quality as one picture."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ PANELS: Final = (
     ("vif", "VIF"),
     ("temporal_error", "error of motion (1: a still picture)"),
 )
-LEFT_OUT: Final = (SOURCE_ALONE, FLOATS)  # no rate, and a hundred times the others'
+LEFT_OUT: Final = (SOURCE_ALONE, FLOATS)  # no rate, and a hundred times the others' rate
 
 
 def draw(lines: Sequence[Point], codecs: Sequence[str], path: Path, title: str) -> None:
-    """Writes a PNG of a panel for each quality: codecs as lines, ours as crosses and a line."""
+    """Writes a PNG with a panel per quality metric: codecs as lines, ours as crosses and a line."""
     figure, panels = pyplot.subplots(2, 2, figsize=(12, 9), layout="constrained")
     methods = [one for one in dict.fromkeys(line.method for line in lines) if one not in LEFT_OUT]
     for panel, (quality, label) in zip(panels.flat, PANELS, strict=True):

@@ -1,13 +1,13 @@
-"""A clip as it travelled: what was sent first, the packets after it, the frames that came out.
+"""A transmitted clip: the first picture, the packets after it, and the frames shown.
 
 Rates are given in three ways, in kbit/s over the frames after the first one:
 
-    payload   what the coder wrote
-    headers   with our 4 bytes for each packet; of video, with RTP's 12 for each datagram
-    wire      with UDP and IP (28 bytes) for each datagram of at most 1200 bytes
+    payload   the coder's output
+    headers   with our 4 bytes per packet; for video, with RTP's 12 per datagram
+    wire      with UDP and IP (28 bytes) per datagram of at most 1200 bytes
 
-The first picture (ours: the source image; a codec's: its key frame) is no part of them. It is
-paid once, so that what it adds depends on how long a call lasts: `spread_kbits`.
+The first picture (ours: the source image; a codec's: its key frame) is not included. It is sent
+once, so its share of the rate depends on how long a call lasts: `spread_kbits`.
 
 Shapes: T frames, S pixels, K keypoints.
 """
@@ -27,24 +27,24 @@ from motioncast.wire.keypoints import encode_keypoints
 
 RTP_BYTES: Final = 12
 UDP_IP_BYTES: Final = 28  # IPv4
-DATAGRAM_BYTES: Final = 1200  # at most, as QUIC and WebRTC have them
+DATAGRAM_BYTES: Final = 1200  # maximum, as in QUIC and WebRTC
 GRPC_FRAMING_BYTES: Final = 5 + 9  # a message's prefix, and HTTP/2's header of its DATA frame
-TCP_IP_BYTES: Final = 52  # IPv4, with time stamps; a message at a time goes in a segment of its own
+TCP_IP_BYTES: Final = 52  # IPv4, with timestamps; each message goes out alone, in its own segment
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Of the frames after the first, kbit/s; the first picture, bytes."""
+    """Rates of the frames after the first, kbit/s; the first picture, bytes."""
 
     payload_kbits: float
     headers_kbits: float
     wire_kbits: float
-    grpc_kbits: float | None  # over HTTP/2, TCP and IP; of what is never sent so, None
+    grpc_kbits: float | None  # over HTTP/2, TCP and IP; None if never sent that way
     first_bytes: int
     first_wire_bytes: int  # as datagrams
 
     def spread_kbits(self, seconds: float) -> float:
-        """Returns the rate on the wire of a call of that length, its first picture included."""
+        """Returns the rate on the wire of a call of that length, including its first picture."""
         return self.wire_kbits + 8 * self.first_wire_bytes / seconds / 1000
 
 
@@ -56,16 +56,16 @@ class Stream:
     setting: str  # a point on it
     rates: Rates
     frames: Frames  # (T, S, S, 3), as shown; the first is not measured
-    delay_frames: int = 0  # that every frame is shown later
+    delay_frames: int = 0  # by which every frame is shown later
 
 
 def video_rates(packets: Sequence[bytes], frames: int, frame_rate: float) -> Rates:
     """Returns the rates of a video's packets, the first of which is its key frame.
 
     Args:
-        packets: As the encoder gave them, one for each coded frame.
+        packets: The encoder's output, one for each coded frame.
         frames: T of the clip at its own frame rate, 2 or more.
-        frame_rate: Frames a second.
+        frame_rate: Frames per second.
     """
     first, later = packets[0], packets[1:]
     payload = sum(map(len, later))
@@ -82,14 +82,14 @@ def video_rates(packets: Sequence[bytes], frames: int, frame_rate: float) -> Rat
 
 
 def packet_rates(packets: Sequence[bytes], source: bytes, frames: int, frame_rate: float) -> Rates:
-    """Returns the rates of packets of the codec, headers included in them, and a source's file."""
+    """Returns the rates of our codec's packets, headers included, and a source's file."""
     messages = [StreamRequest(coded=CodedKeypoints(data=data)) for data in packets]
     payload = sum(map(len, packets)) - HEADER_BYTES * len(packets)
     return _ours(payload, messages, source, frames, frame_rate)
 
 
 def float_rates(keypoints: npt.NDArray[np.float32], source: bytes, frame_rate: float) -> Rates:
-    """Returns the rates of keypoints (T, K, 3) sent as they are, 4 bytes a number."""
+    """Returns the rates of uncompressed keypoints (T, K, 3), 4 bytes per number."""
     messages = [
         StreamRequest(keypoints=KeypointPacket(index=index, keypoints=encode_keypoints(one)))
         for index, one in enumerate(keypoints)

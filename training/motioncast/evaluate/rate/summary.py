@@ -1,4 +1,4 @@
-"""What clips have in common: lines, curves, and what codecs need for the same quality."""
+"""Aggregates clips: lines, curves, and the rates that codecs need for the same quality."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ from motioncast.evaluate.rate.ours import EVERY_FRAME
 
 OF_CLIPS: Final = ("clip", "method", "setting", "delay_frames")
 MEDIANS: Final = ("motion_correlation", "mouth_correlation")
-# Qualities that are compared: label, name in a point, and whether more of it is better.
+# Qualities to compare: label, name in a point, and whether higher is better.
 QUALITIES: Final = (
     ("PSNR", "psnr_db", True),
     ("SSIM", "ssim", True),
@@ -38,31 +38,31 @@ REFERENCES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The rate that a codec needs for the quality of one of our ways, over our rate."""
+    """The rate a codec needs to match the quality of one of our schemes, relative to our rate."""
 
     reference: str
     codec: str
-    rate: str  # which of the three
+    rate: str  # which of the three kinds
     quality: str
-    relation: str  # "=", "<": its lowest rate is better already, ">": its highest tried is not
+    relation: str  # "="; "<": already better at its lowest rate; ">": worse at its highest tried
     times: float
     kbits: float
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Bjontegaard's, of payloads, against every frame sent: None where no quality is common."""
+    """Bjontegaard difference of payloads from sending every frame; None without common quality."""
 
     codec: str
     quality: str
-    rate_share: float | None  # 0.5: half as much again
+    rate_share: float | None  # 0.5: 50 % more
     quality_difference: float | None
 
 
 def means(points: Sequence[Point]) -> list[Point]:
     """Returns the means over clips of every method and setting, in their order.
 
-    Each clip weighs the same; what a clip has no figure for is left out. Of correlations medians.
+    All clips weigh the same; missing figures are left out. Correlations use the median.
     """
     lines = []
     for method, setting in dict.fromkeys((one.method, one.setting) for one in points):
@@ -78,7 +78,7 @@ def means(points: Sequence[Point]) -> list[Point]:
 
 
 def curve(lines: Sequence[Point], method: str, quality: str, rate: str = "payload_kbits") -> Curve:
-    """Returns a method's points of rate and quality, in the order of rates; errors negated."""
+    """Returns a method's points of rate and quality, sorted by rate; errors are negated."""
     sign = 1 if {name: more for _, name, more in QUALITIES}[quality] else -1
     return sorted(
         (getattr(o, rate), sign * getattr(o, quality)) for o in lines if o.method == method
@@ -86,7 +86,7 @@ def curve(lines: Sequence[Point], method: str, quality: str, rate: str = "payloa
 
 
 def needs(lines: Sequence[Point], codecs: Sequence[str]) -> list[Need]:
-    """Returns what codecs need for the quality of each of `REFERENCES` that is there."""
+    """Returns the codecs' rates for the quality of each of `REFERENCES` that is present."""
     found = []
     for reference in lines:
         if (reference.method, reference.setting) not in REFERENCES:
@@ -105,7 +105,7 @@ def needs(lines: Sequence[Point], codecs: Sequence[str]) -> list[Need]:
 
 
 def differences(lines: Sequence[Point], codecs: Sequence[str]) -> list[Difference]:
-    """Returns Bjontegaard's differences of codecs from every frame sent, of payloads."""
+    """Returns the Bjontegaard differences of codecs from every frame sent, for payloads."""
     found = []
     for codec in codecs:
         for quality, name, _ in QUALITIES[:PICTURES]:
@@ -117,7 +117,7 @@ def differences(lines: Sequence[Point], codecs: Sequence[str]) -> list[Differenc
 
 
 def _mean(values: Sequence[float | None], median: bool) -> float | None:
-    """Returns the mean or median of what is known; None where all are None."""
+    """Returns the mean or median of the known values; None if all are None."""
     if all(value is None for value in values):
         return None
     known = [value for value in values if value is not None and value == value]

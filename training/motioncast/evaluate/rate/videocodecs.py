@@ -1,6 +1,6 @@
-"""Video codecs in real time, at a fixed quality: no frame waits for a later one, one key frame.
+"""Video codecs in real time, at a fixed quality: no lookahead, a single key frame.
 
-    frames 0, D, 2D, ... -> made smaller? -> packets -> decoded, made larger, each shown D times
+    frames 0, D, 2D, ... -> reduced? -> packets -> decoded, enlarged, each shown D times
 
 Shapes: T frames, S pixels.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from motioncast.evaluate.canvas import Frames
 from motioncast.evaluate.rate.stream import Stream, video_rates
 
-LEAST_PIXELS: Final = 64  # a side: what SVT-AV1 takes
+LEAST_PIXELS: Final = 64  # minimum side that SVT-AV1 accepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class VideoCodec:
     encoder: str
     decoder: str
     options: Mapping[str, str]
-    factors: tuple[int, ...]  # constant rate factors: the highest is the lowest rate there is
+    factors: tuple[int, ...]  # constant rate factors: the highest gives the lowest possible rate
     divisors: tuple[int, ...] = (1, 4)  # of the frame rate
     reduction: int = 1  # of the pictures' sides
 
@@ -87,11 +87,11 @@ CODECS: Final = (
         (63, 55, 46, 36),
     ),
 )
-_NO_KEY_FRAMES: Final = 1 << 20  # but the first
+_NO_KEY_FRAMES: Final = 1 << 20  # except the first
 
 
 def codecs_here() -> tuple[VideoCodec, ...]:
-    """Returns the codecs that PyAV brings on this machine."""
+    """Returns the codecs that PyAV supports on this machine."""
     there = av.codec.codecs_available
     return tuple(one for one in CODECS if {one.encoder, one.decoder} <= there)
 
@@ -99,9 +99,9 @@ def codecs_here() -> tuple[VideoCodec, ...]:
 def video_streams(
     clip: Frames, frame_rate: float, codecs: Sequence[VideoCodec]
 ) -> Iterator[Stream]:
-    """Yields a clip (T, S, S, 3), S even, by every codec at its frame rates and factors.
+    """Yields a clip (T, S, S, 3), S even, from every codec at its frame rates and factors.
 
-    Raises av.FFmpegError for pictures that a codec does not take.
+    Raises av.FFmpegError for pictures that a codec does not accept.
     """
     for codec in codecs:
         side = clip.shape[1] // codec.reduction
@@ -125,12 +125,12 @@ RATE_NAMES: Final = {1: "", 2: ", every 2nd frame", 4: ", every 4th frame"}
 
 
 def encode(codec: VideoCodec, frames: Frames, frame_rate: float, factor: int) -> list[bytes]:
-    """Returns a packet of each of T frames (T, S, S, 3), headers in the first.
+    """Returns a packet for each of T frames (T, S, S, 3), headers in the first.
 
-    In a thread of its own: for root, SVT-AV1 gives the thread that opens it real-time priority for
-    good, and whatever that thread started later would inherit it and starve the rest.
+    Runs in its own thread: as root, SVT-AV1 permanently gives the thread that opens it real-time
+    priority, and threads started by it later would inherit that and starve the rest.
     """
-    os.environ.setdefault("SVT_LOG", "1")  # its errors alone
+    os.environ.setdefault("SVT_LOG", "1")  # errors only
     with ThreadPoolExecutor(1) as own_thread:
         return own_thread.submit(_encode, codec, frames, frame_rate, factor).result()
 
@@ -153,7 +153,7 @@ def _encode(codec: VideoCodec, frames: Frames, frame_rate: float, factor: int) -
 
 
 def decode(codec: VideoCodec, packets: Sequence[bytes], side: int) -> Frames:
-    """Returns the frames (T, S, S, 3) of packets, S being the side that they are shown at."""
+    """Returns the frames (T, S, S, 3) of packets, S being the side at which they are shown."""
     context: Any = av.CodecContext.create(codec.decoder, "r")
     found = []
     for packet in (*(av.Packet(data) for data in packets), None):
