@@ -1,13 +1,14 @@
-"""How late sessions are at half, one, two and four times what a server can make (docs/load.md).
+"""Measures latency at half, one, two and four times a server's capacity (docs/load.md).
 
     python tests/benchmark/admission.py [--model lite128] [--seconds 15] [--target 1.0]
 
-A `motioncast serve` of its own, whose capacity is measured first: frames a second of sessions that
-send as fast as they can. Then sessions in real time, each on a connection of its own, that together
-want so many times that; who is refused comes again when it was told to. For every load: how late
-95 of 100 frames came back to those let in, from when they were due to be sent; how many sessions
-were served at the end; and how long refusals took. Ends with 1 where, at four times the capacity,
-frames are more than 1.5 times as late as at capacity, or a refusal in 20 takes longer than 50 ms.
+Starts its own `motioncast serve` and measures its capacity: the frames per second of sessions that
+send as fast as they can. Then it runs real-time sessions, each on its own connection, that together
+demand a multiple of that; refused clients retry after the delay they were given. For every load it
+reports the 95th percentile of the latency of admitted sessions' frames, from when they were due to
+be sent; the number of sessions served at the end; and the time refusals took. Exits with 1 if, at
+four times the capacity, frames are more than 1.5 times as late as at capacity, or one refusal in 20
+takes longer than 50 ms.
 """
 
 from __future__ import annotations
@@ -48,29 +49,29 @@ CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sb
 TIMES: Final = (0.5, 1.0, 2.0, 4.0)
 AT_CAPACITY: Final = 8  # sessions
 SLOWER, REFUSED_SECONDS = 1.5, 0.05
-FLAT_OUT: Final = (4, 60)  # sessions, and frames of each, that measure the capacity
-PAUSE_SECONDS: Final = 3.0  # between two loads
+FLAT_OUT: Final = (4, 60)  # sessions, and frames of each, for measuring the capacity
+PAUSE_SECONDS: Final = 3.0  # between loads
 
 
 @dataclass
 class Seen:
-    """What a crowd of clients saw."""
+    """Measurements of a crowd of clients."""
 
-    late: list[float] = field(default_factory=list)  # seconds, of every frame
-    refused: list[float] = field(default_factory=list)  # seconds that each refusal took
+    late: list[float] = field(default_factory=list)  # seconds, per frame
+    refused: list[float] = field(default_factory=list)  # seconds, per refusal
     served: int = 0  # sessions at the end
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Sessions at once, in real time.
+    """Concurrent sessions in real time.
 
     Attributes:
-        target: Where to.
-        model: Name of the configuration; its size is `side` squared.
-        sessions: How many want to be served.
-        frame_rate: Of each.
-        seconds: That they last.
+        target: Address of the server.
+        model: Name of the configuration; its images are `side` pixels squared.
+        sessions: Number of clients.
+        frame_rate: Of each session.
+        seconds: How long the load lasts.
     """
 
     target: str
@@ -82,7 +83,7 @@ class Crowd:
 
 
 class Client:
-    """One who wants to be served, until the time is up."""
+    """A client that asks for sessions until time is up."""
 
     def __init__(self, crowd: Crowd, images: list[Any], seen: Seen, number: int) -> None:
         self._crowd, self._images, self._seen = crowd, images, seen
@@ -145,13 +146,13 @@ def retry_seconds(error: Any) -> float:
 
 
 def clip(side: int) -> list[Any]:
-    """Returns the bundled clip as messages."""
+    """Returns the bundled clip's frames as messages."""
     with read_video(CLIP, side) as video:
         return [encode_image(np.asarray(frame)) for frame in video.frames]
 
 
 async def drive(crowd: Crowd) -> Seen:
-    """Lets a crowd want to be served; returns what it saw."""
+    """Runs a crowd of clients; returns its measurements."""
     images, seen = clip(crowd.side), Seen()
     until = time.monotonic() + crowd.seconds
     clients = [Client(crowd, images, seen, number) for number in range(crowd.sessions)]
@@ -160,7 +161,7 @@ async def drive(crowd: Crowd) -> Seen:
 
 
 async def flat_out(target: str, model: str, side: int) -> float:
-    """Returns the frames a second of sessions that send as fast as they can."""
+    """Returns the frames per second of sessions that send as fast as they can."""
     images, (sessions, frames) = clip(side), FLAT_OUT
 
     async def one() -> None:
@@ -185,7 +186,7 @@ async def flat_out(target: str, model: str, side: int) -> float:
 
 @contextmanager
 def serving(model: str, target: float) -> Iterator[str]:
-    """Yields the address of a server of its own."""
+    """Runs a server; yields its address."""
     command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
     command += ["--http-port", "0", "--log-level", "ERROR", "--model", model]
     command += ["--latency-target", str(target)]
@@ -204,7 +205,7 @@ def quantile(values: list[float], share: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is measured."""
+    """What to measure."""
 
     model: str = "lite128"
     seconds: Annotated[float, typer.Option(help="of each load")] = 15.0
@@ -232,7 +233,7 @@ def run(options: Options, command: str) -> None:
             crowd = Crowd(
                 address, options.model, side, round(times * AT_CAPACITY), rate, options.seconds
             )
-            # A process of its own, so that its work is not in this one's clock.
+            # A separate process, so that its work does not delay this one's clock.
             child = [sys.executable, __file__, "--drive", json.dumps(asdict(crowd))]
             told = subprocess.run(child, stdout=subprocess.PIPE, text=True, check=True).stdout
             seen = Seen(**json.loads(told))

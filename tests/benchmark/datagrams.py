@@ -1,10 +1,10 @@
-"""What keypoints take on the wire as datagrams, by how many frames share a packet.
+"""Measures keypoints' bit rate on the wire as datagrams, by frames per packet.
 
     python tests/benchmark/datagrams.py
 
-A session of toy models over loopback, 500 frames at 25 a second: its packets are small, so that
-what is printed is mostly what is around them, and the same for other models. Bytes of whole UDP
-datagrams with 28 for UDP and IPv4 each; handshake and acknowledgements of QUIC are among them.
+Runs sessions of toy models over loopback, 500 frames at 25 per second. Their packets are small, so
+the result is mostly overhead, which is the same for other models. Counts whole UDP datagrams with
+28 bytes of UDP and IPv4 headers each, including QUIC's handshake and acknowledgements.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SECONDS = FRAMES / 25
 
 
 async def main(folder: Path) -> None:
-    """Casts the same video with packets of 1, 2, 4 and 8 frames, and prints what each took."""
+    """Streams the same video with packets of 1, 2, 4 and 8 frames and prints the bit rates."""
     repository = build_toy_repository(folder)
     add_tables(repository, turned_tables(2, 6))
     orchestrator = OrchestratorSettings(datagrams=DatagramSettings())

@@ -1,11 +1,11 @@
-r"""What locked doors cost: frames/s of the whole path with and without TLS and tokens, by turns.
+r"""Measures the cost of TLS and tokens: frames/s of the whole path with and without them, in turns.
 
     python tests/benchmark/locked_doors.py [--model lite128] [--streams 4] \
         [--frames 120] [--rounds 5]
 
-One process serves both; the clients are another. Each round runs plain, locked, locked, plain.
-Prints the medians, of the processor time of a frame too, which says more on a busy machine; fails
-where locked doors cost more than 5 % of frames/s.
+One process serves both variants; another runs the clients. Each round runs plain, locked, locked,
+plain. Prints the medians of frames/s and of CPU time per frame, which is more reliable on a busy
+machine; fails if TLS and tokens cost more than 5 % of frames/s.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ MOST: Final = 0.05
 def frames_per_second(
     target: str, tls: Tls | None, token: str | None, model: str, streams: int, frames: int
 ) -> tuple[float, float]:
-    """Streams frames of noise, so many videos at once.
+    """Streams several videos of noise at once.
 
     Returns:
-        Frames a second, and milliseconds of this process's processors for each.
+        Frames per second, and milliseconds of this process's CPU time per frame.
     """
 
     def stream(number: int) -> int:
@@ -67,7 +67,7 @@ def frames_per_second(
 
 
 async def measure(model: str, streams: int, frames: int, rounds: int) -> float:
-    """Prints both medians; returns the share of frames/s that is lost."""
+    """Prints both medians; returns the relative loss of frames/s."""
     with (
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as clients,
@@ -114,7 +114,7 @@ async def measure(model: str, streams: int, frames: int, rounds: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is measured."""
+    """What to measure."""
 
     model: str = "lite128"
     streams: Annotated[int, typer.Option(help="at once")] = 4
@@ -123,7 +123,7 @@ class Options:
 
 
 def run(options: Options, command: str) -> None:
-    """Measures; ends with 1 where locked doors cost too much."""
+    """Measures; exits with 1 if TLS and tokens cost too much."""
     lost = asyncio.run(measure(options.model, options.streams, options.frames, options.rounds))
     sys.exit(lost > MOST)
 

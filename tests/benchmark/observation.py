@@ -1,12 +1,12 @@
-"""What it costs to be looked at: frames/s without metrics, with them, and with traces, by turns.
+"""Measures the cost of observability: frames/s without metrics, with metrics, and with traces.
 
 python tests/benchmark/observation.py [--model lite128] [--streams 4] [--frames 120] [--rounds 5]
 
-Three processes serve: in one nothing is counted, of one every server is asked for its metrics every
-five seconds, as Prometheus does by our settings, and of one every session is traced besides. The
-clients are a process of their own, and so is what asks and collects. Each round runs all three, and
-then all three backwards. Prints the medians, of the processors' time of a frame
-too, which says more on a busy machine; fails where looking costs more than 2 % of frames/s.
+Three processes serve: one counts nothing, one has its metrics scraped every five seconds, as
+Prometheus does with our settings, and one additionally traces every session. The clients run in a
+separate process, and so do scraping and collecting. Each round runs all three modes forwards, then
+backwards. Prints the medians of frames/s and of CPU time per frame, which is more reliable on a
+busy machine; fails if observability costs more than 2 % of frames/s.
 """
 
 from __future__ import annotations
@@ -47,14 +47,13 @@ WITH_HTTP: Final = Ports(grpc=0, http=0)
 
 @dataclass(slots=True)
 class Served:
-    """A process that serves.
+    """A serving process.
 
     Attributes:
-        target: Of sessions.
-        pages: The metrics of its servers.
-        pipe: Answers whatever is sent with the processor time that the process has used, seconds;
-            None ends it.
-        results: Frames a second and milliseconds of processors for a frame, of each run.
+        target: Address for sessions.
+        pages: URLs of its servers' metrics.
+        pipe: Answers any message with the CPU time the process has used, in seconds; None ends it.
+        results: Frames per second and CPU milliseconds per frame of each run.
     """
 
     target: str
@@ -63,13 +62,13 @@ class Served:
     results: list[tuple[float, float]] = field(default_factory=list)
 
     def worked(self) -> float:
-        """Returns the seconds of processors that it has used."""
+        """Returns the CPU seconds it has used."""
         self.pipe.send("worked?")
         return float(self.pipe.recv())
 
 
 def serve(mode: str, collector: str, pipe: Connection) -> None:
-    """Serves until it is told to end: the process of one mode."""
+    """Serves in one mode until told to stop; runs in its own process."""
     if mode == "nothing":
         count_nothing()
     traces = TraceSettings(collector if "traces" in mode else None)
@@ -93,7 +92,7 @@ async def _serve(pipe: Connection) -> None:
 
 
 def count_nothing() -> None:
-    """Lets every collector of this process forget what it is told."""
+    """Makes every metric of this process ignore updates."""
 
     def itself(self: Any, *values: Any, **named: Any) -> Any:
         return self
@@ -113,7 +112,7 @@ def count_nothing() -> None:
 
 @contextmanager
 def asked(pages: list[str]) -> Iterator[None]:
-    """Asks for metrics as often as Prometheus does, for as long as the block."""
+    """Scrapes metrics as often as Prometheus does, during the block."""
     over = threading.Event()
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

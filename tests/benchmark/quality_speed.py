@@ -1,4 +1,4 @@
-"""SSIM by small band matrices, against the ruler that reports had before, side by side.
+"""Compares the speed of our SSIM, which uses small band matrices, with scikit-image's.
 
 python tests/benchmark/quality_speed.py
 """
@@ -15,7 +15,7 @@ from motioncast.quality.pixels import image_ssim
 
 
 def main() -> None:
-    """Prints how long both take for one picture of 256x256."""
+    """Prints the time both take for one picture of 256x256."""
     a, b = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), dtype=np.uint8)
 
     def before() -> float:
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def shortest_ms(call: Callable[[], float]) -> float:
-    """Returns the shortest of nine calls: what else runs only ever adds."""
+    """Returns the shortest time of nine calls, as other load can only add to it."""
     spent = []
     for _ in range(9):
         start = time.perf_counter()

@@ -1,10 +1,10 @@
-"""What frames take on their way back, as pictures and as one H.264 stream.
+"""Measures the size of returned frames, as pictures and as one H.264 stream.
 
     python tests/benchmark/returned_video.py [--frames 75]
 
-The bundled interview through the default model, every frame sent, once for each way of returning
-them. Bytes are those of the whole messages, pictures only; PSNR is against the frames that come
-back raw.
+Streams the bundled interview through the default model, sending every frame, once for each way of
+returning frames. Bytes are those of whole messages with pictures only; PSNR is relative to frames
+returned raw.
 """
 
 from __future__ import annotations

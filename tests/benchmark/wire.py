@@ -1,16 +1,16 @@
-"""What sessions take on the wire, counted from outside, beside what their reports say.
+"""Compares sessions' traffic as captured on the wire with what their reports say.
 
     python tests/benchmark/wire.py [--model lite128] [--frames 117] [--only stream]
 
-Runs `motioncast serve`, and as clients of it `stream` and `send` with `receive`, each a process, in
-real time over loopback; dumpcap takes down every packet and tshark reads them (Debian: tshark; as
-root). Bytes are those of IP packets. A packet counts as what is in it:
+Runs `motioncast serve` with `stream`, and with `send` and `receive`, as its clients, each in a
+process, in real time over loopback; dumpcap captures every packet and tshark decodes them (Debian:
+tshark; as root). Bytes are those of IP packets. A packet is classified by its content:
 
-    source      a part of a message that has a picture, at least SOURCE_BYTES
-    opening     the first message of a call, and all of calls that are not the session's
-    messages    messages of the session, HTTP/2's headers and IP's: what the reports estimate
-    control     HTTP/2 beside them: PING, WINDOW_UPDATE, SETTINGS, HEADERS
-    bare        TCP's acknowledgements, beginning and end
+    source      part of a message with a picture, at least SOURCE_BYTES
+    opening     the first message of a call, and all messages of calls other than the session
+    messages    the session's messages with HTTP/2 and IP headers: what the reports estimate
+    control     other HTTP/2 frames: PING, WINDOW_UPDATE, SETTINGS, HEADERS
+    bare        TCP acknowledgements, connection setup and teardown
     datagrams   UDP
 """
 
@@ -45,32 +45,32 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Packet:
-    """What is in a packet of TCP."""
+    """The content of a TCP packet."""
 
     bytes: int
-    calls: frozenset[int]  # whose messages
-    opening: bool  # of a call
+    calls: frozenset[int]  # calls with messages in it
+    opening: bool  # has the first message of a call
     source: bool
-    control: int  # bytes of frames that are no messages
+    control: int  # bytes of frames other than messages
     bare: bool
 
 
 @dataclass(slots=True)
 class _Way:
-    """One direction of one connection: HTTP/2 as it goes by."""
+    """Parses HTTP/2 in one direction of one connection."""
 
-    rest: bytes = b""  # of a frame that has not come whole
+    rest: bytes = b""  # of an incomplete frame
     next_sequence: int | None = None
-    messages: Counter[int] = field(default_factory=Counter)  # that have come whole, by call
+    messages: Counter[int] = field(default_factory=Counter)  # complete messages by call
     held: dict[int, bytes] = field(
         default_factory=lambda: defaultdict(bytes)
-    )  # those that have not
+    )  # incomplete messages by call
     packets: list[_Packet] = field(default_factory=list)
 
     def take(self, size: int, sequence: int, payload: bytes) -> None:
-        """Notes a packet."""
+        """Processes a packet."""
         if payload and self.next_sequence not in (None, sequence):
-            payload = b""  # sent again
+            payload = b""  # a retransmission
         if not payload:
             self.packets.append(_Packet(size, frozenset(), False, False, 0, True))
             return
@@ -117,11 +117,11 @@ def _number(data: bytes) -> int:
 
 
 def count(capture: Path, port: int) -> dict[tuple[int, str], Counter[str]]:
-    """Returns bytes by kind, for each client's port and direction ("up", "down"); UDP's as port 0.
+    """Returns bytes by kind for each client port and direction ("up", "down"); UDP as port 0.
 
     Args:
-        capture: What dumpcap wrote.
-        port: Of the server.
+        capture: File written by dumpcap.
+        port: The server's port.
     """
     names = [word for name in _COLUMNS for word in ("-e", name)]
     command = ["tshark", "-r", str(capture), "-T", "fields", *names]
@@ -140,7 +140,7 @@ def count(capture: Path, port: int) -> dict[tuple[int, str], Counter[str]]:
 
 @contextmanager
 def capturing(port: int, to: Path) -> Iterator[None]:
-    """Takes down what goes to and from a port of loopback while the block runs."""
+    """Captures traffic to and from a loopback port during the block."""
     command = ["dumpcap", "-q", "-i", "lo", "-f", f"port {port}", "-w", str(to)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -155,7 +155,7 @@ def capturing(port: int, to: Path) -> Iterator[None]:
 
 @contextmanager
 def serving(model: str, port: int) -> Iterator[None]:
-    """Runs the services, with the door for datagrams at the same number as the port."""
+    """Runs the services, with the datagram port equal to the TCP port."""
     options = ["--port", str(port), "--http-port", "0", "--datagram-port", str(port)]
     options += ["--model", model, "--latency-target", "0", "--log-level", "WARNING"]
     command = [*COMMAND, "serve", *options]
@@ -169,7 +169,7 @@ def serving(model: str, port: int) -> Iterator[None]:
 
 
 def stream(target: str, model: str, folder: Path, *options: str) -> dict[str, Any]:
-    """Casts the clip through the services; returns its report."""
+    """Streams the clip through the services; returns the report."""
     out = folder / "stream"
     subprocess.run(
         [*COMMAND, "stream", str(CLIP), "--target", target, "--model", model, "--out", str(out),
@@ -181,7 +181,7 @@ def stream(target: str, model: str, folder: Path, *options: str) -> dict[str, An
 
 
 def two_ends(target: str, model: str, folder: Path, *options: str) -> dict[str, Any]:
-    """Sends the clip to a receiver; returns what both ends say."""
+    """Sends the clip to a receiver; returns both ends' reports."""
     sent, received = folder / "sent.json", folder / "received.json"
     send = [*COMMAND, "send", str(CLIP), "--target", target, "--model", model]
     with subprocess.Popen(
@@ -197,7 +197,7 @@ def two_ends(target: str, model: str, folder: Path, *options: str) -> dict[str, 
 
 
 def row(name: str, said: float, seconds: float, counted: Counter[str]) -> str:
-    """Returns a line of the table; what was said in bits per second."""
+    """Returns a line of the table; `said` is the reported rate in bits per second."""
     rates = {kind: 8 * size / seconds / 1000 for kind, size in counted.items()}
     seen = rates.get("messages", 0) + rates.get("datagrams", 0)
     difference = 100 * (said / 1000 / seen - 1) if seen else 0.0
@@ -214,12 +214,12 @@ def _free_port() -> int:
 
 
 def _client(counts: dict[tuple[int, str], Counter[str]], way: str) -> int:
-    """Returns the client that sources came from ("up") or went to ("down")."""
+    """Returns the client port that sources came from ("up") or went to ("down")."""
     return max((one for one in counts if one[1] == way), key=lambda one: counts[one]["source"])[0]
 
 
 def main() -> None:
-    """Runs every kind of session and prints the table, then what the kernel counted."""
+    """Runs every kind of session and prints the table, then the kernel's counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="lite128")
     parser.add_argument("--frames", type=int, default=117)

@@ -1,4 +1,4 @@
-"""Certificates that are wrong in one way each."""
+"""Certificates that are each invalid in one way."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def serial_of(pem: bytes) -> int:
 
 
 def expired(files: dict[str, Path], folder: Path) -> tuple[Path, Path]:
-    """Returns certificate and key of a server for localhost that counted until yesterday.
+    """Returns a localhost server's certificate, expired yesterday, and its key.
 
     Args:
-        files: With the authority that signs it, as `make_certificates` names them.
-        folder: Where to.
+        files: Files of the signing authority, named as by `make_certificates`.
+        folder: Folder to write to.
     """
     authority = x509.load_pem_x509_certificate(files["ca.pem"].read_bytes())
     signing = serialization.load_pem_private_key(files["ca.key"].read_bytes(), None)

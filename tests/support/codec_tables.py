@@ -1,4 +1,4 @@
-"""Small codec tables, made from a formula."""
+"""Small codec tables generated from a formula."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from motioncast.codec.lattice import UNIT
 
 
 def geometric_rows(rows: int = 64, symbols: int = 16) -> np.ndarray:
-    """Returns frequencies (rows, symbols): in row c magnitudes have ratio m / (1 + m).
+    """Returns frequencies (rows, symbols), geometric in each row c with ratio m / (1 + m).
 
-    m = 2^((c - 40) / 4); every frequency is 1 or more, and a row adds up to 2^15.
+    m = 2^((c - 40) / 4); every frequency is at least 1, and each row sums to 2^15.
     """
     table = []
     for c in range(rows):
@@ -27,7 +27,7 @@ def geometric_rows(rows: int = 64, symbols: int = 16) -> np.ndarray:
 
 
 def plain_tables(keypoints: int, step: int = 80) -> CodecTables:
-    """Returns tables without a transform, for motion of a step or so."""
+    """Returns tables without a transform, for motion of about one step."""
     values = 3 * keypoints
     return CodecTables(
         keypoints=keypoints,
@@ -40,7 +40,7 @@ def plain_tables(keypoints: int, step: int = 80) -> CodecTables:
 
 
 def turned_tables(keypoints: int, components: int, seed: int = 0) -> CodecTables:
-    """Returns tables with a transform: some directions at right angles, of all values."""
+    """Returns tables with a transform to orthogonal components, each a mix of all values."""
     values = 3 * keypoints
     basis = np.linalg.qr(np.random.default_rng(seed).normal(size=(values, values)))[0]
     plain = plain_tables(keypoints)

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry: a real gRPC server that keeps the spans that it is sent."""
+"""An OpenTelemetry collector: a real gRPC server that keeps the spans it receives."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Tree: TypeAlias = "tuple[str, tuple[Tree, ...]]"
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """One span as it arrived."""
+    """One received span."""
 
     message: Any
     resource: dict[str, Any]
@@ -62,7 +62,7 @@ class Collected:
 
 @dataclass(slots=True)
 class Collector(TraceServiceServicer):
-    """What has arrived so far, in the order of its starts."""
+    """Keeps received spans, ordered by start time."""
 
     endpoint: str = ""
     _spans: list[Collected] = field(default_factory=list)
@@ -79,21 +79,21 @@ class Collector(TraceServiceServicer):
         return sorted(self._spans, key=lambda one: int(one.message.start_time_unix_nano))
 
     def named(self, name: str) -> list[Collected]:
-        """Returns the spans whose name ends so."""
+        """Returns the spans whose names end in `name`."""
         return [one for one in self.spans if one.name.endswith(name)]
 
     def children(self, parent: str) -> list[Collected]:
         return [one for one in self.spans if one.parent_id == parent]
 
     def tree(self, root: Collected) -> Tree:
-        """Returns the short names of a span and of all that is within it."""
+        """Returns the kinds and short names of a span and of all its descendants."""
         within = tuple(self.tree(one) for one in self.children(root.span_id))
         return f"{root.kind} {root.name.rpartition('/')[2]}", within
 
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """Listens on a free port."""
+    """Runs a collector on a free port."""
     collector = Collector()
     server = grpc.server(ThreadPoolExecutor(2))
     add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What tests of the command line share: how a command ended, a clip with known keypoints."""
+"""Shared by command-line tests: results of commands, server processes, a clip with keypoints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from support.toy_models import image_with_points, keypoints_of_points
 
-# (column, row) of the red point in every frame: it speeds up and turns, which no line foresees.
+# (column, row) of the red point in each frame; it accelerates and turns, so that linear
+# extrapolation is wrong.
 RED: Final = [(2, 3), (3, 3), (5, 4), (8, 4), (12, 5), (13, 7), (11, 9), (10, 9), (6, 8), (5, 5)]
 GREEN: Final = [(14 - t, 2 + t) for t in range(len(RED))]
 FRAMES: Final = len(RED)
@@ -22,7 +23,7 @@ FRAMES: Final = len(RED)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -34,9 +35,9 @@ Run: TypeAlias = Callable[..., Result]
 
 @contextmanager
 def serving_process(models: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """Runs `motioncast serve`; yields its process and the services' addresses, by name.
+    """Runs `motioncast serve`; yields its process and the services' addresses by name.
 
-    Whoever asks for it ends it.
+    The caller must end the process.
     """
     command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
     command += ["--http-port", "0", "--models", str(models), "--log-level", "WARNING"]
@@ -53,7 +54,7 @@ def clip_frames() -> list[NDArray[np.uint8]]:
 
 
 def clip_keypoints() -> NDArray[np.float32]:
-    """Returns their keypoints, (T, 2, 3)."""
+    """Returns the clip's keypoints, (T, 2, 3)."""
     return np.stack(
         [keypoints_of_points(red, green) for red, green in zip(RED, GREEN, strict=True)]
     )

@@ -1,7 +1,7 @@
-"""A session over datagrams as a process of its own: `python -m support.datagram_session FOLDER`.
+"""Runs a datagram session in a separate process: `python -m support.datagram_session FOLDER`.
 
-Serves toy models from the folder, casts keypoints by a clock, and prints what came of it as JSON;
-tests run it in a namespace where the kernel loses packets.
+Serves toy models from the folder, streams keypoints at a fixed rate and prints the results as JSON.
+Tests run it in a network namespace where the kernel drops packets.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from motioncast.local import LocalServices, LocalSettings
 from motioncast.orchestrator import DatagramSettings, OrchestratorSettings
 
 FRAMES = 300
-SECONDS = 0.02  # between two frames
+SECONDS = 0.02  # between frames
 AT_SOURCE = np.array([[0.25, -0.5, 0.5], [-0.125, 0.75, 0.25]], np.float32)
 
 
 def moving(frames: int = FRAMES) -> list[Keypoints]:
-    """Returns keypoints (K, 3) of each frame, which go to and fro."""
+    """Returns keypoints (K, 3) per frame, oscillating in x."""
     found = []
     for index in range(frames):
         keypoints = AT_SOURCE.copy()
@@ -37,14 +37,14 @@ def moving(frames: int = FRAMES) -> list[Keypoints]:
 
 
 async def live(keypoints: list[Keypoints], seconds: float = 0.01) -> AsyncIterator[Keypoints]:
-    """Yields keypoints as a camera does."""
+    """Yields keypoints at the rate of a live camera."""
     for one in keypoints:
         yield one
         await asyncio.sleep(seconds)
 
 
 async def main(folder: Path) -> dict[str, object]:
-    """Returns what came of a session."""
+    """Runs one session and returns its results."""
     repository = build_toy_repository(folder)
     add_tables(repository, turned_tables(2, 6))
     orchestrator = OrchestratorSettings(datagrams=DatagramSettings())

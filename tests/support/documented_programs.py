@@ -1,4 +1,4 @@
-"""The programs that documents print, run as their readers would."""
+"""Runs the programs printed in documents as a reader would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from motioncast.local import LocalServices, LocalSettings
 
 
 async def printed(program: str, folder: Path, repository: Path) -> str:
-    """Returns what a program prints when it runs in the folder against the four services."""
+    """Runs a program in the folder against the four services; returns its output."""
     async with LocalServices(
         LocalSettings(repository=repository, drain_grace_seconds=0.5)
     ) as local:

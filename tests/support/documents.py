@@ -1,4 +1,4 @@
-"""The commands that documents print, as their readers would type them."""
+"""Extracts the commands printed in documents, as a reader would type them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OURS: Final = re.compile(r"(?:motioncast (?!:)|python -m motioncast\.|torchrun 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command as a document prints it."""
+    """A command as printed in a document."""
 
-    page: str  # below the top folder
-    text: str  # without its comment
+    page: str  # relative to the repository's root
+    text: str  # without the trailing comment
 
     @property
     def words(self) -> list[str]:
@@ -36,7 +36,7 @@ class Command:
 
 
 def commands(page: Path) -> list[Command]:
-    """Returns the commands of ours on a page, in order; one for each alternative of `a|b`."""
+    """Returns our commands on a page, in order, with one for each alternative of `a|b`."""
     name = page.relative_to(ROOT).as_posix()
     return [
         Command(name, text) for line in _lines(page.read_text("utf-8")) for text in _spelt_out(line)
@@ -53,7 +53,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _spelt_out(line: str) -> list[str]:
-    """Returns a line without brackets around what may be left out, once for each alternative."""
+    """Returns a line without the brackets around optional parts, once per alternative."""
     words = line.replace("[", "").replace("]", "").split()
     choices = [word.split("|") if "|" in word else [word] for word in words]
     return [" ".join(chosen) for chosen in product(*choices)]

@@ -1,4 +1,4 @@
-"""Models that never end by themselves, to prove that others can end them."""
+"""Models that never finish by themselves, to test that they can be stopped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ toy_keypoint (uint8[B, 16, 16, 3] image) => (float[B, 2, 3] keypoints)
 
 
 def build_endless_repository(root: Path) -> Path:
-    """Writes the toy repository with a second version of its detector, which turns for days."""
+    """Writes the toy repository with a second detector version that loops for days."""
     build_toy_repository(root)
     write_model(root, "toy_keypoint", _ENDLESS_KEYPOINT, version=2)
     return root

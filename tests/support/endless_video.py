@@ -1,4 +1,4 @@
-"""A video without an end."""
+"""An endless video."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from motioncast.client import Pixels
 
 
 class Counted:
-    """An endless video that counts how many of its frames were read."""
+    """An endless video that counts the frames read from it."""
 
     def __init__(self, frame: Pixels) -> None:
         self.frame = frame

@@ -1,6 +1,6 @@
-"""Two of every service as processes, which tests kill, stop and start again at their addresses.
+"""Two replicas of every service as processes that tests kill, suspend and restart.
 
-Behind the orchestrators are the three services, or two Tritons with the models' ensembles.
+Behind the orchestrators are the three model services, or two Tritons with the models' ensembles.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _START_SECONDS: Final = 120.0
 
 
 class Fleet:
-    """The processes by name: `keypoint-0`, `keypoint-1`, ... `orchestrator-1`.
+    """Processes by name: `keypoint-0`, `keypoint-1`, ... `orchestrator-1`.
 
     Args:
-        models: Repository of models.
-        key: File of the orchestrators' resume key.
+        models: Model repository.
+        key: File with the orchestrators' resume key.
         behind: Services behind the orchestrators: BEHIND or TRITONS.
     """
 
     def __init__(self, models: Path, key: Path, behind: tuple[str, ...] = BEHIND) -> None:
         self.behind = behind
-        self._secret = secrets.token_urlsafe()  # of those who may list a Triton's models
+        self._secret = secrets.token_urlsafe()  # required for listing a Triton's models
         self._models = models
         self._key = key
         self.processes: dict[str, subprocess.Popen[str]] = {}
@@ -45,11 +45,11 @@ class Fleet:
 
     @property
     def targets(self) -> list[str]:
-        """The addresses of the orchestrators."""
+        """The orchestrators' addresses."""
         return [self.addresses[name] for name in _copies("orchestrator")]
 
     def start(self, names: Iterable[str]) -> None:
-        """Starts processes at their old addresses, or new ones, and waits until they are ready."""
+        """Starts processes, at their previous addresses if any, and waits until they are ready."""
         names = list(names)
         for name in names:
             _until_free(self.addresses.get(name))
@@ -61,11 +61,11 @@ class Fleet:
             assert "listens" in line.readline(), f"{name} has not started"
             self.addresses[name] = line.readline().split()[1]
         for name in names:
-            if not name.startswith(TRITONS):  # it has loaded its models by now
+            if not name.startswith(TRITONS):  # Triton has loaded its models by now
                 _until_serving(self.addresses[name])
 
     def end(self, name: str, by: signal.Signals = signal.SIGKILL) -> None:
-        """Ends a process and waits for that."""
+        """Ends a process with a signal and waits for its exit."""
         process = self.processes[name]
         process.send_signal(by)
         process.wait(_START_SECONDS)
@@ -73,7 +73,7 @@ class Fleet:
         process.stdout.close()
 
     def stop(self) -> None:
-        """Ends all."""
+        """Kills all processes."""
         for process in self.processes.values():
             if process.poll() is None:
                 process.kill()
@@ -88,7 +88,7 @@ class Fleet:
         command = [sys.executable, "-m", "motioncast.cli.main", "serve", service, "--port", port]
         command += ["--http-port", "0", "--log-level", "ERROR", "--drain-grace", "1"]
         if service == "orchestrator":
-            # A busy machine is no reason here to refuse a session.
+            # Sessions must not be refused because the machine is busy.
             command += ["--resume-key", str(self._key), "--latency-target", "0"]
             if self.behind == TRITONS:
                 command += ["--pipeline", "ensemble"]
@@ -105,7 +105,7 @@ class Fleet:
 
 @contextmanager
 def fleet(models: Path, key: Path, behind: tuple[str, ...] = BEHIND) -> Iterator[Fleet]:
-    """Runs two of every service."""
+    """Runs two replicas of every service."""
     running = Fleet(models, key, behind)
     try:
         running.start(name for service in behind for name in _copies(service))
@@ -130,7 +130,7 @@ def _until_serving(address: str) -> None:
 
 
 def _until_free(address: str | None) -> None:
-    """Waits until nobody listens there: a Triton that was killed leaves a server for a moment."""
+    """Waits until an address is free: a killed Triton leaves a server behind for a moment."""
     ends = time.monotonic() + _START_SECONDS
     while address is not None and time.monotonic() < ends:
         host, _, port = address.rpartition(":")

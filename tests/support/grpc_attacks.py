@@ -1,6 +1,6 @@
-"""Attacks that a client of gRPC can make (attacks.py runs them).
+"""Attacks that a gRPC client can make (attacks.py runs them).
 
-Each goes over a channel of its own, and returns the bytes sent.
+Each uses its own channel and returns the number of bytes (or calls) sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LARGE: Final = b"\x0a\x00" * (32 * MIB)
 
 
 def raw_stream(channel: grpc.Channel, *messages: bytes, **options: Any) -> int:
-    """Sends messages as they are in a session; returns how many bytes."""
+    """Sends raw messages in one session; returns their size in bytes."""
     stream: Any = channel.stream_stream(STREAM)
     with suppress(grpc.RpcError):
         list(stream(iter(messages), timeout=30, **options))
@@ -38,22 +38,22 @@ def configuration(**fields: Any) -> bytes:
 
 
 def empty_messages(channel: grpc.Channel) -> int:
-    """A message within the limit that is millions of empty ones."""
+    """Sends a message within the size limit that contains millions of empty submessages."""
     return raw_stream(channel, configuration(), EMPTY)
 
 
 def large_messages(channel: grpc.Channel) -> int:
-    """64 MiB at once, where 8 are allowed."""
+    """Sends a message of 64 MiB where 8 MiB are allowed."""
     return raw_stream(channel, configuration(), LARGE)
 
 
 def endless_videos(channel: grpc.Channel) -> int:
-    """Sessions that declare as many frames as there are numbers, and leave."""
+    """Opens sessions that declare 2^64 - 1 frames and then end."""
     return sum(raw_stream(channel, configuration(frame_count=2**64 - 1)) for _ in range(4))
 
 
 def silent_streams(channel: grpc.Channel) -> int:
-    """64 sessions that say nothing."""
+    """Opens 64 sessions that send nothing."""
     stub = MotionTransferServiceStub(channel)
     calls = [stub.Stream(_nothing(), timeout=20) for _ in range(64)]
     time.sleep(1)
@@ -63,8 +63,8 @@ def silent_streams(channel: grpc.Channel) -> int:
 
 
 def watches(channel: grpc.Channel) -> int:
-    """2,000 who watch the server's health."""
-    stub: Any = HealthStub(channel)  # it has no types
+    """Opens 2,000 watches of the server's health."""
+    stub: Any = HealthStub(channel)  # untyped
     calls = [stub.Watch(HealthCheckRequest(), timeout=20) for _ in range(2000)]
     time.sleep(2)
     for call in calls:
@@ -73,7 +73,7 @@ def watches(channel: grpc.Channel) -> int:
 
 
 def connections(channel: grpc.Channel, target: str = "") -> int:
-    """2,000 connections that say nothing."""
+    """Opens 2,000 connections that send nothing."""
     host, port = target.rsplit(":", 1)
     held = []
     for _ in range(2000):
@@ -86,13 +86,13 @@ def connections(channel: grpc.Channel, target: str = "") -> int:
 
 
 def noise(channel: grpc.Channel) -> int:
-    """Messages of random bytes, one session each."""
+    """Sends messages of random bytes, one per session."""
     random = np.random.default_rng(0)
     return sum(raw_stream(channel, random.bytes(2000)) for _ in range(100))
 
 
 def resets(channel: grpc.Channel) -> int:
-    """Calls that are cancelled as soon as they are made."""
+    """Makes calls and cancels them at once."""
     stub = MotionTransferServiceStub(channel)
     for _ in range(2000):
         stub.Stream(iter([StreamRequest()])).cancel()

@@ -1,4 +1,4 @@
-"""HEIC files written box by box (ISO/IEC 23008-12), their pictures coded by x265."""
+"""HEIC files written box by box (ISO/IEC 23008-12), with pictures coded by x265."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from support.movies import video_stream
 
 @dataclass
 class Item:
-    """A picture in the file."""
+    """A picture item in the file."""
 
     kind: bytes  # hvc1 or grid
     data: bytes
     properties: list[bytes]  # boxes
-    refers: tuple[bytes, tuple[int, ...]] | None = None  # dimg or auxl, and to which items
+    refers: tuple[bytes, tuple[int, ...]] | None = None  # dimg or auxl, and the items referred to
 
 
 def box(name: bytes, *parts: bytes) -> bytes:
@@ -48,7 +48,7 @@ def auxc() -> bytes:
 
 
 def coded(path: Path, picture: NDArray[np.uint8], *properties: bytes) -> Item:
-    """Codes a picture (H, W, 3) in full range without loss, as an item of its own."""
+    """Codes a picture (H, W, 3) losslessly in full range as an item."""
     with av.open(str(path), "w") as container:
         parameters = "lossless=1:log-level=none:range=full:colormatrix=smpte170m:info=0"
         options = {"x265-params": f"{parameters}:pools=none:frame-threads=1:bframes=0"}
@@ -71,14 +71,14 @@ def coded(path: Path, picture: NDArray[np.uint8], *properties: bytes) -> Item:
 
 
 def grid(rows: int, columns: int, width: int, height: int, *properties: bytes) -> Item:
-    """A picture of rows x columns tiles, the items after it."""
+    """Returns a picture composed of rows x columns tiles, which are the items after it."""
     data = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, width, height)
     tiles = tuple(range(2, 2 + rows * columns))
     return Item(b"grid", data, [ispe(width, height), *properties], (b"dimg", tiles))
 
 
 def write_heic(path: Path, *items: Item) -> Path:
-    """Writes items 1, 2, 3 ..., of which the first is the picture to show."""
+    """Writes items 1, 2, 3 ...; the first is the primary picture."""
     types = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
     meta = _meta(items, [0] * len(items))
     start, starts = len(types) + len(meta) + 8, []

@@ -1,4 +1,4 @@
-"""The smallest HTTP client: what was sent and what came back, nothing interpreted."""
+"""A minimal HTTP client: sends raw bytes and returns the raw response."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Answer:
     """One HTTP response."""
 
     status: int
-    headers: dict[str, str]  # names in lower case
+    headers: dict[str, str]  # lower-case names
     body: bytes
 
 
 async def send(server: Server, data: bytes) -> bytes:
-    """Returns what the server's HTTP port answers to these bytes."""
+    """Sends bytes to the server's HTTP port and returns the response."""
     reader, writer = await asyncio.open_connection(server.settings.host, server.http_port)
     writer.write(data)
     answer = await reader.read()
@@ -28,7 +28,7 @@ async def send(server: Server, data: bytes) -> bytes:
 
 
 async def get(server: Server, path: str, method: str = "GET", accept: str = "*/*") -> Answer:
-    """Returns the answer to one request."""
+    """Returns the response to one GET request."""
     request = f"{method} {path} HTTP/1.1\r\nHost: test\r\nAccept: {accept}\r\n\r\n"
     head, _, body = (await send(server, request.encode())).partition(b"\r\n\r\n")
     status_line, *lines = head.decode().split("\r\n")

@@ -1,4 +1,4 @@
-"""What the tests of the KServe v2 server ask it, with the published messages."""
+"""Requests for tests of the KServe v2 server, made from the published message types."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ sum (uint8[N] bytes, float[N] floats, bool[N] flags, int64[N] wide) => (float[N]
 
 
 def request(**changes: Any) -> Any:
-    """Returns a ModelInferRequest about IMAGE, with changes to it."""
+    """Returns a ModelInferRequest for IMAGE with some fields changed."""
     fields = {
         "model_name": "toy_keypoint",
         "inputs": [{"name": "image", "datatype": "UINT8", "shape": IMAGE.shape}],
@@ -39,14 +39,14 @@ def request(**changes: Any) -> Any:
 
 
 async def refusal(call: Any) -> tuple[grpc.StatusCode, str]:
-    """Returns the status and the sentence that a call ends with."""
+    """Returns the status code and message of a failing call."""
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call
     return raised.value.code(), raised.value.details() or ""
 
 
 async def runs(served: KServeServed, calls: int) -> None:
-    """Returns when so many calls run."""
+    """Waits until a number of calls are in flight."""
     value = served.server.metrics.registry.get_sample_value
     async with asyncio.timeout(30):
         while value("motioncast_calls_in_flight") != calls:

@@ -1,4 +1,4 @@
-"""A repository's models on a real KServe v2 server, and the stub that reaches them."""
+"""Serves a repository's models on a real KServe v2 server, with a client stub."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KServeServed:
 
     @property
     def settings(self) -> KServeSettings:
-        """Of an engine that reaches it."""
+        """Settings of an engine that connects to the server."""
         return KServeSettings(self.server.address)
 
 

@@ -1,4 +1,4 @@
-"""An orchestrator's side of a stream without any model: what is sent comes straight back."""
+"""A stand-in for the orchestrator that needs no models: it sends every frame straight back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIDDLE = KeypointSet(x=[0.0], y=[0.0], intensity=[0.5])  # K = 1
 async def mirror(
     requests: AsyncIterator[StreamRequest], context: Context
 ) -> AsyncIterator[StreamResponse]:
-    """Answers every driving frame with itself, then reports how many there were."""
+    """Returns every driving frame unchanged, then reports their number."""
     config, count = StreamConfig(), 0
     async for request in requests:
         match request.WhichOneof("message"):
@@ -45,11 +45,11 @@ async def mirror(
 
 
 class Held:
-    """A stream that answers frame 0 of every session and then holds it until it is cancelled.
+    """A stream that answers frame 0 of every session and then blocks until it is cancelled.
 
     Attributes:
-        entered: Set once a session holds.
-        left: Set once a session that held has ended.
+        entered: Set once a session blocks.
+        left: Set once a blocked session has ended.
     """
 
     def __init__(self) -> None:

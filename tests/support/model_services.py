@@ -1,4 +1,4 @@
-"""The three model services on a real server, and the stubs that reach them."""
+"""Serves the three model services on a real server, with client stubs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from motioncast.wire.status import decode_error
 
 @dataclass(frozen=True, slots=True)
 class ModelsServed:
-    """A running server with the three services, on one engine."""
+    """A running server with the three services on one engine."""
 
     server: Server
     channel: grpc.aio.Channel
@@ -70,7 +70,7 @@ async def serving_models(
 
 
 async def refusal(call: Any) -> DomainError:
-    """Returns the domain error that a call ends with."""
+    """Returns the domain error of a failing call."""
     with pytest.raises(grpc.aio.AioRpcError):
         await call
     status = await rpc_status.aio.from_call(call)

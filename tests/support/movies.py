@@ -1,4 +1,4 @@
-"""Small movies of every kind that people have, made frame by frame."""
+"""Small movies in various formats, written frame by frame."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
 
-TICKS = 90_000  # a second
+TICKS = 90_000  # per second
 
 
 def shade(value: int, height: int = 16, width: int = 16) -> Frame:
-    """A grey picture (H, W, 3), of a value that tells it from others."""
+    """Returns a uniform grey picture (H, W, 3), identifiable by its value."""
     return np.full((height, width, 3), value, np.uint8)
 
 
@@ -27,7 +27,7 @@ def shades(count: int) -> list[Frame]:
 
 
 def values(frames: Iterable[Frame]) -> list[int]:
-    """What `shades` were made of, as far as a lossy coder lets it be told: tens."""
+    """Returns the indices of frames made by `shades`, rounded to survive lossy coding."""
     return [round(float(frame.mean()) / 10) for frame in frames]
 
 
@@ -47,7 +47,7 @@ def write_movie(
     codec: str = "libx264",
     pixels: str = "yuv444p",
 ) -> Path:
-    """Writes frames, each shown from the second given for it; 25 a second unless told."""
+    """Writes frames, each shown from its given time in seconds; by default 25 per second."""
     times = [index / 25 for index in range(len(frames))] if seconds is None else seconds
     lossless = {"qp": "0", "bf": "0"} if codec == "libx264" else {}
     ticks = 25 if path.suffix == ".avi" else TICKS  # AVI fills the ticks between frames

@@ -1,4 +1,4 @@
-"""A video of two moving points, whose keypoints the toy models find exactly."""
+"""A video of two moving points whose keypoints the toy models detect exactly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SOURCE = image_with_points(*SOURCE_POINTS)
 
 
 def points(t: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns where the red and the green pixel of frame t are."""
+    """Returns the positions of the red and green pixels in frame t."""
     return (t % 16, (3 * t) % 16), ((5 + t) % 16, 2)
 
 

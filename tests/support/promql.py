@@ -1,4 +1,4 @@
-"""What queries of Prometheus ask for."""
+"""Parses Prometheus queries."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _WORDS: Final = {"and", "or", "unless", "bool", "by", "offset"}
 
 
 def metrics_of(expression: str) -> set[str]:
-    """Returns the names of the metrics that a query asks for.
+    """Returns the names of the metrics in a query.
 
-    Strings, label sets, ranges, groupings and functions are left out.
+    Ignores strings, label sets, ranges, groupings and functions.
     """
     for pattern in _NOT_METRICS:
         expression = re.sub(pattern, " ", expression)

@@ -1,7 +1,7 @@
-"""What Triton gives to a Python backend inside its process, as far as ours uses it.
+"""A stand-in for the part of `triton_python_backend_utils` that our Python backend uses.
 
-The module `triton_python_backend_utils` exists in the processes that Triton starts, and only there.
-These are its documented classes without the server behind them.
+That module exists only in processes started by Triton. These are its documented classes without
+the server behind them.
 https://github.com/triton-inference-server/python_backend#usage
 """
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 
 class TritonModelException(Exception):  # noqa: N818 - the name is Triton's
-    """Tells the server why a model cannot be loaded."""
+    """Raised to tell the server why a model cannot be loaded."""
 
 
 class TritonError:
-    """Tells a caller what went wrong."""
+    """An error returned to a caller."""
 
     INTERNAL: ClassVar = 1
     INVALID_ARG: ClassVar = 2
@@ -44,7 +44,7 @@ class Tensor:
 
 
 class InferenceRequest:
-    """What one caller asks for; `is_cancelled` is asked of the caller each time."""
+    """One caller's request; `is_cancelled` is evaluated on each call."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class InferenceRequest:
 
 
 class InferenceResponse:
-    """What one caller gets."""
+    """The response to one caller."""
 
     def __init__(self, tensors: list[Tensor], error: TritonError | None = None) -> None:
         self.outputs = {tensor.name(): tensor.as_numpy() for tensor in tensors}

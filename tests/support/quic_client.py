@@ -1,4 +1,4 @@
-"""A bare QUIC client on aioquic's own `connect`, for what our client never does."""
+"""A bare QUIC client on aioquic's own `connect`, for behaviour our client never shows."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 
 class Raw(QuicConnectionProtocol):
-    """Keeps what comes.
+    """Records everything received.
 
     Attributes:
-        answer: What came on the first stream.
-        datagrams: What came as such.
-        ended: Code and reason of the end, once there is one.
-        news: Set with each of them.
+        answer: Data received on the first stream.
+        datagrams: Received datagrams.
+        ended: Code and reason of the connection's end, once it has ended.
+        news: Set on each of these events.
     """
 
     answer = b""
     ended: tuple[int, str] | None = None
 
     def quic_event_received(self, event: QuicEvent) -> None:
-        """Keeps it."""
+        """Records an event."""
         if isinstance(event, StreamDataReceived):
             self.answer += event.data
         elif isinstance(event, DatagramFrameReceived):
@@ -48,24 +48,24 @@ class Raw(QuicConnectionProtocol):
 
     @property
     def news(self) -> asyncio.Event:
-        """Set with whatever comes."""
+        """Set whenever something is received."""
         event: asyncio.Event = self.__dict__.setdefault("_news", asyncio.Event())
         return event
 
     @property
     def datagrams(self) -> list[bytes]:
-        """What came as datagrams."""
+        """Received datagrams."""
         found: list[bytes] = self.__dict__.setdefault("_found", [])
         return found
 
     async def until(self, seconds: float = 60.0) -> None:
-        """Waits for news."""
+        """Waits for the next event."""
         async with asyncio.timeout(seconds):
             await self.news.wait()
         self.news.clear()
 
     def show(self, secret: bytes) -> None:
-        """Sends what should be the secret."""
+        """Sends a purported secret."""
         self._quic.send_stream_data(self._quic.get_next_available_stream_id(), secret, True)
         self.transmit()
 
@@ -79,10 +79,10 @@ class Raw(QuicConnectionProtocol):
 async def raw_client(
     port: int, certificate: bytes, token: bytes, seconds: float = 60.0, protocol: str | None = None
 ) -> AsyncIterator[Raw]:
-    """Connects with a token, and trusts one certificate (DER).
+    """Connects with a token, trusting one certificate (DER).
 
     Raises:
-        TimeoutError: Nobody answers.
+        TimeoutError: There is no answer.
         ConnectionError: The handshake failed.
     """
     pem = x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)

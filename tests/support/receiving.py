@@ -1,8 +1,8 @@
-"""A program that watches a room and prints a line for each frame that it made.
+"""A program that watches a room and prints a line for each synthesised frame.
 
 python -m support.receiving TARGET ROOM TOKEN REPOSITORY THREADS
 
-A line is the frame's index, its origin, and the SHA-256 of its pixels and keypoints.
+A line has the frame's index, its origin, and the SHA-256 of its pixels and keypoints.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from motioncast.client import ReceiverModels, connect_sync
 
 
 def main() -> None:
-    """Watches to the end; prints why it ended."""
+    """Watches until the room ends; prints the reason."""
     target, room, token, repository, threads = sys.argv[1:]
     with connect_sync(target) as service, service.watch(room, token) as watching:
         models = ReceiverModels.of(repository, watching.opening.model, threads=int(threads))

@@ -1,4 +1,4 @@
-"""A KServe v2 server that answers runs as a test says, as servers of others might."""
+"""A KServe v2 server with scripted answers, standing in for third-party servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Infer = Callable[[Any, Context], Awaitable[Any]]
 
 @asynccontextmanager
 async def serving_script(infer: Infer) -> AsyncIterator[str]:
-    """Serves a model "echo", x FP32 [-1] -> y FP32 [-1], whose runs are the function's.
+    """Serves a model "echo", x FP32 [-1] -> y FP32 [-1], whose calls `infer` answers.
 
     Yields:
         The server's address.
@@ -33,7 +33,7 @@ async def serving_script(infer: Infer) -> AsyncIterator[str]:
 
 
 async def echo(request: Any, context: Context) -> Any:
-    """Answers with the input."""
+    """Returns the input."""
     [x] = request.inputs
     return service_pb2.ModelInferResponse(
         model_name=request.model_name,
@@ -43,7 +43,7 @@ async def echo(request: Any, context: Context) -> Any:
 
 
 def failing(code: grpc.StatusCode, details: str, times: int = 1_000_000) -> Infer:
-    """Returns a script whose first runs fail so, and whose others echo."""
+    """Returns a script that fails the first `times` calls and echoes afterwards."""
     left = times
 
     async def infer(request: Any, context: Context) -> Any:

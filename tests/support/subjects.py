@@ -1,4 +1,4 @@
-"""Everything that runs models, each as an engine over a repository of its own.
+"""Every way of running models, each as an engine with its own repository.
 
     in_process      OnnxRuntimeEngine
     kserve          our KServe server, called by KServeEngine
@@ -6,7 +6,7 @@
     triton          the embedded Triton, called by KServeEngine
     triton_client   the embedded Triton, called by NVIDIA's tritonclient
 
-Triton's tests are skipped, with the reason, where it cannot be embedded.
+Triton's tests are skipped with a reason if it cannot be embedded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from motioncast.triton import EmbeddedTriton, TritonSettings
 KINDS = ("in_process", "kserve", "kserve_client", "triton", "triton_client")
 ONE_RUN = OnnxRuntimeSettings(intra_op_threads=1, max_concurrent_runs=1)
 
-# Takes as many turns as it is told, which may be more than anybody would wait for.
+# Loops as often as its input says, for as long as a test needs.
 _TURNS = """
 turns (int64[B, 1] turns) => (int64[B, 1] after)
 <int64[1] axes = {0, 1}, bool yes = {1}>
@@ -47,7 +47,7 @@ turns (int64[B, 1] turns) => (int64[B, 1] after)
 }
 """
 
-# Doubles twice.
+# An ensemble that doubles its input twice.
 FOUR = """
 name: "four" platform: "ensemble" max_batch_size: 64
 input { name: "x" data_type: TYPE_FP32 dims: [-1] }
@@ -63,15 +63,15 @@ ensemble_scheduling {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Something that runs the models of a repository.
+    """One way of running the models of a repository.
 
     Attributes:
         kind: One of KINDS.
-        engine: Runs them; open.
-        repository: Folder of the models, for this subject alone.
-        load, unload: Do so with a model, by name.
-        address: Of the server; None when there is none.
-        triton: The embedded server; None when there is none.
+        engine: The engine, already opened.
+        repository: Folder of the models, used by this subject only.
+        load, unload: Load or unload a model by name.
+        address: The server's address; None without a server.
+        triton: The embedded server; None without one.
     """
 
     kind: str
@@ -84,23 +84,23 @@ class Subject:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a client of the server sends to control it."""
+        """Headers with which a client controls the server."""
         return self.triton.headers if self.triton else {}
 
     @property
     def secret(self) -> str:
-        """What an engine tells the server to control it."""
+        """Secret with which an engine controls the server."""
         return self.triton.secret if self.triton else ""
 
     def write_version(self, model: str, version: int) -> None:
-        """Writes a version of a model that multiplies by its number."""
+        """Writes a version of a model that multiplies its input by the version number."""
         text = f"""times (float[B, N] x) => (float[B, N] y)
             {{ w = Constant<value = float {{{version}}}>() y = Mul(x, w) }}"""
         write_model(self.repository, model, text, version)
 
 
 async def build_repository(root: Path) -> None:
-    """Writes toy_* and what joins them, turns, double and four, three echoes, and torn."""
+    """Writes the toy models and ensembles, turns, double, four, three echoes and a torn model."""
     build_toy_repository(root)
     write_model(root, "turns", _TURNS)
     for name in ("grows", "comes", "stays"):
@@ -122,7 +122,7 @@ async def build_repository(root: Path) -> None:
 
 @asynccontextmanager
 async def opened(kind: str, repository: Path) -> AsyncIterator[Subject]:
-    """Runs the models of a repository as the kind does."""
+    """Opens a subject of a kind over a repository."""
     async with AsyncExitStack() as exits:
         triton = None
         if kind == "in_process":

@@ -1,4 +1,4 @@
-"""Streams that run while something is done to the fleet that serves them, and what they gave."""
+"""Runs streams while the fleet serving them is disturbed, and collects their results."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from motioncast.client import Frame, Pixels, connect_sync
 
 STREAMS: Final = 4
 FRAMES: Final = 96
-MEANWHILE: Final = 32  # frame that all streams have before anything happens
-WAITS: Final = 64  # frame that they get to while it happens
+MEANWHILE: Final = 32  # the disturbance begins once all streams have this frame
+WAITS: Final = 64  # from this frame on, streams wait for the disturbance to end
 
 
 @dataclass
 class Stage:
-    """What streams and the one who disturbs them wait for.
+    """Synchronises the streams with the disturbance.
 
     Attributes:
-        came: Streams whose frame MEANWHILE came.
-        over: Whether the disturbance has been made.
+        came: Released by each stream that has received frame MEANWHILE.
+        over: Set when the disturbance is over.
     """
 
     came: threading.Semaphore
@@ -33,14 +33,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one stream gave, and how it went."""
+    """The results of one stream."""
 
     frames: list[tuple[int, str, bytes, bytes]]
     resumes: int
 
 
 def stream_all(targets: Sequence[str], disturb: Callable[[], None]) -> list[Seen]:
-    """Runs all streams at once, half of them with the second orchestrator, and disturbs them."""
+    """Runs all streams at once, half preferring the second orchestrator, and disturbs them."""
     stage = Stage(threading.Semaphore(0), threading.Event())
     with ThreadPoolExecutor(STREAMS) as threads:
         streams = [
@@ -48,9 +48,7 @@ def stream_all(targets: Sequence[str], disturb: Callable[[], None]) -> list[Seen
             for number in range(STREAMS)
         ]
         for one in streams:
-            one.add_done_callback(
-                lambda _: stage.came.release()
-            )  # one that fails is not waited for
+            one.add_done_callback(lambda _: stage.came.release())  # do not wait for failed streams
         try:
             for _ in range(STREAMS):
                 assert stage.came.acquire(timeout=120)
@@ -61,25 +59,25 @@ def stream_all(targets: Sequence[str], disturb: Callable[[], None]) -> list[Seen
 
 
 def same(got: list[Seen], undisturbed: list[Seen]) -> None:
-    """Asserts that every stream gave each frame once, and the same bits as undisturbed."""
+    """Asserts that every stream has each frame once, bit-identical to the undisturbed run."""
     for one, expected in zip(got, undisturbed, strict=True):
         assert [frame[0] for frame in one.frames] == list(range(FRAMES))
         assert one.frames == expected.frames
 
 
 def _video(number: int, stage: Stage) -> Iterator[Pixels]:
-    """Yields the frames of a stream; from frame WAITS on slowly, until the disturbance is over."""
+    """Yields the frames of a stream, slowly from frame WAITS until the disturbance is over."""
     for t in range(FRAMES):
         if t >= WAITS:
-            stage.over.wait(2)  # a client that is silent for ten seconds is sent away
+            stage.over.wait(2)  # a client silent for ten seconds is dropped
         yield image_with_points(((number + t * t) % 16, t % 16), ((3 * t) % 16, number % 16))
 
 
 def _stream(targets: Sequence[str], number: int, stage: Stage) -> Seen:
-    # Half of them send every frame, half forecast some.
+    # Half of the streams send every frame, half forecast some.
     predicted = 2 * (number % 2)
     frames = []
-    # A hung server is left because it answers no PING; its silence alone would be borne.
+    # The client abandons a hung server for unanswered PINGs, not for sending nothing.
     with connect_sync(targets, resume_seconds=60, stall_seconds=300) as service:
         streaming = service.stream(
             _video(number, stage), observed=2, predicted=predicted, seed=number, timeout=300

@@ -1,4 +1,4 @@
-"""TFRecords for tests, written from their specifications alone: no library reads and writes."""
+"""TFRecords for tests, written from the specification without a library."""
 
 import struct
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]
 
-CASTAGNOLI = 0x82F63B78  # the polynomial, bits reversed
+CASTAGNOLI = 0x82F63B78  # the polynomial, bit-reversed
 
 
 def _remainder(byte: int) -> int:
@@ -34,7 +34,7 @@ def masked(crc: int) -> bytes:
 
 
 def framed(data: bytes) -> bytes:
-    """One record as it stands in a file."""
+    """Returns one record as stored in a file."""
     length = struct.pack("<Q", len(data))
     return length + masked(crc32c(length)) + data + masked(crc32c(data))
 
@@ -44,7 +44,7 @@ def write_records(path: Path, records: Sequence[bytes]) -> None:
 
 
 def example(features: Mapping[str, Sequence[bytes] | Sequence[float]]) -> bytes:
-    """A serialised tf.train.Example; numbers become a packed float_list."""
+    """Returns a serialised tf.train.Example; numbers become a packed float_list."""
     entries = b""
     for name, values in features.items():
         if all(isinstance(value, bytes) for value in values):
@@ -57,14 +57,14 @@ def example(features: Mapping[str, Sequence[bytes] | Sequence[float]]) -> bytes:
 
 
 def robot_frames(seed: int) -> Frames:
-    """Thirty frames (30, 64, 64, 3) of noise."""
+    """Returns thirty frames (30, 64, 64, 3) of noise."""
     return np.random.default_rng(seed).integers(0, 256, (30, 64, 64, 3), dtype=np.uint8)
 
 
 def robot_features(
     main: Frames, aux1: Frames | None = None
 ) -> dict[str, Sequence[bytes] | Sequence[float]]:
-    """The features of a BAIR record; `aux1` may be left out to keep files small."""
+    """Returns the features of a BAIR record; `aux1` may be omitted to keep files small."""
     features: dict[str, Sequence[bytes] | Sequence[float]] = {}
     for index in range(len(main)):
         features[f"{index}/image_main/encoded"] = [main[index].tobytes()]
@@ -76,7 +76,7 @@ def robot_features(
 
 
 def _field(number: int, data: bytes) -> bytes:
-    """A length-delimited protobuf field."""
+    """Returns a length-delimited protobuf field."""
     return _varint(number << 3 | 2) + _varint(len(data)) + data
 
 

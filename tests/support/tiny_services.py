@@ -1,4 +1,4 @@
-"""A real server with tiny services of the real contract, which do what a test says."""
+"""A real server with tiny services that implement the real API with functions from a test."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ async def ready() -> bool:
 
 
 async def echo_model(request: DetectRequest, context: Context) -> DetectResponse:
-    """Answers with as many milliseconds as the model's name has letters."""
+    """Returns the length of the model's name as the inference time."""
     return DetectResponse(inference_ms=len(request.model))
 
 
 async def echo_stream(
     requests: AsyncIterator[StreamRequest], context: Context
 ) -> AsyncIterator[StreamResponse]:
-    """Sends every configuration back."""
+    """Returns every configuration received."""
     async for request in requests:
         yield StreamResponse(config=request.config)
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running server and the stubs that reach it."""
+    """A running server with client stubs."""
 
     server: Server
     channel: grpc.aio.Channel
     keypoints: keypoint_pb2_grpc.KeypointServiceAsyncStub
-    motion: Any  # the stubs of streams lack what read() returns
+    motion: Any  # streaming stubs lack the type of read()
     health: Any
 
     def metric(self, name: str, **labels: str) -> float | None:
@@ -63,7 +63,7 @@ class Served:
         return self.server.metrics.registry.get_sample_value(name, labels)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Makes calls that do nothing until the condition holds; fails after a minute."""
+        """Makes no-op calls until the condition holds; fails after a minute."""
         async with asyncio.timeout(60):
             while not condition():
                 await self.health.Check(HealthCheckRequest())
@@ -78,7 +78,7 @@ async def serving(
     keypoint_ready: Ready = ready,
     registrations: tuple[Registration, ...] = (),
 ) -> AsyncIterator[Served]:
-    """Serves a KeypointService and a MotionTransferService that do what the functions do."""
+    """Serves a KeypointService and a MotionTransferService implemented by the given functions."""
     both = (
         Registration(
             name=KEYPOINT_SERVICE,
@@ -157,11 +157,11 @@ class _Motion(motion_transfer_pb2_grpc.MotionTransferServiceServicer):
 
 
 class Gate:
-    """A servicer's method that holds every call until it is opened.
+    """A servicer method that blocks every call until the gate is opened.
 
     Attributes:
-        entered: Calls that came in, by their request's model, in order.
-        cancelled: Those of them that were cancelled.
+        entered: Models named by incoming calls, in order.
+        cancelled: Models named by cancelled calls.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Who issues tokens, and who would like to: signed by a library, forged by hand."""
+"""Tokens for tests: genuine ones signed by a library, forged ones made by hand."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ AUDIENCE: Final = "motioncast"
 
 
 class Issuer:
-    """Signs tokens with keys that it can change.
+    """Signs tokens with keys it can rotate.
 
     Args:
-        file: Where its public keys are written to, as JWKS.
+        file: File that its public keys are written to, as JWKS.
     """
 
     def __init__(self, file: Path, kid: str = "first") -> None:
@@ -32,11 +32,11 @@ class Issuer:
 
     @property
     def settings(self) -> TokenSettings:
-        """What a server is told that takes its tokens."""
+        """Settings of a server that accepts its tokens."""
         return TokenSettings(keys=self.file, issuer=ISSUER, audience=AUDIENCE, leeway_seconds=5)
 
     def rotate(self, kid: str) -> None:
-        """Takes another key in the place of the one before."""
+        """Replaces its key."""
         self.kid = kid
         self.key: Any = ECKey.generate_key("P-256", {"kid": kid}, auto_kid=False)
         partial = self.file.with_suffix(".partial")
@@ -44,11 +44,11 @@ class Issuer:
         partial.replace(self.file)
 
     def jwks(self) -> bytes:
-        """Returns its public keys."""
+        """Returns the public keys as JWKS."""
         return json.dumps({"keys": [self.key.as_dict(private=False)]}).encode()
 
     def claims(self, scope: str = "stream", **others: Any) -> dict[str, Any]:
-        """Returns claims that count, but for what is said otherwise; None leaves one out."""
+        """Returns valid claims with some overridden; None omits a claim."""
         now = int(time.time())
         said = {
             "iss": ISSUER,
@@ -62,39 +62,39 @@ class Issuer:
         return {name: value for name, value in said.items() if value is not None}
 
     def token(self, scope: str = "stream", **others: Any) -> str:
-        """Returns a token of its."""
+        """Returns a valid token."""
         header = {"alg": "ES256", "kid": self.kid}
         return jwt.encode(header, self.claims(scope, **others), self.key, algorithms=["ES256"])
 
     def unsigned(self) -> str:
-        """Returns one that says it needs no signature."""
+        """Returns a token with algorithm "none"."""
         return f"{_part({'alg': 'none', 'typ': 'JWT'})}.{_part(self.claims())}."
 
     def signed_with_the_public_key(self) -> str:
-        """Returns one whose HMAC anybody can make who reads the public keys."""
+        """Returns a token with an HMAC keyed by the public key."""
         signed = f"{_part({'alg': 'HS256', 'kid': self.kid})}.{_part(self.claims('admin'))}"
         mac = hmac.new(self.key.as_pem(private=False), signed.encode(), hashlib.sha256).digest()
         return f"{signed}.{_text(mac)}"
 
     def altered(self) -> str:
-        """Returns one whose claims are others than were signed."""
+        """Returns a token whose claims were altered after signing."""
         head, _, signature = self.token().split(".")
         return f"{head}.{_part(self.claims('admin'))}.{signature}"
 
     def by_a_stranger(self) -> str:
-        """Returns one that somebody else signed, and that names this issuer's key."""
+        """Returns a token signed with another key under this issuer's key id."""
         stranger = ECKey.generate_key("P-256", auto_kid=False)
         header = {"alg": "ES256", "kid": self.kid}
         return jwt.encode(header, self.claims("admin"), stranger, algorithms=["ES256"])
 
     def in_another_way(self) -> str:
-        """Returns one signed by a way that is not taken, RS512."""
+        """Returns a token signed with an algorithm that is not accepted, RS512."""
         key = RSAKey.generate_key(2048, auto_kid=False)
         return jwt.encode({"alg": "RS512"}, self.claims(), key, algorithms=["RS512"])
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
-    """Returns the metadata of a call with a token."""
+    """Returns call metadata with a token."""
     return (("authorization", f"Bearer {token}"),)
 
 

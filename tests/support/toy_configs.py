@@ -1,4 +1,4 @@
-"""config.pbtxt for the toy models, written from what their ONNX files say."""
+"""Writes config.pbtxt for the toy models from their ONNX files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def build_configured_repository(root: Path) -> Path:
 def write_config(
     root: Path, name: str, *, max_batch_size: int = MAX_BATCH_SIZE, queue_microseconds: int = 0
 ) -> None:
-    """Writes `root/<name>/config.pbtxt` of a model that is there.
+    """Writes `root/<name>/config.pbtxt` of an existing model.
 
     Args:
         root: The repository.
-        name: Of the model.
-        max_batch_size: 0 for a model whose first axis is no batch.
-        queue_microseconds: How long a request waits for others to join it.
+        name: Name of the model.
+        max_batch_size: 0 for a model whose first axis is not the batch.
+        queue_microseconds: How long a request waits for others to join its batch.
     """
     file = next((root / name).glob("*/model.onnx"))
     graph = onnx.load(file).graph

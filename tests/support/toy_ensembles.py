@@ -1,4 +1,4 @@
-"""The toy models joined into ensembles by the export, and what those compute, in numpy."""
+"""The toy models joined into ensembles by the export, and a numpy reference."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def build_joined_repository(root: Path) -> Path:
 
 
 def toy_frames(path: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Returns the frames (T, H, W, 3) that the toy synthesis makes of keypoints (T, K, 3)."""
+    """Returns the toy synthesis's frames (T, H, W, 3) for keypoints (T, K, 3)."""
     return np.stack([toy_frame(keypoints) for keypoints in path])

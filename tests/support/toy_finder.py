@@ -1,10 +1,9 @@
-"""A face finder in closed form: a face is a blue rectangle, another one a green rectangle.
+"""A face finder in closed form: the first face is a blue rectangle, the second a green one.
 
     faces   the bounding boxes of the pixels above 200 in blue (score 0.9) and in green (score 0.8)
 
-What it gives is what the framing takes back to those boxes, where a face is 0.8 times as wide as
-high. Its interface is that of the shipped `face_finder`: squares of 192 x 192 pixels, 64
-candidates.
+Its outputs are such that the framing recovers those boxes, for faces 0.8 times as wide as high. Its
+interface is that of the shipped `face_finder`: images of 192 x 192 pixels, 64 candidates.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def picture_with_faces(
     *faces: tuple[int, int, int, int],
     colours: tuple[tuple[int, int, int], ...] = (),
 ) -> NDArray[np.uint8]:
-    """Returns a grey picture with faces (left, top, right, bottom), the first blue, then green."""
+    """Returns a grey picture with faces (left, top, right, bottom): first blue, then green."""
     picture = np.full((height, width, 3), 90, np.uint8)
     for (left, top, right, bottom), colour in zip(faces, colours or (BLUE, GREEN), strict=False):
         picture[top:bottom, left:right] = colour

@@ -1,14 +1,14 @@
-"""A model repository "toy" in closed form, so that expected values come from mathematics.
+"""A model repository "toy" in closed form, so that tests can compute expected values.
 
     keypoint    keypoint k = centroid of colour channel k (0 red, 1 green), intensity = mean / 255
     predictor   x_t = x_{t-1} + (x_{t-1} - x_{t-2}) + 0.01 noise; 0 at first, then hold
-                told as it is, past the border too; clamped where it goes on from it
+                returned unclamped, even past the border; clamped before the next step
                 half_width90_t = |x_{t-1} - x_{t-2}|, at most 1
     synthesis   every pixel = round(255 * ((x+1)/2, (y+1)/2, intensity)) of driving keypoint 0
 
 The interfaces are those of the shipped models with 16 x 16 images, K = 2, Z = 2 and S = 13: the
 last frame's keypoints (6), their velocity (6), and whether a frame was seen (1). The functions
-below `build_toy_repository` say in numpy what its models compute.
+after `build_toy_repository` compute the same as its models in numpy.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def keypoints_of_points(
 
 
 def toy_rollout(keypoints: NDArray[np.float32], observed: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Returns the mean path's forecast (T, K, 3) of each step, from a timeline's start, not cut.
+    """Returns the unclamped mean forecast (T, K, 3) of each step from a timeline's start.
 
     Args:
         keypoints: (T, K, 3); ignored where not observed.
@@ -93,7 +93,7 @@ def toy_rollout(keypoints: NDArray[np.float32], observed: NDArray[np.bool_]) -> 
 
 
 def toy_path(keypoints: NDArray[np.float32], observed: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Returns the keypoints (T, K, 3) of every frame: observed, or else the toy's forecast, cut.
+    """Returns the keypoints (T, K, 3) of every frame: observed, or else the clamped forecast.
 
     Args:
         keypoints: (T, K, 3); ignored where not observed.
@@ -105,7 +105,7 @@ def toy_path(keypoints: NDArray[np.float32], observed: NDArray[np.bool_]) -> NDA
 
 
 def toy_frame(keypoints: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Returns the image (H, W, 3) that the toy synthesis makes of driving keypoints (K, 3)."""
+    """Returns the toy synthesis's image (H, W, 3) for driving keypoints (K, 3)."""
     x, y, intensity = keypoints[0].tolist()
     colour = np.clip(np.round([255 * (x + 1) / 2, 255 * (y + 1) / 2, 255 * intensity]), 0, 255)
     return np.broadcast_to(colour.astype(np.uint8), (HEIGHT, WIDTH, 3)).copy()

@@ -1,10 +1,10 @@
-"""The toy models with a synthesis that shows which source it was given.
+"""The toy models with a synthesis whose output identifies its source.
 
     synthesis   every pixel = round(255 * (x + 1) / 2) of driving keypoint 0,
                               round(255 * (y + 1) / 2) of source keypoint 0,
                               blue of the source's first pixel
 
-The keypoint model looks at red and green alone, so that sources may be told apart by their blue.
+The keypoint model ignores blue, so blue can identify a source.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def source_image(
 def telling_colour(
     driving: NDArray[np.float32], source_keypoints: NDArray[np.float32], blue: int
 ) -> tuple[int, int, int]:
-    """Returns the colour of the frame that a source moved to driving keypoints (K, 3) gives."""
+    """Returns the colour of the frame for a source and driving keypoints (K, 3)."""
     x, y = driving[0, 0], source_keypoints[0, 1]
     return round(255 * (float(x) + 1) / 2), round(255 * (float(y) + 1) / 2), blue
 

@@ -1,4 +1,4 @@
-"""NVIDIA's own client as an engine: the same tests then tell of a server, whoever calls it."""
+"""NVIDIA's client wrapped as an engine, so that the same tests run with either client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ERRORS: Final = {
 
 
 class TritonClientEngine:
-    """Runs the models of a server by tritonclient."""
+    """Runs a server's models through tritonclient."""
 
     def __init__(self, address: str, headers: Mapping[str, str]) -> None:
         self._address = address
@@ -61,7 +61,7 @@ class TritonClientEngine:
         return self._models
 
     def metadata(self, model: str) -> ModelMetadata:
-        # The tests of metadata are those of our own engines; this one knows of none.
+        # Metadata tests cover only our own engines.
         raise errors.UnknownModelError(f"{model}: is not described here")
 
     async def ready(self) -> bool:

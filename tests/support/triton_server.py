@@ -1,4 +1,4 @@
-"""What tests of the real Triton share: is it there, a client that is not ours, what it leaves."""
+"""Shared by tests of the real Triton: availability, NVIDIA's client, processes and leftovers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from motioncast.triton.installation import Installation
 from motioncast.triton.stubs import find_stubs
 from motioncast.wire.errors import UnavailableError
 
-_SECONDS: Final = 60.0  # until an answer has to be there
+_SECONDS: Final = 60.0  # time limit for an answer
 _TYPES: Final = {"uint8": "UINT8", "float32": "FP32", "int64": "INT64"}
 
 
 def skip_without_triton() -> None:
-    """Skips the test, with the reason, where no Triton can be embedded."""
+    """Skips the test with a reason if Triton cannot be embedded."""
     try:
         Installation.find()
     except UnavailableError as error:
@@ -33,7 +33,7 @@ def skip_without_triton() -> None:
 
 
 async def ask(client: InferenceServerClient, model: str, **inputs: NDArray[Any]) -> InferResult:
-    """Sends one request by NVIDIA's own client and returns the answer."""
+    """Sends one request with NVIDIA's client and returns the result."""
     tensors = []
     for name, array in inputs.items():
         tensor = InferInput(name, list(array.shape), _TYPES[array.dtype.name])
@@ -43,7 +43,7 @@ async def ask(client: InferenceServerClient, model: str, **inputs: NDArray[Any])
 
 
 def predictor_inputs(keypoints: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """Returns the toy predictor's inputs for one timeline (T, 2, 3), all of it observed."""
+    """Returns the toy predictor's inputs for one fully observed timeline (T, 2, 3)."""
     steps = len(keypoints)
     return {
         "keypoints": keypoints[None],
@@ -70,7 +70,7 @@ def triton_processes(command: int) -> dict[str, int]:
     """Returns the pids of `motioncast serve models --engine triton`: "server", and by model.
 
     Args:
-        command: Its own pid; not in the answer.
+        command: Pid of the command itself, which is not included.
     """
     [reaper] = children(command)
     [server] = children(reaper)
@@ -78,7 +78,7 @@ def triton_processes(command: int) -> dict[str, int]:
 
 
 def until_whole(addresses: Sequence[str], models: Sequence[str]) -> None:
-    """Waits until every server runs these models, mended where it had to be."""
+    """Waits until every server runs these models again."""
     ends = time.monotonic() + 2 * _SECONDS
     for address in addresses:
         with TritonClient(address) as client:
@@ -95,13 +95,13 @@ def _runs(client: TritonClient, models: Sequence[str]) -> bool:
 
 
 def processor_seconds(pid: int) -> float:
-    """Returns how long a process has kept processors busy."""
+    """Returns the CPU time a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(pid: int) -> bool:
-    """Returns whether there is such a process, zombies not counted."""
+    """Returns whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -109,17 +109,17 @@ def is_alive(pid: int) -> bool:
 
 
 def folders(temporary: Path) -> list[Path]:
-    """Returns what embedded servers have in a temporary folder."""
+    """Returns the embedded servers' folders in a temporary folder."""
     return list(temporary.glob("motioncast_triton_*"))
 
 
 def shared_memory_name(server: int) -> str:
-    """Returns what the names of a server's regions of shared memory begin with."""
+    """Returns the name prefix of a server's shared memory regions."""
     arguments = Path(f"/proc/{server}/cmdline").read_text().split("\0")
     [option] = [it for it in arguments if "shm-region-prefix-name=" in it]
     return option.rpartition("=")[2]
 
 
 def regions(name: str) -> list[Path]:
-    """Returns the regions of shared memory whose names begin so."""
+    """Returns the shared memory regions with a name prefix."""
     return list(Path("/dev/shm").glob(f"{name}*"))

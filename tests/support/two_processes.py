@@ -1,4 +1,4 @@
-"""A program for torchrun: every process trains small networks and writes what it then has.
+"""A program for torchrun: every process trains small networks and writes the results.
 
 torchrun --standalone --nproc-per-node 2 -m support.two_processes FOLDER
 """
@@ -41,7 +41,7 @@ def train_predictor(processes: Processes = ALONE) -> dict[str, Tensor]:
 
 
 def train_synthesis(processes: Processes) -> dict[str, Tensor]:
-    """Returns weights, averages and loss terms of a tiny network after a few steps on noise."""
+    """Returns weights, averages and losses of a tiny network after a few steps on noise."""
     torch.manual_seed(0)
     settings = TrainingSettings(minutes=1.0, batch_size=4, precision="float32")
     training = ReconstructionTraining(MotionTransfer(TINY), settings, processes)
@@ -55,7 +55,7 @@ def train_synthesis(processes: Processes) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    """Trains as torchrun says and writes FOLDER/RANK.pt."""
+    """Trains as one of torchrun's processes and writes FOLDER/RANK.pt."""
     torch.set_num_threads(1)
     with joined("cpu") as processes:
         trained = {"predictor": train_predictor(processes), "synthesis": train_synthesis(processes)}

@@ -1,6 +1,6 @@
-"""A UDP forwarder on loopback between a client and a server, which counts, loses and delays.
+"""A UDP forwarder between a client and a server on loopback that counts, drops and delays.
 
-What it does with a datagram follows from a seed and the datagram's number alone.
+The treatment of a datagram depends only on a seed and the datagram's number.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 Treatment = Callable[[int, int], float | None]  # number, size -> delay in seconds; None: lost
 
-HEADERS: Final = 28  # of UDP and IPv4
+HEADERS: Final = 28  # UDP and IPv4
 
 
 def carry_all(number: int, size: int) -> float | None:
@@ -22,7 +22,7 @@ def carry_all(number: int, size: int) -> float | None:
 
 
 class RandomLoss:
-    """Loses a share of the small datagrams, and of larger ones none: handshakes get through."""
+    """Drops a share of the small datagrams and no larger ones, so handshakes get through."""
 
     def __init__(self, share: float, seed: int, small_bytes: int = 400) -> None:
         self._share, self._small = share, small_bytes
@@ -34,24 +34,24 @@ class RandomLoss:
 
 
 class Forwarder:
-    """Forwards from entering the block to leaving it.
+    """Forwards datagrams while its block is entered.
 
     Args:
-        upstream: What happens to datagrams of clients.
-        downstream: Likewise, to those of the server.
+        upstream: Treatment of clients' datagrams.
+        downstream: Treatment of the server's datagrams.
 
     Attributes:
-        port: That clients send to.
-        to_server: Datagrams that came from clients, and their bytes on the wire (IPv4).
-        to_client: Likewise, from the server.
-        lost: Datagrams that were not passed on.
+        port: Port that clients send to.
+        to_server: Number of datagrams from clients, and their bytes on the wire (IPv4).
+        to_client: The same for datagrams from the server.
+        lost: Number of dropped datagrams.
     """
 
     def __init__(self, upstream: Treatment = carry_all, downstream: Treatment = carry_all) -> None:
         self._treat = {"up": upstream, "down": downstream}
         self.port = 0
         self.server_port = 0
-        self.open = True  # whether anything is passed on
+        self.open = True  # False: drops everything
         self.to_server = [0, 0]
         self.to_client = [0, 0]
         self.lost = 0

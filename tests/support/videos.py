@@ -1,4 +1,4 @@
-"""Small videos for tests, written by an encoder that loses nothing."""
+"""Small videos for tests, encoded losslessly."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ Frames = npt.NDArray[np.uint8]
 
 
 def gradient_frames(count: int, height: int, width: int) -> Frames:
-    """Frames with a horizontal ramp, each a little brighter than the one before."""
+    """Returns frames with a horizontal ramp, each a little brighter than the last."""
     ramp = np.linspace(20, 180, width).astype(np.uint8)
     return np.stack(
         [np.broadcast_to(ramp[None, :, None] + 4 * t, (height, width, 3)) for t in range(count)]

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer: an hour of waiting takes no time."""
+"""An event loop whose clock jumps to the next timer, so that waiting takes no real time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Tells what is ready now; where nothing is, time passes instead of waiting."""
+    """Returns what is ready now; if nothing is, advances the clock instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,23 +25,23 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Runs timers in their order without waiting for them."""
+    """Runs timers in order without waiting."""
 
     def __init__(self) -> None:
         self._jumping = _Jumping()
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Returns the seconds that have passed."""
+        """Returns the virtual seconds elapsed."""
         return self._jumping.now
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine to its end on a loop of its own."""
+    """Runs a coroutine to completion on its own loop."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
 
 
 def now() -> float:
-    """Returns the time of the loop that runs."""
+    """Returns the running loop's time."""
     return asyncio.get_running_loop().time()
