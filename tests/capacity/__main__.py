@@ -1,9 +1,9 @@
-"""Measures what frames and sessions take, predicts a run that was not seen, and carries it on.
+"""Measures the cost of frames and sessions, checks it on an unseen run, and extrapolates.
 
     python -m capacity [--model lite128] [--quick] [--json FILE]          (`make capacity`)
 
-Needs a machine with nothing else on it: the load beforehand is written down. Ends with 1 where the
-run that was not seen differs by more than a seventh from what was predicted.
+Needs an otherwise idle machine; the load before the start is recorded. Exits with 1 if the unseen
+run differs from its prediction by more than a seventh.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from motioncast.bench.measuring import machine_here
 from motioncast.data.command_line import Program
 from motioncast.inference.cores import usable_cores
 
-MOST: Final = 1 / 7  # relative error of a prediction
+MOST: Final = 1 / 7  # largest relative error of a prediction
 FRAME_RATE: Final = 25.0
-BUSY: Final = 0.7  # of a core, that a cluster is planned for
+BUSY: Final = 0.7  # planned utilisation of a core
 SESSIONS: Final = 10_000
 MIB: Final = 2**20
 # sessions at once, frames of each, M, N
@@ -41,7 +41,7 @@ QUICK: Final = ((1, 20, 1, 0), (2, 20, 1, 1), (2, 10, 1, 0), (3, 10, 1, 3))
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is measured."""
+    """What to measure."""
 
     model: str = "lite128"
     size: Annotated[int, typer.Option(help="of its images, pixels")] = 128
@@ -52,14 +52,14 @@ class Options:
 
 
 def run(options: Options, command: str) -> None:
-    """Measures, fits, predicts; writes it all."""
+    """Measures, fits and predicts; prints and writes the results."""
     load = os.getloadavg()[0]
     seen, cores, video = QUICK if options.quick else SEEN, usable_cores(), clip(options.size)
     with (
         tempfile.TemporaryDirectory(prefix="motioncast-capacity-") as folder,
         served(options.model, Path(folder)) as server,
     ):
-        measure(server, options.model, video, 2, 20, 5, 5)  # warm, and not counted
+        measure(server, options.model, video, 2, 20, 5, 5)  # warm-up, not counted
         runs = [measure(server, options.model, video, *case) for case in seen]
         network = kilobits_per_second(server, options.model, video, FRAME_RATE)
         unseen = UNSEEN if not options.quick else (2, 16, 3, 1)
@@ -91,7 +91,7 @@ def run(options: Options, command: str) -> None:
 
 
 def per_frame(fitted: Capacity) -> list[dict[str, Any]]:
-    """Returns frames/s of one core by pattern."""
+    """Returns frames/s per core by pattern."""
     return [
         {
             "pattern": f"{observed}:{predicted}",
@@ -103,7 +103,7 @@ def per_frame(fitted: Capacity) -> list[dict[str, Any]]:
 
 
 def compared(predicted: Run, measured: Run) -> list[dict[str, Any]]:
-    """Returns what was predicted of a run, and what was measured."""
+    """Returns predicted and measured values of a run with their errors."""
     pairs = {
         "server's processor seconds": (predicted.server_seconds, measured.server_seconds),
         "frames/s, clients on the same machine": (
@@ -119,7 +119,7 @@ def compared(predicted: Run, measured: Run) -> list[dict[str, Any]]:
 
 
 def on_paper(fitted: Capacity, network: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns what 10,000 sessions of 25 frames/s would take, by pattern."""
+    """Returns the resources for 10,000 sessions of 25 frames/s, by pattern."""
     coded = {row["gets"]: row for row in network if row["sends"] == "coded"}
     up, jpeg, h264 = coded["jpeg"]["up_kbit_s"], *(coded[one] for one in ("jpeg", "h264"))
     return [
@@ -137,7 +137,7 @@ def on_paper(fitted: Capacity, network: list[dict[str, Any]]) -> list[dict[str, 
 
 
 def rounded(value: Any) -> Any:
-    """Returns the same with four digits that count."""
+    """Rounds all numbers to four significant digits."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, dict):

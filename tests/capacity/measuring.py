@@ -1,4 +1,4 @@
-"""Runs whose cost is read from outside: the server is a process of its own, clients are here."""
+"""Measures the cost of runs: the server is a separate process, the clients are in this one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def served(model: str, folder: Path) -> Iterator[Process]:
 
 
 def clip(size: int) -> list[Pixels]:
-    """Returns the frames that are sent."""
+    """Returns the frames to send."""
     with read_video(CLIP, size) as video:
         return list(video.frames)
 
@@ -62,7 +62,7 @@ def measure(
     observed: int,
     predicted: int,
 ) -> Run:
-    """Runs so many sessions at once, as fast as they are let."""
+    """Runs a number of sessions at once, as fast as possible."""
 
     def session(place: int) -> Report:
         with connect_sync(server.target, timeout=60) as service:
@@ -97,7 +97,7 @@ def measure(
 
 @contextmanager
 def highest(server: Process) -> Iterator[list[int]]:
-    """Gives the most resident memory while the block lasts, in bytes, once it has ended."""
+    """Yields a list whose item is, after the block, the peak resident memory in it, in bytes."""
     found, over = [0], Event()
 
     def look() -> None:
@@ -115,7 +115,7 @@ def highest(server: Process) -> Iterator[list[int]]:
 
 
 def processor_seconds(pid: int) -> float:
-    """Returns what a process has taken so far (Linux)."""
+    """Returns the CPU time a process has used so far (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -123,7 +123,7 @@ def processor_seconds(pid: int) -> float:
 def kilobits_per_second(
     server: Process, model: str, video: Sequence[Pixels], frame_rate: float
 ) -> list[dict[str, Any]]:
-    """Returns what a long session takes of the network, for each way to send and to get frames."""
+    """Returns a long session's network traffic for each way of sending and receiving frames."""
     rows = []
     with connect_sync(server.target, timeout=60) as service:
         served_model = next(one for one in service.server_info().models if one.name == model)

@@ -1,11 +1,11 @@
-"""What frames and sessions take, as sums; fitted by least squares, asked about what was not seen.
+"""A linear model of the cost of frames and sessions, fitted by least squares.
 
-    server's processor seconds = a observed + b forecast + c sessions
-    resident memory            = d + e sessions at once
-    frames/s                   = f cores / processor seconds of a frame, clients' on the machine too
+    server's CPU seconds       = a observed + b forecast + c sessions
+    resident memory            = d + e concurrent sessions
+    frames/s                   = f cores / CPU seconds per frame, clients included
 
-a, b in seconds a frame, c in seconds a session, d, e in bytes; f is the share of the cores that
-work finds.
+a and b are in seconds per frame, c in seconds per session, d and e in bytes; f is the share of the
+cores that is kept busy. For frames/s, the clients run on the same machine.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Run:
     """One measurement.
 
     Attributes:
-        sessions: That ran at once, each of `frames` frames in the pattern observed:predicted.
+        sessions: Concurrent sessions, each of `frames` frames in the pattern observed:predicted.
         seconds: From the first message to the last frame.
-        server_seconds, client_seconds: Of processors.
-        resident: The server's memory at its most, in bytes.
-        sent_bytes, received_bytes: Messages of all sessions, as the server counted them.
+        server_seconds, client_seconds: CPU time.
+        resident: The server's peak memory, in bytes.
+        sent_bytes, received_bytes: Messages of all sessions, as counted by the server.
     """
 
     sessions: int
@@ -47,14 +47,14 @@ class Run:
 
     @property
     def observed_frames(self) -> int:
-        """Frames that were sent, of all sessions."""
+        """Number of frames sent, over all sessions."""
         whole, rest = divmod(self.frames, self.observed + self.predicted)
         return self.sessions * (whole * self.observed + min(rest, self.observed))
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What was fitted; see the formulas above."""
+    """The fitted model; see the formulas above."""
 
     observed_seconds: float
     forecast_seconds: float
@@ -62,12 +62,12 @@ class Capacity:
     base_bytes: float
     session_bytes: float
     share: float
-    client_seconds: float  # of a frame
+    client_seconds: float  # per frame
     cores: int
 
     @classmethod
     def of(cls, runs: Sequence[Run], cores: int) -> Capacity:
-        """Fits the runs, each weighed by what it took; no coefficient is below 0."""
+        """Fits the runs, minimising relative errors; no coefficient is below 0."""
         work = np.array([[*_work(run)] for run in runs], float)
         a, b, c = _fit(work, [run.server_seconds for run in runs])
         ones = np.array([[1, run.sessions] for run in runs], float)
@@ -81,7 +81,7 @@ class Capacity:
         return cls(a, b, c, d, e, float(np.median(shares)), client, cores)
 
     def predict(self, sessions: int, frames: int, observed: int, predicted: int) -> Run:
-        """Returns what a run would measure."""
+        """Returns a prediction of a run's measurements."""
         asked = Run(sessions, frames, observed, predicted, 0.0, 0.0, 0.0, 0)
         cost = (self.observed_seconds, self.forecast_seconds, self.session_seconds)
         server = sum(one * each for one, each in zip(_work(asked), cost, strict=True))
@@ -91,7 +91,7 @@ class Capacity:
         return Run(sessions, frames, observed, predicted, seconds, server, client, int(resident))
 
     def frames_per_core(self, observed: int, predicted: int) -> float:
-        """Returns frames a second that a core makes in a long session, clients elsewhere."""
+        """Returns frames/s per core in a long session, with clients on other machines."""
         group = observed + predicted
         cost = self.observed_seconds * observed + self.forecast_seconds * predicted
         return group / cost
@@ -102,7 +102,7 @@ def _work(run: Run) -> tuple[int, int, int]:
 
 
 def _fit(terms: NDArray[np.float64], values: Sequence[float]) -> list[float]:
-    """Returns the coefficients, of at least 0, whose relative errors have the least squares."""
+    """Returns the non-negative coefficients with the least squared relative errors."""
     weights = 1 / np.asarray(values, float)
     found: list[float] = nnls(terms * weights[:, None], np.ones(len(weights)))[0].tolist()
     return found

@@ -1,15 +1,15 @@
-"""Breaks real processes, connections, disks, clocks and models under sessions (`make chaos`).
+"""Breaks real processes, connections, disks, clocks and models while sessions run (`make chaos`).
 
     python -m chaos [--minutes 10] [--seed 0] [--faults kill,cut] [--json FILE] [--folder FOLDER]
 
-Faults are drawn by the seed. Visitors in a process of their own know every frame that may come back
-(`chaos.visitors`). What must hold, and ends the run with 1 where it does not:
+Faults are drawn at random from the seed. Visitors in a separate process know every frame that they
+may receive (`chaos.visitors`). The run exits with 1 unless all of this holds:
 
-    every frame comes exactly once, in order, or the session ends in words
-    no frame of one session comes in another, and every frame is what mathematics says
-    what a command writes is whole or absent
-    after a fault is mended, a new session runs to its end within a minute
-    in the end, memory, descriptors and threads are what they were
+    every frame arrives exactly once, in order, or the session ends with an error message
+    no session receives a frame of another, and every frame has its computed value
+    the output of a command is complete or absent
+    after a fault is repaired, a new session completes within a minute
+    at the end, memory, descriptors and threads are back at their initial level
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from motioncast.data.command_line import Program
 
 ALL: Final = {**FAULTS, "output": output}
 RECOVERY_SECONDS: Final = 60.0
-SETTLED_SECONDS: Final = 90.0  # in which usage goes back: connections live for 60
-MORE: Final = Usage(resident=48 * 2**20, descriptors=8, threads=8)  # than the baseline, at most
+SETTLED_SECONDS: Final = 90.0  # for usage to fall back: connections live for 60
+MORE: Final = Usage(resident=48 * 2**20, descriptors=8, threads=8)  # over the baseline, at most
 
 
 class Observer:
-    """Reads what the visitors say, and keeps what must not be."""
+    """Reads the visitors' reports and collects violations."""
 
     def __init__(self) -> None:
         self.visits: list[dict[str, Any]] = []
@@ -67,7 +67,7 @@ class Observer:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is broken, and for how long."""
+    """What to break, and for how long."""
 
     minutes: float = 10.0
     seed: int = 0
@@ -79,8 +79,8 @@ class Options:
 
 
 def break_things(options: Options, command: str) -> None:
-    """Breaks things until the time is up; ends with 1 where something was found."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left running
+    """Breaks things until time is up; exits with 1 if there were findings."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leave no process running
     names = options.faults.split(",") if options.faults else list(ALL)
     with tempfile.TemporaryDirectory(prefix="motioncast-chaos-") as temporary:
         folder = options.folder or Path(temporary)
@@ -92,7 +92,7 @@ def break_things(options: Options, command: str) -> None:
 
 
 def run(folder: Path, names: list[str], minutes: float, seed: int) -> dict[str, Any]:
-    """Returns what was done, and what came of it."""
+    """Returns the faults made and their results."""
     chance, observer, done = random.Random(seed), Observer(), []
     with house(folder) as built:
         if built.clock is None and "clock" in names:
@@ -103,7 +103,7 @@ def run(folder: Path, names: list[str], minutes: float, seed: int) -> dict[str, 
         with visiting(built, observer, seed):
             end = time.monotonic() + 60 * minutes
             while time.monotonic() < end:
-                for name in chance.sample(names, len(names)):  # each once, before any comes again
+                for name in chance.sample(names, len(names)):  # every fault once per round
                     if time.monotonic() < end:
                         done.append(broken(built, observer, name, chance))
         for name, process in built.processes.items():
@@ -115,7 +115,7 @@ def run(folder: Path, names: list[str], minutes: float, seed: int) -> dict[str, 
 
 
 def broken(built: House, observer: Observer, name: str, chance: random.Random) -> dict[str, Any]:
-    """Breaks one thing and mends it; returns what, where, and how long until sessions ran again."""
+    """Makes one fault and repairs it; returns what, where, and the time until sessions ran."""
     try:
         what, where = ALL[name](built, chance)
     except (FindingError, TimeoutError, subprocess.TimeoutExpired) as finding:
@@ -133,7 +133,7 @@ def broken(built: House, observer: Observer, name: str, chance: random.Random) -
 
 
 def mend(built: House) -> None:
-    """Starts what a fault has left ended, so that those after it are judged by themselves."""
+    """Restarts processes that a fault left dead, so that later faults are judged on their own."""
     for process in built.processes.values():
         if process.has_ended:
             process.start()
@@ -141,7 +141,7 @@ def mend(built: House) -> None:
 
 
 def recover(built: House, deployment: str) -> str | None:
-    """Visits until a session runs to its end; returns what is wrong, None for nothing."""
+    """Visits until a session completes; returns a problem, or None."""
     chance, began, seen = random.Random(0), time.monotonic(), None
     while time.monotonic() < began + RECOVERY_SECONDS:
         seen = visitors.visit(built.targets[deployment], 79, chance, began)
@@ -157,7 +157,7 @@ def recover(built: House, deployment: str) -> str | None:
 
 
 def settled(built: House, name: str) -> str | None:
-    """Waits until a process holds what it held; returns what it holds too much of, or None."""
+    """Waits until a process's usage is back at its baseline; returns any excess, or None."""
     process, end = built.processes[name], time.monotonic() + SETTLED_SECONDS
     before = process.baseline
     if before is None:
@@ -176,7 +176,7 @@ def settled(built: House, name: str) -> str | None:
 
 @contextmanager
 def visiting(built: House, observer: Observer, seed: int) -> Iterator[None]:
-    """Has visitors come while the block lasts, and waits until the last has left."""
+    """Runs visitors during the block, then waits until the last one has finished."""
     targets = [f"{name}={target}" for name, target in built.targets.items()]
     command = [sys.executable, "-m", "chaos.visitors", str(seed), *targets]
     with subprocess.Popen(
@@ -199,7 +199,7 @@ def visiting(built: House, observer: Observer, seed: int) -> Iterator[None]:
 def summary(
     observer: Observer, done: list[dict[str, Any]], minutes: float, seed: int, tracebacks: int
 ) -> dict[str, Any]:
-    """Prints and returns what was done and found."""
+    """Prints and returns a summary of faults, sessions and findings."""
     ended = Counter(seen["ended"] or "whole" for seen in observer.visits)
     machine = machine_here()
     rows = []

@@ -1,7 +1,7 @@
-"""What is done to a house: each fault breaks one thing, holds it broken for a while, and mends it.
+"""The faults: each breaks one part of a house, keeps it broken for a while and repairs it.
 
-A fault returns what it did, in words, and where. It raises FindingError where the thing that is
-broken does itself what it must not: a process that does not end, a damaged model that is taken.
+A fault returns a description of what it did, and where. It raises FindingError if the broken part
+itself misbehaves: a process that does not exit, a damaged model that is accepted.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from chaos.processes import Process
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 Fault: TypeAlias = Callable[[House, random.Random], tuple[str, str]]
-DRAIN_SECONDS: Final = 20.0  # in which a process that is told to end is gone; its grace is 5
-_CALLERS: Final = 40  # connections while a process has no files left
+DRAIN_SECONDS: Final = 20.0  # for a process to exit after SIGTERM; its grace is 5
+_CALLERS: Final = 40  # connections made while a process has no descriptors left
 
 
 class FindingError(Exception):
-    """Something happened that must not."""
+    """A violation was found."""
 
 
 def kill(house: House, chance: random.Random) -> tuple[str, str]:
-    """SIGKILL, and a new process after a while."""
+    """Sends SIGKILL and starts a new process after a while."""
     one = _process(house, chance)
     one.end(signal.SIGKILL)
     time.sleep(chance.uniform(0, 4))
@@ -40,7 +40,7 @@ def kill(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def restart(house: House, chance: random.Random) -> tuple[str, str]:
-    """SIGTERM, and a new process."""
+    """Sends SIGTERM and starts a new process."""
     one = _process(house, chance)
     seconds = one.end(signal.SIGTERM)
     if seconds > DRAIN_SECONDS:
@@ -50,7 +50,7 @@ def restart(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def hold(house: House, chance: random.Random) -> tuple[str, str]:
-    """SIGSTOP, and SIGCONT after a while."""
+    """Sends SIGSTOP, and SIGCONT after a while."""
     one, seconds = _process(house, chance), chance.uniform(1, 8)
     one.tell(signal.SIGSTOP)
     time.sleep(seconds)
@@ -59,14 +59,14 @@ def hold(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def cut(house: House, chance: random.Random) -> tuple[str, str]:
-    """Every connection of a wire is reset."""
+    """Resets every connection of a wire."""
     name = chance.choice(sorted(house.wires))
     count = house.wires[name].cut()
     return f"{count} connections reset", name
 
 
 def half_open(house: House, chance: random.Random) -> tuple[str, str]:
-    """Nothing passes and nobody is told; after a while the connections are reset."""
+    """Silently stops all traffic on a wire; resets the connections after a while."""
     name, seconds = chance.choice(sorted(house.wires)), chance.uniform(1, 8)
     wire = house.wires[name]
     wire.hold()
@@ -77,7 +77,7 @@ def half_open(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def slow(house: House, chance: random.Random) -> tuple[str, str]:
-    """Everything on a wire comes later, and not much at once."""
+    """Delays everything on a wire and lowers its throughput."""
     name, seconds = chance.choice(sorted(house.wires)), chance.uniform(1, 5)
     delay = chance.uniform(0.02, 0.2)
     house.wires[name].delay_seconds = delay
@@ -87,7 +87,7 @@ def slow(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def no_files(house: House, chance: random.Random) -> tuple[str, str]:
-    """A process can open nothing more, while many call it (EMFILE)."""
+    """Leaves a process without free descriptors while many clients connect (EMFILE)."""
     one, spare = _process(house, chance), chance.randint(0, 3)
     with one.few_files(spare), ExitStack() as held:
         for _ in range(_CALLERS):
@@ -98,7 +98,7 @@ def no_files(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def full_disk(house: House, chance: random.Random) -> tuple[str, str]:
-    """A process whose log goes to a disk that is full; later it gets another."""
+    """Runs a process with its log on a full disk, then with a normal log again."""
     one, seconds = _process(house, chance), chance.uniform(2, 6)
     one.end(signal.SIGTERM)
     one.start(Path("/dev/full"))
@@ -110,7 +110,7 @@ def full_disk(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def clock(house: House, chance: random.Random) -> tuple[str, str]:
-    """The wall clock jumps by up to a day, either way, and back."""
+    """Shifts the wall clock by up to a day, either way, and back."""
     assert house.clock is not None
     seconds = chance.choice((-1, 1)) * chance.choice((2, 60, 3600, 86_400))
     house.clock.write_text(f"{seconds:+d}\n")
@@ -120,7 +120,7 @@ def clock(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def reload(house: House, chance: random.Random) -> tuple[str, str]:
-    """A damaged version of a model is to be loaded: it is refused, and the old one goes on."""
+    """Asks for a damaged version of a model, which must be refused while the old one is served."""
     with _damaged(house, chance) as (model, how):
         if _load(house.processes["models"], model):
             raise FindingError(f"{model} was loaded, {how}")
@@ -130,7 +130,7 @@ def reload(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def restart_on_damage(house: House, chance: random.Random) -> tuple[str, str]:
-    """A model server finds a damaged model when it starts: it goes on without it."""
+    """Restarts a model server that finds a damaged model, without which it must go on."""
     one = house.processes["models"]
     with _damaged(house, chance) as (model, how):
         one.end(signal.SIGKILL)
@@ -152,7 +152,7 @@ def _start(one: Process) -> None:
 
 @contextmanager
 def _damaged(house: House, chance: random.Random) -> Iterator[tuple[str, str]]:
-    """A newer version of a model lies in the repository and is damaged, while the block lasts."""
+    """Puts a damaged newer version of a model into the repository during the block."""
     model = chance.choice(("toy_keypoint", "toy_predictor", "toy_synthesis"))
     whole = (house.models / model / "1" / "model.onnx").read_bytes()
     how, data = chance.choice(
@@ -172,7 +172,7 @@ def _damaged(house: House, chance: random.Random) -> Iterator[tuple[str, str]]:
 
 
 def _load(server: Process, model: str) -> bool:
-    """Asks a model server to load a model; returns whether it did."""
+    """Asks a model server to load a model; returns whether it succeeded."""
     with grpc.insecure_channel(server.target) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         try:

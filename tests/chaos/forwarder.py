@@ -1,6 +1,6 @@
-"""A connection that can be hurt: TCP passed on, cut with a reset, held half open, or slowed.
+"""A TCP forwarder that can reset connections, hold them half open, or slow them down.
 
-Kernels without `netem`, and people without rights to it, have this one all the same.
+It works on kernels without `netem` and without root.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST at once
 
 
 class Forwarder:
-    """Listens on a port of its own and passes everything on to a target, from `with` to its end.
+    """Listens on its own port and forwards everything to a target during a `with` block.
 
     Args:
         target: host:port.
@@ -29,12 +29,12 @@ class Forwarder:
         self._to = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.5)
-        self._open: dict[socket.socket, socket.socket] = {}  # each end, by the other
+        self._open: dict[socket.socket, socket.socket] = {}  # each end mapped to the other
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._flowing = threading.Event()
         self._flowing.set()
-        self.delay_seconds = 0.0  # of every chunk
+        self.delay_seconds = 0.0  # per chunk
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -48,7 +48,7 @@ class Forwarder:
         self.cut()
 
     def cut(self) -> int:
-        """Resets every connection, both ends; returns how many there were."""
+        """Resets both ends of every connection; returns the number of connections."""
         with self._lock:
             ends = list(self._open)
         for end in ends:
@@ -56,11 +56,11 @@ class Forwarder:
         return len(ends) // 2
 
     def hold(self) -> None:
-        """From now on nothing passes, and nobody is told: connections are half open."""
+        """Stops forwarding without closing anything: connections are half open."""
         self._flowing.clear()
 
     def release(self) -> None:
-        """Everything passes again."""
+        """Resumes forwarding."""
         self._flowing.set()
 
     def _accept(self) -> None:
@@ -72,7 +72,7 @@ class Forwarder:
     def _serve(self, near: socket.socket) -> None:
         try:
             far = socket.create_connection(self._to, timeout=5)
-        except OSError:  # nobody listens: whoever called is told
+        except OSError:  # nothing listens there: reset the caller
             _reset(near)
             return
         near.settimeout(None)
@@ -91,7 +91,7 @@ class Forwarder:
         far.close()
 
     def _pass_on(self, ready: selectors.BaseSelector) -> bool:
-        """Passes on what has come; returns whether there may be more."""
+        """Forwards received data; returns whether there may be more."""
         for key, _ in ready.select(0.2):
             self._flowing.wait()
             come: socket.socket = key.fileobj  # type: ignore[assignment]

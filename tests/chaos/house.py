@@ -1,7 +1,7 @@
-"""What is broken: three deployments of the toy models, a forwarder on every wire.
+"""The system to break: three deployments of the toy models, with a forwarder on every wire.
 
 whole      all services in one process
-split      an orchestrator and the three services, a process each
+split      an orchestrator and the three services, one process each
 ensemble   an orchestrator that runs ensembles on a model server
 """
 
@@ -20,22 +20,22 @@ from support.toy_ensembles import build_joined_repository
 FAKETIME: Final = next(
     (str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None
 )
-# Nobody is refused for what would be late: things are slow on purpose here.
+# No session is refused for latency: things are slow on purpose here.
 _OPTIONS: Final = (
     *("--log-level", "INFO", "--max-sessions-per-peer", "64", "--latency-target", "0"),
 )
-_PORTS: Final = 8  # of one process, neighbours
+_PORTS: Final = 8  # consecutive ports per process
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The deployments, running.
+    """The running deployments.
 
     Attributes:
-        processes: By name.
-        wires: Forwarders: "whole", "split" and "ensemble" lead clients in, the others lie between
-            the processes of a deployment.
-        clock: The file that `whole` reads its clock's error from; None without libfaketime.
+        processes: Processes by name.
+        wires: Forwarders by name: clients connect through "whole", "split" and "ensemble"; the
+            others lie between the processes of a deployment.
+        clock: File from which `whole` reads its clock offset; None without libfaketime.
     """
 
     folder: Path
@@ -46,23 +46,23 @@ class House:
 
     @property
     def targets(self) -> dict[str, str]:
-        """Where clients come in."""
+        """Addresses for clients, by deployment."""
         return {name: self.wires[name].address for name in ("whole", "split", "ensemble")}
 
     def deployment(self, name: str) -> str:
-        """Returns which deployment a process or wire belongs to."""
+        """Returns the deployment that a process or wire belongs to."""
         if name in self.targets:
             return name
         return "ensemble" if name in ("models", "ensemble orchestrator") else "split"
 
     def log(self) -> str:
-        """Returns all that the processes have logged."""
+        """Returns the logs of all processes."""
         return "".join(path.read_text("utf-8", "replace") for path in self.folder.glob("*.log"))
 
 
 @contextmanager
 def house(folder: Path) -> Iterator[House]:
-    """Starts everything; ends it with the block."""
+    """Starts everything; leaving the block ends it."""
     models = build_joined_repository(_folder(folder / "models"))
     clock = folder / "clock" if FAKETIME else None
     with ExitStack() as exits:
@@ -98,7 +98,7 @@ def house(folder: Path) -> Iterator[House]:
 
 
 def _clock(file: Path | None) -> dict[str, str]:
-    """Returns the variables that let a process's wall clock jump, its monotonic one not."""
+    """Returns variables that make a process's wall clock, but not its monotonic one, adjustable."""
     if file is None:
         return {}
     file.write_text("+0\n")

@@ -1,6 +1,6 @@
-"""What a command leaves behind when it is hurt: a whole result, or none.
+"""Checks that an interrupted command leaves a complete result or none.
 
-`motioncast stream` is killed, told to end, cut off, or may write no more than a few bytes.
+`motioncast stream` is killed, terminated, disconnected, or limited to files of a few bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FRAMES, _RATE = 60, 10
 
 
 def clip(folder: Path) -> Path:
-    """Writes a video of six seconds that the toys can cast."""
+    """Writes a video of six seconds for the toy models."""
     path, frames = folder / "clip.mp4", clip_frames()
     with write_video(path, _RATE, lossless=True) as video:
         for index in range(_FRAMES):
@@ -35,7 +35,7 @@ def clip(folder: Path) -> Path:
 
 
 def output(house: House, chance: random.Random) -> tuple[str, str]:
-    """Hurts a command while it runs; FindingError where what it leaves is no whole result."""
+    """Interrupts a running command; raises FindingError if it leaves an incomplete result."""
     name = chance.choice(sorted(house.targets))
     how = chance.choice(("killed", "told to end", "cut off", "may write little"))
     out = house.folder / f"out-{chance.randrange(10**9)}"
@@ -66,7 +66,7 @@ def output(house: House, chance: random.Random) -> tuple[str, str]:
 
 
 def judge(out: Path, code: int, how: str) -> None:
-    """Raises FindingError for a part of a result; a killed run may leave it hidden."""
+    """Raises FindingError for a partial result, which only a killed run may leave, hidden."""
     names = {path.name for path in out.iterdir()} if out.exists() else set()
     hidden = {name for name in names if name.startswith(".partial-")}
     if hidden and code != -signal.SIGKILL:

@@ -1,6 +1,6 @@
-"""Real processes of `motioncast serve` that can be hurt: killed, held, starved of files, restarted.
+"""Real `motioncast serve` processes to be killed, suspended, starved of descriptors or restarted.
 
-Each keeps its ports from one start to the next, so that whoever calls it finds it again.
+Each keeps its ports across restarts, so that clients can reconnect.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-START_SECONDS: Final = 180.0  # on a machine with much else to do
+START_SECONDS: Final = 180.0  # on a busy machine
 _PAUSE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process holds (Linux)."""
+    """A process's resource usage (Linux)."""
 
     resident: int  # bytes
     descriptors: int
@@ -33,7 +33,7 @@ class Usage:
 
     @classmethod
     def of(cls, pid: int) -> Usage:
-        """Reads it from /proc; an OSError where the process is gone."""
+        """Reads it from /proc; raises OSError if the process is gone."""
         status = dict(
             line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
         )
@@ -48,11 +48,11 @@ class Process:
     """One `motioncast serve`, from `start` to `close`.
 
     Args:
-        name: For the observer's words.
-        options: Of the command, without ports.
-        log: Where its log goes.
-        ports: gRPC and HTTP port.
-        environment: Variables beside those of this process.
+        name: Name in reports.
+        options: Options of the command, without ports.
+        log: File for its log.
+        ports: gRPC and HTTP ports.
+        environment: Variables to add to this process's environment.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Process:
         return Usage.of(self.pid)
 
     def start(self, log: Path | None = None) -> None:
-        """Starts it; `log` is another place for its log, for example a full disk."""
+        """Starts it; `log` overrides its log file, for example with a full disk."""
         command = [sys.executable, "-m", "motioncast.cli.main", "serve", *self._options]
         command += ["--port", str(self.ports[0]), "--http-port", str(self.ports[1])]
         with (log or self._log).open("ab") as errors:
@@ -97,7 +97,7 @@ class Process:
         self.baseline = None
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> float:
-        """Returns after how many seconds it was ready; TimeoutError when it never was."""
+        """Returns the seconds until it was ready; raises TimeoutError if it never was."""
         assert self._process is not None
         began = time.monotonic()
         while time.monotonic() < began + seconds:
@@ -118,7 +118,7 @@ class Process:
         os.kill(self.pid, number)
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30.0) -> float:
-        """Ends it by a signal; returns after how many seconds it was gone."""
+        """Ends it with a signal; returns the seconds until it had exited."""
         assert self._process is not None
         began = time.monotonic()
         self._process.send_signal(number)
@@ -127,7 +127,7 @@ class Process:
 
     @contextmanager
     def few_files(self, spare: int) -> Iterator[None]:
-        """Leaves it so many descriptors to open, while the block lasts."""
+        """Limits its free descriptors to `spare` during the block."""
         before = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
         limit = min(self.usage.descriptors + spare, before[0])
         resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (limit, before[1]))
@@ -137,16 +137,16 @@ class Process:
             resource.prlimit(self.pid, resource.RLIMIT_NOFILE, before)
 
     def close(self) -> None:
-        """Ends it whatever it does."""
+        """Kills it if it still runs."""
         if self._process is not None and not self.has_ended:
             self._process.kill()
             self._process.wait(10)
 
 
 def free_row(count: int) -> int:
-    """Returns the first of so many ports in a row that nobody listens on just now.
+    """Returns the first of `count` consecutive free ports.
 
-    They lie below those that the system hands out, so that nobody else takes one meanwhile.
+    They lie below the system's ephemeral range, so that no other program is given one meanwhile.
     """
     first = 12_000 + os.getpid() % 500 * 16
     while not all(map(_is_free, range(first, first + count))):

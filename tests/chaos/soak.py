@@ -1,13 +1,13 @@
-"""Sessions come and go for an hour: how fast does the server's memory grow? (`make soak`)
+"""Measures how fast the server's memory grows while sessions come and go for an hour (`make soak`).
 
     python -m chaos.soak [--minutes 60] [--model lite128] [--json FILE]
 
-A `motioncast serve` of its own and visitors of every kind: frames and keypoints, floats and coded,
-all patterns and outputs; some leave in the middle, some are refused. Every few seconds the server's
-resident memory, descriptors and threads are read. The first ten minutes, or half of a shorter run,
-are for warming up: the allocator's pools fill as sessions of every kind come by. Of the rest the
-slope is that of least squares over means of equal stretches, with its interval of 95 %. Ends with 1
-where the slope is above 1 MiB a minute.
+Starts its own `motioncast serve` and visitors of every kind: frames and keypoints, floats and
+coded, all patterns and outputs; some leave half way, some are refused. The server's resident
+memory, descriptors and threads are sampled every few seconds. The first ten minutes, or half of a
+shorter run, are warm-up, in which the allocator's pools fill. For the rest, a least-squares slope
+with its 95 % interval is fitted to the means of equal stretches. Exits with 1 if the slope exceeds
+1 MiB per minute.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from motioncast.client.video import read_video
 from motioncast.data.command_line import Program
 
 CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/grid_sbwu5s.mp4"
-LIMIT_MIB: Final = 1.0  # a minute
-STRETCHES: Final = 20  # whose means are fitted: neighbouring samples are no news
+LIMIT_MIB: Final = 1.0  # per minute
+STRETCHES: Final = 20  # means are fitted, as neighbouring samples are correlated
 WARMING_MINUTES: Final = 10.0
 _SAMPLE_SECONDS: Final = 5.0
 _VISITORS: Final = 3
@@ -48,15 +48,15 @@ MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """A line through values over time, by least squares."""
+    """The slope of values over time, by least squares."""
 
     per_minute: float
-    low: float  # of the interval of 95 %
+    low: float  # of the 95 % interval
     high: float
 
     @classmethod
     def of(cls, minutes: Sequence[float], values: Sequence[float]) -> Slope:
-        """Fits means of STRETCHES equal parts, or of as many as there are values."""
+        """Fits the means of STRETCHES equal parts, or fewer if there are fewer values."""
         parts = min(STRETCHES, len(values))
         x = np.array([part.mean() for part in np.array_split(np.asarray(minutes), parts)])
         y = np.array([part.mean() for part in np.array_split(np.asarray(values), parts)])
@@ -69,7 +69,7 @@ class Slope:
 
 
 def visit(target: str, model: str, frames: Sequence[Pixels], chance: random.Random) -> str:
-    """Runs one session of a kind that chance draws; returns the kind, and how it ended."""
+    """Runs one session of a random kind; returns the kind and how it ended."""
     kind = chance.choice(("frames", "frames", "floats", "coded", "leaves", "refused"))
     try:
         with connect_sync(target, timeout=60) as service:
@@ -115,7 +115,7 @@ def _run(
 
 
 def soak(minutes: float, model: str, folder: Path, seed: int) -> dict[str, Any]:
-    """Returns the samples, the slope and what the sessions were."""
+    """Returns the samples, the slope and counts of the sessions."""
     with read_video(CLIP, 128) as video:
         frames = list(video.frames)
     first = free_row(16)
@@ -198,7 +198,7 @@ def _result(
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is soaked, and for how long."""
+    """What to soak, and for how long."""
 
     minutes: float = 60.0
     model: str = "lite128"
@@ -207,8 +207,8 @@ class Options:
 
 
 def run(options: Options, command: str) -> None:
-    """Soaks; ends with 1 where memory grows too fast."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left running
+    """Runs the soak test; exits with 1 if memory grows too fast."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leave no process running
     with tempfile.TemporaryDirectory(prefix="motioncast-soak-") as folder:
         result = soak(options.minutes, options.model, Path(folder), options.seed)
     if options.json:

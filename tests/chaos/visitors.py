@@ -1,12 +1,12 @@
-"""Sessions that can be recognised in what comes back, in a process of their own.
+"""Runs sessions whose results identify them, in a separate process.
 
     python -m chaos.visitors SEED NAME=TARGET ...
 
-One line of JSON for each session; ends when the standard input does.
+Prints one line of JSON per session; ends at the end of standard input.
 
-Each session has a number, and its toy frames are made so that the frames that come back are known
-to the last pixel (`support.toy_models`): blue is the session's number, red and green are where the
-frame is. So a frame of another session, a frame twice, one too few or a wrong forecast is seen.
+Each session has a number, and the toy models make its returned frames predictable to the last pixel
+(`support.toy_models`): blue encodes the session's number, red and green the position in the track.
+This detects frames of other sessions, duplicate and missing frames, and wrong forecasts.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from motioncast.client import ConnectError, Frame, MotioncastError, ServerError,
 from motioncast.client.types import Origin
 from motioncast.timeline.pattern import Pattern
 
-THREADS: Final = 2  # for each target
-NUMBERS: Final = 80  # sessions that differ by a level of blue or more
-LONGEST_SECONDS: Final = 60.0  # that any session may take, breakdown included
-_SLACK: Final = 20.0  # seconds after which an end that was due counts as a hang
+THREADS: Final = 2  # per target
+NUMBERS: Final = 80  # sessions that differ by at least one level of blue
+LONGEST_SECONDS: Final = 60.0  # limit for any session, faults included
+_SLACK: Final = 20.0  # seconds past that limit after which a session counts as hanging
 _FRAME_SECONDS: Final = 0.02
-_TOLERANCE: Final = 1  # level of 255, where a rounding falls the other way
+_TOLERANCE: Final = 1  # levels of 255, for rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """How one session went.
+    """The result of one session.
 
     Attributes:
-        at: Seconds since the visitors came, when it ended.
-        target: Where it was.
-        frames: That came back, of `wanted`.
-        ended: "" where all came; else the name of the error that said why not.
-        reason: Its sentence.
-        wrong: What must not be, in words; "" where nothing was wrong.
-        seconds: From asking to the end.
-        first_seconds: To the first frame; 0 where none came.
+        at: When it ended, in seconds since the visitors started.
+        target: The deployment it used.
+        frames: Received frames, of `wanted`.
+        ended: "" if all frames arrived; else the name of the error.
+        reason: The error's message.
+        wrong: Description of a violation; "" if there was none.
+        seconds: From the request to the end.
+        first_seconds: Until the first frame; 0 if none arrived.
     """
 
     at: float
@@ -65,16 +65,16 @@ class Visit:
 
 
 def path(number: int, count: int) -> NDArray[np.float32]:
-    """Returns the keypoints (T, 2, 3) of session `number`: its own walk, its own intensity."""
+    """Returns the keypoints (T, 2, 3) of session `number`, with its own walk and intensity."""
     walk = np.random.default_rng(number).normal(0, 0.02, (count, 2, 2)).cumsum(axis=0)
     keypoints = np.empty((count, 2, 3), np.float32)
     keypoints[..., :2] = np.clip(walk, -0.9, 0.9)
-    keypoints[..., 2] = (20 + 3 * (number % NUMBERS)) / 260  # no toy forecast changes it
+    keypoints[..., 2] = (20 + 3 * (number % NUMBERS)) / 260  # unchanged by toy forecasts
     return keypoints
 
 
 def visit(target: str, number: int, chance: random.Random, since: float) -> Visit:
-    """Runs one session, and judges what comes back."""
+    """Runs one session and checks the results."""
     pattern = Pattern(chance.randint(1, 8), chance.randint(0, 8))
     count = chance.randint(5, 150)
     keypoints = path(number, count)
@@ -113,7 +113,7 @@ def visit(target: str, number: int, chance: random.Random, since: float) -> Visi
                 wrong = wrong or "the report counts other frames"
     except MotioncastError as failure:
         error = failure
-    except Exception as failure:  # an end that is no statement
+    except Exception as failure:  # not a proper error of the client
         wrong = wrong or f"raised {type(failure).__name__}: {failure}"
     if isinstance(error, ServerError) and not isinstance(error, ConnectError):
         wrong = wrong or f"no statement: {error.code} {error}"
@@ -138,7 +138,7 @@ def visit(target: str, number: int, chance: random.Random, since: float) -> Visi
 def judge(
     frame: Frame, due: int, expected: NDArray[np.float32], observed: NDArray[np.bool_]
 ) -> str:
-    """Returns what is wrong with a frame, "" for nothing."""
+    """Returns what is wrong with a frame; "" if nothing."""
     if frame.index != due:
         return f"frame {frame.index} came where {due} was due"
     if due >= len(expected):
@@ -155,7 +155,7 @@ def judge(
 
 
 def main() -> None:
-    """Visits every target again and again until the standard input ends."""
+    """Visits every target repeatedly until standard input ends."""
     seed, *targets = sys.argv[1:]
     since, over, numbers = time.monotonic(), threading.Event(), iter(range(10**9))
     telling = threading.Lock()
@@ -168,7 +168,7 @@ def main() -> None:
             seen = visit(target, number, chance, since)
             with telling:
                 print(json.dumps({**asdict(seen), "target": name}), flush=True)
-            over.wait(0.5 if seen.ended else 0.05)  # who is refused asks again a little later
+            over.wait(0.5 if seen.ended else 0.05)  # retry later if refused
 
     threads = [
         threading.Thread(target=visits, args=(*one.split("=", 1), place))

@@ -1,4 +1,4 @@
-"""The subjects of the suite, one after the other: every test runs on each of them."""
+"""Parametrises every test of the suite over all subjects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ensembles that the export writes: the same models in a row, on every engine."""
+"""The exported ensembles compute the same as their chained models, on every engine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATTERNS = ["OOOPP", "OPOPO", "OOO", "OPPPPPOO"]
 
 
 def moving(start: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Returns where the red and the green point are in three frames."""
+    """Returns the positions of the red and green points in three frames."""
     return [((start + t, 3 + t), (9, 9 - 2 * t)) for t in range(3)]
 
 
@@ -44,7 +44,7 @@ def keypoints(start: int) -> NDArray[np.float32]:
 
 
 def stretch(start: int, pattern: str) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    """Returns what a predictor takes of a stretch beside keypoints, and the path (T, K, 3)."""
+    """Returns a predictor's inputs for a stretch, and the expected path (T, K, 3)."""
     observed = np.array([letter == "O" for letter in pattern])
     timeline = np.zeros((len(pattern), KEYPOINTS, 3), np.float32)
     timeline[observed] = keypoints(start)
@@ -60,7 +60,7 @@ def stretch(start: int, pattern: str) -> tuple[dict[str, Any], NDArray[np.float3
 def check(run: Any, path: NDArray[np.float32]) -> None:
     np.testing.assert_allclose(run["driving_keypoints"], path[np.newaxis], atol=1e-6)
     difference = run["image"][0].astype(int) - toy_frames(path)
-    assert np.abs(difference).max() <= 1  # a value between two levels
+    assert np.abs(difference).max() <= 1  # a value half way between two levels
 
 
 async def test_frames_are_reconstructed(subject: Subject) -> None:

@@ -1,4 +1,4 @@
-"""Runs that nobody waits for any longer end, and leave their place to the next."""
+"""Abandoned runs are stopped and make room for the next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def test_a_deadline_ends_a_run(subject: Subject) -> None:
     measured = MeasuredEngine(subject.engine, Metrics().registry)
     with pytest.raises(DeadlineError, match=r"^deadline: passed while turns ran"):
         await measured.infer("turns", _ENDLESS, timeout_seconds=0.3)
-    # Every subject runs one at a time: this one runs only if the endless one was ended.
+    # Every subject runs one call at a time, so this one runs only if the endless one was stopped.
     assert (await measured.infer("turns", _ONE, timeout_seconds=60))["after"] == [[1]]
 
 

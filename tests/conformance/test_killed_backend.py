@@ -1,4 +1,4 @@
-"""A process of Triton's that is killed costs nobody an answer."""
+"""No request fails when one of Triton's processes is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models that change, go and come back while they are in use."""
+"""Models are updated, unloaded and loaded again while in use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _X = {"x": np.ones((1, 3), np.float32)}
 
 
 async def product(subject: Subject, model: str) -> float:
-    """Returns what the model makes of ones."""
+    """Returns the model's output for an input of ones."""
     y = (await subject.engine.infer(model, _X))["y"]
     assert y.shape == (1, 3)
     assert np.ptp(y) == 0
@@ -38,11 +38,11 @@ async def test_new_versions_loaded_under_load_fail_no_request(subject: Subject) 
             await subject.load("grows")
         await asyncio.wait(tasks)
     for answers in seen:
-        assert answers == sorted(answers)  # none goes back to a version before
+        assert answers == sorted(answers)  # never falls back to an older version
         assert set(answers) <= {1, 2, 3, 4}
 
 
-# KServeEngine on Triton waits for such a model as for one whose process died: it cannot tell.
+# KServeEngine on Triton cannot tell such a model from one whose process died, and waits for it.
 @pytest.mark.parametrize("subject", sorted({*KINDS} - {"triton"}), indirect=True)
 async def test_a_model_that_was_unloaded_is_refused_until_it_is_loaded_again(
     subject: Subject,

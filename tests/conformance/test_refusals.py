@@ -1,4 +1,4 @@
-"""What is refused, and that the refusal says so in the same kind of error wherever models run."""
+"""Invalid requests are refused with the same kind of error wherever models run."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ async def test_our_engines_describe_models_alike_but_for_the_names_of_axes(
 @pytest.mark.parametrize(
     ("limit", "frames"),
     [
-        pytest.param(700, 1, id="inputs"),  # the image alone has 768 bytes
-        pytest.param(1500, 2, id="outputs"),  # two images have 1536
+        pytest.param(700, 1, id="inputs"),  # the image alone takes 768 bytes
+        pytest.param(1500, 2, id="outputs"),  # two images take 1536
     ],
 )
 async def test_messages_over_the_limit_are_refused_in_words(

@@ -1,4 +1,4 @@
-"""What runs give: the models' closed forms, and to each caller what it asked for."""
+"""Runs return the values of the models' closed forms, and each caller gets its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIMELINE = np.linspace(0, 0.5, 24, dtype=np.float32).reshape(4, 2, 3)
 
 
 def timeline_inputs(keypoints: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-    """Returns the toy predictor's inputs for a timeline (T, 2, 3) that is all observed."""
+    """Returns the toy predictor's inputs for a fully observed timeline (T, 2, 3)."""
     steps = len(keypoints)
     return {
         "keypoints": keypoints[np.newaxis],

@@ -1,4 +1,4 @@
-"""Runs whose tensors go through shared memory give the same, and leave nothing behind."""
+"""Runs through shared memory return the same results and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ pytestmark = [
 
 
 def names() -> set[str]:
-    """Returns the names of this process's regions that the file system has."""
+    """Returns the names of this process's regions in the file system."""
     return {file.name for file in Path("/dev/shm").glob(f"motioncast_run_{os.getpid()}_*")}
 
 
 async def registered(subject: Subject) -> int:
-    """Returns how many regions the server has mapped."""
+    """Returns the number of regions mapped by the server."""
     assert subject.address is not None
     async with InferenceServerClient(subject.address) as client:
         status = await client.get_system_shared_memory_status(headers=subject.headers)
@@ -41,7 +41,7 @@ async def registered(subject: Subject) -> int:
 
 
 async def unregister_all(subject: Subject) -> None:
-    """Takes all regions from a server; Triton keeps one until its run has ended."""
+    """Unregisters all of a server's regions, retrying as Triton keeps one until its run ends."""
     assert subject.address is not None
     async with asyncio.timeout(60), InferenceServerClient(subject.address) as client:
         while True:
@@ -54,15 +54,15 @@ async def unregister_all(subject: Subject) -> None:
 
 @asynccontextmanager
 async def sharing(subject: Subject) -> AsyncIterator[KServeEngine]:
-    """Yields an engine all of whose runs go through shared memory where they can."""
+    """Yields an engine whose runs all use shared memory where possible."""
     assert subject.address is not None
     settings = KServeSettings(
         subject.address, shared_memory_bytes=0, retry_seconds=60, secret=subject.secret
     )
     async with KServeEngine(settings) as engine:
         yield engine
-        assert names() == set()  # not even while it is in use
-    async with asyncio.timeout(60):  # Triton keeps what a run uses until the run has ended
+        assert names() == set()  # unlinked even while in use
+    async with asyncio.timeout(60):  # Triton keeps a run's regions until the run has ended
         while await registered(subject):
             pass
 

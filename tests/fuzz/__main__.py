@@ -1,4 +1,4 @@
-"""Attacks what is read from outside with bytes (`make fuzz`): it is read, or refused in words.
+"""Fuzzes the parsers of untrusted input (`make fuzz`): they must accept it or refuse it properly.
 
     python -m fuzz [TARGET ...] [--minutes 10] [--seed 0] [--json FILE]
 
@@ -8,8 +8,8 @@
     video      videos in files
     settings   TOML files of `serve` and of training, variables, config.pbtxt
 
-Each target has a process of its own, which takes so many minutes of a processor.
-A finding ends it with its traceback and leaves the input in `fuzz-*`; the exit code is then 1.
+Each target runs in its own process for the given minutes of CPU time. A finding ends it with a
+traceback and leaves the input in `fuzz-*`; the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from motioncast.data.command_line import Program, Refusal
 
 try:
     import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]
-except ImportError:  # there is no wheel for every machine
+except ImportError:  # not every platform has a wheel
     atheris = None
 
 TARGETS: Final = ("wire", "bitstream", "image", "video", "settings")
@@ -41,7 +41,7 @@ _INSTRUMENTED: Final = ["motioncast", "PIL"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is attacked, and for how long."""
+    """What to attack, and for how long."""
 
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="TARGET", help="all where left out")
@@ -53,7 +53,7 @@ class Options:
 
 
 def attacked(options: Options, command: str) -> None:
-    """Attacks the targets one after the other; ends with 1 where something was found."""
+    """Attacks the targets one after another; exits with 1 if there were findings."""
     if options.one:
         attack(options.one, options.minutes, options.seed)
         return
@@ -68,7 +68,7 @@ def attacked(options: Options, command: str) -> None:
 
 
 def attack(name: str, minutes: float, seed: int) -> None:
-    """Attacks one target in this process, and ends it."""
+    """Attacks one target in this process, then exits."""
     watched: Any = nullcontext()
     if atheris is not None:
         watched = atheris.instrument_imports(include=_INSTRUMENTED)
@@ -81,7 +81,7 @@ def attack(name: str, minutes: float, seed: int) -> None:
 
 
 def run(name: str, minutes: float, seed: int) -> dict[str, Any]:
-    """Attacks one target in a process of its own; prints and returns what came of it."""
+    """Attacks one target in a separate process; prints and returns the result."""
     command = [sys.executable, "-m", "fuzz", "--one", name]
     command += ["--minutes", str(minutes), "--seed", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
@@ -97,8 +97,8 @@ def run(name: str, minutes: float, seed: int) -> dict[str, Any]:
 
 
 def write(path: Path, minutes: float, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes the rows with date and machine, as the other figures of the documents have them."""
-    from motioncast.bench.measuring import machine_here  # late: what is loaded is not watched
+    """Writes the rows with date and machine, in the format of the documents' figures."""
+    from motioncast.bench.measuring import machine_here  # late: loaded modules are not instrumented
 
     machine = machine_here()
     content = {

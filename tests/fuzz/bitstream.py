@@ -1,9 +1,9 @@
-"""Attacks the keypoint decoder with bytes: they decode, or raise BitstreamError, in bounded time.
+"""Fuzzes the keypoint decoder: input must decode or raise BitstreamError, in bounded time.
 
-An input is a stream of packets to one decoder, each behind a byte with its length, so that packets
-refer to what earlier ones left. After each packet the page's invariants are checked: frames are
-finite, in range, and those of the packet decoded again. An input that begins with `{` is codec
-tables, which are read, or raise TablesError.
+An input is a stream of packets to one decoder, each prefixed by a length byte, so that packets can
+refer to earlier ones. After each packet the documented invariants are checked: frames are finite
+and in range, and decoding the packet again gives the same frames. An input that begins with `{` is
+codec tables, which must be read or raise TablesError.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TABLES: Final = turned_tables(4, 9)
 
 
 def attack(data: bytes) -> bool:
-    """Feeds a stream to a decoder, or reads tables; returns whether anything was taken."""
+    """Feeds a stream to a decoder, or reads tables; returns whether anything was accepted."""
     if data.startswith(b"{"):
         try:
             read_tables(data)
@@ -51,14 +51,14 @@ def attack(data: bytes) -> bool:
 
 
 def decodes(decoder: KeypointDecoder, packet: bytes) -> bool:
-    """Feeds a packet, and once more, to a decoder; returns whether it was one."""
+    """Feeds a packet to a decoder twice; returns whether it was valid."""
     try:
         frames = decoder.decode(packet)
     except BitstreamError:
         return False
     try:
         again = decoder.decode(packet)
-    except BitstreamError as error:  # its own frames made the decoder forget what it refers to
+    except BitstreamError as error:  # its own frames evicted its reference
         if "is not known" not in str(error) and "before the first" not in str(error):
             raise
         return True
@@ -70,14 +70,14 @@ def decodes(decoder: KeypointDecoder, packet: bytes) -> bool:
 
 
 def check(keypoints: np.ndarray) -> None:
-    """Raises AssertionError for keypoints that are not finite, or out of range."""
+    """Raises AssertionError for keypoints that are not finite or out of range."""
     assert np.isfinite(keypoints).all()
     assert (np.abs(keypoints) <= 1).all()
     assert (keypoints[..., 2] >= 0).all()
 
 
 def packets(stream: bytes) -> Iterator[bytes]:
-    """Yields the packets of a stream: a byte with the length, then as many bytes."""
+    """Yields the packets of a stream: a length byte, then as many bytes."""
     place = 0
     while place < len(stream):
         end = place + 1 + stream[place]
@@ -86,7 +86,7 @@ def packets(stream: bytes) -> Iterator[bytes]:
 
 
 def honest_stream(tables: CodecTables, seed: int) -> bytes:
-    """Returns what a sender would send."""
+    """Returns a valid stream as a sender would send it."""
     moves = np.random.default_rng(seed)
     encoder = KeypointEncoder(tables)
     start = np.full((tables.keypoints, 3), 0.5, np.float32)
@@ -107,7 +107,7 @@ def honest_stream(tables: CodecTables, seed: int) -> bytes:
 
 
 def seeds() -> list[bytes]:
-    """Returns fifty honest streams, and the tables."""
+    """Returns fifty valid streams, and the tables."""
     streams = [honest_stream(TABLES, seed) for seed in range(50)]
     return [*streams, write_tables(TABLES).encode()]
 

@@ -1,9 +1,9 @@
-"""What every target of the fuzzer has: an attack, seeds to begin with, one loop for both engines.
+"""Common parts of all fuzzing targets: attacks, seeds and a loop for each engine.
 
-    attack(data) -> True: taken, False: refused in the domain's words; anything else is a finding
+    attack(data) -> True: accepted, False: refused with a domain error; all else is a finding
 
-With atheris (libFuzzer) coverage of the Python code guides the changes to the seeds. Without it
-they are changed blindly, by a seeded chance.
+With atheris (libFuzzer), coverage of the Python code guides the mutation of seeds. Without it they
+are mutated blindly by a seeded random generator.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-REPORT: Final = "fuzz: "  # how the line begins that a run ends with
-_LOOK: Final = 64  # inputs from one look at the processor's clock to the next
+REPORT: Final = "fuzz: "  # prefix of a run's last line
+_LOOK: Final = 64  # inputs between checks of the CPU clock
 _COVERAGE: Final = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is attacked.
+    """A fuzzing target.
 
     Attributes:
-        attack: Takes an input; True when it was accepted, False when it was refused as it should
-            be. Whatever it raises is a finding.
-        seeds: Honest inputs, to be changed.
-        slowest_seconds: Processor time that one input may take.
-        longest: Bytes of an input at most.
+        attack: Processes an input; returns True if it was accepted, False if it was properly
+            refused. Any exception is a finding.
+        seeds: Returns valid inputs to mutate.
+        slowest_seconds: Largest CPU time for one input.
+        longest: Largest size of an input in bytes.
     """
 
     attack: Callable[[bytes], bool]
@@ -44,7 +44,7 @@ class Target:
 
 
 class Counted:
-    """An attack that counts, watches the time of each input, and ends the process when it is up."""
+    """Wraps an attack: counts inputs, limits the time of each, and exits when time is up."""
 
     def __init__(self, target: Target, minutes: float, engine: str) -> None:
         self._target, self._end, self._engine = target, 60 * minutes, engine
@@ -60,14 +60,14 @@ class Counted:
         assert taken < self._target.slowest_seconds, f"{taken:.1f} s for {len(data)} bytes"
         if self.inputs % _LOOK == 0 and time.process_time() > self._end:
             self.report()
-            os._exit(0)  # libFuzzer has no other way out
+            os._exit(0)  # libFuzzer cannot be stopped otherwise
 
     @property
     def is_over(self) -> bool:
         return time.process_time() > self._end
 
     def report(self) -> None:
-        """Prints what was done, as one line of JSON."""
+        """Prints the results as one line of JSON."""
         found = {
             "engine": self._engine,
             "inputs": self.inputs,
@@ -79,7 +79,7 @@ class Counted:
 
 
 def guided(target: Target, minutes: float, seed: int, atheris: Any) -> None:
-    """Runs libFuzzer until the processor time is up; ends the process."""
+    """Runs libFuzzer until the CPU time is used up; exits the process."""
     with tempfile.TemporaryDirectory(prefix="motioncast-fuzz-") as folder:
         for number, one in enumerate(target.seeds()):
             Path(folder, f"seed-{number}").write_bytes(one)
@@ -90,7 +90,7 @@ def guided(target: Target, minutes: float, seed: int, atheris: Any) -> None:
 
 
 def blind(target: Target, minutes: float, seed: int) -> None:
-    """Changes seeds by chance until the processor time is up; keeps what was found in a file."""
+    """Mutates seeds at random until the CPU time is used up; writes a failing input to a file."""
     chance, seeds = random.Random(seed), list(target.seeds())
     counted = Counted(target, minutes, "chance")
     while not counted.is_over:
@@ -104,19 +104,19 @@ def blind(target: Target, minutes: float, seed: int) -> None:
 
 
 def refused(refusal: Exception) -> bool:
-    """Returns False for a refusal; AssertionError for one without a word."""
+    """Returns False for a refusal; raises AssertionError if it has no message."""
     assert str(refusal), "a refusal is a sentence"
     return False
 
 
 def coverage(text: str) -> dict[str, int]:
-    """Returns what libFuzzer said last: edges, features, and inputs that are worth keeping."""
+    """Returns libFuzzer's last figures: edges, features and size of the corpus."""
     last = (_COVERAGE.findall(text) or [("0", "0", "0")])[-1]
     return dict(zip(("edges", "features", "corpus"), map(int, last), strict=True))
 
 
 def mutate(data: bytes, chance: random.Random) -> bytes:
-    """Returns bytes with some changed, left out, put in or doubled."""
+    """Returns the bytes with some changed, deleted, inserted or duplicated."""
     spoiled = bytearray(data)
     for _ in range(chance.randint(1, 6)):
         place = chance.randrange(len(spoiled) + 1)

@@ -1,6 +1,6 @@
-"""Attacks what opens pictures: they are read at the size that is asked for, or refused in words.
+"""Fuzzes image decoding: pictures must be read at the requested size or refused properly.
 
-The first byte says where the picture is: in a message, by its encoding, or in a file of any format.
+The first byte selects a message with one of its encodings, or a file of any format.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FILE: Final = Path(_FOLDER.name, "picture")
 
 
 def attack(data: bytes) -> bool:
-    """Opens a picture; returns whether it was one."""
+    """Opens a picture; returns whether it was valid."""
     kind, rest = data[:1], data[1:]
     try:
         if kind in b"12345" and kind:
@@ -47,7 +47,7 @@ def attack(data: bytes) -> bool:
 
 
 def seeds() -> list[bytes]:
-    """Returns a small picture in every format that is written here."""
+    """Returns a small picture in every format this machine can write."""
     ramp = np.arange(32 * 32 * 3, dtype=np.uint16).reshape(32, 32, 3) % 251
     picture = ramp.astype(np.uint8)
     found = [b"%d" % number + encode_image(picture, number).data for number in messages()]
@@ -61,14 +61,14 @@ def seeds() -> list[bytes]:
 
 
 def messages() -> list[Any]:
-    """Returns the numbers of the contract's encodings that this machine writes, files alone."""
+    """Returns the API's file encodings that this machine can write."""
     return [2, 3, 4, *([5] if PIL.features.check("avif") else [])]
 
 
 def files(
     whole: PIL.Image.Image, deep: PIL.Image.Image
 ) -> list[tuple[str, PIL.Image.Image, dict[str, Any]]]:
-    """Returns format, picture and options of each file."""
+    """Returns format, picture and options of each file to write."""
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
     plain: list[tuple[str, PIL.Image.Image, dict[str, Any]]]

@@ -1,6 +1,6 @@
-"""Attacks what operators write: TOML files, variables, config.pbtxt are read, or refused.
+"""Fuzzes operators' input: TOML files, variables and config.pbtxt must be read or refused.
 
-The first byte says which of them the rest is.
+The first byte selects one of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from motioncast.wire.errors import InvalidInputError
 
 ROOT: Final = Path(__file__).parents[2]
 REFUSALS: Final = (SettingsError, ConfigurationError, InvalidInputError)
-logging.disable()  # what cannot be read is logged, too
+logging.disable()  # refusals are also logged
 _FOLDER: Final = tempfile.TemporaryDirectory(prefix="motioncast-fuzz-settings-")
 _TOML: Final = Path(_FOLDER.name, "settings.toml")
 _PBTXT: Final = Path(_FOLDER.name, "model", "config.pbtxt")
@@ -31,7 +31,7 @@ _PBTXT.parent.mkdir()
 
 
 def attack(data: bytes) -> bool:
-    """Reads settings; returns whether they were taken."""
+    """Reads settings; returns whether they were accepted."""
     kind, rest = data[:1], data[1:]
     try:
         if kind == b"v":
@@ -58,10 +58,10 @@ def from_variables(data: bytes) -> bool:
 
 
 def seeds() -> list[bytes]:
-    """Returns the files that the project has, and a few lines of each kind."""
+    """Returns the project's own files, and a few lines of each kind."""
     serve = (ROOT / "deploy/motioncast.toml").read_bytes()
     configurations = ROOT / "training/motioncast/train/configurations"
-    every = re.sub(rb"(?m)^# (\w+ = )", rb"\1", serve)  # what is commented out, too
+    every = re.sub(rb"(?m)^# (\w+ = )", rb"\1", serve)  # with commented-out settings enabled
     training = [path.read_bytes() for path in configurations.glob("*.toml")]
     shipped = (path.read_bytes() for path in (ROOT / "model_repository").glob("*/config.pbtxt"))
     models = [re.sub(rb"(?m)^name: .*\n", b"", one) for one in shipped]

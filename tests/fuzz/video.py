@@ -1,6 +1,6 @@
-"""Attacks what opens videos: frames of one size come out, or one sentence.
+"""Fuzzes video decoding: it must yield frames of one size or a proper error.
 
-The parsers and decoders are FFmpeg's; what is guided here is the Python around them.
+Parsers and decoders are FFmpeg's; coverage guides only the Python code around them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ av.logging.set_level(None)
 
 
 def attack(data: bytes) -> bool:
-    """Reads a video's first frames; returns whether all of them came."""
+    """Reads a video's first frames; returns whether all were decoded."""
     _FILE.write_bytes(data)
     try:
         with read_video(_FILE, SIZE, limit=FRAMES) as video:
@@ -39,7 +39,7 @@ def attack(data: bytes) -> bool:
 
 
 def seeds() -> list[bytes]:
-    """Returns short videos in the containers and codecs that people have."""
+    """Returns short videos in common containers and codecs."""
     made = [
         write_movie(Path(_FOLDER.name, f"seed.{ending}"), shades(4), None, codec, pixels)
         for ending, codec, pixels in (

@@ -1,7 +1,7 @@
-"""Attacks what travels: messages of both ends are understood, or refused by name.
+"""Fuzzes messages on the wire: both ends must understand them or refuse them properly.
 
-The first byte says what the rest is: what a client sends in a session or a room, counted first and
-then read as the server reads it; a server's answer as the client reads it; a status.
+The first byte selects the kind: a client's messages in a session or a room, whose elements are
+counted before parsing as the server does; a server's answers, read as by the client; a status.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ MODEL: Final = ModelInfo(name="toy", height=SIZE, width=SIZE, keypoints=COUNT)
 SERVED: Final = ServedModels((MODEL,), "toy")
 PICTURE: Final = np.arange(SIZE * SIZE * 3, dtype=np.uint8).reshape(SIZE, SIZE, 3)
 POINTS: Final = encode_keypoints(np.full((COUNT, 3), 0.25, np.float32))
-REFUSALS: Final = (DomainError, MotioncastError, DecodeError)  # gRPC says the last one
+REFUSALS: Final = (DomainError, MotioncastError, DecodeError)  # gRPC raises the last one
 _LOOP: Final = asyncio.new_event_loop()
 
 
 def attack(data: bytes) -> bool:
-    """Reads messages; returns whether they were taken."""
+    """Reads messages; returns whether they were accepted."""
     kind, rest = data[:1], data[1:]
     try:
         if kind == b"p":
@@ -88,7 +88,7 @@ def attack(data: bytes) -> bool:
 
 
 def parts(data: bytes) -> list[bytes]:
-    """Returns the messages of an input: two bytes with the length, then as many bytes."""
+    """Returns the messages of an input: two length bytes, then as many bytes."""
     found: list[bytes] = []
     place = 0
     while place + 2 <= len(data) and len(found) < 8:
@@ -99,7 +99,7 @@ def parts(data: bytes) -> list[bytes]:
 
 
 def checked(service: str, method: str, data: bytes) -> None:
-    """Counts what a message holds, as the server does before it parses it."""
+    """Counts a message's elements, as the server does before parsing it."""
     fields = request_fields(f"motioncast.v1.{service}", method)
     assert fields is not None
     check_elements(data, fields)
@@ -166,7 +166,7 @@ def joined(*messages: Any) -> bytes:
 
 
 def seeds() -> list[bytes]:
-    """Returns honest messages of every kind."""
+    """Returns valid messages of every kind."""
     request, response, opening = StreamRequest, StreamResponse, room_opening()
     config = StreamConfig(observed_frames=2, predicted_frames=1, frame_count=9, seed=3)
     source = request(source=SourceImage(image=encode_image(PICTURE), keypoints=POINTS))
@@ -183,7 +183,7 @@ def seeds() -> list[bytes]:
             InvalidInputError("config: no", field="config", retry_after_seconds=2.5)
         ).SerializeToString(),
     ]
-    for number in range(2, 6):  # every encoding of a picture
+    for number in range(2, 6):  # every image encoding
         image = Image(encoding=number, data=encode_image(PICTURE, number).data)  # type: ignore[arg-type]
         frame = request(frame=DrivingFrame(index=0, image=image))
         found.append(b"s" + joined(request(config=StreamConfig()), source, frame))
@@ -203,7 +203,7 @@ def seeds() -> list[bytes]:
 
 
 def room_opening() -> RoomOpening:
-    """Returns what a room begins with."""
+    """Returns a room's opening message."""
     return RoomOpening(
         model="toy",
         codec_tables="0" * 64,
