@@ -6,17 +6,17 @@ from typing import Final
 
 from motioncast.cli.report import Configuration, MeanQuality, QualityReport
 
-HARDLY_DB: Final = 1.0  # above copying the source: less is hardly seen
+HARDLY_DB: Final = 1.0  # above copying the source: a smaller gain is barely visible
 _FEW: Final = 4
 
 
 def advice(configuration: Configuration, quality: QualityReport, faces_seen: bool) -> list[str]:
-    """Returns sentences for the person who looks at a result; none where it is good.
+    """Returns sentences for the user who looks at a result; none if it is good.
 
     Args:
-        configuration: What was asked for.
-        quality: What came of it.
-        faces_seen: Whether a face was found in any picture that was looked at.
+        configuration: The requested settings.
+        quality: The quality achieved.
+        faces_seen: Whether a face was found in any picture that was searched.
     """
     if quality.all is None or quality.all.frames < _FEW or _gain(quality.all) >= HARDLY_DB:
         return []

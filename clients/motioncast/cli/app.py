@@ -1,4 +1,4 @@
-"""The commands as typer sees them. Each imports what it needs when it runs, so help is quick."""
+"""The commands, defined for typer. Each imports its dependencies when it runs, so help is quick."""
 
 from __future__ import annotations
 

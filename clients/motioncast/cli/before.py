@@ -1,4 +1,4 @@
-"""What is refused before a service starts or a frame is decoded."""
+"""Checks made before a service starts or a frame is decoded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RESULTS: Final = (
 
 
 def check_options(options: CastOptions, *, transfer: bool, limit: int | None) -> None:
-    """Raises InvalidRequestError or CommandError for an option that no session could have."""
+    """Raises InvalidRequestError or CommandError for an option that is invalid in any session."""
     encode_config(options.asked, Mode.TRANSFER if transfer else Mode.RECONSTRUCTION)
     quality_of(options.asked, options.encoding)
     if limit is not None and limit < 1:
@@ -36,7 +36,7 @@ def check_options(options: CastOptions, *, transfer: bool, limit: int | None) ->
 
 
 def check_timeout(seconds: float) -> None:
-    """Raises CommandError for a time that is none."""
+    """Raises CommandError for an invalid timeout."""
     if not seconds > 0:
         raise CommandError(f"timeout: {seconds:g} s leave no time")
     if not isfinite(seconds):
@@ -44,7 +44,7 @@ def check_timeout(seconds: float) -> None:
 
 
 def check_gate(pixels: float) -> None:
-    """Raises CommandError for a bound that no gate can have."""
+    """Raises CommandError for an invalid gate bound."""
     try:
         Gate(pixels)
     except ValueError as error:
@@ -52,7 +52,7 @@ def check_gate(pixels: float) -> None:
 
 
 def check_sources(given: int, gathered: int, send: str) -> None:
-    """Raises CommandError where frames of the video cannot be sources."""
+    """Raises CommandError if frames of the video cannot be sources."""
     if gathered > 1 and given:
         raise CommandError("sources: frames of the video are no sources where --source is one")
     if gathered > 1 and send != "keypoints":
@@ -62,14 +62,14 @@ def check_sources(given: int, gathered: int, send: str) -> None:
 
 
 def check_keypoint_options(options: CastOptions, send: str) -> None:
-    """Raises CommandError where an option is about keypoints, or packets, and none are sent."""
+    """Raises CommandError if an option concerns keypoints, or packets, and none are sent."""
     if options.gate_pixels is not None:
         check_gate(options.gate_pixels)
     if send != "keypoints":
         here = "frames are sent; --send keypoints detects keypoints here"
         if options.keypoints is not None:
             raise CommandError(f"keypoints: {here}")
-        if options.gate_pixels is not None:  # the server sees the keypoints
+        if options.gate_pixels is not None:  # only the server sees the keypoints
             raise CommandError(f"gate: {here}")
         if options.packet_frames != 1:
             raise CommandError(f"packet-frames: {here}")
@@ -82,7 +82,7 @@ def check_keypoint_options(options: CastOptions, send: str) -> None:
 
 
 def check_json(path: Path | None) -> None:
-    """Raises CommandError where no file can be written."""
+    """Raises CommandError if the file cannot be written."""
     if path is None:
         return
     if path.is_dir():
@@ -93,7 +93,7 @@ def check_json(path: Path | None) -> None:
 
 
 def holds_results_of(folder: Path, video: str) -> bool:
-    """Returns whether a folder holds the results of a video of that name."""
+    """Returns whether a folder contains the results of a video of this name."""
     try:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         return bool(report["configuration"]["video"] == video)
@@ -102,6 +102,6 @@ def holds_results_of(folder: Path, video: str) -> bool:
 
 
 def check_replaceable(folder: Path, *, force: bool) -> None:
-    """Raises CommandError where a folder holds results that were not to be replaced."""
+    """Raises CommandError if a folder contains results and replacing them was not requested."""
     if not force and any((folder / name).exists() for name in RESULTS):
         raise CommandError(f"out: {shown(folder)} holds results already (--force replaces them)")

@@ -1,4 +1,4 @@
-"""A video through the service, frame by frame, with what the client can see of it."""
+"""Sends a video through the service, frame by frame, and records what the client can measure."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class CastOptions:
     relative_motion: bool = False
     seed: int | None = None  # None: the mean path
     timeout: float | None = None  # seconds for the whole video
-    real_time: bool = False  # frames are sent when a camera would have them, else at once
+    real_time: bool = False  # send frames at a camera's pace, not as fast as possible
     frame: FramingMode = FramingMode.OFF  # how pictures are framed
-    encoding: Encoding = "rgb8"  # how images are sent
-    quality: int | None = None  # of JPEG and AVIF, 1 to 100; None: the usual one
-    keypoints: KeypointEncoding | None = None  # how those are; None: coded where the model has it
-    packet_frames: int = 1  # in a packet of coded keypoints
-    datagrams: bool = False  # packets as QUIC datagrams where those get through
+    encoding: Encoding = "rgb8"  # how images are encoded
+    quality: int | None = None  # for JPEG and AVIF, 1 to 100; None: the default
+    keypoints: KeypointEncoding | None = None  # their encoding; None: coded if the model allows it
+    packet_frames: int = 1  # frames in a packet of coded keypoints
+    datagrams: bool = False  # send packets as QUIC datagrams if those get through
     gate_pixels: float | None = None  # bound of a gate on keypoints; None: all are sent
-    delay_frames: int = 0  # that the server waits, to interpolate
-    returned: OutputEncoding = "rgb8"  # how frames come back
-    crf: int | None = None  # of H.264; None: the server's default
+    delay_frames: int = 0  # how many frames the server waits, to interpolate
+    returned: OutputEncoding = "rgb8"  # encoding of result frames
+    crf: int | None = None  # constant rate factor of H.264; None: the server's default
 
     @property
     def pattern(self) -> Pattern:
@@ -66,7 +66,7 @@ class CastOptions:
 
     @property
     def asked(self) -> StreamOptions:
-        """What a session of pictures is asked for."""
+        """The options of a session that sends pictures."""
         asked = StreamOptions(
             observed=self.observed,
             predicted=self.predicted,
@@ -92,29 +92,29 @@ class CastFrame:
     origin: Origin
     keypoints: NDArray[np.float32]  # (K, 3)
     group_frames: int
-    group_ms: float  # as the server saw it
-    end_to_end_ms: float  # as the client saw it
+    group_ms: float  # as measured by the server
+    end_to_end_ms: float  # as measured by the client
     crop: Crop | None = None  # of the full picture
-    faces: int = 0  # seen by the server when it last looked
-    source: int = 0  # index of the one that it was made from
-    interpolated: bool = False  # between those sent around it, where the server waits
+    faces: int = 0  # found by the server in its latest search
+    source: int = 0  # index of the source that it was made from
+    interpolated: bool = False  # between the frames sent around it, if the server waits
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """A video that went through."""
+    """The results of a video."""
 
     config: EffectiveConfig
-    report: Report | None  # None where the session broke off
+    report: Report | None  # None if the session broke off
     frames: tuple[CastFrame, ...]
-    wall_seconds: float  # from handing over the first frame to holding the last
+    wall_seconds: float  # from sending the first frame to receiving the last
 
 
 class BrokenOffError(CommandError):
-    """The session ended before the video did; its text says why.
+    """The session ended before the video did; the text says why.
 
     Attributes:
-        cast: What had come by then, at least one frame.
+        cast: The results received by then, at least one frame.
     """
 
     def __init__(self, reason: str, cast: Cast) -> None:
@@ -130,20 +130,20 @@ class Images(Protocol):
 
 
 class Framing(Protocol):
-    """What frames pictures on this side."""
+    """Frames pictures on this side."""
 
     def begin(self, picture: NDArray[np.uint8], /) -> Framed:
         """Returns the first picture as the source."""
 
     def portrait(self, picture: NDArray[np.uint8], /) -> Framed:
-        """Returns another source."""
+        """Returns a further source."""
 
     def frame(self, index: int, picture: NDArray[np.uint8], /) -> Framed:
         """Returns a frame of the timeline."""
 
 
 class Detector(Protocol):
-    """What finds keypoints on this side."""
+    """Detects keypoints on this side."""
 
     def detect(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Returns the keypoints (B, K, 3) of images (B, H, W, 3)."""
@@ -162,24 +162,24 @@ async def cast(
     gathering: Gathering | None = None,
     gate: Policy | None = None,
 ) -> Cast:
-    """Sends a video and keeps what comes back.
+    """Sends a video and records the results.
 
     Args:
-        service: Where it goes.
-        video: Its frames, (H, W, 3) of the model's size, or full pictures where they are framed; at
+        service: The service to use.
+        video: Its frames, (H, W, 3) of the model's size, or full pictures if they are framed; at
             least one.
         frame_rate: Frames per second of the video.
-        options: How it goes.
-        keep: Takes the image of every frame, in order.
+        options: How the video is sent.
+        keep: Called with the image of every frame, in order.
         source: Other images to animate (transfer); None takes the first frame (reconstruction).
-        detector: Finds the keypoints to send; None sends the frames themselves.
-        framing: With a detector: frames the pictures first.
-        gathering: With a detector and without other images: which frames become further sources.
-        gate: With a detector: which frames are sent, of those that the pattern has.
+        detector: Detects the keypoints to send; None sends the frames themselves.
+        framing: Only with a detector: frames the pictures first.
+        gathering: Only with a detector and no other images: selects frames as further sources.
+        gate: Only with a detector: selects which of the pattern's frames are sent.
 
     Raises:
-        BrokenOffError: It failed, or does not answer any more, after frames had come.
-        MotioncastError: The service refused, failed, or does not answer.
+        BrokenOffError: The session failed, or the service stopped responding, after some frames.
+        MotioncastError: The service refused, failed, or does not respond.
     """
     started = time.perf_counter()
     given = _Given(source, detector, framing, gathering, gate)
@@ -217,7 +217,7 @@ async def cast(
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What `cast` was given besides the video."""
+    """What `cast` takes besides the video."""
 
     source: Sequence[NDArray[np.uint8]] | None
     detector: Detector | None
@@ -233,12 +233,12 @@ def _open(
     options: CastOptions,
     given: _Given,
 ) -> tuple[Stream, list[float]]:
-    """Returns the stream and the list that the times of taking frames are written to."""
+    """Returns the stream, and the list that records when each frame is taken."""
     source, detector, framing = given.source, given.detector, given.framing
     config = options.asked
     config["frame_rate"] = frame_rate
     if detector is not None:
-        config["frame"] = "off"  # what is sent was framed here
+        config["frame"] = "off"  # what is sent has been framed here
         config["keypoint_encoding"] = options.keypoints or "floats"
         config["gate"] = given.gate
         if options.keypoints == "coded":

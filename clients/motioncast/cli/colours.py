@@ -15,16 +15,16 @@ ORIGIN_COLOURS: Final[dict[Origin, Colour]] = {
     Origin.CONCEALED: (222, 45, 57),
 }
 
-_GOLDEN_RATIO: Final = 0.618033988749895  # its multiples spread evenly around the circle of hues
+_GOLDEN_RATIO: Final = 0.618033988749895  # its multiples spread evenly around the hue circle
 
 
 def keypoint_colour(index: int) -> Colour:
-    """Returns the colour of keypoint `index`: always the same, far from those of its neighbours."""
+    """Returns the colour of keypoint `index`: always the same, and far from its neighbours'."""
     hue = (index * _GOLDEN_RATIO) % 1.0
     red, green, blue = colorsys.hsv_to_rgb(hue, 0.75 if index % 2 else 0.45, 1.0)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def css(colour: Colour) -> str:
-    """Returns the colour as CSS writes it: `#2eae60`."""
+    """Returns the colour in CSS notation: `#2eae60`."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -15,7 +15,7 @@ from motioncast.cli.colours import ORIGIN_COLOURS, Colour
 from motioncast.cli.drawing import draw_keypoints
 from motioncast.client import Origin
 
-PANEL_PIXELS: Final = 256  # smaller frames are enlarged by a whole factor to about this height
+PANEL_PIXELS: Final = 256  # smaller frames are enlarged by an integer factor to about this height
 TRAIL_FRAMES: Final = 8
 _BORDER: Final = 6
 _GAP: Final = 14
@@ -34,7 +34,7 @@ _LEGEND: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One frame of the timeline with everything that is shown of it."""
+    """One frame of the timeline with everything that is shown for it."""
 
     index: int
     origin: Origin
@@ -50,8 +50,8 @@ def compose_frame(
 
     Args:
         sample: The frame.
-        original_title: What stands above the first panel; in transfer mode it is the driving video.
-        note: What stands at the right of the last line, for example the pattern.
+        original_title: Title of the first panel; in transfer mode this is the driving video.
+        note: Text at the right of the last line, for example the pattern.
     """
     original, result, keypoints = panels(sample)
     height, width, _ = original.shape
@@ -111,13 +111,13 @@ def compose_strip(
 def panels(
     sample: Sample,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Returns original, result and keypoints, each enlarged to a size that is good to look at."""
+    """Returns original, result and keypoints, each enlarged to a comfortable size."""
     result = enlarge(sample.result)
     return enlarge(sample.original), result, draw_keypoints(result, sample.trail)
 
 
 def enlarge(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Returns the image (H, W, 3) enlarged by the whole factor that brings it near 256 rows."""
+    """Returns the image (H, W, 3) enlarged by the integer factor that brings it near 256 rows."""
     factor = max(1, PANEL_PIXELS // image.shape[0])
     if factor == 1:
         return image
@@ -154,7 +154,7 @@ def _draw_legend(
 
 
 def _page_size(width: int, height: int) -> tuple[int, int]:
-    # Even numbers: H.264 with 4:2:0 chroma halves both.
+    # Even numbers: H.264 with 4:2:0 chroma halves both dimensions.
     total = 3 * (width + 2 * _BORDER) + 4 * _GAP
     return total + total % 2, (_HEADER + height + 2 * _BORDER + _FOOTER + 1) // 2 * 2
 

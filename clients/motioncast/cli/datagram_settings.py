@@ -1,4 +1,4 @@
-"""Settings of `motioncast serve` that tell of the door for datagrams."""
+"""Settings of `motioncast serve` for its datagram port."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 @dataclass(frozen=True, slots=True)
 class Datagrams:
-    """Where the orchestrator takes packets of keypoints as QUIC datagrams."""
+    """Where the orchestrator accepts keypoint packets as QUIC datagrams."""
 
     port: Annotated[
         int | None,

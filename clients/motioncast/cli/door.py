@@ -1,4 +1,4 @@
-"""What a command shows a server that it connects to: five options, the same for every command."""
+"""How a command authenticates to a server: five options, shared by all commands that connect."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Shown:
 
 
 class Credentials(TypedDict):
-    """The arguments of `connect` that say what a client trusts and shows."""
+    """The arguments of `connect` for trust and authentication."""
 
     tls: Tls | None
     token: Token | None
@@ -43,9 +43,9 @@ _SHOWN: ContextVar[_Shown] = ContextVar("shown", default=_NOTHING)
 
 
 def credentials() -> Credentials:
-    """Returns what the options of the command that runs say, and MOTIONCAST_TOKEN.
+    """Returns the credentials from the current command's options and MOTIONCAST_TOKEN.
 
-    A file of a token is read again when it has changed.
+    A token file is read again whenever it changes.
     """
     from motioncast.client import Tls
     from motioncast.wire.token_file import TokenFile
@@ -56,12 +56,12 @@ def credentials() -> Credentials:
     token: Token | None = os.environ.get(TOKEN_VARIABLE) or None
     if shown.token_file is not None:
         token = TokenFile(shown.token_file)
-        token()  # said now, not in the middle of a call
+        token()  # report problems now, not in the middle of a call
     return Credentials(tls=tls, token=token)
 
 
 def connecting(command: F) -> F:
-    """Returns a command that takes the five options too, for `credentials`."""
+    """Returns a command that also takes the five options, for `credentials`."""
     return with_options(command, _OPTIONS, _given)
 
 

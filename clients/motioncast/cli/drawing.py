@@ -1,4 +1,4 @@
-"""Keypoints drawn on a frame: a disc each in its own colour, with the trail of its motion."""
+"""Draws keypoints on a frame: each a disc in its own colour, with the trail of its motion."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw
 from motioncast.cli.colours import keypoint_colour
 
 BACKGROUND_BRIGHTNESS: Final = 0.35  # of the frame behind the keypoints, so that they stand out
-FEW: Final = 16  # keypoints that are drawn at full size
-SUPERSAMPLING: Final = 2  # Pillow draws without antialiasing; drawn larger, then reduced
+FEW: Final = 16  # number of keypoints up to which they are drawn at full size
+SUPERSAMPLING: Final = 2  # Pillow draws without antialiasing: draw larger, then reduce
 
 
 def pixel_position(x: float, y: float, width: int, height: int) -> tuple[float, float]:
-    """Returns where a keypoint lies, in pixels from the top left pixel's centre.
+    """Returns the position of a keypoint, in pixels from the top left pixel's centre.
 
-    -1 is the centre of the first pixel and 1 that of the last, as everywhere in this system.
+    -1 is the centre of the first pixel and 1 that of the last, as everywhere in the system.
     """
     return (x + 1) / 2 * (width - 1), (y + 1) / 2 * (height - 1)
 
@@ -31,15 +31,15 @@ def draw_keypoints(
 
     Args:
         panel: The picture behind the keypoints, (H, W, 3).
-        trail: Keypoints (K, 3) of the latest frames, oldest first; the last ones become discs,
-            larger for a greater intensity, the ones before thin lines.
+        trail: Keypoints (K, 3) of the latest frames, oldest first; the last become discs, larger
+            for higher intensity, earlier ones thin lines.
     """
     height, width, _ = panel.shape
     dimmed = Image.fromarray((panel * BACKGROUND_BRIGHTNESS).astype(np.uint8))
     canvas = dimmed.resize((width * SUPERSAMPLING, height * SUPERSAMPLING))
     draw = ImageDraw.Draw(canvas)
     unit = SUPERSAMPLING * height / 128  # one pixel of a 128-pixel frame
-    unit *= min(1.0, (FEW / len(trail[-1])) ** 0.5)  # many discs cover no more of it than few
+    unit *= min(1.0, (FEW / len(trail[-1])) ** 0.5)  # many discs cover no more area than few
     for index, (_, _, intensity) in enumerate(trail[-1]):
         # The centre of pixel 0 lies half a pixel inside the canvas.
         positions = [

@@ -1,10 +1,10 @@
-"""Failures in the user's words. Other exceptions are bugs and keep their traceback."""
+"""Expected failures, described for users. Other exceptions are bugs and keep their traceback."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# the module that is missing -> the extra that brings it
+# missing module -> the extra that installs it
 _EXTRAS: Final = {
     **dict.fromkeys(("jinja2", "rich", "typer"), "cli"),
     **dict.fromkeys(
@@ -26,7 +26,7 @@ _EXTRAS: Final = {
     "c2pa": "marks",
     "tritonclient": "serve",
 }
-# parts of motioncast that are distributions of their own -> the extra that brings them
+# parts of motioncast in separate distributions -> the extra that installs them
 _PARTS: Final = {
     **dict.fromkeys(
         (
@@ -52,11 +52,11 @@ _PARTS: Final = {
 
 
 class CommandError(Exception):
-    """A command cannot go on; its text is one sentence for the user."""
+    """A command cannot continue; the text is one sentence for the user."""
 
 
 def explain(error: Exception) -> str | None:
-    """Returns the sentence for a failure that was foreseen, None for a bug."""
+    """Returns the sentence for an expected failure, None for a bug."""
     if isinstance(error, ModuleNotFoundError):
         package, _, inside = (error.name or "").partition(".")
         extra = _EXTRAS.get(package)
@@ -67,7 +67,7 @@ def explain(error: Exception) -> str | None:
         if error.filename and error.strerror:
             return f"{error.filename}: {error.strerror}"
         return error.strerror or str(error)
-    # Our own exceptions are raised on purpose, with a sentence for the user.
+    # motioncast's own exceptions are raised on purpose, with a sentence for the user.
     if type(error).__module__.startswith("motioncast."):
         return str(error)
     return None

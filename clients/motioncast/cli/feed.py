@@ -1,4 +1,4 @@
-"""A video as a camera would give it: each element when it is due, and when it was taken."""
+"""A video fed at a camera's pace: each element when it is due, recording when it was taken."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 class Feed(Generic[T]):
-    """The elements of a video, none before its time, noting when each is taken.
+    """The elements of a video, none before its time; records when each is taken.
 
     Args:
-        length: How many there are.
-        element: Gives the one of an index, after sources that come before it.
-        interval: Seconds between them; 0 gives them as fast as they are asked for.
+        length: Number of frames.
+        element: Returns the element at an index, preceded by sources that come before it.
+        interval: Seconds between frames; 0 yields them as fast as they are requested.
     """
 
     def __init__(self, length: int, element: Callable[[int], list[T]], interval: float) -> None:
@@ -32,6 +32,6 @@ class Feed(Generic[T]):
         for index in range(self._length):
             early = started + index * self._interval - time.perf_counter()
             if early > 0:
-                time.sleep(early)  # in the thread that the client reads videos in
+                time.sleep(early)  # runs in the client's thread that reads videos
             self.taken.append(time.perf_counter())
             yield from self._element(index)

@@ -1,4 +1,4 @@
-"""A video that was framed on its way: what it is compared with, and the results back in it."""
+"""A video that was framed when it was sent: cuts the originals, and puts the results back."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def cut_originals(
     sound: Soundtrack,
     on_frame: Callable[[], object],
 ) -> None:
-    """Cuts what each frame shows out of its picture, as the result was.
+    """Cuts the part that each frame shows out of its picture, for comparison with the result.
 
     Args:
-        pictures: Of the video, in full.
-        results: The frames that came back, as many.
-        cast: What else came back.
-        originals: Takes what was cut.
+        pictures: The video's full pictures.
+        results: The result frames, equally many.
+        cast: The rest of the results.
+        originals: Receives the cut pictures.
         full: A video to write, of the pictures with the results put back; None for none.
-        sound: What is heard beside that video.
+        sound: The soundtrack of that video.
         on_frame: Called after each frame.
     """
     with ExitStack() as stack:
@@ -54,9 +54,9 @@ def cut_originals(
 
 
 def original_of(picture: Pixels, frame: CastFrame, size: int) -> Pixels:
-    """Returns what a frame shows of its picture, (size, size, 3).
+    """Returns the part of a picture that a frame shows, (size, size, 3).
 
-    A picture that was not framed is returned as it is.
+    A picture that was not framed is returned unchanged.
     """
     if frame.crop is None and picture.shape[:2] == (size, size):
         return picture

@@ -1,4 +1,4 @@
-"""The gate of `motioncast send` and `stream`: it forecasts as whoever makes the frames."""
+"""The gate of `motioncast send` and `stream`: it forecasts as the receiver or the server does."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from motioncast.sending import Gate
 
 
 def gate_for(models: Path | None, model: Model, pixels: float) -> Gate:
-    """Returns a gate with the model's weights, and its predictor where that is here.
+    """Returns a gate with the model's weights, and its predictor if that is available here.
 
     Args:
-        models: The repository; None for the one installed.
-        model: Whose keypoints are sent.
-        pixels: The bound, of an image of 256.
+        models: The repository; None for the installed one.
+        model: The model whose keypoints are sent.
+        pixels: The bound, in pixels of an image of 256.
 
     Raises:
-        CommandError: There is none of that bound.
+        CommandError: The bound is invalid.
         DomainError, MediaError, MissingExtraError: The predictor cannot be read.
     """
     from motioncast.inference import default_repository  # needs the [serve] extra

@@ -1,4 +1,4 @@
-"""What `motioncast stream` and `motioncast demo` are to do."""
+"""The work of `motioncast stream` and `motioncast demo`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ FULL_PICTURE: Final = "full_picture.mp4"
 
 @dataclass(frozen=True, slots=True)
 class StreamJob:
-    """What to stream, where through and where to."""
+    """What to stream, through which service, and where to write the results."""
 
     video: Path
     out: Path
     options: CastOptions
     sources: Sequence[Path] = ()  # other images to animate; none: the video's first frame
-    gather: int = 1  # frames of the video that become sources, at most
+    gather: int = 1  # the most frames of the video that become sources
     send: Literal["frames", "keypoints"] = "frames"
-    skip: int = 0  # frames of the video to leave out at its beginning
+    skip: int = 0  # frames to skip at the video's beginning
     limit: int | None = None  # frames of the video to take; None: all
     target: str | None = None  # the orchestrator's HOST:PORT; None: started in this process
-    models: Path | None = None  # model repository of this process; None: the one installed
-    frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
+    models: Path | None = None  # model repository of this process; None: the installed one
+    frame: FramingMode | None = None  # how pictures are framed; None: as the model requires
     full_picture: bool = False  # also write the results put back into the full pictures
     rivals: bool = False  # also measure what video codecs need for the same frames
-    force: bool = False  # replace results that are there already
+    force: bool = False  # replace existing results
 
     @property
     def part(self) -> Part:
-        """The frames that are taken."""
+        """The frames to take."""
         return Part(self.video, self.skip, self.limit)

@@ -1,4 +1,4 @@
-"""A model configuration of this machine, as a server would describe it."""
+"""A model configuration on this machine, described as a server would."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motioncast.sources import parse_weights
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A model configuration here, and what its keypoints are coded with."""
+    """A local model configuration, and the codec tables of its keypoints."""
 
     repository: Path
     model: Model
@@ -24,14 +24,14 @@ class LocalModel:
 
 
 def local_model(models: Path | None, name: str | None) -> LocalModel:
-    """Returns a configuration of a repository; what has no square images or no tables is refused.
+    """Returns a configuration of a repository; it must have square images and codec tables.
 
     Args:
-        models: The repository; None for the one installed.
-        name: Of the configuration; None for the one that services take by default.
+        models: The repository; None for the installed one.
+        name: Name of the configuration; None for the services' default.
 
     Raises:
-        CommandError: It is not there, or its keypoints cannot be coded.
+        CommandError: It does not exist, or its keypoints cannot be coded.
         DomainError, MediaError, MissingExtraError: The repository cannot be read.
     """
     from motioncast.client.device import KeypointDetector

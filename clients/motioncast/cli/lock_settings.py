@@ -1,4 +1,4 @@
-"""Settings of `motioncast serve` that keep strangers out: encryption and tokens."""
+"""Settings of `motioncast serve` for access control: encryption and tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SslMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ssl:
-    """How every port is encrypted, and what this server shows to the services behind it."""
+    """How every port is encrypted, and how this server identifies itself to other services."""
 
     mode: Annotated[
         SslMode,
@@ -52,7 +52,7 @@ class Ssl:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Which bearer tokens (JWT) callers have to bring; without keys none are asked for."""
+    """Which bearer tokens (JWT) callers must present; without keys none are required."""
 
     keys: Annotated[
         Path | None,

@@ -1,4 +1,4 @@
-"""How `motioncast serve` locks its ports, from its settings."""
+"""How `motioncast serve` secures its ports, according to its settings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from motioncast.wire.errors import InvalidInputError
 
 
 def tls_of(ssl: Ssl) -> ServerTls | None:
-    """Returns what the server shows; None for plain text.
+    """Returns how the server identifies itself; None for plain text.
 
     Raises:
-        InvalidInputError: A file is not named, or named for nothing.
+        InvalidInputError: A file is missing, or given without being used.
     """
     if ssl.mode is SslMode.DISABLED:
         for field in ("certificate", "key"):
@@ -26,7 +26,7 @@ def tls_of(ssl: Ssl) -> ServerTls | None:
 
 
 def channel_of(ssl: Ssl) -> ChannelTls | None:
-    """Returns how the services behind an orchestrator are reached, all in the same mode as it."""
+    """Returns how an orchestrator connects to its services: all in its own mode."""
     if ssl.mode is SslMode.DISABLED:
         return None if ssl.ca is None else ChannelTls(ssl.ca)
     shown = (ssl.certificate, ssl.key) if ssl.mode is SslMode.MTLS else (None, None)
@@ -34,10 +34,10 @@ def channel_of(ssl: Ssl) -> ChannelTls | None:
 
 
 def tokens_of(settings: ServeSettings) -> TokenSettings | None:
-    """Returns which tokens callers have to bring; None for none.
+    """Returns which tokens callers must present; None for none.
 
     Raises:
-        InvalidInputError: Keys have no issuer, or an issuer no keys.
+        InvalidInputError: Keys are given without an issuer, or an issuer without keys.
     """
     tokens = settings.tokens
     if tokens.keys is None and tokens.keys_url is None:

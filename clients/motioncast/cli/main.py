@@ -12,14 +12,14 @@ from typing import Final
 
 from motioncast.cli.failures import explain
 
-_ROOM_FOR_BOXES: Final = 100  # columns; with fewer, boxes cut off names of options and variables
+_ROOM_FOR_BOXES: Final = 100  # columns; with fewer, boxes truncate names of options and variables
 
 
 def main() -> None:
-    """Runs the command line. A failure that was foreseen is one sentence on standard error."""
+    """Runs the command line. An expected failure prints one sentence to standard error."""
     signal.signal(signal.SIGTERM, _terminate)
     _print_anything()
-    # gRPC's core would print its own lines beside the sentence.
+    # gRPC's core would print its own messages as well.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     empty = empty_argument(sys.argv[1:])
     if empty is not None:
@@ -30,13 +30,13 @@ def main() -> None:
 
         if get_terminal_size().columns < _ROOM_FOR_BOXES:
             os.environ.setdefault("TYPER_USE_RICH", "0")
-        from typer.main import get_command  # an extra: its absence has a sentence too
+        from typer.main import get_command  # an extra: its absence has an error message too
 
         from motioncast.cli.app import app
         from motioncast.cli.plain_help import plain
 
         plain(get_command(app))(prog_name="motioncast")
-    except KeyboardInterrupt:  # typer's own care for it begins after it was imported
+    except KeyboardInterrupt:  # typer only handles it once it has been imported
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
         sentence = explain(error)
@@ -47,16 +47,16 @@ def main() -> None:
 
 
 def _print_anything() -> None:
-    """Lets a terminal that does not know a letter show a question mark in its place."""
+    """Makes terminals show a question mark for letters that they cannot print."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
             stream.reconfigure(errors="replace")
 
 
 def empty_argument(arguments: Sequence[str]) -> str | None:
-    """Returns the name of an option or argument that is given as nothing, None if there is none.
+    """Returns the name of an option or argument that is given as empty, None if there is none.
 
-    No command means anything by it, and as a path it would be the current folder.
+    No command accepts an empty value, and as a path it would be the current folder.
     """
     for number, argument in enumerate(arguments):
         if not argument:
@@ -68,7 +68,7 @@ def empty_argument(arguments: Sequence[str]) -> str | None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    # As Ctrl-C does: whatever is open is closed, and nothing half-written stays.
+    # As for Ctrl-C: open resources are closed, and nothing half-written stays.
     sys.exit(128 + number)
 
 

@@ -1,4 +1,4 @@
-"""Who signs what a command writes: two options, the same for every command that writes videos."""
+"""How a command signs the files it writes: two options, shared by all commands that write videos."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _OPTIONS: Final[Options] = {
 
 
 def marking(command: F) -> F:
-    """Returns a command that takes the two options too, for `mark`."""
+    """Returns a command that also takes the two options, for `mark`."""
     return with_options(command, _OPTIONS, _given)
 
 
 def mark(source_type: SourceType, model: str | None) -> Mark:
-    """Returns what a video says that the command which runs writes."""
+    """Returns the mark for a video that the current command writes."""
     from motioncast.provenance import Mark
 
     return Mark(source_type, model, _SIGNER.get())
 
 
 def signed_line(suffix: str = ".mp4") -> str:
-    """Returns a sentence: by what the command's files are marked, and whose signature that is."""
+    """Returns a sentence about how the command's files are marked, and with whose signature."""
     from motioncast.provenance import can_sign
 
     signer = _SIGNER.get()
@@ -65,7 +65,7 @@ def _given(options: dict[str, Path | None]) -> Iterator[None]:
         from motioncast.provenance.manifest import check_signer
 
         signer = Signer(certificate, key)
-        check_signer(signer)  # said now, not when all has been rendered
+        check_signer(signer)  # report problems now, not after everything has been rendered
     reset = _SIGNER.set(signer)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What marks say, in sentences."""
+"""Marks, described in sentences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from motioncast.media import Marks, shown
 
 
 def verdict(marks: Marks) -> tuple[bool, str]:
-    """Returns whether the marks hold, and a sentence."""
+    """Returns whether the marks are valid, and a sentence."""
     broken = marks.manifest is not None and not marks.manifest.intact
     if broken:
         return False, "was changed after it was signed, or its signature is broken"
@@ -18,14 +18,14 @@ def verdict(marks: Marks) -> tuple[bool, str]:
 
 
 def lines_of(marks: Marks) -> Iterator[str]:
-    """Yields a line for each place where marks may be."""
+    """Yields a line for each place that may contain a mark."""
     yield f"tag   {marks.tag or 'none'}"
     yield f"XMP   {marks.xmp or 'none'}"
     manifest = marks.manifest
     if manifest is None:
         yield f"C2PA  {'not read: ' + marks.unread if marks.unread else 'none'}"
         return
-    # Whoever wrote the file chose these words: none of them may steer a terminal.
+    # These words come from the file's author: none of them may control the terminal.
     yield f"C2PA  {shown(manifest.source_type or 'no source type')}"
     if manifest.description:
         yield f"      {shown(manifest.description)}"

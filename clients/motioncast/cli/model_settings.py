@@ -1,4 +1,4 @@
-"""Settings of `motioncast serve` that say which models run, and on what."""
+"""Settings of `motioncast serve` for the models that run, and the hardware they run on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 
 class ProviderName(StrEnum):
-    """What can compute the models in this process."""
+    """The hardware that runs the models in this process."""
 
     CPU = "cpu"
     CUDA = "cuda"
@@ -19,7 +19,7 @@ class ProviderName(StrEnum):
 
 
 class PrecisionName(StrEnum):
-    """The precision of the computation."""
+    """The numerical precision of the models."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
@@ -79,7 +79,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Triton:
-    """The model server that runs the models, if none of ours does."""
+    """The model server that runs the models, if they do not run here."""
 
     url: Annotated[
         str | None,

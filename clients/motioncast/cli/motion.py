@@ -1,4 +1,4 @@
-"""Whether a result moves as the original does, as far as it can be seen on this side."""
+"""Whether a result moves as the original does, as far as this side can tell."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from motioncast.quality.agreement import Agreement
 from motioncast.quality.expression import compare_movement
 from motioncast.quality.temporal import temporal_error
 
-COMPARED_FRAMES: Final = 300  # of a longer video so many, evenly spread
+COMPARED_FRAMES: Final = 300  # the most frames of a video, evenly spread
 _FRAMES_PER_CALL: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How a result moves beside the original or, in a transfer, beside the driving video.
+    """How a result moves compared with the original or, in a transfer, with the driving video.
 
-    Frame 0, the source's own, is left out of what keypoints say. Keypoints are those that one
-    detector finds in both, whatever was sent.
+    Frame 0, the source's own, is excluded from keypoint comparisons. Keypoints are detected in both
+    videos by the same detector, whatever was sent.
     """
 
-    temporal_error: float | None = None  # 1 for a still picture; None where there is no original
-    frames: int = 0  # whose keypoints were compared
-    keypoints: Agreement | None = None  # None where they were not compared, or nothing moves
-    mouth: Agreement | None = None  # None too where no keypoint is anchored
+    temporal_error: float | None = None  # 1 for a still picture; None if there is no original
+    frames: int = 0  # number of frames whose keypoints were compared
+    keypoints: Agreement | None = None  # None if they were not compared, or nothing moves
+    mouth: Agreement | None = None  # also None if no keypoint is anchored
     lids: Agreement | None = None
     reason: str | None = None  # why keypoints were not compared
 
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """What sees motion on this side.
+    """Measures motion on this side.
 
     Attributes:
-        detector: Finds keypoints; None where there is no model for it.
-        anchored: Whether they are the same points of everybody's face.
+        detector: Detects keypoints; None if there is no model for it.
+        anchored: Whether the keypoints mark the same points of every face.
         reason: Why there is no detector.
     """
 
@@ -58,12 +58,12 @@ def measure_motion(
     reconstruction: bool,
     on_frame: Callable[[], object],
 ) -> Motion:
-    """Compares the frames that came back with the originals.
+    """Compares the result frames with the originals.
 
     Args:
         results: (H, W, 3) each.
-        originals: Of the same size, as many or more.
-        watcher: What finds keypoints.
+        originals: Of the same size, at least as many.
+        watcher: Detects keypoints.
         reconstruction: Whether the results should look like the originals.
         on_frame: Called for each frame whose keypoints were compared.
     """
@@ -85,7 +85,7 @@ def measure_motion(
 
 
 def motion_rows(motion: Motion) -> list[tuple[str, str]]:
-    """Returns what was measured, as names and figures for a table."""
+    """Returns the measurements, as names and figures for a table."""
     rows = []
     if motion.temporal_error is not None:
         rows.append(("error of motion, 1 for a still picture", f"{motion.temporal_error:.3f}"))
@@ -133,7 +133,7 @@ def _keypoints(
 
 
 def _known(agreement: Agreement | None) -> Agreement | None:
-    """Returns None for what means nothing, since the original stands still."""
+    """Returns None if the value is meaningless because the original does not move."""
     if agreement is None or math.isnan(agreement.correlation):
         return None
     return agreement

@@ -1,4 +1,4 @@
-"""Output that appears whole or not at all: written aside, moved into place at the end."""
+"""Atomic output: written to a temporary place, moved into its final place at the end."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any, Final
 
 from motioncast.media import unfinished_folder
 
-UNFINISHED: Final = ".partial-"  # how the names of folders begin that become part of another
+UNFINISHED: Final = ".partial-"  # prefix of the temporary folders' names
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives an unfinished folder whose files move into `folder` when the block ends well.
+    """Yields a temporary folder whose files move into `folder` when the block succeeds.
 
-    Files of the same name are replaced, one atomic rename each; other files in `folder` stay. When
-    the block raises, nothing of it is left behind, not even `folder` if it was not there before.
-    The unfinished folder lies inside `folder`, because a rename must not cross file systems and the
-    parent of a mounted volume need not be writable; those that killed runs left there are removed.
+    Files of the same name are replaced, with one atomic rename each; other files in `folder` stay.
+    If the block raises, nothing is left behind, not even `folder` if it did not exist before. The
+    temporary folder is inside `folder`, because a rename must not cross file systems and the parent
+    of a mounted volume need not be writable; leftovers of killed runs are removed.
 
     Raises:
         NotADirectoryError: `folder` or one of its parents is a file.
@@ -43,13 +43,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
                 os.replace(file, folder / file.name)
     finally:
         for path in missing:
-            with contextlib.suppress(OSError):  # not empty: the block ended well
+            with contextlib.suppress(OSError):  # not empty: the block succeeded
                 path.rmdir()
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Gives the path of a temporary file that takes the place of `path` when the block ends well.
+    """Yields the path of a temporary file that replaces `path` when the block succeeds.
 
     Raises:
         IsADirectoryError: `path` is a folder.

@@ -1,7 +1,7 @@
-"""Writes what had arrived of a session that broke off, and why it ended.
+"""Writes the results received before a session broke off, and why it ended.
 
-The files are those of a whole result; report.html says that it is a part, and whoever reads
-report.json finds `ended`.
+The files are the same as for a complete result; report.html says that it is incomplete, and
+report.json contains `ended`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Ended:
     """How a session broke off."""
 
     reason: str  # a sentence
-    received: int  # frames that had come back
+    received: int  # frames that had been received
     expected: int  # frames of the video
 
     @property
     def sentence(self) -> str:
-        """Says it in one sentence, without what becomes of the frames."""
+        """The reason and the counts as a sentence, without what happens to the frames."""
         return f"{self.reason.rstrip('.')}: {self.received} of {self.expected} frames had come back"
 
 
@@ -51,15 +51,15 @@ def partial_report(
 ) -> dict[str, Any]:
     """Returns report.json of a session that broke off.
 
-    What the server would have reported at the end is null.
+    Values that the server would have reported at the end are null.
 
     Args:
-        configuration: What was asked for.
-        versions: What made the report.
-        frames: What came back, at least one frame.
-        records: The same, measured.
-        motion: The same, measured from frame to frame.
-        wall_seconds: From handing over the first frame to the end.
+        configuration: The requested settings.
+        versions: The versions that produced the report.
+        frames: The frames received, at least one.
+        records: Measurements of those frames.
+        motion: Measurements of their motion.
+        wall_seconds: From sending the first frame to the end.
         ended: Why and when it ended.
     """
     origins = [frame.origin for frame in frames]

@@ -1,4 +1,4 @@
-"""A video through the services: opened, framed where that is wanted, sent, and what came back."""
+"""A video through the services: opened, framed if necessary, sent; and the results."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Passed:
     framing: FramingMode
     watched: Watched
     watcher: Watcher
-    pictures: Pictures | None  # in full, where they were framed; originals are then yet to be cut
-    unframed: str | None  # a sentence where the model wanted frames that nothing here can make
+    pictures: Pictures | None  # in full, if they were framed; originals are then yet to be cut
+    unframed: str | None  # a sentence if the model needs framing that is not available here
     ended: Ended | None  # where the session broke off
     forecast: Spool | None = None  # the results of a session that does not wait, if this one did
 
@@ -56,11 +56,11 @@ async def pass_through(job: StreamJob, spools: Path, stages: Stages) -> Passed:
 
     Args:
         job: What to send, and how.
-        spools: A folder for frames, which the caller removes.
+        spools: A folder for frames, to be removed by the caller.
         stages: Shows progress.
 
     Raises:
-        CommandError, MotioncastError, DomainError, OSError: Nothing came back; the text says why.
+        CommandError, MotioncastError, DomainError, OSError: There is no result; the text says why.
     """
     async with open_service(
         job.target, job.models, job.options.timeout, datagrams=job.options.datagrams
@@ -128,7 +128,7 @@ def _check_size(path: Path, picture: Pixels) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What a session is given besides the video."""
+    """What a session takes besides the video."""
 
     job: StreamJob
     source: list[Pixels]  # images to animate; none: the video's first frame
@@ -141,7 +141,7 @@ class _Given:
 async def _cast(
     service: Service, video: Images, given: _Given, results: Spool, stages: Stages
 ) -> tuple[Cast, Ended | None]:
-    """Returns what came back, and how the session broke off, if it did."""
+    """Returns the results, and how the session broke off, if it did."""
     job, model = given.job, given.model
     gathering = None
     if job.gather > 1:

@@ -1,4 +1,4 @@
-"""The full pictures of a video, decoded when needed: stored, they would fill the disk."""
+"""The full pictures of a video, decoded on demand: storing them would fill the disk."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from motioncast.client import MediaError, Pixels, ServerInfo
 from motioncast.client.video import Video, read_video
 from motioncast.framing import MAX_PIXELS
 
-_ENVELOPE_BYTES: Final = 4096  # of a message besides the pixels, and more than enough
+_ENVELOPE_BYTES: Final = 4096  # generous allowance for the rest of a message
 
 
 def most_pixels(info: ServerInfo) -> int:
-    """Returns how many pixels a picture may have that a server is sent as raw RGB."""
+    """Returns the largest number of pixels in a picture that is sent to a server as raw RGB."""
     return max(1, min(MAX_PIXELS, (info.max_message_bytes - _ENVELOPE_BYTES) // 3))
 
 
 class Pictures:
-    """The pictures of a video in their order, (H, W, 3); to go back in it reads from the start.
+    """The pictures of a video, (H, W, 3), to be read in order; going back rereads from the start.
 
     Args:
         path: The video.
-        skip: Frames to leave out at its beginning.
-        length: Frames that follow; there are as many.
-        max_pixels: Pictures that have more are scaled down.
+        skip: Frames to skip at its beginning.
+        length: Number of frames after those.
+        max_pixels: Pictures with more pixels are scaled down.
     """
 
     def __init__(self, path: Path, skip: int, length: int, max_pixels: int) -> None:
@@ -35,7 +35,7 @@ class Pictures:
         self._max_pixels = max_pixels
         self._video: Video | None = None
         self._frames: Iterator[Pixels] = iter(())
-        self._position = -1  # of the latest picture
+        self._position = -1  # index of the latest picture
         self._latest: Pixels | None = None
 
     def __enter__(self) -> Self:
@@ -48,7 +48,7 @@ class Pictures:
         return self._length
 
     def __getitem__(self, index: int) -> Pixels:
-        """Returns a picture; raises MediaError where the file has changed since it was counted."""
+        """Returns a picture; raises MediaError if the file has changed since it was counted."""
         if not 0 <= index < self._length:
             raise IndexError(index)
         if self._video is None or index < self._position:

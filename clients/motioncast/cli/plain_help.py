@@ -1,4 +1,4 @@
-"""What help says of flags: typer would put a kind beside them too, as if they took a value."""
+"""Help for flags: typer would show a type next to them, as if they took a value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 
 def plain(command: Any) -> Any:
-    """Returns a command as typer built it; in its help and its commands' flags have no kind."""
+    """Returns a command built by typer, without types for flags in its help and subcommands'."""
     for one in getattr(command, "commands", {}).values():
         plain(one)
     help_option = command.get_help_option(typer.Context(command))

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, one for each stage of a long command."""
+"""Progress bars on standard error, one per stage of a long command."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Stages(Protocol):
-    """What shows how far a command is."""
+    """Shows the progress of a command."""
 
     def __call__(self, name: str, total: int | None) -> Callable[[], None]:
-        """Ends the stage before and begins one of `total` steps, None for unknown.
+        """Ends the previous stage and begins one of `total` steps, None for unknown.
 
-        The result notes one step done.
+        Calling the result advances it by one step.
         """
 
 
 @contextmanager
 def progress_bars(*, quiet: bool) -> Iterator[Stages]:
-    """Gives a bar for each stage that begins; none when quiet."""
+    """Yields a function that shows a bar for each stage; shows none when quiet."""
     columns = (
         TextColumn("{task.description:<20}"),
         BarColumn(),
@@ -32,7 +32,7 @@ def progress_bars(*, quiet: bool) -> Iterator[Stages]:
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
 
         def begin(name: str, total: int | None) -> Callable[[], None]:
-            for task_before in progress.tasks:  # whose number of steps is known by now
+            for task_before in progress.tasks:  # their number of steps is known by now
                 progress.update(task_before.id, total=task_before.completed)
             task = progress.add_task(name, total=total)
             return lambda: progress.advance(task)

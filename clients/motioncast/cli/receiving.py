@@ -1,4 +1,4 @@
-"""`motioncast receive`: a room's frames, made here and written as a video."""
+"""`motioncast receive`: renders a room's frames here and writes them as a video."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ class ReceiveJob:
     room: str
     token: str
     out: Path
-    models: Path | None = None  # repository; None: the one installed
-    threads: int = 0  # of one inference; 0: one per core
-    real_time: bool = False  # frames are made when they are due, else all that there are
-    delay_frames: int = 0  # that a frame is shown later, to lie between those that came
+    models: Path | None = None  # repository; None: the installed one
+    threads: int = 0  # per inference; 0: one per core
+    real_time: bool = False  # render only the frames that are due, not all of them
+    delay_frames: int = 0  # how many frames later each is shown, to allow interpolation
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came, and what was made of it."""
+    """What was received and rendered."""
 
     opening: Opening
     first_index: int  # of the first frame that was written
     origins: dict[str, int]  # frames by origin
-    repeated: int  # frames that were left out, the one before in their place
+    repeated: int  # frames that were skipped, with the previous one shown instead
     seconds: float  # of the video
     traffic: TwoEndsTraffic
-    wire: WireBytes | None  # all that the connection took; None where this system does not count
+    wire: WireBytes | None  # the connection's total; None if this system does not count it
 
     @property
     def rates(self) -> KeypointRates:
-        """What keypoints took, in bits per second of video."""
+        """The bit rates of keypoints, in bits per second of video."""
         traffic = self.traffic
         wire = traffic.keypoints + WIRE_BYTES * traffic.packets
         sizes = traffic.payload, traffic.keypoints, wire
         return KeypointRates(*(8 * size / self.seconds for size in sizes))
 
     def as_json(self) -> dict[str, Any]:
-        """Returns it for --json."""
+        """Returns the values for --json."""
         return {
             "model": self.opening.model,
             "frame_rate": self.opening.frame_rate,
@@ -81,11 +81,11 @@ class Received:
 
 
 async def receive_video(job: ReceiveJob, stages: Stages) -> Received:
-    """Watches a room to its end and writes what is made of it, whole or not at all.
+    """Watches a room to its end and writes the rendered video, atomically.
 
     Raises:
-        CommandError: The sender was lost, or nothing came.
-        MotioncastError, DomainError, OSError: As the client and what is written do.
+        CommandError: The sender was lost, or no frame arrived.
+        MotioncastError, DomainError, OSError: Errors of the client and of writing.
     """
     from motioncast.inference import default_repository  # needs the [serve] extra
 

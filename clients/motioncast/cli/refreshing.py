@@ -1,8 +1,8 @@
-"""The pictures of `motioncast send`, made here now and then as receivers make them.
+"""The pictures of `motioncast send`, occasionally made here just as receivers make them.
 
-    frame, keypoints -> source that receivers take -> synthesis -> PSNR -> does it become a source?
+    frame, keypoints -> the source that receivers use -> synthesis -> PSNR -> a new source?
 
-One picture at a time, beside what is being sent: a machine that is slow looks less often.
+One picture at a time, concurrently with sending: a slow machine checks less often.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Fresh:
 
 
 class Refresher:
-    """Looks at pictures of one video.
+    """Checks the pictures of one video.
 
     Args:
-        here: The model, and where its synthesis is.
+        here: The model, and the location of its synthesis.
         settings: When a frame becomes a source.
 
     Raises:
@@ -54,11 +54,11 @@ class Refresher:
         self._sources = {**self._sources, index: (image, keypoints)}
 
     def take(self, index: int, image: Pixels, keypoints: Keypoints) -> Fresh | None:
-        """Begins to look at a frame where one is due; returns an earlier one that is to be sent.
+        """Starts checking a frame if one is due; returns an earlier one that is to be sent.
 
         Args:
-            index: Of the frame, later than all before.
-            image: (H, W, 3), what the model sees of it.
+            index: Index of the frame, later than all before.
+            image: (H, W, 3), the model's view of it.
             keypoints: (K, 3), of the image.
         """
         found = None

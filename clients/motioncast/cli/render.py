@@ -1,4 +1,4 @@
-"""What is made of a video that went through: videos to look at, and the quality of every frame."""
+"""Renders the results of a video: videos to look at, and the quality of every frame."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STRIP_FRAMES: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What was measured and shown."""
+    """What was measured and rendered."""
 
     frames: tuple[FrameRecord, ...]
     strip: NDArray[np.uint8]  # (H, W, 3), several frames side by side
@@ -43,15 +43,15 @@ def render(
     """Writes comparison.mp4 and result.mp4 into a folder.
 
     Args:
-        folder: Where they go.
+        folder: The output folder.
         originals: The frames of the video, cropped and scaled.
-        results: The frames that came back, as many.
-        cast: What else came back.
-        sound: What is heard beside them.
+        results: The result frames, equally many.
+        cast: The rest of the results.
+        sound: The soundtrack of both.
         on_frame: Called after each frame.
     """
     config = cast.config
-    measured = config.mode is Mode.RECONSTRUCTION  # there is nothing to measure a transfer against
+    measured = config.mode is Mode.RECONSTRUCTION  # a transfer has nothing to be compared with
     title = "original" if measured else "driving"
     note = f"{config.observed} observed : {config.predicted} predicted"
     records = []
@@ -96,13 +96,13 @@ def render(
 
 
 def choose(frames: Sequence[CastFrame], count: int) -> list[CastFrame]:
-    """Returns about `count` frames, spread evenly, an equal share of every origin that occurs."""
+    """Returns about `count` frames, evenly spread, with an equal share of every origin present."""
     by_origin = [[frame for frame in frames if frame.origin is origin] for origin in Origin]
     present = [members for members in by_origin if members]
     share = max(1, count // len(present))
     chosen = []
     for offset, members in enumerate(present):
-        # Each origin starts a little later, or neighbours would be shown.
+        # Each origin starts a little later; otherwise neighbouring frames would be shown.
         places = (np.arange(share) + (offset + 0.5) / len(present)) * len(members) / share
         chosen += [members[place] for place in sorted({int(place) for place in places})]
     return sorted(chosen, key=lambda frame: frame.index)

@@ -1,4 +1,4 @@
-"""What a stream did, measured: the schema of report.json (docs/report.md explains every field)."""
+"""Measurements of a stream: the schema of report.json (docs/report.md explains every field)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from motioncast.cli.rivals import Rival
 from motioncast.client import ByteCounts, Crop, LatencySummary, Origin
 from motioncast.quality.pixels import Quality
 
-SCHEMA_VERSION: Final = "1.6"  # major: a field changed or went; minor: one came
+SCHEMA_VERSION: Final = "1.6"  # major: a field was changed or removed; minor: one was added
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What was asked for, with effective values."""
+    """The requested settings, with effective values."""
 
     video: str
     source: str  # "first frame", or the source images
@@ -31,8 +31,8 @@ class Configuration:
     observed: int  # M
     predicted: int  # N
     sent_as: str  # "frames" or "keypoints"
-    image_encoding: str  # of the images that were sent: "rgb8", "jpeg", "png", "webp" or "avif"
-    keypoint_encoding: str | None  # "coded" or "floats"; None where frames were sent
+    image_encoding: str  # of images that were sent: "rgb8", "jpeg", "png", "webp" or "avif"
+    keypoint_encoding: str | None  # "coded" or "floats"; None if frames were sent
     pace: str  # "as fast as possible" or "real time"
     frame_rate: float  # frames per second
     width: int
@@ -40,16 +40,16 @@ class Configuration:
     keypoints: int  # K
     seed: int | None  # None: the mean path
     frame: str  # "auto", "fixed" or "off"
-    picture_width: int  # of the pictures that were framed, else width
+    picture_width: int  # of the pictures that were framed, otherwise the same as width
     picture_height: int
     target: str  # address of the orchestrator, or "in process"
-    delay_frames: int = 0  # that the server waited, to interpolate
-    returned_as: str = "rgb8"  # of frames that come back: "rgb8", "jpeg", "png" or "h264"
+    delay_frames: int = 0  # how many frames the server waited, to interpolate
+    returned_as: str = "rgb8"  # encoding of result frames: "rgb8", "jpeg", "png" or "h264"
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What made the report."""
+    """The versions that produced the report."""
 
     motioncast: str
     server: str
@@ -57,7 +57,7 @@ class Versions:
 
     @classmethod
     def here(cls, server: str) -> Versions:
-        """Returns this installation's versions beside the server's."""
+        """Returns this installation's versions together with the server's."""
         return cls(version("motioncast"), server, platform.python_version())
 
 
@@ -73,14 +73,14 @@ class FrameCounts:
 
 @dataclass(frozen=True, slots=True)
 class ClockCounts:
-    """What it took to put the video's frames on a steady rate."""
+    """What was necessary to put the video's frames on a steady rate."""
 
-    repeated: int  # frames put in because the one before was held
-    dropped: int  # frames left out because they came too close together
+    repeated: int  # frames inserted because the previous one was held
+    dropped: int  # frames dropped because they came too close together
 
     @property
     def sentence(self) -> str:
-        """Says it; "" where the video kept to its rate."""
+        """The counts as a sentence; "" if the video had a steady rate."""
         if not self.repeated and not self.dropped:
             return ""
         return (
@@ -99,11 +99,11 @@ class Savings:
 
 @dataclass(frozen=True, slots=True)
 class KeypointRates:
-    """What keypoints took, counted in three ways, in bits per second of video."""
+    """The size of keypoints, counted in three ways, in bits per second of video."""
 
     payload: float  # coded packets, or 12 bytes for each keypoint
-    messages: float  # with the contract's headers
-    wire: float  # with those of gRPC, HTTP/2, TCP and IP: an estimate
+    messages: float  # including the contract's headers
+    wire: float  # also including those of gRPC, HTTP/2, TCP and IP: an estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +114,18 @@ class FrameRecord:
     origin: Origin
     group_frames: int
     group_ms: float  # server: from the group's last message to its frames being ready
-    end_to_end_ms: float  # client: from handing over the latest frame sent to receiving this one
+    end_to_end_ms: float  # client: from sending the latest frame sent to receiving this one
     result: Quality | None  # against the original; None in transfer mode
-    copied_source: Quality | None  # the baseline: the source image in the frame's place
-    crop: Crop | None = None  # what it shows of the full picture; None if it was not framed
-    faces: int = 0  # seen by the server when it last looked
-    source: int = 0  # index of the one that it was made from
-    interpolated: bool = False  # between those sent around it, where the server waits
+    copied_source: Quality | None  # the baseline: the source image instead of the frame
+    crop: Crop | None = None  # the part of the full picture it shows; None if not framed
+    faces: int = 0  # found by the server in its latest search
+    source: int = 0  # index of the source that it was made from
+    interpolated: bool = False  # between the frames sent around it, if the server waits
 
 
 @dataclass(frozen=True, slots=True)
 class MeanQuality:
-    """Means over frames, of the result and of copying the source in its place."""
+    """Means over frames, of the result and of copying the source instead."""
 
     frames: int
     psnr_db: float
@@ -136,9 +136,9 @@ class MeanQuality:
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """Quality by origin. Frame 0, the source itself, is left out: copying it proves nothing."""
+    """Quality by origin. Frame 0, the source itself, is excluded: copying it proves nothing."""
 
-    reason: str | None  # why there is none
+    reason: str | None  # why nothing was measured
     observed: MeanQuality | None
     predicted: MeanQuality | None
     concealed: MeanQuality | None
@@ -163,9 +163,9 @@ class QualityReport:
 
 @dataclass(frozen=True, slots=True)
 class DelayReport:
-    """What waiting won: frames between those sent around them, and the same frames forecast."""
+    """What waiting gained: interpolated frames, and the same frames forecast."""
 
-    frames: int  # interpolated
+    frames: int  # number of interpolated frames
     psnr_db: float
     ssim: float
     forecast_psnr_db: float  # of the same frames in a second session, which does not wait
@@ -173,7 +173,7 @@ class DelayReport:
 
     @property
     def sentence(self) -> str:
-        """Says it."""
+        """The gain as a sentence."""
         return (
             f"{self.frames} frames lie between those sent around them, at {self.psnr_db:.2f} dB"
             f" (SSIM {self.ssim:.4f}); forecast they come to {self.forecast_psnr_db:.2f} dB"
@@ -192,12 +192,12 @@ class Report:
     frames: FrameCounts
     clock: ClockCounts
     sound: str  # "kept", or why not
-    source_frames: tuple[int, ...]  # made from each source
+    source_frames: tuple[int, ...]  # number of frames made from each source
     bytes: ByteCounts
-    raw_frame_bytes: int  # what every frame of the timeline takes as raw RGB
+    raw_frame_bytes: int  # size of every frame of the timeline as raw RGB
     bits_per_sent_frame: float
     bits_per_second: float
-    keypoint_rates: KeypointRates | None  # None where frames were sent
+    keypoint_rates: KeypointRates | None  # None if frames were sent
     saved: Savings
     forecast_error: float  # mean distance of one-step forecasts, in keypoint units
     wall_seconds: float  # from the first message to the last
@@ -205,13 +205,13 @@ class Report:
     latency: tuple[LatencySummary, ...]  # stages per group, and end_to_end per frame
     quality: QualityReport
     motion: Motion
-    advice: tuple[str, ...]  # where it is hardly better than copying the source: what helps
-    rivals: tuple[Rival, ...]  # video codecs at the nearest quality, where they were measured
+    advice: tuple[str, ...]  # what helps, if the result is hardly better than copying the source
+    rivals: tuple[Rival, ...]  # video codecs at the nearest quality, if they were measured
     timeline: tuple[FrameRecord, ...]
-    delay: DelayReport | None = None  # None where nothing was interpolated, or measured
+    delay: DelayReport | None = None  # None if nothing was interpolated, or measured
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the report as JSON's types."""
+        """Returns the report as JSON types."""
         return dataclasses.asdict(self)
 
 

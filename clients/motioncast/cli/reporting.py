@@ -1,4 +1,4 @@
-"""Puts together what `report.json` says of a video that went through."""
+"""Assembles `report.json` for a completed video."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IN_PROCESS: Final = "services in this process"
 def configuration_of(
     job: StreamJob, passed: Passed, picture_size: tuple[int, int]
 ) -> Configuration:
-    """Returns what was asked for, with effective values; the size is width and height."""
+    """Returns the requested settings, with effective values; the size is (width, height)."""
     config = passed.cast.config
     return Configuration(
         video=shown(job.video.name),
@@ -72,13 +72,13 @@ def report_of(
     """Returns the report of a session that did not break off, without rivals.
 
     Args:
-        job: What was asked for.
-        passed: What came back.
-        rendering: The same, shown and measured frame by frame.
-        motion: The same, measured from frame to frame.
+        job: The requested work.
+        passed: The results.
+        rendering: Their rendering and frame-by-frame measurements.
+        motion: Measurements of their motion.
         picture_size: Width and height of the pictures.
-        sound: What is heard beside them.
-        delay: What waiting won, where that was measured.
+        sound: Their soundtrack.
+        delay: What waiting gained, if that was measured.
     """
     server, frames = passed.cast.report, passed.cast.frames
     assert server is not None  # the session did not break off
@@ -121,5 +121,5 @@ def report_of(
 
 
 def _faces_seen(job: StreamJob, passed: Passed) -> bool:
-    # Who frames here and sends keypoints tells the server nothing of faces.
+    # With framing here and keypoints sent, the server knows nothing about faces.
     return job.send == "keypoints" or any(frame.faces for frame in passed.cast.frames)

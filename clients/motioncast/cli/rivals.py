@@ -1,9 +1,9 @@
-"""What video codecs need for the same frames at the nearest quality, measured after a run.
+"""Measures what video codecs need for the same frames at the nearest quality, after a run.
 
     frames -> x264 and AV1, in real time: no frame waits for a later one -> bytes, PSNR
 
-The quality is searched for by bisection: the constant rate factor whose mean PSNR is nearest. Bytes
-are those of the whole stream, its headers and first picture included, without a container.
+The quality is found by bisection: the constant rate factor whose mean PSNR is nearest. Bytes are
+those of the whole stream, including headers and first picture, without a container.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class Rival:
     """A video codec at the quality that is nearest to the result's."""
 
     codec: str  # with its settings
-    rate_factor: int  # the higher, the smaller and the worse
+    rate_factor: int  # the higher, the smaller the stream and the worse the quality
     bytes: int
     bits_per_second: float
-    psnr_db: float  # mean over frames, the first one left out as in the report
+    psnr_db: float  # mean over frames, excluding the first as in the report
 
 
 @dataclass(frozen=True, slots=True)
 class _Encoder:
-    codec: str  # in what reports say
+    codec: str  # as named in reports
     name: str  # FFmpeg's
     decoder: str
     best: int  # rate factor
@@ -53,7 +53,7 @@ _X264: Final = _Encoder(
     51,
     {"preset": "veryfast", "tune": "zerolatency"},
 )
-_AV1: Final = (  # the first one that PyAV brings
+_AV1: Final = (  # the first that PyAV includes is used
     _Encoder(
         "AV1 (SVT, preset 10, low delay)",
         "libsvtav1",
@@ -71,7 +71,7 @@ _AV1: Final = (  # the first one that PyAV brings
         {"usage": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
     ),
 )
-_NO_KEY_FRAMES: Final = 1 << 20  # but the first
+_NO_KEY_FRAMES: Final = 1 << 20  # except the first
 
 
 def measure_rivals(
@@ -80,21 +80,21 @@ def measure_rivals(
     psnr_db: float,
     on_try: Callable[[], object] = lambda: None,
 ) -> tuple[Rival, ...]:
-    """Returns x264 and AV1 at the PSNR nearest to the given one; those that PyAV brings.
+    """Returns x264 and AV1 at the PSNR nearest to the given one, if PyAV includes them.
 
     Args:
-        frames: (H, W, 3) uint8 each, of even sides; two at least.
+        frames: (H, W, 3) uint8 each, with even sides; at least two.
         frame_rate: Frames per second.
-        psnr_db: What the result reached, the first frame left out.
+        psnr_db: The result's PSNR, excluding the first frame.
         on_try: Called after every encoding.
     """
-    os.environ.setdefault("SVT_LOG", "1")  # its errors alone
+    os.environ.setdefault("SVT_LOG", "1")  # errors only
     there = av.codec.codecs_available
     wanted = (_X264, next((one for one in _AV1 if one.name in there), None))
     rivals = []
     for encoder in wanted:
         if encoder is not None and {encoder.name, encoder.decoder} <= there:
-            with contextlib.suppress(av.FFmpegError):  # pictures too small for it
+            with contextlib.suppress(av.FFmpegError):  # e.g. pictures too small for the codec
                 rivals.append(_nearest(encoder, frames, frame_rate, psnr_db, on_try))
     return tuple(rivals)
 
@@ -131,10 +131,10 @@ def _nearest(
 
 
 def _encoded(encoder: _Encoder, frames: Images, frame_rate: float, factor: int) -> list[bytes]:
-    """Returns the packets; the headers stand in them.
+    """Returns the packets, which include the headers.
 
-    In a thread of its own: for root, SVT-AV1 gives the thread that opens it real-time priority for
-    good, and whatever that thread started later would inherit it and starve the rest.
+    Call it in a separate thread: as root, SVT-AV1 permanently gives the thread that opens it
+    real-time priority, which all threads started by it later would inherit and starve the rest.
     """
     context: Any = av.CodecContext.create(encoder.name, "w")
     context.height, context.width, _ = frames[0].shape
@@ -153,7 +153,7 @@ def _encoded(encoder: _Encoder, frames: Images, frame_rate: float, factor: int) 
 
 
 def _psnr(encoder: _Encoder, packets: list[bytes], frames: Images) -> float:
-    """Returns the mean PSNR of what is decoded, the first frame left out."""
+    """Returns the mean PSNR of the decoded frames, excluding the first."""
     context: Any = av.CodecContext.create(encoder.decoder, "r")
     values: list[float] = []
     for packet in (*(av.Packet(data) for data in packets), None):

@@ -1,4 +1,4 @@
-"""`motioncast send`: a video to whoever watches: framed, detected and coded here."""
+"""`motioncast send`: sends a video to all watchers: framed, detected and coded here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from motioncast.sending.refreshing import RefreshSettings
 from motioncast.sources import MAX_SOURCES, Gathering, GatherSettings
 from motioncast.timeline.pattern import Pattern
 
-_LOOK_SECONDS: Final = 0.05  # from one look for watchers to the next
+_LOOK_SECONDS: Final = 0.05  # between two checks for watchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +50,27 @@ class SendJob:
 
     video: Path
     target: str  # HOST:PORT of a relay
-    model: str | None = None  # None: as services do
-    models: Path | None = None  # repository; None: the one installed
+    model: str | None = None  # None: the services' default
+    models: Path | None = None  # repository; None: the installed one
     pattern: Pattern = Pattern(1, 0)  # noqa: RUF009 # frozen
     sources: tuple[Path, ...] = ()  # other images to animate; none: the video's first frame
-    gather: int = 1  # frames of the video that become sources, at most
+    gather: int = 1  # the most frames of the video that become sources
     relative_motion: bool = False
-    frame: FramingMode | None = None  # how pictures are framed; None: as the model would have it
-    encoding: Encoding = "avif"  # how sources are sent
+    frame: FramingMode | None = None  # how pictures are framed; None: as the model requires
+    encoding: Encoding = "avif"  # how sources are encoded
     coarseness: int = DEFAULT_COARSENESS
-    gate_pixels: float | None = None  # bound of a gate; None: all that the pattern has are sent
-    wait_frames: int = 0  # that one may wait for others to go with it
+    gate_pixels: float | None = None  # bound of a gate; None: all frames of the pattern are sent
+    wait_frames: int = 0  # how many frames a frame may wait to share a packet
     skip: int = 0
     limit: int | None = None
-    wait_for: int = 1  # watchers, before the video begins
-    refresh_db: float | None = None  # PSNR below which a frame becomes a source; None: none does
+    wait_for: int = 1  # number of watchers before the video begins
+    refresh_db: float | None = None  # PSNR below which a frame becomes a source; None: never
     first_quality: int | None = None  # AVIF's, of a first picture that is refined; None: none
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What went out."""
+    """What was sent."""
 
     model: str
     frames: int  # of the video
@@ -78,10 +78,10 @@ class Sent:
     seconds: float  # of the video
     watchers: int  # at the end
     traffic: TwoEndsTraffic
-    wire: WireBytes | None  # all that the connection took; None where this system does not count
+    wire: WireBytes | None  # the connection's total; None if this system does not count it
 
     def as_json(self) -> dict[str, Any]:
-        """Returns it for --json."""
+        """Returns the values for --json."""
         return asdict(self)
 
 
@@ -140,7 +140,7 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
 
 
 class _Finding:
-    """What is found in the pictures of one video: crops and keypoints."""
+    """Finds crops and keypoints in the pictures of one video."""
 
     def __init__(
         self, job: SendJob, here: LocalModel, detector: Detector, framing: Framing | None
@@ -155,7 +155,7 @@ class _Finding:
             self._gathering = Gathering(here.model.source_weights, settings)
 
     def sources(self, first: Pixels) -> list[tuple[Pixels, Keypoints]]:
-        """Returns the sources that there are before the first frame, each with its keypoints."""
+        """Returns the sources available before the first frame, each with its keypoints."""
         size = None if self._framing else self._size
         given = [read_image(path, size, max_pixels=MAX_PIXELS) for path in self._job.sources]
         images = given or [first]
@@ -168,14 +168,14 @@ class _Finding:
         return list(zip(images, points, strict=True))
 
     def frame(self, index: int, picture: Pixels) -> tuple[Pixels, Keypoints, Crop | None]:
-        """Returns what the model sees of a picture, its keypoints, and which part that is."""
+        """Returns the model's view of a picture, its keypoints, and which part it shows."""
         framed = None if self._framing is None else self._framing.frame(index, picture)
         image = picture if framed is None else framed.image
         found: Keypoints = self._detector.detect(image[None])[0]
         return image, found, None if framed is None else framed.crop
 
     def becomes_source(self, index: int, keypoints: Keypoints) -> int | None:
-        """Returns the index of the source that a frame becomes, if any."""
+        """Returns the index of the source that a frame becomes; None if it does not."""
         if self._gathering is None or self._job.sources:
             return None
         return self._gathering.see(index, keypoints)
@@ -193,7 +193,7 @@ def _opening(job: SendJob, here: LocalModel, video: Video, predictor: str) -> Op
 
 
 async def _watched(published: Publication, count: int, stages: Stages) -> None:
-    """Waits until so many watch."""
+    """Waits until this many clients watch."""
     stages("waiting for watchers", count)
     while published.feedback.watchers < count:
         await asyncio.sleep(_LOOK_SECONDS)
@@ -207,7 +207,7 @@ async def _send(
     stages: Stages,
     refresher: Refresher | None,
 ) -> int:
-    """Sends the frames when a camera would have them; returns how many there were."""
+    """Sends the frames at the pace of a camera; returns how many there were."""
     advance = stages("sending", job.limit)
     started, index = time.perf_counter(), -1
     sources: list[tuple[Pixels, Keypoints]] = []

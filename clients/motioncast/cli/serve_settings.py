@@ -1,11 +1,11 @@
-"""What `motioncast serve` can be told: sections of settings, here and in `*_settings.py` beside.
+"""The settings of `motioncast serve`: sections of settings, here and in the other `*_settings.py`.
 
-A setting is one field of a section: it has an option of the command line, a key of the file that
-`--config` names, and a variable of the environment. `port` of the section `listen` is
+A setting is one field of a section: it has a command-line option, a key in the file given by
+`--config`, and an environment variable. `port` in the section `listen` is
 
     --port 50050        [listen] port = 50050        MOTIONCAST_LISTEN_PORT=50050
 
-Importing this needs none of the services.
+Importing this module needs none of the services.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from motioncast.cli.session_settings import Calls, Sessions
 
 
 class LogLevel(StrEnum):
-    """What is worth a line in the log."""
+    """The lowest level of messages that are logged."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -70,7 +70,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where an orchestrator that runs alone finds the others."""
+    """Where an orchestrator that runs alone finds the other services."""
 
     keypoint: Annotated[
         str, typer.Option("--keypoint", help="orchestrator: HOST:PORT of the keypoint service.")
@@ -104,7 +104,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Where traces go, and how many of them; the rest is said by OpenTelemetry's variables."""
+    """Where traces are sent, and how many; OpenTelemetry's own variables set the rest."""
 
     endpoint: Annotated[
         str | None,
@@ -136,7 +136,7 @@ class Traces:
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """All that `motioncast serve` can be told, section by section."""
+    """All settings of `motioncast serve`, section by section."""
 
     listen: Listen = field(default_factory=Listen)
     ssl: Ssl = field(default_factory=Ssl)
@@ -153,7 +153,7 @@ class ServeSettings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ServeSettings:
-        """Returns the settings of values by their parameters' names, as `parameters` lists them."""
+        """Returns the settings from values keyed by parameter names, as in `parameters`."""
         return cls(
             **{
                 section: kind(

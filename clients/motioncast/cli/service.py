@@ -1,4 +1,4 @@
-"""The service that a command talks to: a running one, or all of it in this process."""
+"""The service that a command uses: a running one, or one started in this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from motioncast.cli.failures import CommandError
 from motioncast.client import Model, ServerInfo, Service, connect
 
 CONNECT_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 10.0  # for a question that costs the server nothing
+ANSWER_SECONDS: Final = 10.0  # for a request that costs the server nothing
 
 
 @asynccontextmanager
@@ -25,8 +25,8 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Connects to the orchestrator at `target`; None starts all services in this process.
 
-    With `datagrams` those have a door for them.
-    Connecting takes `timeout` seconds at most, and never more than CONNECT_SECONDS.
+    With `datagrams` those accept datagrams.
+    Connecting takes at most `timeout` seconds, and never more than CONNECT_SECONDS.
     """
     if target is not None:
         patience = CONNECT_SECONDS if timeout is None else min(timeout, CONNECT_SECONDS)
@@ -43,7 +43,7 @@ async def open_service(
 
 
 def square_model(info: ServerInfo, name: str | None) -> Model:
-    """Returns the model of a name that a server serves, its default for None.
+    """Returns the model that a server serves under a name, its default for None.
 
     Raises:
         CommandError: It is not served, or its images are not square.

@@ -1,4 +1,4 @@
-"""The services as processes: which ports, which limits, and one line for each when it listens."""
+"""Runs the services as processes: ports, limits, and a line for each service when it listens."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FIRST_HTTP_PORT: Final = 8050
 
 
 def ports_of_one(listen: Listen, service: str) -> Ports:
-    """Returns the ports of a service that is alone: those that are named, or its own."""
+    """Returns the ports of a service that runs alone: those given, or its default ones."""
     place = _IN_ORDER_OF_PORTS.index(service)
     return Ports(
         FIRST_PORT + place if listen.port is None else listen.port,
@@ -51,7 +51,7 @@ def ports_of_one(listen: Listen, service: str) -> Ports:
 
 
 def ports_of_all(listen: Listen) -> dict[str, Ports]:
-    """Returns the ports of four services and a model server: neighbours in that order."""
+    """Returns the ports of four services and a model server: consecutive, in that order."""
     first = ports_of_one(listen, SERVICES[0])
     http = first.http or 0
     return {
@@ -74,10 +74,10 @@ def limits_of(settings: ServeSettings) -> OrchestratorSettings:
 
 
 def datagrams_of(settings: ServeSettings) -> DatagramSettings | None:
-    """Returns where packets may come as datagrams; None where they come over gRPC alone.
+    """Returns where the orchestrator accepts datagrams; None if keypoints only come over gRPC.
 
     Raises:
-        InvalidInputError: A number is out of its range, or the port is missing beside others.
+        InvalidInputError: A number is out of its range, or other options are given without a port.
     """
     given = settings.datagrams
     if given.port is None:
@@ -88,7 +88,7 @@ def datagrams_of(settings: ServeSettings) -> DatagramSettings | None:
 
 
 def engine_of(settings: ServeSettings) -> tuple[str, EngineOptions]:
-    """Returns which engine runs the models, and its options.
+    """Returns the engine that runs the models, and its options.
 
     Raises:
         InvalidInputError: Options contradict one another.
@@ -123,10 +123,10 @@ def engine_of(settings: ServeSettings) -> tuple[str, EngineOptions]:
 
 
 def traces_of(settings: ServeSettings, service: str | None) -> TraceSettings:
-    """Returns where the traces of a service go; of all services in one process for None.
+    """Returns where the traces of a service are sent; None stands for all services in one process.
 
     Raises:
-        InvalidInputError: The address is no URL, or the share none.
+        InvalidInputError: The address is not a URL, or the share is invalid.
     """
     traces = settings.traces
     return TraceSettings(
@@ -138,7 +138,7 @@ def traces_of(settings: ServeSettings, service: str | None) -> TraceSettings:
 
 
 async def serve_all(settings: ServeSettings) -> signal.Signals:
-    """Serves all services on one engine until a signal comes, and returns that."""
+    """Serves all services on one engine until a signal arrives, and returns the signal."""
     ports = ports_of_all(settings.listen)
     engine = make_engine(*engine_of(settings))
     local_settings = LocalSettings(
@@ -164,7 +164,7 @@ async def serve_all(settings: ServeSettings) -> signal.Signals:
 
 
 async def serve_one(service: str, settings: ServeSettings) -> signal.Signals:
-    """Serves one service until a signal comes, and returns that."""
+    """Serves one service until a signal arrives, and returns the signal."""
     ports, metrics = ports_of_one(settings.listen, service), Metrics()
     async with AsyncExitStack() as exits:
         registration = await _registration(service, settings, metrics, exits)
@@ -192,7 +192,7 @@ async def serve_one(service: str, settings: ServeSettings) -> signal.Signals:
 
 
 async def serve_triton(settings: ServeSettings) -> signal.Signals:
-    """Serves the bare models on a Triton of our own until a signal comes, and returns that."""
+    """Serves the bare models on our own Triton until a signal arrives, and returns the signal."""
     from motioncast.triton import EmbeddedTriton, TritonTls
 
     ports, host = ports_of_one(settings.listen, "models"), settings.listen.host
@@ -204,7 +204,7 @@ async def serve_triton(settings: ServeSettings) -> signal.Signals:
     if tls is None and not settings.listen.insecure:
         refuse_plain_text(host)
     if tls is not None and not settings.listen.insecure:
-        metrics_host = "127.0.0.1"  # Triton's metrics know no TLS
+        metrics_host = "127.0.0.1"  # Triton's metrics do not support TLS
     _, options = engine_of(settings)
     served = replace(
         options.triton(host, ports.grpc, ports.http or 0),
@@ -220,9 +220,9 @@ async def serve_triton(settings: ServeSettings) -> signal.Signals:
 async def _registration(
     service: str, settings: ServeSettings, metrics: Metrics, exits: AsyncExitStack
 ) -> Registration:
-    """Returns what a service registers; what it stands on is open until `exits` closes.
+    """Returns a service's registration; the resources it needs are open until `exits` closes.
 
-    The relay has no models, the orchestrator none of its own, unless it runs ensembles.
+    The relay has no models, and the orchestrator has none of its own unless it runs ensembles.
     """
     if service == "relay":
         return relay.registration(relay.RelaySettings(), metrics)

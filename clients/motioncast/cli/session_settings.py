@@ -1,4 +1,4 @@
-"""Settings of `motioncast serve` that say what sessions and calls are taken on, and how."""
+"""Settings of `motioncast serve` for the sessions and calls that are accepted, and how."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 
 class PipelineName(StrEnum):
-    """How the orchestrator has groups processed."""
+    """How the orchestrator processes groups."""
 
     SERVICES = "services"
     ENSEMBLE = "ensemble"
@@ -81,7 +81,7 @@ class Sessions:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What one service takes on."""
+    """The load that one service accepts."""
 
     max_concurrent: Annotated[
         int,

@@ -1,7 +1,7 @@
-"""Settings from a TOML file and from the environment, checked against frozen dataclasses.
+"""Settings from a TOML file and from the environment, validated against frozen dataclasses.
 
-A class of settings has sections, and a section has keys. A file gives `key = value` below
-`[section]`, the environment MOTIONCAST_SECTION_KEY; both become values by `section_key`.
+A settings class has sections, and a section has keys. A file has `key = value` under
+`[section]`, the environment MOTIONCAST_SECTION_KEY; both become values under `section_key`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 PREFIX: Final = "MOTIONCAST_"
 _WORDS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-# Kubernetes sets MOTIONCAST_TRITON_SERVICE_HOST and the like for a service motioncast-triton.
+# Kubernetes sets MOTIONCAST_TRITON_SERVICE_HOST and similar ones for a service motioncast-triton.
 _SERVICE_LINK: Final = re.compile(r"service_(host|port.*)|port(_\d+_(tcp|udp)(_.*)?)?")
 _KINDS: Final = {
     bool: "true or false",
@@ -30,25 +30,25 @@ _KINDS: Final = {
 
 
 class SettingsError(Exception):
-    """A file or a variable says what cannot be; the message names it, the key and the remedy."""
+    """A file or a variable has an invalid value; the message names it, the key and the remedy."""
 
 
 def from_file(path: Path, sections: Mapping[str, Any]) -> dict[str, Any]:
-    """Reads settings from a TOML file; its relative paths count from the folder it is in.
+    """Reads settings from a TOML file; its relative paths are relative to the file's folder.
 
     Args:
         path: The file.
         sections: The class of each section, by its name.
 
     Raises:
-        SettingsError: The file cannot be read, is no TOML, or has an unknown section, an unknown
-            key or a value of another type.
+        SettingsError: The file cannot be read, is not TOML, or has an unknown section, an unknown
+            key or a value of the wrong type.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or nested without end
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested too deeply
         raise SettingsError(f"{path}: is not TOML ({error})") from error
     values: dict[str, Any] = {}
     for section, table in tables.items():
@@ -74,16 +74,16 @@ def from_environment(
 ) -> dict[str, Any]:
     """Reads settings from the environment; an empty variable counts as not set.
 
-    Variables that Kubernetes adds for services of similar names are ignored.
+    Variables that Kubernetes adds for services with similar names are ignored.
 
     Args:
         variables: The environment.
         sections: The class of each section, by its name.
-        others: Variables that look like settings and are none.
+        others: Variables that look like settings but are not.
 
     Raises:
-        SettingsError: A variable that begins like a section's names no key of it, or its value is
-            of another type.
+        SettingsError: A variable with a section's prefix names no key of the section, or its value
+            is of the wrong type.
     """
     values: dict[str, Any] = {}
     for section, kind in sections.items():
@@ -105,7 +105,7 @@ def from_environment(
 
 
 def _kinds(section: Any) -> dict[str, Any]:
-    """Returns the type of each key of a section, without the None of one that may be left out."""
+    """Returns the type of each key of a section, without the None of an optional one."""
     hints = get_type_hints(section)
     return {
         one.name: next(
@@ -116,7 +116,7 @@ def _kinds(section: Any) -> dict[str, Any]:
 
 
 def _of_toml(value: object, kind: Any) -> Any:
-    """Returns a value of a file as its key's type, None when it is of another one."""
+    """Returns a value of a file as its key's type, None if it has another type."""
     if isinstance(value, bool):
         return value if kind is bool else None
     if kind is float and isinstance(value, int | float):
@@ -127,7 +127,7 @@ def _of_toml(value: object, kind: Any) -> Any:
 
 
 def _of_text(text: str, kind: Any) -> Any:
-    """Returns a variable's text as its key's type, None when it cannot be read so."""
+    """Returns a variable's text as its key's type, None if it cannot be converted."""
     if kind is bool:
         return _WORDS.get(text.lower())
     if issubclass(kind, StrEnum):
@@ -139,10 +139,10 @@ def _of_text(text: str, kind: Any) -> Any:
 
 
 def _finite(value: str | float) -> float | None:
-    """Returns a number as such; None for one that is beyond all, or none."""
+    """Returns a value as a number; None if it is infinite, NaN or too large."""
     try:
         number = float(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return None
     return number if math.isfinite(number) else None
 

@@ -1,4 +1,4 @@
-"""The sound of the video that is streamed, beside every video that is written of it."""
+"""The sound of the streamed video, for all videos written from it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NONE: Final = "none: the video is silent"
 
 
 class Soundtrack:
-    """Opens the sound anew for each video written, and knows what became of it.
+    """Opens the sound anew for each video written, and records the outcome.
 
     Args:
         video: The file.
-        start: Seconds on its clock at which the first frame that was taken is shown.
+        start: Time on its clock at which the first frame taken is shown, in seconds.
 
     Attributes:
-        outcome: A word or a sentence for people, once something was written.
+        outcome: A word or a sentence for users, once something was written.
     """
 
     def __init__(self, video: Path, start: float) -> None:
@@ -32,7 +32,7 @@ class Soundtrack:
 
     @contextmanager
     def opened(self) -> Iterator[Sound | None]:
-        """Gives the sound from its start; None where there is none that can be heard."""
+        """Yields the sound from its start; None if there is none or it cannot be decoded."""
         try:
             sound = open_sound(self._video, self._start)
         except MediaError as error:

@@ -1,4 +1,4 @@
-"""Frames in a file instead of in memory, so that a long video takes no more of it."""
+"""Stores frames in a file instead of in memory, whose use is then independent of the length."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Spool:
         path.touch()
 
     def append(self, image: NDArray[np.uint8]) -> None:
-        """Adds an image at the end; ValueError when it is not of the spool's size."""
+        """Appends an image; ValueError if it does not have the spool's size."""
         if image.shape != self._shape:
             raise ValueError(f"shape {image.shape}, but the spool holds {self._shape}")
         with self._path.open("ab") as file:

@@ -1,4 +1,4 @@
-"""asyncio.run for commands that may be told to stop."""
+"""asyncio.run for commands that can be stopped by a signal."""
 
 import asyncio
 import signal
@@ -12,9 +12,9 @@ T = TypeVar("T")
 def run_stoppable(main: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine to its end; SIGTERM cancels it and then exits with 143.
 
-    asyncio does the same for Ctrl-C. An exception raised by the signal's handler wherever the
-    program happens to be could leave gRPC amid the start of a call, whose end its channel would
-    then await for ever.
+    asyncio does the same for Ctrl-C. A signal handler that raises an exception at an arbitrary
+    point could interrupt gRPC while it starts a call, and its channel would then wait forever for
+    the call to end.
     """
     before = signal.getsignal(signal.SIGTERM)
     stopped = False

@@ -39,13 +39,13 @@ from motioncast.provenance import SourceType
 def stream_video(job: StreamJob, stages: Stages) -> Report:
     """Streams a video and writes comparison.mp4, comparison.png, result.mp4, report.json and .html.
 
-    With `full_picture` full_picture.mp4 too, where the video was framed.
+    Also writes full_picture.mp4 with `full_picture`, if the video was framed.
 
-    They appear in `job.out` together at the end, or not at all. Of a session that breaks off the
-    frames that had come are written all the same, where no earlier results are in their place.
+    The files appear in `job.out` together at the end, or not at all. If a session breaks off, the
+    frames received so far are still written, unless that would replace earlier results.
 
     Raises:
-        CommandError, MotioncastError, DomainError, OSError: It did not work; the text says why.
+        CommandError, MotioncastError, DomainError, OSError: It failed; the text says why.
     """
     check_options(job.options, transfer=bool(job.sources), limit=job.limit)
     check_sources(len(job.sources), job.gather, job.send)
@@ -81,7 +81,7 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
 def _cut(
     job: StreamJob, passed: Passed, folder: Path, sound: Soundtrack, stages: Stages
 ) -> tuple[int, int]:
-    """Cuts the originals out of what was framed; returns width and height of the pictures."""
+    """Cuts the originals of framed pictures; returns width and height of the pictures."""
     config = passed.cast.config
     if passed.pictures is None:
         return config.width, config.height
@@ -106,7 +106,7 @@ def _motion(passed: Passed, stages: Stages) -> Motion:
 
 
 def _with_rivals(report: Report, passed: Passed, stages: Stages) -> Report:
-    """Measures what video codecs need for the same frames, where there is a quality to reach."""
+    """Measures what video codecs need for the same frames, if there is a quality to match."""
     if report.quality.all is None:
         return report
     rate, psnr_db = report.configuration.frame_rate, report.quality.all.psnr_db

@@ -34,7 +34,7 @@ def stream_tables(report: Report) -> RenderableType:
 
 
 def info_table(info: ServerInfo, target: str) -> RenderableType:
-    """Returns what a server serves."""
+    """Returns what a server offers."""
     table = Table(title=f"motioncast {info.version} at {target}", title_justify="left")
     for column in ("model", "pixels", "keypoints", "framing"):
         table.add_column(column)
@@ -50,9 +50,9 @@ def info_table(info: ServerInfo, target: str) -> RenderableType:
 
 
 def show_paths(console: Console, folder: Path, names: dict[str, str]) -> None:
-    """Prints where to look: file names with what they are."""
+    """Prints the paths of output files, with descriptions."""
     for name, what in names.items():
-        # Never wrapped: a path must stay one that can be copied.
+        # Never wrapped, so that paths can be copied.
         path = escape(shown(folder / name))
         console.print(f"  {path}  [dim]{what}[/]", soft_wrap=True, highlight=False)
 

@@ -1,4 +1,4 @@
-"""What went over the network in both directions, in words and beside video codecs."""
+"""Network traffic in both directions, in words and compared with video codecs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 from motioncast.cli.report import KeypointRates, Report
 from motioncast.client import ByteCounts, DatagramCounts
 
-# Of one message by itself: gRPC's prefix, the header of HTTP/2's DATA, of TCP with its time
-# stamps, of IPv4. Ethernet, acknowledgements and the opening of the connection are left out.
+# Overhead of a single message: gRPC's prefix, HTTP/2's DATA header, TCP with timestamps, IPv4.
+# Ethernet, acknowledgements and connection setup are excluded.
 WIRE_BYTES: Final = 5 + 9 + 32 + 20
 
 
@@ -30,7 +30,7 @@ def sent_bytes(report: Report) -> int:
 
 
 def sent_sentence(report: Report) -> str:
-    """Says what was sent, kind by kind."""
+    """Returns a description of the bytes sent, by kind."""
     counts = report.bytes
     kinds = {
         f"source image, {report.configuration.image_encoding}": counts.source,
@@ -45,9 +45,9 @@ def sent_sentence(report: Report) -> str:
 def keypoint_rates(
     counts: ByteCounts, seconds: float, datagrams: DatagramCounts | None = None
 ) -> KeypointRates | None:
-    """Returns what keypoints took of a video of so many seconds; None where none were sent.
+    """Returns the bit rates of keypoints in a video of this length; None if none were sent.
 
-    What came as datagrams was counted on the wire, all of it; the rest is estimated.
+    Datagrams were counted on the wire, completely; the rest is estimated.
     """
     if not counts.keypoint_messages:
         return None
@@ -61,7 +61,7 @@ def keypoint_rates(
 
 
 def keypoints_sentence(report: Report) -> str:
-    """Says what keypoints took, counted in three ways; "" where frames were sent."""
+    """Returns the bit rates of keypoints, counted in three ways; "" if frames were sent."""
     rates = report.keypoint_rates
     if rates is None:
         return ""
@@ -73,14 +73,14 @@ def keypoints_sentence(report: Report) -> str:
 
 
 def bit_rate(bits_per_second: float) -> str:
-    """Returns a bit rate as people say it: `1.84 kbit/s`, `4.92 Mbit/s`."""
+    """Returns a bit rate with its unit: `1.84 kbit/s`, `4.92 Mbit/s`."""
     if bits_per_second >= 999_500:  # three digits would round to 1000 kbit/s
         return f"{bits_per_second / 1e6:.3g} Mbit/s"
     return f"{bits_per_second / 1e3:.3g} kbit/s"
 
 
 def came_back_sentence(report: Report) -> str:
-    """Says what came back, and why it is so much."""
+    """Returns a description of the bytes received, and why there are so many."""
     how = {"rgb8": "uncompressed", "h264": "H.264"}.get(
         report.configuration.returned_as, report.configuration.returned_as.upper()
     )
@@ -88,7 +88,7 @@ def came_back_sentence(report: Report) -> str:
 
 
 def compared(report: Report) -> list[Compared]:
-    """Returns this run and its rivals; empty where none were measured."""
+    """Returns this run and its rivals; empty if none were measured."""
     quality = report.quality.all
     if quality is None or not report.rivals:
         return []
@@ -105,7 +105,7 @@ def compared(report: Report) -> list[Compared]:
 
 
 def note(report: Report) -> str:
-    """Says what the bytes of `compared` are, and what the comparison comes to."""
+    """Explains what the bytes of `compared` include, and how the comparison comes out."""
     counted = (
         "All messages sent, the source among them; whole streams of the codecs, the first picture"
         " and the headers among them. HTTP/2 and TCP/IP come on top of either."

@@ -1,4 +1,4 @@
-"""What is printed after `motioncast send` and `motioncast receive`."""
+"""The output of `motioncast send` and `motioncast receive`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motioncast.media import shown
 
 
 def sent_lines(sent: Sent) -> Iterator[str]:
-    """Yields sentences about what went out."""
+    """Yields sentences about what was sent."""
     traffic = sent.traffic
     yield (
         f"{sent.frames} frames of {sent.model} in {sent.packets} packets;"
@@ -32,7 +32,7 @@ def sent_lines(sent: Sent) -> Iterator[str]:
 
 
 def received_lines(received: Received, out: Path) -> Iterator[str]:
-    """Yields sentences about what came."""
+    """Yields sentences about what was received."""
     origins, rates = received.origins, received.rates
     frames = ", ".join(f"{count} {origin}" for origin, count in origins.items())
     began = f", from frame {received.first_index} on" if received.first_index else ""
@@ -51,7 +51,7 @@ def received_lines(received: Received, out: Path) -> Iterator[str]:
 
 
 def _both_ways(traffic: TwoEndsTraffic, seconds: float, there: str, back: str) -> str:
-    """Says all that went either way beside the sources, in messages and about on the wire."""
+    """Describes the traffic in both directions except sources, in messages and on the wire."""
     sizes = traffic.keypoints + traffic.config, traffic.feedback
     messages = traffic.packets, traffic.feedback_messages
     parts = [
@@ -63,7 +63,7 @@ def _both_ways(traffic: TwoEndsTraffic, seconds: float, there: str, back: str) -
 
 
 def _counted(wire: WireBytes | None, seconds: float) -> Iterator[str]:
-    """Says what the kernel counted, where it does."""
+    """Yields a sentence with the kernel's counts, if it counts."""
     if wire is None:
         return
     ways = {"sent": wire.sent, "received": wire.received}

@@ -1,4 +1,4 @@
-"""Reading a video once, from beginning to end, and what was seen of its clock."""
+"""Reads a video once, from beginning to end, and records what happened to its clock."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from motioncast.media import shown
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which frames of a video are wanted."""
+    """The requested frames of a video."""
 
     video: Path
-    skip: int = 0  # frames to leave out at its beginning
-    limit: int | None = None  # frames to take then; None: all
+    skip: int = 0  # frames to skip at its beginning
+    limit: int | None = None  # number of frames to take after those; None: all
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was read of a video."""
+    """What was read from a video."""
 
     frame_rate: float  # frames per second
     frames: int
-    start: float  # seconds on the file's clock at which the first of them is shown
-    repeated: int  # of them, put in because the frame before was held
-    dropped: int  # left out among them because they came too close together
+    start: float  # seconds on the file's clock at which the first frame is shown
+    repeated: int  # frames among them that were inserted because the previous one was held
+    dropped: int  # frames that were dropped because they came too close together
 
 
 async def watch(
     part: Part, size: int | None, stages: Stages, take: Callable[[Pixels], None] | None
 ) -> Watched:
-    """Reads what is wanted of a video.
+    """Reads the requested part of a video.
 
     Args:
         part: The file and its frames.
-        size: Side of the squares to read; None for full pictures.
+        size: Side of the squares to produce; None for full pictures.
         stages: Shows progress.
-        take: Called with every frame; None to count them only.
+        take: Called with every frame; None only counts them.
 
     Raises:
         MediaError: The file cannot be read.
-        CommandError: It has no frame after those that are skipped.
+        CommandError: There are no frames after the skipped ones.
     """
     end = None if part.limit is None else part.skip + part.limit
     with read_video(part.video, size, limit=end) as video:
@@ -61,7 +61,7 @@ async def watch(
                 repeated, dropped = video.repeated, video.dropped
             frames += 1
             advance()
-            await asyncio.sleep(0)  # lets Ctrl-C and SIGTERM through
+            await asyncio.sleep(0)  # lets Ctrl-C and SIGTERM take effect
         if frames <= part.skip:
             name = shown(part.video.name)
             raise CommandError(f"skip: {name} has {frames} frames, none is left after {part.skip}")

@@ -1,4 +1,4 @@
-"""Warnings about what models of this process need and do not have."""
+"""Warnings about features that models in this process need and lack."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from motioncast.media import shown
 
 
 def unframed_sentence(models: Path | None, model: str) -> str | None:
-    """Returns a sentence where a model wants framed pictures and no face finder is beside it.
+    """Returns a sentence if a model requires framed pictures and there is no face finder.
 
     Args:
-        models: Its repository; None for the one installed.
+        models: The model's repository; None for the installed one.
         model: Name of the configuration.
 
     Raises:
-        InvalidInputError: There is no such repository.
+        InvalidInputError: The repository does not exist.
     """
     from motioncast.inference import default_repository  # needs the [serve] extra
     from motioncast.inference.parameters import read_parameters

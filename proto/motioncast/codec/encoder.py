@@ -31,18 +31,18 @@ from motioncast.codec.transform import quantise, reconstruct, steps_at
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """A packet, and what its receiver makes of it."""
+    """A packet, and what its receiver decodes from it."""
 
     data: bytes
     keypoints: NDArray[np.float32]  # (T, K, 3), as they will be decoded
-    information_bits: float  # of the frames, without header and rounding to bytes
+    information_bits: float  # of the frames, without the header and rounding to bytes
 
 
 class KeypointEncoder:
     """Encodes the frames of one session, in the order of their indices.
 
     Args:
-        tables: Of the model; the decoder has the same.
+        tables: The model's codec tables, the same as the decoder's.
     """
 
     def __init__(self, tables: CodecTables) -> None:
@@ -51,14 +51,14 @@ class KeypointEncoder:
         self._last = -1
 
     def __contains__(self, index: int) -> bool:
-        """Whether a frame is known, and may be referred to."""
+        """Whether a frame is stored, and may be referred to."""
         return index in self._memory
 
     def set_source(self, source: int, keypoints: NDArray[np.float32]) -> None:
         """Takes the keypoints (K, 3) of source 0 to 3, as the decoder does before the next packet.
 
         Raises:
-            ValueError: They do not fit the model, or no source has that index.
+            ValueError: They do not fit the model, or the index is not valid.
         """
         self._memory.set_source(source, keypoints)
 
@@ -72,16 +72,16 @@ class KeypointEncoder:
         """Returns a packet of 1 to 8 frames, each with index and keypoints (K, 3).
 
         Args:
-            frames: In order, later than all before; 252 apart at most.
-            reference: What the first frame's residual is against. The others' are against the
-                frame before them in the packet.
-            coarseness: 0 to 7, half an octave apart; 2 is the step of the tables.
-            skipped: Of each frame, how many directly before it were left out on purpose; a packet
-                of version 1 says nothing of that, and is written where there are none.
+            frames: In order, later than all before; at most 252 apart.
+            reference: What the first frame's residual refers to. Each other frame's refers to the
+                previous frame in the packet.
+            coarseness: 0 to 7, half an octave apart; 2 is the step size of the tables.
+            skipped: For each frame, how many directly before it were left out on purpose. If there
+                are none, the packet is of version 1, which does not contain this information.
 
         Raises:
-            EncodingError: A frame, the reference, the coarseness or what was left out cannot be.
-            ValueError: Keypoints are not the model's.
+            EncodingError: A frame, the reference, the coarseness or `skipped` is invalid.
+            ValueError: The keypoints do not fit the model.
         """
         says = any(skipped)
         header, steps, points, wanted = self._prepared(
@@ -120,7 +120,7 @@ class KeypointEncoder:
         reference: Reference,
         coarseness: int = DEFAULT_COARSENESS,
     ) -> NDArray[np.float32]:
-        """Returns keypoints (T, K, 3) as a packet of these frames would decode; none is made.
+        """Returns keypoints (T, K, 3) as a packet of these frames would decode; makes no packet.
 
         Raises as `encode` does.
         """
@@ -139,7 +139,7 @@ class KeypointEncoder:
         coarseness: int,
         version: int = VERSION,
     ) -> tuple[Header, Integers, Lattice, list[Lattice]]:
-        """Returns header, steps (C,), the reference's points (3K,) and the frames', all checked."""
+        """Returns header, steps (C,), the reference's points (3K,) and the frames', checked."""
         if not frames:
             raise EncodingError("frames: a packet has at least one")
         header = header_of(len(frames), coarseness, frames[0][0], reference, version)
@@ -154,7 +154,7 @@ class KeypointEncoder:
         if indices[0] <= self._last:
             raise EncodingError(f"index: {indices[0]} goes back, {self._last} was encoded before")
         for before, index in pairwise(indices):
-            header_of(1, 0, index, FrameReference(before))  # in order, and not too far apart
+            header_of(1, 0, index, FrameReference(before))  # checks the order and the distance
 
 
 def _check_skipped(before: int, indices: list[int], skipped: Sequence[int]) -> None:

@@ -1,10 +1,10 @@
-"""The lattice: keypoints as whole numbers, 2^-14 apart (0.008 pixels at 256).
+"""The lattice: keypoints as integers, 2^-14 apart (0.008 pixels at 256).
 
     x, y        in [-1, 1]  ->  -16384 to 16384
     intensity   in [0, 1]   ->       0 to 16384
 
 Products with 2^14 are exact in floating point, and so are the quotients: a point of the lattice is
-the same number on every machine, as an integer and as a float32.
+the same number on every machine, both as an integer and as a float32.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _LOWEST: Final = np.array([-UNIT, -UNIT, 0], np.int64)
 
 
 def to_lattice(keypoints: NDArray[np.float32]) -> Lattice:
-    """Returns the nearest points (..., 3K) of the lattice to keypoints (..., K, 3).
+    """Returns the points (..., 3K) of the lattice that are nearest to keypoints (..., K, 3).
 
-    Halves go to the even number; what is out of range is cut.
+    Ties are rounded to even; out-of-range values are clipped.
 
     Raises:
         ValueError: The last axis is not x, y, intensity, or a value is not finite.
@@ -45,7 +45,7 @@ def from_lattice(points: Lattice) -> NDArray[np.float32]:
 
 
 def clip_lattice(points: Lattice) -> Lattice:
-    """Returns points (..., 3K) with every value in its range."""
+    """Returns points (..., 3K) with every value clipped to its range."""
     lowest = np.tile(_LOWEST, points.shape[-1] // 3)
     clipped: Lattice = np.clip(points, lowest, UNIT)
     return clipped

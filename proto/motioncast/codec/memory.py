@@ -13,7 +13,7 @@ from motioncast.codec.packet import (
     Reference,
 )
 
-_KEPT = MAX_DISTANCE + 8  # frames back from the newest one
+_KEPT = MAX_DISTANCE + 8  # frames kept, counted back from the newest
 
 
 class Memory:
@@ -29,13 +29,13 @@ class Memory:
         return index in self._frames
 
     def set_source(self, source: int, keypoints: NDArray[np.float32]) -> None:
-        """Keeps the keypoints (K, 3) of a source; ValueError when they are not the model's."""
+        """Stores the keypoints (K, 3) of a source; ValueError if they do not fit the model."""
         if not 0 <= source < MAX_SOURCES:
             raise ValueError(f"source: {source} is not 0 to {MAX_SOURCES - 1}")
         self._sources[source] = self.points(keypoints)
 
     def points(self, keypoints: NDArray[np.float32]) -> Lattice:
-        """Returns keypoints (K, 3) on the lattice; ValueError when they are not the model's."""
+        """Returns keypoints (K, 3) on the lattice; ValueError if they do not fit the model."""
         if np.shape(keypoints) != (self._keypoints, 3):
             raise ValueError(
                 f"keypoints: shape {np.shape(keypoints)}, expected ({self._keypoints}, 3)"
@@ -43,14 +43,14 @@ class Memory:
         return to_lattice(keypoints)
 
     def find(self, reference: Reference) -> Lattice | None:
-        """Returns the points (3K,) of a frame or source; None when it is not kept."""
+        """Returns the points (3K,) of a frame or source; None if it is not stored."""
         if isinstance(reference, FrameReference):
             found = self._frames.get(reference.index)
             return None if found is None else found.astype(np.int64)
         return self._sources.get(reference.source)
 
     def keep(self, index: int, points: Lattice) -> None:
-        """Keeps a frame, unless it is there or too old, and forgets those that became so."""
+        """Stores a frame, unless it is known or too old, and drops frames that became too old."""
         if index in self._frames or index < self.newest - _KEPT:
             return
         self._frames[index] = points.astype(np.int16)

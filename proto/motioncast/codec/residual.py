@@ -2,11 +2,12 @@
 
     scale        of the frame, by the frequencies of its kind of reference
     magnitude    of every coefficient in turn, by the frequencies of its class; 15: escape
-    beyond       of an escaped magnitude, less 15, as an exponential Golomb code
-    sign         one bit, where the magnitude is not 0
+    beyond       an escaped magnitude minus 15, as an exponential Golomb code
+    sign         one bit, if the magnitude is not 0
 
-Between two frames of a packet: whether the second follows at once, else the gap between them. Where
-the packet says what was left out on purpose: whether all since the frame before was, else how many.
+Between two frames of a packet: whether the second follows immediately, else the gap between them.
+If the packet says which frames were left out on purpose: whether all since the previous frame
+were, else how many.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from motioncast.codec.range_coder import TOTAL, RangeDecoder, RangeEncoder
 from motioncast.codec.tables import ESCAPE, CodecTables, Integers, Kind
 from motioncast.codec.transform import MAX_MAGNITUDE
 
-_GAPS: Final = (0, TOTAL - (TOTAL >> 3), TOTAL)  # the next frame follows at once, or does not
-_SKIPS: Final = _GAPS  # all since the frame before was left out on purpose, or not
+_GAPS: Final = (0, TOTAL - (TOTAL >> 3), TOTAL)  # the next frame follows immediately, or not
+_SKIPS: Final = _GAPS  # all frames since the previous one were left out on purpose, or not
 
 
 def write_residual(
     coder: RangeEncoder, tables: CodecTables, kind: Kind, quantised: Integers
 ) -> None:
-    """Writes coefficients (C,) at the scale that they cost least at."""
+    """Writes coefficients (C,) at the scale with the lowest cost."""
     magnitudes = np.abs(quantised)
     symbols = np.minimum(magnitudes, ESCAPE)
     costs = tables.class_costs[tables.frame_classes[kind], symbols].sum(axis=1)  # (16,)
@@ -48,7 +49,7 @@ def read_residual(coder: RangeDecoder, tables: CodecTables, kind: Kind) -> Integ
     """Returns the coefficients (C,) that were written.
 
     Raises:
-        BitstreamError: The bytes stand for none.
+        BitstreamError: The bytes represent no coefficients.
     """
     scale = coder.decode(tables.scale_cumulative[kind])
     values = []
@@ -63,24 +64,24 @@ def read_residual(coder: RangeDecoder, tables: CodecTables, kind: Kind) -> Integ
 
 
 def write_gap(coder: RangeEncoder, gap: int) -> None:
-    """Writes how many frames, 1 to 252, the next one of a packet is ahead."""
+    """Writes how many frames ahead, 1 to 252, the next frame of a packet is."""
     _write(coder, _GAPS, int(gap > 1))
     if gap > 1:
         write_golomb(coder, gap - 2)
 
 
 def read_gap(coder: RangeDecoder) -> int:
-    """Returns what `write_gap` wrote; raises BitstreamError for more than 252."""
+    """Returns the gap written by `write_gap`; raises BitstreamError for more than 252."""
     return 1 if coder.decode(_GAPS) == 0 else 2 + read_golomb(coder, MAX_DISTANCE - 2)
 
 
 def write_skipped(coder: RangeEncoder, skipped: int, since: int) -> None:
-    """Writes how many frames directly before one were left out on purpose.
+    """Writes how many frames directly before a frame were left out on purpose.
 
     Args:
-        coder: Where to.
+        coder: The encoder to write to.
         skipped: 0 to MAX_SKIPPED.
-        since: Frames between it and the one before, which the decoder knows of; 0 of none.
+        since: Frames between it and the previous one, which the decoder knows; 0 if none is known.
     """
     _write(coder, _SKIPS, int(skipped != since))
     if skipped != since:
@@ -88,7 +89,7 @@ def write_skipped(coder: RangeEncoder, skipped: int, since: int) -> None:
 
 
 def read_skipped(coder: RangeDecoder, since: int) -> int:
-    """Returns what `write_skipped` wrote; raises BitstreamError for more than MAX_SKIPPED."""
+    """Returns the count of `write_skipped`; raises BitstreamError for more than MAX_SKIPPED."""
     return since if coder.decode(_SKIPS) == 0 else read_golomb(coder, MAX_SKIPPED)
 
 

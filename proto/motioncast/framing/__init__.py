@@ -1,12 +1,12 @@
 """Framing: a virtual camera that puts head and shoulders where the networks expect them.
 
-    faces     what the finder says -> boxes of faces in the picture -> the crop that each asks for
+    faces     the finder's output -> boxes of faces in the picture -> the crop for each
     camera    which crop is shown: fixed, or following slowly
-    pixels    a crop cut out of a picture, and a result put back into it
-    framer    the three of them along the frames of a session
+    pixels    cuts a crop out of a picture, and puts a result back into it
+    framer    combines the three along the frames of a session
 
 Pure functions and values, shared by the services, the device, training and evaluation. Positions
-are in pixels of the full picture, edges not centres.
+are in pixels of the full picture, measured at edges, not centres.
 """
 
 from motioncast.framing.camera import (

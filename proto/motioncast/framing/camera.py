@@ -1,15 +1,16 @@
-"""The virtual camera: which part of each picture is shown.
+"""The virtual camera: decides which part of each picture is shown.
 
-    off     the picture as it is
-    fixed   the first picture decides, for the whole session
+    off     the picture unchanged
+    fixed   the first picture decides for the whole session
     auto    follows the face, slowly: it rests while the face stays near the middle
 
-What auto wants is the framing rule's crop. A target is kept until the wanted crop has left a dead
-zone about it; the target is then the wanted crop, and the camera glides there through two low-pass
-filters in a row (a critically damped follower). Their impulse response is positive: whatever the
-face does, the crop stays within the range of the targets so far, so it never overshoots.
+The goal of auto is the framing rule's crop. A target is kept until the wanted crop leaves a dead
+zone around it; the wanted crop then becomes the target, and the camera glides there through two
+low-pass filters in series (a critically damped follower). Their impulse response is positive:
+whatever the face does, the crop stays within the range of the targets so far, so it never
+overshoots.
 
-A camera is a value: what it sees gives another camera.
+Cameras are immutable: an observation returns a new camera.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import Final
 from motioncast.framing.crop import Crop, centre_square
 from motioncast.framing.faces import Face
 
-_NEAR: Final = 0.8  # heights of a face: it was not farther away when it was seen last
-_ALIKE: Final = 2.0  # nor so much larger or smaller
+_NEAR: Final = 0.8  # in heights of the face: the farthest that it may have moved since last seen
+_ALIKE: Final = 2.0  # the largest ratio of its sizes
 
 
 class FramingMode(StrEnum):
@@ -37,13 +38,13 @@ class FramingMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CameraSettings:
-    """How the camera follows."""
+    """How the camera follows a face."""
 
-    dead_zone: float = 0.12  # of the side: that far off its place a face is still seen whole
-    dead_zoom: float = 0.20  # a face this much larger or smaller changes nothing
+    dead_zone: float = 0.12  # of the side: a face this far off centre is still completely visible
+    dead_zoom: float = 0.20  # the change of a face's size that is ignored
     follow_seconds: float = 0.4  # time constant of position, each of two
-    zoom_seconds: float = 0.8  # of scale
-    patience_seconds: float = 2.0  # the face may be out of sight before another is followed
+    zoom_seconds: float = 0.8  # the same for scale
+    patience_seconds: float = 2.0  # how long a face may be out of sight before following another
 
 
 DEFAULT_SETTINGS: Final = CameraSettings()
@@ -67,16 +68,16 @@ class _View:
         return Crop(self.x - side / 2, self.y - side / 2, side)
 
     def has_in_place(self, wanted: _View, settings: CameraSettings) -> bool:
-        """Returns whether the middle of another view lies in the dead zone about this one's."""
+        """Returns whether the middle of another view lies in the dead zone around this one's."""
         reach = settings.dead_zone * math.exp(self.zoom)
         return math.hypot(wanted.x - self.x, wanted.y - self.y) <= reach
 
     def has_in_size(self, wanted: _View, settings: CameraSettings) -> bool:
-        """Returns whether another view is about as large."""
+        """Returns whether another view has about the same size."""
         return abs(wanted.zoom - self.zoom) <= math.log1p(settings.dead_zoom)
 
     def towards(self, goal: _View, position: float, zoom: float) -> _View:
-        """Returns the view after a share of the way to another, for position and for scale."""
+        """Returns the view after part of the way to another, in shares of position and scale."""
         return _View(
             self.x + position * (goal.x - self.x),
             self.y + position * (goal.y - self.y),
@@ -90,9 +91,9 @@ class Camera:
 
     Attributes:
         mode: AUTO or FIXED.
-        width, height: Of every picture, in pixels.
-        settings: How it follows.
-        face: Where the face that it follows was seen last; None when there was none.
+        width, height: Size of every picture, in pixels.
+        settings: How it follows a face.
+        face: Where the followed face was last seen; None if there was none.
         unseen_seconds: How long ago that was.
     """
 
@@ -119,9 +120,9 @@ class Camera:
 
         Args:
             mode: AUTO or FIXED.
-            width, height: Of the pictures.
-            faces: That were found in the first.
-            settings: How it follows.
+            width, height: Size of the pictures.
+            faces: The faces found in the first picture.
+            settings: How it follows a face.
         """
         face = foremost(faces, width, height)
         view = _View.of(first_crop(faces, width, height, settings))
@@ -129,7 +130,7 @@ class Camera:
 
     @classmethod
     def of_numbers(cls, mode: FramingMode, numbers: Sequence[float]) -> Camera:
-        """Returns the camera that `numbers` tells of; ValueError when they are none's."""
+        """Returns the camera with these `numbers`; ValueError if they are invalid."""
         if len(numbers) not in (12, 17) or not all(map(math.isfinite, numbers)):
             raise ValueError(f"{len(numbers)} numbers are no camera's")
         width, height, unseen, *rest = numbers
@@ -139,7 +140,7 @@ class Camera:
         return cls(mode, *size, DEFAULT_SETTINGS, face, unseen, target, middle, view)
 
     def numbers(self) -> list[float]:
-        """Returns all that changes in a camera of the default settings, 12 or 17 numbers."""
+        """Returns the changeable state of a camera with default settings, 12 or 17 numbers."""
         views = (self._target, self._middle, self._view)
         numbers = [float(self.width), float(self.height), self.unseen_seconds]
         numbers += [number for view in views for number in (view.x, view.y, view.zoom)]
@@ -149,11 +150,11 @@ class Camera:
 
     @property
     def crop(self) -> Crop:
-        """What it shows now, in whole 64ths of a pixel."""
+        """The current crop, in whole 64ths of a pixel."""
         return self._view.crop().rounded()
 
     def after(self, seconds: float) -> Camera:
-        """Returns the camera some time later; none passes where the clock goes back."""
+        """Returns the camera some time later; a negative time counts as none."""
         seconds = max(0.0, seconds)
         if self.mode is not FramingMode.AUTO:
             return self
@@ -168,10 +169,10 @@ class Camera:
         return replace(self, _middle=middle, _view=view, unseen_seconds=unseen)
 
     def seeing(self, faces: Sequence[Face]) -> Camera:
-        """Returns the camera that has seen where the faces of a picture are.
+        """Returns the camera after an observation of the faces in a picture.
 
-        It stays with the face that it follows as long as that is seen, and for `patience_seconds`
-        more; then it follows the foremost. With no face in sight it stays where it is.
+        It stays with the followed face while that is seen, and for `patience_seconds` longer; then
+        it follows the foremost face. With no face in sight it stays in place.
         """
         if self.mode is not FramingMode.AUTO:
             return self
@@ -186,7 +187,7 @@ class Camera:
         return replace(self, face=face, unseen_seconds=0.0, _target=target)
 
     def _same(self, faces: Sequence[Face]) -> Face | None:
-        """Returns the face that is followed: the nearest, if it is near and alike in size."""
+        """Returns the followed face: the nearest, if it is close and of similar size."""
         followed = self.face
         if followed is None or not faces:
             return None
@@ -196,7 +197,7 @@ class Camera:
         return nearest if near and 1 / _ALIKE <= ratio <= _ALIKE else None
 
     def _aim(self, wanted: _View) -> _View:
-        """Returns the target; it changes where the wanted view has left the dead zone about it."""
+        """Returns the target; it changes when the wanted view leaves the dead zone around it."""
         target, settings = self._target, self.settings
         if not target.has_in_place(wanted, settings):
             target = replace(target, x=wanted.x, y=wanted.y)
@@ -208,10 +209,10 @@ class Camera:
 def first_crop(
     faces: Sequence[Face], width: int, height: int, settings: CameraSettings = DEFAULT_SETTINGS
 ) -> Crop:
-    """Returns what is shown of a picture by itself: the framing rule's crop of its foremost face.
+    """Returns what is shown of a picture on its own: the framing rule's crop of its foremost face.
 
-    It is the centre square where there is no face, and where that has the face in the dead zone of
-    its place and size: a picture that is framed already is not cut again.
+    If there is no face, or the centre square already has it in the dead zone of its place and
+    size, this is the centre square: a picture that is already framed is not cropped again.
     """
     square, face = centre_square(width, height), foremost(faces, width, height)
     if face is None:
@@ -222,9 +223,9 @@ def first_crop(
 
 
 def foremost(faces: Sequence[Face], width: int, height: int) -> Face | None:
-    """Returns the face that a picture is of: large and near the middle; None when there is none.
+    """Returns a picture's main face: large and near the middle; None if there are no faces.
 
-    Its area counts in full in the picture's middle and half as much in a corner.
+    Its area counts fully in the picture's middle and half as much in a corner.
     """
 
     def weight(face: Face) -> float:

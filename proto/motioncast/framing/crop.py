@@ -1,6 +1,6 @@
 """Crops: the square of a picture that the networks see.
 
-Positions are in pixels, edges not centres: the picture's left edge is 0, its right edge its width.
+Positions are in pixels, measured at edges, not centres: a picture extends from 0 to its width.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-_STEPS: Final = 64  # to a pixel; up to 2^17 pixels such a number is exact in 32 bits too
+_STEPS: Final = 64  # per pixel; up to 2^17 pixels such a number is exact in 32 bits too
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A square, which may reach beyond the picture.
+    """A square, which may extend beyond the picture.
 
     Attributes:
-        left, top: Of its upper left corner.
-        side: Above 0.
+        left, top: Position of its upper left corner.
+        side: Length of its sides, above 0.
     """
 
     left: float
@@ -30,12 +30,12 @@ class Crop:
         return self.left + self.side / 2, self.top + self.side / 2
 
     def rounded(self) -> Crop:
-        """Returns the crop in whole 64ths of a pixel, which travel without loss."""
+        """Returns the crop in whole 64ths of a pixel, which can be transmitted exactly."""
         left, top, side = (round(n * _STEPS) / _STEPS for n in (self.left, self.top, self.side))
         return Crop(left, top, side)
 
 
 def centre_square(width: int, height: int) -> Crop:
-    """Returns the largest square in the middle of a picture, from whole pixel to whole pixel."""
+    """Returns the largest square in the middle of a picture, aligned to whole pixels."""
     side = min(width, height)
     return Crop(float((width - side) // 2), float((height - side) // 2), float(side))

@@ -1,12 +1,12 @@
-"""From what the face finder says of a small picture to faces in the full one.
+"""Converts the face finder's output for a small picture to faces in the full one.
 
     picture -> letterboxed to the finder's size -> a look, at half the size if the first finds none
-            -> boxes and scores -> one box for each face -> back in the picture
+            -> boxes and scores -> one box per face -> coordinates of the picture
 
-The model `face_finder` takes a batch of such squares, (B, 192, 192, 3) uint8, and gives candidates
-for each, (B, 64, 9), surest first: score, centre x and y, width and height, then the eyes, in units
-of the square. Its boxes lie about a face's features; Face is the box of the 478 points of the face
-mesh, which is what the framing rule speaks of.
+The model `face_finder` takes a batch of such squares, (B, 192, 192, 3) uint8, and returns
+candidates for each, (B, 64, 9), most certain first: score, centre x and y, width and height, then
+the eyes, in units of the square. Its boxes surround a face's features; Face is the box of the 478
+points of the face mesh, to which the framing rule applies.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from motioncast.framing.crop import Crop
 from motioncast.framing.pixels import Picture
 
 FINDER: Final = "face_finder"  # the model's name in every repository
-FINDER_SIZE: Final = 192  # pixels a side of what it takes
-MIN_SCORE: Final = 0.5  # of a candidate that counts
-MAX_OVERLAP: Final = 0.3  # of two candidates that are of two faces
+FINDER_SIZE: Final = 192  # side of its input, in pixels
+MIN_SCORE: Final = 0.5  # below which candidates are ignored
+MAX_OVERLAP: Final = 0.3  # above which two candidates are the same face
 FACE_HEIGHT: Final = 0.60  # of the crop's side, at most
-FACE_WIDTH: Final = 0.48  # likewise; whichever gives the larger crop
-FACE_CENTRE: Final = (0.5, 0.555)  # where its middle is in the crop
+FACE_WIDTH: Final = 0.48  # of the crop's side, at most; whichever gives the larger crop
+FACE_CENTRE: Final = (0.5, 0.555)  # where the face's middle is in the crop
 
 # From the finder's box and eyes to the mesh's box, fitted on 201 pictures of people: the crop's
-# side, which the width gives, comes out to 4.5 %, the middle to 1 % of it (standard deviations).
+# side, given by the width, is accurate to 4.5 %, the middle to 1 % of it (standard deviations).
 SIDE_OF_BOX: Final = 0.52
-SIDE_OF_EYES: Final = 3.26  # of their distance, which is short where a head is turned aside:
+SIDE_OF_EYES: Final = 3.26  # of the distance between the eyes, which shrinks as a head turns:
 SIDE_LIMITS: Final = (1.70, 1.98)  # in sides of the box
 HEIGHT_OF_BOX: Final = 1.021
 X_OF_BOX: Final = -0.005
-Y_OF_EYES: Final = 0.484  # of their height above the box's middle
+Y_OF_EYES: Final = 0.484  # of the eyes' height above the box's middle
 Y_OF_BOX: Final = 0.087
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """The box of a face in a picture, in pixels, and how sure the finder is of it (0 to 1)."""
+    """The box of a face in a picture, in pixels, and the finder's confidence (0 to 1)."""
 
     left: float
     top: float
@@ -58,16 +58,16 @@ class Face:
 
     @property
     def height(self) -> float:
-        """Pixels."""
+        """Height in pixels."""
         return self.bottom - self.top
 
     @property
     def area(self) -> float:
-        """Square pixels."""
+        """Area in square pixels."""
         return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
 
     def distance(self, other: Face) -> float:
-        """Returns how far apart the middles of two boxes are, in pixels."""
+        """Returns the distance between the middles of two boxes, in pixels."""
         return math.dist(self.centre, other.centre)
 
     def crop(self) -> Crop:
@@ -79,11 +79,11 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where a picture lies in the finder's square.
+    """The position of a picture in the finder's square.
 
     Attributes:
-        scale: Pixels of the square for one of the picture.
-        left, top: Of the picture in the square, in pixels of the square.
+        scale: Pixels of the square per pixel of the picture.
+        left, top: Position of the picture, in pixels of the square.
     """
 
     scale: float
@@ -91,7 +91,7 @@ class Letterbox:
     top: int
 
     def back(self, face: Face) -> Face:
-        """Returns a face found in the square where it is in the picture."""
+        """Returns a face found in the square, in coordinates of the picture."""
         return Face(
             (face.left - self.left) / self.scale,
             (face.top - self.top) / self.scale,
@@ -102,7 +102,7 @@ class Letterbox:
 
 
 def letterboxed(picture: Picture, size: int = FINDER_SIZE) -> tuple[Picture, Letterbox]:
-    """Returns a picture scaled into the middle of a black square (size, size, 3), and where."""
+    """Returns a picture scaled into the middle of a black square (size, size, 3), and its place."""
     height, width, _ = picture.shape
     scale = size / max(height, width)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
@@ -115,8 +115,8 @@ def letterboxed(picture: Picture, size: int = FINDER_SIZE) -> tuple[Picture, Let
 
 
 def looks(square: Picture) -> list[tuple[Picture, Letterbox]]:
-    """Returns what the finder is shown of a letterboxed picture, one after the other until it finds
-    a face: all of the square, then the same at half its size, for a face that fills a picture."""
+    """Returns the finder's inputs for a letterboxed picture, to be tried in turn until it finds a
+    face: the whole square, then the same at half its size, for a face that fills a picture."""
     half = FINDER_SIZE // 2
     margin = half // 2
     smaller = np.zeros_like(square)
@@ -126,9 +126,9 @@ def looks(square: Picture) -> list[tuple[Picture, Letterbox]]:
 
 
 def seen(candidates: NDArray[np.float32], look: Letterbox) -> list[Face]:
-    """Returns the faces that the finder saw in a look, in pixels of the letterboxed picture.
+    """Returns the faces that the finder found in a look, in pixels of the letterboxed picture.
 
-    The values are numbers of 32 bits, so that they travel without loss.
+    The values are 32-bit floats, so they can be transmitted exactly.
     """
     faces = [look.back(face) for face in found(candidates)]
     rows = [(one.left, one.top, one.right, one.bottom, one.score) for one in faces]
@@ -138,7 +138,7 @@ def seen(candidates: NDArray[np.float32], look: Letterbox) -> list[Face]:
 def found(candidates: NDArray[np.float32]) -> list[Face]:
     """Returns the faces among the finder's candidates (N, 9), in pixels of its square.
 
-    The surest comes first.
+    The most certain comes first.
     """
     sure = candidates[np.isfinite(candidates).all(axis=1) & (candidates[:, 0] >= MIN_SCORE)]
     score, x, y, width, height, *eyes = without_doubles(sure.astype(np.float64)).T
@@ -157,10 +157,10 @@ def found(candidates: NDArray[np.float32]) -> list[Face]:
 def without_doubles(
     candidates: NDArray[np.float64], overlap: float = MAX_OVERLAP
 ) -> NDArray[np.float64]:
-    """Returns one candidate for each face, surest first: non-maximum suppression, averaged.
+    """Returns one candidate per face, most certain first: non-maximum suppression, averaged.
 
-    Candidates that share more than `overlap` with the surest one (intersection over union of their
-    boxes) are of its face; their mean, weighted by their scores, is steadier than it alone.
+    Candidates that overlap by more than `overlap` with the most certain one (intersection over
+    union of their boxes) belong to its face; their mean, weighted by score, is steadier than it.
 
     Args:
         candidates: (N, 9), in any order.

@@ -1,4 +1,4 @@
-"""The frames of one session through its camera, wherever the finder runs.
+"""Applies the camera to the frames of one session, wherever the finder runs.
 
     framer = Framer(FramingMode.AUTO, model_size, frame_rate)
     for index, picture in ...:
@@ -19,7 +19,7 @@ from motioncast.framing.crop import Crop
 from motioncast.framing.faces import Face
 from motioncast.framing.pixels import Picture, cut
 
-LOOK_EVERY: Final = 5  # frames of the timeline from one look for faces to the next
+LOOK_EVERY: Final = 5  # frames of the timeline between two searches for faces
 MIN_SIDE: Final = 16  # pixels of a picture
 MAX_SIDE: Final = 4096
 MAX_PIXELS: Final = 2**23  # 3840 x 2160 has fewer
@@ -27,12 +27,12 @@ MAX_PIXELS: Final = 2**23  # 3840 x 2160 has fewer
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """What the networks get of a picture.
+    """The networks' view of a picture.
 
     Attributes:
         image: (S, S, 3) of the model's size.
-        crop: Where it is from.
-        faces: How many were seen when the finder last looked.
+        crop: The part of the picture that it shows.
+        faces: How many were found in the latest search.
     """
 
     image: Picture
@@ -42,13 +42,13 @@ class Framed:
 
 @dataclass(frozen=True, slots=True)
 class FramerState:
-    """How a framer stands between two frames.
+    """The state of a framer between two frames.
 
     Attributes:
         camera: None before the first picture.
-        index: Of the latest frame; None before the first.
-        looked: Index of the frame that was looked at last; None before the first.
-        faces: Seen then.
+        index: Index of the latest frame; None before the first.
+        looked: Index of the latest frame searched for faces; None before the first.
+        faces: How many were found in it.
     """
 
     camera: Camera | None
@@ -58,7 +58,7 @@ class FramerState:
 
 
 def size_problem(width: int, height: int) -> str | None:
-    """Says what is wrong with a picture of that size; None when it can be framed."""
+    """Returns why a picture of this size cannot be framed; None if it can."""
     for side in (width, height):
         if not MIN_SIDE <= side <= MAX_SIDE:
             return f"{width} x {height} pixels, but a side is {MIN_SIDE} to {MAX_SIDE}"
@@ -68,7 +68,7 @@ def size_problem(width: int, height: int) -> str | None:
 
 
 def portrait(picture: Picture, faces: Sequence[Face], size: int) -> Framed:
-    """Returns a picture by itself; see `first_crop`."""
+    """Returns a picture framed on its own; see `first_crop`."""
     height, width, _ = picture.shape
     crop = first_crop(faces, width, height).rounded()
     return Framed(cut(picture, crop, size), crop, len(faces))
@@ -92,13 +92,13 @@ class Framer:
         self._frame_rate = frame_rate
         self._camera: Camera | None = None
         self._index: int | None = None  # of the latest frame
-        self._looked: int | None = None  # index of the frame that was looked at last
+        self._looked: int | None = None  # index of the latest frame searched for faces
         self._faces = 0
         self.pictures: tuple[int, int] | None = None
 
     @property
     def state(self) -> FramerState:
-        """How it stands; a framer that is given it goes on alike."""
+        """The current state; a framer that is set to it continues identically."""
         return FramerState(self._camera, self._index, self._looked, self._faces)
 
     @state.setter
@@ -109,8 +109,8 @@ class Framer:
             self.pictures = self._camera.width, self._camera.height
 
     def looks(self, index: int) -> bool:
-        """Returns whether faces should be looked for in frame `index`: in the first, and with AUTO
-        in the next that is LOOK_EVERY or more after the last one."""
+        """Returns whether to search frame `index` for faces: the first one, and with AUTO the next
+        that comes LOOK_EVERY or more frames after the last searched one."""
         if self._camera is None:
             return True
         if self._mode is not FramingMode.AUTO:
@@ -120,8 +120,8 @@ class Framer:
         return index - self._looked >= LOOK_EVERY
 
     def begin(self, picture: Picture, faces: Sequence[Face]) -> Framed:
-        """Returns the picture that the session begins with, before any frame: the source, when
-        that is the first frame. The frame itself then needs no second look."""
+        """Returns the picture that the session begins with, before any frame: the source, if that
+        is the first frame. That frame is then not searched again."""
         self._start(picture, faces)
         return self._framed(picture)
 
@@ -129,12 +129,12 @@ class Framer:
         """Returns frame `index`.
 
         Args:
-            index: On the timeline, greater than the one before.
-            picture: Of the size of those before.
-            faces: What was found in it where `looks` asked for that, None elsewhere.
+            index: Index on the timeline, greater than the previous one.
+            picture: Of the same size as the previous ones.
+            faces: The faces found in it if `looks` asked for a search, None otherwise.
 
         Raises:
-            ValueError: The picture has another size than those before.
+            ValueError: The picture differs in size from the previous ones.
         """
         if self._camera is None:
             self._start(picture, faces or ())

@@ -1,4 +1,4 @@
-"""Pictures in and out of a crop: cut from the full picture, and put back into it.
+"""Cuts crops out of a full picture, and puts results back into it.
 
 Pictures are (H, W, 3) uint8 RGB.
 """
@@ -16,15 +16,15 @@ from motioncast.framing.crop import Crop
 
 Picture: TypeAlias = NDArray[np.uint8]  # (H, W, 3), RGB
 
-BORDER: Final = 0.06  # of the side: how wide a result put back is blended into the picture
-_SUPPORT: Final = 2  # pixels on either side that a bicubic filter looks at, at its own scale
+BORDER: Final = 0.06  # of the side: width of the blend between a result and the picture
+_SUPPORT: Final = 2  # pixels on either side that a bicubic filter uses, at its own scale
 
 
 def cut(picture: Picture, crop: Crop, size: int) -> Picture:
-    """Returns what a crop shows, scaled to (size, size, 3).
+    """Returns the content of a crop, scaled to (size, size, 3).
 
     Where the crop leaves the picture, the picture's border is repeated. Pillow's bicubic filter
-    widens with the reduction, so that every pixel of the crop counts.
+    widens with the reduction, so every pixel of the crop contributes.
     """
     margin = math.ceil(_SUPPORT * max(1.0, crop.side / size)) + 1
     left, right = math.floor(crop.left) - margin, math.ceil(crop.left + crop.side) + margin
@@ -35,10 +35,10 @@ def cut(picture: Picture, crop: Crop, size: int) -> Picture:
 
 
 def put_back(picture: Picture, result: Picture, crop: Crop) -> Picture:
-    """Returns the full picture with a square result in the place that it was cut from.
+    """Returns the full picture with a square result in the place that was cropped.
 
     Towards the crop's edge the result fades into the picture over BORDER of the side; edges that
-    lie beyond the picture are not seen and need no fading.
+    lie outside the picture are invisible and need no fading.
     """
     height, width, _ = picture.shape
     columns = slice(max(0, math.ceil(crop.left)), min(width, math.floor(crop.left + crop.side)))
@@ -64,7 +64,7 @@ def put_back(picture: Picture, result: Picture, crop: Crop) -> Picture:
 
 
 def _rise(pixels: slice, start: float, side: float) -> NDArray[np.float32]:
-    """Returns the weight of each row or column: 0 at the crop's edges, 1 from BORDER on."""
+    """Returns the weight of each row or column: 0 at the crop's edges, 1 beyond BORDER."""
     centres = np.arange(pixels.start, pixels.stop) + 0.5 - start
     depth = np.minimum(centres, side - centres) / (BORDER * side)
     depth = np.clip(depth, 0, 1)
@@ -72,7 +72,7 @@ def _rise(pixels: slice, start: float, side: float) -> NDArray[np.float32]:
 
 
 def _window(picture: Picture, top: int, bottom: int, left: int, right: int) -> Picture:
-    """Returns a part of the picture, its border repeated where the part leaves it."""
+    """Returns a part of the picture, with its border repeated where the part leaves it."""
     height, width, _ = picture.shape
     if top >= 0 and bottom <= height and left >= 0 and right <= width:
         return np.ascontiguousarray(picture[top:bottom, left:right])

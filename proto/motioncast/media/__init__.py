@@ -1,17 +1,17 @@
-"""Media in files: the one place that opens videos and stills, and writes videos.
+"""Media in files: the only package that opens videos and stills, and writes videos.
 
-    container    a file, and which of its tracks is the video
+    container    opens a file and selects its video track
     clock        frames by their timestamps, on a steady rate
     colour       decoded frames as RGB; `tone`: HDR; `orientation`: turned and mirrored
-    stills       photographs: `grey` of any depth, `heif`; `animation`: pictures that move
-    primaries    colours given by numbers, as a profile; `png_colours`: where a PNG has them
-    decoding     frames as a file has them
-    complete     whether a file is a part: `raw_ends`, `last_picture`; `unread`: what is none
-    reading      all of that, as `read_video`
-    writing      videos, with their `sound`; `unfinished`: whole or not at all
-    marking      what a file says of how it was made, by `motioncast.provenance`
+    stills       photographs: `grey` of any depth, `heif`; `animation`: animated pictures
+    primaries    colours given by numbers, as a profile; `png_colours`: those of a PNG
+    decoding     frames as stored in a file
+    complete     whether a file is cut off: `raw_ends`, `last_picture`; `unread`: unreadable files
+    reading      all of the above, as `read_video`
+    writing      videos, with their `sound`; `unfinished`: atomic writes
+    marking      how a file says it was made, by `motioncast.provenance`
 
-numpy, Pillow and PyAV alone. Pictures are (H, W, 3) uint8 RGB.
+Needs only numpy, Pillow and PyAV. Pictures are (H, W, 3) uint8 RGB.
 """
 
 from motioncast.media.colour import BACKGROUND

@@ -12,25 +12,25 @@ from motioncast.media.clock import Timed
 from motioncast.media.errors import MediaError
 from motioncast.media.names import shown
 
-_SUFFIXES_OF_VIDEOS: Final = frozenset({".mjpeg", ".mjpg"})  # JPEGs in a row
+_SUFFIXES_OF_VIDEOS: Final = frozenset({".mjpeg", ".mjpg"})  # consecutive JPEGs
 _HEADS: Final = (
     b"\x89PNG\r\n\x1a\n",
     b"\xff\xd8\xff",
     b"II*\0",
     b"MM\0*",
-    b"II+\0",  # of more than 4 GiB
+    b"II+\0",  # files of more than 4 GiB
     b"MM\0+",
     b"8BPS",
     b"BM",
     b"\0\0\1\0",  # an icon
     b"\0\0\0\x0cjP  ",
 )
-_LEAST_MS: Final = 10  # browsers show what is to be shown for less for 100 ms
+_LEAST_MS: Final = 10  # browsers show frames with a shorter duration for 100 ms
 _SHORT_MS: Final = 100
 
 
 def is_picture(path: Path) -> bool:
-    """Returns whether a file is one that `stills` reads, and no video that FFmpeg does."""
+    """Returns whether a file is a picture that `stills` reads, and not a video for FFmpeg."""
     with path.open("rb") as file:
         if heif.is_heif(file):
             return True
@@ -52,7 +52,7 @@ def times(path: Path) -> list[tuple[float, float]]:
         found, start = [], 0.0
         for index in range(count):
             image.seek(index)
-            image.load()  # WebP tells a frame's time as it decodes it
+            image.load()  # WebP only reveals a frame's time when decoding it
             shown_ms = float(image.info.get("duration") or 0)
             seconds = (shown_ms if shown_ms >= _LEAST_MS else _SHORT_MS) / 1000
             found.append((start, seconds))
@@ -63,7 +63,7 @@ def times(path: Path) -> list[tuple[float, float]]:
 def frames(
     path: Path, times: list[tuple[float, float]], max_pixels: int
 ) -> Iterator[Timed[Picture]]:
-    """Yields the frames of an animation, or a photograph, at the times that were found.
+    """Yields the frames of an animation, or a photograph, at the given times.
 
     Raises:
         MediaError: A frame cannot be read.

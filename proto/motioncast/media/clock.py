@@ -1,9 +1,10 @@
-"""Frames that come when they like, put on a clock: repeated or dropped by their timestamps.
+"""Puts irregular frames on a steady clock: they are repeated or dropped by their timestamps.
 
 Frame n of a session is shown at n / rate. A camera's frames come a little early or late, a
-screen's only when something moves, a browser's when it finds the time. Each is put where it
-belongs, counted from the first, never more than EARLY of an interval before its time or LATE after
-it: what is held is repeated, what comes too soon is dropped. Errors do not add up.
+screen recording's only when something moves, a browser's whenever it finds the time. Each is put
+in its place, counted from the first, never more than EARLY of an interval before its time or LATE
+after it: a frame that is held is repeated, one that comes too soon is dropped. Errors do not add
+up.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import numpy as np
 
 T = TypeVar("T")
 
-EARLY: Final = 0.75  # of an interval, before the frame before is repeated instead
-LATE: Final = 0.5  # likewise, before it is dropped; both together leave room for jitter
-LONGEST_HOLD: Final = 3600.0  # seconds; what comes later is a clock that was set anew
+EARLY: Final = 0.75  # of an interval, beyond which the previous frame is repeated instead
+LATE: Final = 0.5  # of an interval, beyond which a frame is dropped; together they absorb jitter
+LONGEST_HOLD: Final = 3600.0  # seconds; a longer gap means that the clock was reset
 HIGHEST_RATE: Final = Fraction(240)  # frames per second of a session
 _WHOLE_RATES: Final = (1, 2, 5, 6, 8, 10, 12, 15, 16, 20, 24, 25, 30, 40, 48, 50, 60, 72, 75, 90)
 _RATES: Final = (
@@ -39,7 +40,7 @@ _ON_GRID: Final = 0.1  # of an interval
 
 @dataclass(frozen=True, slots=True)
 class Timed(Generic[T]):
-    """A frame, when it is shown and for how long, in seconds; None where the file does not say."""
+    """A frame, when it is shown and for how long, in seconds; None if the file does not say."""
 
     frame: T
     seconds: float | None
@@ -47,16 +48,16 @@ class Timed(Generic[T]):
 
 
 class Clock:
-    """Puts frames on a rate.
+    """Resamples frames to a steady rate.
 
     Args:
         rate: Frames per second.
-        longest_hold: Seconds that a frame may be held; where the next is later the file's clock was
-            set anew, as where broadcasts are joined, and goes on from there.
+        longest_hold: Seconds that a frame may be held. A longer gap means that the file's clock
+            was reset, as where broadcasts are spliced; the output continues without it.
 
     Attributes:
-        repeated: Frames put in so far because the one before was held.
-        dropped: Frames left out so far because they came too close together.
+        repeated: Frames inserted so far because the previous one was held.
+        dropped: Frames dropped so far because they came too close together.
     """
 
     def __init__(self, rate: Fraction, longest_hold: float = LONGEST_HOLD) -> None:
@@ -66,14 +67,14 @@ class Clock:
         self.dropped = 0
 
     def spread(self, frames: Iterable[Timed[T]], end: float | None = None) -> Iterator[T]:
-        """Yields a frame for every tick, the same object as often as it is held.
+        """Yields a frame for every tick, the same object for as long as it is held.
 
         Args:
-            frames: In the order of showing. One without a time follows the one before by an
-                interval, and so does one whose time does not come after it.
+            frames: In display order. A frame without a time, or with one that is not after the
+                previous frame's, is placed one interval after it.
             end: When the last frame ends, in seconds, if the file says so elsewhere.
         """
-        tick, origin, position = 0, None, -1.0  # of the next frame; of the one before
+        tick, origin, position = 0, None, -1.0  # of the next frame; of the previous one
         current: Timed[T] | None = None
         for timed in frames:
             place = position + 1
@@ -93,7 +94,7 @@ class Clock:
                 yield timed.frame
                 tick += 1
             current, position = timed, place
-        if current is None or position == 0:  # a single one is a picture, however long it is shown
+        if current is None or position == 0:  # a single frame is a picture, whatever its duration
             return
         last = position + (current.duration or 1 / self._rate) * self._rate
         if end is not None and origin is not None:
@@ -102,7 +103,7 @@ class Clock:
             yield current.frame
 
     def _held(self, ticks: float) -> int:
-        """Returns how many ticks are filled with the frame before, and counts them."""
+        """Returns how many ticks are filled with the previous frame, and counts them."""
         if not EARLY < ticks <= self._longest:
             return 0
         self.repeated += round(ticks)
@@ -110,21 +111,21 @@ class Clock:
 
 
 def session_rate(seconds: Sequence[float], declared: Sequence[Fraction | None]) -> Fraction | None:
-    """Returns the rate that frames shown at these times are put on, in frames per second.
+    """Returns the rate for frames that are shown at these times, in frames per second.
 
-    What the file declares, where the frames keep to it; else the standard rate nearest to the
-    usual interval between neighbours. None where neither is known, or frames are hours apart.
+    This is a declared rate if the frames keep to it; else the standard rate nearest to the
+    usual interval between neighbours. None if neither is known, or frames are hours apart.
 
     Args:
         seconds: When frames are shown, in any order.
-        declared: Rates that the file gives, the likeliest first.
+        declared: Rates that the file states, the most likely first.
     """
     rates = [rate for rate in declared if rate]
     times = np.unique(np.asarray(seconds, np.float64))
     if len(times) < 2:
         return min(rates[0], HIGHEST_RATE) if rates else None
     intervals = np.diff(times)
-    # What is held longer says nothing of the rate. One of the intervals, so that some are near it.
+    # Held frames say nothing about the rate. Use an actual interval, so that some are close to it.
     usual = float(np.quantile(intervals, 0.25, method="lower"))
     for rate in rates:
         places = (times - times[0]) * float(rate)

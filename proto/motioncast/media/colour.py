@@ -1,11 +1,11 @@
-"""From a decoder's frame to RGB: the right matrix, the right range, no transparency, no HDR.
+"""Converts decoded frames to RGB: with the right matrix and range, no transparency, no HDR.
 
-    Y'CbCr -> R'G'B'     by the matrix and range that the frame says: BT.601, BT.709, BT.2020
+    Y'CbCr -> R'G'B'     by the frame's matrix and range: BT.601, BT.709, BT.2020
     transparency         composited on BACKGROUND
-    HLG and PQ           tone-mapped to what a BT.709 video of the scene would hold (`tone`)
+    HLG and PQ           tone-mapped to what a BT.709 video of the scene would contain (`tone`)
 
-Where a frame says no matrix, it is BT.709 for high definition and BT.601 below, as players have it.
-The primaries of a video that is not HDR are left as they are.
+A frame without a stated matrix uses BT.709 for high definition and BT.601 below, as players do.
+The primaries of a video that is not HDR are not converted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from motioncast.framing import Picture
 from motioncast.media.errors import MediaError
 from motioncast.media.tone import TRANSFERS, tone_mapped
 
-BACKGROUND: Final = (255, 255, 255)  # of what is transparent
+BACKGROUND: Final = (255, 255, 255)  # shown behind transparent parts
 
 # ISO/IEC 23091-2 (H.273), table 4: the number of the matrix -> its name in FFmpeg's scaler.
 _MATRICES: Final = {
@@ -33,8 +33,8 @@ _MATRICES: Final = {
     9: Colorspace.BT2020,
 }
 _NOT_SAID: Final = {0, 2, 3}
-_HIGH_DEFINITION: Final = (1280, 577)  # width or height from which BT.709 is meant
-# The chroma of a square is that of its four pixels, and the matrix is rounded once.
+_HIGH_DEFINITION: Final = (1280, 577)  # width or height from which BT.709 is assumed
+# All four pixels of a square share its chroma, and the matrix is rounded once.
 _EXACT: Final = Interpolation.POINT | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
@@ -42,8 +42,8 @@ def rgb(frame: av.VideoFrame) -> Picture:
     """Returns a decoded frame as (H, W, 3) uint8 RGB.
 
     Raises:
-        MediaError: Its colours are of a kind that is not known here; the message is the problem
-            alone, without the file.
+        MediaError: Its colours are of an unknown kind; the message is the problem alone,
+            without the file.
     """
     if any(component.is_alpha for component in frame.format.components) or frame.format.has_palette:
         return composited(_converted(frame, "rgba"))
@@ -53,7 +53,7 @@ def rgb(frame: av.VideoFrame) -> Picture:
 
 
 def composited(picture: NDArray[np.uint8]) -> Picture:
-    """Returns a picture (H, W, 4), RGB and opacity, on BACKGROUND: hidden colours are not seen."""
+    """Returns a picture (H, W, 4), RGB and opacity, on BACKGROUND: hidden colours disappear."""
     opacity = picture[..., 3:].astype(np.uint16)
     shown = picture[..., :3] * opacity + np.array(BACKGROUND, np.uint16) * (255 - opacity)
     return ((shown + 127) // 255).astype(np.uint8)
@@ -75,14 +75,14 @@ def _converted(frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
     array: NDArray[np.uint8] = np.asarray(converted.to_ndarray())  # uint16 for rgb48le
     array = array[: frame.height, : frame.width]
     if len(frame.format.components) == 1 and frame.color_range == ColorRange.MPEG:
-        return _expanded(array)  # grey alone is always taken for full range
+        return _expanded(array)  # pure grey is always treated as full range
     return array
 
 
 def _of_whole_squares(frame: av.VideoFrame) -> av.VideoFrame:
-    """Returns a frame with room at its right and below, so that no sample of chroma is cut.
+    """Returns a frame with padding at the right and bottom, so that no chroma sample is cut.
 
-    Of 7 pixels and 4 samples FFmpeg's scaler makes 1.75 pixels a sample; a sample has 2 of them.
+    With 7 pixels and 4 samples FFmpeg's scaler uses 1.75 pixels per sample; it should be 2.
     """
     across = 16 // (frame.format.chroma_width(16) or 16)
     down = 16 // (frame.format.chroma_height(16) or 16)
@@ -101,7 +101,7 @@ def _of_whole_squares(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def _expanded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Returns grey of 16 to 235 as 0 to 255, or likewise with 16 bits."""
+    """Returns grey of 16 to 235 as 0 to 255, or the equivalent with 16 bits."""
     top = np.iinfo(picture.dtype).max
     share = (picture / top * 255 - 16) / 219
     return np.asarray(np.rint(np.clip(share, 0, 1) * top), picture.dtype)

@@ -1,19 +1,19 @@
-"""Whether a file is as long as its own structure says: a decoder takes a part for a shorter video.
+"""Whether a file is as long as its structure says: decoders take part of a file for a shorter one.
 
-    MP4, MOV        boxes that follow one another       (ISO/IEC 14496-12, 4.2)
-    Matroska, WebM  the segment's size; of a live recording's its blocks (RFC 8794, 6.2)
-    AVI             RIFF chunks that follow one another
-    ASF, WMV        objects that follow one another     (ASF 01.20.05, 2.1)
-    FLV             tags that follow one another        (FLV 10.1, annex E.4)
+    MP4, MOV        consecutive boxes                   (ISO/IEC 14496-12, 4.2)
+    Matroska, WebM  the segment's size; in live recordings its blocks (RFC 8794, 6.2)
+    AVI             consecutive RIFF chunks
+    ASF, WMV        consecutive objects                 (ASF 01.20.05, 2.1)
+    FLV             consecutive tags                    (FLV 10.1, annex E.4)
     MXF             keys with lengths and values        (SMPTE 377-1, 6.3)
-    Ogg             pages that follow one another       (RFC 3533, 6)
+    Ogg             consecutive pages                   (RFC 3533, 6)
     IVF             frames, each with its length
     GIF             the trailer
     Y4M, DV, AV1    frames and units (`raw_ends`)
     MPEG-TS and PS  packets (`raw_ends`); a recording may end with any of them
 
-Other containers do not say. What the numbers of frames and seconds in headers say is not asked:
-edit lists, frames without data and held frames make them differ in files that are whole.
+Other containers do not say. The numbers of frames and seconds in headers are ignored: edit lists,
+frames without data and held frames make them differ even in complete files.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _BOXES: Final = frozenset(
     {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"mfra", b"free", b"skip", b"wide"}
     | {b"meta", b"uuid", b"udta", b"emsg", b"prft"}
 )
-_RIFF_SLACK: Final = 16  # bytes: some writers count the header, and leave out the last padding
+_RIFF_SLACK: Final = 16  # bytes: some writers count the header, and omit the last padding
 _GIF_TRAILER: Final = b";"
 _MOST_BOXES: Final = 2**16
 _KEY: Final = b"\x06\x0e\x2b\x34"  # SMPTE's
-_BEGINNINGS: Final = (  # where, what, FFmpeg's name of the format
+_BEGINNINGS: Final = (  # offset, bytes, FFmpeg's name of the format
     (4, b"ftyp", "mp4"),
     (4, b"moov", "mp4"),
     (4, b"mdat", "mp4"),
@@ -73,7 +73,7 @@ def is_cut_off(path: Path, container: str) -> bool:
 def is_cut_off_unread(path: Path) -> bool:
     """Returns whether a file that could not even be opened ends before it should.
 
-    A recording that broke off, or a copy of its beginning, has no index that FFmpeg could open.
+    An interrupted recording, or a copy of its beginning, has no index that FFmpeg could open.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -85,7 +85,7 @@ def is_cut_off_unread(path: Path) -> bool:
 
 
 def _has_index(path: Path) -> bool:
-    """Returns whether an MP4 has its `moov`, which a camera writes when it is told to stop."""
+    """Returns whether an MP4 has its `moov`, which a camera writes when recording stops."""
     with path.open("rb") as file:
         for _ in range(_MOST_BOXES):
             head = file.read(16)
@@ -131,22 +131,22 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
         length = int.from_bytes(header[:4], "big")
         if length == 1 and len(header) == 16:
             length = int.from_bytes(header[8:], "big")
-        if length < 8:  # 0: up to the end; else no box, but something appended
+        if length < 8:  # 0: up to the end; else not a box but appended data
             break
         if at + length > size and header[4:8] not in _BOXES:
-            break  # appended too: phones' trailers, tags
+            break  # also appended data: phones' trailers, tags
         at += length
     return at
 
 
 def _segment_end(file: BinaryIO, size: int) -> int:
-    """Returns where the segment ends, or its last element where that is not said."""
+    """Returns where the segment ends, or its last element if its size is unknown."""
     at = 0
     while at < size:
         file.seek(at)
         head = file.read(12)
         if not head[0]:
-            break  # no element, but something appended
+            break  # not an element but appended data
         name = 9 - head[0].bit_length()  # bytes of the identifier
         if len(head) <= name:
             return at + name + 1
@@ -168,7 +168,7 @@ def _chunks_end(file: BinaryIO, size: int) -> int:
     while at + 8 <= size:
         file.seek(at)
         name, length = struct.unpack("<4sI", file.read(8))
-        if name != b"RIFF" or length in (0, 2**32 - 1):  # appended; or never finished
+        if name != b"RIFF" or length in (0, 2**32 - 1):  # appended data; or never finished
             break
         at += 8 + length + length % 2
     return at
@@ -179,7 +179,7 @@ def _objects_end(file: BinaryIO, size: int) -> int:
     while at + 24 <= size:
         file.seek(at + 16)
         length = int.from_bytes(file.read(8), "little")
-        if length < 24:  # a live recording's, or something appended
+        if length < 24:  # a live recording, or appended data
             break
         at += length
     return at
@@ -191,12 +191,12 @@ def _tags_end(file: BinaryIO, size: int) -> int:
     while at < size:
         file.seek(at)
         head = file.read(4)
-        if head[0] & 0x1F not in (8, 9, 18):  # sound, picture, data; else appended
+        if head[0] & 0x1F not in (8, 9, 18):  # audio, video, data; else appended data
             break
         if len(head) < 4:
             return at + 4
         at += 15 + int.from_bytes(head[1:], "big")
-    # The length of the last tag is said once more behind it, which some writers leave out.
+    # The length of the last tag is repeated after it, which some writers omit.
     return at - 4 if at == size + 4 else at
 
 
@@ -205,12 +205,12 @@ def _values_end(file: BinaryIO, size: int) -> int:
     while at < size:
         file.seek(at)
         head = file.read(25)
-        if not head.startswith(_KEY[: len(head)]):  # appended, or a run-in
+        if not head.startswith(_KEY[: len(head)]):  # appended data, or a run-in
             break
         if len(head) < 17:
             return at + 17
         length, wide = head[16], 0
-        if length & 0x80:  # in so many bytes
+        if length & 0x80:  # in that many bytes
             wide = length & 0x7F
             length = int.from_bytes(head[17 : 17 + wide], "big")
         at += 17 + wide + length

@@ -1,4 +1,4 @@
-"""Opening a container, and which of its tracks is the video: never a cover, never a playlist."""
+"""Opens a container and selects its video track: never cover art, never a playlist."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from motioncast.media.errors import MediaError
 from motioncast.media.names import for_ffmpeg, shown
 from motioncast.media.unread import named
 
-BROADCAST: Final = frozenset({"mpeg", "mpegts"})  # may begin, end and be joined anywhere
+BROADCAST: Final = frozenset({"mpeg", "mpegts"})  # may begin, end and be spliced anywhere
 BROADCAST_HOLD: Final = 10.0  # seconds
 
 _PICTURES: Final = Disposition.attached_pic | Disposition.timed_thumbnails
 _IMPAIRED: Final = Disposition.hearing_impaired | Disposition.visual_impaired
 _ONLY_THIS: Final = {"protocol_whitelist": "file"}
 _NO_MEDIA: Final = frozenset({"concat", "dash", "hls", "lavfi", "sdp", "tty"})
-_PROBED: Final = 250  # packets of a track that tell its rate
-_ROUNDS: Final = 20  # as many packets of all tracks, at most
+_PROBED: Final = 250  # packets of a track that are read to determine its rate
+_ROUNDS: Final = 20  # times as many packets of all tracks, at most
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """The video of a file."""
+    """The video track of a file."""
 
-    index: int  # among the streams of the container
+    index: int  # among the container's streams
     rate: Fraction  # frames per second of the session
 
 
 def open_container(path: Path) -> InputContainer:
-    """Opens a file for reading; its tags may be of any encoding, and it opens no other file.
+    """Opens a file for reading; its tags may use any encoding, and no other file is opened.
 
     Raises:
-        av.FFmpegError, OSError, ValueError: It cannot be read.
+        av.FFmpegError, OSError, ValueError: The file cannot be read.
     """
     container = av.open(
         for_ffmpeg(path), metadata_errors="replace", container_options={**_ONLY_THIS}
@@ -54,18 +54,18 @@ def open_container(path: Path) -> InputContainer:
 
 
 def longest_hold(container: InputContainer) -> float:
-    """Returns the gap between timestamps, in seconds, beyond which the clock was set anew."""
+    """Returns the gap between timestamps, in seconds, beyond which the clock was reset."""
     return BROADCAST_HOLD if container.format.name in BROADCAST else LONGEST_HOLD
 
 
 def find_video(path: Path, container: InputContainer) -> Track:
-    """Returns the track to show, and the rate that its frames are shown at.
+    """Returns the track to show, and the frame rate to show it at.
 
-    A track of one frame gives way to one that moves, then the default one goes first, then the
-    largest. The container is read on for that, and has to be opened anew.
+    A track with several frames is preferred to one with a single frame, then the default track,
+    then the largest. This reads from the container, which has to be reopened afterwards.
 
     Raises:
-        MediaError: There is none, or it does not tell its rate.
+        MediaError: There is no video track, or its rate is not stated.
     """
     found = [track for track in container.streams.video if track.codec_context is not None]
     tracks = [track for track in found if not track.disposition & _PICTURES]
@@ -73,7 +73,7 @@ def find_video(path: Path, container: InputContainer) -> Track:
         raise MediaError(named(f"{shown(path.name)}: holds no video", path))
     times = _times(container, tracks)
     best = max(tracks, key=lambda track: _rank(track, len(times[track.index])))
-    # FFmpeg's guess comes first: it knows of fields and of repeated frames.
+    # FFmpeg's guess comes first: it takes fields and repeated frames into account.
     declared = [best.guessed_rate, best.base_rate, best.average_rate]
     rate = session_rate([time for time in times[best.index] if time is not None], declared)
     if rate is None:
@@ -106,5 +106,5 @@ def _times(
             if len(seen) >= _PROBED or count >= _PROBED * _ROUNDS:
                 break
     except (av.FFmpegError, ValueError):
-        pass  # damage is said where the frames are decoded
+        pass  # damage is reported where the frames are decoded
     return times

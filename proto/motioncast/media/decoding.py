@@ -1,6 +1,6 @@
-"""Frames as a file has them, with their times: decoded, not yet on a clock, upright or scaled.
+"""Frames as stored in a file, with their times: decoded, but not yet on a clock, upright or scaled.
 
-Pillow reads stills and pictures that move, FFmpeg everything else.
+Pillow reads stills and animated pictures, FFmpeg everything else.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ from motioncast.media.failures import media_errors
 from motioncast.media.last_picture import RAW, LastGroup
 from motioncast.media.orientation import UPRIGHT, Orientation, of_matrix
 
-STILL_RATE: Final = Fraction(25)  # of a single picture
-MAX_FRAME_PIXELS: Final = 2**26  # of a video; 8K has half of them
-_NO_TIMESTAMPS: Final = 0x80  # FFmpeg's flag of formats
+STILL_RATE: Final = Fraction(25)  # for a single picture
+MAX_FRAME_PIXELS: Final = 2**26  # of a video; twice as many as 8K
+_NO_TIMESTAMPS: Final = 0x80  # FFmpeg's format flag
 _WITHOUT_AN_END: Final = frozenset(
     {"h264", "hevc", "m4v", "mpegvideo", "mjpeg", "jpeg_pipe", "vc1", "h263"}
 )
 _WITH_OPACITY: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-# FFmpeg's decoder of H.264 forgets the errors of slices that it decodes beside one another.
+# FFmpeg's H.264 decoder loses the errors of slices that it decodes in parallel.
 _ERRORS_ARE_LOST_BETWEEN_THREADS: Final = frozenset({"h264"})
 
 
 class Stored(NamedTuple):
-    """A picture as the file has it, and how it is to be shown."""
+    """A picture as stored in the file, and how it is to be shown."""
 
     picture: Picture
-    aspect: float = 1.0  # a pixel's width, in heights
+    aspect: float = 1.0  # a pixel's width divided by its height
     way: Orientation = UPRIGHT
 
 
 class Source(Protocol):
-    """Where frames come from."""
+    """A source of frames."""
 
     rate: Fraction
-    end: float | None  # when the last frame ends, in seconds, where the file says so
-    longest_hold: float  # seconds after which the file's clock must have been set anew
+    end: float | None  # when the last frame ends, in seconds, if the file says so
+    longest_hold: float  # seconds after which the file's clock must have been reset
 
     def frames(self) -> Iterator[Timed[object]]:
-        """Yields the frames in the order of showing, as they are decoded."""
+        """Yields the frames in display order, as they are decoded."""
 
     def stored(self, frame: object) -> Stored:
         """Returns the picture of a frame."""
@@ -61,7 +61,7 @@ class Source(Protocol):
 
 
 def open_source(path: Path, max_pixels: int) -> Source:
-    """Opens a file; raises MediaError where it is no video, nor a picture."""
+    """Opens a file; raises MediaError if it is neither a video nor a picture."""
     with media_errors(path, "not a readable video"):
         if animation.is_picture(path):
             return _Pictures(path, max_pixels)
@@ -109,7 +109,7 @@ class _Movie:
         self._container: InputContainer = open_container(path)
         self._format = self._container.format.name
         self._clockless = bool(self._container.format.flags & _NO_TIMESTAMPS)
-        self._position = 0.0  # seconds, in the order of showing
+        self._position = 0.0  # seconds, in display order
         self._stopped = False
         stream = self._container.streams[self._track.index]
         assert isinstance(stream, VideoStream)
@@ -119,10 +119,10 @@ class _Movie:
             self._container.close()
             size = f"{stream.width} x {stream.height}"
             raise MediaError(f"{size} pixels exceed the limit of {MAX_FRAME_PIXELS}")
-        # Damage is to raise an error, not to be painted over.
+        # Make damage raise an error instead of being concealed.
         self._decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_FRAME_PIXELS)}
         self._stream = stream
-        self._aspect = float(stream.sample_aspect_ratio or 1)  # 0 and None: not told
+        self._aspect = float(stream.sample_aspect_ratio or 1)  # 0 and None: not stated
         self.end = self._avi_end()
         self.longest_hold = longest_hold(self._container)
 
@@ -130,10 +130,10 @@ class _Movie:
         begun, group = False, LastGroup() if self._format in RAW else None
         for packet, last in _with_last(self._container.demux(self._stream)):
             if packet.size == 0 and (packet.pts is not None or packet.dts is not None):
-                continue  # nothing coded: the frame before is held
+                continue  # no coded data: the previous frame is held
             begun = begun or packet.is_keyframe or packet.size == 0 or not self._cut_anywhere()
             if not begun:
-                continue  # a broadcast was joined in the middle of a group
+                continue  # the broadcast begins in the middle of a group
             if group is not None and packet.size:
                 group.add(bytes(packet), key=packet.is_keyframe)
             for frame in self._decoded(packet, last=last):
@@ -154,7 +154,7 @@ class _Movie:
         except av.FFmpegError as error:
             if is_cut_off(self._path, self._format) or (last and self._format in _WITHOUT_AN_END):
                 raise MediaError("truncated") from error
-            if last and self._cut_anywhere():  # its recording was stopped within a picture
+            if last and self._cut_anywhere():  # the recording was stopped within a picture
                 self._stopped = True
                 return []
             raise
@@ -170,11 +170,11 @@ class _Movie:
 
     def _timed(self, frame: av.VideoFrame) -> Timed[object]:
         duration = self._seconds(frame, frame.duration)
-        if self._clockless:  # those that FFmpeg makes up leave a gap where frames are reordered
+        if self._clockless:  # FFmpeg's invented timestamps have gaps where frames are reordered
             seconds = None if duration is None else self._position
             self._position += duration or 0.0
         else:
-            # AVI counts frames as they are stored; what is made of that for B-frames is wrong.
+            # AVI counts frames as stored; the timestamps derived from that are wrong for B-frames.
             seconds = self._seconds(frame, frame.dts if self._format == "avi" else frame.pts)
         return Timed(frame, seconds, duration)
 
@@ -182,12 +182,12 @@ class _Movie:
         return self._format in BROADCAST
 
     def _seconds(self, frame: av.VideoFrame, ticks: int | None) -> float | None:
-        # Frames that come when the decoder is emptied bring no unit: theirs is the track's.
+        # Frames that come from flushing the decoder have no unit of time: use the track's.
         unit = frame.time_base or self._stream.time_base
         return None if ticks is None or unit is None else float(ticks * unit)
 
     def _avi_end(self) -> float | None:
-        """Returns when an AVI ends: frames without data may be its last."""
+        """Returns when an AVI ends, as it may end with frames without data."""
         stream = self._stream
         if self._format != "avi" or not stream.duration or not stream.time_base:
             return None
@@ -197,7 +197,7 @@ class _Movie:
 def _with_last(
     packets: Iterator[av.Packet[VideoStream]],
 ) -> Iterator[tuple[av.Packet[VideoStream], bool]]:
-    """Yields packets, and whether one is the last that has data."""
+    """Yields packets, and for each whether it is the last one with data."""
     before = next(packets, None)
     for packet in packets:
         if before is not None:
@@ -208,7 +208,7 @@ def _with_last(
 
 
 def _decoder(stream: VideoStream) -> av.VideoCodecContext:
-    """Returns what decodes a track; FFmpeg's own decoders of VP8 and VP9 leave opacity out."""
+    """Returns the decoder of a track; FFmpeg's own VP8 and VP9 decoders ignore opacity."""
     own = stream.codec_context
     if own.name in _ERRORS_ARE_LOST_BETWEEN_THREADS:
         own.thread_count = 1

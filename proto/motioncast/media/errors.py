@@ -1,8 +1,8 @@
-"""What a file may be refused with: one sentence that names it."""
+"""Errors for files that are refused: one sentence that names the file."""
 
 
 class MotioncastError(Exception):
-    """Whatever the client raises on purpose; it stands here, on the lowest floor that raises it."""
+    """Base class of everything the client raises on purpose; defined in the lowest layer."""
 
 
 class MediaError(MotioncastError):

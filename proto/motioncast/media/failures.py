@@ -1,4 +1,4 @@
-"""What FFmpeg raises, as one sentence that names the file."""
+"""Converts FFmpeg's errors to one sentence that names the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from motioncast.media.unread import named
 
 @contextmanager
 def media_errors(path: Path, problem: str) -> Iterator[None]:
-    """Turns what FFmpeg raises into a sentence that names the file."""
+    """Converts FFmpeg's errors to a sentence that names the file."""
     name = shown(path.name)
     try:
         yield

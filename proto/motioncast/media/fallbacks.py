@@ -1,5 +1,5 @@
-"""What to do with stills that Pillow cannot open: PNGs are read without what is beside the picture,
-and TIFFs of numbers that it has no mode for are refused with the reason.
+"""Handles stills that Pillow cannot open: PNGs are read without anything but the picture, and TIFFs
+whose numbers have no Pillow mode are refused with the reason.
 
     PNG    signature, then chunks: length, type, data, checksum      (W3C PNG, section 5.3)
 """
@@ -23,17 +23,17 @@ _PICTURE: Final = frozenset(
 )
 _TIFF: Final = (b"II*\0", b"MM\0*")
 _BITS, _SAMPLES, _SAMPLE_FORMAT = 258, 277, 339
-_NUMBERS: Final = {2: "signed", 3: "real"}  # others are whole numbers
+_NUMBERS: Final = {2: "signed", 3: "real"}  # all others are unsigned integers
 
 
 def bare_png(file: BinaryIO) -> PIL.Image.Image | None:
-    """Opens a PNG by its picture alone; None where it is none.
+    """Opens a PNG by its picture chunks alone; None if it is not a PNG.
 
-    Pillow refuses a picture whose texts or profile are damaged or inflate to more than a mebibyte.
+    Pillow refuses pictures whose texts or profile are damaged or inflate to more than a mebibyte.
     A profile of up to MAX_PROFILE_BYTES is kept.
 
     Raises:
-        SyntaxError, ValueError: There is no picture either.
+        SyntaxError, ValueError: The picture itself cannot be opened either.
     """
     file.seek(0)
     if file.read(len(_PNG)) != _PNG:
@@ -57,7 +57,7 @@ def bare_png(file: BinaryIO) -> PIL.Image.Image | None:
 
 
 def _profile(chunk: bytes) -> bytes | None:
-    """Returns the profile of an iCCP chunk: name, method, zlib; None for a damaged or large one."""
+    """Returns the profile of an iCCP chunk: name, method, zlib; None if damaged or too large."""
     with suppress(zlib.error):
         inflater = zlib.decompressobj()
         profile = inflater.decompress(chunk.partition(b"\0")[2][1:], MAX_PROFILE_BYTES)
@@ -67,12 +67,12 @@ def _profile(chunk: bytes) -> bytes | None:
 
 
 def why_no_tiff(file: BinaryIO) -> str | None:
-    """Returns why Pillow reads nothing of a TIFF, where its numbers are the reason."""
+    """Returns why Pillow cannot open a TIFF, if its numbers are the reason."""
     file.seek(0)
     head = file.read(8)
     if not head.startswith(_TIFF):
         return None
-    with suppress(Exception):  # damaged: then that is the reason
+    with suppress(Exception):  # the file is damaged, which is then the reason
         tags: Any = TiffImagePlugin.ImageFileDirectory_v2(head)
         file.seek(tags.next)
         tags.load(file)

@@ -1,11 +1,11 @@
-"""Grey pictures of 16 and 32 bits and of real numbers, scaled to what they mean.
+"""Grey pictures of 16 and 32 bits and of real numbers, scaled according to their meaning.
 
     16 bits               white is the largest number of their depth
-    32 bits               white is what the file says, else 255, 65535 or the largest number there
-                          is, whichever is the first that they stay below
-    real numbers          white is 1, else 255 or 65535 likewise
+    32 bits               white is what the file says, else the first of 255, 65535 and the
+                          largest possible number that no value exceeds
+    real numbers          white is 1, else 255 or 65535, chosen the same way
 
-A picture of other numbers (elevations, counts) has no white, and is refused.
+A picture of other quantities (elevations, counts) has no white, and is refused.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from numpy.typing import NDArray
 
 from motioncast.media.errors import MediaError
 
-BANDS: Final = 256  # rows that are converted at once
+BANDS: Final = 256  # rows that are converted at a time
 DEEP: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF 6.0, section 8 and 19
 _LARGEST_SAMPLE: Final = (281, 341)
 _WHITE_IS_ZERO: Final = 0
 _SIGNED: Final = 2
-_OVEREXPOSED: Final = 4.0  # real numbers up to here are of a picture whose white is 1
-_MANY: Final = 2**24  # whole numbers from here on use all of their 32 bits
+_OVEREXPOSED: Final = 4.0  # real numbers up to this belong to a picture whose white is 1
+_MANY: Final = 2**24  # integers from this on use all of their 32 bits
 
 
 class Grey:
     """Scales a deep grey picture to 8 bits, a band of rows at a time."""
 
     def __init__(self, image: PIL.Image.Image) -> None:
-        """Finds out what white is; raises MediaError, the problem alone, where nothing is."""
+        """Determines white; raises MediaError, with the problem alone, if there is none."""
         tags: Any = getattr(image, "tag_v2", {})
         self._kind = image.mode
         self._unsigned = image.mode == "I" and _first(tags.get(_SAMPLE_FORMAT)) != _SIGNED
@@ -58,7 +58,7 @@ class Grey:
         if self._kind.startswith("I;16"):
             return float(2 ** min(16, bits or 16) - 1)
         if self._kind == "I" and image.format in ("PNG", "PPM"):
-            return 65535.0  # Pillow before 11.3 has 16 bits so
+            return 65535.0  # how Pillow before 11.3 represents 16 bits
         told = [_first(tags.get(tag)) for tag in _LARGEST_SAMPLE]
         if any(told):
             return float(max(number for number in told if number))
@@ -85,7 +85,7 @@ class Grey:
 
 
 def bands(image: PIL.Image.Image, rows: int = BANDS) -> Iterator[PIL.Image.Image]:
-    """Yields a picture in bands of so many rows, the last one of what is left."""
+    """Yields a picture in bands of this many rows; the last one may have fewer."""
     for top in range(0, image.height, rows):
         yield image.crop((0, top, image.width, min(image.height, top + rows)))
 

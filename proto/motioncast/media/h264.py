@@ -1,11 +1,11 @@
-"""A live H.264 stream, picture by picture: each one out as soon as it is in.
+"""A live H.264 stream, picture by picture: each one comes out as soon as it goes in.
 
     encoder = H264Encoder(256, 256, crf=23)          decoder = H264Decoder()
     unit = encoder.encode(picture)           ->      decoder.decode(unit.data)   -> picture
 
-No picture waits for another (no B-frames, no look-ahead, one thread), none refers further back than
-to the last key picture, and every key picture has the parameter sets: whoever has one can begin.
-4:2:0 in BT.709, limited range.
+No picture waits for another (no B-frames, no look-ahead, one thread), none refers to anything
+before the last key picture, and every key picture has the parameter sets, so decoding can begin at
+any of them. 4:2:0 in BT.709, limited range.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from motioncast.framing import Picture
 from motioncast.media.errors import MediaError
 
 KEY_EVERY_FRAMES: Final = 250
-MAX_UNIT_BYTES: Final = 4 * 1024 * 1024  # of a picture: more than the largest takes raw at 4:2:0
+MAX_UNIT_BYTES: Final = 4 * 1024 * 1024  # more than the largest picture takes raw at 4:2:0
 _BT709: Final = 1  # ISO/IEC 23091-2
 
 
@@ -34,19 +34,19 @@ class Unit:
     """One encoded picture."""
 
     data: bytes  # an access unit, ITU-T H.264 annex B
-    key: bool  # whether it can be decoded by itself
+    key: bool  # whether it can be decoded on its own
 
 
 class H264Encoder:
-    """Encodes the pictures of one video, of one size, each at once.
+    """Encodes the pictures of one video, all of one size, each immediately.
 
     Args:
-        height, width: Of the pictures, in pixels; an odd one is made even by repeating the edge.
+        height, width: Size of the pictures in pixels; odd sizes are made even by repeating an edge.
         crf: Constant rate factor, 1 (best) to 51.
         frame_rate: Frames per second.
 
     Raises:
-        MediaError: This FFmpeg has no encoder for it.
+        MediaError: This FFmpeg has no H.264 encoder.
     """
 
     def __init__(self, height: int, width: int, crf: int, frame_rate: float = 25.0) -> None:
@@ -77,7 +77,7 @@ class H264Encoder:
         """Returns a picture (H, W, 3) uint8 RGB, encoded.
 
         Raises:
-            MediaError: It has another size.
+            MediaError: The picture has another size.
         """
         if picture.shape != self._shape:
             raise MediaError(f"a picture of shape {picture.shape}, expected {self._shape}")
@@ -98,10 +98,10 @@ class H264Encoder:
 
 
 class H264Decoder:
-    """Decodes the access units of one `H264Encoder`, from a key picture on.
+    """Decodes the access units of one `H264Encoder`, beginning with a key picture.
 
     Args:
-        height, width: That its pictures have.
+        height, width: Size of its pictures.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -115,7 +115,7 @@ class H264Decoder:
         """Returns the picture (H, W, 3) uint8 RGB of an access unit.
 
         Raises:
-            MediaError: It is none that can be decoded now, or has another size.
+            MediaError: It cannot be decoded at this point, or has another size.
         """
         height, width, _ = self._shape
         if len(data) > MAX_UNIT_BYTES:

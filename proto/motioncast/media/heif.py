@@ -1,8 +1,8 @@
-"""HEIC and AVIF (ISO/IEC 23008-12): which pictures a file holds, decoded by FFmpeg.
+"""HEIC and AVIF (ISO/IEC 23008-12): finds the pictures in a file, which FFmpeg decodes.
 
-A phone stores a photograph as a grid of tiles, its opacity as a picture of its own, and how it is
-turned beside it. FFmpeg decodes every one of them, as a stream with the item's number; what belongs
-together is said by the boxes of `meta`, which are read here.
+A phone stores a photograph as a grid of tiles, its opacity as a separate picture, and its
+orientation separately too. FFmpeg decodes each of them, as a stream with the item's number; the
+boxes of `meta`, which are parsed here, say what belongs together.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _ICC: Final = (b"prof", b"rICC")  # of a colr box
 
 
 def is_heif(file: BinaryIO, *, moving: bool = False) -> bool:
-    """Returns whether a file holds such pictures; leaves it at its beginning.
+    """Returns whether a file contains such pictures; leaves it at its beginning.
 
     Args:
         file: The file.
-        moving: Take a sequence too, whose main picture stands for it.
+        moving: Also accept a sequence, represented by its main picture.
     """
     head = file.read(64)
     file.seek(0)
@@ -63,10 +63,10 @@ def picture(path: Path, factor: int = 1) -> Picture:
 
     Args:
         path: The file.
-        factor: How many pixels along each side may become one, where the tiles allow it.
+        factor: How many pixels along each side may be merged into one, if the tiles allow it.
 
     Raises:
-        MediaError, av.FFmpegError, ValueError, KeyError: It cannot be read.
+        MediaError, av.FFmpegError, ValueError, KeyError: The file cannot be read.
     """
     items = _read(path)
     opacity = items.alpha()
@@ -96,7 +96,7 @@ def picture(path: Path, factor: int = 1) -> Picture:
 
 @dataclass
 class _Items:
-    """What `meta` says of the pictures, by their numbers."""
+    """What `meta` says about the pictures, by their item numbers."""
 
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class _Items:
         return self.made_of[item] if self.kinds[item] == b"grid" else [item]
 
     def alpha(self) -> int | None:
-        """Returns the item that is the primary one's opacity."""
+        """Returns the item that holds the primary item's opacity."""
         for item in self.masks.get(self.primary, []):
             if any(
                 name == b"auxC" and body[4:].partition(b"\0")[0] in _ALPHA
@@ -136,7 +136,7 @@ class _Items:
         return None
 
     def profile(self) -> bytes | None:
-        """Returns the ICC profile of the primary item or its tiles, or one of their numbers."""
+        """Returns the ICC profile of the primary item or its tiles, or one made from numbers."""
         for kinds in (_ICC, (b"nclx",)):
             for item in (self.primary, *self.tiles(self.primary)[:1]):
                 for name, body in self.of(item):
@@ -158,7 +158,7 @@ class _Items:
         return body[2] + 1, body[3] + 1, width, height
 
     def joined(self, item: int, decoded: dict[int, NDArray[np.uint8]], step: int) -> Picture:
-        """Returns a picture of the tiles that it is made of."""
+        """Returns a picture, assembled from its tiles."""
         if self.kinds[item] != b"grid":
             return decoded[item]
         rows, columns, width, height = self.grid(item)
@@ -172,7 +172,7 @@ class _Items:
         return np.concatenate(bands)[: height // step, : width // step]
 
     def turned(self, picture: Picture) -> Picture:
-        """Returns the picture as `irot` and `imir` would have it shown, in their order."""
+        """Returns the picture turned and mirrored by `irot` and `imir`, in their order."""
         for name, body in self.of(self.primary):
             if name == b"irot":
                 picture = np.rot90(picture, body[0] & 3)  # counter-clockwise

@@ -1,8 +1,8 @@
-"""Whether the last picture of a raw HEVC stream is whole, of which no length is told.
+"""Whether the last picture of a raw HEVC stream is complete, although no length is stored.
 
-An arithmetic decoder ends where the slice says so, and what stands behind changes nothing. Of a
-slice that was cut FFmpeg's decodes whatever comes next, without an error: so the last group of
-pictures is decoded twice, with other bytes behind it, and has to be the same.
+An arithmetic decoder ends where the slice says, and the bytes behind it make no difference. If a
+slice was cut off, FFmpeg decodes whatever follows, without an error: so the last group of pictures
+is decoded twice, with different bytes behind it, and has to come out the same.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-RAW: Final = frozenset({"hevc"})  # FFmpeg's names; its decoder of H.264 finds it out itself
-MAX_GROUP_BYTES: Final = 2**26  # of a larger group nothing is said
-# Neither has a start code, nor what would have to be escaped; both are longer than a row of units.
+RAW: Final = frozenset({"hevc"})  # FFmpeg's names; its H.264 decoder detects the cut itself
+MAX_GROUP_BYTES: Final = 2**26  # larger groups are not checked
+# Neither contains a start code or needs escaping; both are longer than a row of coding units.
 _BEHIND: Final = (b"\x55" * 4096, b"\xb7\x1d" * 2048)
 
 
 class LastGroup:
-    """Keeps what is coded since the last key picture.
+    """Keeps the packets since the last key picture.
 
     Attributes:
-        packets: As they came, the first one a key picture's.
+        packets: In stream order, beginning with a key picture's.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class LastGroup:
             self.packets.append(data)
 
     def is_cut_off(self, codec: str) -> bool:
-        """Returns whether the last picture depends on what would stand behind it."""
+        """Returns whether the last picture depends on the bytes behind it."""
         if not self.packets or self._size > MAX_GROUP_BYTES:
             return False
         try:
@@ -53,7 +53,7 @@ class LastGroup:
 
 
 def _decoded(codec: str, packets: Sequence[bytes], behind: bytes) -> list[NDArray[np.uint8]]:
-    """Returns the planes of the pictures whose coding the last packet may have changed."""
+    """Returns the planes of the pictures that the last packet may have affected."""
     decoder: Any = av.CodecContext.create(codec, "r")
     decoder.thread_count = 1
     for data in packets[:-1]:

@@ -1,8 +1,8 @@
-"""Marks in the files that are written, and read back from any file.
+"""Marks in the files that are written, and reading them back from any file.
 
-A video is marked before it takes its name, so that there is no moment at which it lies there
-without. What is said thrice: a tag of the container ("comment", which every format has), XMP
-(MP4), and a signed C2PA manifest (MP4, MOV, AVI), where c2pa-python is installed.
+A video is marked before it gets its final name, so an unmarked file never appears under that name.
+The mark is stated three times: in a tag of the container ("comment", which every format has), in
+XMP (MP4), and in a signed C2PA manifest (MP4, MOV, AVI), if c2pa-python is installed.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from motioncast.provenance.manifest import FORMATS, MISSING
 from motioncast.provenance.mark import source_type_in
 from motioncast.provenance.xmp import C2PA_UUID, MAX_XMP_BYTES, PNG_KEYWORD, uuid_box
 
-TAG: Final = "comment"  # that every container of FFmpeg's keeps
+TAG: Final = "comment"  # kept by all of FFmpeg's containers
 _HAS_XMP: Final = frozenset({".mp4", ".m4v"})
-_ALGORITHMIC: Final = "algorithmicmedia"  # how IPTC's names of what models made end, lower case
+_ALGORITHMIC: Final = "algorithmicmedia"  # suffix of IPTC's names for model output, lower case
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a file says of how it was made; names of IPTC's digital source types, None where not.
+    """How a file says it was made; names of IPTC's digital source types, None if not stated.
 
     Attributes:
         tag: In the container's comment.
         xmp: In its XMP packet.
         manifest: In its C2PA manifest.
-        unread: Why there may be a manifest that was not read; None where there is no doubt.
+        unread: Why a manifest may exist that was not read; None if there is no doubt.
     """
 
     tag: str | None
@@ -61,27 +61,27 @@ class Marks:
 
     @property
     def synthetic(self) -> bool:
-        """Whether any of them says that a model made it, or a part of it."""
+        """Whether any of them says that it was made by a model, entirely or in part."""
         signed = None if self.manifest is None else self.manifest.source_type
         said = (self.tag, self.xmp, signed)
         return any(one is not None and one.lower().endswith(_ALGORITHMIC) for one in said)
 
 
 def tag(container: OutputContainer, mark: Mark) -> None:
-    """Says it in a container that is about to be written."""
+    """Writes the mark into the tags of a container that is about to be written."""
     container.metadata[TAG] = mark.sentence
 
 
 def mark_file(part: Path, path: Path, mark: Mark) -> None:
-    """Puts marks into a whole file that lies aside, and gives it its name.
+    """Puts marks into a complete temporary file, and renames it.
 
     Args:
-        part: The file, complete; gone afterwards.
-        path: Its name, in the same folder; replaced by one rename.
-        mark: What it says.
+        part: The file, complete; removed afterwards.
+        path: Its final name, in the same folder; replaced by one rename.
+        mark: The mark.
 
     Raises:
-        MediaError: It cannot be signed, or its format keeps no marks; `path` is then as before.
+        MediaError: It cannot be signed, or its format keeps no marks; `path` is then unchanged.
         OSError: A file cannot be written.
     """
     if part.suffix.lower() in _HAS_XMP:
@@ -101,10 +101,10 @@ def mark_file(part: Path, path: Path, mark: Mark) -> None:
 
 
 def write_png(path: File, picture: Picture, mark: Mark | None) -> None:
-    """Writes a picture (H, W, 3) as PNG with marks, whole or not at all.
+    """Writes a picture (H, W, 3) as PNG with marks, atomically.
 
     Raises:
-        MediaError: It cannot be written or signed.
+        MediaError: The file cannot be written or signed.
     """
     path = Path(path)
     said = PngInfo()
@@ -125,14 +125,14 @@ def write_png(path: File, picture: Picture, mark: Mark | None) -> None:
 
 
 def read_marks(path: File, anchors: Path | None = None) -> Marks:
-    """Returns what a video or picture says of how it was made. Nothing is fetched from anywhere.
+    """Returns how a video or picture says it was made. Makes no network requests.
 
     Args:
         path: The file.
-        anchors: PEM of authorities whose signatures count as trusted; None: nobody's.
+        anchors: PEM of authorities whose signatures are trusted; None: no authority.
 
     Raises:
-        MediaError: There is no file, or its manifest cannot be read.
+        MediaError: The file does not exist, or its manifest cannot be read.
     """
     path = existing(path)
     with mark_errors(path):
@@ -149,7 +149,7 @@ def read_marks(path: File, anchors: Path | None = None) -> Marks:
 
 @contextmanager
 def mark_errors(path: Path) -> Iterator[None]:
-    """Turns what marking raises into one sentence that names the file."""
+    """Converts errors of marking to one sentence that names the file."""
     try:
         yield
     except MarkError as error:
@@ -159,7 +159,7 @@ def mark_errors(path: Path) -> Iterator[None]:
 
 
 def _of_picture(path: Path) -> tuple[str | None, str | None] | None:
-    """Returns comment and XMP of a still; None where it is none."""
+    """Returns comment and XMP of a still; None if it is not a still."""
     if path.suffix.lower() != ".png":
         return None
     try:

@@ -1,4 +1,4 @@
-"""Names of files, as FFmpeg is to take them and as people are to read them."""
+"""File names, in the form that FFmpeg needs and in the form that people read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ File: TypeAlias = str | PathLike[str]
 
 
 def shown(name: File) -> str:
-    """Returns a name that can be printed and written as UTF-8, whatever bytes it is made of.
+    """Returns a name that can be printed and written as UTF-8, whatever bytes it consists of.
 
-    Bytes that are no UTF-8 and control characters are shown as U+FFFD.
+    Invalid UTF-8 and control characters are shown as U+FFFD.
     """
     text = fspath(name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(
@@ -23,7 +23,7 @@ def shown(name: File) -> str:
 
 
 def for_ffmpeg(path: Path) -> str:
-    """Returns the name that FFmpeg takes for a file, whatever stands in it.
+    """Returns the name of a file for FFmpeg, whatever characters it contains.
 
     `10:30 call.mp4` would be a protocol called 10, and `-` the standard input.
     """
@@ -31,7 +31,7 @@ def for_ffmpeg(path: Path) -> str:
 
 
 def existing(path: File) -> Path:
-    """Returns the path of a file; MediaError when there is none."""
+    """Returns the path of a file; MediaError if it does not exist."""
     path = Path(path)
     if not path.exists():
         raise MediaError(f"{shown(path)}: no such file")

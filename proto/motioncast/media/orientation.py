@@ -1,10 +1,10 @@
-"""How a picture is turned and mirrored before it is shown: the eight ways there are.
+"""How a picture is turned and mirrored before it is shown: one of eight ways.
 
-A display matrix (ISO/IEC 14496-12, 8.3.2) shows what is stored at (x, y) at
+A display matrix (ISO/IEC 14496-12, 8.3.2) maps the stored position (x, y) to
 
     x' = a x + c y        y' = b x + d y
 
-with x to the right and y down. Exif says the same with a number from 1 to 8 (Exif 2.32, 4.6.4 A).
+with x to the right and y down. Exif encodes the same as a number from 1 to 8 (Exif 2.32, 4.6.4 A).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """Rows and columns are swapped or not, then each runs forwards (1) or backwards (-1)."""
+    """Rows and columns are optionally swapped, then each runs forwards (1) or backwards (-1)."""
 
     swapped: bool = False
     rows: int = 1
     columns: int = 1
 
     def upright(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Returns a stored picture (H, W, ...) as it is to be shown."""
+        """Returns a stored picture (H, W, ...) as it is to be displayed."""
         if self.swapped:
             picture = picture.swapaxes(0, 1)
         return np.ascontiguousarray(picture[:: self.rows, :: self.columns])
@@ -45,10 +45,10 @@ EXIF: Final = {
 
 
 def of_matrix(matrix: bytes) -> Orientation:
-    """Returns the orientation nearest to FFmpeg's display matrix: a, b, u, c, d, v, x, y, w.
+    """Returns the orientation closest to FFmpeg's display matrix: a, b, u, c, d, v, x, y, w.
 
     Args:
-        matrix: Nine 32-bit integers in the machine's order, of which a to d count.
+        matrix: Nine 32-bit integers in native byte order, of which a to d are used.
     """
     a, b, _, c, d = np.frombuffer(matrix, np.int32, 5).tolist()
     if abs(b) + abs(c) > abs(a) + abs(d):
@@ -57,7 +57,7 @@ def of_matrix(matrix: bytes) -> Orientation:
 
 
 def of_exif(number: object) -> Orientation:
-    """Returns the orientation with that number; upright where there is none of it."""
+    """Returns the orientation with that Exif number; upright if there is none."""
     return EXIF.get(number, UPRIGHT) if isinstance(number, int) else UPRIGHT
 
 

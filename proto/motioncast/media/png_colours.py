@@ -1,8 +1,8 @@
-"""What a PNG says of its colours beside an embedded profile (W3C PNG, third edition, 11.3.2).
+"""Colour information of a PNG, apart from an embedded profile (W3C PNG, third edition, 11.3.2).
 
-cICP    primaries and curve by their numbers, before everything else
-iCCP    a profile, which Pillow finds; sRGB: there is nothing to do
-gAMA    the power of the numbers; cHRM: the places of the primaries, where there is gAMA
+cICP    primaries and curve by their numbers, takes precedence
+iCCP    a profile, which Pillow finds; sRGB: nothing to do
+gAMA    the exponent of the values; cHRM: the coordinates of the primaries, used with gAMA
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ PNG: Final = b"\x89PNG\r\n\x1a\n"
 _KNOWN: Final = {b"cICP": 4, b"iCCP": 0, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}  # bytes; 0: any
 _MOST_CHUNKS: Final = 1000
 _SRGB_GAMMA: Final = 45455  # of 100,000
-_GAMMAS: Final = (10_000, 1_000_000)  # beyond lies damage
-_TOLERANCE: Final = 0.05  # by which libpng takes a gamma for another
+_GAMMAS: Final = (10_000, 1_000_000)  # values outside are damage
+_TOLERANCE: Final = 0.05  # within which libpng considers two gammas equal
 
 
 def colours_of_png(file: BinaryIO) -> Colours | int | None:
-    """Returns what the numbers of a PNG mean, or the number of its HDR curve; None: sRGB.
+    """Returns what the values of a PNG mean, or the number of its HDR curve; None: sRGB.
 
-    None too where an embedded profile says it. The file is left anywhere.
+    Also None if an embedded profile says it. Leaves the file at any position.
     """
     found = _chunks(file)
     if b"cICP" in found:
@@ -50,7 +50,7 @@ def _places(chunk: bytes) -> Places:
 
 
 def _chunks(file: BinaryIO) -> dict[bytes, bytes]:
-    """Returns the chunks about colour that stand before the picture."""
+    """Returns the chunks about colour that precede the picture."""
     found: dict[bytes, bytes] = {}
     file.seek(0)
     if file.read(len(PNG)) != PNG:

@@ -1,9 +1,9 @@
-"""Colours that a still gives by numbers, as an ICC profile: primaries, white and a curve.
+"""Converts colours that a still gives by numbers to an ICC profile: primaries, white and a curve.
 
     XYZ = M RGB       M's columns are the primaries, scaled so that (1, 1, 1) is white
     D50 = A XYZ       Bradford's adaptation (ICC.1:2022, annex E.3)
 
-What has the colours of sRGB needs none.
+The colours of sRGB need no profile.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PRIMARIES: Final[dict[int, Places]] = {
     11: ((0.314, 0.351), (0.68, 0.32), (0.265, 0.69), (0.15, 0.06)),
     12: (_D65, (0.68, 0.32), (0.265, 0.69), (0.15, 0.06)),
 }
-# Likewise, table 3: transfer characteristics that are a power; those of BT.709 are sRGB's here.
+# Also table 3: transfer characteristics that are a power; those of BT.709 count as sRGB's here.
 _POWERS: Final = {4: 2.2, 5: 2.8, 8: 1.0}
 _LIKE_SRGB: Final = frozenset({1, 6, 13, 14, 15})
 _SRGB_CURVE: Final = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # IEC 61966-2-1
@@ -42,24 +42,24 @@ _NEAR: Final = 0.002  # of a coordinate
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """What the numbers of a still mean: light is the signal to `power`, or sRGB's where None."""
+    """What the values of a still mean: light is the signal to `power`, or follows sRGB if None."""
 
     places: Places = SRGB
     power: float | None = None
 
     @classmethod
     def of_code_points(cls, primaries: int, transfer: int) -> Colours | None:
-        """Returns those of H.273's numbers; None where they are unknown, or are HDR's."""
+        """Returns the colours of H.273's numbers; None if they are unknown, or HDR."""
         places = PRIMARIES.get(primaries)
         if places is None or (transfer not in _LIKE_SRGB and transfer not in _POWERS):
             return None
         return cls(places, _POWERS.get(transfer))
 
     def profile(self, *, grey: bool = False) -> bytes | None:
-        """Returns an ICC profile; None for those of sRGB, and where the primaries are none.
+        """Returns an ICC profile; None for sRGB, and if the primaries are invalid.
 
         Args:
-            grey: For pictures of one channel.
+            grey: Whether the picture has a single channel.
         """
         if self.power is None and np.abs(np.subtract(self.places, SRGB)).max() < _NEAR:
             return None
@@ -78,7 +78,7 @@ class Colours:
 
 
 def _to_d50(places: Places) -> NDArray[np.float64] | None:
-    """Returns the matrix from RGB to XYZ under D50; None where there is none."""
+    """Returns the matrix from RGB to XYZ under D50; None if there is none."""
     x, y = np.array(places, np.float64).T
     if (y <= 0).any():
         return None
@@ -92,7 +92,7 @@ def _to_d50(places: Places) -> NDArray[np.float64] | None:
 
 
 def _icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """Returns a profile of a display (ICC.1:2022, 7.2 and 7.3)."""
+    """Returns a display profile (ICC.1:2022, 7.2 and 7.3)."""
     start = 128 + 4 + 12 * len(tags)
     table, data = b"", b""
     for name, body in tags.items():

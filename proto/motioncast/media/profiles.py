@@ -1,4 +1,4 @@
-"""Colours of a still as its embedded ICC profile means them, by littlecms."""
+"""Converts a still's colours by its embedded ICC profile, using littlecms."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 import PIL.Image
 from PIL import ImageCms
 
-MAX_PROFILE_BYTES: Final = 2**22  # printers' profiles are about half of that
+MAX_PROFILE_BYTES: Final = 2**22  # printer profiles have about half of that
 _OWN_SPACE: Final = frozenset({"L", "RGB", "CMYK"})
 
 
 class Profile:
-    """Turns the colours of one still into sRGB; those without a usable profile stay as they are."""
+    """Converts the colours of one still to sRGB; without a usable profile they are unchanged."""
 
     def __init__(self, mode: str, data: object) -> None:
-        """Takes Pillow's mode of the still and what is embedded, which may be anything."""
+        """Takes Pillow's mode of the still and the embedded data, which may be anything."""
         self._transform: ImageCms.ImageCmsTransform | None = None
         self._mode = mode if mode in _OWN_SPACE else "RGB"
         if mode == "LAB" or not isinstance(data, bytes) or len(data) > MAX_PROFILE_BYTES:
@@ -28,7 +28,7 @@ class Profile:
                 self._mode,
                 "RGB",
             )
-        except Exception:  # a damaged profile, or one of another space, loses no picture
+        except Exception:  # a damaged profile, or one for another space, must not lose the picture
             return
 
     @classmethod
@@ -37,7 +37,7 @@ class Profile:
         return cls(image.mode, image.info.get("icc_profile"))
 
     def rgb(self, image: PIL.Image.Image) -> PIL.Image.Image:
-        """Returns an image, or a band of it, in mode RGB; its opacity is left out."""
+        """Returns an image, or a band of it, in mode RGB; its opacity is dropped."""
         if self._transform is None:
             return image.convert("RGB")
         return self._transform.apply(image.convert(self._mode))

@@ -1,7 +1,7 @@
-"""Where files end that are hardly more than their frames: found from one frame to the next.
+"""Where files end that consist of little more than frames: found by going from frame to frame.
 
 Y4M       a header, then frames of one size, each after a line      (yuv4mpeg(5))
-raw DV    frames of one size, by the system and what is coded in it (IEC 61834-2, SMPTE 314M)
+raw DV    frames of one size, which depends on system and content   (IEC 61834-2, SMPTE 314M)
 AV1       units with their lengths, or temporal units with theirs   (AV1, 5.3 and annex B)
 MPEG-TS   packets of one size                                       (ISO/IEC 13818-1, 2.4.3.2)
 MPEG-PS   packs and packets with their lengths                      (ISO/IEC 13818-1, 2.5.3)
@@ -13,19 +13,19 @@ import re
 from typing import BinaryIO, Final
 
 _LONGEST_LINE: Final = 2**12
-# A picture's samples, in those of luma: whole ones, and how many pixels share one of chroma.
+# Chroma subsampling: how many pixels across and down share one chroma sample.
 _CHROMA: Final = {"420": (2, 2), "411": (4, 1), "422": (2, 1), "444": (1, 1)}
-_PACKETS: Final = (188, 192, 204)  # bytes; as such, of Blu-ray, and with parity
+_PACKETS: Final = (188, 192, 204)  # bytes; plain, on Blu-ray, and with parity
 _SYNC: Final = 0x47
 _START: Final = b"\0\0\1"
 _END, _PACK = 0xB9, 0xBA
 _DIF_SEQUENCE: Final = 12_000  # bytes; ten make a frame of 525 lines, twelve one of 625
-_DV_STYPE: Final = 5 * 80 + 48 + 3  # of a VAUX source pack: what is coded
+_DV_STYPE: Final = 5 * 80 + 48 + 3  # byte of a VAUX source pack with the type of content
 _DV_CHANNELS: Final = {0x04: 2, 0x14: 4, 0x18: 4}  # 50 and 100 Mbit/s
 
 
 def y4m_end(file: BinaryIO, size: int) -> int:
-    """Returns where the last frame ends that begins in a Y4M file."""
+    """Returns where the last frame that begins in a Y4M file ends."""
     file.seek(0)
     header = file.readline(_LONGEST_LINE)
     picture = _y4m_picture(header.decode("ascii", "replace"))
@@ -34,13 +34,13 @@ def y4m_end(file: BinaryIO, size: int) -> int:
         file.seek(at)
         line = file.readline(_LONGEST_LINE)
         if not line.startswith(b"FRAME"[: len(line)]):
-            break  # appended
+            break  # appended data
         at += max(len(line), len(b"FRAME\n")) + picture
     return at
 
 
 def _y4m_picture(header: str) -> int:
-    """Returns the bytes of a picture; 0 where that is not known."""
+    """Returns the bytes of a picture; 0 if unknown."""
     told = {word[0]: word[1:] for word in header.split()[1:] if word}
     space = told.get("C", "420jpeg")
     try:
@@ -59,7 +59,7 @@ def _y4m_picture(header: str) -> int:
 
 
 def dv_end(file: BinaryIO, size: int) -> int:
-    """Returns where the last frame ends that begins in a raw DV file."""
+    """Returns where the last frame that begins in a raw DV file ends."""
     file.seek(0)
     head = file.read(_DV_STYPE + 1)
     if len(head) <= _DV_STYPE:
@@ -70,12 +70,12 @@ def dv_end(file: BinaryIO, size: int) -> int:
 
 
 def units_end(file: BinaryIO, size: int) -> int:
-    """Returns where the last unit of AV1 ends that begins in a file; each has its length."""
+    """Returns where the last AV1 unit that begins in a file ends; each states its length."""
     at = 0
     while at < size:
         file.seek(at)
         head = file.read(10)
-        if head[0] & 0x81:  # forbidden and reserved bits: appended
+        if head[0] & 0x81:  # forbidden and reserved bits: appended data
             break
         if not head[0] & 2:  # without a length: up to the end
             break
@@ -86,7 +86,7 @@ def units_end(file: BinaryIO, size: int) -> int:
 
 
 def temporal_units_end(file: BinaryIO, size: int) -> int:
-    """Returns the same of AV1's annex B."""
+    """Returns the same for AV1's annex B."""
     at = 0
     while at < size:
         file.seek(at)
@@ -98,7 +98,7 @@ def temporal_units_end(file: BinaryIO, size: int) -> int:
 def transport_end(file: BinaryIO, size: int) -> int:
     """Returns where the last packet of a transport stream ends.
 
-    A recorder stops after any of them; a copy that broke off stops anywhere.
+    A recorder stops after any packet; an interrupted copy stops anywhere.
     """
     file.seek(0)
     head = file.read(2 * max(_PACKETS) + 5)
@@ -122,14 +122,14 @@ def program_end(file: BinaryIO, size: int) -> int:
         elif len(head) < 14:
             return at + 14
         elif head[3] == _PACK:
-            at += 12 if head[4] >> 4 == 2 else 14 + (head[13] & 7)  # of MPEG-1, of MPEG-2
+            at += 12 if head[4] >> 4 == 2 else 14 + (head[13] & 7)  # MPEG-1, MPEG-2
         else:
             at += 6 + int.from_bytes(head[4:6], "big")
     return at
 
 
 def _leb128(data: bytes) -> tuple[int, int]:
-    """Returns a number and its bytes (AV1, 4.10.5); one that is cut has all that it lacks."""
+    """Returns a number and its length (AV1, 4.10.5); if it is cut, one byte more than there are."""
     value = 0
     for index, byte in enumerate(data[:8]):
         value |= (byte & 0x7F) << 7 * index

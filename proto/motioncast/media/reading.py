@@ -1,4 +1,4 @@
-"""Videos in files: whatever FFmpeg or Pillow reads comes out as RGB arrays, on a steady clock.
+"""Videos in files: whatever FFmpeg or Pillow can read becomes RGB arrays, on a steady clock.
 
 packets -> frames of the video's track -> repeated or dropped by their times -> RGB
         -> upright, with square pixels -> centre square, or the whole picture
@@ -25,13 +25,13 @@ _UNSEEN: Final = np.zeros((0, 0, 3), np.uint8)
 
 
 class Video:
-    """An open video file, made by `read_video`; leaving its `with` block closes the file.
+    """An open video file, created by `read_video`; leaving its `with` block closes the file.
 
     Attributes:
-        frame_rate: Frames per second that the frames are put on, a steady rate.
+        frame_rate: The steady rate at which frames are returned, in frames per second.
         start: When the first frame is shown on the file's own clock, in seconds.
         frames: The frames, (size, size, 3) uint8 RGB, or full pictures (H, W, 3) of one size, to be
-            read once. Raises MediaError where the file turns out to be damaged or shorter than it
+            read once. Raises MediaError if the file turns out to be damaged or shorter than it
             says.
     """
 
@@ -42,7 +42,7 @@ class Video:
         self._size = size
         self._max_pixels = max_pixels
         self._closed = False
-        self._unseen = False  # frames are counted, not looked at
+        self._unseen = False  # whether frames are only counted, not converted
         self._full_size: tuple[int, int] | None = None
         self.start = 0.0
         self._source = open_source(path, max_pixels)
@@ -50,7 +50,7 @@ class Video:
             self.frame_rate = float(self._source.rate)
             self._clock = Clock(self._source.rate, self._source.longest_hold)
             frames = islice(self._shown(), limit)
-            first = next(frames, None)  # what cannot be read says so here, not within a session
+            first = next(frames, None)  # reports unreadable files here, not during a session
             if first is None:
                 raise MediaError(f"{shown(path.name)}: holds no frame")
         except BaseException:
@@ -60,25 +60,25 @@ class Video:
 
     @property
     def repeated(self) -> int:
-        """Frames put in so far because the one before was held longer than an interval."""
+        """Frames inserted so far because the previous one was held for more than an interval."""
         return self._clock.repeated
 
     @property
     def dropped(self) -> int:
-        """Frames left out so far because they came too close together."""
+        """Frames dropped so far because they came too close together."""
         return self._clock.dropped
 
     def count(self) -> Iterator[int]:
-        """Yields 1, 2, 3 ... for the frames that are left, which are decoded and not converted.
+        """Yields 1, 2, 3 ... for the remaining frames, which are decoded but not converted.
 
-        Raises MediaError as `frames` does, which has none left then.
+        Raises MediaError as `frames` does, which is exhausted afterwards.
         """
         self._unseen = True
         for number, _ in enumerate(self.frames, 1):
             yield number
 
     def close(self) -> None:
-        """Closes the file; reading on raises MediaError."""
+        """Closes the file; further reading raises MediaError."""
         self._closed = True
         self._source.close()
 
@@ -123,7 +123,7 @@ class Video:
         if self._size is not None:
             return stored.way.upright(centre_square(stored.picture, self._size, stored.aspect))
         height, width, _ = stored.picture.shape
-        if self._full_size is None:  # a browser's recording may change its size; a session not
+        if self._full_size is None:  # a browser's recording may change size; a session must not
             self._full_size = bounded_size(width * stored.aspect, height, self._max_pixels)
         return stored.way.upright(scaled(stored.picture, self._full_size))
 
@@ -135,15 +135,15 @@ def read_video(
     limit: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Video:
-    """Opens a video: its frames are cropped to the centre square and scaled to size x size.
+    """Opens a video, or its frames cropped to the centre square and scaled to size x size.
 
     Args:
         path: A file in any format that FFmpeg reads, an animated WebP or PNG, or a single picture.
-            Its rotation, pixel shape and colours are respected; frames that come at no steady rate
-            are repeated or dropped until they do.
+            Its rotation, pixel shape and colours are respected; frames at an irregular rate are
+            repeated or dropped to make it steady.
         size: Height and width of the frames in pixels; None for full pictures, to be framed.
-        limit: Number of frames to read at most; None for all.
-        max_pixels: Full pictures that have more are scaled down.
+        limit: Maximum number of frames to read; None for all.
+        max_pixels: Full pictures with more pixels are scaled down.
 
     Raises:
         MediaError: The file is missing, is not a video, or its first frame cannot be read.

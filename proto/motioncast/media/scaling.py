@@ -1,4 +1,4 @@
-"""Pictures at the size that is wanted: the centre square, or the whole picture within bounds."""
+"""Pictures scaled to the required size: the centre square, or the whole picture within bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Size = tuple[int, int]  # width, height
 def centre_square(picture: Picture, size: int, pixel_aspect: float = 1.0) -> Picture:
     """Returns the largest centred square, scaled; a pixel is `pixel_aspect` times as wide as high.
 
-    Pillow's bicubic filter widens with the reduction, so that every pixel of the square counts.
+    Pillow's bicubic filter widens with the reduction, so every pixel of the square contributes.
     """
     image = PIL.Image.fromarray(picture)
     side = min(image.width * pixel_aspect, image.height)
@@ -24,13 +24,13 @@ def centre_square(picture: Picture, size: int, pixel_aspect: float = 1.0) -> Pic
 
 
 def bounded_size(width: float, height: float, max_pixels: int) -> Size:
-    """Returns the size of a whole picture, scaled down where it exceeds the bounds."""
+    """Returns the size of a whole picture, scaled down if it exceeds the bounds."""
     scale = min(1.0, (max_pixels / (width * height)) ** 0.5, MAX_SIDE / max(width, height))
     return max(1, int(width * scale + 0.01)), max(1, int(height * scale + 0.01))
 
 
 def scaled(picture: Picture, size: Size) -> Picture:
-    """Returns the whole picture at a width and height."""
+    """Returns the whole picture scaled to a width and height."""
     height, width, _ = picture.shape
     if size == (width, height):
         return picture

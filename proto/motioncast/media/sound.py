@@ -1,4 +1,4 @@
-"""The sound beside a picture: decoded, resampled and cut so that both begin at the same moment."""
+"""The soundtrack of a video: decoded, resampled and cut so that both begin at the same time."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Samples: TypeAlias = NDArray[np.float32]  # (channels, samples), -1 to 1
 
 _RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # AAC's
 _USUAL_RATE: Final = 48000
-_JITTER: Final = 0.05  # seconds that a sound's timestamps may be off before it is moved
+_JITTER: Final = 0.05  # seconds by which timestamps may be off before the sound is shifted
 _FORMAT: Final = "fltp"
 
 
 class Sound:
-    """An open sound, made by `open_sound`.
+    """An open sound, created by `open_sound`.
 
     Attributes:
         rate: Samples per second.
         layout: "mono" or "stereo".
-        problem: Why it is not whole; None as long as it is.
+        problem: Why it is incomplete; None while it is not.
     """
 
     def __init__(self, path: Path, start: float) -> None:
@@ -69,14 +69,15 @@ class Sound:
         self._container.close()
 
     def _decoded(self) -> Iterator[Samples]:
-        """Yields samples without a gap, from the start on: gaps are silent, overlaps cut."""
-        position = 0  # samples given out
+        """Yields samples without gaps, from the start on: gaps are filled with silence, overlaps
+        cut."""
+        position = 0  # samples yielded so far
         try:
             for moment, piece in self._resampled():
                 if moment is not None:
                     place = round((moment - self._start) * self.rate)
                     if position and not -self.rate < place - position < self._longest:
-                        self._start += (place - position) / self.rate  # the clock was set anew
+                        self._start += (place - position) / self.rate  # the clock was reset
                         place = position
                     if place - position > _JITTER * self.rate or (position == 0 and place > 0):
                         for step in range(position, place, self.rate):  # a second at a time
@@ -102,14 +103,14 @@ class Sound:
 
 
 def open_sound(path: File, start: float = 0.0) -> Sound | None:
-    """Opens the sound of a video from a moment on; None where it has none.
+    """Opens the sound of a video from a time on; None if it has none.
 
     Args:
         path: The video.
-        start: Seconds on the file's own clock (`Video.start`) at which it begins.
+        start: Time on the file's own clock (`Video.start`) at which it begins, in seconds.
 
     Raises:
-        MediaError: The file is not there, or its sound cannot be decoded.
+        MediaError: The file does not exist, or its sound cannot be decoded.
     """
     path = existing(path)
     try:

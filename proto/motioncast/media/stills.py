@@ -1,9 +1,9 @@
-"""Photographs and drawings in files: whatever Pillow reads, and HEIC and AVIF by FFmpeg.
+"""Photographs and drawings in files: everything that Pillow reads, and HEIC and AVIF by FFmpeg.
 
-    file -> header -> reduced while it is decoded, where it is large -> eight bits a colour
+    file -> header -> reduced during decoding, if it is large -> eight bits a colour
          -> on one background -> upright -> centre square, or the whole picture
 
-Whatever a decoder raises becomes one sentence; what is damaged beside the picture loses nothing.
+Decoders' errors become one sentence; damage outside the picture itself does not matter.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from motioncast.media.scaling import bounded_size, centre_square, scaled
 from motioncast.media.tone import tone_mapped
 from motioncast.media.unread import named
 
-MAX_STILL_PIXELS: Final = 2**28  # of a file; a phone's 200 megapixels are fewer
-LARGE: Final = 3 * 2**23  # pixels from which a picture is reduced while it is decoded
-SPARE: Final = 2  # pixels left by that, along a side, for one of a square that is wanted
+MAX_STILL_PIXELS: Final = 2**28  # of a file; more than a phone's 200 megapixels
+LARGE: Final = 3 * 2**23  # pixels above which a picture is reduced during decoding
+SPARE: Final = 2  # pixels that this leaves along a side for each pixel of the square
 _ORIENTATION: Final = 0x0112
-_HDR: Final = "motioncast_hdr"  # of `info`: a number of H.273's curves
+_HDR: Final = "motioncast_hdr"  # key in `info`: the number of one of H.273's curves
 _RUNS_A_PROGRAM: Final = frozenset({"EPS"})  # Ghostscript
-_PILLOW: Final = threading.Lock()  # warnings are muted for the whole process
+_PILLOW: Final = threading.Lock()  # because warnings are muted for the whole process
 
 
 def read_image(path: File, size: int | None, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -51,11 +51,11 @@ def read_image(path: File, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
 
     Args:
         path: A file in any format that Pillow reads, HEIC or AVIF. Its orientation is respected,
-            grey of any depth is scaled to what it means, transparency is shown on white
-            (`colour.BACKGROUND`), colours are turned into sRGB by an ICC profile. Of an
+            grey of any depth is scaled by its meaning, transparency is shown on white
+            (`colour.BACKGROUND`), colours are converted to sRGB by an ICC profile. Of an
             animation the first frame is read.
         size: Height and width in pixels; None for the full picture, to be framed.
-        max_pixels: A full picture that has more is scaled down.
+        max_pixels: A full picture with more pixels is scaled down.
 
     Raises:
         MediaError: The file is missing, cannot be read as an image, or has more than
@@ -74,7 +74,7 @@ def read_image(path: File, size: int | None, *, max_pixels: int = MAX_PIXELS) ->
 
 
 def read_whole_image(path: File) -> Picture:
-    """Returns an image as it is, (H, W, 3), likewise but neither cropped nor scaled.
+    """Returns an image, (H, W, 3), as `read_image` does but neither cropped nor scaled.
 
     Raises:
         MediaError: The file is missing, cannot be read as an image, or has more than
@@ -92,7 +92,7 @@ def read_whole_image(path: File) -> Picture:
 
 @contextmanager
 def still_errors(path: Path) -> Iterator[None]:
-    """Turns whatever a decoder raises into one sentence, and keeps its warnings to itself."""
+    """Converts any error of a decoder to one sentence, and suppresses its warnings."""
     try:
         with _PILLOW, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -102,16 +102,16 @@ def still_errors(path: Path) -> Iterator[None]:
         if str(error).startswith(name):
             raise
         raise MediaError(f"{name}: {error}") from error
-    except Exception as error:  # struct.error, TypeError, MemoryError ... were all seen
-        cut = isinstance(error, OSError) and "truncated" in str(error)  # Pillow's own words
+    except Exception as error:  # decoders raise struct.error, TypeError, MemoryError ...
+        cut = isinstance(error, OSError) and "truncated" in str(error)  # Pillow's own wording
         problem = "truncated" if cut else named("not a readable image", path)
         raise MediaError(f"{shown(path.name)}: {problem}") from error
 
 
 def opened(file: BinaryIO) -> PIL.Image.Image:
-    """Returns what Pillow makes of a file, whatever its size; an error where it makes nothing.
+    """Returns Pillow's image of a file, whatever its size; raises an error if it cannot open it.
 
-    Image.open would warn of 90 megapixels and refuse 180, before they could be reduced.
+    Image.open would warn at 90 megapixels and refuse 180, before they could be reduced.
     """
     PIL.Image.init()
     head = file.read(16)
@@ -124,7 +124,7 @@ def opened(file: BinaryIO) -> PIL.Image.Image:
             file.seek(0)
             try:
                 return _meant(make(file, ""), colours)
-            except Exception:  # another format; or what is beside a JPEG's picture is damaged
+            except Exception:  # another format; or damage outside a JPEG's picture
                 continue
     if (image := bare_png(file)) is not None:
         return _meant(image, colours)
@@ -134,7 +134,7 @@ def opened(file: BinaryIO) -> PIL.Image.Image:
 
 
 def _meant(image: PIL.Image.Image, colours: Colours | int | None) -> PIL.Image.Image:
-    """Returns an image with the profile, or the number of the HDR curve, that its numbers mean."""
+    """Returns an image with the profile, or the number of the HDR curve, for its values."""
     if colours is None:
         return image
     image.info.pop("icc_profile", None)
@@ -146,7 +146,7 @@ def _meant(image: PIL.Image.Image, colours: Colours | int | None) -> PIL.Image.I
 
 
 def rgb(image: PIL.Image.Image, factor: int = 1) -> Picture:
-    """Returns a decoded image as (H, W, 3), each `factor` x `factor` pixels as their mean."""
+    """Returns a decoded image as (H, W, 3), with each `factor` x `factor` pixels averaged."""
     grey = Grey(image) if image.mode in DEEP else None
     profile, hdr = Profile.of(image), image.info.get(_HDR)
     small = image.width * image.height <= LARGE
@@ -177,14 +177,14 @@ def _pillow(file: BinaryIO, size: int | None, max_pixels: int) -> Picture:
     factor = _factor(*image.size, size, max_pixels)
     if factor > 1:
         stored = prod(image.size)
-        image.draft(image.mode, (image.width // factor, image.height // factor))  # JPEG alone
+        image.draft(image.mode, (image.width // factor, image.height // factor))  # JPEG only
         factor = max(1, round(factor * (prod(image.size) / stored) ** 0.5))
     _load(image)
     return _orientation(image).upright(rgb(image, factor))
 
 
 def _load(image: PIL.Image.Image) -> None:
-    """Decodes a picture; libtiff's own lines, which it writes past Python, are not shown."""
+    """Decodes a picture; hides the messages that libtiff itself writes to standard error."""
     if image.format != "TIFF":
         image.load()
         return
@@ -200,7 +200,7 @@ def _load(image: PIL.Image.Image) -> None:
 
 
 def _factor(width: int, height: int, size: int | None, max_pixels: int) -> int:
-    """Returns by how much a large picture may be reduced and still be larger than wanted."""
+    """Returns by how much a large picture may be reduced and still exceed the required size."""
     pixels = width * height
     if pixels > MAX_STILL_PIXELS:
         raise MediaError(f"{width} x {height} pixels exceed the limit of {MAX_STILL_PIXELS}")
@@ -214,5 +214,5 @@ def _factor(width: int, height: int, size: int | None, max_pixels: int) -> int:
 def _orientation(image: PIL.Image.Image) -> Orientation:
     try:
         return of_exif(image.getexif().get(_ORIENTATION))
-    except Exception:  # damaged Exif: the picture is as it is stored
+    except Exception:  # damaged Exif: use the picture as stored
         return UPRIGHT

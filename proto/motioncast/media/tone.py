@@ -1,11 +1,11 @@
-"""HDR pictures as a BT.709 video of the same scene would hold them.
+"""Converts HDR pictures to what a BT.709 video of the same scene would contain.
 
     HLG    E = OETF^-1(E'), then the display's light E Y^0.2 of 1000 nits  (BT.2100-2, table 5)
     PQ     the display's light EOTF(E') of up to 10,000 nits               (BT.2100-2, table 4)
 
-In units of HDR's reference white, 203 nits (BT.2408-7), BT.2020's primaries become BT.709's, what
-is brighter than KNEE rolls off towards white, and the rest keeps its light; BT.1886's display,
-a power of 2.4, is undone.
+In units of HDR's reference white, 203 nits (BT.2408-7), BT.2020's primaries are converted to
+BT.709's, light brighter than KNEE rolls off towards white, and darker light is unchanged; finally
+the gamma of BT.1886's display, 2.4, is inverted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRANSFERS: Final = (PQ, HLG)
 REFERENCE_WHITE: Final = 203.0  # nits
 HLG_PEAK: Final = 1000.0  # nits
 HLG_GAMMA: Final = 1.2
-KNEE: Final = 0.75  # of reference white; darker light is kept as it is
+KNEE: Final = 0.75  # of reference white; darker light is unchanged
 DISPLAY_GAMMA: Final = 2.4
 LUMA_2020: Final = (0.2627, 0.6780, 0.0593)
 # BT.2087-0, annex 2: linear RGB of BT.2020 -> of BT.709.
@@ -34,7 +34,7 @@ TO_709: Final = (
     (-0.1246, 1.1329, -0.0083),
     (-0.0182, -0.1006, 1.1187),
 )
-_ROWS: Final = 256  # at once, so that a large picture takes little memory
+_ROWS: Final = 256  # processed at once, so that a large picture takes little memory
 
 
 def tone_mapped(picture: NDArray[np.unsignedinteger], transfer: int) -> Picture:
@@ -61,7 +61,7 @@ def _light(rows: NDArray[np.unsignedinteger], transfer: int) -> NDArray[np.float
 
 
 def _rolled_off(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns light of any brightness below 1: as it is up to KNEE, from there ever less."""
+    """Returns light of any brightness mapped below 1: unchanged up to KNEE, compressed above."""
     beyond = np.maximum(light - KNEE, 0)
     return np.asarray(np.minimum(light, KNEE) - (1 - KNEE) * np.expm1(-beyond / (1 - KNEE)))
 

@@ -1,4 +1,4 @@
-"""What a file is that nothing here reads, so that the sentence that refuses it can say so."""
+"""Recognises kinds of files that cannot be read here, so that error messages can name them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_KINDS: Final = (  # where, what stands there, what such a file is
+_KINDS: Final = (  # offset, bytes, kind of file
     (0, b"%PDF-", "a PDF document"),
     (0, b"\xff\x0a", "JPEG XL"),
     (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
@@ -25,7 +25,7 @@ _HEAD: Final = 256
 
 
 def named(problem: str, path: Path) -> str:
-    """Returns a problem with what the file is behind it, where that is known."""
+    """Returns a problem, followed by the kind of file if it is known."""
     kind = _kind(path)
     return problem if kind is None else f"{problem} ({kind})"
 

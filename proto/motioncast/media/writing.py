@@ -1,4 +1,4 @@
-"""Videos written to files, whole or not at all, with the sound of another file beside them."""
+"""Videos written to files, atomically, with the sound of another file."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from motioncast.provenance import Mark
 
 _LOSSY: Final = ("libx264", {"crf": "16"}, "yuv420p")
 _LOSSLESS: Final = ("libx264rgb", {"qp": "0"}, "rgb24")
-_BT709: Final = 1  # primaries, transfer and matrix alike, ISO/IEC 23091-2
-_BLOCK: Final = 1024  # samples that AAC codes at once
+_BT709: Final = 1  # primaries, transfer and matrix, ISO/IEC 23091-2
+_BLOCK: Final = 1024  # samples in an AAC block
 
 
 class VideoWriter:
-    """A video file being written, made by `write_video`."""
+    """A video file being written, created by `write_video`."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class VideoWriter:
             stream = container.add_stream(codec, rate, options=quality)
         assert isinstance(stream, VideoStream)
         stream.pix_fmt = pixels
-        if not lossless:  # said, so that every player shows them alike
+        if not lossless:  # stated explicitly, so that every player shows the same colours
             context = stream.codec_context
             context.color_primaries = context.color_trc = context.colorspace = _BT709
             context.color_range = ColorRange.MPEG
@@ -66,7 +66,7 @@ class VideoWriter:
         """Appends a frame (H, W, 3) uint8 RGB; odd sizes are made even by repeating the edge.
 
         Raises:
-            MediaError: The frame has another size than the first, or the disk is full.
+            MediaError: The frame's size differs from the first one's, or the disk is full.
         """
         if self._shape is None:
             self._shape = image.shape
@@ -114,20 +114,20 @@ def write_video(
     sound: Sound | None = None,
     mark: Mark | None = None,
 ) -> Iterator[VideoWriter]:
-    """Opens a video for writing; the file is there only once the block ends without an error.
+    """Opens a video for writing; the file appears only once the block ends without an error.
 
     Args:
-        path: Where to; the suffix chooses the container, for example `.mp4`. An existing file is
-            replaced.
+        path: Output file; the suffix selects the container, for example `.mp4`. An existing file
+            is replaced.
         frame_rate: Frames per second.
         lossless: Keep every pixel (H.264 RGB, which few players show) instead of H.264 4:2:0 in
             BT.709.
-        sound: What is heard beside the frames, from the first on (AAC), as `open_sound` gives it;
-            it ends with them. None for a silent video.
-        mark: What the file says of how it was made (`marking`); None where a camera made it.
+        sound: The soundtrack, from the first frame on (AAC), as returned by `open_sound`; it ends
+            with the frames. None for a silent video.
+        mark: How the file states that it was made (`marking`); None if a camera made it.
 
     Raises:
-        MediaError: The file cannot be written or signed, or no frame was.
+        MediaError: The file cannot be written or signed, or no frame was written.
     """
     path = Path(path)
     rate = Fraction(frame_rate).limit_denominator(2**16)  # 29.97... is 30000/1001 again
@@ -149,7 +149,7 @@ def write_video(
 
 
 def _closed(container: OutputContainer) -> None:
-    """Closes what was not finished: what is wrong with it, a full disk say, was said already."""
+    """Closes an unfinished file; its error, a full disk for example, was already reported."""
     with suppress(av.FFmpegError):
         container.close()
 
@@ -166,12 +166,12 @@ class _SoundTrack:
         self._position = 0
 
     def write_until(self, seconds: Fraction) -> None:
-        """Writes whole blocks, so that sound and frames lie beside each other in the file."""
+        """Writes whole blocks, so that sound and frames are interleaved in the file."""
         while self._position + _BLOCK <= int(seconds * self._sound.rate):
             self._write(_BLOCK)
 
     def finish(self, seconds: Fraction) -> None:
-        """Writes what is left until a moment, and completes the track."""
+        """Writes the rest up to a time, and completes the track."""
         self.write_until(seconds)
         left = int(seconds * self._sound.rate) - self._position
         if left > 0:

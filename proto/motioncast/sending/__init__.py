@@ -1,4 +1,4 @@
-"""What is sent when, against which frame, and what a receiver shows; needs only numpy and the codec.
+"""What is sent when, against which frame, and what receivers show; needs only numpy and the codec.
 
     keypoints -> policy (every frame, M:N, gate) -> wait for others? -> reference -> codec
     codec -> frames -> playout (delay, interpolation, forecast, blend) -> keypoints

@@ -15,7 +15,7 @@ Keypoints = NDArray[np.float32]  # (K, 3)
 
 
 class Forecaster(Protocol):
-    """A predictor along the timeline, with any kind of state. States are never modified in place."""
+    """A predictor along the timeline, with any kind of state. States are never changed in place."""
 
     def begin(self) -> Any:
         """Returns the state before any frame."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 MAX_GROUP_FRAMES: Final = 256  # largest M and largest N of a session
-# Without a pattern every frame is sent: a sender that knows nothing of patterns then wastes nothing,
-# and lost frames are forecast anyway. Forecasting on purpose has to be requested: 1:1, 5:5.
+# Without a pattern every frame is sent: a sender that knows nothing of patterns wastes nothing, and
+# lost frames are forecast anyway. Forecasting on purpose has to be requested: 1:1, 5:5.
 DEFAULT_OBSERVED: Final = 1  # M
 DEFAULT_PREDICTED: Final = 0  # N
 

@@ -1,1 +1,1 @@
-"""What travels, as pure functions: protobuf <-> numpy, and errors <-> `google.rpc` details."""
+"""Message conversions, as pure functions: protobuf <-> numpy, errors <-> `google.rpc` details."""

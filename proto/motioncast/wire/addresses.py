@@ -1,4 +1,4 @@
-"""Addresses of servers: how host and port are written together, and which are this machine's own.
+"""Addresses of servers: joining host and port, and recognising this machine's own addresses.
 
 host:port    [2001:db8::1]:port    dns:///name:port    ipv4:127.0.0.1:port    unix:/path
 """
@@ -14,12 +14,12 @@ _HOST_AND_PORT: Final = ("ipv4:", "ipv6:", "dns:")
 
 
 def join_address(host: str, port: int) -> str:
-    """Returns host and port as one; an IPv6 address gets its brackets, as URLs want them too."""
+    """Returns host and port as one; an IPv6 address gets brackets, as in URLs."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def host_of(target: str) -> str:
-    """Returns the host of a gRPC target or of a peer; "" for a socket of the file system."""
+    """Returns the host of a gRPC target or peer; "" for a Unix domain socket."""
     target = unquote(target)  # gRPC writes the brackets of a peer as %5B and %5D
     if target.startswith(("unix:", "unix-abstract:")):
         return ""
@@ -34,7 +34,7 @@ def host_of(target: str) -> str:
 
 
 def is_loopback(target: str) -> bool:
-    """Returns whether a gRPC target is on this machine by its name alone; asks no name service."""
+    """Returns whether a gRPC target is on this machine, by its name alone, without a DNS query."""
     host = host_of(target).rstrip(".").lower()
     if not host or _is_localhost(host):
         return True
@@ -43,9 +43,9 @@ def is_loopback(target: str) -> bool:
 
 
 def is_only_here(host: str) -> bool:
-    """Returns whether a server that listens at a host is reached from this machine alone.
+    """Returns whether a server listening at a host can be reached from this machine only.
 
-    By the name alone, as `is_loopback`; but 0.0.0.0 and :: are every address of the machine.
+    Decided by the name alone, like `is_loopback`; but 0.0.0.0 and :: are all of its addresses.
     """
     host = host.strip("[]").rstrip(".").lower()
     address = _address(host)
@@ -53,7 +53,7 @@ def is_only_here(host: str) -> bool:
 
 
 def proxy_options(target: str) -> tuple[tuple[str, int], ...]:
-    """Returns the channel options with which no proxy of the environment is asked for loopback."""
+    """Returns the channel options that bypass the environment's proxy for loopback targets."""
     return _NO_PROXY if is_loopback(target) else ()
 
 
@@ -62,7 +62,7 @@ def _is_localhost(host: str) -> bool:
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Returns the address that a host is written as; None for a name."""
+    """Returns the address that a host stands for; None for a name."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Codec tables as messages, checked by their SHA-256 where they come from another machine."""
+"""Codec tables as messages, verified by their SHA-256 when they come from another machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
 
 def encode_tables(model: str, codec: ModelTables | None) -> CodecTables:
-    """Returns the tables of a model as a message; OutOfOrderError where it has none."""
+    """Returns the tables of a model as a message; OutOfOrderError if it has none."""
     if codec is None:
         raise OutOfOrderError(
             f"model: {model} has no codec tables, so that its keypoints travel as floats",
@@ -22,12 +22,12 @@ def decode_tables(message: CodecTables, digest: str, keypoints: int) -> ModelTab
     """Returns the tables of a message.
 
     Args:
-        message: As it was received.
-        digest: What the model is said to have.
-        keypoints: K, of the model.
+        message: The message received.
+        digest: The SHA-256 that the model is said to have.
+        keypoints: K, the model's number of keypoints.
 
     Raises:
-        InvalidInputError: They are others, or none.
+        InvalidInputError: The tables are different ones, or invalid.
     """
     try:
         codec = ModelTables.of(message.data)

@@ -1,4 +1,4 @@
-"""What can go wrong, in the domain's words; `motioncast.wire.status` knows the gRPC status of each.
+"""Domain errors; `motioncast.wire.status` maps each to a gRPC status.
 
 DomainError
 ├── InvalidInputError      a field is out of range, unreadable or of the wrong shape
@@ -6,24 +6,24 @@ DomainError
 ├── UnknownModelError      no model of that name is served
 ├── UnknownRoomError       nothing is published under that name and token
 ├── ExhaustedError         too many calls, or too large a message
-├── UnauthenticatedError   no token, or one that does not count
-├── ForbiddenError         a token that does not allow what was asked
-├── UnavailableError       a service or engine that is needed does not answer
-└── DeadlineError          the time allowed ran out
+├── UnauthenticatedError   no token, or one that is not accepted
+├── ForbiddenError         a token that does not permit the request
+├── UnavailableError       a required service or engine does not respond
+└── DeadlineError          the time limit expired
 """
 
 from __future__ import annotations
 
 
 class DomainError(Exception):
-    """Something that the caller can understand and act on; its text is one sentence for them.
+    """An error that the caller can understand and act on; its text is one sentence for them.
 
     Args:
-        message: The sentence. By convention it opens with the field's name:
+        message: The sentence. By convention it begins with the field's name:
             `horizon: 300 exceeds the limit of 256`.
         field: Path of the offending field in the request, for example
-            `driving_keypoints[3].x`; empty when none is.
-        retry_after_seconds: After what time a retry may succeed; None when it will not.
+            `driving_keypoints[3].x`; empty if there is none.
+        retry_after_seconds: When a retry may succeed; None if retrying does not help.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class ExhaustedError(DomainError):
 
 
 class UnauthenticatedError(DomainError):
-    """No token, or one that does not count; no part of it is in the sentence."""
+    """No token, or one that is not accepted; no part of it appears in the message."""
 
 
 class ForbiddenError(DomainError):
-    """A token that does not allow what was asked."""
+    """A token that does not permit the request."""
 
 
 class UnavailableError(DomainError):
-    """A service or engine that is needed does not answer."""
+    """A required service or engine does not respond."""
 
 
 class DeadlineError(DomainError):
-    """The time allowed ran out."""
+    """The time limit expired."""

@@ -1,8 +1,8 @@
-"""The size that a picture's file will be decoded to, told by its header alone.
+"""The size to which a picture's file will be decoded, from its header alone.
 
-Decoders of WebP and AVIF take memory by what the coded picture says of itself, before anybody could
-ask. So here the coded picture's own header is read: a WebP's chunk, an AVIF's AV1 sequence header.
-Files of one picture are understood; animations and further items are not.
+Decoders of WebP and AVIF allocate memory by the coded picture's own size, before the caller can
+check it. So this module reads the coded picture's header: a WebP's chunk, an AVIF's AV1 sequence
+header. Only files with one picture are supported, without animations or further items.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _SEQUENCE_HEADER: Final = 1  # an OBU's type
 
 
 class HeaderError(ValueError):
-    """A file is not understood."""
+    """A file is not supported."""
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
-    """Returns height and width of a WebP file (RFC 9649) of one picture.
+    """Returns height and width of a WebP file (RFC 9649) with one picture.
 
     Raises:
-        HeaderError: It is none.
+        HeaderError: It is not such a file.
     """
     _require(len(data) >= 30 and data[:4] == b"RIFF" and data[8:12] == b"WEBP")
     kind, start = data[12:16], data[20:30]
@@ -41,13 +41,13 @@ def webp_size(data: bytes) -> tuple[int, int]:
 
 
 def avif_size(data: bytes) -> tuple[int, int]:
-    """Returns height and width of an AVIF file of one item, an AV1 still picture.
+    """Returns height and width of an AVIF file with one item, an AV1 still picture.
 
-    The sequence headers are to be of the reduced kind, whose size no frame can override
-    (AV1 specification, 5.5.1), as writers of stills make them.
+    The sequence headers must be of the reduced kind, whose size no frame can override (AV1
+    specification, 5.5.1); encoders of still pictures write these.
 
     Raises:
-        HeaderError: It is none.
+        HeaderError: It is not such a file.
     """
     try:
         start, end = _extent(data)
@@ -86,7 +86,7 @@ def _extent(data: bytes) -> tuple[int, int]:
 
 
 def _boxes(data: bytes) -> dict[bytes, bytes]:
-    """Returns the boxes of one level by their type, each of which occurs once."""
+    """Returns the boxes of one level by their type; each may occur only once."""
     found: dict[bytes, bytes] = {}
     position = 0
     while position < len(data):
@@ -122,7 +122,7 @@ def _leb128(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _sequence_size(body: bytes) -> tuple[int, int]:
-    """Returns height and width by a sequence header of the reduced kind."""
+    """Returns height and width from a sequence header of the reduced kind."""
     bits = int.from_bytes(body[:8].ljust(8, b"\0"), "big")
 
     def take(count: int, after: int) -> int:

@@ -1,4 +1,4 @@
-"""Framing as it travels: modes, crops and faces."""
+"""Framing in messages: modes, crops and faces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from motioncast.wire.errors import InvalidInputError
 
 Mode: TypeAlias = "ModeName.ValueType"  # the name exists in the stubs only
 
-FARTHEST: Final = 131072.0  # pixels: a crop's values are this near to 0
+FARTHEST: Final = 131072.0  # pixels; the limit of a crop's values
 
 _MODES: Final = {
     FramingMode.AUTO: common_pb2.FRAMING_MODE_AUTO,
@@ -31,7 +31,7 @@ def encode_mode(mode: FramingMode) -> Mode:
 
 
 def decode_mode(number: Mode, field: str = "frame") -> FramingMode:
-    """Returns the mode that is meant: OFF where none is named.
+    """Returns the mode that a number stands for; OFF if it is unspecified.
 
     Raises:
         InvalidInputError: There is no such mode.
@@ -44,7 +44,7 @@ def decode_mode(number: Mode, field: str = "frame") -> FramingMode:
 
 
 def encode_crop(crop: Crop) -> common_pb2.Crop:
-    """Returns a crop as a message; one in whole 64ths of a pixel loses nothing."""
+    """Returns a crop as a message; exact if its values are whole 64ths of a pixel."""
     return common_pb2.Crop(left=crop.left, top=crop.top, side=crop.side)
 
 
@@ -83,7 +83,7 @@ def encode_faces(faces: Iterable[FaceBox]) -> FaceList:
 
 
 def decode_faces(message: FaceList) -> list[FaceBox]:
-    """Returns the faces of a message that a service of ours sent."""
+    """Returns the faces in a message from one of our own services."""
     return [
         FaceBox(face.left, face.top, face.right, face.bottom, face.score) for face in message.faces
     ]

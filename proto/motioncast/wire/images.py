@@ -24,12 +24,12 @@ JPEG: Final = common_pb2.IMAGE_ENCODING_JPEG
 PNG: Final = common_pb2.IMAGE_ENCODING_PNG
 WEBP: Final = common_pb2.IMAGE_ENCODING_WEBP
 AVIF: Final = common_pb2.IMAGE_ENCODING_AVIF
-H264: Final = common_pb2.IMAGE_ENCODING_H264  # of a stream, no image by itself
-MAX_CRF: Final = 51  # constant rate factor of H.264, the worst
+H264: Final = common_pb2.IMAGE_ENCODING_H264  # of a stream; not of a single image
+MAX_CRF: Final = 51  # constant rate factor of H.264, the worst quality
 DEFAULT_CRF: Final = 23
 
 _HEADERS: Final = {"WEBP": webp_size, "AVIF": avif_size}
-_OUTPUTS: Final = (RGB8, JPEG, PNG)  # a millisecond or two for a frame
+_OUTPUTS: Final = (RGB8, JPEG, PNG)  # take only a millisecond or two per frame
 _FORMATS: Final = {JPEG: "JPEG", PNG: "PNG", WEBP: "WEBP", AVIF: "AVIF"}
 _OPTIONS: Final[dict[Encoding, dict[str, Any]]] = {
     JPEG: {"quality": 95},
@@ -40,20 +40,20 @@ _OPTIONS: Final[dict[Encoding, dict[str, Any]]] = {
 
 
 def takes_codec(encoding: Encoding) -> bool:
-    """Returns whether images of that encoding need a codec; many of them should use a thread."""
+    """Returns whether an encoding needs a codec; converting many images then needs a thread."""
     return encoding in _FORMATS
 
 
 def available(encoding: Encoding) -> bool:
-    """Returns whether this machine's Pillow reads and writes an encoding: AVIF it may lack."""
+    """Returns whether this machine's Pillow supports an encoding: it may lack AVIF."""
     return encoding != AVIF or bool(features.check("avif"))
 
 
 def effective_encoding(encoding: Encoding, field: str = "encoding") -> Encoding:
-    """Returns the encoding that is meant: RGB8 where none is named.
+    """Returns the encoding that a number stands for; RGB8 if it is unspecified.
 
     Raises:
-        InvalidInputError: There is no such encoding of images.
+        InvalidInputError: There is no such encoding for images.
     """
     if encoding == common_pb2.IMAGE_ENCODING_UNSPECIFIED:
         return RGB8
@@ -65,10 +65,10 @@ def effective_encoding(encoding: Encoding, field: str = "encoding") -> Encoding:
 
 
 def effective_output(encoding: Encoding, field: str = "output_encoding") -> Encoding:
-    """Returns the encoding of frames to be returned: RGB8 where none is named.
+    """Returns the encoding for returned frames; RGB8 if it is unspecified.
 
     Raises:
-        InvalidInputError: There is no such encoding, or it takes too long to write frame by frame.
+        InvalidInputError: There is no such encoding, or it is too slow to use for every frame.
     """
     effective = effective_encoding(encoding, field)
     if effective not in _OUTPUTS:
@@ -83,8 +83,8 @@ def encode_image(pixels: Pixels, encoding: Encoding = RGB8, quality: int | None 
 
     Args:
         pixels: The image.
-        encoding: An effective one.
-        quality: Of JPEG and AVIF, 1 to 100; None for the usual one.
+        encoding: An effective encoding.
+        quality: For JPEG and AVIF, 1 to 100; None for the default.
     """
     height, width, _ = pixels.shape
     if encoding == RGB8:
@@ -104,7 +104,7 @@ def decode_image(message: Image, height: int, width: int, field: str = "image") 
         message: The image received.
         height: The model's height in pixels.
         width: The model's width in pixels.
-        field: Where the message stands in the request, for the error's sentence.
+        field: Path of the message in the request, for error messages.
 
     Raises:
         InvalidInputError: The image is empty, cannot be read, or is not of the model's size.
@@ -128,8 +128,8 @@ def decode_picture(message: Image, field: str = "image") -> Pixels:
     """Returns the message as pixels (H, W, 3), of any size that can be framed.
 
     Raises:
-        InvalidInputError: The image is empty, cannot be read, or is too small or too large, which
-            is found out before a pixel is decoded.
+        InvalidInputError: The image is empty, cannot be read, or is too small or too large; this
+            is checked before any pixels are decoded.
     """
     height, width = message.height, message.width
     if message.data and takes_codec(effective_encoding(message.encoding, f"{field}.encoding")):
@@ -141,7 +141,7 @@ def decode_picture(message: Image, field: str = "image") -> Pixels:
 
 
 def _file_size(message: Image, field: str) -> tuple[int, int]:
-    """Returns the height and width that a file's header tells, of all that will be decoded."""
+    """Returns the height and width in a file's header, which cover everything to be decoded."""
     name = _FORMATS[message.encoding]
     if not available(message.encoding):
         raise InvalidInputError.of(
@@ -152,20 +152,20 @@ def _file_size(message: Image, field: str) -> tuple[int, int]:
             return _HEADERS[name](message.data)
         with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
             return image.height, image.width
-    except Exception as error:  # decoders of broken files raise whatever they like
+    except Exception as error:  # decoders raise all kinds of errors for broken files
         raise InvalidInputError.of(f"{field}.data", f"not a readable {name} image") from error
 
 
 def _decode_file(message: Image, height: int, width: int, field: str) -> Pixels:
     name = _FORMATS[message.encoding]
-    # The size stands in the header: it is checked before a single pixel is decoded.
+    # The size is in the header: it is checked before any pixels are decoded.
     got_height, got_width = _file_size(message, field)
     _check_size(got_height, got_width, height, width, field)
     _check_size(message.height or height, message.width or width, height, width, field)
     try:
         with PIL.Image.open(io.BytesIO(message.data), formats=[name]) as image:
             _check_size(image.height, image.width, height, width, field)
-            # Of a large picture no more copies than it takes: the decoder's, and its bytes.
+            # Avoid copies of large pictures: only the decoder's and the array's bytes.
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except InvalidInputError:
         raise

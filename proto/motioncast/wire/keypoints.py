@@ -14,7 +14,7 @@ from motioncast.wire.errors import InvalidInputError
 
 Keypoints = NDArray[np.float32]
 
-_TOLERANCE: Final = 1e-3  # a frame is not refused because of a sender's rounding
+_TOLERANCE: Final = 1e-3  # so that no frame is refused because of a sender's rounding
 _RANGES: Final = (("x", *POSITION), ("y", *POSITION), ("intensity", *INTENSITY))
 
 
@@ -29,11 +29,11 @@ def decode_keypoints(message: KeypointSet, count: int, field: str = "keypoints")
 
     Args:
         message: The keypoint set received.
-        count: K, the number of keypoints that the model has.
-        field: Where the message stands in the request, for the error's sentence.
+        count: K, the model's number of keypoints.
+        field: Path of the message in the request, for error messages.
 
     Raises:
-        InvalidInputError: The lists have not K values each, or a value is not finite or out of
+        InvalidInputError: The lists do not have K values each, or a value is not finite or out of
             range.
     """
     for name, values in (("x", message.x), ("y", message.y), ("intensity", message.intensity)):

@@ -1,4 +1,4 @@
-"""The ranges that the contract gives to numbers and to the lengths of lists."""
+"""The contract's ranges for numbers and for the lengths of lists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from motioncast.wire.errors import InvalidInputError
 
 
 def check_range(field: str, value: int, low: int, high: int) -> None:
-    """Raises InvalidInputError unless low <= value <= high; a list's value is its length."""
+    """Raises InvalidInputError unless low <= value <= high; for a list, pass its length."""
     if value < low:
         raise InvalidInputError.of(field, f"{value} is less than {low}")
     if value > high:

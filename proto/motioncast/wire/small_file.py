@@ -1,4 +1,4 @@
-"""Small files that a user names: keys, certificates."""
+"""Small files named by a user: keys, certificates."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from motioncast.wire.errors import InvalidInputError
 
 
 def read_small(path: Path, most_bytes: int, field: str) -> bytes:
-    """Returns what a file holds.
+    """Returns the contents of a file.
 
     Args:
         path: The file.
-        most_bytes: It may have; no more is read.
-        field: Setting that names it, for the sentence of an error.
+        most_bytes: Its maximum size; no more is read.
+        field: Setting that names the file, for error messages.
 
     Raises:
-        InvalidInputError: It cannot be read, or is larger.
+        InvalidInputError: The file cannot be read, or is too large.
     """
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Domain errors as `google.rpc.Status` with details, and back: the system's one table."""
+"""Domain errors as `google.rpc.Status` with details, and back: the only table of both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from motioncast.wire.errors import (
 
 ERROR_DOMAIN: Final = "motioncast"
 
-# error, status, ErrorInfo.reason (upper snake case, as google.rpc asks for)
+# error, status, ErrorInfo.reason (upper snake case, as google.rpc requires)
 _TABLE: Final[tuple[tuple[type[DomainError], grpc.StatusCode, str], ...]] = (
     (InvalidInputError, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT"),
     (OutOfOrderError, grpc.StatusCode.FAILED_PRECONDITION, "OUT_OF_ORDER"),
@@ -38,7 +38,7 @@ _TABLE: Final[tuple[tuple[type[DomainError], grpc.StatusCode, str], ...]] = (
 
 
 def status_code(error: DomainError) -> grpc.StatusCode:
-    """Returns the gRPC status of a domain error; UNKNOWN for one that the table lacks."""
+    """Returns the gRPC status of a domain error; UNKNOWN if it is not in the table."""
     return next(
         (code for kind, code, _ in _TABLE if isinstance(error, kind)), grpc.StatusCode.UNKNOWN
     )
@@ -63,7 +63,7 @@ def encode_error(error: DomainError) -> status_pb2.Status:
 
 
 def decode_error(status: status_pb2.Status) -> DomainError | None:
-    """Returns the domain error that a status stands for, or None when none has that status."""
+    """Returns the domain error that a status stands for; None if no error has that status."""
     kinds = {reason: kind for kind, code, reason in _TABLE if code.value[0] == status.code}
     if not kinds:
         return None

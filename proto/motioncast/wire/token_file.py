@@ -1,4 +1,4 @@
-"""A bearer token in a file that somebody else renews, and how tokens travel."""
+"""Bearer tokens: as call metadata, and in a file that is renewed by something else."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _HEADER: Final = "authorization"
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
-    """Returns the metadata of a call that brings a token.
+    """Returns the metadata of a call with a token.
 
     Raises:
-        InvalidInputError: It is empty, too long or not of visible ASCII letters; no part of it is
-            in the sentence.
+        InvalidInputError: It is empty, too long or not visible ASCII; no part of it appears in the
+            message.
     """
     token = token.strip()
     if not 0 < len(token) <= MAX_TOKEN_BYTES or not all("!" <= letter <= "~" for letter in token):
@@ -27,10 +27,10 @@ def bearer(token: str) -> tuple[tuple[str, str], ...]:
 
 
 class TokenFile:
-    """Reads the file again when it has changed.
+    """Reads a token from a file, again whenever it changes.
 
     Args:
-        path: Holds the token, and a new line perhaps.
+        path: The file with the token, possibly followed by a newline.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +39,7 @@ class TokenFile:
         self._token = ""
 
     def __call__(self) -> str:
-        """Returns the token as it is now; InvalidInputError when the file cannot be read."""
+        """Returns the current token; InvalidInputError when the file cannot be read."""
         try:
             stat = self._path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
@@ -53,5 +53,5 @@ class TokenFile:
         return self._token
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Returns what a call brings; InvalidInputError as `bearer`, and for the file."""
+        """Returns a call's metadata; raises InvalidInputError as `bearer`, and for the file."""
         return bearer(self())
