@@ -123,7 +123,7 @@ def open_rooms(folder: Path, cache: Path = DEFAULT_CACHE) -> Frame:
 
 
 def draw_room(rooms: Frame, side: int, random: np.random.Generator) -> Frame:
-    """Draws a room (side, side, 3): a part of one of (R, h, h, 3), or a made-up wall."""
+    """Draws a room (side, side, 3): a part of one of (R, h, h, 3), or a synthetic wall."""
     if random.random() < 0.4:
         wall = made_up_wall(random, side).permute(1, 2, 0).mul(255).round()
         return wall.to(torch.uint8).numpy()

@@ -1,1 +1,1 @@
-"""Studies for whoever works on the networks; may import everything, and nothing imports it."""
+"""Studies for developers of the networks; may import everything, and nothing imports it."""

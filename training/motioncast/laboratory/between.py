@@ -1,11 +1,12 @@
-"""Weights between those of two checkpoints that one training parted from the other.
+"""Interpolates the weights of two checkpoints, one of which was trained further from the other.
 
     python -m motioncast.laboratory.between --first A.pt --second B.pt --share .65 --out C.pt
 
     weights = (1 - share) first + share second
 
-Where one checkpoint was trained on from the other, networks in between are often better on people
-that neither has seen (Wortsman et al. 2022, "Model soups"); choose the share on validation clips.
+When one checkpoint was trained further from the other, networks in between are often better on
+people that neither has seen (Wortsman et al. 2022, "Model soups"); choose the share on validation
+clips.
 """
 
 from dataclasses import dataclass
@@ -25,10 +26,10 @@ from motioncast.models.motion_transfer import MotionTransfer
 
 
 def between(first: MotionTransfer, second: MotionTransfer, share: float) -> MotionTransfer:
-    """Returns networks with a share of 0 to 1 of the second's weights; it changes the first ones.
+    """Returns networks with a share of 0 to 1 of the second's weights; modifies the first in place.
 
-    Values without a fraction, such as the count of batches, are the first's. Raises
-    CheckpointError for networks of two configurations.
+    Integer values, such as batch counts, are the first's. Raises CheckpointError for
+    networks of different configurations.
     """
     names = first.configuration.name, second.configuration.name
     if names[0] != names[1]:
@@ -43,7 +44,7 @@ def between(first: MotionTransfer, second: MotionTransfer, share: float) -> Moti
 
 @dataclass(frozen=True, kw_only=True)
 class BetweenOptions:
-    """Two checkpoints, and where between them."""
+    """Two checkpoints, and the position between them."""
 
     first: Annotated[Path, typer.Option(metavar="FILE", help="a checkpoint of stage 1")]
     second: Annotated[Path, typer.Option(metavar="FILE", help="one of the same configuration")]
@@ -52,7 +53,7 @@ class BetweenOptions:
 
 
 def run(options: BetweenOptions, command: str) -> None:
-    """Writes the weights between; Refusal for a file that is not a checkpoint."""
+    """Writes the interpolated weights; raises Refusal for a file that is not a checkpoint."""
     with refusing(CheckpointError, OSError):
         first, second = (load_motion_transfer(path) for path in (options.first, options.second))
         save_motion_transfer(between(first, second, options.share), options.out)

@@ -1,11 +1,12 @@
-"""The depths of the anchored keypoints (`models.face.keypoints.DEPTHS`), from heads that turn.
+"""Computes the anchored keypoints' depths (`models.face.keypoints.DEPTHS`) from turning heads.
 
     python -m motioncast.laboratory.depths --set sets/people --set sets/grid --without SteveDaines
 
     left(frame) = s - A d - b,   left ~ v(frame) depth',   depth' the first singular vector
 
-of frames of each clip against two of its own, points weighted as in the affine fit; then the least
-squares depth of every point, also of those without a weight, the mean of both halves of a face.
+for frames of each clip against two of its own, with points weighted as in the affine fit; then the
+least-squares depth of every point, including those without weight, averaged over both halves of a
+face.
 """
 
 from dataclasses import dataclass, field
@@ -22,18 +23,18 @@ from motioncast.data.faces import FaceSet, FaceSetError
 from motioncast.models.face.geometry import fit_affine, rigidity
 from motioncast.models.face.keypoints import GROUPS, mirror_order
 
-FRAMES = 12  # of each clip, spread over it
+FRAMES = 12  # per clip, evenly spaced
 
 
 class Mode(NamedTuple):
-    """The depths (A,), and the share that they explain of what the affine maps leave over."""
+    """The depths (A,), and the share of the affine maps' residuals that they explain."""
 
     depths: Tensor
     share: float
 
 
 def first_mode(left: Tensor, weights: Tensor) -> Mode:
-    """Returns the mode of what affine maps leave over (N, A, 2), under weights (A,)."""
+    """Returns the first mode of the affine maps' residuals (N, A, 2), under weights (A,)."""
     rows = left.transpose(1, 2).flatten(0, 1).double()  # (2 N, A)
     _, strength, directions = torch.linalg.svd(rows * weights.double().sqrt(), full_matrices=False)
     moved = rows * weights.double().sqrt() @ directions[0]  # (2 N,) how far each frame turned
@@ -42,7 +43,7 @@ def first_mode(left: Tensor, weights: Tensor) -> Mode:
 
 
 def left_over(points: Tensor) -> Tensor:
-    """Returns what affine maps leave over (M, A, 2) between frames (N, A, 2) of one clip."""
+    """Returns the residuals of affine maps (M, A, 2) between frames (N, A, 2) of one clip."""
     driving = points[np.linspace(0, len(points) - 1, FRAMES).astype(int)]
     weights = rigidity()
     source = [driving[i : i + 1].expand_as(driving) for i in (0, FRAMES // 2)]
@@ -51,7 +52,7 @@ def left_over(points: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthsOptions:
-    """Whose heads are looked at."""
+    """The face sets to use, and who is left out."""
 
     sets: Annotated[
         list[Path], typer.Option("--set", metavar="FOLDER", help="a set of faces (data.faces)")
@@ -62,7 +63,7 @@ class DepthsOptions:
 
 
 def run(options: DepthsOptions, command: str) -> None:
-    """Prints the depths, one line for each group of keypoints; Refusal for any other folder."""
+    """Prints the depths, one line per group of keypoints; raises Refusal for invalid folders."""
     with refusing(FaceSetError, OSError):
         sets = [FaceSet(folder, 1.0, frozenset(options.without)) for folder in options.sets]
     left = [

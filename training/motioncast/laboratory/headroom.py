@@ -1,10 +1,10 @@
-"""What better keypoints would be worth: the detector's headroom, with the synthesis as it is.
+"""Measures the detector's headroom: the gain from better keypoints with the synthesis unchanged.
 
     python -m motioncast.laboratory.headroom --data videos --checkpoint runs/lite128/model.pt
 
-The keypoints of some frames of each clip are moved by gradient descent, from where the detector
-found them, until the image that the synthesis makes of the first frame errs least. A large gain
-means that the points are wrong, a small one that the picture is all the synthesis can make.
+The keypoints of some frames of each clip are optimised by gradient descent, starting from the
+detected ones, to minimise the error of the image synthesised from the first frame. A large gain
+means that the points are wrong, a small one that the synthesis cannot do better.
 
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
@@ -36,17 +36,17 @@ class Headroom:
 
     clip: str
     copied: float  # of the first frame
-    detected: float  # of the image from the keypoints as they were found
-    fitted: float  # and as they fit best
+    detected: float  # of the image from the detected keypoints
+    fitted: float  # of the image from the fitted keypoints
     moved: float  # mean distance between the two, pixels
 
 
 def headroom(
     model: MotionTransfer, name: str, clip: Clip, frames: int, steps: int, rate: float
 ) -> Headroom:
-    """Fits the keypoints of some frames of a clip (T, S, S, 3) to what the synthesis makes of them.
+    """Fits the keypoints of some frames of a clip (T, S, S, 3) to improve their synthesis.
 
-    `frames` of the clip's later ones, evenly spaced, take `steps` steps of Adam at that rate.
+    `frames` of the clip's later ones, evenly spaced, take `steps` Adam steps at that rate.
     """
     chosen = np.linspace(0, len(clip) - 1, frames + 1).round().astype(int)[1:]
     source, target = as_images(np.array(clip[:1])), as_images(np.array(clip[chosen]))
@@ -78,7 +78,7 @@ def headroom(
 
 
 def as_table(rows: Sequence[Headroom]) -> str:
-    """Writes clips and their mean as a table (Markdown)."""
+    """Formats clips and their mean as a table (Markdown)."""
     head = ["clip", "copied dB", "detected dB", "fitted dB", "gain dB", "moved px"]
     columns = [[row.copied, row.detected, row.fitted, row.fitted - row.detected] for row in rows]
     values = np.array([[*column, row.moved] for column, row in zip(columns, rows, strict=True)])
@@ -103,7 +103,7 @@ class HeadroomOptions(DataOptions):
 
 
 def run(options: HeadroomOptions, command: str) -> None:
-    """Measures and prints; Refusal for what is wrong with the input."""
+    """Measures and prints; raises Refusal for invalid input."""
     with refusing(CheckpointError, OSError, ValueError):
         model = load_motion_transfer(options.checkpoint)
         clips = open_data(options, model.configuration.image_size)

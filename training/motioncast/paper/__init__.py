@@ -1,1 +1,1 @@
-"""What reproduces the paper: its protocols, intervals and tests, figures and pages."""
+"""Reproduction of the paper: its protocols, intervals and tests, figures and pages."""

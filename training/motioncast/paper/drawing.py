@@ -10,7 +10,7 @@ from motioncast.paper.protocols import Protocol
 from motioncast.paper.strips import draw_strip
 from motioncast.paper.summary import FrameLine, Section
 
-BOXED = ("vrnn", "rnn", "gru", "var", "hold")  # linear would squeeze the others together
+BOXED = ("vrnn", "rnn", "gru", "var", "hold")  # without linear, which would squeeze the others
 CURVES = {
     "keypoints": ("forecast_error",),
     "reconstruction": ("mse", "ssim"),
@@ -27,7 +27,7 @@ def draw_findings(
     latents: Sequence[LatentFigures],
     pictures: Sequence[LatentPathPicture],
 ) -> dict[str, list[str]]:
-    """Returns the files drawn, by the heading of the page that they belong under."""
+    """Draws the figures and returns their files, by the page heading they belong under."""
     files: dict[str, list[str]] = {}
     for section in sections:
         mode = section.mode

@@ -1,4 +1,4 @@
-"""Who takes part in an experiment: the simple predictors and the checkpoints of a folder.
+"""The entrants of an experiment: the simple predictors and the checkpoints of a folder.
 
 A checkpoint `<kind>_<seed>.pt` is one initialisation of a learned predictor; `<kind>.pt` is a
 predictor that has no seed (the vector autoregression).
@@ -14,7 +14,7 @@ from motioncast.models.predictors.registry import ORDER, RULES
 
 
 class EntrantsError(ValueError):
-    """A folder holds no predictors to compare; the message names it."""
+    """Raised when a folder holds no predictors to compare; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Entrant:
     """One initialisation of one kind of predictor."""
 
     kind: str
-    seed: int | None  # None: there is nothing random in it
+    seed: int | None  # None: nothing about it is random
     predictor: Predictor
     checkpoint: Path | None = None
 
@@ -35,7 +35,7 @@ class Entrant:
 def load_entrants(folder: Path | None, initialisations: int | None = None) -> list[Entrant]:
     """Returns the predictors of a folder and the simple ones, in the order of the tables.
 
-    Of every learned kind the first `initialisations` seeds take part, all of them by default.
+    The first `initialisations` seeds of every learned kind take part, by default all of them.
     Raises EntrantsError when the folder is missing or holds too few of a kind, and
     PredictorCheckpointError when it holds none.
     """

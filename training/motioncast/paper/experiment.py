@@ -1,11 +1,11 @@
 """Runs a protocol: every entrant forecasts every clip, each forecast is synthesised and judged.
 
     reconstruction   source = the clip's own first frame, judged against the clip
-    transfer         source = the first frame of another video's clip, judged against what the
-                     same keypoints without any forecast would have given (paper, section 5.1)
+    transfer         source = the first frame of another video's clip, judged against the synthesis
+                     from the same keypoints without any forecast (paper, section 5.1)
 
-One clip's frames are in memory at a time. What an entrant did not have to forecast is the same for
-all of them, and synthesised once.
+Only one clip's frames are in memory at a time. Frames that no entrant had to forecast are the same
+for all of them, and synthesised once.
 
 Shapes: R rows, C clips, T frames, S pixels, K keypoints (x, y, intensity).
 """
@@ -27,7 +27,7 @@ from motioncast.paper.judge import Figures, Judge
 from motioncast.paper.metrics.fvd import I3D
 from motioncast.paper.protocols import Mode, Protocol, relative_motion, transfer_sources
 
-ALL_KEYPOINTS = "all keypoints"  # nothing forecast: what the synthesis alone can do
+ALL_KEYPOINTS = "all keypoints"  # nothing forecast: the limit set by the synthesis
 COPIED_SOURCE = "copied source"  # no motion at all
 REFERENCES = (ALL_KEYPOINTS, COPIED_SOURCE)
 CLIPS_PER_CALL = 128
@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Some frames of one clip as every row shows them: a strip like the paper's Figures 4, 5."""
+    """Frames of one clip as shown by every row: a strip like the paper's Figures 4, 5."""
 
     clip: str
     indices: tuple[int, ...]  # of the frames, F of them
@@ -68,20 +68,20 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ModeResult:
-    """What came out in one mode; values are NaN where a measure means nothing."""
+    """The results of one mode; values are NaN where a measure is undefined."""
 
     mode: Mode
     rows: tuple[Row, ...]
     values: Mapping[str, Values]  # by measure, (R, C, T)
     features: Values | None = None  # of I3D, (C, R + 1, F): the rows', then the reference's
     examples: tuple[Example, ...] = ()
-    sources: tuple[str, ...] = ()  # the clip that lent its first frame, by clip
+    sources: tuple[str, ...] = ()  # the clip whose first frame was the source, by clip
 
 
 def forecast_all(entrants: Sequence[Entrant], keypoints: Tensor, mask: Tensor) -> Tensor:
     """Returns the timelines (R, C, T, K, 3) of all entrants on true keypoints (C, T, K, 3).
 
-    What is not observed reaches no entrant. Raises EntrantsError naming the one that does not fit.
+    Entrants receive observed frames only. Raises EntrantsError naming one that does not fit.
     """
     hidden = torch.where(mask[:, None, None], keypoints, torch.nan)
     filled = []
@@ -123,7 +123,7 @@ def run_mode(
         references = [ALL_KEYPOINTS, COPIED_SOURCE]
     else:
         sources = transfer_sources(clips.videos, torch.Generator().manual_seed(seed))
-        references = [COPIED_SOURCE]  # all keypoints are what the others are judged against
+        references = [COPIED_SOURCE]  # all keypoints is the reference of the others
     rows = (
         *(Row(entrant.kind, entrant.seed) for entrant in entrants),
         *(Row(reference) for reference in references),
@@ -167,7 +167,7 @@ def run_mode(
 
 
 class _Scene:
-    """One clip with its source: what is common to all rows is drawn and measured once."""
+    """One clip with its source: everything common to all rows is drawn and measured once."""
 
     def __init__(
         self,
@@ -188,7 +188,7 @@ class _Scene:
         self.figures = self.judge.measure(self.everything)
 
     def show(self, row: Row, timeline: Tensor | None, mask: Tensor) -> tuple[Frames, Figures]:
-        """Returns what a row shows (T, S, S, 3), and its figures."""
+        """Returns the frames shown by a row (T, S, S, 3), and its figures."""
         if row.kind == COPIED_SOURCE:
             copies = np.broadcast_to(self.source, self.everything.shape)
             return copies, self.judge.measure(copies)
@@ -209,7 +209,7 @@ class _Scene:
 
 
 class _Tables:
-    """What is kept of every clip: figures and features, no frames."""
+    """The data kept of every clip: figures and features, no frames."""
 
     def __init__(self, rows: int, clips: int, frames: int) -> None:
         self.shape = (rows, clips, frames)

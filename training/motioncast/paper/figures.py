@@ -1,4 +1,4 @@
-"""The figures of an experiment: error over time, boxes over initialisations, what the latents do.
+"""The figures of an experiment: error over time, boxes over initialisations, latent variables.
 
 Shapes: T frames, I initialisations, Z latent.
 """
@@ -16,18 +16,18 @@ from motioncast.paper.metrics.latent import ACTIVE_KL_NATS
 from motioncast.paper.style import look, new_figure, save
 from motioncast.paper.summary import FrameLine, Section
 
-OUT_OF_PICTURE = 3.0  # times as far from the best as hold: such a curve may leave the picture
-BANDS = ("vrnn", "rnn", "hold")  # whose intervals are drawn: all of them would hide each other
-LOG_RATIO = 8.0  # between the largest and the smallest box, from which an axis is logarithmic
+OUT_OF_PICTURE = 3.0  # curves this many times as far from the best as hold may leave the picture
+BANDS = ("vrnn", "rnn", "hold")  # kinds with visible intervals: all of them would hide each other
+LOG_RATIO = 8.0  # ratio of the largest to the smallest box above which an axis is logarithmic
 
 
 def error_per_frame(path: Path, lines: Sequence[FrameLine], measures: Sequence[str]) -> list[str]:
-    """Draws curves over the frames with their intervals; what is predicted is shaded."""
+    """Draws curves over the frames with their intervals; predicted frames are shaded."""
     with new_figure(4.6 * len(measures), 3.2) as figure:
         axes = figure.subplots(1, len(measures), squeeze=False)[0]
         for axis, measure in zip(axes, measures, strict=True):
             chosen = [line for line in lines if line.measure == measure]
-            if _gaps(chosen) > 1:  # from observed to predicted and back would be all one saw
+            if _gaps(chosen) > 1:  # observed and predicted frames together would form a sawtooth
                 chosen = [line for line in chosen if not line.observed]
                 axis.set_title("predicted frames alone")
             else:
@@ -45,7 +45,7 @@ def error_per_frame(path: Path, lines: Sequence[FrameLine], measures: Sequence[s
 def error_per_horizon(path: Path, lines: Sequence[FrameLine], measure: str) -> list[str]:
     """Draws the error over the number of frames since the last observed one.
 
-    On the right over that of holding still, where curves that lie close together come apart.
+    The right panel is relative to holding still, which separates curves that lie close together.
     """
     chosen = [line for line in lines if line.measure == measure and line.horizon > 0]
     held = {line.horizon: line.mean for line in chosen if line.predictor == "hold"}
@@ -99,7 +99,7 @@ def boxes(path: Path, section: Section, measures: Sequence[str], kinds: Sequence
 def kl_per_dimension(path: Path, figures: Sequence[LatentFigures]) -> list[str]:
     """Draws the KL of every latent dimension, the largest first, a dot per initialisation."""
     most = max(len(found.kl_per_dimension) for found in figures)
-    sorted_kl = np.zeros((len(figures), most))  # a smaller latent has no use of further ones
+    sorted_kl = np.zeros((len(figures), most))  # a smaller latent does not use the further ones
     for row, found in zip(sorted_kl, figures, strict=True):
         row[: len(found.kl_per_dimension)] = sorted(found.kl_per_dimension, reverse=True)
     places = np.arange(1, most + 1)
@@ -122,7 +122,7 @@ def kl_per_dimension(path: Path, figures: Sequence[LatentFigures]) -> list[str]:
 def latent_paths(path: Path, pictures: Sequence[LatentPathPicture]) -> list[str]:
     """Draws the paths of each clip in the plane, coloured by time (paper, Figure 2).
 
-    Above the latent variable, below the recurrent state.
+    The latent variable is above, the recurrent state below.
     """
     spaces = [space for space in ("z", "h") if any(each.space == space for each in pictures)]
     most = max(sum(each.space == space for each in pictures) for space in spaces)
@@ -189,7 +189,7 @@ def _gaps(lines: Sequence[FrameLine]) -> int:
 
 
 def _limit(axis: Axes, lines: Sequence[FrameLine], measure: Measure) -> None:
-    """Lets curves leave the picture that would squeeze all others together, and says which."""
+    """Clips curves that would squeeze all others together, and notes which they are."""
     spans = {
         kind: [measure.scale * line.mean for line in lines if line.predictor == kind]
         for kind in dict.fromkeys(line.predictor for line in lines)

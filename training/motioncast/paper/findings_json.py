@@ -1,4 +1,4 @@
-"""All that an experiment found as one JSON object, with what is needed to repeat it."""
+"""All results of an experiment as one JSON object, with the information to reproduce it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -22,7 +22,7 @@ def as_json(
     synthesis: Path,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Returns the object; `options` are those of the command, `synthesis` the checkpoint."""
+    """Returns the object; `options` are the command's, `synthesis` is the checkpoint."""
     checkpoints = [entrant.checkpoint for entrant in entrants if entrant.checkpoint]
     return {
         "command": findings.command,

@@ -1,4 +1,4 @@
-"""Does the VRNN beat every other predictor: at which horizons, by how much, how surely?
+"""Tests whether the VRNN beats every other predictor: at which horizons, by how much, how surely.
 
     difference(h) = error of the other - error of the VRNN, h frames after the last observed one
 
@@ -39,7 +39,7 @@ class HorizonLine:
     high: float | None
     best_initialisation: float
     worst_initialisation: float
-    relative_to_motion: float  # over the motion since the last observed frame
+    relative_to_motion: float  # relative to the motion since the last observed frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def clip_errors(
 
 
 def horizon_lines(errors: Mapping[str, Values], seed: int = 0) -> list[HorizonLine]:
-    """Returns every predictor's error at every horizon; `hold` among them is the motion itself."""
+    """Returns every predictor's error at every horizon; that of `hold` is the motion itself."""
     rng = np.random.default_rng(seed)
     motion = errors["hold"].mean(axis=(0, 1))  # (N,)
     lines = []
@@ -150,7 +150,7 @@ def horizon_verdicts(errors: Mapping[str, Values], seed: int = 0) -> list[Horizo
 
 
 def verdict_sentence(verdicts: Sequence[HorizonVerdict], against: str) -> str:
-    """Says in one sentence at which horizons the VRNN is surely better than another predictor."""
+    """Returns a sentence naming the horizons at which the VRNN is significantly better."""
     own = [verdict for verdict in verdicts if verdict.against == against]
     sure = [v.horizon for v in own if v.p_holm < SURE]
     lower = [v.horizon for v in own if v.difference > 0]

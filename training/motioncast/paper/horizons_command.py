@@ -3,8 +3,8 @@
     motioncast paper horizons --tracks TRACKS.npz --predictors FOLDER --out DIR
     python -m motioncast.paper.horizons_command (the same)
 
-DIR gets horizons/README.md, horizons.csv, coverage.csv, tests.csv, per_clip.csv, results.json and
-the figure.
+DIR receives horizons/README.md, horizons.csv, coverage.csv, tests.csv, per_clip.csv, results.json
+and the figure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ class HorizonOptions:
 
 
 def run(options: HorizonOptions, command: str) -> None:
-    """Runs the comparison; Refusal for what is wrong with its input."""
+    """Runs the comparison; raises Refusal for invalid input."""
     torch.set_num_threads(options.threads)
     setting = Setting(options.observed, options.horizon, options.stride)
     folder = options.out / "horizons"
@@ -112,7 +112,7 @@ def as_page(
     notes: Sequence[str],
     command: str,
 ) -> str:
-    """Writes the page of the comparison (Markdown)."""
+    """Returns the comparison's page (Markdown)."""
     names = list(dict.fromkeys(line.predictor for line in lines))
     horizons = list(dict.fromkeys(line.horizon for line in lines))
     found = {(line.predictor, line.horizon): line for line in lines}

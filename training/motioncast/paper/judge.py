@@ -1,6 +1,6 @@
-"""Measures synthesised frames against those that should have come out, frame by frame.
+"""Measures synthesised frames against the expected ones, frame by frame.
 
-PSNR is bounded at that of 8-bit rounding, 58.9 dB: frames that are equal would otherwise make every
+PSNR is bounded at that of 8-bit rounding, 58.9 dB: otherwise identical frames would make every
 mean infinite.
 
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
@@ -20,7 +20,7 @@ Figures = dict[str, npt.NDArray[np.float64]]  # by measure (see measures.py), (T
 
 
 class Judge:
-    """Knows what every frame of one clip should be."""
+    """Compares frames with the expected frames of one clip."""
 
     def __init__(self, model: MotionTransfer, reference: Frames) -> None:
         self.model = model
@@ -28,7 +28,7 @@ class Judge:
         self.keypoints = self._detect(reference)  # (T, K, 3)
 
     def measure(self, frames: Frames, indices: npt.NDArray[np.int64] | None = None) -> Figures:
-        """Measures frames (T, S, S, 3); `indices` (T,) says which of the clip's they should be."""
+        """Measures frames (T, S, S, 3) against the clip's frames at `indices` (T,), or all."""
         chosen = np.arange(len(self.reference)) if indices is None else indices
         pair = Comparison(
             made=planes(frames),

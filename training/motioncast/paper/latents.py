@@ -1,9 +1,9 @@
-"""What a VRNN's latent variable does: likelihood, use of each dimension, samples, and its path.
+"""Analyses a VRNN's latent variable: likelihood, use of each dimension, samples, and its path.
 
-The path is that of the posterior means z_t over true keypoints, frame 0 left out (nothing has been
-seen before it); kernel PCA draws it in the plane, as the paper's Figure 2, and the paper's two
-properties are checked by numbers (metrics/manifold.py). Beside it stands the path of the recurrent
-state h_t: z_t tells what h_{t-1} does not know yet, so a frame is where both are.
+The path is that of the posterior means z_t over true keypoints, without frame 0 (nothing has been
+seen before it). Kernel PCA draws it in the plane, as in the paper's Figure 2, and the paper's two
+properties are checked numerically (metrics/manifold.py). The path of the recurrent state h_t is
+shown as well: z_t encodes what h_{t-1} does not contain yet, so a frame is described by both.
 
 Shapes: C clips, T frames, K keypoints, Z latent, P samples.
 """
@@ -36,10 +36,10 @@ from motioncast.paper.metrics.manifold import (
 )
 
 COVERAGE_LEVEL = 0.9
-SAMPLES_FOR_COVERAGE = 19  # below, no interval of 90 % can be stated
+SAMPLES_FOR_COVERAGE = 19  # the fewest for which a 90 % interval can be stated
 LIKELIHOOD_DRAWS = 4
 NEIGHBOURS = 5
-PATHS = 4  # as many as the paper's Figure 2 shows
+PATHS = 4  # as in the paper's Figure 2
 
 Array = npt.NDArray[np.float64]
 
@@ -50,7 +50,7 @@ class LatentFigures:
 
     seed: int | None
     nll_bound: float  # nats per coordinate and frame, of displacements in units
-    reconstruction: float  # the same unit, as is the next
+    reconstruction: float  # in the same unit, as is the next
     kl: float
     kl_per_dimension: tuple[float, ...]  # nats per frame, (Z,)
     active_dimensions: int
@@ -61,7 +61,7 @@ class LatentFigures:
 
 @dataclass(frozen=True, slots=True)
 class LatentPathPicture:
-    """A path through one clip in the plane, and how well it keeps what the clip is."""
+    """A path through one clip in the plane, and how well it preserves the clip's structure."""
 
     clip: str
     space: Literal["z", "h"]  # latent variable or recurrent state
@@ -93,7 +93,7 @@ def latent_figures(
 ) -> list[LatentFigures]:
     """Measures every VRNN on true keypoints (C, T, K, 3), of which `mask` (T,) is observed.
 
-    With fewer than two samples nothing is said of diversity, with fewer than 19 of coverage.
+    Diversity is None with fewer than two samples, coverage with fewer than 19.
     """
     found = []
     for number, model in tqdm(models, desc="latents", unit="network"):
@@ -121,7 +121,7 @@ def latent_figures(
 def latent_pictures(
     model: VRNN, clip: str, keypoints: Tensor, frames: npt.NDArray[np.uint8]
 ) -> list[LatentPathPicture]:
-    """Embeds the paths of z and h over a clip (T, K, 3), T >= 12; none that stands still.
+    """Embeds the paths of z and h over a clip (T, K, 3), T >= 12; skips a path that stands still.
 
     frames: (T, S, S, 3), the X of the paper's properties.
     """

@@ -1,17 +1,17 @@
-"""Learning judged by a system whose best forecast is known: damped oscillators, seen through noise.
+"""Tests learning on a system with a known optimal forecast: damped oscillators, noisily observed.
 
     s_t = A s_{t-1} + (process noise, 0),   s_t = (x_t, x_{t-1}),
     A   = [[2 rho cos w, -rho^2], [1, 0]],  keypoint coordinate = rest + x_t + observation noise
 
-Every coordinate of every keypoint swings by itself, with a period of its own. The optimal forecast
-is the Kalman filter's (for no observation noise, A^h times the last two frames).
+Every coordinate of every keypoint oscillates independently, with its own period. The optimal
+forecast is the Kalman filter's (without observation noise, A^h times the last two frames).
 
     motioncast paper linear-system --out FOLDER [SYSTEM]
     motioncast train predictor --data FOLDER/train.npz --out FOLDER/vrnn_0
     motioncast paper linear-system --judge FOLDER/vrnn_0/predictor.pt [SYSTEM]
 
-The first writes tracks to train on, the last prints the free-running error of predictors over the
-optimum, by horizon, on clips of their own; SYSTEM stands for the same options in both.
+The first command writes tracks to train on; the last prints the free-running error of predictors
+relative to the optimum, by horizon, on separate clips. SYSTEM stands for the same options in both.
 
 Shapes: B clips, T time, K keypoints (x, y, intensity), D = 3K coordinates.
 """
@@ -36,21 +36,21 @@ from motioncast.models.predictors.gap_filling import Predictor, check_timeline, 
 from motioncast.models.predictors.registry import RULES
 
 PIXELS_PER_UNIT = pixels_per_unit(REFERENCE_SIZE)
-BURN_IN_FRAMES = 200  # until the oscillators have forgotten how they began
+BURN_IN_FRAMES = 200  # until the oscillators have forgotten their initial state
 
 
 @dataclass(frozen=True)
 class LinearSystem:
-    """Oscillators around fixed rests; noises are standard deviations in pixels at 256."""
+    """Oscillators around fixed rest positions; noises are standard deviations in pixels at 256."""
 
     keypoints: int = 10
     damping: float = 0.97  # rho, per frame
     shortest_period_frames: float = 12.0
     longest_period_frames: float = 30.0
-    amplitude_pixels: float = 8.0  # standard deviation around the rest
+    amplitude_pixels: float = 8.0  # standard deviation around the rest position
     observation_noise_pixels: float = 0.0
-    fading: bool = False  # released once, and left to fade; otherwise driven by process noise
-    seed: int = 0  # of periods and rests
+    fading: bool = False  # released once and left to decay; otherwise driven by process noise
+    seed: int = 0  # of periods and rest positions
 
     def recurrence(self) -> tuple[Tensor, Tensor]:
         """Returns (a, b) of x_t = a x_{t-1} + b x_{t-2} + noise, (K, 3) each, float64."""
@@ -61,16 +61,16 @@ class LinearSystem:
         return 2 * self.damping * turn.cos(), torch.full_like(turn, -(self.damping**2))
 
     def rests(self) -> Tensor:
-        """Returns where the keypoints come to rest, (K, 3), float64."""
+        """Returns the rest positions of the keypoints, (K, 3), float64."""
         generator = torch.Generator().manual_seed(self.seed + 1)
         share = torch.rand(self.keypoints, 3, generator=generator, dtype=torch.float64)
         return torch.cat([share[:, :2] - 0.5, torch.full_like(share[:, 2:], 0.5)], dim=-1)
 
     def process_variance(self) -> Tensor:
-        """Returns the variance of the noise that keeps the amplitude, (K, 3), in units squared."""
+        """Returns the variance of the noise that keeps the amplitude, (K, 3), in squared units."""
         a, b = self.recurrence()
         variance = (self.amplitude_pixels / PIXELS_PER_UNIT) ** 2
-        # The variance of a stationary AR(2) process over that of its noise.
+        # The variance of a stationary AR(2) process relative to its noise's.
         gain = (1 - b) / ((1 + b) * ((1 - b) ** 2 - a**2))
         return variance / gain
 
@@ -92,7 +92,7 @@ class LinearSystem:
         return (self.rests() + torch.stack(seen[BURN_IN_FRAMES:], dim=1)).float()
 
     def optimal(self) -> Predictor:
-        """Returns the best there is: the conditional mean of every unobserved frame."""
+        """Returns the optimal predictor: the conditional mean of every unobserved frame."""
         return self._filter
 
     def _filter(self, keypoints: Tensor, observed: Tensor) -> Tensor:
@@ -130,13 +130,13 @@ class LinearSystem:
 def over_optimum(
     predictor: Predictor, system: LinearSystem, clips: Sequence[Tensor], setting: Setting
 ) -> Tensor:
-    """Returns a predictor's error over the optimal one's, (N,), for horizons 1 to N."""
+    """Returns a predictor's error relative to the optimal one's, (N,), for horizons 1 to N."""
     best = per_clip_errors(system.optimal(), clips, setting).mean(dim=0)
     return per_clip_errors(predictor, clips, setting).mean(dim=0) / best
 
 
 def as_tracks(clips: Tensor) -> Tracks:
-    """Names clips (B, T, K, 3) and holds every tenth out for validation."""
+    """Names clips (B, T, K, 3) and holds out every tenth for validation."""
     count, frames = clips.shape[:2]
     return Tracks(
         names=tuple(f"oscillation_{index:05}" for index in range(count)),
@@ -148,7 +148,7 @@ def as_tracks(clips: Tensor) -> Tracks:
 
 @dataclass(frozen=True, kw_only=True)
 class LinearSystemOptions(LinearSystem):
-    """A system, and what is done with it: tracks are written, or predictors judged."""
+    """A system, and its use: tracks are written, or predictors judged."""
 
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="the folder to write train.npz to")
@@ -175,7 +175,7 @@ def run(options: LinearSystemOptions, command: str) -> None:
 
 
 def _comparison(predictors: Mapping[str, Predictor], options: LinearSystemOptions) -> str:
-    """Returns a table of the predictors' errors over the optimum."""
+    """Returns a table of the predictors' errors relative to the optimum."""
     clips = list(options.simulate(options.clips, options.frames, seed=2))
     setting = Setting(stride_frames=4)
     ratios = {

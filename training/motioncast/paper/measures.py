@@ -1,7 +1,7 @@
-"""What is measured in an experiment: how, names for files, labels and units for people.
+"""The measures of an experiment: their computation, names for files, labels and units for readers.
 
-A further measure of frames is a function and a line of IMAGE_MEASURES: tables, tests and figures
-follow.
+To add a measure of frames, write a function and a line of IMAGE_MEASURES: tables, tests and figures
+include it automatically.
 
 Shapes: T frames, S pixels, K keypoints (x, y, intensity).
 """
@@ -23,16 +23,16 @@ PerFrame = npt.NDArray[np.float64]  # (T,)
 
 @dataclass(frozen=True)
 class Comparison:
-    """Frames of one clip beside those that they should be."""
+    """Frames of one clip and the expected frames."""
 
     made: Planes  # (T, 3, S, S)
     true: Planes
     found: Tensor  # (T, K, 3), keypoints of the frames
-    keypoints: Tensor  # of those that they should be
+    keypoints: Tensor  # of the expected frames
 
     @cached_property
     def similarities(self) -> tuple[PerFrame, PerFrame]:
-        """SSIM and MS-SSIM, whose first scale is the same."""
+        """SSIM and MS-SSIM, computed together as they share the first scale."""
         return ssim_and_ms_ssim(self.made, self.true)[:2]
 
     def keypoint_distance(self) -> PerFrame:
@@ -43,13 +43,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure of merit; `of` measures frame by frame, None for what is measured elsewhere."""
+    """One figure of merit; `of` measures it per frame, None if it is measured elsewhere."""
 
     name: str
     label: str
     unit: str
     better: Literal["lower", "higher"]
-    scale: float = 1.0  # what values are multiplied with where people read them
+    scale: float = 1.0  # factor applied to displayed values
     decimals: int = 3
     of: Callable[[Comparison], PerFrame] | None = None
 

@@ -3,7 +3,7 @@
     motioncast paper m1|m2|bair --data FOLDER --out DIR
     python -m motioncast.paper.protocol_command m1|m2|bair --data FOLDER --out DIR
 
-DIR/<protocol>/ gets README.md with everything, summary.csv, per_frame.csv, per_clip.csv,
+DIR/<protocol>/ receives README.md with everything, summary.csv, per_frame.csv, per_clip.csv,
 per_initialisation.csv, tests.csv, results.json and the figures.
 """
 
@@ -49,12 +49,12 @@ from motioncast.paper.summary import FrameLine, Line, Verdict, per_frame, summar
 from motioncast.paper.summary import verdicts as verdicts_of
 from motioncast.paper.tables import write_per_clip, write_per_initialisation
 
-SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"  # of a clone
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"  # in a clone
 EXAMPLES = 2
 
 
 class ExperimentError(ValueError):
-    """An experiment cannot be run as asked; the message says why."""
+    """Raised when an experiment cannot be run as requested; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class ProtocolOptions(DataOptions):
 
 
 def run(options: ProtocolOptions, command: str) -> None:
-    """Runs the experiment; Refusal for what is wrong with its input."""
+    """Runs the experiment; raises Refusal for invalid input."""
     torch.set_num_threads(options.threads)
     folder = options.out / options.protocol
     with refusing(OSError, ValueError):
@@ -118,7 +118,7 @@ def run(options: ProtocolOptions, command: str) -> None:
 
 
 def prepare(options: ProtocolOptions) -> Prepared:
-    """Loads networks and clips and forecasts; raises OSError or ValueError saying what is wrong."""
+    """Loads networks and clips and forecasts; raises OSError or ValueError with an explanation."""
     protocol = PROTOCOLS[options.protocol]
     shipped = SHIPPED / protocol.checkpoints
     synthesis = options.synthesis or _shipped(shipped / "synthesis.pt", "--synthesis")
@@ -146,7 +146,7 @@ def prepare(options: ProtocolOptions) -> Prepared:
     elif len(clips) < FEW_CLIPS:
         notes.append(f"FVD of {len(clips)} clips: below {FEW_CLIPS} it is biased upwards.")
     if i3d is not None:
-        i3d.features([clips.frames(0)])  # a network that is no I3D is found out at once
+        i3d.features([clips.frames(0)])  # detects at once if the network is not I3D
     filled = forecast_all(entrants, clips.keypoints, protocol.mask())
     return Prepared(protocol, modes, model, synthesis, clips, entrants, filled, i3d, notes)
 
@@ -154,7 +154,7 @@ def prepare(options: ProtocolOptions) -> Prepared:
 def cut_for(
     protocol: Protocol, cache: ClipCache, tracks: Tracks, cut: Cut, limit: int | None = None
 ) -> ProtocolClips:
-    """Cuts videos and their keypoints into the protocol's clips, `limit` of them evenly spread.
+    """Cuts videos and their keypoints into the protocol's clips, `limit` of them evenly spaced.
 
     Raises ValueError when no video is long enough.
     """
@@ -230,7 +230,7 @@ def conduct(prepared: Prepared, options: ProtocolOptions, command: str, folder: 
 
 
 def _pictures(prepared: Prepared) -> list[LatentPathPicture]:
-    """Embeds the paths of four clips of different videos, of the first VRNN."""
+    """Embeds the paths of four clips of different videos, for the first VRNN."""
     clips = prepared.clips
     first_of_video = sorted({clips.videos.index(video) for video in clips.videos})
     count = min(PATHS, len(first_of_video))

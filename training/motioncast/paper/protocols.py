@@ -1,7 +1,7 @@
-"""The paper's experiments (section 5): which frames are observed, and who is the source of what.
+"""The paper's experiments (section 5): the observed frames, and the source of each clip.
 
     m1     5 observed, 27 predicted, 32 frames, 10 initialisations     (UvA-Nemo, Figures 6-9)
-    m2     1 observed, 1 predicted, and so on over 32 frames, 5 initialisations
+    m2     1 observed, 1 predicted, repeated over 32 frames, 5 initialisations
     bair   5 observed, 25 predicted, 30 frames, 5 initialisations      (BAIR, Figures 10-11)
 
 Shapes: T frames of a clip, K keypoints (x, y, intensity).
@@ -24,13 +24,13 @@ MODES: tuple[Mode, ...] = ("reconstruction", "transfer")
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How one experiment of the paper cuts time into what is sent and what is forecast."""
+    """How one experiment of the paper divides time into sent and forecast frames."""
 
     name: str
     observed_frames: int  # M
     predicted_frames: int  # N
-    frames: int  # T: M and N alternate until there are so many
-    initialisations: int  # of the paper
+    frames: int  # T: M and N alternate up to this length
+    initialisations: int  # in the paper
     title: str
     checkpoints: str  # the folder of our own, below training/checkpoints
 
@@ -39,7 +39,7 @@ class Protocol:
         return pattern(self.observed_frames, self.predicted_frames, self.frames)
 
     def horizons(self) -> list[int]:
-        """Returns how many frames each of T lies after the last observed one, 0 where observed."""
+        """Returns the number of frames since the last observed one, 0 for observed frames."""
         last, horizons = 0, []
         for frame, seen in enumerate(self.mask().tolist()):
             last = frame if seen else last
@@ -59,7 +59,7 @@ PROTOCOLS = {
 
 
 def transfer_sources(videos: Sequence[Hashable], generator: torch.Generator) -> list[int]:
-    """Draws for every clip the clip that lends it the source image, always of another video.
+    """Draws for every clip another clip that provides its source image, always of another video.
 
     videos: the video that each clip was cut from. Every clip is a source once, unless one video
     has more than half of all clips: then no such permutation exists and sources repeat. Raises
@@ -72,8 +72,8 @@ def transfer_sources(videos: Sequence[Hashable], generator: torch.Generator) -> 
     largest = max(counts.values())
     if 2 * largest > len(videos):
         return [_draw_other(clip, videos, generator) for clip in range(len(videos))]
-    # In an order where each video's clips stand together, the clip `largest` places further on
-    # is of another video.
+    # When each video's clips are adjacent, the clip `largest` positions further on is of another
+    # video.
     places: dict[Hashable, int] = {}
     for clip in shuffled:
         places.setdefault(videos[clip], len(places))
@@ -85,7 +85,7 @@ def transfer_sources(videos: Sequence[Hashable], generator: torch.Generator) -> 
 
 
 def relative_motion(driving: Tensor, source: Tensor) -> Tensor:
-    """Moves the source (K, 3) as driving (T, K, 3) moves away from its first frame: (T, K, 3)."""
+    """Applies the motion of driving (T, K, 3) since its first frame to source (K, 3): (T, K, 3)."""
     start = driving[0].cpu().numpy()
     moved = moved_since(source.cpu().numpy(), driving.cpu().numpy(), start)
     return torch.from_numpy(moved).to(driving)

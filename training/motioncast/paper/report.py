@@ -1,4 +1,4 @@
-"""The page of one experiment: what came out, in words, tables and figures (Markdown)."""
+"""The page of one experiment: its results in words, tables and figures (Markdown)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ HEADINGS = {
     "reconstruction": "Reconstruction",
     "transfer": "Transfer",
 }
-# Their tests say the same as that of the MSE.
+# Their tests are equivalent to that of the MSE.
 SIDE_MEASURES = tuple(one.name for one in IMAGE_MEASURES if one.name != "mse")
 EXPLANATIONS = {
     "keypoints": "Forecast keypoints against those that the detector sees; no image is involved.",
@@ -30,7 +30,7 @@ EXPLANATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that an experiment found, ready to be written."""
+    """All results of an experiment, ready to be written."""
 
     protocol: Protocol
     data: str
@@ -47,7 +47,7 @@ class Findings:
 
 
 def as_markdown(findings: Findings) -> str:
-    """Writes the page."""
+    """Returns the page."""
     protocol = findings.protocol
     videos = len(set(findings.sections[0].videos))
     parts = [

@@ -1,4 +1,4 @@
-"""Builds the sections of an experiment from forecasts and from what a mode measured.
+"""Builds the sections of an experiment from forecasts and from the measurements of a mode.
 
 Shapes: R rows, C clips, T frames, K keypoints.
 """
@@ -42,7 +42,7 @@ def keypoint_section(
 
 
 def image_section(result: ModeResult, mask: Tensor, videos: Sequence[Hashable]) -> Section:
-    """Takes over what a mode measured, with the FVD of every row when I3D has seen the clips."""
+    """Converts a mode's measurements, with the FVD of every row if I3D was run on the clips."""
     singles: dict[str, Values] = {}
     if result.features is not None and len(result.features) >= 2:
         reference = result.features[:, -1]

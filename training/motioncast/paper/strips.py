@@ -13,15 +13,15 @@ from motioncast.paper.style import look, new_figure, save
 STRIP_ROWS = ("vrnn", "rnn", "hold")
 OBSERVED_COLOUR, PREDICTED_COLOUR = "#009E73", "#D55E00"
 COLUMNS = 9
-DOTS = 128  # of a frame's side, about
+DOTS = 128  # approximate side of a frame
 DOTS_PER_INCH = 128
 LEFT, ABOVE, GAP = 0.25, 0.35, 0.05  # inches
 
 
 def strip_frames(protocol: Protocol) -> tuple[int, ...]:
-    """Returns the frames to show, about evenly over the clip.
+    """Returns the frames to show, spread about evenly over the clip.
 
-    Where observed and predicted frames alternate quickly, they alternate in the columns too.
+    If observed and predicted frames alternate quickly, they alternate in the columns too.
     """
     mask = protocol.mask().tolist()
     last = protocol.frames - 1
@@ -36,7 +36,7 @@ def strip_frames(protocol: Protocol) -> tuple[int, ...]:
 
 
 def draw_strip(path: Path, example: Example, protocol: Protocol, mode: str) -> list[str]:
-    """Draws one clip: what it should be, nothing forecast, and the predictors."""
+    """Draws one clip: the reference, the synthesis without forecasts, and the predictors."""
     rows = [("ground truth" if mode == "reconstruction" else "no prediction", example.reference)]
     shown = (ALL_KEYPOINTS, *STRIP_ROWS) if mode == "reconstruction" else STRIP_ROWS
     rows += [(look(kind).label, example.strips[kind]) for kind in shown if kind in example.strips]

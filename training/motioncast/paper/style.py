@@ -1,5 +1,5 @@
-"""One look for all figures: colours that colour-blind readers tell apart, the same for a predictor
-in every figure (Okabe and Ito 2008).
+"""A common look for all figures: colours that colour-blind readers can tell apart (Okabe and Ito
+2008), the same for a predictor in every figure.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from motioncast.models.predictors.registry import REGISTRY
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a row of the tables is called and drawn."""
+    """How a row of the tables is named and drawn."""
 
     label: str
     colour: str
@@ -44,20 +44,20 @@ SETTINGS: Any = {
     "grid.linewidth": 0.6,
     "legend.fontsize": 8,
     "legend.frameon": False,
-    "svg.hashsalt": "motioncast",  # a rerun gives the same bytes
+    "svg.hashsalt": "motioncast",  # reruns give the same bytes
 }
 
 
 def look(kind: str) -> Look:
-    """Returns the look of a kind; one that is not known here is drawn in brown."""
+    """Returns the look of a kind; unknown kinds are drawn in brown."""
     return LOOKS.get(kind, Look(kind, "#8C564B"))
 
 
 @contextmanager
 def new_figure(width: float, height: float, free: bool = False) -> Iterator[Figure]:
-    """Yields an empty figure of so many inches in the common style.
+    """Yields an empty figure of the given size in inches, in the common style.
 
-    Its axes arrange themselves, unless it is `free`: then whoever adds them places them.
+    Its axes are laid out automatically, unless it is `free`: then the caller places them.
     """
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(width, height), layout=None if free else "constrained")

@@ -1,4 +1,4 @@
-"""From the values of every clip and frame to the figures that are reported, and how sure they are.
+"""Turns the values of every clip and frame into reported figures with their uncertainty.
 
     summary     mean over clips and initialisations, interval over both (metrics/statistics.py)
     per frame   the same at every frame of the protocol
@@ -26,14 +26,14 @@ from motioncast.paper.metrics.statistics import (
 )
 
 CONTENDER = "vrnn"
-FRAME_RESAMPLES = 1000  # one interval per frame and curve: there are thousands
+FRAME_RESAMPLES = 1000  # fewer: there are thousands of intervals, one per frame and curve
 
 Scope = Literal["all", "predicted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one mode measured, on clips of known videos."""
+    """The measurements of one mode, on clips of known videos."""
 
     mode: str  # reconstruction, transfer, or keypoints, which need no synthesis
     rows: tuple[Row, ...]
@@ -62,14 +62,14 @@ class Section:
         return np.asarray(self.per_clip(measure, kind, scope).mean(axis=1))
 
     def frames_of(self, scope: Scope) -> npt.NDArray[np.bool_]:
-        """Returns which frames a scope means, (T,); all, when none is predicted."""
+        """Returns the frames of a scope, (T,); all of them if none is predicted."""
         missing = ~self.mask
         return missing if scope == "predicted" and missing.any() else np.ones_like(missing)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One reported figure; without an interval where there is one clip or initialisation only."""
+    """One reported figure; without an interval if there is only one clip or initialisation."""
 
     mode: str
     predictor: str
@@ -105,10 +105,10 @@ class Verdict:
     measure: str
     predictor: str
     against: str
-    difference: float  # positive where the contender is better
+    difference: float  # positive if the contender is better
     low: float
     high: float
-    relative_gain: float | None  # share of the other's error that is gone
+    relative_gain: float | None  # share of the other's error that is eliminated
     p_value: float
     p_holm: float  # corrected for the number of others
     over: Literal["clips", "initialisations"]

@@ -31,7 +31,7 @@ def write_per_clip(path: Path, sections: Sequence[Section], clips: Sequence[str]
 
 
 def write_per_initialisation(path: Path, sections: Sequence[Section]) -> None:
-    """Writes one line per initialisation and measure: what the box plots show."""
+    """Writes one line per initialisation and measure: the data of the box plots."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["mode", "predictor", "initialisation", "measure", "frames", "value"])

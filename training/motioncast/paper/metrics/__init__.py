@@ -1,1 +1,1 @@
-"""Figures of merit of the paper: distances of distributions, latent paths, intervals, tests."""
+"""Metrics of the paper: distances between distributions, latent paths, intervals, tests."""

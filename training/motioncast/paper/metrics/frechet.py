@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class GaussianMoments:
-    """A Gaussian by its mean and a root of its covariance."""
+    """A Gaussian, as its mean and a root of its covariance."""
 
     mean: Array  # (D,)
     root: Array  # (R, D), covariance = root^T root
@@ -30,7 +30,7 @@ class GaussianMoments:
     def of(cls, mean: npt.ArrayLike, covariance: npt.ArrayLike) -> "GaussianMoments":
         """Takes mean (D,) and covariance (D, D).
 
-        Raises ValueError for shapes that disagree and for a matrix that is not a covariance.
+        Raises ValueError for mismatched shapes and for a matrix that is not a covariance.
         """
         centre, matrix = np.asarray(mean, dtype=float), np.asarray(covariance, dtype=float)
         if matrix.shape != (*centre.shape, *centre.shape):
@@ -69,6 +69,6 @@ def frechet_distance(first: GaussianMoments, second: GaussianMoments) -> float:
 def frechet_distance_of_samples(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Returns d^2 between the Gaussians fitted to samples (N, D) and (M, D).
 
-    With few samples it is biased upwards: two draws of one distribution do not have distance zero.
+    With few samples it is biased upwards: two draws of one distribution are not at distance zero.
     """
     return frechet_distance(GaussianMoments.of_samples(first), GaussianMoments.of_samples(second))

@@ -1,4 +1,4 @@
-"""Frechet video distance (Unterthiner et al. 2018) with the real I3D network, and no other.
+"""Frechet video distance (Unterthiner et al. 2018), only with the real I3D network.
 
 The network is the TorchScript file `i3d_torchscript.pt` of StyleGAN-V (Skorokhodov et al. 2022), a
 port of the I3D of Kinetics-400 on TensorFlow Hub that the original FVD uses. Its conventions:
@@ -6,12 +6,12 @@ port of the I3D of Kinetics-400 on TensorFlow Hub that the original FVD uses. It
     i3d(videos, rescale=True, resize=True, return_features=True) -> (B, 400), before the softmax
     videos (B, 3, T, H, W) in [0, 255]; rescale maps them to [-1, 1], resize scales to 224x224
 
-as in `src/metrics/frechet_video_distance.py` of github.com/universome/stylegan-v; the rescaling as
-its author states it in issue 4 of github.com/universome/fvd-comparison, where 16-frame features
-agree with TensorFlow's. Shorter clips than 10 frames leave the network's last pooling nothing to
-pool (github.com/JunyaoHu/common_metrics_on_video_quality refuses them as well).
+as in `src/metrics/frechet_video_distance.py` of github.com/universome/stylegan-v; the rescaling is
+as its author states in issue 4 of github.com/universome/fvd-comparison, where 16-frame features
+agree with TensorFlow's. Clips shorter than 10 frames leave the network's last pooling nothing to
+pool (github.com/JunyaoHu/common_metrics_on_video_quality rejects them as well).
 
-Without the file there is no FVD: the result then carries the reason in place of a value.
+Without the file there is no FVD: the result then contains the reason instead of a value.
 
 Shapes: N clips, T frames, S x S pixels, F = 400 features.
 """
@@ -30,23 +30,23 @@ from motioncast.paper.metrics.frechet import frechet_distance_of_samples
 
 FEATURES = 400  # the classes of Kinetics-400
 MINIMUM_FRAMES = 10
-FEW_CLIPS = 256  # FVD of fewer clips is dominated by its bias (Unterthiner et al. use 256 and more)
+FEW_CLIPS = 256  # below this the bias dominates FVD (Unterthiner et al. use 256 and more)
 
 Videos = npt.NDArray[np.uint8]  # (N, T, S, S, 3)
 Features = npt.NDArray[np.float64]  # (N, F)
 
 
 class FvdError(ValueError):
-    """The named file is no I3D network; the message says what is wrong with it."""
+    """Raised when the named file is not an I3D network; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fvd:
-    """A Frechet video distance, or why there is none."""
+    """A Frechet video distance, or the reason why there is none."""
 
     value: float | None
     reason: str | None = None  # why value is None
-    warning: str | None = None  # what the value suffers from
+    warning: str | None = None  # what limits the value
     clips: tuple[int, int] = (0, 0)  # real, generated
 
 
@@ -60,16 +60,16 @@ class I3D:
 
     @classmethod
     def load(cls, path: Path, device: torch.device | None = None) -> "I3D":
-        """Reads the file; raises FileNotFoundError without one, FvdError when it is no TorchScript.
+        """Reads the file; raises FileNotFoundError if missing, FvdError if it is not TorchScript.
 
-        On a GPU, where there is one, unless told otherwise.
+        Uses a GPU if there is one, unless `device` is given.
         """
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file")
         device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             with warnings.catch_warnings():
-                # The network that everybody compares with exists in this format alone.
+                # The network that everybody compares with exists in this format only.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 network = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError) as error:
@@ -81,7 +81,7 @@ class I3D:
     def features(self, videos: Iterable[Videos], total: int | None = None) -> Features:
         """Returns the features (N, F) of clips (T, S, S, 3) of bytes, one call per clip.
 
-        Raises ValueError for clips that are too short, FvdError when the network does not answer
+        Raises ValueError for clips that are too short, FvdError when the network does not respond
         as I3D does. Shows a progress bar.
         """
         found = []
@@ -109,7 +109,7 @@ def fvd(real: Videos, generated: Videos, network: Path | None) -> Fvd:
     """Returns the FVD of two sets of clips (N, T, S, S, 3) and (M, T, S, S, 3) of bytes.
 
     Without the network's file, with clips too short for it or with fewer than two clips the value
-    is None, with the reason. Raises FvdError when the file is there and is no I3D network.
+    is None, with the reason. Raises FvdError when the file exists but is not an I3D network.
     """
     clips = (len(real), len(generated))
     reason = unavailable(network, frames=min(real.shape[1], generated.shape[1]))
@@ -122,7 +122,7 @@ def fvd(real: Videos, generated: Videos, network: Path | None) -> Fvd:
 
 
 def unavailable(network: Path | None, frames: int) -> str | None:
-    """Returns why FVD of clips of so many frames cannot be reported, None when it can."""
+    """Returns why FVD of clips of this length cannot be reported, None when it can."""
     if network is None:
         return "FVD not reported: no I3D network was named"
     if not network.is_file():
@@ -133,7 +133,7 @@ def unavailable(network: Path | None, frames: int) -> str | None:
 
 
 def fvd_of_features(real: Features, generated: Features) -> Fvd:
-    """Returns the FVD of features (N, F) and (M, F) that `I3D.features` gave."""
+    """Returns the FVD of features (N, F) and (M, F) from `I3D.features`."""
     clips = (len(real), len(generated))
     if min(clips) < 2:
         return Fvd(None, "FVD not reported: fewer than two clips", clips=clips)

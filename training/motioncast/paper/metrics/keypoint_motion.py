@@ -1,15 +1,15 @@
-"""How alike two sets of keypoint tracks move: a Frechet distance on velocities and accelerations.
+"""How similarly two sets of keypoint tracks move: a Frechet distance on velocity and acceleration.
 
     v_t = p_{t+1} - p_t        a_t = v_{t+1} - v_t        in pixels at 256 per frame (squared)
 
 Per keypoint and per stretch of four frames the directions of v are counted in eight bins, each
-weighing log2(1 + |v|), and those of a alike; the counts of a track are one vector, and the distance
-is the Frechet distance between the Gaussians of two sets of such vectors.
+vector with weight log2(1 + |v|), and likewise those of a; the counts of a track form one vector,
+and the distance is the Frechet distance between the Gaussians of two sets of such vectors.
 
-This is the idea of the Frechet video motion distance (Liu et al. 2024) carried over to a detector's
-own keypoints, which need no download. It is *not* FVMD, nor FVD, and its numbers compare with
+This applies the idea of the Frechet video motion distance (Liu et al. 2024) to a detector's
+own keypoints, which need no download. It is *not* FVMD or FVD, and its numbers are comparable with
 neither: FVMD tracks a grid of 400 points through the pixels with a trained tracker, pools 5x5 of
-them, and rounds log2(1 + |v|) up to whole numbers, which would make all motion below a pixel one.
+them, and rounds log2(1 + |v|) up to integers, which would make all motion below a pixel equal 1.
 
 Shapes: B tracks, T frames, K keypoints (x, y, ...), D features.
 """
@@ -63,9 +63,9 @@ def keypoint_motion_distance(tracks: Tensor, reference: Tensor) -> KeypointMotio
 
 
 def motion_features(tracks: Tensor) -> tuple[Features, Features]:
-    """Returns the direction counts of velocity and of acceleration, (B, D / 2) each or nearly so.
+    """Returns direction counts of velocity and acceleration, about (B, D / 2) each.
 
-    Frames that fill no whole stretch at the end are left out.
+    Trailing frames that do not fill a whole stretch are left out.
     """
     if tracks.dim() != 4 or tracks.shape[1] < MINIMUM_FRAMES:
         raise ValueError(f"tracks: {tuple(tracks.shape)} has not {MINIMUM_FRAMES} frames or more")
@@ -77,13 +77,13 @@ def motion_features(tracks: Tensor) -> tuple[Features, Features]:
 def direction_counts(vectors: Tensor) -> Features:
     """Counts the directions of vectors (B, T, K, 2) per stretch and keypoint, (B, L * K * 8).
 
-    Bin 0 begins at the direction of -x; angles grow from +x to +y.
+    Bin 0 begins at the direction of -x; angles increase from +x to +y.
     """
     batch, frames, keypoints, _ = vectors.shape
     stretches = frames // FRAMES_PER_STRETCH
     vectors = vectors[:, : stretches * FRAMES_PER_STRETCH]
     angle = torch.atan2(vectors[..., 1], vectors[..., 0]) + math.pi  # [0, 2 pi]
-    bins = (angle * (DIRECTIONS / (2 * math.pi))).long() % DIRECTIONS  # 2 pi is 0
+    bins = (angle * (DIRECTIONS / (2 * math.pi))).long() % DIRECTIONS  # 2 pi is bin 0
     weight = torch.log2(1 + torch.linalg.vector_norm(vectors, dim=-1))  # (B, T, K)
     counts = torch.zeros(*weight.shape, DIRECTIONS, dtype=weight.dtype)
     counts.scatter_(-1, bins[..., None], weight[..., None])

@@ -3,7 +3,7 @@
     KL_i = 0.5 (s_q^2 / s_p^2 + (m_q - m_p)^2 / s_p^2 - 1 - log(s_q^2 / s_p^2))        in nats
 
 between posterior N(m_q, s_q^2) and prior N(m_p, s_p^2) of dimension i. A dimension whose mean KL is
-near zero carries nothing: its posterior has collapsed onto the prior (Bowman et al. 2016).
+near zero carries no information: its posterior has collapsed onto the prior (Bowman et al. 2016).
 
 Shapes: B windows, T frames, K keypoints, Z latent.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from motioncast.models.predictors.vrnn import VRNN, Gaussian
 
-ACTIVE_KL_NATS = 0.01  # a dimension below it is not in use
+ACTIVE_KL_NATS = 0.01  # a dimension below this is unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class LatentPath:
 
 @dataclass(frozen=True, slots=True)
 class LatentUse:
-    """What each latent dimension carries, on average over windows and frames."""
+    """The information in each latent dimension, averaged over windows and frames."""
 
     kl_nats: Tensor  # (Z,)
     active: int  # dimensions above ACTIVE_KL_NATS
@@ -46,9 +46,9 @@ class LatentUse:
 
 @torch.inference_mode()
 def latent_path(model: VRNN, keypoints: Tensor, noise: Tensor | None = None) -> LatentPath:
-    """Runs the model over true keypoints (B, T, K, 3); the noise (B, T, Z) draws z, none its mean.
+    """Runs the model over true keypoints (B, T, K, 3); noise (B, T, Z) draws z, None its mean.
 
-    At frame 0 nothing has been seen before: its prior and displacement mean nothing.
+    At frame 0 nothing has been seen before: its prior and displacement are meaningless.
     """
     batch, frames = keypoints.shape[:2]
     noise = keypoints.new_zeros(batch, frames, model.sizes.latent) if noise is None else noise

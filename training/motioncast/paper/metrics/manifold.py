@@ -1,12 +1,12 @@
-"""Does the latent path keep what the paper claims of it (section 2, Figure 2)?
+"""Tests whether the latent path has the properties claimed by the paper (section 2, Figure 2).
 
-    P1  every frame X_t has a z_t of its own:      min over t != s of |z_t - z_s|  >  0
+    P1  every frame X_t has its own z_t:           min over t != s of |z_t - z_s|  >  0
     P2  neighbours in X stay neighbours in z:      trustworthiness and continuity (Venna and Kaski)
         |z_t - z_s| <= L |X_t - X_s|:              the largest ratio over pairs, an empirical L
 
 Trustworthiness is 1 when the k nearest neighbours in z are neighbours in X too, and near 1/2 when z
-tells nothing of X; continuity is the same with the two spaces exchanged. The largest ratio is a
-lower bound on the Lipschitz constant: it has seen these pairs only.
+is unrelated to X; continuity is the same with the two spaces exchanged. The largest ratio is a
+lower bound on the Lipschitz constant, as it is limited to these pairs.
 
 Shapes: T frames of one clip, D input coordinates, Z latent.
 """
@@ -33,7 +33,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhoods:
-    """How well two spaces agree about who is near whom; 1 is best."""
+    """How well two spaces agree about neighbourhoods; 1 is best."""
 
     trustworthiness: float  # neighbours in z are neighbours in X
     continuity: float  # neighbours in X are neighbours in z
@@ -54,17 +54,17 @@ class Lipschitz:
 
 @dataclass(frozen=True, slots=True)
 class Distinctness:
-    """P1 by numbers."""
+    """P1 in numbers."""
 
     minimum: float  # smallest |z_t - z_s| of two different frames
-    relative: float  # that, over the median distance between frames
-    frames: tuple[int, int]  # between which
+    relative: float  # the same, over the median distance between frames
+    frames: tuple[int, int]  # the two frames
 
 
 def kernel_pca(path: npt.ArrayLike, components: int = 2) -> Embedding:
     """Embeds a path (T, Z) by kernel PCA with a Gaussian kernel, sigma the median distance.
 
-    Raises ValueError when the path stands still, where there is nothing to embed.
+    Raises ValueError when the path stands still, as there is nothing to embed.
     """
     points = _points("path", path)
     sigma = float(np.median(pdist(points)))
@@ -97,7 +97,7 @@ def lipschitz(
 ) -> Lipschitz:
     """Returns the ratios of inputs (T, D) to path (T, Z) over pairs at least that far apart in X.
 
-    Two frames that are all but equal would otherwise divide rounding by rounding. Raises ValueError
+    For two nearly equal frames the ratio would only reflect rounding errors. Raises ValueError
     when no pair is left.
     """
     x, z = _points("inputs", inputs), _points("path", path)

@@ -1,15 +1,15 @@
-"""How sure a figure is: intervals over initialisations and clips, and whether A beats B.
+"""The certainty of results: intervals over initialisations and clips, and whether A beats B.
 
     values[i, c]    the error of initialisation i on clip c, lower is better
     groups[c]       the video that clip c was cut from; clips of one video are not independent
 
 The interval over clips is a bootstrap of both factors at once (Owen 2007, "the pigeonhole
 bootstrap"): initialisations are drawn with replacement, then whole videos, the same videos for
-every initialisation, one less of each than there are (Rao and Wu 1988); 2.5 % and 97.5 % of the
-resampled means bound it. The test of "A beats B" flips the sign of the difference of whole videos
-(Fisher's randomisation test): under the null hypothesis each video favours A as much as B. It
-speaks of videos like these, given these initialisations; over initialisations alone there is
-Welch's t-test.
+every initialisation, one less of each than there are (Rao and Wu 1988); its bounds are 2.5 % and
+97.5 % of the resampled means. The test of "A beats B" flips the sign of the difference of whole
+videos (Fisher's randomisation test): under the null hypothesis each video favours A as much as B.
+Its conclusion is for videos like these, given these initialisations; over initialisations alone
+there is Welch's t-test.
 
 Shapes: I initialisations, C clips, G videos, R resamples.
 """
@@ -41,9 +41,9 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Whether A has the lower error than B, on the same clips."""
+    """Whether A has a lower error than B on the same clips."""
 
-    difference: Interval  # mean error of B minus that of A: positive where A is better
+    difference: Interval  # mean error of B minus that of A: positive if A is better
     relative_gain: Interval | None  # 1 - error of A / error of B; None unless B's is positive
     p_value: float  # one-sided, of the hypothesis that A is no better
     exact: bool  # all sign flips were enumerated
@@ -53,7 +53,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class InitialisationComparison:
-    """Whether A has the lower error than B in the mean over initialisations."""
+    """Whether A has a lower mean error than B over initialisations."""
 
     difference: Interval  # of B minus A
     p_value: float  # one-sided, Welch
@@ -68,9 +68,9 @@ def interval_over_clips(
 ) -> Interval:
     """Returns the mean of values (I, C) with its bootstrap interval; every clip weighs the same.
 
-    groups: the video of each clip; without it every clip is a video of its own. With one
-    initialisation only the videos are resampled. The quantiles are those of many videos: with
-    fewer than some 20 the interval is too narrow.
+    groups: the video of each clip; None means that every clip is a separate video. With one
+    initialisation only the videos are resampled. The quantiles assume many videos: with
+    fewer than about 20 the interval is too narrow.
     """
     table, videos = _table("values", values), _Videos.of(values, groups)
     weights = videos.draw(rng, resamples)  # (R, G)
@@ -100,7 +100,7 @@ def compare(
     """Tests whether the errors a (I, C) are lower than the errors b (J, C) of the same clips.
 
     A predictor without random initialisation has I = 1. Initialisations of A and of B are
-    resampled apart, since there is nothing that pairs them. Raises ValueError for other shapes and
+    resampled independently, since they are not paired. Raises ValueError for other shapes and
     for a single video.
     """
     first, second = _table("a", a), _table("b", b)
@@ -131,11 +131,11 @@ def sign_flip_p_value(
 ) -> tuple[float, bool]:
     """Returns the one-sided p of a positive sum of differences (G,), and whether it is exact.
 
-    The share of sign patterns whose sum is at least the observed one: of all patterns where they
-    are no more than `flips`, else of that many random ones with the observed pattern among them.
+    It is the share of sign patterns whose sum is at least the observed one: of all patterns if
+    there are at most `flips`, else of that many random ones including the observed pattern.
     """
     values = np.asarray(differences, dtype=float)
-    observed = values.sum() - 1e-12 * np.abs(values).sum()  # ties count, rounding or not
+    observed = values.sum() - 1e-12 * np.abs(values).sum()  # counts ties despite rounding
     if 2.0 ** len(values) <= flips:
         patterns = np.array(list(product((1.0, -1.0), repeat=len(values))))
         return float((patterns @ values >= observed).mean()), True
@@ -149,7 +149,7 @@ def compare_initialisations(
 ) -> InitialisationComparison:
     """Tests whether the mean error of a (I,) is lower than that of b (J,), one value each.
 
-    Welch's t-test, which lets the variances differ. With J = 1, a predictor without random
+    Welch's t-test, which allows unequal variances. With J = 1, a predictor without random
     initialisation, b is a fixed number and the test is a one-sample one. Raises ValueError when
     neither varies.
     """
@@ -175,7 +175,7 @@ def compare_initialisations(
 
 
 def holm(p_values: npt.ArrayLike) -> Array:
-    """Adjusts p-values (H,) for having looked H times, as Holm (1979) does: reject where <= alpha.
+    """Adjusts p-values (H,) for H tests by the method of Holm (1979): reject where <= alpha.
 
     Use it over the horizons of one comparison.
     """
@@ -189,7 +189,7 @@ def holm(p_values: npt.ArrayLike) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Videos:
-    """Which clips belong together."""
+    """The grouping of clips by video."""
 
     membership: Array  # (C, G), 1 where the clip is of the video
 
@@ -215,7 +215,7 @@ class _Videos:
         return table @ self.membership
 
     def draw(self, rng: np.random.Generator, resamples: int) -> Array:
-        """Says how often each resample holds each video, (R, G)."""
+        """Returns how often each resample contains each video, (R, G)."""
         return _multiplicities(self.count, rng, resamples)
 
     def resampled_means(self, table: Array, weights: Array, rng: np.random.Generator) -> Array:
@@ -227,7 +227,7 @@ class _Videos:
 
 
 def _multiplicities(count: int, rng: np.random.Generator, resamples: int) -> Array:
-    """Draws one less than there are: the variance of the mean is then unbiased, however few."""
+    """Draws one less than there are, so that the variance of the mean is unbiased for any count."""
     if count == 1:
         return np.ones((resamples, 1))
     return rng.multinomial(count - 1, np.full(count, 1 / count), size=resamples).astype(float)
