@@ -1,15 +1,15 @@
-"""A build hook: what a wheel holds besides its own folder, and an editable install does not.
+"""A build hook: adds folders to a wheel, but not to an editable install.
 
     [tool.hatch.build.targets.wheel.hooks.custom]
     path = "only_in_wheels.py"
     folders = { "../model_repository" = "motioncast/model_repository" }
 
-Hatch's own `force-include` copies folders into the environment of an editable install too, where
-the copy hides the checkout's: code and models that are changed there would seem not to be.
+Hatch's own `force-include` also copies folders into the environment of an editable install, where
+the copy hides the checkout's folder: changes to code and models there would have no effect.
 """
 
 # mypy: ignore-errors
-# hatchling is in the environments that build wheels, and in no other.
+# hatchling is only in environments that build wheels.
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ class OnlyInWheels(BuildHookInterface[Any]):
     """Puts `folders` into wheels that are not editable."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Is called by hatch before it builds: version is `standard` or `editable`."""
+        """Called by hatch before it builds: version is `standard` or `editable`."""
         if version == "standard":
             build_data["force_include"].update(self.config["folders"])

@@ -1,4 +1,4 @@
-"""The engines that run models, behind one small protocol, and what the services ask of them.
+"""The engines that run models, behind one small protocol, and what the services need from them.
 
 async with OnnxRuntimeEngine(default_repository()) as engine:
     run = await engine.infer("face256_keypoint", {"image": images})
@@ -7,8 +7,8 @@ async with OnnxRuntimeEngine(default_repository()) as engine:
 
 import os
 
-# ONNX Runtime, from 1.32 on, makes up an identifier of the machine and keeps events for a collector
-# of Microsoft's, unless this is there before it.
+# Unless this is set before it is imported, ONNX Runtime 1.32 and newer generates an identifier of
+# the machine and keeps events for one of Microsoft's collectors.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from motioncast.inference.catalogue import Catalogue

@@ -12,26 +12,26 @@ from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
 _log = logging.getLogger(__name__)
 
-_SPARE_BYTES: Final = 1024  # for what else a request says of each image, or set of keypoints
+_SPARE_BYTES: Final = 1024  # for other fields of a request, per image or set of keypoints
 SHIPPED: Final = "face256"  # the configuration that comes with motioncast
 
 
 class Catalogue:
     """The configurations of an engine, one of which is the default.
 
-    One that lacks a model, or whose models do not fit one another, is named in the log and passed
-    over; the others are served. Which one is the default is a matter of names, not of what could
-    be loaded: no other takes its place.
+    A configuration that lacks a model, or whose models do not fit together, is logged and skipped;
+    the others are served. Names alone determine the default, not which models could be loaded: no
+    other configuration takes its place.
 
     Args:
         engine: An open engine.
-        default_model: Name of the configuration for requests that name none. When None it is the
-            shipped one where the engine offers it, which no model added beside it displaces, or
-            the first of the alphabet that it offers.
+        default_model: Name of the configuration for requests that name none. None selects the
+            shipped one if the engine has it, so that adding a model does not change the default, or
+            else the alphabetically first.
 
     Raises:
-        InvalidInputError: There is no configuration, or none that is whole.
-        UnknownModelError: The engine offers no configuration of the default's name.
+        InvalidInputError: There is no configuration, or no complete one.
+        UnknownModelError: The engine has no configuration with the default's name.
     """
 
     def __init__(self, engine: Engine, default_model: str | None = None) -> None:
@@ -59,11 +59,11 @@ class Catalogue:
 
     @property
     def default(self) -> ModelSet:
-        """The configuration for requests that name none; UnknownModelError when it is not whole."""
+        """The configuration for requests that name none; UnknownModelError if it is incomplete."""
         return self.resolve(self.default_name)
 
     def all(self) -> tuple[ModelSet, ...]:
-        """Returns every configuration that is served, the default first."""
+        """Returns every served configuration, the default first."""
         names = sorted(self._sets, key=lambda name: (name != self.default_name, name))
         return tuple(self._sets[name] for name in names)
 
@@ -83,23 +83,23 @@ class Catalogue:
 
     @property
     def largest_image_bytes(self) -> int:
-        """What an image of any configuration takes in a request, as raw RGB or as a file."""
+        """Largest size of an image in a request for any configuration, raw RGB or a file."""
         sizes = (3 * models.height * models.width for models in self._sets.values())
         return 2 * max(sizes) + _SPARE_BYTES  # a file of noise is larger than its pixels
 
     @property
     def largest_keypoints_bytes(self) -> int:
-        """What a set of keypoints of any configuration takes in a request."""
-        sizes = (3 * 5 * models.keypoints for models in self._sets.values())  # not even packed
+        """Largest size of a set of keypoints in a request for any configuration."""
+        sizes = (3 * 5 * models.keypoints for models in self._sets.values())  # not packed
         return max(sizes) + _SPARE_BYTES
 
     @property
     def largest_state_bytes(self) -> int:
-        """What one vector of the predictor's state takes in a request."""
+        """Largest size of one vector of the predictor's state in a request."""
         return max(4 * models.state for models in self._sets.values()) + _SPARE_BYTES
 
     async def ready(self) -> bool:
-        """Returns whether a run could begin now, of the default too."""
+        """Returns whether a run could begin now, with the default configuration too."""
         return self.default_name in self._sets and await self._engine.ready()
 
     def _unknown(self, problem: str) -> UnknownModelError:

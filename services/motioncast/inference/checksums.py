@@ -1,11 +1,11 @@
-"""The checksums of models: a model is served only if it is what was exported.
+"""Checksums of models: a model is served only if it is what was exported.
 
-<model>/SHA256SUMS    `<sha256>  <version>/model.onnx`, one line for each version, and one for
-                      the tables of the keypoint codec, `<sha256>  codec.json`, where it has them
+<model>/SHA256SUMS    `<sha256>  <version>/model.onnx`, one line per version, and one for the
+                      tables of the keypoint codec if it has them, `<sha256>  codec.json`
 
-That is what `sha256sum --check SHA256SUMS` reads, in the model's folder. A model whose folder has
-no such file is served, unverified, and the log says so; in a folder that has one, a file that
-differs from it or is not in it is not served.
+`sha256sum --check SHA256SUMS` reads this format in the model's folder. A model whose folder has no
+such file is served unverified, and the log says so; in a folder that has one, a file that differs
+from its checksum or has none is not served.
 
 `python -m motioncast.local.checksums` writes and compares them.
 """
@@ -26,9 +26,9 @@ _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 
 
 def write_checksums(folder: Path) -> Path:
-    """Writes the checksums of every version in a model's folder, and of codec tables there.
+    """Writes the checksums of every version and of any codec tables in a model's folder.
 
-    Returns the file.
+    Returns the written file.
     """
     files = [*sorted(folder.glob(f"*/{MODEL_FILE}")), *folder.glob(CODEC_FILE)]
     lines = [f"{_sha256(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
@@ -38,18 +38,18 @@ def write_checksums(folder: Path) -> Path:
 
 
 def verify(file: Path) -> bool:
-    """Compares as `verified_checksum` does; returns False when the folder has no checksums."""
+    """Verifies like `verified_checksum`; returns False when the folder has no checksums."""
     return verified_checksum(file) != ""
 
 
 def verified_checksum(file: Path) -> str:
-    """Compares a model's file with its checksum, and returns that; "" when its folder has none.
+    """Verifies a model's file against its checksum and returns it; "" when the folder has none.
 
     Args:
         file: `<model>/<version>/model.onnx` or `<model>/codec.json`.
 
     Raises:
-        InvalidInputError: It differs, is not among the checksums, or they cannot be read.
+        InvalidInputError: It differs, has no checksum, or the checksums cannot be read.
     """
     folder = file.parents[1] if file.name == MODEL_FILE else file.parent
     name = file.relative_to(folder).as_posix()

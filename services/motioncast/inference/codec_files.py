@@ -1,4 +1,4 @@
-"""The codec tables beside a keypoint model: `codec.json` in its folder, under its checksums."""
+"""A keypoint model's codec tables: `codec.json` in its folder, covered by its checksums."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from motioncast.codec.tables_file import FILE_NAME, MAX_TRAVELLING_BYTES
 from motioncast.inference.checksums import verify
 from motioncast.wire.errors import InvalidInputError
 
-PARAMETER: Final = "codec_tables"  # of a model's configuration, where a server tells of them
+PARAMETER: Final = "codec_tables"  # parameter in a model's configuration that announces them
 
 _log = logging.getLogger(__name__)
 
 
 def read_codec_file(folder: Path) -> bytes:
-    """Returns the file of codec tables in a model's folder.
+    """Returns the contents of a model's codec tables file.
 
-    A model runs as well without: where there is none, or one that is damaged or too large, it is
-    empty, and the log says why.
+    A model also runs without: if the file is missing, damaged or too large, the result is empty;
+    damaged and oversized files are logged.
     """
     file = folder / FILE_NAME
     try:

@@ -1,10 +1,10 @@
-"""How many cores this process may use: the machine's, less what the scheduler and cgroups withhold.
+"""How many cores this process may use: the machine's, limited by CPU affinity and cgroups.
 
 cgroup v2    cpu.max                 `max 100000`, or `QUOTA PERIOD` in microseconds
 cgroup v1    cpu.cfs_quota_us        -1, or the quota in microseconds; cpu.cfs_period_us
 
-A quota of a group holds for all groups below it. More threads than the quota has cores are stopped
-together for the rest of each period, so that a model's run lasts longer with them.
+A group's quota applies to all groups below it. When there are more threads than the quota allows
+cores, all of them are stopped for the rest of each period, so a model's run takes longer.
 https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/scheduler/sched-bwc.html
 """
 
@@ -30,16 +30,16 @@ def usable_cores() -> int:
 
 
 def cpu_quota(groups: Path = _GROUPS, mount: Path = _MOUNT) -> float | None:
-    """Returns how many cores' time the cgroups of this process leave it; None for no limit.
+    """Returns the CPU quota, in cores, that cgroups allow this process; None for no limit.
 
     Args:
-        groups: What says which groups those are.
-        mount: Where the hierarchies of cgroups are.
+        groups: File that lists the process's groups.
+        mount: Mount point of the cgroup hierarchies.
     """
     try:
         lines = groups.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        return None  # not a Linux
+        return None  # not Linux
     quotas = []
     for line in lines:
         _, _, rest = line.partition(":")
@@ -53,7 +53,7 @@ def cpu_quota(groups: Path = _GROUPS, mount: Path = _MOUNT) -> float | None:
 
 
 def _folders(hierarchy: Path, path: str) -> Iterator[Path]:
-    """Yields the folders of a group and of those around it; in a container some are not there."""
+    """Yields the folders of a group and its ancestors; a container lacks some of them."""
     group = PurePosixPath(path.lstrip("/"))
     if ".." not in group.parts:
         for part in (group, *group.parents):

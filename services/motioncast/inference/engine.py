@@ -1,4 +1,4 @@
-"""What an inference engine is: named arrays go in, named arrays come out."""
+"""The interface of an inference engine: named arrays in, named arrays out."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class TensorMetadata:
     """One input or output of a model.
 
     Attributes:
-        name: As the model calls it.
-        dtype: Of its elements.
-        shape: Lengths of its axes; a name where the length may vary. Axes of one name have one
-            length in a call.
+        name: The model's name for it.
+        dtype: Type of its elements.
+        shape: Lengths of its axes; a name where the length varies. Axes with the same name have the
+            same length in a call.
     """
 
     name: str
@@ -32,13 +32,13 @@ class TensorMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """What a model takes and gives.
+    """A model's inputs and outputs.
 
     Attributes:
-        name: Of the model.
+        name: Name of the model.
         inputs, outputs: Its tensors.
-        parameters: What its config.pbtxt says besides, by name.
-        codec_file: Of a keypoint model, the file of its codec tables; empty where it has none.
+        parameters: Parameters in its config.pbtxt, by name.
+        codec_file: A keypoint model's codec tables file; empty if it has none.
     """
 
     name: str
@@ -53,11 +53,11 @@ class ModelState:
     """Whether a model of the repository can run.
 
     Attributes:
-        name: Of the model.
-        version: That runs; when none does, the one that would.
+        name: Name of the model.
+        version: The running version; if none runs, the one that would.
         ready: Whether it can run.
         reason: Why it cannot; "" when it can.
-        sha256: Checksum of its file, in hexadecimal digits, if it was compared; else "".
+        sha256: Checksum of its file, in hexadecimal digits, if it was verified; otherwise "".
     """
 
     name: str
@@ -69,12 +69,12 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One run of a model in the run of an ensemble.
+    """One run of a model within the run of an ensemble.
 
     Attributes:
         model: Its name.
-        length: Of the first axis of its inputs.
-        seconds: How long it ran, without the wait for its turn.
+        length: Length of its inputs' first axis.
+        seconds: Duration of the run, excluding the wait for its turn.
     """
 
     model: str
@@ -84,12 +84,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What one run gave.
+    """The result of one run.
 
     Attributes:
         outputs: By name.
-        seconds: How long the model ran, without the wait for its turn.
-        parts: The runs that an ensemble is made of, in their order; of a model none.
+        seconds: Duration of the run, excluding the wait for its turn.
+        parts: The runs within an ensemble, in order; empty for a model.
     """
 
     outputs: Mapping[str, Array]
@@ -101,13 +101,13 @@ class Inference:
 
 
 class Engine(Protocol):
-    """Runs the models of a repository from entering its block to leaving it."""
+    """Runs the models of a repository from entering the block until leaving it."""
 
     async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:
         """Runs a model once.
 
-        A caller that is cancelled gives its run up: one that waits is never begun, one that runs
-        is told to end early. Inputs must not be written to meanwhile.
+        Cancelling the caller cancels its run: one that waits never begins, one that runs is asked
+        to end early. Inputs must not be modified during the call.
 
         Raises:
             UnknownModelError: No model has that name.
@@ -121,11 +121,11 @@ class Engine(Protocol):
         ...
 
     def offered(self) -> tuple[str, ...]:
-        """Returns the names of all models, those that cannot run too, likewise."""
+        """Returns the names of all models, including those that cannot run, in the same order."""
         ...
 
     def metadata(self, model: str) -> ModelMetadata:
-        """Returns what a model takes and gives.
+        """Returns a model's inputs and outputs.
 
         Raises:
             UnknownModelError: No model has that name.
@@ -149,19 +149,19 @@ class Engine(Protocol):
 
 @runtime_checkable
 class RepositoryEngine(Engine, Protocol):
-    """An engine that runs a folder of models in this process; they come and go while it runs."""
+    """An engine that runs a folder of models in this process; models can be loaded and unloaded."""
 
     repository: Path
 
     def states(self) -> tuple[ModelState, ...]:
-        """Returns what became of every model of the repository, in alphabetical order."""
+        """Returns the state of every model in the repository, in alphabetical order."""
         ...
 
     async def load(self, model: str) -> None:
-        """Serves the highest version of a model that the repository has by now.
+        """Serves the highest version of a model that the repository has now.
 
-        Runs that have begun finish on their version. When the new one cannot be read,
-        the one before it stays.
+        Runs in progress finish on their version. When the new one cannot be read, the previous one
+        stays.
 
         Raises:
             UnknownModelError: The repository has no such model.
@@ -171,7 +171,7 @@ class RepositoryEngine(Engine, Protocol):
         ...
 
     async def unload(self, model: str) -> None:
-        """Stops serving a model; runs that have begun finish.
+        """Stops serving a model; runs in progress finish.
 
         Raises:
             UnknownModelError: The repository has no such model.

@@ -1,4 +1,4 @@
-"""Ensembles: models in a row as one, in the order that their tensors give.
+"""Ensembles: several models run as one, in the order that their tensors imply.
 
     inputs -> step -> tensors -> step -> ... -> outputs
 
@@ -30,11 +30,11 @@ Infer: TypeAlias = Callable[[str, Mapping[str, Array]], Awaitable[Inference]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One model of an ensemble, and what its tensors are called in the ensemble.
+    """One model of an ensemble, and the ensemble's names for its tensors.
 
     Attributes:
         model: Its name.
-        inputs, outputs: The ensemble's name of each of its tensors, by its own name.
+        inputs, outputs: The ensemble's name of each tensor, by the model's own name.
     """
 
     model: str
@@ -44,12 +44,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Models in a row.
+    """Models that run one after another.
 
     Attributes:
-        metadata: What the whole takes and gives.
-        version: The highest of its folder.
-        steps: Each after those whose outputs it takes.
+        metadata: The ensemble's inputs and outputs.
+        version: The highest one in its folder.
+        steps: Each after those whose outputs it needs.
     """
 
     metadata: ModelMetadata
@@ -57,11 +57,11 @@ class Ensemble:
     steps: tuple[Step, ...]
 
     async def run(self, inputs: Mapping[str, Array], infer: Infer) -> Inference:
-        """Runs the steps; `seconds` is what their models took together.
+        """Runs the steps; `seconds` is the total of their models.
 
         Args:
             inputs: By name.
-            infer: Runs one model; its errors are raised as they are.
+            infer: Runs one model; its errors are passed on.
 
         Raises:
             InvalidInputError: An input is missing, unknown, or of another type or shape.
@@ -82,7 +82,7 @@ class Ensemble:
 
 
 def find_ensembles(repository: Path) -> tuple[str, ...]:
-    """Returns the names of the folders that are ensembles, in alphabetical order."""
+    """Returns the names of the folders that contain ensembles, in alphabetical order."""
     return tuple(
         file.parent.name
         for file in sorted(repository.glob(f"*/{_CONFIG}"))
@@ -94,8 +94,8 @@ def read_ensemble(repository: Path, name: str) -> Ensemble:
     """Returns an ensemble of the repository.
 
     Raises:
-        InvalidInputError: Its config.pbtxt cannot be read, it has no version, or its steps lead
-            nowhere: one takes what no other gives, or an output is never made.
+        InvalidInputError: Its config.pbtxt cannot be read, it has no version, or its steps are
+            incomplete: an input of a step, or an output, is never made.
     """
     config = _parse(repository, name)
     versions = [int(one.name) for one in (repository / name).iterdir() if one.name.isdecimal()]
@@ -115,7 +115,7 @@ def read_ensemble(repository: Path, name: str) -> Ensemble:
 
 
 def _parse(repository: Path, name: str) -> ModelConfig:
-    # Imported late, here and below: without ensembles tritonclient is not needed.
+    # Imported late, here and below: tritonclient is needed only for ensembles.
     from google.protobuf import text_format
     from tritonclient.grpc.model_config_pb2 import ModelConfig
 
@@ -147,7 +147,7 @@ def _tensor(described: Any, batched: bool) -> TensorMetadata:
 
 
 def _in_order(metadata: ModelMetadata, steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Returns the steps, each after those whose outputs it takes."""
+    """Returns the steps, each after those whose outputs it needs."""
     made = {one.name for one in metadata.inputs}
     ordered: list[Step] = []
     waiting = list(steps)

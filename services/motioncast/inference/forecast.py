@@ -1,7 +1,7 @@
-"""What all who call a predictor model agree on: its noise, and how its forecast is read.
+"""What all callers of a predictor model share: its noise, and how its forecast is read.
 
-A forecast counts as it is used, cut to the range of keypoints: its error is measured against what
-a frame would have been made from, not against what the model would have liked to say.
+A forecast is evaluated as it is used, clipped to the range of keypoints: the error compares the
+observed frame with what would have been rendered, not with the model's raw output.
 
 Shapes: N sample paths, T frames, M observed ones of them, K keypoints.
 """
@@ -22,12 +22,13 @@ from motioncast.wire.keypoints import Keypoints
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run of a predictor model says of a span.
+    """A predictor model's output for a span.
 
     Attributes:
-        paths: (N, T, K, 3), every frame from those before it, cut to the range of keypoints.
-        half_widths: Of T frames, (K, 3): half the width of the 90 % interval around each coordinate
-            of the forecast, mean over the paths; None where the model states none.
+        paths: (N, T, K, 3), every frame forecast from the ones before, clipped to the range of
+            keypoints.
+        half_widths: Per frame (K, 3): half the width of the 90 % interval around each coordinate of
+            the forecast, mean over the paths; None where the model states none.
         state: (N, S), after the span.
     """
 
@@ -40,7 +41,7 @@ class Forecast:
         """Reads the outputs of a predictor model.
 
         Raises:
-            ArithmeticError: They are no numbers.
+            ArithmeticError: They contain NaN or infinity.
         """
         forecast, state = outputs["forecast"], outputs["next_state"]
         if not (np.isfinite(forecast).all() and np.isfinite(state).all()):
@@ -49,9 +50,10 @@ class Forecast:
         return cls(clip_keypoints(forecast), stated, state)
 
     def errors(self, span: Span) -> NDArray[np.float32]:
-        """Returns how far each observed frame lay from its forecast, (M,); see `forecast_errors`.
+        """Returns the distance of each observed frame from its forecast, (M,); see
+        `forecast_errors`.
 
-        Of the first frame of a timeline that means nothing: nothing forecasts it.
+        It is meaningless for the first frame of a timeline, which nothing forecasts.
         """
         return forecast_errors(self.paths[:, span.observed], span.keypoints[span.observed])
 
@@ -61,9 +63,9 @@ def noise(
 ) -> NDArray[np.float32]:
     """Returns standard normal noise (samples, length, size); zeros without a seed.
 
-    The noise of a frame follows from the seed and the frame's index alone. So a call that is
-    repeated, another replica, and a timeline that is cut into other calls all give the same path;
-    and a path does not depend on how many others are drawn.
+    A frame's noise depends only on the seed and the frame's index. So a repeated call, another
+    replica, and a timeline divided into other calls all give the same path; and a path does not
+    depend on how many others are drawn.
     """
     values = np.zeros((samples, length, size), np.float32)
     if seed is not None:
@@ -74,14 +76,14 @@ def noise(
 
 
 def forecast_errors(forecast: Keypoints, observed: Keypoints) -> NDArray[np.float32]:
-    """Returns how far observed keypoints (M, K, 3) lie from their forecast (N, M, K, 3), (M,).
+    """Returns the distance of observed keypoints (M, K, 3) from their forecast (N, M, K, 3), (M,).
 
-    The mean distance of x and y over keypoints and sample paths; of the forecast as it would be
-    used, cut to the range of keypoints.
+    It is the mean distance of x and y over keypoints and sample paths, with the forecast clipped to
+    the range of keypoints, as it would be used.
     """
     offsets = clip_keypoints(forecast)[..., :2] - observed[..., :2]
     distances = np.hypot(offsets[..., 0], offsets[..., 1])  # (N, M, K)
-    # Frame by frame, so that an error rounds alike whatever other frames are measured with it.
+    # Frame by frame, so that an error is rounded in the same way whatever else is measured.
     errors = [distances[:, m].mean() for m in range(len(observed))]
     return np.array(errors, np.float32)
 

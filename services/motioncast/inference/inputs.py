@@ -1,4 +1,4 @@
-"""Checks before a run that arrays are what a model takes."""
+"""Checks before a run that the arrays are what a model expects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_inputs(model: ModelMetadata, inputs: Mapping[str, Array]) -> None:
         if name not in expected:
             takes = _join(tensor.name for tensor in model.inputs)
             raise InvalidInputError.of(name, f"the model {model.name} takes {takes}")
-    lengths: dict[str, tuple[int, str]] = {}  # of each named axis, and the input that said so
+    lengths: dict[str, tuple[int, str]] = {}  # of each named axis, and the input that set it
     for tensor in model.inputs:
         if tensor.name not in inputs:
             raise InvalidInputError.of(tensor.name, f"missing; the model {model.name} takes it")

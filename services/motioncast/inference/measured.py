@@ -1,4 +1,4 @@
-"""An engine's runs, timed for Prometheus and ended at the caller's deadline."""
+"""Measures an engine's runs for Prometheus, and ends them at the caller's deadline."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from motioncast.inference.model_metrics import ModelCollector
 from motioncast.tracing import span
 from motioncast.wire.errors import DeadlineError, UnavailableError, UnknownModelError
 
-_FRAMES: Final = (1, 2, 4, 8, 16, 32, 64, 128)  # that a run makes, or looks at
+_FRAMES: Final = (1, 2, 4, 8, 16, 32, 64, 128)  # that a run produces or processes
 # A forecast takes a millisecond, the synthesis of a long group seconds.
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineMetrics:
-    """The collectors of the runs that a server asks for."""
+    """The collectors for the runs that a server requests."""
 
     seconds: Histogram
     wait_seconds: Histogram
@@ -33,7 +33,7 @@ class EngineMetrics:
 
     @classmethod
     def on(cls, registry: CollectorRegistry) -> EngineMetrics:
-        """Returns them, new on a registry."""
+        """Returns new collectors on a registry."""
         return cls(
             Histogram(
                 "motioncast_inference_seconds",
@@ -71,9 +71,9 @@ class MeasuredEngine:
     """Runs models for one service.
 
     Args:
-        engine: Runs them; others may use it too.
-        registry: Where its runs and its models are shown (`EngineMetrics`, `ModelCollector`).
-            Services that share a registry share the collectors.
+        engine: Runs them; may be shared.
+        registry: Where its runs and models are shown (`EngineMetrics`, `ModelCollector`). Services
+            that share a registry share the collectors.
     """
 
     def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
@@ -86,12 +86,12 @@ class MeasuredEngine:
     async def infer(
         self, model: str, inputs: Mapping[str, Array], timeout_seconds: float | None
     ) -> Inference:
-        """Runs a model once, as `Engine.infer` does.
+        """Runs a model once, like `Engine.infer`.
 
         Args:
             model: Name of the model.
             inputs: By name.
-            timeout_seconds: Until the caller's deadline; None when there is none.
+            timeout_seconds: Time until the caller's deadline; None when there is none.
 
         Raises:
             DeadlineError: The deadline has passed, or passes before the run ends.
@@ -121,10 +121,10 @@ class MeasuredEngine:
 
 
 def batch_frames(engine: Engine, model: str, inputs: Mapping[str, Array]) -> int:
-    """Returns how many frames a run is about: the most that axes of varying length have together.
+    """Returns the number of frames in a run: the largest product of an input's varying axes.
 
-    Of images (B, H, W, 3) that is B, of keypoints (B, T, K, 3) B * T. Of a model or an input that
-    is not known, which the engine refuses, it is 0.
+    It is B for images (B, H, W, 3), and B * T for keypoints (B, T, K, 3). It is 0 for an unknown
+    model or input, which the engine refuses.
     """
     try:
         known = engine.metadata(model).inputs

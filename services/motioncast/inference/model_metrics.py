@@ -1,4 +1,4 @@
-"""Which models an engine serves, in which version and with which checksum, for Prometheus."""
+"""Exports to Prometheus which models an engine serves, with version and checksum."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ALL: Final = (_READY, _INFO)
 
 
 class ModelCollector(Collector):
-    """Asks an engine about its models whenever metrics are read; it answers from memory."""
+    """Queries an engine about its models whenever metrics are read; it answers from memory."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -47,7 +47,7 @@ class ModelCollector(Collector):
 
 
 def model_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
-    """Returns the families about models, without samples: ready, and information."""
+    """Returns the metric families of models, without samples: ready, and information."""
     ready, info = (GaugeMetricFamily(name, text, labels=labels) for name, text, labels in _ALL)
     return ready, info
 
@@ -55,7 +55,7 @@ def model_families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
 def model_states(engine: Engine) -> tuple[ModelState, ...]:
     """Returns the state of every model that an engine offers.
 
-    Of an engine that reaches another server the version is not known: it is 0 then.
+    The version is not known, and therefore 0, for an engine that uses another server.
     """
     if isinstance(engine, RepositoryEngine):
         return engine.states()

@@ -1,7 +1,7 @@
-"""A model configuration as an engine serves it: three models which fit together, and what they say.
+"""A model configuration as an engine serves it: three matching models, and their properties.
 
-Sizes come from the models' tensors; what tensors do not tell, from the `parameters` of a model's
-config.pbtxt. A parameter that makes no sense is named in the log and counts as absent.
+Sizes come from the models' tensors; other properties from the `parameters` in a model's
+config.pbtxt. An invalid parameter is logged and ignored.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class ModelSet:
 
     Attributes:
         name: For example "face256".
-        height, width: Of its images, in pixels.
+        height, width: Size of its images, in pixels.
         keypoints: K, per image.
         noise_size: Noise values per step of the predictor.
         state: S, values of the predictor's state.
-        framing: How pictures should be framed for it: the parameter `framing` of its keypoint
-            model, where the engine has a face finder; else OFF.
-        source_weights: Of its keypoints where a source is chosen (`motioncast.sources`): the
-            parameter `source_weights` of its synthesis model; empty when all weigh the same.
-        anchored_keypoints: How many of its keypoints, the first ones, are the same points of
-            everybody's face: the parameter `anchored_keypoints` of its keypoint model.
-        codec: The tables that its keypoints are coded with; None where it has none.
+        framing: How pictures should be framed for it: the parameter `framing` of its keypoint model
+            if the engine has a face finder, otherwise OFF.
+        source_weights: Weights of its keypoints in the choice of a source (`motioncast.sources`):
+            the parameter `source_weights` of its synthesis model; empty when all are equal.
+        anchored_keypoints: Number of its leading keypoints that mark the same points on every face:
+            the parameter `anchored_keypoints` of its keypoint model.
+        codec: The tables that code its keypoints; None if it has none.
     """
 
     name: str
@@ -59,7 +59,7 @@ class ModelSet:
 
     @property
     def codec_digest(self) -> str:
-        """SHA-256 of the codec tables, as `ModelInfo.codec_tables` has it; "" without them."""
+        """SHA-256 of the codec tables, for `ModelInfo.codec_tables`; "" without tables."""
         return self.codec.digest if self.codec else ""
 
     def message(self) -> ModelInfo:
@@ -129,7 +129,7 @@ class ModelSet:
         return sizes
 
     def _check(self, engine: Engine) -> None:
-        """Checks the last axes of everything that passes between the three models."""
+        """Checks the last axes of all tensors that the three models exchange."""
         points = (self.keypoints, _COORDINATES)
         pixels = (self.height, self.width, _COORDINATES)
         keypoint = engine.metadata(self.keypoint_model)
@@ -156,7 +156,7 @@ class ModelSet:
 
 
 def finds_faces(engine: Engine) -> bool:
-    """Returns whether the engine has a face finder that takes what the framing gives it."""
+    """Returns whether the engine has a face finder with the input that framing provides."""
     if FINDER not in engine.models():
         return False
     try:
@@ -169,9 +169,9 @@ def finds_faces(engine: Engine) -> bool:
 
 
 def parse_anchored(text: str, keypoints: int) -> int:
-    """Returns how many of a model's keypoints are anchored, from the parameter of that name.
+    """Parses the number of anchored keypoints from the parameter of that name.
 
-    Raises InvalidInputError unless it is a whole number from 0 to `keypoints`.
+    Raises InvalidInputError unless it is an integer from 0 to `keypoints`.
     """
     if not (text.isascii() and text.isdecimal() and int(text[:9]) <= keypoints):
         problem = f"{text!r} is not a whole number from 0 to {keypoints}"

@@ -1,4 +1,4 @@
-"""ONNX Runtime inside the process: runs go to threads, a bounded number of them at once."""
+"""ONNX Runtime in this process: runs execute in a bounded number of threads."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ _FATAL_ONLY: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class OnnxRuntimeSettings:
-    """What computes the models, and how runs share the machine.
+    """Which provider runs the models, and how runs share the machine.
 
     Raises:
-        InvalidInputError: When a value is less than 1.
+        InvalidInputError: A value is less than 1.
     """
 
-    intra_op_threads: int = field(default_factory=usable_cores)  # of one run
-    max_concurrent_runs: int = field(default_factory=usable_cores)  # the others wait for their turn
-    allow_spinning: bool = False  # idle threads that spin answer sooner and burn a core each
+    intra_op_threads: int = field(default_factory=usable_cores)  # per run
+    max_concurrent_runs: int = field(default_factory=usable_cores)  # others wait for their turn
+    allow_spinning: bool = False  # idle threads that spin respond sooner but use a core each
     provider: Provider = field(default_factory=Provider)
 
     def __post_init__(self) -> None:
@@ -59,15 +59,15 @@ class OnnxRuntimeSettings:
 
 
 class OnnxRuntimeEngine:
-    """Serves every model of a repository, in its highest version, by ONNX Runtime.
+    """Serves every model of a repository, in its highest version, with ONNX Runtime.
 
-    A model that cannot be read, or is not what its checksum says (`checksums`), is named in the log
-    and by `states`; the others are served. An
-    ensemble runs its models one after the other; it is a model like any other to the caller.
+    A model that cannot be read, or does not match its checksum (`checksums`), is logged and
+    reported by `states`; the others are served. An ensemble runs its models one after another;
+    callers use it like any model.
 
     Args:
         repository: Folder of `<model>/<version>/model.onnx`.
-        settings: What computes the models, and how runs share the machine.
+        settings: Which provider runs the models, and how runs share the machine.
     """
 
     def __init__(self, repository: Path, settings: OnnxRuntimeSettings | None = None) -> None:
@@ -76,14 +76,14 @@ class OnnxRuntimeEngine:
         self._models: dict[str, _Model | Ensemble] = {}
         self._missing: dict[str, ModelState] = {}  # in the repository, but not loaded
         self._threads: ThreadPoolExecutor | None = None
-        self._loading = asyncio.Lock()  # one after the other, so that the newest stays
+        self._loading = asyncio.Lock()  # one at a time, so that the newest stays
 
     async def __aenter__(self) -> Self:
         """Loads the models.
 
         Raises:
-            InvalidInputError: The repository has no model, or none that can be read; or the
-                provider is not there.
+            InvalidInputError: The repository has no model, or no readable one; or the provider is
+                not available.
         """
         await asyncio.to_thread(self._load_all)
         self._threads = ThreadPoolExecutor(self.settings.max_concurrent_runs, "onnxruntime")
@@ -124,11 +124,11 @@ class OnnxRuntimeEngine:
         return tuple(sorted(self._models))
 
     def offered(self) -> tuple[str, ...]:
-        """Returns the names of all models of the repository, those that cannot run too."""
+        """Returns the names of all models of the repository, including those that cannot run."""
         return tuple(sorted({*self._models, *self._missing}))
 
     def states(self) -> tuple[ModelState, ...]:
-        """Returns what became of every model of the repository, in alphabetical order."""
+        """Returns the state of every model of the repository, in alphabetical order."""
         loaded = (
             ModelState(name, model.version, True, sha256=getattr(model, "sha256", ""))
             for name, model in self._models.items()
@@ -136,7 +136,7 @@ class OnnxRuntimeEngine:
         return tuple(sorted((*loaded, *self._missing.values()), key=lambda state: state.name))
 
     def metadata(self, model: str) -> ModelMetadata:
-        """Returns what a model takes and gives; see `Engine.metadata`."""
+        """Returns a model's inputs and outputs; see `Engine.metadata`."""
         return self._model(model).metadata
 
     async def ready(self) -> bool:
@@ -144,10 +144,10 @@ class OnnxRuntimeEngine:
         return self._threads is not None
 
     async def load(self, model: str) -> None:
-        """Serves the highest version of a model that the repository has by now.
+        """Serves the highest version of a model that the repository has now.
 
-        Runs that have begun end on the version they began on; the next run takes the new one.
-        When the new one cannot be read, the one before it stays.
+        Runs in progress finish on the version they began with; the next run uses the new one. When
+        the new one cannot be read, the previous one stays.
 
         Raises:
             UnknownModelError: The repository has no such model.
@@ -175,7 +175,7 @@ class OnnxRuntimeEngine:
             self._missing.pop(model, None)
 
     async def unload(self, model: str) -> None:
-        """Stops serving a model; runs that have begun finish.
+        """Stops serving a model; runs in progress finish.
 
         Raises:
             UnknownModelError: The repository has no such model.
@@ -217,7 +217,7 @@ class OnnxRuntimeEngine:
         return find_models(self.repository), find_ensembles(self.repository)
 
     def _ensemble(self, name: str) -> Ensemble:
-        """Returns an ensemble whose models are all served; else raises InvalidInputError."""
+        """Returns an ensemble; raises InvalidInputError unless all of its models are served."""
         ensemble = read_ensemble(self.repository, name)
         for step in ensemble.steps:
             if step.model not in self._models:
@@ -227,7 +227,7 @@ class OnnxRuntimeEngine:
         return ensemble
 
     def _miss(self, name: str, file: Path | None, error: InvalidInputError) -> None:
-        """Notes why a model is not served; an ensemble has no file."""
+        """Records why a model is not served; an ensemble has no file."""
         _log.error("the model %s is not served: %s", name, error)
         what = file.relative_to(self.repository) if file else f"the ensemble {name}"
         version = int(file.parent.name) if file else 1
@@ -266,12 +266,12 @@ class _Model:
 
     def __init__(self, name: str, file: Path, settings: OnnxRuntimeSettings) -> None:
         options, provider = session_options(settings), settings.provider
-        self.sha256 = verified_checksum(file)  # "" where its folder has none
+        self.sha256 = verified_checksum(file)  # "" if its folder has no checksums
         try:
             self._session = onnxruntime.InferenceSession(
                 file, options, providers=provider.as_onnxruntime()
             )
-        except Exception as error:  # its errors share no other base
+        except Exception as error:  # its errors have no other common base
             raise InvalidInputError.of(
                 "repository", f"{file} is not a model that ONNX Runtime can run ({error})"
             ) from error

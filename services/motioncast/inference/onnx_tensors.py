@@ -1,4 +1,4 @@
-"""ONNX Runtime's descriptions of tensors, in the words of `engine`."""
+"""Converts ONNX Runtime's descriptions of tensors into those of `engine`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DTYPES: Final = {
 
 
 def describe(argument: Any, model: str) -> TensorMetadata:
-    """Returns ONNX Runtime's description of a tensor in our words; unnamed axes get a name."""
+    """Converts ONNX Runtime's description of a tensor; unnamed axes get a name."""
     if argument.type not in _DTYPES:
         raise InvalidInputError.of(
             "repository", f"the model {model} has {argument.name} of type {argument.type}"

@@ -1,9 +1,9 @@
-"""The user's own models: in a folder of the user, served beside the shipped ones.
+"""The user's own models: in a folder of the user, served alongside the shipped ones.
 
     user_models()     where they are written: ~/.local/share/motioncast/models on Linux
     joined(shipped)   one folder of links to both, which every engine reads as a repository
 
-An installed package is never written to.
+Nothing is ever written to an installed package.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _CONFIG: Final = "config.pbtxt"
 
 
 def user_models() -> Path:
-    """Returns the folder of the user's own models; it need not be there.
+    """Returns the folder of the user's own models, which may not exist.
 
-    It is the one that MOTIONCAST_USER_MODELS names, else the one that the system has for such data.
+    It is MOTIONCAST_USER_MODELS if that is set, otherwise the system's folder for such data.
     """
     named = os.environ.get(USER_VARIABLE)
     if named:
@@ -34,14 +34,14 @@ def user_models() -> Path:
 
 
 def joined(shipped: Path) -> Path:
-    """Returns a repository with the shipped models and the user's own; `shipped` without those.
+    """Returns a repository of the shipped models and the user's own; `shipped` if there are none.
 
-    The folder lies in the user's cache and holds links alone. It is brought up to date by every
-    call, so that a server that runs may load a model that was made meanwhile. Where two models have
-    one name it is the shipped one.
+    The folder is in the user's cache and contains only links. Every call updates it, so that a
+    running server can load a model created meanwhile. If two models have the same name, the shipped
+    one is used.
 
     Raises:
-        InvalidInputError: The system makes no links there.
+        InvalidInputError: Links cannot be created there.
     """
     own = _models(user_models())
     if not own:
@@ -55,7 +55,7 @@ def joined(shipped: Path) -> Path:
             if link.name not in models or link.resolve() != models[link.name].resolve():
                 link.unlink(missing_ok=True)
         for name, folder in models.items():
-            with contextlib.suppress(FileExistsError):  # also where somebody else was quicker
+            with contextlib.suppress(FileExistsError):  # another process may have been faster
                 (view / name).symlink_to(folder.resolve(), target_is_directory=True)
     except OSError as error:
         problem = f"models of your own cannot be joined with the shipped ones in {view}: "

@@ -1,4 +1,4 @@
-"""What a model's config.pbtxt says besides its tensors: `parameters`, names with a text each."""
+"""The `parameters` in a model's config.pbtxt: names with a text each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _log = logging.getLogger(__name__)
 def read_parameters(repository: Path, model: str) -> dict[str, str]:
     """Returns the parameters in a model's folder.
 
-    They are optional, and the model runs without them: where there is no config.pbtxt, or one
-    that cannot be read, there are none, and the log says why.
+    They are optional, and the model runs without them: the result is empty if config.pbtxt is
+    missing or cannot be read; the latter is logged.
     """
     # Imported late: models without parameters do not need tritonclient.
     try:

@@ -1,10 +1,10 @@
-"""What computes the models in this process: ONNX Runtime's execution providers, and the precision.
+"""ONNX Runtime's execution providers for the models in this process, and their precision.
 
     cpu        float32
-    cuda       float32; for float16 the models themselves are exported so
+    cuda       float32; for float16 the models have to be exported in float16
     tensorrt   float32 or float16, of the same float32 models
 
-What a provider cannot compute the next one does: tensorrt, then cuda, then cpu.
+Whatever a provider does not support falls to the next one: tensorrt, then cuda, then cpu.
 https://onnxruntime.ai/docs/execution-providers/
 """
 
@@ -30,16 +30,16 @@ _NAMES: Final[dict[ProviderName, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What computes the models.
+    """The execution provider of the models.
 
     Raises:
-        InvalidInputError: There is no such provider, or it does not compute in that precision.
+        InvalidInputError: There is no such provider, or it does not support that precision.
     """
 
     name: ProviderName = "cpu"
     precision: Precision = "float32"
-    device: int = 0  # which GPU
-    engine_cache: Path | None = None  # folder where TensorRT keeps its engines; None: nowhere
+    device: int = 0  # index of the GPU
+    engine_cache: Path | None = None  # folder for TensorRT's engines; None: they are not kept
 
     def __post_init__(self) -> None:
         if self.name not in _NAMES:
@@ -59,7 +59,7 @@ class Provider:
         """Returns the providers to try, in order, each with its options.
 
         Raises:
-            InvalidInputError: The ONNX Runtime that is installed has no such provider.
+            InvalidInputError: The installed ONNX Runtime has no such provider.
         """
         available = onnxruntime.get_available_providers()
         if _NAMES[self.name] not in available:
@@ -70,7 +70,7 @@ class Provider:
                 " is onnxruntime-gpu, installed in place of onnxruntime (see docs/export.md)",
             )
         device = {"device_id": str(self.device)}
-        # Without TF32, float32 has its full precision.
+        # With TF32, float32 would lose precision.
         cuda = (_NAMES["cuda"], {**device, "use_tf32": "0"})
         cpu: tuple[str, dict[str, str]] = (_NAMES["cpu"], {})
         if self.name == "cpu":

@@ -1,4 +1,4 @@
-"""The model repository on disk: `<model>/<version>/model.onnx`, the layout that Triton serves."""
+"""The model repository on disk: `<model>/<version>/model.onnx`, the layout that Triton uses."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FILE_NAME: Final = "model.onnx"
 def default_repository() -> Path:
     """Returns the repository to serve when none is named.
 
-    It is the one that MOTIONCAST_MODEL_REPOSITORY names, else the one of the checkout that the
-    code runs from, else the one inside the installed package; the latter two joined with the
-    user's own models (`own_models`).
+    It is MOTIONCAST_MODEL_REPOSITORY if that is set, otherwise that of the checkout that the code
+    runs from, otherwise the one in the installed package; the latter two are joined with the user's
+    own models (`own_models`).
 
     Raises:
         InvalidInputError: There is none.
@@ -30,13 +30,13 @@ def default_repository() -> Path:
 
 
 def own_repository() -> Path:
-    """Returns where the user's own models are written, so that `default_repository` has them."""
+    """Returns where the user's own models are written, so that `default_repository` finds them."""
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     return Path(named) if named else user_models()
 
 
 def shipped_repository() -> Path:
-    """Returns the repository that came with the code; InvalidInputError where there is none."""
+    """Returns the repository that came with the code; InvalidInputError if there is none."""
     checkout = Path(__file__).resolve().parents[3]
     for root in (checkout, *map(Path, motioncast.__path__)):
         if (root / FOLDER_NAME).is_dir():
@@ -49,10 +49,10 @@ def shipped_repository() -> Path:
 def find_models(repository: Path) -> dict[str, Path]:
     """Returns the file of each model's highest version, by name, in alphabetical order.
 
-    Folders without a model file (those of Triton's ensembles) are passed over.
+    Folders without a model file (those of Triton's ensembles) are skipped.
 
     Raises:
-        InvalidInputError: There is no such folder, or no model in it.
+        InvalidInputError: The folder does not exist, or has no model in it.
     """
     if not repository.is_dir():
         raise InvalidInputError.of("repository", f"{repository} is not a folder")

@@ -1,4 +1,4 @@
-"""What a model takes and gives, looked up by name in its metadata."""
+"""Looks up a model's inputs and outputs by name in its metadata."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from motioncast.wire.errors import InvalidInputError
 
 
 def input_of(model: ModelMetadata, name: str, axes: int) -> TensorMetadata:
-    """Returns an input of so many axes; InvalidInputError where the model has none."""
+    """Returns an input with so many axes; InvalidInputError if the model has none."""
     return _find(model, "input", model.inputs, name, axes)
 
 
 def output_of(model: ModelMetadata, name: str, axes: int) -> TensorMetadata:
-    """Returns an output of so many axes; InvalidInputError where the model has none."""
+    """Returns an output with so many axes; InvalidInputError if the model has none."""
     return _find(model, "output", model.outputs, name, axes)
 
 
 def fixed_length(tensor: TensorMetadata, axis: int) -> int:
-    """Returns the length of an axis; InvalidInputError where it is dynamic."""
+    """Returns the length of an axis; InvalidInputError if it is dynamic."""
     length = tensor.shape[axis]
     if isinstance(length, str):
         raise InvalidInputError.of(

@@ -12,11 +12,11 @@ from motioncast.wire.keypoints import Keypoints
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What was found.
+    """The detector's output.
 
     Attributes:
         keypoints: (N, K, 3), x and y in [-1, 1], intensity in [0, 1].
-        seconds: That the model ran.
+        seconds: Duration of the model's run.
     """
 
     keypoints: Keypoints

@@ -1,4 +1,4 @@
-"""The face finder: pictures of any size -> the faces in each, all pictures of a call in one run."""
+"""The face finder: pictures of any size -> their faces, all pictures of a call in one run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from motioncast.wire.images import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found.
+    """The face finder's output.
 
     Attributes:
-        faces: Of each picture, in its pixels, the surest first.
-        seconds: That the model ran.
+        faces: The faces of each picture, in its pixels, the most certain first.
+        seconds: Duration of the model's runs.
     """
 
     faces: list[list[Face]]
@@ -28,7 +28,7 @@ class Finding:
 
 
 class Finder:
-    """Finds faces with the face finder of an engine, where that has one."""
+    """Finds faces with an engine's face finder, if it has one."""
 
     def __init__(self, engine: Engine, measured: MeasuredEngine) -> None:
         self._engine = engine
@@ -42,11 +42,11 @@ class Finder:
     async def find(
         self, squares: Sequence[tuple[Pixels, Letterbox]], deadline: Deadline
     ) -> Finding:
-        """Returns the faces of pictures that were letterboxed.
+        """Returns the faces of letterboxed pictures.
 
         Raises:
             UnknownModelError: There is no face finder.
-            DeadlineError: Time runs out.
+            DeadlineError: Time ran out.
         """
         if not self.is_served:
             raise UnknownModelError(

@@ -47,14 +47,15 @@ def registration(
 
     Args:
         engine: An open engine; may be shared.
-        default_model: Configuration for requests that name none; None takes the shipped one, or
+        default_model: Configuration for requests that name none; None selects the shipped one, or
             the first in alphabetical order.
         metrics: Where its inferences are timed.
 
     Raises:
-        InvalidInputError: The engine has no configuration, or none that is whole.
-        UnknownModelError: The engine offers nothing of the default's name. Where it cannot be
-            served, the service is not ready, and requests that name no model are refused.
+        InvalidInputError: The engine has no configuration, or no complete one.
+        UnknownModelError: The engine has no model with the default's name. If the default exists
+            but cannot be served, the service is not ready, and requests that name no model are
+            refused.
     """
     measured = MeasuredEngine(engine, metrics.registry)
     finder = Finder(engine, measured)
@@ -114,7 +115,7 @@ class KeypointServicer(KeypointServiceServicer):
 
 
 def _letterbox_all(images: Sequence[Image]) -> list[tuple[Pixels, Letterbox]]:
-    """Returns the images as the finder takes them; of the large ones one at a time is decoded."""
+    """Returns the images as input of the finder; decodes them one at a time, to save memory."""
     return [letterboxed(decode_picture(image, f"images[{n}]")) for n, image in enumerate(images)]
 
 

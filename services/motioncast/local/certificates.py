@@ -1,11 +1,11 @@
-"""Certificates for trying things out, and for what one process says to itself.
+"""Certificates for trying things out, and for the services within one process.
 
-ca.pem, ca.key              an authority of its own; one that is there goes on
-server.pem, server.key      for the names given; it also serves as a client's between services
-client.pem, client.key      for callers, where mutual TLS asks who they are
-marks.pem, marks.key        for signing what is synthetic (C2PA), with the authority behind it
+    ca.pem, ca.key              our own authority; an existing one is reused
+    server.pem, server.key      for the given names; also used as a client's between services
+    client.pem, client.key      for callers, where mutual TLS authenticates them
+    marks.pem, marks.key        for marking content as synthetic (C2PA), with the authority
 
-Keys are of the curve P-256; every file is for its owner alone (0600).
+Keys use the curve P-256; every file is readable by its owner only (0600).
 """
 
 from __future__ import annotations
@@ -34,18 +34,19 @@ _SIGNING: Final = key_usage("digital_signature")
 def make_certificates(
     folder: Path, names: Sequence[str] = LOCAL_NAMES, days: int = 90
 ) -> dict[str, Path]:
-    """Writes an authority and certificates of a server, a client and marks; returns the files.
+    """Writes an authority and certificates for a server, a client and marks; returns the files.
 
-    An authority that is in the folder signs again, so that those who trust it need nothing new; the
-    certificates are replaced, each by one rename.
+    An authority already in the folder is reused, so that those who trust it need nothing new; the
+    certificates are replaced, each with one rename.
 
     Args:
-        folder: Where to; made when it is not there, for its owner alone.
-        names: Of the server: host names and addresses.
-        days: That server's and client's certificates count, 1 to 3650; the authority ten years.
+        folder: Destination; created if missing, for its owner only.
+        names: Host names and addresses of the server.
+        days: Validity of the server's and client's certificates, 1 to 3650; ten years for the
+            authority.
 
     Raises:
-        InvalidInputError: A name or number cannot be, or the authority there cannot be read.
+        InvalidInputError: A name or number is invalid, or the existing authority cannot be read.
         OSError: The folder cannot be written.
     """
     if not 1 <= days <= MAX_DAYS:
@@ -64,7 +65,7 @@ def make_certificates(
     for name, kinds, extra in (
         ("server", both, [x509.SubjectAlternativeName(alternatives)]),
         ("client", both[1:], []),
-        ("marks", [ExtendedKeyUsageOID.EMAIL_PROTECTION], [_SIGNING]),  # as C2PA wants it
+        ("marks", [ExtendedKeyUsageOID.EMAIL_PROTECTION], [_SIGNING]),  # as C2PA requires
     ):
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(f"motioncast {name}", ca.subject, key.public_key(), days)
@@ -124,7 +125,7 @@ def _alternative(name: str) -> x509.GeneralName:
 def _write_pair(
     files: dict[str, Path], name: str, chain: Sequence[x509.Certificate], key: _Key
 ) -> None:
-    """Writes both; a server that looks in between keeps what it had."""
+    """Writes both files; a server that reads them in between keeps its previous pair."""
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

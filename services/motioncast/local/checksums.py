@@ -1,7 +1,7 @@
-"""Writes the checksums of a model repository (`motioncast.inference.checksums`), or compares them.
+"""Writes or verifies the checksums of a model repository (`motioncast.inference.checksums`).
 
-    python -m motioncast.local.checksums model_repository            writes them anew
-    python -m motioncast.local.checksums model_repository --check    compares
+    python -m motioncast.local.checksums model_repository            rewrites them
+    python -m motioncast.local.checksums model_repository --check    verifies them
 
 A model without checksums passes: it is served, unverified.
 """
@@ -41,7 +41,7 @@ def main(
 
 
 def _is_as_exported(name: str, file: Path) -> bool:
-    """Prints whether a model is what was exported, and returns it."""
+    """Returns whether a model is what was exported, and prints the result."""
     try:
         verified = verify(file)
         for tables in file.parents[1].glob(CODEC_FILE):

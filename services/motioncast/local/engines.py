@@ -1,6 +1,6 @@
-"""The engines there are, one line for each: what makes them, and which options they take.
+"""The available engines, one entry each: how to create them, and which options they take.
 
-To add one, write its module and its line here: `motioncast serve` and the benchmarks read this
+To add one, write its module and its entry here: `motioncast serve` and the benchmarks read this
 table.
 """
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from motioncast.inference.kserve import KServeSettings
     from motioncast.triton import TritonSettings
 
-SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # of those who control bare models
+SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # for those who control bare models
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """The options of an engine; None leaves the choice to the engine."""
 
-    repository: Path | None = None  # of the models; None: the shipped one
-    threads: int | None = None  # of one inference; None: one per core
-    max_runs: int | None = None  # inferences at once; None: one per core
-    provider: Provider | None = None  # None: the processor
-    server: KServeSettings | None = None  # that runs the models
-    drain_seconds: float = 5.0  # that what runs on a server of our own has to end
+    repository: Path | None = None  # model repository; None: the shipped one
+    threads: int | None = None  # per inference; None: one per core
+    max_runs: int | None = None  # concurrent inferences; None: one per core
+    provider: Provider | None = None  # None: the CPU
+    server: KServeSettings | None = None  # server that runs the models
+    drain_seconds: float = 5.0  # for running calls on a server of our own to end
     registry: CollectorRegistry | None = None  # where replicas of the server are counted
 
     @property
@@ -58,7 +58,7 @@ class EngineOptions:
     def triton(
         self, host: str = "127.0.0.1", port: int = 0, metrics_port: int = 0
     ) -> TritonSettings:
-        """Returns how a Triton of our own is to serve the models; a port of 0 takes a free one."""
+        """Returns the settings of a Triton of our own; a port of 0 selects a free one."""
         from motioncast.triton import TritonSettings
 
         return TritonSettings(
@@ -73,7 +73,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
-    """One engine: its name, what makes it, and which options it takes."""
+    """One engine: its name, how to create it, and which options it takes."""
 
     name: str
     make: Callable[[EngineOptions], Engine]
@@ -93,7 +93,7 @@ def _triton(options: EngineOptions) -> Engine:
 
 
 def _remote(options: EngineOptions) -> Engine:
-    from motioncast.inference.kserve import KServeEngine  # late: its imports take a while
+    from motioncast.inference.kserve import KServeEngine  # late: its imports are slow
 
     if options.server is None:
         raise InvalidInputError.of("triton-url", "is missing: which server runs the models?")
@@ -137,10 +137,10 @@ def kind_of(name: str) -> EngineKind:
 
 
 def check_options(name: str, options: EngineOptions) -> None:
-    """Checks that an engine takes the options that are given.
+    """Checks that an engine takes the given options.
 
     Raises:
-        InvalidInputError: There is no such engine, or another one would decide about an option.
+        InvalidInputError: There is no such engine, or an option does not apply to it.
     """
     kind = kind_of(name)
     server = options.server.address if options.server is not None else "no server"
@@ -158,7 +158,7 @@ def make_engine(name: str, options: EngineOptions) -> Engine:
     """Returns an engine that runs the models, not open yet.
 
     Raises:
-        InvalidInputError: There is no such engine, or it does not take an option that is given.
+        InvalidInputError: There is no such engine, or a given option does not apply to it.
     """
     check_options(name, options)
     return kind_of(name).make(options)

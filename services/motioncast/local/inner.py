@@ -1,7 +1,7 @@
-"""How services in one process reach one another, where their ports are locked.
+"""How services in one process reach one another when their ports are protected.
 
-The process makes an authority of its own, which nobody else has: its services show one another
-certificates by it, and no one else can call those behind the orchestrator.
+The process creates a private authority: its services authenticate to one another with certificates
+signed by it, and no one else can call those behind the orchestrator.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from motioncast.serving import ChannelTls, ServerTls
 
 @dataclass(frozen=True, slots=True)
 class InnerTls:
-    """What the services behind the orchestrator show, and what those show that call them."""
+    """Certificates of the services behind the orchestrator, and of their callers."""
 
     server: ServerTls
     channel: ChannelTls
@@ -26,10 +26,10 @@ class InnerTls:
 
 @contextmanager
 def inner_tls(host: str) -> Iterator[InnerTls]:
-    """Yields certificates in a folder for this user alone; leaving removes them.
+    """Yields certificates in a folder readable by this user only; removes them on leaving.
 
     Args:
-        host: At which the services listen.
+        host: Host that the services listen on.
     """
     with tempfile.TemporaryDirectory(prefix="motioncast-") as folder:
         names = list(dict.fromkeys((host.strip("[]"), *LOCAL_NAMES)))

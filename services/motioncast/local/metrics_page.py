@@ -1,9 +1,9 @@
-"""Every metric that a server shows, as a page: docs/service_metrics.md is written by this.
+"""Generates docs/service_metrics.md, the page of every metric that a server exports.
 
-    python -m motioncast.local.metrics_page docs/service_metrics.md            writes it anew
-    python -m motioncast.local.metrics_page docs/service_metrics.md --check    compares
+    python -m motioncast.local.metrics_page docs/service_metrics.md            rewrites it
+    python -m motioncast.local.metrics_page docs/service_metrics.md --check    verifies it
 
-The collectors themselves are asked, so nothing is described that is not counted.
+The page is built from the collectors themselves, so every metric described is really counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _UNITS: Final = (
     ("_packets", "packets"),
 )
 _SUFFIXES: Final = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
-# Of NVIDIA's Triton: what the dashboard asks it for. Its own list is longer:
+# The metrics of NVIDIA's Triton that the dashboard uses. Its own list is longer:
 # https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/metrics.html
 TRITON: Final = (
     ("nv_inference_request_success", "counter", "requests", "Requests answered."),
@@ -56,11 +56,11 @@ class Family:
     """One metric.
 
     Attributes:
-        name: As its samples are called, without the suffixes of histograms.
+        name: Name of its samples, without the suffixes of histograms.
         kind: "counter", "gauge" or "histogram".
         labels: Their names.
-        values: Of labels that are known beforehand, as `name: value, value`; or "".
-        meaning: What is counted.
+        values: Values of labels that are known in advance, as `name: value, value`; or "".
+        meaning: What it measures.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Family:
 
     @property
     def unit(self) -> str:
-        """What a value counts; "1" is a number of what the name says."""
+        """Unit of a value; "1" is a number of what the name says."""
         base = self.name.removesuffix("_total")
         return next((unit for end, unit in _UNITS if base.endswith(end)), "1")
 
@@ -84,7 +84,7 @@ class Family:
 
 
 def sections() -> dict[str, list[Family]]:
-    """Returns the metrics by who shows them."""
+    """Returns the metrics by the kind of server that exports them."""
     registries = {who: CollectorRegistry() for who in ("orchestrator", "relay", "models")}
     OrchestratorMetrics(registries["orchestrator"])
     ReplicaMetrics(registries["orchestrator"])
@@ -167,7 +167,7 @@ def _described(family: Any) -> Family:
 
 
 def _process() -> Iterator[Family]:
-    """Yields what Linux tells of a process; elsewhere nothing."""
+    """Yields the metrics of a process, which exist on Linux only."""
     collectors = Metrics().registry.collect()
     for family in collectors:
         if family.name.startswith("process_"):

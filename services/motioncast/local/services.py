@@ -1,7 +1,7 @@
-"""All services in one process, over real gRPC, on one engine; the relay beside the orchestrator.
+"""All services in one process, over real gRPC, on one engine; the orchestrator includes the relay.
 
 pipeline "services"   orchestrator -> keypoint, predictor, synthesis -> engine
-pipeline "ensemble"   orchestrator -> model server -> engine, a group in one call
+pipeline "ensemble"   orchestrator -> model server -> engine, one call per group
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from motioncast.serving import (
 if TYPE_CHECKING:
     from motioncast.local.inner import InnerTls
 
-INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator groups are one message
+INTERNAL_MESSAGE_BYTES: Final = 64 * 1024 * 1024  # behind the orchestrator a group is one message
 Pipeline: TypeAlias = Literal["services", "ensemble"]
-_CALLS_OF_A_SESSION: Final = 4  # two stages ahead of one another, a source, a face to be found
+_CALLS_OF_A_SESSION: Final = 4  # two concurrent stages, a source, a search for faces
 _SLOTS_OF_A_RUN: Final = 2  # while one group is computed another is read or written
-_SPARE_CALLS: Final = 16  # a session too many reaches the orchestrator, which says so in words
+_SPARE_CALLS: Final = 16  # so that the orchestrator can refuse a session too many, with a reason
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """gRPC and HTTP port of one service; 0 takes a free one, http None has none."""
+    """gRPC and HTTP port of one service; 0 selects a free one, None disables HTTP."""
 
     grpc: int = 0
     http: int | None = None
@@ -53,38 +53,38 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """Where the four services listen and what they serve."""
+    """Where the services listen and what they serve."""
 
-    repository: Path | None = None  # of models; None for the shipped one
-    default_model: str | None = None  # for requests that name none; None for the first
+    repository: Path | None = None  # model repository; None: the shipped one
+    default_model: str | None = None  # for requests that name none; None: the first
     host: str = "127.0.0.1"
     orchestrator_ports: Ports = Ports()  # frozen, so it can be shared
     keypoint_ports: Ports = Ports()
     predictor_ports: Ports = Ports()
     synthesis_ports: Ports = Ports()
-    models_ports: Ports = Ports()  # of the model server, where the pipeline needs one
-    pipeline: Pipeline = "services"  # how the orchestrator has groups processed
+    models_ports: Ports = Ports()  # of the model server, if the pipeline needs one
+    pipeline: Pipeline = "services"  # how the orchestrator processes groups
     drain_grace_seconds: float = 5.0
-    silence_seconds: float = 10.0  # after which a session ends whose client says nothing
+    silence_seconds: float = 10.0  # after which the session of a silent client ends
     engine: OnnxRuntimeSettings = field(default_factory=OnnxRuntimeSettings)
     orchestrator: OrchestratorSettings = field(default_factory=OrchestratorSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)  # at the orchestrator's address
     tls: ServerTls | None = None  # of the orchestrator, and of every HTTP port
-    tokens: TokenSettings | None = None  # that the orchestrator's callers have to bring
-    insecure: bool = False  # plain text may leave this machine
+    tokens: TokenSettings | None = None  # required of the orchestrator's callers
+    insecure: bool = False  # allows plain text to other machines
 
 
 class LocalServices:
-    """Serves everything from entering the block to leaving it; the orchestrator drains first.
+    """Serves everything from entering the block until leaving it; the orchestrator drains first.
 
     Args:
         settings: Where to listen and what to serve.
-        engine: An open engine that runs the models, and that outlives the services. When None
-            they have one of their own, in the process, with the models that the settings name.
+        engine: An open engine that runs the models, and outlives the services. None creates one in
+            this process with the models that the settings name.
 
     Attributes:
         servers: The four servers by name, each with its address, ports and metrics; a fifth,
-            "models", where the orchestrator runs ensembles on the services' own engine.
+            "models", if the orchestrator runs ensembles on the services' own engine.
     """
 
     def __init__(self, settings: LocalSettings | None = None, engine: Engine | None = None) -> None:
@@ -97,17 +97,17 @@ class LocalServices:
 
     @property
     def datagram_port(self) -> int | None:
-        """The UDP port of the orchestrator's door for datagrams; None where it has none."""
+        """The UDP port of the orchestrator's datagram endpoint; None if it has none."""
         return self._datagram_port
 
     @property
     def target(self) -> str:
-        """What a client connects to: the orchestrator's host:port."""
+        """The address that clients connect to: the orchestrator's host:port."""
         return self.servers["orchestrator"].address
 
     @property
     def addresses(self) -> ServiceAddresses:
-        """Where the three services behind the orchestrator listen."""
+        """Addresses of the three services behind the orchestrator."""
         return ServiceAddresses(
             keypoint=self.servers["keypoint"].address,
             predictor=self.servers["predictor"].address,
@@ -120,12 +120,12 @@ class LocalServices:
         return None if self._inner is None else self._inner.channel
 
     async def __aenter__(self) -> Self:
-        """Loads the models and starts to listen.
+        """Loads the models and starts listening.
 
         Raises:
-            InvalidInputError: The repository has no models, none that can be read, or, where the
-                pipeline needs them, no ensembles.
-            UnknownModelError: It has no configuration of the default's name.
+            InvalidInputError: The repository has no models, no readable ones, or, if the pipeline
+                needs them, no ensembles.
+            UnknownModelError: It has no configuration with the default's name.
             UnavailableError: A port is taken.
         """
         async with AsyncExitStack() as exits:
@@ -137,13 +137,13 @@ class LocalServices:
         await self._exits.aclose()
 
     async def wait_for_termination(self) -> None:
-        """Returns when the process is told to stop (SIGTERM or SIGINT); then leave the block."""
+        """Returns when the process is asked to stop (SIGTERM or SIGINT); then leave the block."""
         await wait_for_signal()
 
     async def _start(self, exits: AsyncExitStack) -> None:
         settings = self.settings
         if settings.tls is not None or settings.tokens is not None:
-            from motioncast.local.inner import inner_tls  # late: makes keys
+            from motioncast.local.inner import inner_tls  # late: it creates keys
 
             self._inner = exits.enter_context(inner_tls(settings.host))
         engine = self._engine
@@ -157,7 +157,7 @@ class LocalServices:
             ("predictor", predictor, settings.predictor_ports),
             ("synthesis", synthesis, settings.synthesis_ports),
         ):
-            metrics = Metrics(process=False)  # the orchestrator's tell of the one process
+            metrics = Metrics(process=False)  # the orchestrator's metrics describe the process
             registered = service.registration(
                 engine, default_model=settings.default_model, metrics=metrics
             )
@@ -184,7 +184,7 @@ class LocalServices:
         self.servers["orchestrator"] = await exits.enter_async_context(server)
 
     def _limits(self, engine: Engine) -> OrchestratorSettings:
-        """Returns the orchestrator's limits: groups at once follow from what the engine runs."""
+        """Returns the orchestrator's limits: the engine determines how many groups run at once."""
         limits = self.settings.orchestrator
         if limits.group_slots is not None or not isinstance(engine, OnnxRuntimeEngine):
             return limits
@@ -194,18 +194,18 @@ class LocalServices:
     async def _model_server(self, engine: Engine, exits: AsyncExitStack) -> Engine:
         """Returns an engine that reaches the models over the network.
 
-        The services' own engine is served for that, as a cluster would; another is on a server
-        already.
+        The services' own engine is served for that, as in a cluster; any other engine already uses
+        a server.
         """
         if not isinstance(engine, OnnxRuntimeEngine):
             return engine
-        from motioncast import model_server  # late: its imports take a while
+        from motioncast import model_server  # late: its imports are slow
         from motioncast.inference.kserve import KServeEngine, KServeSettings
 
         metrics = Metrics(process=False)
         secret = secrets.token_urlsafe(
             32
-        )  # no one else can load or unload the models of the sessions
+        )  # so that no one else can load or unload the sessions' models
         registered = model_server.registration(engine, metrics, secret)
         ports = self.settings.models_ports
         server = self._server(registered, ports, INTERNAL_MESSAGE_BYTES, metrics)
@@ -239,8 +239,8 @@ class LocalServices:
                 port=ports.grpc,
                 http_port=ports.http,
                 max_concurrent_calls=sessions + _SPARE_CALLS,
-                # Behind the orchestrator a session has at most so many calls at one service, and
-                # none of them is refused: calls of an admitted session wait instead.
+                # Behind the orchestrator a session has at most this many calls on one service. None
+                # of them may be refused: calls of an admitted session wait instead.
                 max_queued_calls=_CALLS_OF_A_SESSION * sessions,
                 max_message_bytes=max_message_bytes,
                 silence_seconds=self.settings.silence_seconds,

@@ -1,6 +1,6 @@
-"""The models of an engine, served over the published KServe v2 gRPC protocol.
+"""Serves the models of an engine over the published KServe v2 gRPC protocol.
 
-tritonclient, perf_analyzer and `motioncast.inference.kserve` reach them as they reach Triton.
+tritonclient, perf_analyzer and `motioncast.inference.kserve` use it as they use Triton.
 """
 
 from motioncast.model_server.service import registration

@@ -1,4 +1,4 @@
-"""The models of an engine as the protocol's messages describe them."""
+"""The models of an engine in the protocol's messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motioncast.inference.kserve.config import dims, made_config, read_config
 from motioncast.inference.kserve.datatypes import datatype_of
 from motioncast.wire.errors import InvalidInputError, UnavailableError, UnknownModelError
 
-_PLATFORM: Final = "onnxruntime_onnx"  # Triton's name for what runs an ONNX file
+_PLATFORM: Final = "onnxruntime_onnx"  # Triton's name for the runtime of an ONNX file
 _ENSEMBLE: Final = "ensemble"
 
 _log = logging.getLogger(__name__)
@@ -28,18 +28,18 @@ class ServedModels:
 
     def __init__(self, engine: RepositoryEngine) -> None:
         self._engine = engine
-        self._configs: dict[tuple[str, int], ModelConfig | None] = {}  # None: cannot be read
+        self._configs: dict[tuple[str, int], ModelConfig | None] = {}  # None: unreadable
 
     def states(self) -> tuple[ModelState, ...]:
-        """Returns what became of every model of the repository."""
+        """Returns the state of every model in the repository."""
         return tuple(map(self._judge, self._engine.states()))
 
     def resolve(self, name: str, version: str) -> ModelState:
         """Returns a model that can run.
 
         Args:
-            name: Of the model.
-            version: That is asked for; "" takes the one that is served.
+            name: Name of the model.
+            version: Requested version; "" for the served one.
 
         Raises:
             UnknownModelError: There is no such model, or not in that version.
@@ -52,7 +52,7 @@ class ServedModels:
         return state
 
     def find(self, name: str, version: str) -> ModelState:
-        """Returns a model of the repository, which need not be able to run; see `resolve`."""
+        """Returns a model of the repository, even if it cannot run; see `resolve`."""
         if version and not version.isdecimal():
             raise InvalidInputError.of("version", f"{version!r} is not a number")
         states = {state.name: state for state in self._engine.states()}
@@ -76,7 +76,7 @@ class ServedModels:
         return config
 
     def metadata(self, state: ModelState) -> Any:
-        """Returns what a model that can run takes and gives, as a ModelMetadataResponse."""
+        """Returns the inputs and outputs of a model that can run, as a ModelMetadataResponse."""
         metadata, config = self._engine.metadata(state.name), self.config(state)
         tensor = service_pb2.ModelMetadataResponse.TensorMetadata
         return service_pb2.ModelMetadataResponse(
@@ -94,11 +94,11 @@ class ServedModels:
         )
 
     def forget(self, name: str) -> None:
-        """Reads a model's description again when it is next needed."""
+        """Discards a model's description, which is read again when next needed."""
         self._configs = {key: config for key, config in self._configs.items() if key[0] != name}
 
     def _judge(self, state: ModelState) -> ModelState:
-        """Returns the state of a model as its description leaves it."""
+        """Returns a model's state; not ready if its description is unreadable."""
         if not state.ready:
             return state
         key = (state.name, state.version)

@@ -1,4 +1,4 @@
-"""One ModelInfer: arrays out of the request, a run, arrays into the response, all of it timed."""
+"""One ModelInfer: decodes the request's arrays, runs the model, encodes the response; timed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
 
 class Runner:
-    """Runs what requests ask for."""
+    """Runs the models that requests name."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Runner:
 
         Raises:
             UnknownModelError: There is no such model, or not in that version.
-            InvalidInputError: Inputs or the outputs asked for are not the model's.
+            InvalidInputError: The inputs or requested outputs are not the model's.
             UnavailableError: The model cannot run.
             DeadlineError: The deadline passed.
         """
@@ -80,18 +80,18 @@ class Runner:
         return response
 
     def _count(self, part: Part) -> None:
-        """Counts a run in an ensemble, whose waits are the ensemble's."""
+        """Counts a run within an ensemble; its waiting time counts for the ensemble."""
         try:
             state = self._models.find(part.model, "")
         except UnknownModelError:
-            return  # it is gone by now
+            return  # unloaded meanwhile
         batch = part.length if state.ready and self._models.config(state).max_batch_size else 1
         timing = Timing(decode=0, queue=0, run=round(part.seconds * 1e9), encode=0)
         self._statistics.succeeded(state.name, state.version, batch, timing)
 
 
 def _outputs(state: ModelState, has: Sequence[Any], asked: Sequence[Any]) -> list[str]:
-    """Returns the names of the outputs to answer: those asked for, all when none is."""
+    """Returns the names of the requested outputs, all when none is requested."""
     names = [tensor.name for tensor in has]
     for tensor in asked:
         if tensor.name not in names:
@@ -111,7 +111,7 @@ def _respond(
     wanted: Sequence[str],
     elsewhere: Mapping[str, memoryview | None],
 ) -> Any:
-    """Returns the response; as Triton's it has no bytes of what went to shared memory."""
+    """Returns the response; like Triton's, it omits the bytes of outputs in shared memory."""
     described, raw = encode_tensors(
         {name: run[name] for name in wanted if elsewhere.get(name) is None},
         service_pb2.ModelInferResponse.InferOutputTensor,

@@ -1,4 +1,4 @@
-"""GRPCInferenceService: the published protocol over an engine of this process."""
+"""GRPCInferenceService: the published protocol for an engine in this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from motioncast.model_server.statistics import Statistics
 from motioncast.serving import Context, Deadline, Metrics, Registration
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
-_VERSION: Final = version("motioncast")  # once: who has no descriptors left answers too
+_VERSION: Final = version("motioncast")  # read once: has to work without free file descriptors
 _log = logging.getLogger(__name__)
 
 EXTENSIONS: Final = (
@@ -54,8 +54,8 @@ def registration(engine: RepositoryEngine, metrics: Metrics, secret: str = "") -
     Args:
         engine: An open engine; may be shared.
         metrics: Where its inferences are timed.
-        secret: What a caller has to send to load and unload models and to share memory, as the
-            metadata that our embedded Triton asks for; "" lets everybody.
+        secret: Secret that a caller has to send in order to load and unload models and to share
+            memory, in the same metadata as for our embedded Triton; "" requires none.
     """
     servicer = KServeServicer(engine, metrics, secret)
     return Registration(
@@ -70,7 +70,7 @@ def registration(engine: RepositoryEngine, metrics: Metrics, secret: str = "") -
 
 
 class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Answers the protocol's questions, runs models, loads and unloads them."""
+    """Answers queries, runs models, and loads and unloads them."""
 
     def __init__(self, engine: RepositoryEngine, metrics: Metrics, secret: str = "") -> None:
         self._engine = engine
@@ -83,7 +83,7 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         self._draining = False
 
     def drain(self) -> None:
-        """Tells from now on that the server is not ready."""
+        """Reports from now on that the server is not ready."""
         self._draining = True
 
     async def ServerLive(self, request: Any, context: Context) -> Any:
@@ -149,7 +149,7 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
             )
         try:
             await self._engine.load(request.model_name)
-        except InvalidInputError as error:  # tells of files, which are not the caller's
+        except InvalidInputError as error:  # names files, which callers must not see
             _log.error("the model %s was not loaded: %s", request.model_name, error)
             raise InvalidInputError.of(
                 "model", f"{request.model_name} cannot be loaded; the log says why"
@@ -178,7 +178,7 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         self._memory.unregister(request.name)
         return service_pb2.SystemSharedMemoryUnregisterResponse()
 
-    # There is no CUDA memory here, so all of it is unregistered: perf_analyzer asks for that.
+    # There is no CUDA memory here; perf_analyzer asks the server to unregister it anyway.
 
     async def CudaSharedMemoryStatus(self, request: Any, context: Context) -> Any:
         return service_pb2.CudaSharedMemoryStatusResponse()

@@ -1,4 +1,4 @@
-"""The shared memory that clients on this machine have registered: named stretches of bytes."""
+"""The shared memory that clients on this machine have registered: named ranges of bytes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class _Region:
 
 
 class SharedMemory:
-    """Regions by name.
+    """Shared memory regions by name.
 
-    Triton's protocol, and its trust: whoever may call this server from this machine may have it
-    read and write what is in the machine's shared memory. Callers from elsewhere may not.
+    This is Triton's protocol and trust model: anyone who may call this server from this machine can
+    have it read and write the machine's shared memory. Callers on other machines cannot.
     """
 
     def __init__(self) -> None:
         self._regions: dict[str, _Region] = {}
 
     def register(self, request: Any, context: Context) -> None:
-        """Maps a region that a client has made.
+        """Maps a region that a client has created.
 
         Raises:
             InvalidInputError: There is no such region or not of that size, its name is taken, or
@@ -49,7 +49,7 @@ class SharedMemory:
         self._regions[request.name] = _Region(request.name, request.key, request.offset, data)
 
     def status(self, name: str) -> Any:
-        """Returns what is registered: one region, or all for ""."""
+        """Returns the registered regions: one, or all for ""."""
         if name:
             self._find(name)
         response = service_pb2.SystemSharedMemoryStatusResponse()
@@ -61,17 +61,17 @@ class SharedMemory:
         return response
 
     def unregister(self, name: str) -> None:
-        """Forgets a region, all for "". Runs that use it go on: the last of them unmaps it."""
+        """Removes a region, all for "". Runs that use it continue; the last of them unmaps it."""
         if name:
             self._regions.pop(name, None)
         else:
             self._regions.clear()
 
     def stretch(self, tensor: Any) -> memoryview | None:
-        """Returns the bytes that a tensor's parameters name; None when they name none.
+        """Returns the bytes that a tensor's parameters refer to; None when they refer to none.
 
         Raises:
-            InvalidInputError: There is no such region, or it is smaller.
+            InvalidInputError: There is no such region, or it is too small.
         """
         if REGION not in tensor.parameters:
             return None

@@ -1,4 +1,4 @@
-"""How many runs there were and how long their parts took, as Triton counts them.
+"""Number of runs and duration of their stages, as Triton counts them.
 
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
 """
@@ -14,7 +14,7 @@ from tritonclient.grpc import service_pb2
 
 @dataclass(slots=True)
 class Durations:
-    """So many of something, and the nanoseconds that they took together."""
+    """A number of events and their total duration in nanoseconds."""
 
     count: int = 0
     ns: int = 0
@@ -29,10 +29,10 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The parts of one run, in nanoseconds."""
+    """Durations of the stages of one run, in nanoseconds."""
 
     decode: int
-    queue: int  # until its turn had come
+    queue: int  # waiting time
     run: int
     encode: int
 
@@ -45,7 +45,7 @@ class Timing:
 class _Runs:
     """The runs of one version of a model."""
 
-    last_milliseconds: int = 0  # since the epoch, when the last one came
+    last_milliseconds: int = 0  # start of the last one, since the epoch
     inferences: int = 0
     executions: int = 0
     parts: dict[str, Durations] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Statistics:
         self._runs: dict[tuple[str, int], _Runs] = {}
 
     def succeeded(self, model: str, version: int, batch: int, timing: Timing) -> None:
-        """Counts a run of so many elements."""
+        """Counts a run with a batch of this size."""
         runs = self._of(model, version)
         runs.inferences += batch
         runs.executions += 1
@@ -78,11 +78,11 @@ class Statistics:
             sizes.setdefault(name, Durations()).add(ns)
 
     def failed(self, model: str, version: int, ns: int) -> None:
-        """Counts a run that was refused, was given up or went wrong."""
+        """Counts a run that was refused, cancelled or failed."""
         self._of(model, version).parts.setdefault("fail", Durations()).add(ns)
 
     def of(self, model: str, version: int) -> Any:
-        """Returns the message about one version of a model."""
+        """Returns the statistics of one version of a model."""
         runs = self._runs.get((model, version), _Runs())
         return service_pb2.ModelStatistics(
             name=model,

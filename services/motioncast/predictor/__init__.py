@@ -1,4 +1,4 @@
-"""PredictorService: forecasts the keypoints that were not sent."""
+"""PredictorService: forecasts the keypoints of frames that were not sent."""
 
 from motioncast.predictor.service import registration
 

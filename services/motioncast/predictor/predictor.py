@@ -1,7 +1,7 @@
-"""The predictor: one recurrence along the timeline, over observed frames and past them.
+"""The predictor: one recurrence along the timeline, over observed frames and beyond them.
 
 observed t     x_t = keypoints[t]
-predicted t    x_t = forecast[t], the model's own: it runs free
+predicted t    x_t = forecast[t], the model's own output (free running)
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from motioncast.wire.keypoints import Keypoints
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was forecast over a span, and where the recurrence stands after it."""
+    """The forecast over a span, and the state of the recurrence after it."""
 
     forecast: Forecast
     state: State
-    seconds: float  # that the model ran
+    seconds: float  # duration of the model's run
 
     def spread(self) -> Keypoints:
         """Returns the standard deviation over the sample paths, (T, K, 3)."""
@@ -51,15 +51,15 @@ class Predictor:
         """Advances the recurrence over a span.
 
         Args:
-            models: The configuration.
+            models: The model configuration.
             span: T frames, 0 or more.
-            state: From before the span; None where the timeline starts.
-            samples: Paths, as many as the state has.
-            seed: Of the noise; None for the mean path.
-            deadline: The caller's.
+            state: From before the span; None at the start of the timeline.
+            samples: Number of sample paths, the same as in the state.
+            seed: Seed of the noise; None for the mean path.
+            deadline: The caller's deadline.
 
         Raises:
-            InvalidInputError: The state leads nowhere finite.
+            InvalidInputError: The state leads to values that are not finite.
             DeadlineError: Time ran out.
         """
         vectors = initial_vectors(models, samples) if state is None else state.vectors

@@ -36,7 +36,7 @@ MAX_HORIZON: Final = 256
 def registration(
     engine: Engine, *, default_model: str | None = None, metrics: Metrics
 ) -> Registration:
-    """Returns the predictor service to register; arguments and errors as the keypoint service's."""
+    """Returns the predictor service to register; see the keypoint service for the arguments."""
     predictor = Predictor(MeasuredEngine(engine, metrics.registry))
     catalogue = Catalogue(engine, default_model)
     servicer = PredictorServicer(catalogue, predictor)

@@ -1,4 +1,4 @@
-"""The span of the timeline that a request asks for.
+"""The span of the timeline that a request covers.
 
 next_index ... observed ... gap ... observed | horizon |
 |------------------------ span ------------------------|
@@ -15,8 +15,8 @@ from motioncast.timeline.span import Span
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.keypoints import Keypoints
 
-MAX_SPAN_FRAMES: Final = 512  # the most observed frames of a call and the longest horizon
-_MAX_INDEX: Final = 2**64 - 1  # what the contract's type can tell
+MAX_SPAN_FRAMES: Final = 512  # the most observed frames of a call plus the longest horizon
+_MAX_INDEX: Final = 2**64 - 1  # the contract's type holds no more
 
 
 def lay_out(
@@ -25,14 +25,14 @@ def lay_out(
     """Returns the span from `next_index` over the observed frames to the horizon's end.
 
     Args:
-        indices: Of the observed frames on the timeline.
+        indices: Indices of the observed frames on the timeline.
         keypoints: (M, K, 3), of the observed frames.
-        horizon: Frames past the last observed one.
-        next_index: Where the span starts; None lets the first observed frame start it.
+        horizon: Number of frames after the last observed one.
+        next_index: Start of the span; None starts it at the first observed frame.
 
     Raises:
-        InvalidInputError: Indices do not increase or lie before the start, nothing tells where
-            the span starts, or it is longer than MAX_SPAN_FRAMES.
+        InvalidInputError: Indices do not increase or lie before the start, the start is unknown, or
+            the span is longer than MAX_SPAN_FRAMES.
     """
     if next_index is None and not indices:
         raise InvalidInputError.of(

@@ -1,4 +1,4 @@
-"""The predictor's recurrent state as it travels: little-endian float32, one vector per path."""
+"""The predictor's recurrent state as transmitted: little-endian float32, one vector per path."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LITTLE_ENDIAN: Final = np.dtype("<f4")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the recurrence knows of a timeline.
+    """The recurrent state on a timeline.
 
     Attributes:
-        next_index: Index of the first frame that it has not seen.
+        next_index: Index of the first frame that it does not cover.
         vectors: (samples, S).
     """
 
@@ -31,7 +31,7 @@ class State:
 
 
 def initial_vectors(models: ModelSet, samples: int) -> NDArray[np.float32]:
-    """Returns the vectors (samples, S) that have seen nothing."""
+    """Returns the vectors (samples, S) at the start of a timeline."""
     return np.zeros((samples, models.state), np.float32)
 
 
@@ -46,11 +46,11 @@ def encode_state(state: State, models: ModelSet) -> PredictorState:
 
 
 def decode_state(message: PredictorState, models: ModelSet) -> State:
-    """Returns the message as a state.
+    """Returns the state in a message.
 
     Raises:
-        InvalidInputError: It belongs to another model, has no or too many vectors, or one of
-            another length or with a value that is not finite.
+        InvalidInputError: It belongs to another model, has no or too many vectors, or a vector has
+            the wrong length or a value that is not finite.
     """
     if message.model != models.name:
         raise InvalidInputError.of(

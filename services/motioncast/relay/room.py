@@ -1,4 +1,4 @@
-"""A room: one sender, those who watch, and what the sender is told of them."""
+"""A room: one sender, its watchers, and the feedback about them to the sender."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from motioncast.v1.relay_pb2 import (
 )
 from motioncast.wire.errors import DomainError, ExhaustedError
 
-HISTORY: Final = 32  # frames before the newest that an acknowledgement tells of
+HISTORY: Final = 32  # frames before the newest that an acknowledgement covers
 _RETRY_SECONDS: Final = 1.0
 _NAME_BYTES: Final = 6
 _TOKEN_BYTES: Final = 24
 
 
 class Room:
-    """What one sender publishes, as long as it does.
+    """What one sender publishes, for as long as it does.
 
     Args:
-        opening: Checked.
-        max_watchers: At once.
-        max_waiting: Packets for one of them.
+        opening: The sender's first message, checked.
+        max_watchers: Limit of concurrent watchers.
+        max_waiting: Limit of packets that wait for one watcher.
 
     Attributes:
-        name: Others know it by; in logs.
-        token: The right to watch; never in logs.
-        next_index: Of the timeline: a frame at or after this one comes next.
-        missed: Packets that watchers dropped, of those that have left too.
+        name: Identifies the room to watchers and in logs.
+        token: The right to watch; never logged.
+        next_index: The least index that the next frame on the timeline may have.
+        missed: Packets that watchers missed, including watchers that have left.
     """
 
     def __init__(self, opening: RoomOpening, max_watchers: int, max_waiting: int) -> None:
@@ -70,15 +70,15 @@ class Room:
 
     @property
     def watchers(self) -> int:
-        """How many watch now."""
+        """Number of current watchers."""
         return len(self._watchers)
 
     @contextmanager
     def watcher(self) -> Iterator[Watcher]:
-        """Lets one watch from entering the block to leaving it.
+        """Adds a watcher from entering the block until leaving it.
 
         Raises:
-            ExhaustedError: As many watch as may.
+            ExhaustedError: The room has as many watchers as it may.
         """
         if len(self._watchers) >= self.max_watchers:
             raise ExhaustedError(
@@ -98,13 +98,13 @@ class Room:
             self._changed.set()
 
     def add_source(self, source: SourceImage) -> None:
-        """Passes on a source, checked, and keeps it for those who come later."""
+        """Forwards a checked source, and keeps it for watchers that join later."""
         self._sources[source.index] = source
         for watcher in self._watchers:
             watcher.offer_source(source)
 
     def pass_on(self, packet: Packet, frames: int) -> None:
-        """Passes on a packet, checked, of so many frames."""
+        """Forwards a checked packet with this number of frames."""
         self.next_index = packet.index + frames
         if packet.message.HasField("crop"):
             self._crop = packet.message.crop
@@ -113,12 +113,12 @@ class Room:
         self._changed.set()
 
     def acknowledge(self, watcher: Watcher, told: Acknowledgement) -> None:
-        """Takes what a watcher says."""
+        """Processes a watcher's acknowledgement."""
         watcher.acknowledge(told)
         self._changed.set()
 
     def end(self, frame_count: int, skipped_frames: int = 0) -> None:
-        """Says that the video is over."""
+        """Tells the watchers that the video has ended."""
         self._close(
             RoomEnd(
                 reason=ROOM_END_REASON_ENDED,
@@ -128,27 +128,27 @@ class Room:
         )
 
     def lose(self) -> None:
-        """Says that the sender is lost, unless the video is over."""
+        """Tells the watchers that the sender is lost, unless the video has ended."""
         self._close(RoomEnd(reason=ROOM_END_REASON_LOST))
 
     def fail(self, error: DomainError) -> None:
-        """Ends the sender's call and everybody's who watches with an error."""
+        """Ends the calls of the sender and of all watchers with an error."""
         self._failure, self._over = error, True
         for watcher in self._watchers:
             watcher.fail(error)
         self._changed.set()
 
     def fail_sender(self, error: Exception) -> None:
-        """Ends the sender's call with an error; those who watch are told that it is lost."""
+        """Ends the sender's call with an error; the watchers are told that it is lost."""
         self._failure = error
         self.lose()
         self._changed.set()
 
     async def feedback(self) -> Feedback | None:
-        """Waits for something to change; returns what is known then, None when the room is over.
+        """Waits for a change; returns the current feedback, or None when the room is closed.
 
         Raises:
-            DomainError: What the room was ended with.
+            DomainError: The error that the room was closed with.
         """
         await self._changed.wait()
         self._changed.clear()
@@ -171,9 +171,10 @@ class Room:
 
 
 def common_frames(told: Sequence[FramesAcknowledged | None]) -> FramesAcknowledged | None:
-    """Returns the frames that all of those who tell have, as one of them would tell it.
+    """Returns the frames that all acknowledgements have in common, as an acknowledgement.
 
-    None when nobody tells, somebody has none, or they are too far apart to have any in common.
+    None when there are none, a watcher has no frames, or they are too far apart to have any in
+    common.
     """
     frames = [one for one in told if one is not None]
     if not frames or len(frames) < len(told):

@@ -1,4 +1,4 @@
-"""The rooms of one relay: so many, a share of them for one peer, found by name and token."""
+"""The rooms of one relay: limited in total and per peer, found by name and token."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _RETRY_SECONDS = 1.0
 
 
 class Rooms:
-    """The rooms that there are now.
+    """The open rooms.
 
     Args:
-        settings: How many there may be.
+        settings: Their limits.
     """
 
     def __init__(self, settings: RelaySettings) -> None:
@@ -32,11 +32,11 @@ class Rooms:
 
     @contextmanager
     def open(self, opening: RoomOpening, peer: str) -> Iterator[Room]:
-        """Has a room from entering the block to leaving it; those who watch are then told.
+        """Opens a room from entering the block until leaving it; its watchers are then told.
 
         Raises:
-            ExhaustedError: There are as many as may be, in all or of the peer.
-            UnavailableError: The server shuts down.
+            ExhaustedError: The limit of rooms is reached, in total or for the peer.
+            UnavailableError: The server is shutting down.
         """
         if self._draining:
             raise _shutting_down()
@@ -52,12 +52,12 @@ class Rooms:
 
     @contextmanager
     def watch(self, join: JoinRoom, peer: str) -> Iterator[tuple[Room, Watcher]]:
-        """Lets a peer watch a room from entering the block to leaving it.
+        """Adds a peer as a watcher of a room from entering the block until leaving it.
 
         Raises:
-            UnknownRoomError: There is none of that name, or it has another token: which of them
-                it is, nobody learns.
-            ExhaustedError: As many watch as may.
+            UnknownRoomError: There is no room of that name, or it has another token; callers cannot
+                tell which.
+            ExhaustedError: The limit of watchers is reached.
         """
         room = self._rooms.get(join.name)
         token = "" if room is None else room.token
@@ -70,7 +70,7 @@ class Rooms:
             yield room, watcher
 
     def drain(self) -> None:
-        """Ends every room: the server shuts down."""
+        """Closes every room, because the server is shutting down."""
         self._draining = True
         for room in self._rooms.values():
             room.fail(_shutting_down())

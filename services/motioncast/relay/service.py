@@ -1,4 +1,4 @@
-"""RelayService: senders publish, others watch; what passes through is read as far as its header."""
+"""RelayService: senders publish, others watch; of forwarded packets only the header is read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from motioncast.v1.relay_pb2 import Room as RoomMessage
 from motioncast.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayServiceServicer_to_server
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
-_FEEDBACK_SECONDS: Final = 0.02  # from one to the next, at the least
+_FEEDBACK_SECONDS: Final = 0.02  # the least interval between two messages
 _log: Final = logging.getLogger(__name__)
 
 
@@ -44,7 +44,7 @@ def registration(settings: RelaySettings, metrics: Metrics) -> Registration:
     """Returns the service to register.
 
     Args:
-        settings: Its limits; they take the place of those that a server has for calls in general.
+        settings: Its limits; they replace a server's limits for calls in general.
         metrics: Where everything is counted.
     """
     servicer = RelayServicer(settings, RelayMetrics(metrics.registry))
@@ -59,7 +59,7 @@ def registration(settings: RelaySettings, metrics: Metrics) -> Registration:
 
 
 class RelayServicer(RelayServiceServicer):
-    """Serves rooms; none knows of another."""
+    """Serves rooms, independent of one another."""
 
     def __init__(self, settings: RelaySettings, metrics: RelayMetrics) -> None:
         self._settings = settings
@@ -106,7 +106,7 @@ class RelayServicer(RelayServiceServicer):
                 self._metrics.watchers.dec()
 
     async def _publish(self, requests: AsyncIterator[PublishRequest], room: Room) -> None:
-        """Takes what a sender sends, to the end of it."""
+        """Processes a sender's messages until it is done."""
         pace = ReadingPace(self._settings.published_per_second)
         try:
             async for request in requests:
@@ -119,7 +119,7 @@ class RelayServicer(RelayServiceServicer):
             room.fail_sender(error)
 
     def _take(self, request: PublishRequest, size: int, room: Room) -> bool:
-        """Takes one message; returns whether it was the last."""
+        """Processes one message; returns whether it was the last."""
         kind = request.WhichOneof("message")
         if kind == "packet":
             packet, frames = door.checked_packet(request.packet, room)
@@ -146,7 +146,7 @@ class RelayServicer(RelayServiceServicer):
     async def _acknowledge(
         self, requests: AsyncIterator[WatchRequest], room: Room, watcher: Watcher
     ) -> None:
-        """Takes what a watcher says."""
+        """Processes a watcher's messages."""
         pace = ReadingPace(self._settings.acknowledged_per_second)
         try:
             async for request in requests:
@@ -158,7 +158,7 @@ class RelayServicer(RelayServiceServicer):
                 self._metrics.receive("feedback", request.ByteSize())
                 room.acknowledge(watcher, request.acknowledgement)
                 await pace.spend(1)
-        except Exception as error:  # likewise
+        except Exception as error:  # raised where the call is answered
             watcher.fail(error)
 
     def _answer(self, room: Room) -> PublishResponse:

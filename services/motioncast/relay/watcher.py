@@ -1,9 +1,9 @@
-"""One who watches a room: what is on the way to them, and what they say they have.
+"""One watcher of a room: what is queued for it, and the frames that it acknowledged.
 
-    waits for an anchor -> gets every packet -> too slow: misses what waits -> waits for an anchor
+    waits for an anchor -> gets every packet -> too slow: drops the queue -> waits for an anchor
 
-An anchor is a packet that refers to a source. From one on, every packet refers to frames that the
-watcher was sent, unless the sender reaches back before it; such a packet is left out.
+An anchor is a packet that refers to a source. After one, every packet refers to frames that were
+sent to the watcher, unless the sender refers to a frame before it; such a packet is skipped.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from motioncast.v1.common_pb2 import CodedKeypoints, Crop
 from motioncast.v1.motion_transfer_pb2 import SourceImage
 from motioncast.v1.relay_pb2 import Acknowledgement, FramesAcknowledged, RoomEnd, WatchResponse
 
-MAX_WAITING_SOURCES: Final = 8  # then only the newest of each index are kept
+MAX_WAITING_SOURCES: Final = 8  # beyond this only the newest of each index are kept
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A packet, as far as a relay looks into it."""
+    """A packet, as far as a relay reads it."""
 
     message: CodedKeypoints
     index: int  # of its first frame on the timeline
@@ -30,22 +30,22 @@ class Packet:
 
 
 class Watcher:
-    """What waits for one watcher, bounded: packets are dropped, never others kept waiting.
+    """The bounded queue of one watcher: packets are dropped rather than delay other watchers.
 
     Args:
-        max_waiting: Packets that may wait, and as many may be on their way without an answer.
+        max_waiting: Limit of queued packets, and also of packets sent but not acknowledged.
 
     Attributes:
-        frames: Those that the watcher has, as told; None before any.
-        missed: Packets that were dropped because too many waited.
+        frames: The frames that the watcher acknowledged; None before the first acknowledgement.
+        missed: Packets dropped because the queue was full.
     """
 
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[WatchResponse, int]] = deque()  # and the index of a packet
-        self._packets = 0  # among them
+        self._waiting: deque[tuple[WatchResponse, int]] = deque()  # with the index of a packet
+        self._packets = 0  # packets in the queue
         self._unanswered: deque[int] = deque()  # indices of packets sent and not acknowledged
-        self._anchor: int | None = None  # where it came in; None: it waits for an anchor
+        self._anchor: int | None = None  # index of its first packet; None: it waits for an anchor
         self._stuck = False
         self._arrived = asyncio.Event()
         self._failure: Exception | None = None
@@ -55,21 +55,21 @@ class Watcher:
 
     @property
     def needs_anchor(self) -> bool:
-        """Whether it can go on only with a packet that refers to a source."""
+        """Whether it can continue only with a packet that refers to a source."""
         return self._anchor is None or self._stuck
 
     def offer_source(self, source: SourceImage) -> None:
-        """Puts a source in line; one of the same index that still waits is of no use any more."""
+        """Queues a source; a queued one with the same index becomes obsolete."""
         self._put(WatchResponse(source=source))
         if len(self._waiting) - self._packets > MAX_WAITING_SOURCES:
             self._drop()
 
     def offer_packet(self, packet: Packet, crop: Crop | None) -> None:
-        """Puts a packet in line, if it is of use.
+        """Queues a packet if the watcher can use it.
 
         Args:
             packet: The packet.
-            crop: What the video shows now, for one who has not been told.
+            crop: The current crop of the video, for a watcher that does not have it yet.
         """
         message = packet.message
         if packet.reference is None:
@@ -90,7 +90,7 @@ class Watcher:
         self._put(WatchResponse(packet=message), packet.index)
 
     def acknowledge(self, told: Acknowledgement) -> None:
-        """Takes what the watcher says."""
+        """Processes the watcher's acknowledgement."""
         if told.HasField("frames"):
             self.frames = told.frames
             while self._unanswered and self._unanswered[0] <= told.frames.newest:
@@ -99,21 +99,21 @@ class Watcher:
         self._stuck = self._stuck or told.stuck
 
     def end(self, end: RoomEnd) -> None:
-        """Says that the room is no more, after what waits."""
+        """Queues the end of the room."""
         if not self._ended:
             self._ended = True
             self._put(WatchResponse(end=end))
 
     def fail(self, error: Exception) -> None:
-        """Ends the call with an error, whatever waits."""
+        """Ends the call with an error, whatever is queued."""
         self._failure = error
         self._arrived.set()
 
     async def next(self) -> WatchResponse | None:
-        """Returns what comes next; None when there will be nothing more.
+        """Returns the next message to send; None after the last one.
 
         Raises:
-            Exception: What the call was ended with.
+            Exception: The error that the call was ended with.
         """
         while not self._may_go():
             if self._failure is not None:
@@ -131,7 +131,7 @@ class Watcher:
         return response
 
     def _may_go(self) -> bool:
-        """Whether what comes next may be sent: not more packets than are acknowledged."""
+        """Whether the next message may be sent: packets wait while too many are unacknowledged."""
         if not self._waiting:
             return False
         return self._waiting[0][1] < 0 or len(self._unanswered) < self._max_waiting
@@ -141,7 +141,7 @@ class Watcher:
         self._arrived.set()
 
     def _drop(self) -> None:
-        """Drops the packets that wait, and the sources among them but the newest of each index."""
+        """Drops queued packets, and queued sources except the newest of each index."""
         sources: dict[int, WatchResponse] = {}
         for response, _ in self._waiting:
             if response.HasField("source"):
@@ -149,4 +149,4 @@ class Watcher:
         self.missed += self._packets
         self._waiting = deque((one, -1) for one in sources.values())
         self._packets, self._anchor, self._stuck = 0, None, False
-        self._unanswered.clear()  # among them may be some that cannot be decoded, ever
+        self._unanswered.clear()  # some of these may never be decodable

@@ -1,4 +1,4 @@
-"""SynthesisService: moves a source image to driving keypoints."""
+"""SynthesisService: animates a source image with driving keypoints."""
 
 from motioncast.synthesis.service import registration
 

@@ -35,7 +35,7 @@ MAX_DRIVING: Final = 256
 def registration(
     engine: Engine, *, default_model: str | None = None, metrics: Metrics
 ) -> Registration:
-    """Returns the synthesis service to register; arguments and errors as the keypoint service's."""
+    """Returns the synthesis service to register; see the keypoint service for the arguments."""
     synthesiser = Synthesiser(MeasuredEngine(engine, metrics.registry))
     catalogue = Catalogue(engine, default_model)
     servicer = SynthesisServicer(catalogue, synthesiser)
@@ -88,7 +88,7 @@ def _sources(request: SynthesizeRequest, models: ModelSet) -> list[Source]:
 
 
 def _positions(request: SynthesizeRequest, sources: int) -> list[int]:
-    """Returns the position of the source of every driving keypoint set."""
+    """Returns the position of each driving keypoint set's source."""
     given, frames = request.source_positions, len(request.driving_keypoints)
     if not given:
         return [0] * frames

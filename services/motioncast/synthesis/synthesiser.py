@@ -14,14 +14,14 @@ from motioncast.sources import frames_by_source, in_order
 from motioncast.wire.images import Pixels
 from motioncast.wire.keypoints import Keypoints
 
-# A run holds the feature maps of all its frames, so memory is bounded by frames per run. One run
-# encodes the source once: for 32 frames that is already next to nothing per frame.
+# A run holds the feature maps of all its frames, so limiting frames per run limits memory. A run
+# encodes the source once, which is next to nothing per frame for 32 frames.
 MAX_FRAMES_PER_RUN: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is animated.
+    """A source to animate.
 
     Attributes:
         image: (H, W, 3).
@@ -34,11 +34,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Synthesis:
-    """What was made.
+    """The synthesised images.
 
     Attributes:
         images: (T, H, W, 3).
-        seconds: That the model ran.
+        seconds: Duration of the model's runs.
     """
 
     images: Pixels
@@ -59,16 +59,16 @@ class Synthesiser:
         driving: Keypoints,
         deadline: Deadline,
     ) -> Synthesis:
-        """Returns sources moved to driving keypoints.
+        """Returns images of the sources, animated with driving keypoints.
 
-        A run has one source: the frames of each are made together, and put back in their order.
+        A run has one source: the frames of each source are made together, then put back in order.
 
         Args:
-            models: The configuration.
-            sources: There is at least one.
-            positions: Of the source of each frame among them, (T,).
+            models: The model configuration.
+            sources: At least one.
+            positions: (T,), position of each frame's source in `sources`.
             driving: (T, K, 3), T >= 1.
-            deadline: Of the call.
+            deadline: Deadline of the call.
 
         Raises:
             DeadlineError: Time ran out, before the first run or between two.

@@ -1,9 +1,9 @@
-"""Traces: where the time of a session went, told to a collector of OpenTelemetry.
+"""Traces: where a session's time went, exported to an OpenTelemetry collector.
 
 with tracing(TraceSettings(endpoint="http://localhost:4317")):
     ...  # servers that start here trace their calls
 
-Without `tracing` nothing is traced, nothing of OpenTelemetry imported, and a span costs a call.
+Without `tracing` nothing is traced, OpenTelemetry is not imported, and a span costs one call.
 """
 
 from motioncast.tracing.calls import traced_channel

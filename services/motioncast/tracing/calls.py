@@ -1,4 +1,4 @@
-"""Calls of other services as spans, and what they send along so that the answer is a part of it.
+"""Traces calls to other services, and propagates the trace to them.
 
 https://opentelemetry.io/docs/specs/semconv/rpc/grpc/ (1.45)
 """
@@ -16,30 +16,29 @@ from motioncast.tracing.spans import active
 from motioncast.tracing.tracer import Attributes, Span, Tracer
 from motioncast.wire.addresses import host_of
 
-# A server whose caller did wrong has not failed.
+# A server whose caller made an error has not failed.
 SERVERS_FAULT: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 )
 
 
 def traced_channel(channel: grpc.aio.Channel, target: str) -> grpc.aio.Channel:
-    """Returns a channel whose unary calls are traced: itself where nothing is.
+    """Returns a channel that traces unary calls, or the channel itself if nothing is traced.
 
-    Every attempt of a call within a trace is a span of it. Calls that belong to no trace, such as
-    looks at another server's health, begin none. grpc's own interceptors would cost a call as much
-    again as the call.
+    Every attempt of a call within a trace is a span. Calls outside a trace, such as health checks
+    of another server, start none. grpc's own interceptors would double the cost of a call.
     """
     tracer = active()
     return channel if tracer is None else cast(grpc.aio.Channel, _Channel(tracer, channel, target))
 
 
 def call_attributes(method: str, address: str, port: int | None) -> Attributes:
-    """Returns what is known of a call when it begins, on either side.
+    """Returns a call's attributes known at its start, on either side.
 
     Args:
         method: `motioncast.v1.KeypointService/Detect`.
-        address: Of the server.
-        port: Of the server; None where it has none.
+        address: The server's address.
+        port: The server's port; None if it has none.
     """
     known: dict[str, str | int] = {
         "rpc.system.name": "grpc",
@@ -50,13 +49,13 @@ def call_attributes(method: str, address: str, port: int | None) -> Attributes:
 
 
 def ended_attributes(code: str, *, failed: bool) -> Attributes:
-    """Returns what is known of a call that has ended."""
+    """Returns the attributes of a call that has ended."""
     known = {"rpc.response.status_code": code}
     return known | {"error.type": code} if failed else known
 
 
 class _Channel:
-    """A channel that traces its unary calls; all else is the channel's."""
+    """A channel that traces its unary calls, and delegates everything else."""
 
     def __init__(self, tracer: Tracer, channel: grpc.aio.Channel, target: str) -> None:
         self._tracer = tracer
@@ -69,7 +68,7 @@ class _Channel:
         return getattr(self._channel, name)
 
     def unary_unary(self, path: str, *arguments: Any, **named: Any) -> Callable[..., Any]:
-        """Returns what calls a method; the calls themselves are grpc's."""
+        """Returns a callable for a method; the calls it returns are grpc's."""
         begin: Any = self._channel.unary_unary(path, *arguments, **named)
         method = path.removeprefix("/")
         known = call_attributes(method, self._address, self._port)
@@ -90,14 +89,14 @@ class _Channel:
 
 
 def _ended(span: Span, call: Any) -> None:
-    code = _known(call.code()) or grpc.StatusCode.CANCELLED  # given up before it began
+    code = _known(call.code()) or grpc.StatusCode.CANCELLED  # cancelled before it began
     failed = code is not grpc.StatusCode.OK
     span.tell(ended_attributes(code.name, failed=failed))
     span.end(_known(call.details()) or code.name if failed else "")
 
 
 def _known(told: Coroutine[Any, Any, Any]) -> Any:
-    """Returns what a call that has ended tells of itself, without a wait; else None."""
+    """Returns what a completed call reports, without waiting; None if it has not completed."""
     try:
         told.send(None)
     except StopIteration as answered:

@@ -1,4 +1,4 @@
-"""Spans by OpenTelemetry's SDK, sent to a collector in batches by a thread of its own."""
+"""Spans by OpenTelemetry's SDK, sent to a collector in batches by a separate thread."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from motioncast.tracing.settings import TraceSettings
 from motioncast.tracing.tracer import Attributes, Kind, Metadata, Span
 
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.45.0"
-_LAST_SECONDS: Final = 3.0  # that sending what is left may take
+_LAST_SECONDS: Final = 3.0  # limit for sending the remaining spans
 _FIELDS: Final = frozenset({"traceparent", "tracestate"})
 _KINDS: Final[Mapping[Kind, SpanKind]] = {
     "internal": SpanKind.INTERNAL,
@@ -44,9 +44,9 @@ _KINDS: Final[Mapping[Kind, SpanKind]] = {
 
 
 class OpenTelemetry:
-    """Traces as the settings and OpenTelemetry's variables say; see `Tracer`.
+    """Traces as the settings and OpenTelemetry's variables configure; see `Tracer`.
 
-    Nothing of OpenTelemetry's that is one for the process is set.
+    Sets none of OpenTelemetry's process-wide globals.
     """
 
     def __init__(self, settings: TraceSettings) -> None:
@@ -54,7 +54,7 @@ class OpenTelemetry:
         self._propagator = TraceContextTextMapPropagator()
         self._exporter = OTLPSpanExporter(settings.endpoint)
         self._provider = TracerProvider(
-            # None: as OTEL_TRACES_SAMPLER says, all where it says nothing.
+            # None follows OTEL_TRACES_SAMPLER, which samples everything by default.
             sampler=None if settings.ratio is None else ParentBasedTraceIdRatio(settings.ratio),
             resource=_resource(settings.service),
             shutdown_on_exit=False,
@@ -64,7 +64,7 @@ class OpenTelemetry:
 
     @property
     def follows_callers(self) -> bool:
-        """Whether who calls a public service may continue a trace of theirs."""
+        """Whether callers of a public service may continue their traces."""
         return self._settings.callers
 
     def begin(
@@ -76,7 +76,7 @@ class OpenTelemetry:
         since: float | None = None,
         sampled: bool = True,
     ) -> Span:
-        """Begins a part of what is current; see `Tracer.begin`."""
+        """Begins a child of the current span; see `Tracer.begin`."""
         if not sampled:
             return _OtelSpan(NonRecordingSpan(_left_out(trace.get_current_span())))
         started = None
@@ -90,7 +90,7 @@ class OpenTelemetry:
     def answer(
         self, name: str, attributes: Attributes, metadata: Iterable[tuple[str, Any]], *, trust: bool
     ) -> Span:
-        """Begins what answers a call; see `Tracer.answer`."""
+        """Begins the span of a served call; see `Tracer.answer`."""
         named = self._named(metadata)
         other = trace.get_current_span(named).get_span_context()
         links = [Link(other)] if other.is_valid and not trust else []
@@ -109,17 +109,17 @@ class OpenTelemetry:
         return trace.get_current_span(self._named(metadata)).get_span_context().is_valid
 
     def metadata(self) -> Metadata:
-        """Returns what names the current span to who is called; nothing where there is none."""
+        """Returns metadata that names the current span to the callee; empty if there is none."""
         carrier: dict[str, str] = {}
         self._propagator.inject(carrier)
         return tuple(carrier.items())
 
     def tell(self, attributes: Attributes) -> None:
-        """Adds to the current span."""
+        """Adds attributes to the current span."""
         trace.get_current_span().set_attributes(dict(attributes))
 
     def ids(self) -> Mapping[str, str]:
-        """Returns the names of the current span; see `Tracer.ids`."""
+        """Returns the ids of the current span; see `Tracer.ids`."""
         current = trace.get_current_span().get_span_context()
         if not current.is_valid or not current.trace_flags.sampled:
             return {}
@@ -129,7 +129,7 @@ class OpenTelemetry:
         }
 
     def close(self) -> None:
-        """Sends what is left; a collector that does not answer is waited for a few seconds."""
+        """Sends the remaining spans; waits only a few seconds for an unresponsive collector."""
         impatience = threading.Timer(_LAST_SECONDS, self._exporter.shutdown)
         impatience.daemon = True
         impatience.start()
@@ -179,7 +179,7 @@ class _OtelSpan:
 
 
 def _left_out(parent: trace.Span) -> SpanContext:
-    """Returns what whatever is within takes for its parent: one that is not sampled."""
+    """Returns the context of an unsampled parent, for spans within one that is left out."""
     context = parent.get_span_context()
     flags = TraceFlags(context.trace_flags & ~TraceFlags.SAMPLED)
     return SpanContext(context.trace_id, context.span_id, context.is_remote, flags)

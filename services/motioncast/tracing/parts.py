@@ -1,4 +1,4 @@
-"""The parts that something endless is made of: some of them are traced, so that a trace ends."""
+"""Samples the parts of an endless activity, so that a trace stays finite."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ EVERY_SECONDS: Final = 10.0
 
 
 class Parts:
-    """The first FIRST parts of something are spans, and then one every EVERY_SECONDS.
+    """The first FIRST parts of an activity are spans, and then one every EVERY_SECONDS.
 
     A session of an hour at 25 frames/s has ten thousand groups of nine spans each; a collector
-    takes a trace of some thousands. What is within a part that is left out is left out too, in
-    whichever process.
+    accepts traces of a few thousand. Everything within a part that is left out is left out too, in
+    every process.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,8 +30,8 @@ class Parts:
         """Begins the next part.
 
         Args:
-            attributes: Asked for where the part is traced.
-            since: When it began, on time.perf_counter's clock.
+            attributes: Returns the span's attributes; called only if the part is traced.
+            since: When the part began, on time.perf_counter's clock.
         """
         tracer = active()
         if tracer is None:

@@ -1,4 +1,4 @@
-"""Where traces go, and how many of them."""
+"""Where traces are sent, and how many of them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_E
 
 @dataclass(frozen=True, slots=True)
 class TraceSettings:
-    """Where traces go, and how many of them; what is None is for OpenTelemetry's variables to say.
+    """Where traces are sent, and how many; OpenTelemetry's variables supply what is None.
 
     Raises:
-        InvalidInputError: When a value is out of its range.
+        InvalidInputError: A value is out of range.
     """
 
     endpoint: str | None = None  # URL of a collector that speaks OTLP over gRPC
-    ratio: float | None = None  # of the traces that begin here; None: OTEL_TRACES_SAMPLER
-    callers: bool = False  # who calls a public service may continue a trace of theirs
-    service: str = "motioncast"  # what spans are said to come from
+    ratio: float | None = None  # of the traces that start here; None: OTEL_TRACES_SAMPLER
+    callers: bool = False  # callers of a public service may continue their traces
+    service: str = "motioncast"  # service name of the spans
 
     def __post_init__(self) -> None:
         if self.endpoint is not None:

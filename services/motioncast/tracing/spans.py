@@ -1,4 +1,4 @@
-"""Spans where something traces, and nothing where nothing does."""
+"""The current tracer and its spans, which do nothing when tracing is off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class _Nothing:
-    """The span where nothing is traced."""
+    """The span used when tracing is off."""
 
     def within(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -33,13 +33,13 @@ _tracer: Tracer | None = None
 
 @contextmanager
 def tracing(settings: TraceSettings) -> Iterator[None]:
-    """Traces in its block, if the settings or OpenTelemetry's variables name a collector.
+    """Traces within its block, if the settings or OpenTelemetry's variables name a collector.
 
-    One block at a time in a process; leaving it sends what is left.
+    Only one block may be active in a process; leaving it sends the remaining spans.
 
     Raises:
         InvalidInputError: The settings name a collector, and the extra `traces` is not installed;
-            where the variables alone do, a warning says so instead.
+            if only the variables name one, a warning is logged instead.
     """
     global _tracer
     tracer = _made(settings) if settings.wanted else None
@@ -53,23 +53,23 @@ def tracing(settings: TraceSettings) -> Iterator[None]:
 
 
 def active() -> Tracer | None:
-    """Returns what traces in this process; None where nothing is traced."""
+    """Returns this process's tracer; None when tracing is off."""
     return _tracer
 
 
 def span(name: str, attributes: Attributes) -> AbstractContextManager[Span]:
-    """Returns a block that is a span, a part of what is current; yields it."""
+    """Returns a context manager that is a child of the current span, and yields it."""
     return _NO_BLOCK if _tracer is None else _block(_tracer.begin(name, attributes))
 
 
 def tell(attributes: Attributes) -> None:
-    """Adds to the span that is current."""
+    """Adds attributes to the current span."""
     if _tracer is not None:
         _tracer.tell(attributes)
 
 
 def ids() -> Mapping[str, str]:
-    """Returns `trace_id` and `span_id` of what is current, as 32 and 16 hexadecimal digits."""
+    """Returns the current span's `trace_id` and `span_id`, as 32 and 16 hexadecimal digits."""
     return _NO_IDS if _tracer is None else _tracer.ids()
 
 
@@ -82,7 +82,7 @@ def _block(begun: Span) -> Iterator[Span]:
 
 def _made(settings: TraceSettings) -> Tracer | None:
     try:
-        from motioncast.tracing.otel import OpenTelemetry  # late: nobody else has to have it
+        from motioncast.tracing.otel import OpenTelemetry  # late: it is an optional dependency
     except ModuleNotFoundError as error:
         problem = f"{error.name} is not installed: pip install 'motioncast[traces]'"
         if settings.endpoint is not None:

@@ -1,4 +1,4 @@
-"""What a trace is made of, whoever makes it."""
+"""The interfaces of tracers and spans."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ Kind: TypeAlias = Literal["internal", "client", "server"]
 
 
 class Span(Protocol):
-    """A part of a trace: something that takes its time, within something else."""
+    """A part of a trace: an activity with a duration, within another one."""
 
     def within(self) -> AbstractContextManager[None]:
-        """Returns a block in which whatever begins is a part of this; its errors end this."""
+        """Returns a context in which new spans are children of this one; an error ends it."""
         ...
 
     def tell(self, attributes: Attributes) -> None:
-        """Adds what is known by now."""
+        """Adds attributes."""
         ...
 
     def end(self, problem: str = "") -> None:
-        """Ends it, as a failure where a problem is named; a second end is nothing."""
+        """Ends the span, as a failure if a problem is given; later calls do nothing."""
         ...
 
 
 class Tracer(Protocol):
-    """Makes spans and carries them from one process to the next."""
+    """Creates spans and propagates them between processes."""
 
     @property
     def follows_callers(self) -> bool:
-        """Whether who calls a public service may continue a trace of theirs."""
+        """Whether callers of a public service may continue their traces."""
         ...
 
     def begin(
@@ -44,27 +44,27 @@ class Tracer(Protocol):
         since: float | None = None,
         sampled: bool = True,
     ) -> Span:
-        """Begins a part of what is current.
+        """Begins a child of the current span.
 
         Args:
-            name: One of a few.
-            attributes: What is known at the start.
-            kind: Its place at a call: made here, answered here, or neither.
+            name: One of a small set.
+            attributes: Attributes known at the start.
+            kind: Its side of a call: client, server, or neither.
             since: When it began, on time.perf_counter's clock; None for now.
-            sampled: False for one that is left out, with all that is within.
+            sampled: False leaves the span out, with everything within it.
         """
         ...
 
     def answer(
         self, name: str, attributes: Attributes, metadata: Iterable[tuple[str, Any]], *, trust: bool
     ) -> Span:
-        """Begins what answers a call, as a part of what the call's metadata names.
+        """Begins the span of a served call, as a child of the span that its metadata names.
 
         Args:
-            name: Of the method.
-            attributes: What is known at the start.
-            metadata: Of the call.
-            trust: False for a trace of its own, linked to what the metadata names.
+            name: Name of the method.
+            attributes: Attributes known at the start.
+            metadata: The call's metadata.
+            trust: False starts a separate trace, linked to the span that the metadata names.
         """
         ...
 
@@ -73,17 +73,17 @@ class Tracer(Protocol):
         ...
 
     def metadata(self) -> Metadata:
-        """Returns what a call sends along so that its answer is a part of what is current."""
+        """Returns metadata for a call, so that its server continues the current trace."""
         ...
 
     def tell(self, attributes: Attributes) -> None:
-        """Adds to what is current."""
+        """Adds attributes to the current span."""
         ...
 
     def ids(self) -> Mapping[str, str]:
-        """Returns `trace_id` and `span_id` of what is current; nothing where that is left out."""
+        """Returns the current span's `trace_id` and `span_id`; empty if it is left out."""
         ...
 
     def close(self) -> None:
-        """Sends what is left, for a few seconds at most."""
+        """Sends the remaining spans, for a few seconds at most."""
         ...

@@ -1,4 +1,4 @@
-"""The real Triton server, from the wheel on PyPI, inside our process tree and under supervision.
+"""The real Triton server, from the wheel on PyPI, in our process tree and under supervision.
 
 async with EmbeddedTriton(TritonSettings(default_repository())) as triton:
     triton.address, triton.broken, triton.ready

@@ -1,4 +1,4 @@
-"""What the supervisor asks of the server over its own protocol, KServe v2."""
+"""The supervisor's calls of the server over its own protocol, KServe v2."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from motioncast.triton.tls import TritonTls
 from motioncast.wire.addresses import proxy_options
 from motioncast.wire.errors import DomainError, UnavailableError
 
-_SECONDS: Final = 10.0  # for calls that only look
-_DEAD: Final = "is not healthy."  # how INTERNAL ends when the model's process is dead or stopped
-# Bytes of one element, by the name that config.pbtxt gives it.
+_SECONDS: Final = 10.0  # for calls that only query
+_DEAD: Final = "is not healthy."  # ends INTERNAL errors if the model's process is dead or stopped
+# Bytes per element, by its name in config.pbtxt.
 _SIZES: Final = {
     "BOOL": 1, "UINT8": 1, "UINT16": 2, "UINT32": 4, "UINT64": 8, "INT8": 1, "INT16": 2,
     "INT32": 4, "INT64": 8, "FP16": 2, "FP32": 4, "FP64": 8, "BF16": 2,
@@ -24,18 +24,18 @@ _SIZES: Final = {
 
 
 class ModelError(DomainError):
-    """A model cannot be loaded, or answers a request that it should serve with an error."""
+    """A model cannot be loaded, or fails a request that it should serve."""
 
 
 class Control:
-    """A connection to the server, from entering the block to leaving it.
+    """A connection to the server, from entering the block until leaving it.
 
     Every call raises `UnavailableError` when the server does not answer.
 
     Args:
-        address: Of the server.
+        address: Address of the server.
         headers: Sent with every call.
-        tls: Of the server; None for plain text.
+        tls: TLS files of the server; None for plain text.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Control:
         self._metadata = tuple(headers.items())
 
     async def __aenter__(self) -> Self:
-        # A server that restarts is found again soon.
+        # Reconnects soon after the server restarts.
         options: list[tuple[str, int | str]] = [
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
@@ -72,9 +72,10 @@ class Control:
         await self._call(self._stub.ServerLive, request, timeout_seconds, wait_for_ready=True)
 
     async def answers(self, timeout_seconds: float) -> bool:
-        """Returns whether the server says anything in that time; one that has ended does not hang.
+        """Returns whether the server answers in time, even with an error; one that ended does not
+        hang.
 
-        Whether it is well is another question.
+        Says nothing about whether it is healthy.
         """
         request = service_pb2.ServerLiveRequest()
         try:
@@ -84,7 +85,7 @@ class Control:
         return True
 
     async def load(self, model: str, timeout_seconds: float) -> None:
-        """Loads a model's versions as they lie in the repository.
+        """Loads a model's versions as they are in the repository.
 
         Raises:
             ModelError: It cannot be loaded.
@@ -101,18 +102,18 @@ class Control:
             raise ModelError(reason or error.details() or error.code().name) from None
 
     async def unload(self, model: str, timeout_seconds: float) -> None:
-        """Serves a model no longer."""
+        """Stops serving a model."""
         request = service_pb2.RepositoryModelUnloadRequest(model_name=model)
         await self._call(self._stub.RepositoryModelUnload, request, timeout_seconds)
 
     async def ready_versions(self) -> frozenset[tuple[str, str]]:
-        """Returns the names and versions of the models that the server holds for ready."""
+        """Returns the names and versions of the models that the server considers ready."""
         request = service_pb2.RepositoryIndexRequest(ready=True)
         index = await self._call(self._stub.RepositoryIndex, request, _SECONDS)
         return frozenset((model.name, model.version) for model in index.models)
 
     async def ready_models(self) -> frozenset[str]:
-        """Returns the names of those models."""
+        """Returns the names of the models that the server considers ready."""
         return frozenset(name for name, _ in await self.ready_versions())
 
     async def reason(self, model: str) -> str:
@@ -120,21 +121,21 @@ class Control:
         request = service_pb2.RepositoryIndexRequest()
         index = await self._call(self._stub.RepositoryIndex, request, _SECONDS)
         reasons = [it.reason for it in index.models if it.name == model and it.reason]
-        # Our backend's sentence, without what Python adds to an exception.
+        # Our backend's message, without what Python adds to an exception.
         told: str = reasons[-1].partition("\n")[0] if reasons else ""
         return told.rpartition("TritonModelException: ")[2].removeprefix(f"{model}: ").strip()
 
     async def successes(self, model: str) -> int:
-        """Returns how many requests a model has answered since it was loaded."""
+        """Returns how many requests a model has served since it was loaded."""
         request = service_pb2.ModelStatisticsRequest(name=model)
         answer = await self._call(self._stub.ModelStatistics, request, _SECONDS)
         return sum(entry.inference_stats.success.count for entry in answer.model_stats)
 
     async def try_model(self, model: str, timeout_seconds: float) -> None:
-        """Lets a model run once on zeros, with every length that may vary at 1.
+        """Runs a model once on zeros, with every variable length set to 1.
 
         Raises:
-            ModelError: Its process answers, with an error.
+            ModelError: Its process responds with an error.
         """
         request = service_pb2.ModelConfigRequest(name=model)
         answer = await self._call(self._stub.ModelConfig, request, _SECONDS)
@@ -159,7 +160,7 @@ class Control:
 
 
 def smallest_request(config: ModelConfig) -> service_pb2.ModelInferRequest:
-    """Returns a request with zeros for every input, and every length that may vary at 1."""
+    """Returns a request with zeros for every input and 1 for every variable length."""
     request = service_pb2.ModelInferRequest(model_name=config.name)
     for tensor in config.input:
         shape = [1] * (config.max_batch_size > 0) + [max(1, length) for length in tensor.dims]

@@ -1,4 +1,4 @@
-"""The embedded server: started, watched, restarted when it crashes, and ended."""
+"""The embedded server: started, watched, restarted after a crash, and stopped."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from motioncast.wire.errors import DomainError, InvalidInputError, UnavailableEr
 
 _log = logging.getLogger(__name__)
 
-_FIRST_PAUSE: Final = 0.5  # before the server is started again; doubled each time
+_FIRST_PAUSE: Final = 0.5  # before the server is restarted; doubled each time
 _LONGEST_PAUSE: Final = 30.0
 
 
 class EmbeddedTriton:
-    """Serves a repository over KServe v2 from entering the block to leaving it, which drains.
+    """Serves a repository over KServe v2 from entering the block until leaving it, which drains.
 
-    A model whose process dies or hangs is loaded anew while the others serve on. A server that
-    crashes is started anew on the same ports, so that clients find it again by themselves; nothing
-    is lost, since no state is kept in it. Meanwhile `ready` is False.
+    A model whose process dies or hangs is reloaded while the others keep serving. A server that
+    crashes is restarted on the same ports, so that clients reconnect by themselves; nothing is
+    lost, because it keeps no state. Meanwhile `ready` is False.
     """
 
     def __init__(self, settings: TritonSettings) -> None:
@@ -43,12 +43,12 @@ class EmbeddedTriton:
 
     @property
     def address(self) -> str:
-        """What a client connects to, host:port."""
+        """The address that clients connect to, host:port."""
         return join_address(self.settings.host, self._ports["port"])
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a client has to send as metadata to load models and to share memory."""
+        """Metadata that a client has to send in order to load models and to share memory."""
         return {SECRET_HEADER: self.secret}
 
     @property
@@ -58,7 +58,7 @@ class EmbeddedTriton:
 
     @property
     def pid(self) -> int | None:
-        """Of tritonserver; None while there is none."""
+        """Process id of tritonserver; None while there is none."""
         return None if self._process is None else self._process.pid
 
     @property
@@ -68,7 +68,7 @@ class EmbeddedTriton:
 
     @property
     def ready(self) -> bool:
-        """Whether the server runs and every model that it could load answers."""
+        """Whether the server runs and every model that it could load responds."""
         return self._supervisor is not None and not self._supervisor.down
 
     async def __aenter__(self) -> Self:
@@ -105,7 +105,7 @@ class EmbeddedTriton:
 
     async def _start(self) -> None:
         """Starts the server and loads the models."""
-        offer = read_offer(self.settings.repository)  # models may have come since the last start
+        offer = read_offer(self.settings.repository)  # there may be new models since the last start
         self._process = process = await ServerProcess.start(
             self._installation, self.settings, self._ports, offer.loadable, self.secret
         )
@@ -128,7 +128,7 @@ class EmbeddedTriton:
         await supervisor.look_at_all()
 
     async def _keep(self) -> None:
-        """Watches the models; starts the server anew whenever it has ended."""
+        """Watches the models; restarts the server whenever it has ended."""
         while True:
             if self._process is not None and self._supervisor is not None:
                 watching = asyncio.create_task(_watch(self._supervisor))

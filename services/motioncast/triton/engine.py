@@ -1,4 +1,4 @@
-"""The engine of services that bring their own Triton."""
+"""The engine of services that run their own Triton."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from motioncast.triton.embedded import EmbeddedTriton
 from motioncast.triton.settings import TritonSettings
 from motioncast.wire.errors import UnavailableError
 
-_RETRY_SECONDS: Final = 30.0  # a crashed server has loaded its models again by then
+_RETRY_SECONDS: Final = 30.0  # enough for a crashed server to reload its models
 
 
 class TritonEngine:
     """Runs the models of a repository on an embedded Triton; `motioncast.inference.Engine`.
 
-    Runs that meet a model whose process has died, or a server that has crashed, are tried again
-    within the caller's deadline until the supervisor has mended it.
+    Runs that hit a model whose process has died, or a server that has crashed, are retried within
+    the caller's deadline until the supervisor has restored it.
 
     Attributes:
         triton: The server.
@@ -57,17 +57,17 @@ class TritonEngine:
         return self._open().models()
 
     def offered(self) -> tuple[str, ...]:
-        """Returns the names of all models of the repository, those that cannot run too."""
+        """Returns the names of all models of the repository, including those that cannot run."""
         return tuple(sorted({*self._open().offered(), *self.triton.broken}))
 
     def metadata(self, model: str) -> ModelMetadata:
-        """Returns what a model takes and gives; see `Engine.metadata`."""
+        """Returns a model's inputs and outputs; see `Engine.metadata`."""
         metadata = self._open().metadata(model)
         # Triton does not report files that it does not know.
         return replace(metadata, codec_file=read_codec_file(self._repository / model))
 
     async def ready(self) -> bool:
-        """Returns whether every model that could be loaded answers."""
+        """Returns whether every model that could be loaded responds."""
         return self._kserve is not None and self.triton.ready and await self._kserve.ready()
 
     def _open(self) -> KServeEngine:

@@ -1,4 +1,4 @@
-"""Where the wheel nvidia-pytriton put the server, and the folder that makes it run ONNX models."""
+"""Finds the server in the wheel nvidia-pytriton, and builds the backend that runs ONNX models."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from motioncast.wire.errors import UnavailableError
 
 _PACKAGE: Final = "pytriton"
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
-_NO_NUMPY_1: Final = (3, 13)  # nor, with it, Triton's Python backend
+_NO_NUMPY_1: Final = (3, 13)  # nor, therefore, Triton's Python backend
 _OUR_BACKEND: Final = Path(__file__).parent / "backend"
 _OUR_PACKAGE: Final = "motioncast_backend"  # its name in the backend's processes
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The parts of the wheel, for the Python that runs."""
+    """The parts of the wheel, for the running Python."""
 
     server: Path
     python_backend: Path  # folder of libtriton_python.so and its utilities
-    stub: Path  # runs a backend in Python
+    stub: Path  # runs a Python backend
     libraries: Path
 
     @classmethod
@@ -39,8 +39,8 @@ class Installation:
         """Returns the installed server.
 
         Raises:
-            UnavailableError: There is none for this machine, or none that works with what else is
-                installed; says what to do.
+            UnavailableError: There is none for this machine, or none that works with the installed
+                packages; the message says what to do.
         """
         machine = f"{sys.platform} {platform.machine()}"
         if machine != "linux x86_64":
@@ -75,7 +75,7 @@ class Installation:
                     f"engine: this nvidia-pytriton has no {part.name}; motioncast[triton] names "
                     "the version that works"
                 )
-        if not np.__version__.startswith("1."):  # its stub would return empty tensors
+        if not np.__version__.startswith("1."):  # with numpy 2 its stub would return empty tensors
             raise UnavailableError(
                 f"engine: Triton's Python backend needs numpy < 2, this is numpy {np.__version__}: "
                 "pip install 'motioncast[triton]'"
@@ -83,9 +83,9 @@ class Installation:
         return found
 
     def assemble_backends(self, folder: Path) -> Path:
-        """Writes the backend `onnxruntime` into a folder; returns what --backend-directory takes.
+        """Writes the backend `onnxruntime` into a folder; returns the value of --backend-directory.
 
-        Copies, since the server refuses links that lead out of the folder.
+        The files are copied, because the server refuses links that lead out of the folder.
         """
         backend = folder / "onnxruntime"
         backend.mkdir(parents=True)
@@ -100,11 +100,11 @@ class Installation:
         return folder
 
     def environment(self) -> dict[str, str]:
-        """Returns the environment for the server: its libraries, and the Python that runs."""
+        """Returns the environment for the server: its libraries, and the running Python."""
         libraries = [str(sysconfig.get_config_var("LIBDIR")), str(self.libraries)]
         if os.environ.get("LD_LIBRARY_PATH"):
             libraries.append(os.environ["LD_LIBRARY_PATH"])
-        # The stub finds the environment's packages by the first python3 on the path.
+        # The stub locates the environment's packages through the first python3 on the path.
         programs = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         return {
             **os.environ,

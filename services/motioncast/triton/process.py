@@ -1,4 +1,4 @@
-"""One run of tritonserver: its command, its log, its end."""
+"""One run of tritonserver: its command line, log and shutdown."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _LEVELS: Final = {
 }
 _ABOUT_GPUS: Final = re.compile(
     "CUDA|Cuda|DCGM|NVML"
-)  # on a machine without GPUs these lines are not worth a warning
+)  # without GPUs these lines do not deserve a warning
 _GPU_DRIVER: Final = Path("/proc/driver/nvidia")
 _LONGEST_LINE: Final = 1024 * 1024
 
 
 class ServerProcess:
-    """A running tritonserver; `start` makes it.
+    """A running tritonserver; created by `start`.
 
     Attributes:
-        pid: Of tritonserver.
-        shared_memory: What the names of its regions in /dev/shm begin with.
+        pid: Process id of tritonserver.
+        shared_memory: Prefix of its regions' names in /dev/shm.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class ServerProcess:
         models: Sequence[str],
         secret: str,
     ) -> Self:
-        """Starts the server; it loads the models before it answers anybody.
+        """Starts the server, which loads its models before it serves requests.
 
         Args:
-            installation: Where the server lies.
+            installation: Where the server is installed.
             settings: What it serves, and how.
             ports: `port` and `metrics_port`, which are free.
-            models: Those to load.
-            secret: That a client has to tell to control it.
+            models: The models to load.
+            secret: Secret that a client has to send to control it.
 
         Raises:
             UnavailableError: It could not be started.
@@ -125,7 +125,7 @@ class ServerProcess:
         reaper.clear(self._folder, self.shared_memory)  # in case the reaper was killed
 
     async def stop(self) -> None:
-        """Ends the server: at once when nothing runs, past the drain limit by force."""
+        """Stops the server: at once when nothing runs, by force after the drain limit."""
         assert self._process.stdin is not None  # it is a pipe
         self._process.stdin.close()
         await self.wait()
@@ -157,7 +157,7 @@ def _command(
 
 
 async def relay(lines: StreamReader, first_line_came: Callable[[], None] | None = None) -> None:
-    """Logs what the server tells, until it has ended."""
+    """Logs the server's output until it ends."""
     try:
         async for line in lines:
             if first_line_came is not None:

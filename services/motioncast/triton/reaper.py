@@ -1,11 +1,12 @@
-"""The process between us and the server: ends the server and clears up, whatever becomes of us.
+"""The process between us and the server: stops the server and cleans up, even if we are killed.
 
     python -I reaper.py DRAIN_SECONDS FOLDER SHARED_MEMORY_PREFIX COMMAND...
 
-It tells `started PID` and `ended CODE` on standard output, and gives the server its standard error.
-When its standard input closes, because the supervisor wants the end or has itself been killed, the
-server is told to end (SIGTERM) and, past the limit, killed. However it ended: its processes are
-killed, the folder and its shared memory removed. Imports the standard library alone.
+It prints `started PID` and `ended CODE` on standard output, and connects the server to its standard
+error. When its standard input closes, because the supervisor stops the server or has itself been
+killed, the server is terminated (SIGTERM) and, after the limit, killed. However it ended, its
+processes are killed, and the folder and its shared memory are removed. Imports only the standard
+library.
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ from pathlib import Path
 from typing import Final
 
 SHARED_MEMORY: Final = Path("/dev/shm")
-SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # of our environment, which others cannot read
-SECRET_PLACEHOLDER: Final = "{secret}"  # in the command, which they can
-_UMASK: Final = 0o077  # files and shared memory are for this user alone
+SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # in our environment, which others cannot read
+SECRET_PLACEHOLDER: Final = "{secret}"  # in the command line, which they can
+_UMASK: Final = 0o077  # files and shared memory are for this user only
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_SECCOMP: Final = 22
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _SECCOMP_MODE_FILTER: Final = 2
-# struct sock_filter: what to do, where to go on (yes, no), a number. On x86_64:
+# struct sock_filter: operation, jump offsets (true, false), operand. On x86_64:
 _NO_FCHMOD: Final = (
     (0x20, 0, 0, 4),  # load seccomp_data.arch
     (0x15, 0, 3, 0xC000003E),  # AUDIT_ARCH_X86_64, else allow
     (0x20, 0, 0, 0),  # load seccomp_data.nr
     (0x15, 0, 1, 91),  # fchmod, else allow
-    (0x06, 0, 0, 0x00050000),  # SECCOMP_RET_ERRNO of 0: as if it had been done
+    (0x06, 0, 0, 0x00050000),  # SECCOMP_RET_ERRNO of 0: as if it had succeeded
     (0x06, 0, 0, 0x7FFF0000),  # SECCOMP_RET_ALLOW
 )
-_GONE_SECONDS: Final = 5.0  # orphans that no process waits for stay in their group
+_GONE_SECONDS: Final = 5.0  # zombies that no process reaps stay in their group
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def main() -> None:
     drain_seconds, folder, prefix, *command = sys.argv[1:]
     secret = os.environ.pop(SECRET_VARIABLE, "")
     command = [part.replace(SECRET_PLACEHOLDER, secret) for part in command]
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what ends us is standard input
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # only the end of standard input stops us
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         code = _run(command, float(drain_seconds))
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def clear(folder: Path, prefix: str) -> None:
-    """Removes what a server that has ended may have left."""
+    """Removes whatever a server that has ended may have left behind."""
     shutil.rmtree(folder, ignore_errors=True)
     for region in SHARED_MEMORY.glob(f"{prefix}*"):
         region.unlink(missing_ok=True)
@@ -72,7 +73,7 @@ def _run(command: list[str], drain_seconds: float) -> int:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         umask=_UMASK,
-        process_group=0,  # with the backends' processes, so that all can be killed
+        process_group=0,  # shared with the backends' processes, so that all can be killed
         preexec_fn=lambda: _prepare(libc),
     )
     try:
@@ -92,9 +93,9 @@ def _run(command: list[str], drain_seconds: float) -> int:
 def _prepare(libc: ctypes.CDLL) -> None:
     """Ties this process, about to become the server, to ours, and its files to its user.
 
-    Whoever made Triton's shared memory gives it to everybody to read once it is there, past the
-    umask (fchmod). In this process that call does nothing; where the kernel cannot be told so, the
-    supervisor takes the permission back.
+    Triton makes its shared memory readable by everybody after creating it, which bypasses the umask
+    (fchmod). In this process that call does nothing; where the kernel does not support such a
+    filter, the supervisor revokes the permission.
     """
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if platform.machine() == "x86_64":

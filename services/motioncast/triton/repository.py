@@ -1,4 +1,4 @@
-"""What a repository offers to Triton: models, and ensembles of them."""
+"""The models and ensembles that a repository offers to Triton."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Offer:
     """The models of a repository by name.
 
     Attributes:
-        models: Those that run by themselves.
-        ensembles: Those that run others.
-        broken: Why the others cannot even be tried.
+        models: Models that run by themselves.
+        ensembles: Models that run others.
+        broken: Why the remaining ones cannot be loaded at all, by name.
     """
 
     models: tuple[str, ...]
@@ -31,20 +31,20 @@ class Offer:
 
     @property
     def loadable(self) -> tuple[str, ...]:
-        """Those that the server can be asked to load."""
+        """The models that the server can be asked to load."""
         return (*self.models, *self.ensembles)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
+        """All models."""
         return (*self.loadable, *self.broken)
 
 
 def read_offer(repository: Path) -> Offer:
-    """Reads the configs of a repository, and compares its models with their checksums.
+    """Reads the configs of a repository, and verifies its models' checksums.
 
     Raises:
-        InvalidInputError: There is no such folder, or no model in it.
+        InvalidInputError: The folder does not exist, or has no model in it.
     """
     if not repository.is_dir():
         raise InvalidInputError.of("repository", f"{repository} is not a folder")

@@ -1,6 +1,6 @@
 """The secret that a client has to send before the server loads models or maps memory for it.
 
-Triton takes it in its command line alone, which /proc shows to everybody on the machine. So it is
+Triton accepts it only on its command line, which /proc shows to everybody on the machine. So it is
 overwritten there as soon as the server has read it.
 """
 
@@ -17,10 +17,10 @@ from motioncast.triton.reaper import SECRET_PLACEHOLDER
 
 _log = logging.getLogger(__name__)
 
-# What can read, write or run what it is not given: code comes with a model, regions have frames.
+# Protocols that can read, write or run foreign data: models contain code, regions contain frames.
 _RESTRICTED: Final = ("model-repository", "shared-memory", "trace", "logging")
-_HEADERS_PREFIX: Final = "triton-grpc-protocol-"  # of the key that the option names
-_ARGUMENTS: Final = (45, 46)  # where they begin and end: places in /proc/PID/stat after the name
+_HEADERS_PREFIX: Final = "triton-grpc-protocol-"  # of the key in the option
+_ARGUMENTS: Final = (45, 46)  # start and end of arguments: fields of /proc/PID/stat after the name
 
 
 def new_secret() -> str:
@@ -29,16 +29,16 @@ def new_secret() -> str:
 
 
 def restriction() -> str:
-    """Returns the server's option; the reaper puts the secret in its place."""
+    """Returns the server's option; the reaper inserts the secret."""
     key = SECRET_HEADER.removeprefix(_HEADERS_PREFIX)
     return f"--grpc-restricted-protocol={','.join(_RESTRICTED)}:{key}={SECRET_PLACEHOLDER}"
 
 
 def hide_secret(pid: int, secret: str) -> bool:
-    """Overwrites a secret in the command line of a process; returns whether that could be done.
+    """Overwrites a secret in a process's command line; returns whether that succeeded.
 
     Args:
-        pid: Of a process that was started from here, and has read its command line.
+        pid: A process that was started from here, and has read its command line.
         secret: ASCII.
     """
     wanted = secret.encode("ascii")

@@ -1,4 +1,4 @@
-"""How the embedded Triton listens, is watched and ends."""
+"""How the embedded Triton listens, is watched and is stopped."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}")
 
 @dataclass(frozen=True, slots=True)
 class TritonSettings:
-    """How the embedded Triton listens, is watched and ends.
+    """How the embedded Triton listens, is watched and is stopped.
 
     Raises:
-        InvalidInputError: When a value is out of its range.
+        InvalidInputError: A value is out of range.
     """
 
     repository: Path
-    # Asked of who loads models or shares memory; None makes one up. Not shown with the settings.
+    # Required of clients that load models or share memory; None generates one. Not in the repr.
     secret: str | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
-    port: int = 0  # gRPC, KServe v2; 0 takes a free one
-    metrics_port: int = 0  # Prometheus; 0 takes a free one
-    metrics_host: str | None = None  # None: as `host`; the metrics are never encrypted
+    port: int = 0  # gRPC, KServe v2; 0 selects a free one
+    metrics_port: int = 0  # Prometheus; 0 selects a free one
+    metrics_host: str | None = None  # None: same as `host`; the metrics are never encrypted
     tls: TritonTls | None = None  # of gRPC
-    start_seconds: float = 300.0  # until the server has loaded its models
-    load_seconds: float = 120.0  # until one model is reloaded
-    drain_seconds: float = 5.0  # that what runs has to end, before the server is killed
-    canary_seconds: float = 30.0  # how often a model that served nothing is asked to
-    canary_limit_seconds: float = 10.0  # one that takes longer, and ends nothing, hangs
+    start_seconds: float = 300.0  # for the server to load its models
+    load_seconds: float = 120.0  # for reloading one model
+    drain_seconds: float = 5.0  # for running calls to end, before the server is killed
+    canary_seconds: float = 30.0  # how often an idle model is sent a request
+    canary_limit_seconds: float = 10.0  # a model that takes longer, and completes nothing, hangs
 
     def __post_init__(self) -> None:
         if self.secret is not None and not _SECRET.fullmatch(self.secret):

@@ -1,4 +1,4 @@
-"""The processes in which Triton runs instances of models, as /proc shows them."""
+"""The processes in which Triton runs model instances, as seen in /proc."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from motioncast.triton.reaper import SHARED_MEMORY
 
 _PROGRAM: Final = "triton_python_backend_stub"
-_PARENT: Final = 1  # place in /proc/PID/stat after the name
+_PARENT: Final = 1  # position in /proc/PID/stat after the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Stub:
     """One process.
 
     Attributes:
-        pid: Its number.
+        pid: Its process id.
         model: The model's name.
         version: The model's version.
         instance: The name of the instance, "toy_keypoint_0_0".
@@ -32,7 +32,7 @@ class Stub:
 
 
 def find_stubs(server: int) -> list[Stub]:
-    """Returns the living stubs of the server with that pid."""
+    """Returns the living stubs of the server with this pid."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():

@@ -1,9 +1,9 @@
-"""The models of one running server: loaded, watched, and brought back when their process is gone.
+"""Loads and watches the models of one running server, and restores those whose process is gone.
 
-Triton holds a model for ready whose process has died, and never starts another; a process that
-hangs is held for ready too. So each process is watched for its end, and a model that served
-nothing for a while is given a canary, a request that it has to answer. A server that does not
-answer at all is ended: whoever started it starts another.
+Triton considers a model ready even if its process has died or hangs, and never starts another. So
+each process is watched for its end, and a model that served nothing for a while is sent a canary, a
+request that it has to answer. A server that does not answer at all is killed: whoever started it
+starts another.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from motioncast.wire.errors import InvalidInputError, UnavailableError
 _log = logging.getLogger(__name__)
 
 _SCAN_SECONDS: Final = 1.0  # how soon the process of a model loaded by a client is watched
-_LOOK_SECONDS: Final = 0.2  # how often the process of a model that is being loaded is looked for
+_LOOK_SECONDS: Final = 0.2  # interval of checks for the process of a model that is being loaded
 _LOG_KNOWS: Final = "the server cannot load it; its log tells why"
 _FIRST_PAUSE: Final = 1.0  # before a model is tried again; doubled each time
 _LONGEST_PAUSE: Final = 30.0
-_QUESTIONS: Final = 2  # that a server leaves unanswered in a row before it is ended
+_QUESTIONS: Final = 2  # consecutive calls that a server fails to answer before it is killed
 
 
 class Supervisor:
-    """Watches the models of the server with that pid while `run` runs.
+    """Watches the models of the server with this pid while `run` runs.
 
     Attributes:
         broken: Why models of the repository are not served, by name.
-        down: Models that are being brought back.
+        down: Models that are being restored.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Supervisor:
         self._server = server
         self._offer = offer
         self._settings = settings
-        self._watched: dict[int, int] = {}  # descriptor of each stub's process by its pid
+        self._watched: dict[int, int] = {}  # file descriptor of each stub's process, by pid
         self._ended: asyncio.Queue[Stub] = asyncio.Queue()
-        self._loading = asyncio.Lock()  # the server loads one after the other anyhow
+        self._loading = asyncio.Lock()  # the server loads one at a time anyway
 
     async def look_at_all(self) -> None:
-        """Lets every model that was loaded run once; tells those that cannot in `broken`.
+        """Runs every loaded model once; records those that cannot run in `broken`.
 
         Raises:
             UnavailableError: The server has ended.
@@ -78,7 +78,7 @@ class Supervisor:
                 tasks.create_task(self._scan())
                 tasks.create_task(self._give_canaries())
                 tasks.create_task(self._watch_server())
-                for model in self.down:  # what a run before this one has not finished
+                for model in self.down:  # left over from an earlier run
                     tasks.create_task(self._bring_back(model))
                 while True:
                     stub = await self._ended.get()
@@ -90,8 +90,8 @@ class Supervisor:
             self._watched.clear()
 
     async def _try(self, model: str) -> None:
-        """Lets a model run once; one that cannot is unloaded."""
-        if model in self._offer.models:  # those that an ensemble runs are tried by themselves
+        """Runs a model once; one that cannot run is unloaded."""
+        if model in self._offer.models:  # models within ensembles are tried separately
             try:
                 await self._control.try_model(model, self._settings.load_seconds)
             except ModelError:
@@ -99,7 +99,7 @@ class Supervisor:
                 raise
 
     async def _scan(self) -> None:
-        """Finds new processes, again and again."""
+        """Looks for new processes periodically."""
         while True:
             for stub in await asyncio.to_thread(find_stubs, self._server):
                 if stub.pid not in self._watched:
@@ -108,7 +108,7 @@ class Supervisor:
 
     def _watch(self, stub: Stub) -> None:
         with suppress(FileNotFoundError):
-            stub.region.chmod(0o600)  # where the reaper could not see to it from the start
+            stub.region.chmod(0o600)  # where the reaper could not ensure it from the start
         try:
             descriptor = os.pidfd_open(stub.pid)
         except ProcessLookupError:
@@ -124,7 +124,7 @@ class Supervisor:
         self._ended.put_nowait(stub)
 
     async def _tend(self, stub: Stub) -> None:
-        """Brings the model back if the end of its process was not meant."""
+        """Restores the model if the end of its process was not intended."""
         living = await asyncio.to_thread(find_stubs, self._server)
         here = (stub.model, stub.version, stub.instance)
         replaced = any((it.model, it.version, it.instance) == here for it in living)
@@ -133,11 +133,11 @@ class Supervisor:
                 ready = await self._control.ready_versions()
                 meant = (stub.model, stub.version) not in ready
             except UnavailableError:
-                return  # the server has ended too, which is not for us to mend
+                return  # the server has ended too, which is handled elsewhere
             if not meant:
                 _log.error("the process of the model %s has ended; starting another", stub.model)
                 await self._bring_back(stub.model)
-        stub.region.unlink(missing_ok=True)  # the server leaves that of a stub that was killed
+        stub.region.unlink(missing_ok=True)  # the server leaves it behind when a stub is killed
 
     async def _bring_back(self, model: str) -> None:
         self.down.add(model)
@@ -149,7 +149,7 @@ class Supervisor:
                     await self._load(model)
                     await self._try(model)
                     await self._load_ensembles()
-                if await self._processes(model):  # or it has died again already
+                if await self._processes(model):  # otherwise it has died again already
                     break
             except (ModelError, UnavailableError) as error:
                 _log.error("the model %s cannot be loaded: %s", model, error)
@@ -159,7 +159,7 @@ class Supervisor:
         _log.warning("the model %s is served again", model)
 
     async def _load(self, model: str) -> None:
-        """Loads a model; ends the server when it waits for a process that has died, for ever."""
+        """Loads a model; kills the server if it waits forever for a process that has died."""
         try:
             for file in (self._settings.repository / model).glob("*/model.onnx"):
                 await asyncio.to_thread(verify, file)
@@ -167,22 +167,22 @@ class Supervisor:
             raise ModelError(str(error)) from None
         before = await self._processes()
         loading = asyncio.create_task(self._control.load(model, self._settings.load_seconds))
-        going_on = time.monotonic()  # when a process was last there that loads something
+        going_on = time.monotonic()  # when a process that is loading something was last seen
         try:
             while not loading.done():
                 await asyncio.wait([loading], timeout=_LOOK_SECONDS)
-                if await self._processes() - before:  # the model's, or that of a client's loading
+                if await self._processes() - before:  # the model's, or one that a client loads
                     going_on = time.monotonic()
                 elif time.monotonic() - going_on > self._settings.canary_limit_seconds:
                     _log.error("tritonserver cannot load %s any more; starting it anew", model)
-                    os.kill(self._server, signal.SIGKILL)  # its end is seen where it was started
+                    os.kill(self._server, signal.SIGKILL)  # its owner notices and restarts it
                     break
             await loading
         finally:
             loading.cancel()
 
     async def _load_ensembles(self) -> None:
-        """Loads those that lost a model by its unloading."""
+        """Loads ensembles that were unloaded together with one of their models."""
         ready = await self._control.ready_models()
         for ensemble in self._offer.ensembles:
             if ensemble not in ready and ensemble not in self.broken:
@@ -193,13 +193,13 @@ class Supervisor:
                     _log.error("the model %s is not served: %s", ensemble, error)
 
     async def _give_canaries(self) -> None:
-        """Sees to it that every model has answered something of late."""
+        """Ensures that every model has answered something recently."""
         answered: dict[str, int] = {}
         while True:
             await asyncio.sleep(self._settings.canary_seconds)
             try:
                 ready = await self._control.ready_models()
-                for model in ready & self.broken.keys():  # a client loaded it since
+                for model in ready & self.broken.keys():  # loaded by a client since
                     del self.broken[model]
                 for model in sorted(ready.intersection(self._offer.models) - self.down):
                     count = await self._control.successes(model)
@@ -207,10 +207,10 @@ class Supervisor:
                         await self._give_canary(model, count)
                     answered[model] = await self._control.successes(model)
             except UnavailableError as error:
-                _log.warning("%s", error)  # a model that is being loaded, or a server that ended
+                _log.warning("%s", error)  # a model is being loaded, or the server has ended
 
     async def _give_canary(self, model: str, count: int) -> None:
-        """Lets a model run; ends its processes when it hangs, that is, nothing comes out of it."""
+        """Runs a model; kills its processes if it hangs, that is, if nothing comes out of it."""
         started = time.monotonic()
         limit = self._settings.canary_limit_seconds
         try:
@@ -218,7 +218,8 @@ class Supervisor:
         except ModelError as error:
             _log.warning("the model %s cannot run on zeros: %s", model, error)
         except UnavailableError as error:
-            # Whoever is refused because others wait has learnt nothing: see whether those get on.
+            # A canary refused because of a queue proves nothing: check whether queued calls make
+            # progress.
             await asyncio.sleep(max(0.0, limit - (time.monotonic() - started)))
             if await self._control.successes(model) != count:
                 return
@@ -226,12 +227,12 @@ class Supervisor:
             hanging = await self._processes(model)
             for pid in hanging:
                 with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)  # its end is seen, and the model brought back
+                    os.kill(pid, signal.SIGKILL)  # its end is noticed, and the model restored
             if not hanging:  # it ended before it was watched
                 await self._bring_back(model)
 
     async def _watch_server(self) -> None:
-        """Ends a server that hangs, which is seen where it was started."""
+        """Kills a server that hangs; its owner notices and restarts it."""
         silent = 0
         while silent < _QUESTIONS:
             if silent == 0:
@@ -242,6 +243,6 @@ class Supervisor:
         os.kill(self._server, signal.SIGKILL)
 
     async def _processes(self, model: str | None = None) -> set[int]:
-        """Returns the living processes of a model, or of all of them."""
+        """Returns the living processes of a model, or of all models."""
         stubs = await asyncio.to_thread(find_stubs, self._server)
         return {stub.pid for stub in stubs if model in (stub.model, None)}

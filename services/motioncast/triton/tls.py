@@ -1,6 +1,6 @@
-"""TLS of the embedded server: what it shows, and how its own supervisor reaches it.
+"""TLS of the embedded server: its certificate, and how its own supervisor connects.
 
-Triton reads certificates when it starts; new files count after a restart.
+Triton reads certificates only when it starts; new files take effect after a restart.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from cryptography import x509
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.small_file import read_small
 
-_MOST_BYTES = 2**20  # of a file
+_MOST_BYTES = 2**20  # per file
 
 
 @dataclass(frozen=True, slots=True)
 class TritonTls:
-    """What the server shows, and whether its callers have to show something too.
+    """The server's certificate, and whether callers have to present one too.
 
     Raises:
-        InvalidInputError: A file cannot be read, the key is not the certificate's, or callers are
-            to show certificates of nobody.
+        InvalidInputError: A file cannot be read, the key does not match the certificate, or callers
+            have to present certificates and no authority is named.
     """
 
-    certificate: Path  # PEM, with those between it and the authority
+    certificate: Path  # PEM, with any intermediate authorities
     key: Path  # PEM
-    ca: Path | None = None  # PEM, of who signs the callers' certificates
-    clients: bool = False  # whether they have to show one (mutual TLS)
+    ca: Path | None = None  # PEM, the authorities that sign callers' certificates
+    clients: bool = False  # whether callers have to present one (mutual TLS)
 
     def __post_init__(self) -> None:
         if self.clients and self.ca is None:
@@ -48,7 +48,7 @@ class TritonTls:
             ) from None
 
     def arguments(self) -> list[str]:
-        """Returns what tritonserver is told."""
+        """Returns tritonserver's command line arguments."""
         told = [
             "--grpc-use-ssl=true",
             f"--grpc-server-cert={self.certificate}",
@@ -61,8 +61,8 @@ class TritonTls:
     def channel(self) -> tuple[grpc.ChannelCredentials, tuple[tuple[str, str], ...]]:
         """Returns credentials and options of a channel to the server from this machine.
 
-        It is known by its own certificate, whatever name that is for, and shows it where callers
-        have to show one.
+        The server is verified by its own certificate, whatever name that is for; the same
+        certificate is presented where callers have to present one.
         """
         certificate = _read(self.certificate)
         trusted = certificate + (b"" if self.ca is None else b"\n" + _read(self.ca))
@@ -78,7 +78,7 @@ class TritonTls:
 
 
 def _name(certificate: bytes) -> str | None:
-    """Returns the first name that a certificate is for; None where it names none."""
+    """Returns the first name that a certificate is for, or None."""
     try:
         found = x509.load_pem_x509_certificates(certificate)[0].extensions
         names = found.get_extension_for_class(x509.SubjectAlternativeName).value

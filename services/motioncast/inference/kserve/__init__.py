@@ -1,4 +1,4 @@
-"""Models served elsewhere, reached over the published KServe v2 gRPC protocol.
+"""Runs models on another server over the published KServe v2 gRPC protocol.
 
 async with KServeEngine(KServeSettings("localhost:8001")) as engine:
     run = await engine.infer("face256_keypoint", {"image": images})

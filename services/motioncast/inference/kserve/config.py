@@ -1,4 +1,4 @@
-"""Triton's description of a model, config.pbtxt: read from the repository, or made.
+"""Triton's description of a model, config.pbtxt: read from the repository, or generated.
 
 https://github.com/triton-inference-server/common/blob/main/protobuf/model_config.proto
 """
@@ -17,14 +17,14 @@ from motioncast.inference.kserve.datatypes import config_type_of
 from motioncast.wire.errors import InvalidInputError
 
 FILE_NAME: Final = "config.pbtxt"
-MAX_BATCH_SIZE: Final = 64  # of a model whose folder says none
+MAX_BATCH_SIZE: Final = 64  # for models without a description
 
 
 def read_config(repository: Path, model: str) -> ModelConfig | None:
-    """Returns what a model's folder says of it; None when it says nothing.
+    """Returns the description in a model's folder; None when there is none.
 
     Raises:
-        InvalidInputError: The file is not the description of a model of that name.
+        InvalidInputError: The file is not the description of a model with that name.
     """
     try:
         text = (repository / model / FILE_NAME).read_text("utf-8")
@@ -44,9 +44,9 @@ def read_config(repository: Path, model: str) -> ModelConfig | None:
 
 
 def made_config(metadata: ModelMetadata) -> ModelConfig:
-    """Describes a model by what it takes and gives.
+    """Generates a model's description from its inputs and outputs.
 
-    It runs in batches when the first axis of everything it takes and gives has one name.
+    It is batched when the first axis of all inputs and outputs has the same name.
     """
     batched = _is_batched(metadata)
     kind = model_config_pb2.ModelInstanceGroup.KIND_CPU

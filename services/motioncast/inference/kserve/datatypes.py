@@ -1,4 +1,4 @@
-"""What KServe and Triton call the types of elements that numpy knows."""
+"""KServe's and Triton's names for numpy's element types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES: Final = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 def dtype_of(datatype: str) -> np.dtype[Any] | None:
-    """Returns numpy's type for "FP32"; None for one that no array has (BYTES, BF16)."""
+    """Returns numpy's type for "FP32"; None for types that arrays cannot have (BYTES, BF16)."""
     return _DTYPES.get(datatype)
 
 
@@ -35,6 +35,6 @@ def datatype_of(dtype: np.dtype[Any]) -> str:
 
 
 def config_type_of(dtype: np.dtype[Any]) -> int:
-    """Returns a ModelConfig's number for the type: TYPE_FP32 for float32."""
+    """Returns the number of a type in a ModelConfig: TYPE_FP32 for float32."""
     number: int = model_config_pb2.DataType.Value(f"TYPE_{_NAMES[dtype]}")
     return number

@@ -1,6 +1,6 @@
-"""An engine whose models run on a server: Triton, or another that speaks KServe v2.
+"""An engine whose models run on a server: Triton, or another one that speaks KServe v2.
 
-Several servers may have the same models: they are replicas, and a run goes to one that answers.
+Several servers with the same models are replicas, and a run goes to one that responds.
 """
 
 from __future__ import annotations
@@ -37,36 +37,36 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
-_WELL_SECONDS: Final = 1.0  # at least, for the run that a server was left out for
+_WELL_SECONDS: Final = 1.0  # at least, for repeating the run that a server was excluded for
 
 
 class KServeEngine:
-    """Runs the models of servers from entering its block to leaving it.
+    """Runs the models of servers from entering the block until leaving it.
 
-    `Inference.seconds` is how long the model ran where the server tells it, as this project's
-    does. Triton does not: it is then the time of the whole call, the wait for its turn included.
+    `Inference.seconds` is how long the model ran, if the server reports it, as this project's does.
+    Triton does not: it is then the duration of the whole call, including the wait for its turn.
 
     Args:
-        settings: How the servers are reached.
-        metrics: Where runs that were made once more are counted, and servers that are left out.
+        settings: How to reach the servers.
+        metrics: Where repeated runs and excluded servers are counted.
     """
 
     def __init__(self, settings: KServeSettings, metrics: ReplicaMetrics | None = None) -> None:
         self.settings = settings
-        self._models: dict[str, RemoteModel] = {}  # that could run once
-        self._ready: frozenset[str] = frozenset()  # when a server was last asked
-        self._offered: frozenset[str] = frozenset()  # likewise, those that cannot run too
-        self._wanted: frozenset[str] = frozenset()  # what ran when the engine was opened
+        self._models: dict[str, RemoteModel] = {}  # that could run at some time
+        self._ready: frozenset[str] = frozenset()  # as of the last query
+        self._offered: frozenset[str] = frozenset()  # the same, including those that cannot run
+        self._wanted: frozenset[str] = frozenset()  # ready when the engine was opened
         self._metrics = metrics or ReplicaMetrics(CollectorRegistry())
         self._servers: Replicas[Link] | None = None
         self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Connects, and learns what the servers' models take and give.
+        """Connects, and reads the inputs and outputs of the servers' models.
 
         Raises:
             UnavailableError: No server answers within `connect_seconds`.
-            InvalidInputError: A file of certificates cannot be read.
+            InvalidInputError: A certificate file cannot be read.
         """
         address = self.settings.address
         self._servers = servers = Replicas(
@@ -93,8 +93,8 @@ class KServeEngine:
     async def infer(self, model: str, inputs: Mapping[str, Array]) -> Inference:
         """Runs a model once; see `Engine.infer`.
 
-        Where no server answers, has room, or has the model loaded just now, the run is tried again
-        until the caller gives it up, for at most `retry_seconds`.
+        If no server responds, has room, or has the model loaded at the moment, the run is retried
+        until the caller cancels it, for at most `retry_seconds`.
 
         Raises:
             ExhaustedError: The inputs or the outputs exceed the limit of a message.
@@ -110,37 +110,37 @@ class KServeEngine:
         )
 
     def models(self) -> tuple[str, ...]:
-        """Returns the names of the models that could run when a server was last asked."""
+        """Returns the names of the models that could run as of the last query."""
         return tuple(sorted(self._ready))
 
     def offered(self) -> tuple[str, ...]:
-        """Returns the names of all models of the server, when one was last asked."""
+        """Returns the names of all models of the server as of the last query."""
         return tuple(sorted(self._offered | self._ready))
 
     def metadata(self, model: str) -> ModelMetadata:
-        """Returns what a model takes and gives; see `Engine.metadata`."""
+        """Returns a model's inputs and outputs; see `Engine.metadata`."""
         if model not in self._ready:
             raise self._unknown(model)
         return self._models[model].metadata
 
     async def ready(self) -> bool:
-        """Asks whether all models can run, here or there, that could when the engine was opened."""
+        """Returns whether some server can run each model that could run when this was opened."""
         if self._servers is None:
             return False
         try:
             ready = await self._index()
-            if not self._wanted <= ready:  # that one is being mended; the others together?
+            if not self._wanted <= ready:  # that server is being repaired; ask all of them
                 ready = await self._indices(self._servers)
         except DomainError:
             return False
         self._ready &= ready
         for model in ready - self._ready:
-            with suppress(DomainError):  # others are served all the same
+            with suppress(DomainError):  # the others are still served
                 await self._learn(model)
         return self._wanted <= ready
 
     async def _begin(self) -> None:
-        """Learns the models of a server that is ready, or of one that has some that are."""
+        """Reads the models of a server that is ready, or that has models that are."""
         answer = await self._ask("ServerReady", service_pb2.ServerReadyRequest())
         ready = await self._index()
         if not ready and not answer.ready:
@@ -155,13 +155,13 @@ class KServeEngine:
                 _log.error("the model %s cannot be used: %s", model, error)
 
     async def _index(self) -> frozenset[str]:
-        """Returns the names of the models that can run at the server whose turn it is."""
+        """Returns the names of the models that can run on the next server in turn."""
         index = await self._ask("RepositoryIndex", service_pb2.RepositoryIndexRequest())
         self._offered = frozenset(model.name for model in index.models)
         return _ready_models(index)
 
     async def _indices(self, servers: Replicas[Link]) -> frozenset[str]:
-        """Returns the names of the models that can run at any server."""
+        """Returns the names of the models that can run on any server."""
         indices = await servers.ask_all(
             lambda link, _: link.ask("RepositoryIndex", service_pb2.RepositoryIndexRequest()),
             QUESTION_SECONDS,
@@ -169,11 +169,11 @@ class KServeEngine:
         return frozenset().union(*map(_ready_models, indices))
 
     async def _learn(self, model: str, *, known: bool = True) -> None:
-        """Asks what a model takes and gives.
+        """Reads a model's inputs and outputs.
 
         Args:
             model: Its name.
-            known: Whether a server has it: one that says no may be loading it.
+            known: Whether a server has it: one that denies it may be loading it.
         """
         metadata = await self._ask(
             "ModelMetadata", service_pb2.ModelMetadataRequest(name=model), model, known=known
@@ -185,7 +185,7 @@ class KServeEngine:
         self._ready |= {model}
 
     async def _check(self, model: str, inputs: Mapping[str, Array]) -> None:
-        """Refuses what the model cannot take; asks again before it does: a version may be new."""
+        """Checks a run's inputs; before refusing, rereads the metadata: it may be new."""
         known = self._models.get(model)
         if known is not None:
             try:
@@ -206,7 +206,7 @@ class KServeEngine:
         return await self._check_open().call(ask, _NEVER)
 
     async def _persist(self, attempt: Callable[[], Awaitable[Result]], seconds: float) -> Result:
-        """Returns what an attempt gives, the first that finds a server within the time."""
+        """Returns the result of the first attempt that finds a server within the time."""
         until, pause = time.monotonic() + seconds, _FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -223,14 +223,14 @@ class KServeEngine:
                 task = asyncio.current_task()
                 if (
                     task is not None and not task.cancelling()
-                ):  # not cancelled by the caller: it was closed
+                ):  # not cancelled by the caller, but by closing
                     raise UnavailableError("engine: closed before the run ended") from None
                 raise
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _watch_name(self, servers: Replicas[Link]) -> None:
-        """Takes the servers that the name has by and by; a name without any changes nothing."""
+        """Tracks the servers that the name resolves to; an empty result changes nothing."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             found = await resolved(self.settings.address)
@@ -260,7 +260,7 @@ class KServeEngine:
 
 
 class _Never:
-    """The deadline of a run that is given up by cancelling it."""
+    """The deadline of a run that is ended by cancelling it."""
 
     def remaining_seconds(self) -> None:
         return None
@@ -274,16 +274,16 @@ def _ready_models(index: Any) -> frozenset[str]:
 
 
 def _is_passing(error: Exception) -> bool:
-    """Returns whether another server may do better, or the same one a little later."""
+    """Returns whether another server, or the same one a little later, may succeed."""
     return isinstance(error, DomainError) and bool(error.retry_after_seconds)
 
 
 async def _answers(
     link: Link, begin: Callable[[Link, None], Awaitable[Any]], seconds: float
 ) -> bool:
-    """Returns whether a server answers what it was left out for.
+    """Returns whether a server answers the call that it was excluded for.
 
-    Its health is no answer: a Triton says that it is well while the process of a model hangs.
+    Its health check is not enough: Triton reports that it is healthy while a model's process hangs.
     """
     try:
         async with asyncio.timeout(max(seconds, _WELL_SECONDS)):
@@ -295,5 +295,5 @@ async def _answers(
     return True
 
 
-# Nobody waits here for a server that comes back: `retry_seconds` says how long, in `_persist`.
+# This does not wait for a server to come back: `_persist` does, for `retry_seconds`.
 _RUNS: Final = Judgement(_is_passing, _answers, down_seconds=0.0)

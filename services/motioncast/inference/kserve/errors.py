@@ -1,7 +1,7 @@
-"""What a model server's status means in the domain's words.
+"""Translates a model server's status into domain errors.
 
-A server's own words are for the log: Triton's tell of files and tracebacks. Only sentences that a
-server of this project made, which bear the mark of its domain, are passed on.
+A server's own messages are only logged: Triton's contain file names and tracebacks. Only messages
+of servers of this project, which are marked with its domain, are passed on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from motioncast.wire.errors import (
 from motioncast.wire.status import ERROR_DOMAIN, decode_error
 
 RETRY_AFTER_SECONDS: Final = 1.0
-SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # of the environment, for command lines
+SECRET_VARIABLE: Final = "MOTIONCAST_TRITON_SECRET"  # environment variable, for command lines
 _RESTRICTED: Final = "this protocol is restricted"  # Triton's words
 
 _log = logging.getLogger(__name__)
@@ -36,19 +36,19 @@ _log = logging.getLogger(__name__)
 def translate(
     error: grpc.aio.AioRpcError, address: str, model: str, *, known: bool = False
 ) -> Exception:
-    """Returns what to raise for a call about a model that failed.
+    """Returns the exception to raise for a failed call about a model.
 
     Args:
-        error: How the call ended.
-        address: Of the server.
-        model: Its name; "" when the call was about all of them.
-        known: Whether the server had the model before: one that Triton loads anew, because the
-            process that ran it died, is not there for a moment.
+        error: The failure.
+        address: Address of the server.
+        model: Name of the model; "" when the call was about all models.
+        known: Whether the server had the model before: Triton lacks a model for a moment while it
+            reloads it after the model's process died.
 
-    What nobody foresaw is a RuntimeError, whose text is for the log.
+    Any unforeseen failure is a RuntimeError, whose text is for the log.
     """
     ours = _own_sentence(error)
-    if isinstance(ours, UnauthenticatedError | ForbiddenError):  # of us, not of who called us
+    if isinstance(ours, UnauthenticatedError | ForbiddenError):  # about our token, not our caller's
         _log.error("the model server at %s refuses our own token: %s", address, ours)
         return UnavailableError(
             f"the model server at {address} does not let us in",
@@ -89,7 +89,7 @@ def translate(
 
 
 def _own_sentence(error: grpc.aio.AioRpcError) -> DomainError | None:
-    """Returns the domain error that a server of this project answered; None for another's."""
+    """Returns the domain error of a server of this project; None for other servers."""
     try:
         status = rpc_status.from_call(cast(grpc.Call, error))
     except ValueError:
@@ -104,11 +104,11 @@ def _own_sentence(error: grpc.aio.AioRpcError) -> DomainError | None:
 
 
 def _is_passing(error: grpc.aio.AioRpcError) -> bool:
-    """Returns whether the run may succeed when it is tried again."""
+    """Returns whether retrying the run may succeed."""
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        return True  # CANCELLED: by the server, that is, while it stops
+        return True  # CANCELLED: by the server, while it shuts down
     details = (error.details() or "").lower()
     if error.code() is grpc.StatusCode.NOT_FOUND:  # Triton, between unloading and loading a model
         return "has no available versions" in details
-    # Triton's Python backend, when the process that ran the model has died and is being restarted.
+    # Triton's Python backend, while it restarts the process of a model that died.
     return error.code() is grpc.StatusCode.INTERNAL and "stub process" in details

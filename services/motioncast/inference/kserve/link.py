@@ -1,4 +1,4 @@
-"""The way to one server of models: its channel, and the memory that is shared with it."""
+"""The connection to one model server: its channel, and the memory shared with it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from motioncast.wire.errors import (
 )
 from motioncast.wire.sessions import session_metadata
 
-RUN_NANOSECONDS: Final = "motioncast_run_ns"  # how long the model ran, if a response tells
-QUESTION_SECONDS: Final = 10.0  # for an answer to what costs a server nothing
+RUN_NANOSECONDS: Final = "motioncast_run_ns"  # duration of the model's run, if reported
+QUESTION_SECONDS: Final = 10.0  # timeout of calls that cost a server nothing
 
 
 class Link:
-    """The way to one server, open from being made until it is closed.
+    """The connection to one server, open from its creation until it is closed.
 
-    Every call raises a domain error, or RuntimeError for what nobody foresaw; see `translate`.
+    Every call raises a domain error, or RuntimeError for an unforeseen failure; see `translate`.
 
     Args:
-        settings: Of the engine.
-        target: Of this server.
+        settings: The engine's settings.
+        target: Address of this server.
     """
 
     def __init__(self, settings: KServeSettings, target: str) -> None:
@@ -48,13 +48,13 @@ class Link:
             self._memory = SharedMemory(self._stub, settings.shared_memory_bytes, settings.metadata)
 
     async def ask(self, method: str, request: Any, model: str = "", *, known: bool = False) -> Any:
-        """Asks what costs the server nothing.
+        """Makes a call that costs the server nothing.
 
         Args:
-            method: Of KServe's service.
+            method: Name of a method of KServe's service.
             request: Its message.
-            model: That the question is about; "" for all.
-            known: Whether the server had it before.
+            model: The model that the call is about; "" for all.
+            known: Whether the server had the model before.
         """
         try:
             return await getattr(self._stub, method)(
@@ -62,7 +62,7 @@ class Link:
             )
         except grpc.aio.AioRpcError as error:
             failure = translate(error, self._target, model, known=known)
-            if isinstance(failure, DeadlineError):  # ours, and no caller's
+            if isinstance(failure, DeadlineError):  # our timeout, not a caller's
                 failure = UnavailableError(
                     f"the model server at {self._target} does not answer",
                     retry_after_seconds=RETRY_AFTER_SECONDS,
@@ -70,7 +70,7 @@ class Link:
             raise failure from error
 
     async def run(self, model: str, inputs: Mapping[str, Array]) -> Inference:
-        """Runs a model once, whose inputs were checked.
+        """Runs a model once, with inputs already checked.
 
         Raises:
             ExhaustedError: The inputs or the outputs exceed the limit of a message.
@@ -89,7 +89,7 @@ class Link:
         return Inference(outputs, seconds)
 
     async def close(self, grace: float | None = None) -> None:
-        """Ends what runs, after the grace, and takes shared memory back."""
+        """Ends running calls after the grace period, and takes back shared memory."""
         memory, self._memory = self._memory, None
         if memory is not None:
             await memory.close()
@@ -108,7 +108,7 @@ class Link:
         self._check_size(f"the outputs of {model}", response)
         try:
             outputs = decode_tensors(response.outputs, response.raw_output_contents)
-        except InvalidInputError as error:  # not by the caller
+        except InvalidInputError as error:  # not the caller's fault
             raise RuntimeError(f"{model} was answered wrongly: {error}") from error
         if self._memory is not None:
             self._memory.learn(model, inputs, outputs)

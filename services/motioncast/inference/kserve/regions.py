@@ -1,4 +1,4 @@
-"""System shared memory: stretches of memory that a client and a server on one machine both see.
+"""System shared memory: ranges of memory visible to a client and a server on one machine.
 
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_shared_memory.md
 """
@@ -17,22 +17,22 @@ import numpy as np
 
 from motioncast.inference.engine import Array
 
-FOLDER: Final = Path("/dev/shm")  # where Linux has what shm_open opens
+FOLDER: Final = Path("/dev/shm")  # holds what shm_open opens on Linux
 REGION: Final = "shared_memory_region"  # names of a tensor's parameters
 OFFSET: Final = "shared_memory_offset"
 SIZE: Final = "shared_memory_byte_size"
 _PREFIX: Final = "motioncast_run_"
-_ALIGNMENT: Final = 64  # bytes: a cache line, and more than any type asks for
+_ALIGNMENT: Final = 64  # bytes: a cache line, and more than any type requires
 
 
 class Region:
-    """A stretch of shared memory, made by its first user; its bytes are 0 at first.
+    """A range of shared memory, created by its first user; initially zero.
 
     Args:
         size: In bytes, above 0.
 
     Attributes:
-        key: By which another process opens it while it has its name.
+        key: Name under which another process can open it until it is unlinked.
         data: The bytes.
     """
 
@@ -41,7 +41,7 @@ class Region:
         self.size = size
         file = os.open(FOLDER / self.key[1:], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            os.posix_fallocate(file, 0, size)  # where there is no space, now and not by SIGBUS
+            os.posix_fallocate(file, 0, size)  # out of space fails now, not later by SIGBUS
             self.data = memoryview(mmap.mmap(file, size))
         except BaseException:
             self.unlink()
@@ -50,12 +50,12 @@ class Region:
             os.close(file)
 
     def unlink(self) -> None:
-        """Takes the name away; the bytes are there for as long as somebody has them mapped."""
+        """Removes the name; the bytes remain for as long as a process has them mapped."""
         with suppress(FileNotFoundError):
             os.unlink(FOLDER / self.key[1:])
 
     def place(self, arrays: Mapping[str, Array]) -> dict[str, tuple[int, int]]:
-        """Writes arrays one after the other; returns the offset and the size of each."""
+        """Writes arrays one after another; returns the offset and the size of each."""
         placed = dict(layout({name: array.nbytes for name, array in arrays.items()}))
         for name, (offset, size) in placed.items():
             there = np.frombuffer(self.data[offset : offset + size], arrays[name].dtype)
@@ -64,7 +64,7 @@ class Region:
 
 
 def sweep() -> None:
-    """Takes the names away from regions of processes that were killed before they could."""
+    """Removes the names of regions of processes that were killed before they could do so."""
     for file in FOLDER.glob(f"{_PREFIX}[0-9]*_*"):
         process = file.name.removeprefix(_PREFIX).partition("_")[0]
         if process.isdecimal() and not Path("/proc", process).exists():
@@ -73,17 +73,17 @@ def sweep() -> None:
 
 
 def layout(sizes: Mapping[str, int], start: int = 0) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yields name, offset and size of stretches of these sizes in bytes, from an offset on."""
+    """Yields the name, offset and size of ranges of these sizes in bytes, from an offset on."""
     for name, size in sizes.items():
         yield name, (start, size)
         start = aligned(start + size)
 
 
 def aligned(offset: int) -> int:
-    """Returns the next offset that a stretch may begin at."""
+    """Returns the next offset at which a range may begin."""
     return -(-offset // _ALIGNMENT) * _ALIGNMENT
 
 
 def space_of(sizes: Mapping[str, int]) -> int:
-    """Returns how many bytes such stretches take one after the other."""
+    """Returns the total size of such ranges placed one after another."""
     return sum(map(aligned, sizes.values()))

@@ -1,4 +1,4 @@
-"""What a model server says about a model."""
+"""A model server's description of a model."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class RemoteModel:
     """A model of a server.
 
     Attributes:
-        metadata: What it takes and gives. The protocol knows no names of axes: those whose length
-            varies are named after their tensor, but the first one of models that run in batches.
-        max_batch_size: The longest that first axis may be; 0 when it is like any other.
+        metadata: Its inputs and outputs. The protocol has no names for axes: those of varying
+            length are named after their tensor, except the first one of batched models.
+        max_batch_size: Longest first axis of a batched model; 0 when the model is not batched.
     """
 
     metadata: ModelMetadata
     max_batch_size: int
 
     def check(self, inputs: Mapping[str, Array]) -> None:
-        """Raises InvalidInputError unless the model can take the inputs."""
+        """Raises InvalidInputError unless the inputs fit the model."""
         check_inputs(self.metadata, inputs)
         for name, array in inputs.items():
             check_batch(name, array, self.max_batch_size)
 
 
 def check_batch(name: str, array: Array, max_batch_size: int) -> None:
-    """Raises InvalidInputError when an input is too large a batch; 0 bounds nothing."""
+    """Raises InvalidInputError when an input is too large a batch; 0 means no limit."""
     if array.ndim and 0 < max_batch_size < len(array):
         raise InvalidInputError.of(
             name, f"a batch of {len(array)}, but the model takes at most {max_batch_size}"
@@ -45,10 +45,10 @@ def check_batch(name: str, array: Array, max_batch_size: int) -> None:
 
 
 def describe(metadata: Any, config: Any) -> RemoteModel:
-    """Reads a ModelMetadataResponse and the ModelConfig that goes with it.
+    """Reads a ModelMetadataResponse and its ModelConfig.
 
     Raises:
-        InvalidInputError: A tensor has a type that no array has.
+        InvalidInputError: A tensor has a type that arrays cannot have.
     """
     inputs = _tensors(metadata.name, metadata.inputs, config.max_batch_size)
     outputs = _tensors(metadata.name, metadata.outputs, config.max_batch_size)

@@ -1,4 +1,4 @@
-"""How the model server is reached, or several with the same models."""
+"""How to reach the model server, or several servers with the same models."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from motioncast.wire.addresses import is_loopback, join_address, proxy_options
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.token_file import TokenFile
 
-# Triton's prefix, and the key that our embedded server asks for (--grpc-restricted-protocol).
+# Triton's prefix, and the key that our embedded server requires (--grpc-restricted-protocol).
 SECRET_HEADER: Final = "triton-grpc-protocol-motioncast-secret"
 
 
 @dataclass(frozen=True, slots=True)
 class KServeSettings:
-    """How the model server is reached.
+    """How to reach the model server.
 
     Raises:
         InvalidInputError: A value is out of its range, or a certificate comes without its key.
     """
 
-    # HOST:PORT of its gRPC; several with commas between; dns:///NAME:PORT for all of a name.
+    # HOST:PORT of its gRPC; several separated by commas; dns:///NAME:PORT for all of a name.
     address: str
     tls: bool = False  # implied by any of the files
-    root_certificates: Path | None = None  # PEM; None: those that gRPC brings
-    client_certificate: Path | None = None  # PEM, with its key: for servers that ask who calls
+    root_certificates: Path | None = None  # PEM; None: those built into gRPC
+    client_certificate: Path | None = None  # PEM, used with its key: for servers that require one
     client_key: Path | None = None
-    max_message_bytes: int = 64 * 1024 * 1024  # of one message, either way
+    max_message_bytes: int = 64 * 1024 * 1024  # per message, in either direction
     connect_seconds: float = 10.0  # the server may start after its clients
-    retry_seconds: float = 5.0  # that runs which find no server are tried again
-    slow_seconds: float = 0.5  # without an answer another server is asked too, where there is one
-    # Runs with so many bytes, inputs and outputs together, go through shared memory to a server on
-    # this machine; None: no run. `motioncast bench-transport` finds where that is quicker.
+    retry_seconds: float = 5.0  # how long runs that find no server are retried
+    slow_seconds: float = 0.5  # after which another server is asked as well, if there is one
+    # Runs with at least this many bytes of inputs and outputs use shared memory with a server on
+    # this machine; None: no run does. `motioncast bench-transport` finds where that is faster.
     shared_memory_bytes: int | None = 256 * 1024
-    keepalive_seconds: float = 30.0  # a server that vanished is noticed about then
-    secret: str = field(default="", repr=False)  # of a Triton that restricts who controls it
-    token: Path | None = None  # file of the bearer token that every call brings; read when renewed
+    keepalive_seconds: float = 30.0  # about how soon a server that vanished is noticed
+    secret: str = field(default="", repr=False)  # for a Triton that restricts who controls it
+    token: Path | None = None  # file of every call's bearer token; reread when it changes
 
     def __post_init__(self) -> None:
         for one in listed(self.address):
@@ -70,7 +70,7 @@ class KServeSettings:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What is sent along with questions about models and memory."""
+        """Metadata sent with calls about models and memory."""
         return ((SECRET_HEADER, self.secret),) if self.secret else ()
 
     @property
@@ -85,27 +85,27 @@ class KServeSettings:
 
 
 def open_channel(settings: KServeSettings, target: str) -> grpc.aio.Channel:
-    """Returns a channel to one server of the settings' address, which need not answer yet.
+    """Returns a channel to one server of the settings' address, which may not be running yet.
 
     Raises:
-        InvalidInputError: A file of certificates, a key or a token cannot be read.
+        InvalidInputError: A certificate, key or token file cannot be read.
     """
     options: list[tuple[str, int | str]] = [
-        # Twice the limit: up to there we say which message it was, past it gRPC ends the call.
+        # Twice the limit: up to there our error names the message, beyond it gRPC ends the call.
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", min(2 * settings.max_message_bytes, 2**31 - 1)),
         ("grpc.keepalive_time_ms", round(1000 * settings.keepalive_seconds)),
         ("grpc.keepalive_timeout_ms", 10_000),
-        # Runs are tried again here, where the time that is left is known; gRPC's own pauses
-        # between attempts to connect grow to two minutes.
+        # Runs are retried here, where the remaining time is known; gRPC's own pauses between
+        # connection attempts grow to two minutes.
         ("grpc.enable_retries", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
-        ("grpc.use_local_subchannel_pool", 1),  # engines of one process share no connection
+        ("grpc.use_local_subchannel_pool", 1),  # engines in one process share no connection
         *proxy_options(target),
     ]
-    if (name := named(settings.address)) is not None:  # it is whom the server answers for
+    if (name := named(settings.address)) is not None:  # the name that the server's certificate has
         options.append(("grpc.default_authority", join_address(*name)))
     along = [] if settings.token is None else [_Bearer(settings.token)]
     if not settings.is_secure:
@@ -123,11 +123,11 @@ def open_channel(settings: KServeSettings, target: str) -> grpc.aio.Channel:
 
 
 class _Bearer(grpc.aio.UnaryUnaryClientInterceptor):
-    """Adds the token of a file to every call, as it is at that moment."""
+    """Adds the token in a file to every call, as it is at that moment."""
 
     def __init__(self, path: Path) -> None:
         self._file = TokenFile(path)
-        self._file.metadata()  # said now, not in the middle of a run
+        self._file.metadata()  # fails now, not in the middle of a run
 
     async def intercept_unary_unary(
         self, continuation: Callable[[Any, Any], Any], details: Any, request: Any

@@ -1,9 +1,9 @@
-"""Runs whose tensors go through shared memory instead of the message, to a server on this machine.
+"""Runs whose tensors use shared memory instead of messages, with a server on this machine.
 
-    region   [ inputs one after the other | outputs one after the other ]
+    region   [ inputs one after another | outputs one after another ]
 
-A region is registered once and lent to one run after the other. It loses its name as soon as the
-server has it mapped: nothing is left in the file system, whatever happens to either process later.
+A region is registered once and reused by one run at a time. Its name is removed as soon as the
+server has mapped it: nothing is left in the file system, whatever happens to either process later.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from motioncast.inference.kserve.regions import (
 from motioncast.inference.kserve.tensors import decode_tensors
 from motioncast.wire.errors import InvalidInputError
 
-_SMALLEST: Final = 1024 * 1024  # bytes of a region
-_MOST: Final = 512 * 1024 * 1024  # bytes of all regions; runs beyond go in messages
-_MOST_FAILURES: Final = 100  # after which messages are the better way
+_SMALLEST: Final = 1024 * 1024  # bytes of the smallest region
+_MOST: Final = 512 * 1024 * 1024  # bytes of all regions; beyond this, runs use messages
+_MOST_FAILURES: Final = 100  # after which messages are used instead
 _QUESTION_SECONDS: Final = 5.0
 _CLOSING_SECONDS: Final = 5.0  # for the server to end the runs that use regions
 
@@ -44,9 +44,9 @@ class SharedMemory:
     """The regions that an engine shares with its server.
 
     Args:
-        stub: Of the server.
-        least_bytes: Runs with fewer bytes of inputs and outputs are none of its business.
-        metadata: Sent along when regions are registered and unregistered.
+        stub: The server's stub.
+        least_bytes: Runs with fewer bytes of inputs and outputs use messages.
+        metadata: Sent when regions are registered and unregistered.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SharedMemory:
         self._idle: list[Region] = []
         self._given_up: list[Region] = []  # a server may still write to them
         self._calls: set[Any] = set()
-        self._registered: dict[str, int] = {}  # names of regions to bytes
+        self._registered: dict[str, int] = {}  # size in bytes by region name
         self._output_sizes: dict[tuple[Any, ...], dict[str, int]] = {}
         self._registering = asyncio.Lock()  # at most one region has a name at any time
         self._failures = 0
@@ -66,10 +66,10 @@ class SharedMemory:
         sweep()
 
     def worth(self, model: str, inputs: Mapping[str, Array]) -> bool:
-        """Returns whether a run should go through shared memory.
+        """Returns whether a run should use shared memory.
 
-        It has to be known how much room its outputs take: the first run with inputs of these
-        shapes goes in a message, and `learn` sees what comes back.
+        The size of its outputs has to be known: the first run with inputs of these shapes uses a
+        message, and `learn` records the size of its outputs.
         """
         sizes = self._output_sizes.get(_shapes(model, inputs))
         if not self._usable or sizes is None:
@@ -78,8 +78,8 @@ class SharedMemory:
         return given + sum(sizes.values()) >= self._least_bytes
 
     def learn(self, model: str, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
-        """Notes how much room the outputs of a run took."""
-        if len(self._output_sizes) > 1000:  # shapes that never come again
+        """Records the size of a run's outputs."""
+        if len(self._output_sizes) > 1000:  # shapes that never recur
             self._output_sizes.clear()
         sizes = {name: array.nbytes for name, array in outputs.items()}
         self._output_sizes[_shapes(model, inputs)] = sizes
@@ -90,8 +90,8 @@ class SharedMemory:
         """Runs a model once.
 
         Returns:
-            Its outputs and the response; None when the run did not succeed, for which reason
-            ever, and has to be done without shared memory.
+            Its outputs and the response; None when the run failed for any reason and has to be
+                repeated without shared memory.
         """
         sizes = self._output_sizes[_shapes(model, inputs)]
         given = {name: array.nbytes for name, array in inputs.items()}
@@ -107,13 +107,13 @@ class SharedMemory:
             outputs = _outputs(response, region, places)
         except (grpc.aio.AioRpcError, InvalidInputError) as error:
             _log.debug("a run through shared memory failed: %s", error)
-            # Another's outputs may still be written to it; a new server knows none of them.
+            # An earlier run may still write its outputs to it; a restarted server knows no regions.
             await self._forget([region, *self._idle])
             self._output_sizes.pop(_shapes(model, inputs), None)
             self._failures += 1
             self._usable = self._usable and self._failures < _MOST_FAILURES
             return None
-        except BaseException:  # the caller gave the run up
+        except BaseException:  # the caller cancelled the run
             self._given_up.append(region)
             raise
         finally:
@@ -122,7 +122,7 @@ class SharedMemory:
         return outputs, response
 
     async def close(self) -> None:
-        """Ends the runs that use regions, and takes all regions from the server."""
+        """Ends the runs that use regions, and unregisters all regions."""
         self._usable = False
         for call in self._calls:
             call.cancel()
@@ -136,7 +136,7 @@ class SharedMemory:
         self._given_up.clear()
 
     async def _borrow(self, size: int) -> Region | None:
-        """Returns a region for one run alone; None when none is available."""
+        """Returns a region for exclusive use by one run; None when none is available."""
         fitting = [region for region in self._idle if region.size >= size]
         if fitting:
             region = min(fitting, key=lambda each: each.size)
@@ -162,9 +162,9 @@ class SharedMemory:
             return await self._announce(region)
 
     async def _announce(self, region: Region) -> Region | None:
-        """Lets the server map a region; returns None when it does not."""
+        """Has the server map a region; returns None when it does not."""
         name = region.key[1:]
-        self._registered[name] = region.size  # also when we are cancelled before the answer
+        self._registered[name] = region.size  # set even if we are cancelled before the response
         try:
             await self._stub.SystemSharedMemoryRegister(
                 service_pb2.SystemSharedMemoryRegisterRequest(
@@ -183,7 +183,7 @@ class SharedMemory:
         return region
 
     async def _forget(self, regions: list[Region]) -> None:
-        """Takes regions from the server; those that it still uses another time."""
+        """Unregisters regions; those that the server still uses are retried later."""
         self._idle = [region for region in self._idle if region not in regions]
         self._given_up = [region for region in self._given_up if region not in regions]
         for region in regions:
@@ -191,7 +191,7 @@ class SharedMemory:
                 self._given_up.append(region)
 
     async def _unregister(self, name: str) -> bool:
-        """Takes a region from the server; returns whether the server has stopped using it."""
+        """Unregisters a region; returns whether the server has stopped using it."""
         request = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
         try:
             await self._stub.SystemSharedMemoryUnregister(
@@ -216,7 +216,7 @@ def _request(
     region: Region,
     places: Mapping[str, tuple[int, int]],
 ) -> Any:
-    """Returns the request for a run whose inputs are in the region by now."""
+    """Returns the request for a run whose inputs are already in the region."""
     request = service_pb2.ModelInferRequest(model_name=model)
     for name, (offset, size) in region.place(inputs).items():
         array = inputs[name]
@@ -236,7 +236,7 @@ def _say_where(tensor: Any, region: Region, offset: int, size: int) -> None:
 def _outputs(
     response: Any, region: Region, places: Mapping[str, tuple[int, int]]
 ) -> dict[str, Array]:
-    """Returns copies of the outputs of a run, which the region has where the response has none."""
+    """Returns copies of a run's outputs, read from the region unless the response holds them."""
     outputs: dict[str, Array] = {}
     raw = response.raw_output_contents or [b""] * len(response.outputs)
     for tensor, data in zip(response.outputs, raw, strict=True):

@@ -1,6 +1,7 @@
-"""Arrays as tensors of KServe's messages: descriptions beside raw bytes (little-endian, C order).
+"""Arrays as tensors in KServe's messages: descriptions plus raw bytes (little-endian, C order).
 
-A request's inputs and a response's outputs look alike, so one pair of functions serves both.
+A request's inputs and a response's outputs have the same form, so one pair of functions serves
+both.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from motioncast.inference.engine import Array
 from motioncast.inference.kserve.datatypes import datatype_of, dtype_of
 from motioncast.wire.errors import InvalidInputError
 
-# Where a tensor has its elements when it has them by type; FP16 has no such field.
+# The field that holds a tensor's elements when they are sent by type; FP16 has none.
 _CONTENTS: Final = {
     "BOOL": "bool_contents",
     "UINT8": "uint_contents",
@@ -40,7 +41,7 @@ def encode_tensors(
 
     Args:
         arrays: By name.
-        describe: The message that describes one, made of name, datatype and shape.
+        describe: Creates the message that describes an array from its name, datatype and shape.
     """
     descriptions = [
         describe(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
@@ -50,22 +51,22 @@ def encode_tensors(
 
 
 def nowhere_else(tensor: Any) -> None:
-    """Says that the bytes of no tensor are elsewhere than in the message."""
+    """Returns None: the bytes of every tensor are in the message."""
 
 
 def decode_tensors(
     tensors: Sequence[Any], raw: Sequence[bytes], elsewhere: Elsewhere = nowhere_else
 ) -> dict[str, Array]:
-    """Returns the arrays of a message by name, without copying what came raw.
+    """Returns the arrays in a message by name, without copying raw bytes.
 
     Args:
         tensors: Their descriptions.
         raw: Their bytes, in the same order; empty when the elements are in the descriptions.
-        elsewhere: Gives the bytes of a tensor that has them outside the message, None of one that
-            has not. Such a tensor has no place in `raw`.
+        elsewhere: Returns the bytes of a tensor stored outside the message, or None for other
+            tensors. A tensor stored outside has no entry in `raw`.
 
     Raises:
-        InvalidInputError: Descriptions and bytes do not fit, or no array can have the type.
+        InvalidInputError: Descriptions and bytes do not match, or a type is not supported.
     """
     arrays: dict[str, Array] = {}
     contents = iter(raw)
@@ -90,7 +91,7 @@ def decode_tensors(
 
 
 def size_of(arrays: Iterable[Array]) -> int:
-    """Returns how many bytes the elements of arrays take."""
+    """Returns the total size of the arrays' elements in bytes."""
     return sum(array.nbytes for array in arrays)
 
 
@@ -117,7 +118,7 @@ def _decode(tensor: Any, data: bytes | memoryview | None) -> Array:
 def _shaped(name: str, elements: Array, shape: tuple[int, ...]) -> Array:
     try:
         return elements.reshape(shape)
-    except ValueError:  # of 0 elements, but with an axis too long for any array
+    except ValueError:  # no elements, but an axis too long for any array
         raise InvalidInputError.of(name, f"no array has shape {list(shape)}") from None
 
 

@@ -1,1 +1,1 @@
-"""The files that stand in for Triton's native ONNX Runtime backend; see `model`."""
+"""The files that replace Triton's native ONNX Runtime backend; see `model`."""

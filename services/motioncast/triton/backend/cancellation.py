@@ -1,4 +1,4 @@
-"""The thread that checks whether a caller still waits for a run."""
+"""A thread that checks whether any caller still waits for a run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-_WATCH_SECONDS: Final = 0.02  # a run that takes longer is looked after
+_WATCH_SECONDS: Final = 0.02  # only longer runs are checked
 
 
 class CancellationWatch:
-    """Ends a run early once everyone who waits for it has given up."""
+    """Ends a run early once all of its callers have cancelled."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -21,18 +21,18 @@ class CancellationWatch:
         self._thread.start()
 
     def over(self, requests: Sequence[Any], options: Any) -> _Watched:
-        """Returns a block in which the run with these `RunOptions` is watched."""
+        """Returns a context manager in which the run with these `RunOptions` is watched."""
         return _Watched(self, (requests, options))
 
     def close(self) -> None:
-        """Ends the watch."""
+        """Stops watching."""
         with self._changed:
             self._closed = True
             self._changed.notify()
         self._thread.join()
 
     def watch(self, watched: tuple[Sequence[Any], Any] | None) -> None:
-        """Takes what is watched from now on; on return nothing else is looked at any more."""
+        """Sets what is watched from now on; once it returns, nothing else is checked any more."""
         with self._changed:
             self._watched = watched
             self._changed.notify()

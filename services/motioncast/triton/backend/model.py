@@ -2,10 +2,10 @@
 
 Where Triton comes without its native `onnxruntime` backend, a folder of that name with these files
 takes its place, so that both serve one repository, byte for byte. The files run in the process that
-Triton starts for each instance of a model, as a package of another name: hence the relative
-imports, and nothing else of motioncast.
+Triton starts for each instance of a model, as a package with a different name: hence the relative
+imports, and no imports of the rest of motioncast.
 
-    requests -> those of equal shapes joined -> one run for each -> split -> responses
+    requests -> those of equal shapes joined -> one run per group -> split -> responses
 
 https://github.com/triton-inference-server/python_backend#python-based-custom-backends
 """
@@ -52,7 +52,7 @@ class TritonPythonModel:
         self._watch = CancellationWatch()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Returns the response of each request, in their order."""
+        """Returns the response to each request, in order."""
         responses: dict[int, Any] = {}
         calls: list[Call] = []
         for place, request in enumerate(requests):
@@ -70,17 +70,17 @@ class TritonPythonModel:
         return [responses[place] for place in range(len(requests))]
 
     def finalize(self) -> None:
-        """Ends the watch; the process ends next."""
+        """Stops the watch thread; the process ends next."""
         self._watch.close()
 
     def _respond(self, calls: Sequence[Call]) -> dict[int, Any]:
-        """Runs calls of equal shapes as one; returns their responses by their place."""
+        """Runs calls of equal shapes as one; returns their responses by position."""
         try:
             results = self._run(calls)
-        except Exception as error:  # ONNX Runtime's errors share no other base
+        except Exception as error:  # ONNX Runtime's errors have no other common base
             if all(call.request.is_cancelled() for call in calls):
                 return {call.place: _cancelled() for call in calls}
-            if len(calls) > 1:  # what one of them asks for is not the others' fault
+            if len(calls) > 1:  # an error in one of them must not fail the others
                 return {place: it for call in calls for place, it in self._respond([call]).items()}
             pb_utils.Logger.log_error(f"a run of {self._name} failed: {error}")
             sentence = f"the run of {self._name} failed; the server's log tells why"
@@ -109,13 +109,13 @@ class TritonPythonModel:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, read.
+    """One request, decoded.
 
     Attributes:
-        place: Among the requests that Triton handed over together.
-        request: Triton's.
-        inputs: By name, with the batch axis where the model has one.
-        outputs: Names of those asked for.
+        place: Position among the requests that Triton passed together.
+        request: Triton's request.
+        inputs: By name, with the batch axis if the model has one.
+        outputs: Names of the requested outputs.
     """
 
     place: int
@@ -131,14 +131,14 @@ class Call:
 
     @property
     def batch(self) -> int:
-        """How many items it brings."""
+        """Size of its batch."""
         return len(next(iter(self.inputs.values())))
 
 
 def group_calls(calls: Sequence[Call]) -> list[list[Call]]:
-    """Returns the calls in groups that one run can serve: their shapes differ in the batch alone.
+    """Groups the calls that one run can serve: their shapes differ only in the batch axis.
 
-    Triton sees to it that all of them together do not exceed the largest batch.
+    Triton ensures that all of them together do not exceed the largest batch.
     """
     groups: dict[tuple[object, ...], list[Call]] = {}
     for call in calls:
@@ -148,7 +148,7 @@ def group_calls(calls: Sequence[Call]) -> list[list[Call]]:
 
 
 def join_inputs(calls: Sequence[Call]) -> dict[str, Array]:
-    """Returns the inputs of all calls, one after the other along the batch axis."""
+    """Returns the inputs of all calls, concatenated along the batch axis."""
     if len(calls) == 1:
         return calls[0].inputs
     return {name: np.concatenate([call.inputs[name] for call in calls]) for name in calls[0].inputs}

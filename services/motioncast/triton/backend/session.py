@@ -1,4 +1,4 @@
-"""An ONNX Runtime session as a Triton config asks for it, and whether the two fit."""
+"""Opens an ONNX Runtime session from a Triton config, and checks whether model and config match."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
-Config: TypeAlias = Mapping[str, Any]  # config.pbtxt as Triton hands it over
+Config: TypeAlias = Mapping[str, Any]  # config.pbtxt as Triton passes it
 
-# Threads of a run if the config does not set them: the cores that Triton's process may use.
+# Threads per run if the config does not set them: the cores that Triton's process may use.
 CORES_VARIABLE: Final = "MOTIONCAST_CORES"
 
 _TYPES: Final = {
@@ -35,7 +35,7 @@ _PROVIDERS: Final = {
     "cuda": "CUDAExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-# Names of Triton's native backend that ONNX Runtime calls otherwise.
+# Options whose names in Triton's native backend differ from ONNX Runtime's.
 _TENSORRT_OPTIONS: Final = {
     "max_workspace_size_bytes": "trt_max_workspace_size",
     "int8_calibration_table_name": "trt_int8_calibration_table_name",
@@ -55,11 +55,11 @@ _GRAPH_LEVELS: Final = {  # of `optimization { graph { level } }`
 
 
 class UnfitError(Exception):
-    """A model and its config do not fit, or this machine cannot run it; tells all that is wrong."""
+    """A model does not match its config, or cannot run on this machine; lists every problem."""
 
 
 class RefusedError(Exception):
-    """An input that Triton let pass does not fit the model."""
+    """An input accepted by Triton does not fit the model."""
 
 
 def open_session(file: Path, config: Config, device: tuple[str, str]) -> Any:
@@ -77,7 +77,7 @@ def open_session(file: Path, config: Config, device: tuple[str, str]) -> Any:
         device: Kind and number of the instance's device.
 
     Raises:
-        UnfitError: The file cannot be run, or not by the providers that the config asks for.
+        UnfitError: The file cannot be run, or not by the providers that the config requests.
     """
     providers = execution_providers(config, device)
     lacking = [name for name, _ in providers if name not in onnxruntime.get_available_providers()]
@@ -90,9 +90,9 @@ def open_session(file: Path, config: Config, device: tuple[str, str]) -> Any:
         session = onnxruntime.InferenceSession(
             str(file), session_options(config), providers=providers
         )
-    except Exception as error:  # ONNX Runtime's errors share no other base
+    except Exception as error:  # ONNX Runtime's errors have no other common base
         raise UnfitError(f"ONNX Runtime cannot load its {file.name}") from error
-    if session.get_providers()[0] != providers[0][0]:  # it falls back without a word
+    if session.get_providers()[0] != providers[0][0]:  # it falls back silently
         raise UnfitError(f"{providers[0][0]} could not be started")
     return session
 
@@ -114,7 +114,7 @@ def session_options(config: Config) -> Any:
         options.graph_optimization_level = _GRAPH_LEVELS[str(level)]
     except (KeyError, ValueError) as error:
         raise UnfitError(f"a parameter of its config has an invalid value: {error}") from None
-    # Threads that spin between runs would take the cores from the other models' processes.
+    # Threads that spin between runs would take cores from other models' processes.
     for name, value in {"session.intra_op.allow_spinning": "0", **given}.items():
         if name.startswith("session."):
             options.add_session_config_entry(name, value)
@@ -126,7 +126,7 @@ def execution_providers(
 ) -> list[tuple[str, dict[str, str]]]:
     """Returns ONNX Runtime's providers and their options, the preferred first.
 
-    The order is Triton's: the GPU's accelerators and CUDA where the instance is on a GPU, then the
+    The order is Triton's: if the instance is on a GPU, the GPU's accelerators and CUDA, then the
     CPU's accelerators and the CPU.
 
     Raises:
@@ -163,7 +163,7 @@ def _tensorrt_options(given: dict[str, str]) -> dict[str, str]:
 
 
 def check_config(session: Any, config: Config) -> None:
-    """Raises UnfitError with everything in which a model and its config differ."""
+    """Raises UnfitError with every difference between a model and its config."""
     batched = config["max_batch_size"] > 0
     problems = [
         *_differences("input", config["input"], session.get_inputs(), batched),
@@ -192,17 +192,17 @@ def _differences(
             axis not in (-1, length) for axis, length in zip(shape, expected, strict=True)
         ):
             yield f"{side} {name} has dims {expected}, but {shape} in the model"
-    if side == "input":  # an output that is not configured is never asked for
+    if side == "input":  # an output missing in the config is never requested
         for name in found:
             yield f"the model's input {name} is missing in the config"
 
 
 def check_axes(tensors: Sequence[Any], inputs: Mapping[str, Array]) -> None:
-    """Raises RefusedError where axes to which the model gives one name differ in length.
+    """Raises RefusedError if axes that have the same name in the model differ in length.
 
     Args:
         tensors: The session's inputs.
-        inputs: By name; their types and fixed lengths have been checked by Triton.
+        inputs: By name; Triton has checked their types and fixed lengths.
     """
     known: dict[str, tuple[int, str]] = {}
     for tensor in tensors:
