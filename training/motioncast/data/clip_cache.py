@@ -47,7 +47,7 @@ class ClipCache:
     """Clips by name; frames of clip i are `frames[starts[i]:starts[i + 1]]`."""
 
     names: tuple[str, ...]
-    starts: tuple[int, ...]  # one more than there are clips
+    starts: tuple[int, ...]  # number of clips + 1
     frames: npt.NDArray[np.uint8]  # (N, S, S, 3), memory-mapped, read-only
     skipped: tuple[str, ...] = ()  # damaged files that were left out on request
     fingerprint: str = ""  # of files, size and options; empty for clips outside the cache

@@ -23,7 +23,7 @@ class Clips(Protocol):
     """Concatenated clips, as frames (`ClipCache`) or as keypoints (`Tracks`)."""
 
     @property
-    def starts(self) -> tuple[int, ...]: ...  # one more than there are clips
+    def starts(self) -> tuple[int, ...]: ...  # number of clips + 1
 
 
 class Window(NamedTuple):

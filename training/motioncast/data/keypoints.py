@@ -46,7 +46,7 @@ class Tracks:
     """Keypoints of clips by name; those of clip i are `keypoints[starts[i]:starts[i + 1]]`."""
 
     names: tuple[str, ...]
-    starts: tuple[int, ...]  # one more than there are clips
+    starts: tuple[int, ...]  # number of clips + 1
     keypoints: Tensor  # (F, K, 3) float32
     validation: tuple[bool, ...]  # whether the clip is held out of training
 

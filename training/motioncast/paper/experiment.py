@@ -116,7 +116,7 @@ def run_mode(
         examples: the frames to keep, by clip.
         relative: in transfer, add the driving motion to the source's keypoints instead of taking
             the driving keypoints as they are.
-        seed: of the draw of sources in transfer.
+        seed: for drawing the sources in transfer.
     """
     if mode == "reconstruction":
         sources = list(range(len(clips)))

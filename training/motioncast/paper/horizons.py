@@ -48,7 +48,7 @@ class HorizonVerdict:
 
     against: str
     horizon: int
-    difference: float  # pixels at 256x256, positive where the contender is better
+    difference: float  # pixels at 256x256, positive if the contender is better
     low: float
     high: float
     relative_gain: float | None

@@ -26,7 +26,7 @@ _DEFAULTS = FitSettings()
 
 @dataclass(frozen=True, kw_only=True)
 class CodecOptions:
-    """Which tracks the tables are fitted to, and how finely."""
+    """The tracks that the tables are fitted to, and how finely."""
 
     tracks: Annotated[list[Path], typer.Option(metavar="FILE", help="repeat")]
     model: Annotated[str, typer.Option(metavar="NAME", help="configuration, face256")]

@@ -1,4 +1,4 @@
-"""Fits the tables of the keypoint codec to the keypoint tracks of training people.
+"""Fits the keypoint codec's tables to the keypoint tracks of training people.
 
     matrix     the directions in which keypoints move together (displacements over 1, 2 and 4
                frames), or none; intensities separately, those that never change as one

@@ -136,7 +136,7 @@ class _Validation:
 
 
 def relative_error(model: RecurrentPredictor, windows: Tensor, setting: Setting) -> float:
-    """Returns the free-running error over that of holding still, averaged over the horizons."""
+    """Returns the free-running error relative to holding still, averaged over the horizons."""
     ratio = forecast_error(free_running(model), windows, setting) / forecast_error(
         hold, windows, setting
     )

@@ -51,7 +51,7 @@ def train(
     report_every: int = 50,
     held_out: PairSampler | None = None,
 ) -> None:
-    """Trains to the end of the settings.
+    """Trains for the duration given by the settings.
 
     Writes `out`/training.pt, model.pt, log.jsonl and tensorboard/; pairs of held-out frames are
     evaluated with every checkpoint.

@@ -27,7 +27,7 @@ QUALITIES: Final = (
     ("error of motion", "temporal_error", False),
     ("keypoint error", "keypoint_error_pixels", False),
 )
-PICTURES: Final = 4  # of them, which rise with the rate along every curve
+PICTURES: Final = 4  # the first four, which rise with the rate along every curve
 RATES: Final = (("payload", "payload_kbits"), ("wire, 10 s", "wire_10_s_kbits"))
 REFERENCES: Final = (
     (EVERY_FRAME, "coarseness 2"),

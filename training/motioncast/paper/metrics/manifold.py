@@ -119,7 +119,7 @@ def lipschitz(
 
 
 def distinctness(path: npt.ArrayLike) -> Distinctness:
-    """Finds the two frames of a path (T, Z) that come closest to sharing one z."""
+    """Finds the two frames of a path (T, Z) whose z are closest to each other."""
     distances = squareform(pdist(_points("path", path)))
     frames = len(distances)
     above = np.triu_indices(frames, k=1)

@@ -191,7 +191,7 @@ def holm(p_values: npt.ArrayLike) -> Array:
 class _Videos:
     """The grouping of clips by video."""
 
-    membership: Array  # (C, G), 1 where the clip is of the video
+    membership: Array  # (C, G), 1 where the clip belongs to the video
 
     @classmethod
     def of(cls, values: npt.ArrayLike, groups: Groups | None) -> "_Videos":
