@@ -6,32 +6,36 @@ kubernetes-validate; where one of the two is missing its tests are skipped.
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-import typer.main
 import yaml
-from support.promql import metrics_of
+from support.manifests import (
+    COMPONENT,
+    DEPLOY,
+    TREE,
+    assembled,
+    every_overlay,
+    folder_of,
+    kustomized,
+    of_kind,
+    ours,
+    pod_of,
+    settings_of,
+)
 
-from motioncast.cli.app import app
-from motioncast.cli.serve_settings import SECTIONS, ServeSettings
+from motioncast.cli.serve_settings import SECTIONS
 from motioncast.cli.serving import ports_of_one
 from motioncast.cli.settings_sources import from_environment, from_file
 from motioncast.inference.kserve.errors import SECRET_VARIABLE
 from motioncast.inference.repository import ENVIRONMENT_VARIABLE
-from motioncast.local.metrics_page import sample_names
-from motioncast.v1 import motion_transfer_pb2, relay_pb2
 
-DEPLOY: Final = Path(__file__).parents[3] / "deploy"
-TREE: Final = DEPLOY / "kubernetes"
-OVERLAYS: Final = ("cpu", "keda", "triton", "all-in-one")
 SCHEMAS: Final = "1.35"  # of Kubernetes
 OF_OTHERS: Final = {  # no schemas there
     "BackendTrafficPolicy",
@@ -42,71 +46,6 @@ OF_OTHERS: Final = {  # no schemas there
     "ServiceMonitor",
 }
 IN_NO_OVERLAY: Final = ("models-image", "tls", "traces")  # components that a cluster may add
-COMPONENT: Final = "app.kubernetes.io/component"
-
-Manifest = dict[str, Any]
-every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
-
-
-@functools.cache
-def assembled(overlay: str) -> tuple[Manifest, ...]:
-    """Returns what `kubectl apply --kustomize` would send of an overlay."""
-    return kustomized(TREE / "overlays" / overlay)
-
-
-def kustomized(folder: Path) -> tuple[Manifest, ...]:
-    program = shutil.which("kubectl")
-    if program is None:
-        pytest.skip("kubectl is not here")
-    result = subprocess.run(
-        [program, "kustomize", str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return tuple(yaml.safe_load_all(result.stdout))
-
-
-def of_kind(overlay: str, kind: str) -> dict[str, Manifest]:
-    return {one["metadata"]["name"]: one for one in assembled(overlay) if one["kind"] == kind}
-
-
-def pod_of(deployment: Manifest) -> Manifest:
-    found: Manifest = deployment["spec"]["template"]["spec"]
-    return found
-
-
-def ours(overlay: str) -> dict[str, Manifest]:
-    """Returns the containers that run this project's program, by their Deployment."""
-    found = {}
-    for name, deployment in of_kind(overlay, "Deployment").items():
-        for container in pod_of(deployment)["containers"]:
-            if container["name"] == "motioncast":
-                found[name] = container
-    return found
-
-
-def settings_of(container: Manifest, folder: Path) -> tuple[str | None, ServeSettings]:
-    """Returns which service a container serves, by what its file and arguments say."""
-    return parsed(tuple(one.replace("/etc/motioncast/", f"{folder}/") for one in container["args"]))
-
-
-@functools.cache
-def parsed(arguments: tuple[str, ...]) -> tuple[str | None, ServeSettings]:
-    params: dict[str, Any] = command().make_context("serve", list(arguments)).params
-    return params["service"], ServeSettings.of(params)
-
-
-@functools.cache
-def command() -> Any:
-    group: Any = typer.main.get_command(app)
-    return group.commands["serve"]
-
-
-def folder_of(overlay: str) -> Path:
-    return TREE / "overlays" / overlay if overlay == "all-in-one" else TREE / "base"
 
 
 def test_every_file_of_the_tree_is_part_of_something_and_can_be_read() -> None:
@@ -286,77 +225,3 @@ def test_selectors_find_pods_and_targets_exist(overlay: str) -> None:
     for policy in of_kind(overlay, "NetworkPolicy").values():
         components = set(re.findall(rf'"{COMPONENT}": "(\w+)"', json.dumps(policy)))
         assert components - {"client"} <= {one[COMPONENT] for one in labels.values()}
-
-
-@every_overlay
-def test_autoscalers_ask_for_what_the_services_show(overlay: str) -> None:
-    asked = {
-        metric["pods"]["metric"]["name"]
-        for one in of_kind(overlay, "HorizontalPodAutoscaler").values()
-        for metric in one["spec"]["metrics"]
-        if metric["type"] == "Pods"
-    }
-    for one in of_kind(overlay, "ScaledObject").values():
-        for trigger in one["spec"]["triggers"]:
-            asked |= metrics_of(trigger["metadata"]["query"])
-    assert asked <= sample_names()
-    assert bool(asked) == (overlay in ("cpu", "keda"))
-
-
-@every_overlay
-def test_the_gateway_sends_the_contracts_services_to_who_serves_them(overlay: str) -> None:
-    routes = of_kind(overlay, "GRPCRoute").values()
-    sent = {
-        match["method"]["service"]: (backend["name"], backend["port"])
-        for route in routes
-        for rule in route["spec"]["rules"]
-        for match in rule["matches"]
-        for backend in rule["backendRefs"]
-    }
-    if overlay == "all-in-one":
-        assert not sent
-        return
-    for module, name in ((motion_transfer_pb2, "orchestrator"), (relay_pb2, "relay")):
-        (service,) = module.DESCRIPTOR.services_by_name.values()
-        (port,) = (p["containerPort"] for p in ours(overlay)[name]["ports"] if p["name"] == "grpc")
-        assert sent[service.full_name] == (name, port)
-
-
-def test_sessions_that_go_through_the_gateway_last() -> None:
-    """Envoy Gateway ends a call 15 s after its last message, unless it is told otherwise."""
-    (policy,) = of_kind("cpu", "BackendTrafficPolicy").values()
-    (route,) = of_kind("cpu", "GRPCRoute").values()
-    (target,) = policy["spec"]["targetRefs"]
-    assert (target["kind"], target["name"]) == ("GRPCRoute", route["metadata"]["name"])
-    assert policy["spec"]["timeout"]["http"]["requestTimeout"] == "0s"
-
-
-def test_services_wait_for_triton_and_do_not_end_meanwhile() -> None:
-    """A service that asks before Triton has an address ends: kubelet starts it ever later."""
-    (triton,) = (one for name, one in of_kind("triton", "Service").items() if name == "triton")
-    ports = {port["port"] for port in triton["spec"]["ports"]}
-    for name in ("keypoint", "predictor", "synthesis"):
-        (waiting,) = pod_of(of_kind("triton", "Deployment")[name])["initContainers"]
-        (asked,) = re.findall(r'\("triton", (\d+)\)', waiting["command"][-1])
-        assert int(asked) in ports
-        compile(waiting["command"][-1], name, "exec")
-
-
-def test_triton_is_told_what_compose_tells_it() -> None:
-    (triton,) = pod_of(of_kind("triton", "Deployment")["triton"])["containers"]
-    compose = yaml.safe_load((DEPLOY / "compose.triton.yaml").read_text("utf-8"))
-    theirs = compose["services"]["triton"]
-    plain = [re.sub(r"\$\{(\w+):\?[^}]*\}", r"$(\1)", one) for one in theirs["command"]]
-    assert [*triton["command"], *triton["args"]] == plain
-    assert triton["image"] == theirs["image"]
-    assert triton["resources"]["limits"]["nvidia.com/gpu"] == "1"
-
-
-def test_the_cluster_has_the_jobs_that_rules_ask_for() -> None:
-    (monitor,) = of_kind("cpu", "ServiceMonitor").values()
-    assert monitor["spec"]["jobLabel"] == COMPONENT
-    jobs = {
-        service["metadata"]["labels"][COMPONENT] for service in of_kind("cpu", "Service").values()
-    }
-    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
-    assert {job["job_name"] for job in config["scrape_configs"]} <= jobs
