@@ -33,7 +33,7 @@ from motioncast.wire.errors import ExhaustedError
 MOST_LOAD: Final = 0.85  # beyond it a little more load means much more waiting
 RETRY_AFTER_SECONDS: Final = 2.0
 _SLOTS: Final = 32  # for services elsewhere, whose concurrency is not known here
-_PEERS_PART: Final = 2.0  # a peer's sessions leave at least half of what they take for others
+_PEERS_PART: Final = 2.0  # a peer's sessions leave others at least half of what they use
 _GROUPS: Final = 63  # the median is over this many
 _KEPT_GROUPS: Final = 3  # after `forget`
 _SURE_SECONDS: Final = 15.0  # how long a measurement is trusted
