@@ -58,7 +58,7 @@ class OrchestratorSettings:
 
     max_sessions: int = 64  # served at once
     max_sessions_per_peer: int | None = None  # of one address; None: a quarter of all
-    calls_per_second: float = 100.0  # that one peer may begin, of whatever kind
+    calls_per_second: float = 50.0  # that one peer may begin, of whatever kind
     max_message_bytes: int = (
         8 * 1024 * 1024
     )  # of one message from a client; GetServerInfo states it

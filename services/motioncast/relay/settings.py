@@ -26,7 +26,7 @@ class RelaySettings:
     max_waiting_packets: int = 64  # for one watcher; one that has more of them misses them
     published_per_second: float = 500.0  # messages of one sender, each 1200 bytes counting as one
     acknowledged_per_second: float = 50.0  # messages of one watcher
-    calls_per_second: float = 100.0  # that one peer may begin
+    calls_per_second: float = 50.0  # that one peer may begin
 
     def __post_init__(self) -> None:
         for field in self.__slots__:

@@ -31,15 +31,15 @@ from motioncast.serving.metrics import Metrics
 from motioncast.serving.places import peer_name
 from motioncast.serving.sockets import Connection, connected, plain_peer
 
-RATE_BYTES: Final = 256 * 1024  # a second, beside messages
-BURST_BYTES: Final = 2 * 2**20
+RATE_BYTES: Final = 64 * 1024  # a second, beside messages
+BURST_BYTES: Final = 256 * 1024
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CROWDED: Final = 0.5  # of the connections that a server takes
 _SERVED_BYTES: Final = 16 * 2**20  # of a call that is served: what it sent and nobody has read yet
 LEFT_RATE_BYTES: Final = 8 * 2**20  # a second, of calls that ended, that nobody read
 LEFT_BURST_BYTES: Final = 64 * 2**20
 _LOOK_SECONDS: Final = 0.1
-_MOST_OF_THE_TIME: Final = 0.02  # that looking may take
+_MOST_OF_THE_TIME: Final = 0.1  # that looking may take
 _AROUND_A_MESSAGE: Final = 256  # bytes: frames, acknowledgements, TLS
 _AROUND_A_CALL: Final = 1024
 _TELL_SECONDS: Final = 60.0

@@ -4,7 +4,7 @@ A call takes half a millisecond of the loop that all calls share, if it only ask
 is cancelled at once. So a peer may begin so many of them a second; those beyond wait for their
 turn, and nobody else waits with them:
 
-    due(n) = max(due(n - 1), now - 1/4 s) + 1 / rate       (GCRA, of a quarter's calls at once)
+    due(n) = max(due(n - 1), now - 1/10 s) + 1 / rate      (GCRA; a tenth of a second's calls at once)
 
 A call waits to the end though its caller leaves meanwhile. Until then it is one of those that its
 connection may have at once, so that cancelling calls makes no room for others.
@@ -21,7 +21,7 @@ from typing import Final
 from motioncast.serving.call import Call, Proceed
 from motioncast.serving.places import Places, peer_name
 
-_BURST_SECONDS: Final = 0.25  # what others wait for is an eighth of a second at most
+_BURST_SECONDS: Final = 0.1  # a burst delays other peers by a twentieth of a second at most
 _TELL_SECONDS: Final = 60.0
 _KEPT: Final = 1024  # peers, before those that have called nothing for a while are forgotten
 

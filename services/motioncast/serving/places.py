@@ -6,6 +6,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final
 
 from motioncast.serving.identity import TOKEN_PEER
@@ -19,6 +20,7 @@ _NETWORK_BITS: Final = (
 )
 
 
+@lru_cache(maxsize=4096)
 def peer_name(peer: str) -> str:
     """Returns whom a peer counts as: a token's subject, or its address without the port.
 

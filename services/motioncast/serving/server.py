@@ -28,6 +28,7 @@ from motioncast.serving.metrics import Metrics
 from motioncast.serving.pace import Pace
 from motioncast.serving.patience import PatienceLayer
 from motioncast.serving.pipeline import Pipeline
+from motioncast.serving.places import SHARE
 from motioncast.serving.readiness import Readiness
 from motioncast.serving.registration import Registration
 from motioncast.serving.sessions import name_session
@@ -46,6 +47,7 @@ _PROBES: Final = (
     (reflection.SERVICE_NAME, "ServerReflectionInfo"),
 )
 _HANDSHAKE_MILLISECONDS: Final = 5_000
+_LEAST_CALLS: Final = 32  # at once on a connection
 MAX_METADATA_BYTES: Final = 8192
 
 
@@ -229,10 +231,11 @@ class Server:
 
 
 def _options(settings: ServerSettings, calls_per_second: float) -> list[tuple[str, int]]:
-    # What waits for its turn need not come before it.
-    calls = min(
-        settings.max_calls_per_connection, max(calls_per_second, settings.max_concurrent_calls)
-    )
+    # Calls that would only wait for their turn stay at the client: where peers are held back, a
+    # connection has room for one peer's share of the calls that run, and for some questions.
+    calls = settings.max_calls_per_connection
+    if math.isfinite(calls_per_second):
+        calls = min(calls, max(_LEAST_CALLS, settings.max_concurrent_calls // SHARE))
     return [
         # Twice the limit: up to there the caller gets a sentence with both numbers (MessageLimit),
         # past it grpc's own error.
@@ -247,7 +250,7 @@ def _options(settings: ServerSettings, calls_per_second: float) -> list[tuple[st
             "grpc.max_allowed_incoming_connections",
             connections_within_limit(settings.max_connections),
         ),
-        ("grpc.max_concurrent_streams", round(calls)),
+        ("grpc.max_concurrent_streams", calls),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MILLISECONDS),
         # Names and values of a call's metadata. Were the second larger, calls between the two would
         # be refused by chance, and those let in be work.

@@ -39,7 +39,9 @@ def test_a_pause_is_as_long_as_what_is_owed_takes_and_then_forgiven() -> None:
     owed.add(BURST_BYTES, 0, 0.0)
     assert owed.pause_seconds(0) == 0.0
     owed.add(RATE_BYTES // 4, 0, 0.0)
-    assert owed.pause_seconds(0) == pytest.approx(min(LONGEST_PAUSE_SECONDS, 8.25))
+    assert owed.pause_seconds(0) == pytest.approx(4.25)
+    owed.add(BURST_BYTES + 6 * RATE_BYTES, 0, 0.0)
+    assert owed.pause_seconds(0) == LONGEST_PAUSE_SECONDS
     assert owed.pause_seconds(0) == 0.0
 
 
