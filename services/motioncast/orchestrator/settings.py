@@ -1,4 +1,4 @@
-"""Where the orchestrator finds the services, and its limits."""
+"""The addresses of the services behind the orchestrator, and its limits."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ MAX_STRETCH_FRAMES: Final = 32  # the paper's 5:27; a longer group is processed 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAddresses:
-    """Addresses as gRPC reads them: `host:port`, or `dns:///name:port` to spread over replicas."""
+    """Addresses in gRPC's format: `host:port`, or `dns:///name:port` to balance over replicas."""
 
     keypoint: str
     predictor: str
     synthesis: str
-    tls: ChannelTls | None = None  # how they are reached; None: in plain text
-    token: Path | None = None  # file of the token that they ask for; read anew when it changes
+    tls: ChannelTls | None = None  # how to connect to them; None: plain text
+    token: Path | None = None  # file of the token that they require; reread when it changes
 
 
 @dataclass(frozen=True, slots=True)
 class DatagramSettings:
-    """Where packets of keypoints may come as datagrams.
+    """Where packets of keypoints may arrive as datagrams.
 
     Raises:
-        InvalidInputError: When a value is out of its range.
+        InvalidInputError: A value is out of range.
     """
 
     host: str = "127.0.0.1"
-    port: int = 0  # of UDP; 0 takes a free one
-    public_port: int | None = None  # that clients are told, where another one leads here
-    wait_seconds: float = 0.06  # that a frame waits for those before it that have not come
+    port: int = 0  # UDP; 0 selects a free one
+    public_port: int | None = None  # announced to clients, if another port is forwarded here
+    wait_seconds: float = 0.06  # how long a frame waits for earlier ones
 
     def __post_init__(self) -> None:
         for field, port in (("datagram_port", self.port), ("public_port", self.public_port)):
@@ -53,22 +53,22 @@ class OrchestratorSettings:
     """The orchestrator's limits.
 
     Raises:
-        InvalidInputError: When a value is out of its range.
+        InvalidInputError: A value is out of range.
     """
 
-    max_sessions: int = 64  # served at once
-    max_sessions_per_peer: int | None = None  # of one address; None: a quarter of all
-    calls_per_second: float = 50.0  # that one peer may begin, of whatever kind
+    max_sessions: int = 64  # concurrent
+    max_sessions_per_peer: int | None = None  # None: a quarter of all
+    calls_per_second: float = 50.0  # that one peer may start, of any kind
     max_message_bytes: int = (
         8 * 1024 * 1024
-    )  # of one message from a client; GetServerInfo states it
-    call_timeout_seconds: float = 10.0  # for one call of a service behind it
-    slow_seconds: float = 1.0  # that a replica behind it has before another is asked too
-    merge_frames: int = 8  # short groups that wait are processed together up to so many frames
-    group_slots: int | None = None  # groups worked on at once, others wait in fair order; None: 32
-    latency_target_seconds: float | None = None  # sessions that would break it are refused
-    resume_key: Path | None = None  # file, shared by replicas; None: one of this process
-    datagrams: DatagramSettings | None = None  # where packets come as such; None: over gRPC alone
+    )  # per message received from a client; GetServerInfo reports it
+    call_timeout_seconds: float = 10.0  # per call of a service behind it
+    slow_seconds: float = 1.0  # after which another replica is asked as well
+    merge_frames: int = 8  # waiting short groups are processed together up to this size
+    group_slots: int | None = None  # concurrent groups, others wait in fair order; None: 32
+    latency_target_seconds: float | None = None  # sessions that would exceed it are refused
+    resume_key: Path | None = None  # file, shared by replicas; None: a key for this process
+    datagrams: DatagramSettings | None = None  # None: packets use gRPC only
 
     def __post_init__(self) -> None:
         for field in ("max_sessions", "max_message_bytes", "max_sessions_per_peer", "group_slots"):

@@ -1,17 +1,18 @@
-"""Bounds what is sent beside messages: calls that are cancelled at once, metadata, PINGs.
+"""Limits traffic other than messages: calls that are cancelled at once, metadata, PINGs.
 
-What a connection brings is its messages, with a little around them. Everything else (headers of
-calls that are cancelled in the same breath or wait for their turn, metadata, frames of HTTP/2 that
-ask for an answer) never reaches Python, and gRPC has no bound on it; reading it takes processor
-time from everybody. So the kernel is asked how many bytes came on each connection (TCP_INFO), and
+Normal traffic on a connection is messages, with a little overhead. Everything else (headers of
+calls that are cancelled immediately or wait for their turn, metadata, HTTP/2 frames that require a
+reply) never reaches Python, and gRPC does not limit it; reading it takes CPU time from all peers.
+So the kernel reports how many bytes were received on each connection (TCP_INFO), and
 
-    owed += bytes that came - bytes of messages, and of calls begun - RATE * seconds
+    owed += bytes received - bytes of messages and of started calls - RATE * seconds
 
-A peer that owes more than BURST is not read from for a while (`sockets`): its TCP slows down, and
-sends again later. Nothing is lost, and what is answered still goes out. Linux alone has that.
+The server stops reading from a peer that owes more than BURST for a while (`sockets`): its TCP
+slows down and retransmits later. Nothing is lost, and responses are still sent. Works on Linux
+only.
 
-A session that is refused, or whose service fails, leaves behind what its client had sent already
-and nobody will read. That is no flood: so much is forgiven of calls that end, up to LEFT_RATE.
+A session that is refused, or whose service fails, leaves data that its client had already sent and
+that nobody will read. This is not a flood, so some is forgiven per ended call, up to LEFT_RATE.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from motioncast.serving.metrics import Metrics
 from motioncast.serving.places import peer_name
 from motioncast.serving.sockets import Connection, connected, plain_peer
 
-RATE_BYTES: Final = 64 * 1024  # a second, beside messages
+RATE_BYTES: Final = 64 * 1024  # per second, other than messages
 BURST_BYTES: Final = 256 * 1024
 LONGEST_PAUSE_SECONDS: Final = 5.0
-CROWDED: Final = 0.5  # of the connections that a server takes
-_SERVED_BYTES: Final = 16 * 2**20  # of a call that is served: what it sent and nobody has read yet
-LEFT_RATE_BYTES: Final = 8 * 2**20  # a second, of calls that ended, that nobody read
+CROWDED: Final = 0.5  # share of the connections that a server accepts
+_SERVED_BYTES: Final = 16 * 2**20  # per served call: received but not yet read
+LEFT_RATE_BYTES: Final = 8 * 2**20  # per second, left unread by ended calls
 LEFT_BURST_BYTES: Final = 64 * 2**20
 _LOOK_SECONDS: Final = 0.1
-_MOST_OF_THE_TIME: Final = 0.1  # that looking may take
+_MOST_OF_THE_TIME: Final = 0.1  # share of time that polling may take
 _AROUND_A_MESSAGE: Final = 256  # bytes: frames, acknowledgements, TLS
 _AROUND_A_CALL: Final = 1024
 _TELL_SECONDS: Final = 60.0
@@ -48,29 +49,29 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Owed:
-    """What one peer has sent beside messages, beyond what it may."""
+    """How far one peer's traffic other than messages exceeds its budget."""
 
     def __init__(self, now: float) -> None:
         self._bytes = 0.0
-        self._left = 0.0  # that ended calls may have left behind
+        self._left = 0.0  # that ended calls may have left unread
         self._forgivable = float(LEFT_BURST_BYTES)
         self._at = now
-        self.until = -math.inf  # that it is not read from
+        self.until = -math.inf  # end of its pause
 
     def add(self, received: int, explained: int, now: float, ended: int = 0) -> None:
-        """Counts what came since the last time.
+        """Counts the traffic since the last call.
 
         Args:
-            received: Bytes that came.
-            explained: Bytes that belong to messages, and to calls that began.
-            now: In seconds.
-            ended: Calls that were served and ended.
+            received: Bytes received.
+            explained: Bytes that belong to messages and to started calls.
+            now: The time in seconds.
+            ended: Number of served calls that ended.
         """
         seconds = now - self._at
         self._at = now
         self._forgivable = min(LEFT_BURST_BYTES, self._forgivable + LEFT_RATE_BYTES * seconds)
         self._left = min(self._left + ended * _SERVED_BYTES, self._forgivable)
-        # What is read now may have come before: it is not owed, but nobody has credit either.
+        # Messages read now may have been received before the last poll; that earns no credit.
         owed = max(0.0, self._bytes + received - explained - RATE_BYTES * seconds)
         forgiven = min(owed, self._left)
         self._left -= forgiven
@@ -78,10 +79,10 @@ class Owed:
         self._bytes = owed - forgiven
 
     def pause_seconds(self, served: int) -> float:
-        """Returns how long it is not read from, and forgives what it owes; 0: it goes on.
+        """Returns how long to stop reading from the peer, and clears its debt; 0: do not stop.
 
         Args:
-            served: Calls of it that are served now.
+            served: Number of its calls being served.
         """
         if self._bytes <= BURST_BYTES + served * _SERVED_BYTES:
             return 0.0
@@ -94,11 +95,11 @@ class Flooding:
     """Watches the connections of one server.
 
     Args:
-        port: Returns the port that it listens on.
+        port: Returns the port that the server listens on.
         metrics: Where pauses are counted.
-        most_connections: That the server takes. When most of them are taken, those on which nothing
-            has been called, and nothing comes, are hung up on: they keep others out.
-        clock: Tells the time in seconds.
+        most_connections: Limit of the server's connections. Above the share CROWDED of it,
+            connections without any call or traffic are closed, because they lock others out.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -112,25 +113,25 @@ class Flooding:
         self._metrics = metrics
         self._crowd = CROWDED * most_connections
         self._clock = clock
-        self._called: set[str] = set()  # connections on which anything was called
-        self._explained: Counter[str] = Counter()  # since the last look, by peer
+        self._called: set[str] = set()  # connections that carried a call
+        self._explained: Counter[str] = Counter()  # since the last poll, by peer
         self._served: Counter[str] = Counter()
-        self._ended: Counter[str] = Counter()  # since the last look
+        self._ended: Counter[str] = Counter()  # since the last poll
         self._owed: dict[str, Owed] = {}
-        self._came: dict[str, int] = {}  # bytes so far, by connection
+        self._came: dict[str, int] = {}  # bytes received so far, by connection
         self._paused: set[str] = set()  # connections
         self._told = -math.inf
         self._watching: asyncio.Task[None] | None = None
 
     async def count(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed, and counts what its messages explain."""
+        """Lets the call proceed, and counts the bytes of its messages."""
         connection = plain_peer(call.peer)
         peer, served = peer_name(connection), False
         self._called.add(connection)
 
         async def receive() -> bytes | None:
             nonlocal served
-            if not served:  # its turn has come, and somebody listens to it
+            if not served:  # its turn came, and its handler reads from it
                 served = True
                 self._served[peer] += 1
                 self._explained[peer] += _AROUND_A_CALL
@@ -152,12 +153,12 @@ class Flooding:
                 del self._served[peer]
 
     def start(self) -> None:
-        """Looks at the connections again and again, until `stop`."""
+        """Polls the connections until `stop`."""
         if sys.platform.startswith("linux"):
             self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Looks no more; what is paused ends with its connection."""
+        """Stops polling; pauses end with their connections."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
@@ -167,13 +168,13 @@ class Flooding:
             began = time.perf_counter()
             try:
                 self.look()
-            except OSError as error:  # no files left, or none to be listed
+            except OSError as error:  # out of files, or the list cannot be read
                 _log.debug("connections could not be looked at: %s", error)
             took = time.perf_counter() - began
             await asyncio.sleep(max(_LOOK_SECONDS, took / _MOST_OF_THE_TIME))
 
     def look(self) -> None:
-        """Looks once at what came on every connection, and pauses whom it has to."""
+        """Polls every connection once, and pauses or resumes peers."""
         now = self._clock()
         received: Counter[str] = Counter()
         connections: dict[str, list[Connection]] = {}
@@ -200,7 +201,7 @@ class Flooding:
         }
 
     def _make_room(self, connections: list[Connection]) -> None:
-        """Hangs up on those that were there at the last look, and have said nothing since."""
+        """Closes connections without a call that received nothing since the last poll."""
         for one in connections:
             if one.name not in self._called and self._came.get(one.name) == one.received:
                 one.hang_up()

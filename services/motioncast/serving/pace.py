@@ -1,13 +1,13 @@
-"""The layer that keeps one peer's calls from taking everybody's time.
+"""The layer that keeps one peer's calls from taking all peers' time.
 
-A call takes half a millisecond of the loop that all calls share, if it only asks for nothing and
-is cancelled at once. So a peer may begin so many of them a second; those beyond wait for their
-turn, and nobody else waits with them:
+Even a call that is cancelled at once takes half a millisecond of the event loop, which all calls
+share. So the rate at which a peer may start calls is limited; calls above it wait for their turn
+without delaying other peers:
 
-    due(n) = max(due(n - 1), now - 1/10 s) + 1 / rate      (GCRA; a tenth of a second's calls at once)
+    due(n) = max(due(n - 1), now - 1/10 s) + 1 / rate      (GCRA, bursts of 1/10 s)
 
-A call waits to the end though its caller leaves meanwhile. Until then it is one of those that its
-connection may have at once, so that cancelling calls makes no room for others.
+A call waits to the end even if its caller leaves meanwhile. Until then it counts towards its
+connection's limit of concurrent calls, so that cancelling calls does not make room for others.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from motioncast.serving.places import Places, peer_name
 
 _BURST_SECONDS: Final = 0.1  # a burst delays other peers by a twentieth of a second at most
 _TELL_SECONDS: Final = 60.0
-_KEPT: Final = 1024  # peers, before those that have called nothing for a while are forgotten
+_KEPT: Final = 1024  # peers, before those without recent calls are forgotten
 
 _log: Final = logging.getLogger(__name__)
 
 
 class Pace:
-    """Lets every peer begin so many calls a second, and have so many at once.
+    """Limits the rate at which each peer starts calls, and the number of concurrent calls.
 
     Args:
-        calls_per_second: Of one peer; infinite where nobody is held back.
-        most: Calls at once in all, those included that have ended for us and not yet for gRPC
-            (their callers take nothing of the answer). One peer has a quarter of them.
+        calls_per_second: Limit per peer; infinity disables it.
+        most: Limit of concurrent calls in total, including those that we have ended but gRPC has
+            not (their callers do not read the response). One peer may have a quarter of them.
     """
 
     def __init__(self, calls_per_second: float, most: int) -> None:
         self._interval = 1 / calls_per_second
         self._places = Places("calls", most)
-        self._due: dict[str, float] = {}  # when the next call of a peer would have its turn
+        self._due: dict[str, float] = {}  # time of the next call's turn, by peer
         self._draining = asyncio.Event()
         self._told = -math.inf
 
     async def keep(self, call: Call, proceed: Proceed) -> None:
-        """Lets the call proceed when its turn has come.
+        """Lets the call proceed when it is its turn.
 
         Raises:
-            ExhaustedError: There are too many at once, of its peer or in all.
+            ExhaustedError: There are too many concurrent calls, of its peer or in total.
         """
         place, task = ExitStack(), asyncio.current_task()
         place.enter_context(self._places.one_for(call.peer))

@@ -1,4 +1,4 @@
-"""Places for calls that last: so many in all, and no more than a share of them for one peer."""
+"""Limits long calls: a total number of places, and a share of them per peer."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from motioncast.wire.errors import ExhaustedError
 RETRY_AFTER_SECONDS: Final = 1.0
 SHARE: Final = 4  # one peer gets a quarter of the places
 _NETWORK_BITS: Final = (
-    64  # of an IPv6 address: one client usually has all addresses of such a network
+    64  # of an IPv6 address: one client usually has all addresses of a network of that size
 )
 
 
 @lru_cache(maxsize=4096)
 def peer_name(peer: str) -> str:
-    """Returns whom a peer counts as: a token's subject, or its address without the port.
+    """Returns the identity a peer is accounted under: a token's subject, or its address.
 
-    Of an IPv6 address it is the network.
+    The address has no port; for an IPv6 address it is the network.
 
-    On this machine everybody has one address, a proxy that serves others too: there each
+    On this machine all callers have the same address, even a proxy that serves others: there each
     connection is a peer.
     """
     if peer.startswith(TOKEN_PEER):
@@ -35,7 +35,7 @@ def peer_name(peer: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return peer  # a socket of the file system
+        return peer  # a Unix domain socket
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_loopback:
@@ -46,12 +46,12 @@ def peer_name(peer: str) -> str:
 
 
 class Places:
-    """So many places, at most a share of them for one peer.
+    """A limited number of places, at most a share of them for one peer.
 
     Args:
-        what: They are for, as a sentence opens: `sessions`.
-        most: In all.
-        most_per_peer: For one peer; None for a quarter of all, at least one.
+        what: What the places are for, the start of error messages: `sessions`.
+        most: Limit in total.
+        most_per_peer: Limit per peer; None for a quarter of all, at least one.
     """
 
     def __init__(self, what: str, most: int, most_per_peer: int | None = None) -> None:
@@ -62,15 +62,15 @@ class Places:
 
     @property
     def taken(self) -> int:
-        """Places taken now."""
+        """Number of taken places."""
         return self._taken.total()
 
     @contextmanager
     def one_for(self, peer: str) -> Iterator[None]:
-        """Takes a place for a peer from entering the block to leaving it.
+        """Takes a place for a peer from entering the block until leaving it.
 
         Raises:
-            ExhaustedError: All are taken, or all that one peer may have.
+            ExhaustedError: All places are taken, or all that one peer may have.
         """
         name = peer_name(peer)
         if self.taken >= self._most:

@@ -40,30 +40,30 @@ from motioncast.tracing import active
 from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import UnavailableError
 
-_MAX_PROBE_BYTES: Final = 16 * 1024  # a question of health or reflection
+_MAX_PROBE_BYTES: Final = 16 * 1024  # a health or reflection request
 _PROBES: Final = (
     (health.SERVICE_NAME, "Check"),
     (health.SERVICE_NAME, "Watch"),
     (reflection.SERVICE_NAME, "ServerReflectionInfo"),
 )
 _HANDSHAKE_MILLISECONDS: Final = 5_000
-_LEAST_CALLS: Final = 32  # at once on a connection
+_LEAST_CALLS: Final = 32  # concurrent, per connection
 MAX_METADATA_BYTES: Final = 8192
 
 
 class Server:
-    """Serves the registered services from entering the block to leaving it, which drains.
+    """Serves the registered services from entering the block until leaving it, which drains.
 
-    Draining: health tells NOT_SERVING, new calls are refused with UNAVAILABLE, running calls have
+    Draining: health reports NOT_SERVING, new calls are refused with UNAVAILABLE, running calls have
     `drain_grace_seconds` to end and are then cancelled.
 
     Args:
         settings: How to listen, admit and drain.
         registrations: The services.
-        metrics: Where to count; one of its own for every server.
+        metrics: Where to count; every server needs its own.
 
     Raises:
-        InvalidInputError: Certificates or keys of tokens cannot be used.
+        InvalidInputError: The certificates or the keys of tokens cannot be used.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Server:
         self._rate = min(rates, default=math.inf)
         self._pace = Pace(self._rate, settings.max_calls)
         self._port = 0
-        # Who may call as often as they like are servers of our own.
+        # Only our own servers may call services without a rate limit.
         paced = math.isfinite(self._rate)
         most = connections_within_limit(settings.max_connections)
         self._flooding = Flooding(lambda: self._port, self.metrics, most) if paced else None
@@ -113,24 +113,24 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port of gRPC, chosen by the system when the settings say 0."""
+        """The gRPC port; chosen by the system when the settings say 0."""
         return self._port
 
     @property
     def http_port(self) -> int | None:
-        """The port of /metrics, /live and /ready; None when the settings want none."""
+        """The port of /metrics, /live and /ready; None when the settings disable it."""
         return self._http_port
 
     @property
     def address(self) -> str:
-        """What a client connects to, host:port."""
+        """The address that clients connect to, host:port."""
         return join_address(self.settings.host, self._port)
 
     async def __aenter__(self) -> Self:
-        """Starts to listen.
+        """Starts listening.
 
         Raises:
-            UnavailableError: When a port cannot be listened on.
+            UnavailableError: A port cannot be listened on.
         """
         leave_out_callers_that_left()
         self._grpc = grpc.aio.server(
@@ -163,18 +163,18 @@ class Server:
         await self.drain()
 
     async def wait_for_termination(self) -> None:
-        """Returns when the process is told to stop (SIGTERM or SIGINT); then leave the block."""
+        """Returns when the process is asked to stop (SIGTERM or SIGINT); then leave the block."""
         await wait_for_signal()
 
     async def drain(self) -> None:
-        """Ends what runs within the grace and stops; leaving the block does so by itself."""
+        """Ends running calls within the grace period and stops; leaving the block does this too."""
         ends = time.monotonic() + self.settings.drain_grace_seconds
         self._readiness.draining.set()
         for registration in self._registrations:
             registration.on_drain()
         self._pace.drain()
         await self._admission.drain(self.settings.drain_grace_seconds)
-        # What remains is on its last metres (a status to send) or over its time.
+        # The remaining calls have only a status to send, or are over their time.
         await self._grpc.stop(max(0.0, ends - time.monotonic()))
         if self._flooding is not None:
             await self._flooding.stop()
@@ -211,7 +211,7 @@ class Server:
         )
 
     def _traces(self) -> tuple[Layer, ...]:
-        """Returns the layer that traces calls, where traces are on."""
+        """Returns the layer that traces calls, if tracing is on."""
         tracer = active()
         if tracer is None:
             return ()
@@ -231,39 +231,39 @@ class Server:
 
 
 def _options(settings: ServerSettings, calls_per_second: float) -> list[tuple[str, int]]:
-    # Calls that would only wait for their turn stay at the client: where peers are held back, a
-    # connection has room for one peer's share of the calls that run, and for some questions.
+    # Calls that would only wait for their turn stay at the client: where peers have a rate limit, a
+    # connection has room for one peer's share of the running calls, and for some queries.
     calls = settings.max_calls_per_connection
     if math.isfinite(calls_per_second):
         calls = min(calls, max(_LEAST_CALLS, settings.max_concurrent_calls // SHARE))
     return [
-        # Twice the limit: up to there the caller gets a sentence with both numbers (MessageLimit),
-        # past it grpc's own error.
+        # Twice the limit: up to there the caller's error states both numbers (MessageLimit), beyond
+        # it the error is grpc's own.
         ("grpc.max_receive_message_length", min(2 * settings.max_message_bytes, 2**31 - 1)),
         ("grpc.max_send_message_length", -1),
-        # No compression, either way: what is inflated could be a thousand times what was sent.
-        # Images and keypoints are compressed already where that is worth it.
+        # No compression in either direction: data could inflate to a thousand times its size.
+        # Images and keypoints are already compressed where that is worthwhile.
         ("grpc.compression_enabled_algorithms_bitset", 1),
-        ("grpc.so_reuseport", 0),  # a port that is taken is an error, not shared
-        # So many connections, and calls on each; those that say nothing at first are hung up on.
+        ("grpc.so_reuseport", 0),  # a port in use is an error, not shared
+        # Limits of connections and of calls on each; those without a handshake are closed.
         (
             "grpc.max_allowed_incoming_connections",
             connections_within_limit(settings.max_connections),
         ),
         ("grpc.max_concurrent_streams", calls),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MILLISECONDS),
-        # Names and values of a call's metadata. Were the second larger, calls between the two would
-        # be refused by chance, and those let in be work.
+        # Names and values of a call's metadata. If the second were larger, calls between the two
+        # would be refused at random, and those admitted would cost work.
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
-        # Connections are closed now and then, after their calls: a client that reconnects resolves
-        # the name again, and finds replicas that were added since.
+        # Connections are closed periodically, after their calls: a client that reconnects resolves
+        # the name again, and finds replicas added since.
         ("grpc.max_connection_age_ms", round(1000 * settings.max_connection_age_seconds)),
-        # A client whose network is gone does not hold its place for ever.
+        # A client whose network is gone must not keep its place forever.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
-        # PINGs are answered, however many. To hang up on who sends too many, grpc makes a list of
-        # reproaches, and copies all of it for each that is added: 200,000 PINGs took a second.
+        # All PINGs are answered. To disconnect a client that sends too many, grpc keeps a list of
+        # its violations, and copies all of it for each new one: 200,000 PINGs took a second.
         ("grpc.http2.max_ping_strikes", 0),
     ]
 
@@ -276,6 +276,6 @@ def _unavailable(field: str, host: str, port: int) -> UnavailableError:
 
 
 def _verifier(settings: TokenSettings) -> Verifies:
-    from motioncast.serving.tokens import Verifier  # late: joserfc takes a while
+    from motioncast.serving.tokens import Verifier  # late: importing joserfc is slow
 
     return Verifier(settings)

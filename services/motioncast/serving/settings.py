@@ -15,29 +15,29 @@ class ServerSettings:
     """How one service listens, admits and drains.
 
     Raises:
-        InvalidInputError: When a value is out of its range.
+        InvalidInputError: A value is out of range.
     """
 
     host: str = "127.0.0.1"
-    port: int = 0  # gRPC; 0 takes a free one
-    http_port: int | None = None  # metrics, live, ready; 0 takes a free one, None has none
+    port: int = 0  # gRPC; 0 selects a free one
+    http_port: int | None = None  # metrics, live, ready; 0 selects a free one, None disables it
     max_concurrent_calls: int = 16
     max_queued_calls: int = 64  # waiting for one of those to end
-    max_message_bytes: int = 8 * 1024 * 1024  # of one message, either way
-    max_connections: int = 1024  # of gRPC; fewer where the process may open fewer files
-    max_http_connections: int = 64  # likewise
-    max_calls_per_connection: int = 300  # at once
-    max_calls: int = 4096  # at once, of whatever kind; a quarter of them for one peer
+    max_message_bytes: int = 8 * 1024 * 1024  # per message, in either direction
+    max_connections: int = 1024  # of gRPC; fewer if the process may open fewer files
+    max_http_connections: int = 64  # the same applies
+    max_calls_per_connection: int = 300  # concurrent
+    max_calls: int = 4096  # concurrent, of any kind; a quarter of them for one peer
     max_connection_age_seconds: float = 60.0  # then clients reconnect; running calls finish first
-    silence_seconds: float = 10.0  # after which a stream ends whose client says nothing
-    stall_seconds: float = 60.0  # after which one ends whose client takes nothing
+    silence_seconds: float = 10.0  # after which the stream of a silent client ends
+    stall_seconds: float = 60.0  # after which the stream of a client that reads nothing ends
     drain_grace_seconds: float = 5.0
     readiness_poll_seconds: float = 1.0  # how often a health watch looks for a change
     readiness_timeout_seconds: float = 2.0  # a service that takes longer to answer is not ready
     tls: ServerTls | None = None  # of both ports; None speaks plain text
-    inner_tls: ServerTls | None = None  # of gRPC in its place, where only this process calls
-    tokens: TokenSettings | None = None  # that calls have to bring; None asks for none
-    insecure: bool = False  # plain text may leave this machine
+    inner_tls: ServerTls | None = None  # replaces it for gRPC if only this process calls
+    tokens: TokenSettings | None = None  # required of calls; None requires none
+    insecure: bool = False  # allows plain text to other machines
 
     def __post_init__(self) -> None:
         if self.tls is None and not self.insecure:
@@ -71,7 +71,7 @@ class ServerSettings:
 
 
 def refuse_plain_text(host: str) -> None:
-    """Raises InvalidInputError for an address that other machines reach: plain text is for here."""
+    """Raises InvalidInputError for an address that other machines can reach in plain text."""
     if not is_only_here(host):
         raise InvalidInputError.of(
             "host",
