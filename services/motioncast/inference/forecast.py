@@ -50,10 +50,10 @@ class Forecast:
         return cls(clip_keypoints(forecast), stated, state)
 
     def errors(self, span: Span) -> NDArray[np.float32]:
-        """Returns the distance of each observed frame from its forecast, (M,); see
-        `forecast_errors`.
+        """Returns the distance of each observed frame from its forecast, (M,).
 
-        It is meaningless for the first frame of a timeline, which nothing forecasts.
+        See `forecast_errors`. It is meaningless for the first frame of a timeline, which nothing
+        forecasts.
         """
         return forecast_errors(self.paths[:, span.observed], span.keypoints[span.observed])
 

@@ -89,8 +89,7 @@ class SessionCoding:
         return self._ends[0] if self._ends and self._ends[0].index < next_index else None
 
     def go_on(self, index: int, keypoints: KeypointSet) -> None:
-        """Restores the reference frame of a session from another server, before sources and
-        packets.
+        """Restores the reference frame of a resumed session; call before any source or packet.
 
         Raises:
             InvalidInputError: The keypoints do not fit the model.

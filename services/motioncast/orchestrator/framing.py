@@ -79,8 +79,10 @@ class SessionFraming:
 
     @property
     def raw_frame_bytes(self) -> int | None:
-        """Size as raw RGB of a picture that the server frames; None before the first one, and
-        where the server does not frame."""
+        """Size as raw RGB of a picture that the server frames.
+
+        None before the first picture, and where the server does not frame.
+        """
         if self._framer is None or self._framer.pictures is None:
             return None
         width, height = self._framer.pictures

@@ -121,9 +121,11 @@ class Certificates:
         )
 
     def context(self) -> ssl.SSLContext:
-        """Returns the TLS context for HTTP connections. Where clients have to present a
-        certificate, it requests one but also accepts clients without, which may read only what is
-        public."""
+        """Returns the TLS context for HTTP connections.
+
+        Where clients have to present a certificate, it requests one, but also accepts clients
+        without, which cannot read /metrics.
+        """
         self._refresh()
         return self._context
 

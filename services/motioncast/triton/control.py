@@ -72,10 +72,9 @@ class Control:
         await self._call(self._stub.ServerLive, request, timeout_seconds, wait_for_ready=True)
 
     async def answers(self, timeout_seconds: float) -> bool:
-        """Returns whether the server answers in time, even with an error; one that ended does not
-        hang.
+        """Returns whether the server answers in time, even with an error.
 
-        Says nothing about whether it is healthy.
+        A server that has ended counts as answering. Says nothing about whether it is healthy.
         """
         request = service_pb2.ServerLiveRequest()
         try:
