@@ -1,5 +1,5 @@
-"""Benchmarks of the whole path, pipelines, batching and transport: what `motioncast bench` runs.
+"""Benchmarks of the whole path, pipelines, batching and transport: the code of `motioncast bench`.
 
-They drive client, services and models as the product does, so they lie above all of these and below
-the command line; nothing that is served imports them.
+They use client, services and models as the product does, so they are layered above all of these and
+below the command line; nothing that is served imports them.
 """

@@ -1,7 +1,7 @@
-"""What dynamic batching gains or costs on Triton, model by model: the numbers in config.pbtxt.
+"""The gain or cost of dynamic batching on Triton, per model: the basis for config.pbtxt.
 
-The same models are served by several embedded Tritons at once, which differ in their dynamic
-batching alone, and take turns: closed loops of one to many callers, each with inputs of its own.
+Several embedded Tritons that differ only in their dynamic batching serve the same models at once,
+and take turns: closed loops of one to many callers, each with its own inputs.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ Delay: TypeAlias = int | None  # microseconds that a call may wait for others; N
 
 @dataclass(frozen=True, slots=True)
 class BatchingSettings:
-    """What is measured."""
+    """What to measure."""
 
     delays: tuple[Delay, ...] = (None, 0, 500, 2000)
     callers: tuple[int, ...] = (1, 4, 16)  # at once
-    calls: int = 48  # of each measurement, shared among the callers
+    calls: int = 48  # per measurement, shared among the callers
     rounds: int = 3
-    repository: Path | None = None  # of models; None for the shipped one
+    repository: Path | None = None  # model repository; None for the shipped one
     model: str | None = None  # configuration; None for the first
 
 
 @dataclass(frozen=True, slots=True)
 class BatchingResult:
-    """What came out for one model, number of callers and delay."""
+    """The result for one model, number of callers and delay."""
 
     model: str
     callers: int
@@ -69,7 +69,7 @@ class BatchingResult:
 
 @dataclass(frozen=True, slots=True)
 class BatchingResults(Result):
-    """What `motioncast bench-batching` prints, and `--json` writes."""
+    """The output of `motioncast bench-batching` and its `--json`."""
 
     SCHEMA: ClassVar = "motioncast.bench_batching/1"
 
@@ -81,12 +81,12 @@ async def bench_batching(settings: BatchingSettings, stages: Stages) -> Batching
     """Measures calls/s and latency of each model by delay and number of callers.
 
     Args:
-        settings: What is measured.
-        stages: Is shown how far it is.
+        settings: What to measure.
+        stages: Shows progress.
 
     Raises:
         BenchError: A setting is out of range, or there is no model.
-        DomainError: The models cannot be served, or there is no Triton for this machine.
+        DomainError: The models cannot be served, or Triton is not available for this machine.
     """
     refuse_below(1, calls=settings.calls, rounds=settings.rounds)
     refuse_none_or_below(1, "callers", settings.callers)
@@ -118,7 +118,7 @@ async def bench_batching(settings: BatchingSettings, stages: Stages) -> Batching
 
 
 def _default_model(repository: Path) -> str:
-    """Returns the shipped configuration, or else the first of the repository."""
+    """Returns the shipped configuration, or else the repository's first."""
     found = sorted(one.name.removesuffix("_keypoint") for one in repository.glob("*_keypoint"))
     if not found:
         raise BenchError(f"models: {repository} has none")
@@ -126,7 +126,7 @@ def _default_model(repository: Path) -> str:
 
 
 def _copy(repository: Path, name: str, root: Path, delay: Delay) -> Path:
-    """Copies the networks of a configuration, with another dynamic batching; returns root."""
+    """Copies the networks of a configuration, with different dynamic batching; returns root."""
     for part in PARTS:
         copy = root / f"{name}_{part}"
         shutil.copytree(repository / copy.name, copy)
@@ -159,7 +159,7 @@ async def _closed_loops(
 
 
 def _inputs(models: ModelSet, part: str, seed: int) -> dict[str, Array]:
-    """Returns what a group of OBSERVED sent and FRAMES frames asks of a model."""
+    """Returns a model's inputs for a group of FRAMES frames, OBSERVED of them sent."""
     generator = np.random.default_rng(seed)
     points = models.keypoints
 

@@ -1,4 +1,4 @@
-"""The clients of a bench: streams that send as fast as the server lets them, in one process."""
+"""The clients of a benchmark: streams in one process that send as fast as the server allows."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from motioncast.client.video import read_video
 
 @dataclass(frozen=True, slots=True)
 class ClientJob:
-    """What one run of the clients does."""
+    """The work of one run of the clients."""
 
     target: str
     video: Path
     size: int  # of the model's images, pixels
     streams: int  # at once, over one connection
-    frames: int  # of each stream; the video starts over where it is shorter
+    frames: int  # of each stream; a shorter video is repeated
     observed: int
     predicted: int
 
 
 @dataclass(frozen=True, slots=True)
 class GroupShape:
-    """What the services were asked for in one go."""
+    """The services' work for one group."""
 
     frames: int
     observed: int
@@ -37,13 +37,13 @@ class GroupShape:
 
 @dataclass(frozen=True, slots=True)
 class ClientRun:
-    """What the clients saw.
+    """The measurements of the clients.
 
     Attributes:
-        seconds: From the first message of the first stream to the last of the last.
-        cpu_seconds: Of the client process meanwhile.
-        groups: One for each group of each stream.
-        timings: Of the same groups, as the server saw them.
+        seconds: From the first message of the first stream to the last message of the last stream.
+        cpu_seconds: CPU time of the client process in that interval.
+        groups: One entry per group of each stream.
+        timings: Timings of the same groups, as measured by the server.
         first_frame_seconds: For each stream, from its first message to its first frame.
     """
 
@@ -59,7 +59,7 @@ class ClientRun:
 
 
 def run_clients(job: ClientJob) -> ClientRun:
-    """Runs the streams and returns when all have got their last frame."""
+    """Runs the streams and returns when all have received their last frame."""
     return asyncio.run(_run(job))
 
 
@@ -74,7 +74,7 @@ async def _run(job: ClientJob) -> ClientRun:
     clip = read_clip(job.video, job.size)
     async with connect(job.target) as service:
         started, cpu_started = time.perf_counter(), time.process_time()
-        # Not a task group: of what goes wrong in all streams alike, one sentence is enough.
+        # Not a task group: if all streams fail in the same way, one error message is enough.
         results = await asyncio.gather(*(_stream(service, job, clip) for _ in range(job.streams)))
         seconds = time.perf_counter() - started
         cpu_seconds = time.process_time() - cpu_started
@@ -120,7 +120,7 @@ def _without_pixels(frame: Frame) -> _Seen:
 
 
 def _groups(frames: list[_Seen]) -> Iterator[tuple[GroupShape, StageTimings]]:
-    """Yields the groups that the frames of one stream were processed in."""
+    """Yields the groups in which the frames of one stream were processed."""
     start = 0
     while start < len(frames):
         group = frames[start : start + frames[start].group_frames]

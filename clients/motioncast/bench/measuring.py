@@ -1,4 +1,4 @@
-"""What all benchmarks share: progress, refusals, percentiles, and the machine they ran on."""
+"""What all benchmarks share: progress, checks, percentiles, and the description of the machine."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import numpy as np
 
 from motioncast.inference import OnnxRuntimeSettings
 
-# Begins a stage of so many steps; the result notes one step done.
+# Begins a stage with a number of steps; calling the result advances it by one.
 Stages: TypeAlias = Callable[[str, int | None], Callable[[], None]]
 
 
 class BenchError(ValueError):
-    """There is nothing to measure; its text is one sentence for the user."""
+    """The measurement is not possible; the text is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it was measured."""
+    """The machine on which it was measured."""
 
     processor: str
-    cores: int  # that this process may use
+    cores: int  # available to this process
     load_before: float  # mean number of running processes in the minute before
     python: str
     onnxruntime: str
@@ -36,7 +36,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of a latency, over all streams and rounds, in milliseconds."""
+    """Percentiles of a latency over all streams and rounds, in milliseconds."""
 
     p50_ms: float
     p95_ms: float
@@ -45,17 +45,17 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a benchmark prints, and `--json` writes."""
+    """The output of a benchmark and its `--json`."""
 
     SCHEMA: ClassVar[str]
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the result as JSON knows it."""
+        """Returns the result as JSON types."""
         return {"schema": self.SCHEMA, **asdict(self)}
 
 
 def machine_here() -> Machine:
-    """Returns where this runs."""
+    """Returns this machine's description."""
     return Machine(
         processor=_processor(),
         cores=OnnxRuntimeSettings().intra_op_threads,
@@ -79,7 +79,7 @@ def refuse_below(least: int, **numbers: int) -> None:
 
 
 def refuse_none_or_below(least: int, name: str, numbers: Sequence[int]) -> None:
-    """Raises BenchError where there is no number, or one is less than `least`."""
+    """Raises BenchError if there are no numbers, or one is less than `least`."""
     if not numbers or min(numbers) < least:
         raise BenchError(f"{name}: at least one of at least {least} is needed")
 

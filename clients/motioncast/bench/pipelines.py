@@ -1,7 +1,7 @@
-"""Groups by three services against groups as one ensemble, on every engine there is, in one run.
+"""Groups processed by three services versus one ensemble, on every available engine, in one run.
 
-The same streams send the same clip to both pipelines; pipelines take turns, so that what else the
-machine does meets both alike. Engines follow one another: a server that idles still takes memory.
+The same streams send the same clip to both pipelines, in turns, so that other load on the machine
+affects both equally. Engines run one after another: even an idle server takes memory.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ PIPELINES: Final[tuple[Pipeline, ...]] = get_args(Pipeline)
 
 @dataclass(frozen=True, slots=True)
 class PipelinesSettings(Workload):
-    """What is measured."""
+    """What to measure."""
 
     engines: tuple[str, ...] = ("inprocess", "triton")
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineResult:
-    """What came out for one engine, pipeline and number of streams; medians over the rounds."""
+    """The result for one engine, pipeline and number of streams; medians over the rounds."""
 
     engine: str
     pipeline: Pipeline
     streams: int
-    frames: int  # of each round, all streams together
-    frames_per_second: float  # all streams together
-    mean_group_frames: float  # processed in one go
+    frames: int  # of each round, summed over all streams
+    frames_per_second: float  # summed over all streams
+    mean_group_frames: float  # processed at once
     first_frame: Percentiles  # from a stream's first message to its first frame
     group: Percentiles  # a group's calls, without the wait for its turn in its stream
-    rounds: tuple[float, ...]  # frames/s of each
+    rounds: tuple[float, ...]  # frames/s of each round
 
 
 @dataclass(frozen=True, slots=True)
 class PipelinesResult(Result):
-    """What `motioncast bench-pipelines` prints, and `--json` writes."""
+    """The output of `motioncast bench-pipelines` and its `--json`."""
 
     SCHEMA: ClassVar = "motioncast.bench_pipelines/1"
 
@@ -72,8 +72,8 @@ async def bench_pipelines(settings: PipelinesSettings, stages: Stages) -> Pipeli
     """Measures frames/s and latency of both pipelines on each engine.
 
     Args:
-        settings: What is measured.
-        stages: Is shown how far it is.
+        settings: What to measure.
+        stages: Shows progress.
 
     Raises:
         BenchError: A setting is out of range.

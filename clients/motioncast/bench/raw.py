@@ -1,4 +1,4 @@
-"""What the models alone take: the same calls with the same shapes, without services or network."""
+"""The speed of the models alone: the same calls and shapes, without services or network."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from motioncast.inference.repository import find_models
 
 
 class RawModels:
-    """The three models of a configuration in ONNX Runtime sessions, set up as the engine's.
+    """The three models of a configuration in ONNX Runtime sessions, configured like the engine's.
 
     Args:
         repository: Folder of models.
         configuration: For example "face256".
-        settings: The engine's.
+        settings: The engine's settings.
         clip: Frames to run them on, (H, W, 3) each.
     """
 
@@ -48,7 +48,7 @@ class RawModels:
         self._latent, self._state = axes["noise"][2], axes["state"][1]
 
     def run(self, groups: Sequence[GroupShape], streams: int) -> float:
-        """Runs the calls for the groups, as many at once as the engine would.
+        """Runs the calls for the groups, with the engine's concurrency.
 
         Returns:
             Seconds from the first call to the end of the last.
@@ -66,7 +66,7 @@ class RawModels:
         return time.perf_counter() - started
 
     def calls(self, group: GroupShape) -> list[tuple[Any, dict[str, Any]]]:
-        """Returns what a group takes: sessions and their inputs."""
+        """Returns the calls of a group: sessions and their inputs."""
         calls: list[tuple[Any, dict[str, Any]]] = []
         image = np.stack([self._clip[t % len(self._clip)] for t in range(max(1, group.observed))])
         keypoints = self._keypoint.run(["keypoints"], {"image": image})[0]  # (observed, K, 3)

@@ -1,10 +1,10 @@
-"""How much of the models' speed is left at the end of the whole gRPC path.
+"""How much of the models' speed remains at the end of the whole gRPC path.
 
     ratio = frames/s through client, orchestrator and services / frames/s of the raw model calls
 
-Clients (in a process of their own) and services share this machine, as do the raw calls, which
-repeat what the services were asked for, call by call. Both are measured in turns, so that what
-else the machine does meets both alike; every figure is the median over the rounds.
+Clients (in a separate process) and services share this machine. The raw calls run on it too, and
+repeat the services' requests call by call. Both are measured in turns, so that other load on the
+machine affects both equally; every figure is the median over the rounds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STAGES: Final = ("keypoint", "predictor", "synthesis", "total")
 
 @dataclass(frozen=True, slots=True)
 class BenchSettings(Workload):
-    """What is measured."""
+    """What to measure."""
 
     frames: int = 300
     least_frames: int = 60
@@ -47,11 +47,11 @@ class BenchSettings(Workload):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One measurement of both."""
+    """One measurement of both paths."""
 
     frames_per_second: float
     raw_frames_per_second: float
-    cpu_ms_per_frame: float  # of services and clients, all cores together
+    cpu_ms_per_frame: float  # of services and clients, summed over all cores
     raw_cpu_ms_per_frame: float
 
     @property
@@ -61,24 +61,24 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class StreamsResult:
-    """What came out for one number of concurrent streams; medians over the rounds."""
+    """The result for one number of concurrent streams; medians over the rounds."""
 
     streams: int
-    frames: int  # of each round, all streams together
-    frames_per_second: float  # through the whole gRPC path, all streams together
+    frames: int  # of each round, summed over all streams
+    frames_per_second: float  # through the whole gRPC path, summed over all streams
     raw_frames_per_second: float  # of the same model calls alone
     ratio: float  # of the two
-    cpu_ms_per_frame: float  # of services and clients, all cores together
+    cpu_ms_per_frame: float  # of services and clients, summed over all cores
     raw_cpu_ms_per_frame: float  # of the same model calls alone
-    mean_group_frames: float  # that the services processed in one go
+    mean_group_frames: float  # processed by the services at once
     first_frame: Percentiles  # from a stream's first message to its first frame
-    latency: dict[str, Percentiles]  # of each stage; total counts from the group's last message
+    latency: dict[str, Percentiles]  # of each stage; total starts at the group's last message
     rounds: tuple[Round, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BenchResult(Result):
-    """What `motioncast bench` prints, and `--json` writes."""
+    """The output of `motioncast bench` and its `--json`."""
 
     SCHEMA: ClassVar = "motioncast.bench/1"
 
@@ -87,7 +87,7 @@ class BenchResult(Result):
     pixels: str
     observed: int
     predicted: int
-    intra_op_threads: int  # of one inference
+    intra_op_threads: int  # per inference
     max_concurrent_runs: int  # inferences at once
     results: tuple[StreamsResult, ...]
 
@@ -96,8 +96,8 @@ async def bench_streams(settings: BenchSettings, stages: Stages) -> BenchResult:
     """Measures frames/s through the whole gRPC path and of the model calls alone.
 
     Args:
-        settings: What is measured.
-        stages: Is shown how far it is.
+        settings: What to measure.
+        stages: Shows progress.
 
     Raises:
         BenchError: A setting is out of range.

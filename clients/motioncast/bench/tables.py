@@ -1,4 +1,4 @@
-"""The result of a bench as tables for a terminal."""
+"""Benchmark results as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from motioncast.bench.transport import Transport
 
 
 def bench_tables(result: BenchResult) -> RenderableType:
-    """Returns throughput, latency, and where both were measured."""
+    """Returns throughput, latency, and the machine on which both were measured."""
     return Group(_throughput(result), _latency(result), _setting(result))
 
 
 def pipelines_table(result: PipelinesResult) -> RenderableType:
-    """Returns both pipelines side by side on each engine, and where they were measured."""
+    """Returns both pipelines side by side on each engine, and the machine they were measured on."""
     title = f"{result.model}, {result.pixels}, {result.observed} observed : {result.predicted}"
     table = Table(title=f"{title} predicted; latency in ms, p50 and p95", title_justify="left")
     for column in ("engine", "streams", "pipeline"):
@@ -40,7 +40,7 @@ def pipelines_table(result: PipelinesResult) -> RenderableType:
 
 
 def batching_table(result: BatchingResults) -> RenderableType:
-    """Returns calls/s and latency by model, callers and delay, and where they were measured."""
+    """Returns calls/s and latency by model, callers and delay, and the machine."""
     table = Table(title="Dynamic batching on Triton", title_justify="left")
     for column in ("model", "callers", "may wait, us"):
         table.add_column(column)

@@ -1,7 +1,7 @@
-"""How long tensors take to a model server on this machine and back: messages, shared memory.
+"""The round trip of tensors to a local model server: by messages and by shared memory.
 
-The model returns its input, so that the transport alone is measured. Both ways take turns, call by
-call, on connections of their own.
+The model returns its input, so only the transport is measured. Both ways take turns, call by
+call, on separate connections.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ echo (uint8[N] x) => (uint8[N] y) { y = Identity(x) }
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Calls with inputs of one size; their outputs have the same.
+    """Calls with inputs of one size; their outputs have the same size.
 
     Attributes:
         size: Bytes of the input.
-        message_ms, shared_ms: Median of the calls.
-        least_message_ms, least_shared_ms: The quickest call: what no other work got in the way of.
+        message_ms, shared_ms: Median over the calls.
+        least_message_ms, least_shared_ms: The fastest call, undisturbed by other load.
     """
 
     size: int
@@ -54,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Transport(Result):
-    """What was measured on one server."""
+    """The measurements of one server."""
 
     SCHEMA: ClassVar = "motioncast.bench_transport/1"
 
@@ -63,16 +63,16 @@ class Transport(Result):
 
 
 async def bench_transport(engine: str, sizes: Sequence[int], calls: int) -> Transport:
-    """Measures the given number of calls of each size and way.
+    """Measures the given number of calls for each size and way.
 
     Args:
-        engine: "inprocess" serves the model by `motioncast serve models`, in a process of its own;
+        engine: "inprocess" serves the model by `motioncast serve models`, in a separate process;
             "triton" by the embedded Triton.
-        sizes: Bytes of inputs.
-        calls: Of each size and way.
+        sizes: Input sizes in bytes.
+        calls: Number of calls for each size and way.
 
     Raises:
-        UnavailableError: There is no such server on this machine.
+        UnavailableError: There is no such server for this machine.
     """
     with tempfile.TemporaryDirectory() as folder:
         _write_model(Path(folder))
@@ -96,7 +96,7 @@ async def _measure(message: KServeEngine, shared: KServeEngine, size: int, calls
         for engine, those in seconds.items():
             started = time.perf_counter()
             await engine.infer(MODEL, inputs)
-            if call >= 3:  # the first find out how large outputs are, and register memory
+            if call >= 3:  # the first calls learn the output size, and register memory
                 those.append(time.perf_counter() - started)
     return Row(
         size,
@@ -108,7 +108,7 @@ async def _measure(message: KServeEngine, shared: KServeEngine, size: int, calls
 
 
 def _write_model(repository: Path) -> None:
-    import onnx.parser  # late: it comes with [export]
+    import onnx.parser  # late: part of [export]
 
     folder = repository / MODEL / "1"
     folder.mkdir(parents=True)
@@ -118,7 +118,7 @@ def _write_model(repository: Path) -> None:
 
 @asynccontextmanager
 async def _serving(engine: str, repository: Path) -> AsyncIterator[tuple[str, str]]:
-    """Serves the repository; yields the address, and the secret of who may share memory."""
+    """Serves the repository; yields the address, and the secret required for shared memory."""
     if engine == "triton":
         from motioncast.triton import EmbeddedTriton, TritonSettings
 

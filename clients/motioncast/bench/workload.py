@@ -1,4 +1,4 @@
-"""What streams at once send in a benchmark: which clip, in which pattern, how much of it."""
+"""What concurrent streams send in a benchmark: which clip, in which pattern, how many frames."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from motioncast.bench.clients import ClientJob
 from motioncast.bench.measuring import refuse_below, refuse_none_or_below
 from motioncast.orchestrator import OrchestratorSettings
 
-_SPARE: Final = 16  # sessions are counted until their server side has ended too
+_SPARE: Final = 16  # sessions count until their server side has ended too
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is measured; benchmarks add what they vary."""
+    """What to measure; benchmarks add their own parameters."""
 
     video: Path  # what the streams send
-    streams: tuple[int, ...] = (1, 4, 16)  # at once
+    streams: tuple[int, ...] = (1, 4, 16)  # concurrent
     observed: int = 5
     predicted: int = 5
-    frames: int = 200  # of each measurement, shared among its streams ...
-    least_frames: int = 40  # ... but at least so many for each, so that starting is a small part
+    frames: int = 200  # per measurement, shared among its streams ...
+    least_frames: int = 40  # ... but at least this many each, to make startup a small part
     rounds: int = 3
-    repository: Path | None = None  # of models; None for the shipped one
+    repository: Path | None = None  # model repository; None for the shipped one
     model: str | None = None  # configuration; None for the first
 
     def check(self) -> None:
@@ -39,16 +39,16 @@ class Workload:
         refuse_none_or_below(1, "streams", self.streams)
 
     def limits(self) -> OrchestratorSettings:
-        """Returns limits that let all streams in."""
+        """Returns limits that admit all streams."""
         most = max(self.streams) + _SPARE
         return OrchestratorSettings(max_sessions=most, max_sessions_per_peer=most)
 
     def frames_of_each(self, streams: int) -> int:
-        """Returns how many frames each of so many streams sends."""
+        """Returns the number of frames that each stream sends."""
         return max(self.least_frames, self.frames // streams)
 
     def job(self, target: str, size: int, streams: int, frames: int) -> ClientJob:
-        """Returns what the clients do: how many streams of how many frames, scaled to a size."""
+        """Returns the clients' work: number of streams and frames, and the image size."""
         return ClientJob(
             target=target,
             video=self.video,

@@ -1,4 +1,4 @@
-"""Options that several commands have, written once and given to a command as it is registered."""
+"""Options that several commands share, defined once and added to a command at registration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar, get_type_hints
 import typer
 
 F = TypeVar("F", bound=Callable[..., Any])
-Options = Mapping[str, tuple[Any, Any]]  # by parameter: annotation for typer, default
+Options = Mapping[str, tuple[Any, Any]]  # by parameter name: annotation for typer, default
 
 _KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 
@@ -20,12 +20,12 @@ _KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 def with_options(
     command: F, options: Options, given: Callable[[dict[str, Any]], AbstractContextManager[None]]
 ) -> F:
-    """Returns a command that takes more options.
+    """Returns a command that takes additional options.
 
     Args:
-        command: What typer is to call.
-        options: The options that it does not have itself.
-        given: Takes their values by name; the command runs within what it returns.
+        command: The command to extend.
+        options: The options to add.
+        given: Called with their values by name; the command runs within its context manager.
     """
 
     @wraps(command)
@@ -50,7 +50,7 @@ def with_options(
 
 
 def file_option(option: str, help: str) -> tuple[Any, None]:
-    """Returns an option for a file, which is a variable MOTIONCAST_... too."""
+    """Returns an option for a file, which can also be set by a variable MOTIONCAST_..."""
     variable = "MOTIONCAST_" + option.lstrip("-").upper().replace("-", "_")
     kind = Annotated[Path | None, typer.Option(option, envvar=variable, metavar="FILE", help=help)]
     return kind, None

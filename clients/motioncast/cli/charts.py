@@ -1,4 +1,4 @@
-"""Line charts as SVG text, to stand inside an HTML page; the page colours text and grid."""
+"""Line charts as SVG text for embedding in an HTML page; the page colours text and grid."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 WIDTH: Final = 860
 HEIGHT: Final = 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 14, 34
-_MAX_POINTS: Final = 1000  # a longer series is averaged down: no screen shows more
+_MAX_POINTS: Final = 1000  # a longer series is averaged: no screen shows more
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line: a value for every frame, None where there is none."""
+    """One line: a value for every frame, None if it is missing."""
 
     label: str
     values: Sequence[float | None]
@@ -66,9 +66,9 @@ def line_chart(series: Sequence[Series], *, x_label: str, y_label: str) -> str:
 
 
 def nice_ticks(low: float, high: float, *, about: int) -> list[float]:
-    """Returns round numbers, 1, 2 or 5 times a power of ten apart, that reach from low to high.
+    """Returns round numbers, spaced by 1, 2 or 5 times a power of ten, from low to high.
 
-    The first is at most `low` and the last at least `high`; there are never fewer than two.
+    The first is at most `low` and the last at least `high`; there are always at least two.
     """
     span = max(high - low, 1e-9 * max(abs(low), abs(high)), 1e-9)
     power = 10.0 ** math.floor(math.log10(span / about))
@@ -80,7 +80,7 @@ def nice_ticks(low: float, high: float, *, about: int) -> list[float]:
 
 
 def _averaged(values: Sequence[float | None]) -> list[tuple[float, float]]:
-    """Returns (frame, value) points: all known ones, or their means over equal stretches."""
+    """Returns (frame, value) points: all known values, or their means over equal stretches."""
     stretch = math.ceil(len(values) / _MAX_POINTS)
     points = []
     for start in range(0, len(values), stretch):

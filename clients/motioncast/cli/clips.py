@@ -1,6 +1,6 @@
-"""The quality of whole folders of clips, through the services, by pattern and origin of the frames.
+"""The quality of whole folders of clips sent through the services, by pattern and frame origin.
 
-Means over the frames of a clip first, then over clips: every clip counts the same.
+Means are taken over the frames of a clip first, then over clips: every clip counts equally.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ SUFFIXES: Final = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".mpg", ".webm", ".we
 
 @dataclass(frozen=True, slots=True)
 class ClipsQuality:
-    """Means over clips for the frames of one origin under one pattern; frame 0 is left out."""
+    """Means over clips for the frames of one origin under one pattern; excludes frame 0."""
 
     pattern: str
     origin: str
     clips: int
     frames: int  # of all clips
     psnr_db: float
-    copied_source_psnr_db: float  # the first frame in the place of the same frames
+    copied_source_psnr_db: float  # with the first frame shown instead of these frames
     gain_db: float
     gain_standard_error_db: float  # over clips
     ssim: float
@@ -46,7 +46,7 @@ class ClipsQuality:
 
 
 def find_clips(folder: Path, limit: int | None) -> list[Path]:
-    """Returns the videos of a folder, evenly spread over their sorted names when limited."""
+    """Returns the videos of a folder; if limited, evenly spread over their sorted names."""
     clips = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
     if not clips:
         raise CommandError(f"{folder}: no videos there")
@@ -63,15 +63,15 @@ async def evaluate_clips(
     models: Path | None = None,
     frame: FramingMode | None = None,
 ) -> list[ClipsQuality]:
-    """Streams every clip under every pattern and measures what comes back.
+    """Streams every clip under every pattern and measures the results.
 
     Args:
         clips: Video files.
         patterns: Which frames are sent.
         stages: Shows progress.
         target: The orchestrator's HOST:PORT; None starts all services in this process.
-        models: Model repository of this process; None for the one installed.
-        frame: How pictures are framed; None as the model would have it.
+        models: Model repository of this process; None for the installed one.
+        frame: How pictures are framed; None: as the model requires.
     """
     rows = []
     async with open_service(target, models) as service:
@@ -143,7 +143,7 @@ class _Reading:
 async def _measure(
     service: Service, clip: Path, reading: _Reading, pattern: Pattern
 ) -> dict[Origin, list[tuple[Quality, Quality]]]:
-    """Returns result and copied source of every frame of a clip but the first, by origin."""
+    """Returns result and copied source of all frames of a clip except the first, by origin."""
     video, frame_rate = reading.open(clip)
     results: list[Pixels] = []
     options = CastOptions(pattern.observed, pattern.predicted, frame=reading.mode)

@@ -1,4 +1,4 @@
-"""What a delay wins: frames between those that were sent, beside the same frames forecast."""
+"""What a delay gains: interpolated frames, compared with the same frames forecast."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from motioncast.quality.pixels import compare
 
 
 def measure_delay(passed: Passed, frames: Sequence[FrameRecord]) -> DelayReport | None:
-    """Returns how near both come to the original; None where nothing was interpolated or measured.
+    """Returns how close both are to the original; None if nothing was interpolated or measured.
 
     Args:
-        passed: A video that went through, and its results without waiting.
-        frames: The same, measured.
+        passed: A completed video, and its results without waiting.
+        frames: Measurements of its frames.
     """
     forecast = passed.forecast
     if forecast is None:

@@ -1,4 +1,4 @@
-"""What a stream does on this side: detects keypoints, frames pictures, looks at results."""
+"""The work of a stream on this side: detects keypoints, frames pictures, checks results."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from motioncast.wire.errors import DomainError
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What detects keypoints here, and what frames here at a frame rate."""
+    """A keypoint detector here, and a function that returns a framing for a frame rate."""
 
     detector: Detector | None
     framing: Callable[[float], Framing | None]
 
 
 def device_of(job: StreamJob, model: Model, mode: FramingMode) -> Device:
-    """Opens the models that a sender of keypoints needs on this side; none for one of frames.
+    """Opens the models that a sender of keypoints needs on this side; none for a sender of frames.
 
     Raises:
-        CommandError, DomainError, MediaError, MissingExtraError: They are not there, or what runs
-            them is not.
+        CommandError, DomainError, MediaError, MissingExtraError: The models, or the libraries that
+            run them, are missing.
     """
     if job.send != "keypoints":
         return Device(None, lambda frame_rate: None)
@@ -37,7 +37,7 @@ def device_of(job: StreamJob, model: Model, mode: FramingMode) -> Device:
 
 
 def sending_device(models: Path | None, model: Model, mode: FramingMode) -> Device:
-    """Opens what detects keypoints here, and frames; raises as `device_of` does."""
+    """Opens the keypoint detector here, and the framing; raises as `device_of` does."""
     detector = _detector(models, model)
     if mode is FramingMode.OFF:
         return Device(detector, lambda frame_rate: None)
@@ -48,9 +48,9 @@ def sending_device(models: Path | None, model: Model, mode: FramingMode) -> Devi
 
 
 def watcher_of(job: StreamJob, model: Model, device: Device) -> Watcher:
-    """Returns what sees the results' motion: the device's detector, else one of the models here.
+    """Returns what measures the results' motion: the device's detector, else one of a local model.
 
-    It need not be the server's: it looks at originals and results alike.
+    It need not be the server's detector, as it is applied to originals and results alike.
     """
     anchored = shows_expression(model.anchored_keypoints)
     if device.detector is not None:

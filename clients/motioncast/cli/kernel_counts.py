@@ -1,10 +1,10 @@
-"""What the connections to a server took on the wire, as the kernel counted it (Linux).
+"""The size of a server's connections on the wire, as counted by the kernel (Linux).
 
-TCP_INFO (tcp(7), linux/tcp.h) has the bytes that went either way and the segments they went in:
+TCP_INFO (tcp(7), linux/tcp.h) has the bytes in each direction and the number of segments:
 
     on the wire = bytes + segments * (TCP's header + IP's header)
 
-Acknowledgements, HTTP/2's own frames, TLS and what was sent again are all among them.
+This includes acknowledgements, HTTP/2's own frames, TLS and retransmissions.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _TCP_HEADER, _STAMP, _IPV4_HEADER, _IPV6_HEADER = 20, 12, 20, 40
 
 @dataclass(frozen=True, slots=True)
 class WireBytes:
-    """Bytes of IP packets."""
+    """Bytes in IP packets."""
 
     sent: int
     received: int
 
 
 class WireCount:
-    """Counts the connections of this process to a server; they are looked at while they are open.
+    """Counts this process's connections to a server; they have to be polled while they are open.
 
     Args:
-        target: `host:port` of the server, or several with commas between them.
+        target: `host:port` of the server, or several separated by commas.
     """
 
     def __init__(self, target: str) -> None:
@@ -45,9 +45,9 @@ class WireCount:
         self._seen: dict[tuple[str, int], WireBytes] = {}
 
     def look(self) -> None:
-        """Notes what has gone over the connections up to now."""
+        """Notes the current counts of the open connections."""
         for one in _sockets():
-            with one, suppress(OSError):  # it listens, or has just ended
+            with one, suppress(OSError):  # a listening socket, or one that has just closed
                 if _is_tcp(one) and one.getpeername()[1] in self._ports:
                     bytes_ = _bytes_of(one)
                     if bytes_ is not None:
@@ -55,7 +55,7 @@ class WireCount:
 
     @property
     def total(self) -> WireBytes | None:
-        """Of all connections that were seen; None where this system does not count."""
+        """The sum over all connections seen; None if this system does not count."""
         if not self._seen:
             return None
         counted = self._seen.values()
@@ -72,10 +72,10 @@ def _is_tcp(one: socket.socket) -> bool:
 
 
 def _sockets() -> Iterator[socket.socket]:
-    """Yields the sockets of this process, each opened once more."""
-    with suppress(OSError):  # no such folder
+    """Yields duplicates of this process's sockets."""
+    with suppress(OSError):  # the folder does not exist
         for name in os.listdir(_FILES):
-            with suppress(OSError):  # no socket, or closed meanwhile
+            with suppress(OSError):  # not a socket, or closed in the meantime
                 if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                     yield socket.socket(fileno=os.dup(int(name)))
 

@@ -1,4 +1,4 @@
-"""How a command signs the files it writes: two options, shared by all commands that write videos."""
+"""How a command signs the files it writes: two options for all commands that write videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""report.html of a session that broke off: marked as a part, with what had come back."""
+"""report.html of a session that broke off: marked as incomplete, with the results received."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def render_partial_page(
     """Returns the page as HTML text.
 
     Args:
-        configuration: What was asked for.
+        configuration: The requested settings.
         ended: Why and when it ended.
-        records: The frames that had come back, measured.
+        records: Measurements of the frames received.
         strip: A picture of several of them, (H, W, 3).
-        video: comparison.mp4; carried in the page unless it is larger than 8 MiB.
+        video: comparison.mp4; embedded in the page unless it is larger than 8 MiB.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(

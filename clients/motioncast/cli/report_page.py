@@ -1,4 +1,4 @@
-"""report.html: the report as one self-contained page, with plots, pictures and the video inside."""
+"""report.html: the report as one self-contained page, with plots, pictures and video embedded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from motioncast.cli.traffic import (
 )
 
 MAX_EMBEDDED_VIDEO_BYTES: Final = 8 * 2**20
-MAX_STRIP_PIXELS: Final = 1800  # across: two for each of the page's
+MAX_STRIP_PIXELS: Final = 1800  # width: two for each of the page's pixels
 
 _BASELINE_COLOUR: Final = "#9aa3ad"
 _RESULT_COLOUR: Final = "var(--accent)"
@@ -41,7 +41,7 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
     Args:
         report: What to show.
         strip: A picture of several frames, (H, W, 3).
-        video: comparison.mp4; carried in the page unless it is larger than 8 MiB.
+        video: comparison.mp4; embedded in the page unless it is larger than 8 MiB.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False
@@ -84,7 +84,7 @@ def render_page(report: Report, strip: NDArray[np.uint8], video: Path) -> str:
 
 
 def _crop_range(frames: tuple[FrameRecord, ...]) -> str:
-    """Says what the camera showed; "" where there was none."""
+    """Returns a sentence about the camera's crops; "" if there was no camera."""
     crops = [frame.crop for frame in frames if frame.crop is not None]
     if not crops:
         return ""
@@ -98,7 +98,7 @@ def _crop_range(frames: tuple[FrameRecord, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Neighbouring frames of one origin."""
+    """Consecutive frames of one origin."""
 
     length: int
     colour: str
@@ -122,7 +122,7 @@ def _runs(frames: tuple[FrameRecord, ...]) -> list[_Run]:
 
 
 def quality_rows(quality: QualityReport) -> list[tuple[str, object]]:
-    """Returns the rows of the table of quality: a name and means, where there are frames."""
+    """Returns the rows of the quality table: name and means, for origins that have frames."""
     rows = {
         "observed": quality.observed,
         "predicted": quality.predicted,
@@ -148,7 +148,7 @@ def quality_charts(frames: tuple[FrameRecord, ...]) -> list[str]:
 
 
 def _values(frames: tuple[FrameRecord, ...], of: str, measure: str) -> list[float | None]:
-    # Frame 0 is the source's own: copying it would stretch the scale up to identity.
+    # Frame 0 is the source's own: copying it is perfect, which would stretch the scale.
     return [None if frame.index == 0 else getattr(getattr(frame, of), measure) for frame in frames]
 
 
@@ -175,7 +175,7 @@ def jpeg_data(picture: NDArray[np.uint8]) -> str:
 
 
 def video_data(video: Path) -> str | None:
-    """Returns a video as a data URL; None where it is too large for a page."""
+    """Returns a video as a data URL; None if it is too large for a page."""
     if video.stat().st_size > MAX_EMBEDDED_VIDEO_BYTES:
         return None
     return "data:video/mp4;base64," + base64.b64encode(video.read_bytes()).decode()

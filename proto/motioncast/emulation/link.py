@@ -1,4 +1,4 @@
-"""What a link does to packets."""
+"""The effects of a link on packets."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Link:
     """One direction of a network.
 
     Losses are independent of each other, or come in bursts (`mean_burst`). Jitter lengthens the
-    delay and keeps the order; reordered packets are held back, so that later ones overtake them.
+    delay and keeps the order; reordered packets are held back and overtaken by later ones.
 
     Raises:
-        LinkError: A number is out of its range, or bursts so short cannot lose that much.
+        LinkError: A number is out of its range, or bursts are too short for that much loss.
     """
 
     loss: float = 0.0  # share of packets that are lost, below 1
-    mean_burst: float | None = None  # packets lost in a row, on average; None: independent losses
+    mean_burst: float | None = None  # mean number of consecutive losses; None: independent losses
     delay_seconds: float = 0.0
-    jitter_seconds: float = 0.0  # on top, uniform from 0 to this
+    jitter_seconds: float = 0.0  # added to the delay, uniform from 0 to this
     reordered: float = 0.0  # share of packets held back
-    reordered_seconds: float = 0.05  # by how long
-    duplicated: float = 0.0  # share of packets that come twice
-    bits_per_second: float | None = None  # None: without bound
-    queue_bytes: int = 64_000  # that wait for the bandwidth; what comes on top is lost
+    reordered_seconds: float = 0.05  # how long they are held back
+    duplicated: float = 0.0  # share of packets that arrive twice
+    bits_per_second: float | None = None  # None: unlimited
+    queue_bytes: int = 64_000  # waiting for the bandwidth; anything beyond is dropped
 
     def __post_init__(self) -> None:
         _share("loss", self.loss)
@@ -44,7 +44,7 @@ class Link:
         _require(self.loss < 1, "loss: below 1")
         if self.mean_burst is not None:
             _require(1 <= self.mean_burst <= MAX_BURST_PACKETS, "mean_burst: 1 to 1000 packets")
-            # Good packets in a row, 1 on average at least, between bursts.
+            # Between bursts there is at least 1 good packet on average.
             shortest = self.loss / (1 - self.loss)
             _require(self.mean_burst >= shortest, f"mean_burst: {shortest:g} or more for that loss")
         rate = self.bits_per_second

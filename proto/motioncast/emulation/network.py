@@ -1,9 +1,9 @@
-"""One direction of a network: packets go in at their time, and come out at theirs, or not.
+"""One direction of a network: packets go in at their time, and come out later, or not at all.
 
     lost?  ->  queue, bandwidth  ->  delay and jitter, in order  ->  held back?  ->  once or twice
 
 Every packet draws the same number of random numbers, whatever the link does: the same packets are
-lost with and without jitter. The clock is whatever the caller says that the time is.
+lost with and without jitter. The caller supplies the time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from motioncast.emulation.link import Link
 from motioncast.emulation.losses import Losses
 
-_DRAWS: Final = 4  # of a packet: loss, jitter, reordering, duplication
+_DRAWS: Final = 4  # per packet: loss, jitter, reordering, duplication
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,8 +25,8 @@ class Arrival:
     """A packet that got through."""
 
     seconds: float
-    number: int  # of the packets sent, 0 on
-    copy: int  # 1 for the second of two
+    number: int  # among the packets sent, from 0
+    copy: int  # 1 for a duplicate
     data: bytes
 
 
@@ -34,13 +34,13 @@ class Network:
     """A link in use.
 
     Args:
-        link: What it does to packets.
-        seed: The same seed and the same packets arrive the same; another one gives other losses.
+        link: The link's properties.
+        seed: The same seed gives the same arrivals for the same packets; another one, other losses.
 
     Attributes:
         sent: Packets that went in.
-        lost: Of them, those that do not come out, also because the queue was full.
-        now: What the time was when it was last told.
+        lost: Those that never come out, including those dropped from a full queue.
+        now: The latest time that was given.
     """
 
     def __init__(self, link: Link, seed: int | tuple[int, ...] = 0) -> None:
@@ -49,13 +49,13 @@ class Network:
         self._losses = Losses(link)
         self._under_way: list[Arrival] = []
         self.now = 0.0
-        self._free = 0.0  # when the last of what was sent has left the queue
-        self._latest = 0.0  # arrival of those in order
+        self._free = 0.0  # when the last packet leaves the queue
+        self._latest = 0.0  # latest arrival of a packet that keeps the order
         self.sent = 0
         self.lost = 0
 
     def send(self, data: bytes, now: float) -> None:
-        """Takes a packet at a time in seconds; ValueError when the clock went back."""
+        """Takes a packet at a time in seconds; ValueError if the clock goes back."""
         self._advance(now)
         number, self.sent = self.sent, self.sent + 1
         lost, jitter, reordering, duplication = self._random.random(_DRAWS).tolist()
@@ -75,7 +75,7 @@ class Network:
             heapq.heappush(self._under_way, Arrival(seconds, number, copy, data))
 
     def deliver(self, until: float) -> list[Arrival]:
-        """Returns what has arrived up to a time and was not delivered before, in that order."""
+        """Returns the packets that arrived up to a time and were not delivered yet, in order."""
         self._advance(until)
         arrived = []
         while self._under_way and self._under_way[0].seconds <= until:
@@ -83,7 +83,7 @@ class Network:
         return arrived
 
     def _leaves(self, size: int, now: float) -> float | None:
-        """Returns when a packet has passed the bandwidth; None when the queue has no room."""
+        """Returns when a packet has passed the bandwidth limit; None if the queue is full."""
         rate = self._link.bits_per_second
         if rate is None:
             return now

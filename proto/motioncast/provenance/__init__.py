@@ -1,11 +1,11 @@
-"""Marks by which machines know that a picture or video is synthetic, in the words of others.
+"""Machine-readable marks of synthetic pictures and videos, using established vocabularies.
 
-    mark       what is said: IPTC's digital source type, which model, who signs
-    xmp        said as XMP, in MP4 and PNG: anybody can read it, and anybody can remove it
-    manifest   said as a C2PA manifest: signed, and broken by whatever changes the file
-    signer     whose signature; without one of the user's, a certificate that nobody trusts
+    mark       the statement: IPTC's digital source type, the model, the signer
+    xmp        the mark as XMP, in MP4 and PNG: anyone can read it, and anyone can remove it
+    manifest   the mark as a C2PA manifest: signed, and invalidated by any change of the file
+    signer     who signs; without a user's certificate, one that nobody trusts
 
-C2PA needs the package c2pa-python (`motioncast[marks]`); without it XMP and tags are left. Sources:
+C2PA needs the package c2pa-python (`motioncast[marks]`); without it, only XMP and tags. Sources:
 C2PA technical specification 2.2 (actions, hashes of BMFF); IPTC NewsCodes, digital source type;
 XMP specification part 3 (ISO 16684-2, MP4 and PNG).
 """

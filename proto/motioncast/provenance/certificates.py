@@ -1,4 +1,4 @@
-"""How certificates of ours begin; needs cryptography."""
+"""Common parts of the certificates that motioncast creates; needs cryptography."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_CLOCKS: Final = timedelta(minutes=5)  # by which they may differ
+_CLOCKS: Final = timedelta(minutes=5)  # tolerated difference between clocks
 
 
 def key_usage(*granted: str) -> x509.KeyUsage:
-    """Returns the extension that grants these uses and no other, by the names of `KeyUsage`."""
+    """Returns the extension that grants only these uses, by the names of `KeyUsage`."""
     every = (
         "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
         "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
@@ -22,7 +22,7 @@ def key_usage(*granted: str) -> x509.KeyUsage:
 
 
 def distinguished_name(organisation: str, common: str) -> x509.Name:
-    """Returns a name of an organisation's."""
+    """Returns a distinguished name within an organisation."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
@@ -34,7 +34,7 @@ def distinguished_name(organisation: str, common: str) -> x509.Name:
 def certificate_of(
     key: ec.EllipticCurvePublicKey, subject: x509.Name, issuer: x509.Name, days: int
 ) -> x509.CertificateBuilder:
-    """Returns a certificate of a key that counts from now on, with the key's identifier."""
+    """Returns a certificate of a key, valid from now on, with the key's identifier."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()

@@ -1,4 +1,4 @@
-"""The mark as a C2PA manifest: who made a file and how, signed, and hashed with its content."""
+"""The mark as a C2PA manifest: who made a file and how, signed, and tied to its content by hash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from motioncast.provenance.mark import Mark, MarkError, own_version
 from motioncast.provenance.signer import MAX_PEM_BYTES, Signer, development_certificate
 
-FORMATS: Final = {  # by suffix; what motioncast writes and C2PA can be put into
+FORMATS: Final = {  # by suffix; formats that motioncast writes and C2PA supports
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
     ".mov": "video/quicktime",
@@ -26,16 +26,16 @@ _NO_NETWORK: Final = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": F
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the active manifest of a file says, and whether it may be believed.
+    """The contents of a file's active manifest, and whether they are credible.
 
     Attributes:
-        source_type: IPTC's digital source type by its name; None where none is said.
-        generator: What made it, for example "motioncast 0.1.0".
-        description: The sentence of its first action; "" where there is none.
-        issuer: Organisation of the certificate that signed.
-        intact: The signature fits, and the content is what was signed.
-        trusted: The certificate leads to an authority that the reader trusts.
-        problems: C2PA's codes of what is wrong with it, an untrusted certificate among them.
+        source_type: Name of IPTC's digital source type; None if not stated.
+        generator: The program that made it, for example "motioncast 0.1.0".
+        description: The description of its first action; "" if there is none.
+        issuer: Organisation of the signing certificate.
+        intact: Whether the signature is valid and the content is the signed one.
+        trusted: Whether the certificate leads to an authority that the reader trusts.
+        problems: C2PA's codes of its problems, including an untrusted certificate.
     """
 
     source_type: str | None
@@ -48,16 +48,16 @@ class Manifest:
 
 
 def can_sign(suffix: str) -> bool:
-    """Tells whether files of a suffix get a manifest here: c2pa-python and the format allow it."""
+    """Returns whether files with a suffix can be signed: c2pa-python and the format allow it."""
     return suffix.lower() in FORMATS and _c2pa() is not None
 
 
 def check_signer(signer: Signer) -> None:
-    """Makes sure that a signer can sign, by signing a picture of one pixel.
+    """Checks that a signer can sign, by signing a picture of one pixel.
 
     Raises:
-        MarkError: c2pa-python is missing, a file cannot be read, the two do not go together, or
-            C2PA does not take the certificate.
+        MarkError: c2pa-python is missing, a file cannot be read, the key is not the certificate's,
+            or C2PA rejects the certificate.
     """
     pixel = BytesIO()
     Image.new("RGB", (1, 1)).save(pixel, "PNG")
@@ -65,16 +65,16 @@ def check_signer(signer: Signer) -> None:
 
 
 def sign_file(source: Path, target: Path, mark: Mark, title: str) -> None:
-    """Writes a copy of a file with a manifest in it.
+    """Writes a copy of a file with a manifest.
 
     Args:
-        source: The file as it is.
-        target: Where the copy goes; its suffix says the format (`can_sign`).
-        mark: What the manifest says.
-        title: Name that it gives the file.
+        source: The original file.
+        target: The copy; its suffix determines the format (`can_sign`).
+        mark: The contents of the manifest.
+        title: The file's title in the manifest.
 
     Raises:
-        MarkError: C2PA refuses the certificate or the file, or the disk is full.
+        MarkError: C2PA rejects the certificate or the file, or the disk is full.
         OSError: A file cannot be opened.
     """
     with source.open("rb") as before, target.open("w+b") as after:
@@ -82,13 +82,13 @@ def sign_file(source: Path, target: Path, mark: Mark, title: str) -> None:
 
 
 def read_manifest(path: Path, anchors: Path | None = None) -> Manifest | None:
-    """Returns what the manifest of a file says; None where it has none.
+    """Returns a file's manifest; None if it has none.
 
-    Nothing is fetched from anywhere, whatever the file says.
+    Makes no network requests, whatever the file says.
 
     Args:
-        path: A file of any format that C2PA knows; None is returned for others.
-        anchors: PEM of authorities to trust; None trusts nobody.
+        path: A file of any format that C2PA supports; None is returned for all others.
+        anchors: PEM of authorities to trust; None: no authority.
 
     Raises:
         MarkError: c2pa-python is missing, or the manifest cannot be read at all.
@@ -112,7 +112,7 @@ def read_manifest(path: Path, anchors: Path | None = None) -> Manifest | None:
             return _manifest(json.loads(reader.json()))
     except c2pa.C2paError.ManifestNotFound:
         return None
-    except (AttributeError, KeyError, TypeError) as error:  # what somebody else wrote
+    except (AttributeError, KeyError, TypeError) as error:  # malformed, from another program
         raise MarkError("C2PA: the manifest is not understood") from error
     except c2pa.C2paError as error:
         raise MarkError(_sentence(error)) from error
@@ -192,7 +192,7 @@ def _pem(path: Path) -> bytes:
 
 
 def _algorithm(chain: bytes, key: bytes) -> str:
-    """Returns C2PA's name of what a key signs with; MarkError where it is not the certificate's."""
+    """Returns C2PA's name of a key's algorithm; MarkError if the key is not the certificate's."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -223,7 +223,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _c2pa() -> Any | None:
-    """Returns the package; None where it is not installed, or has no library for this machine."""
+    """Returns the package; None if it is not installed, or has no library for this machine."""
     try:
         import c2pa
     except (ImportError, OSError, RuntimeError):

@@ -1,4 +1,4 @@
-"""What is said of a picture or video that a model made."""
+"""The statement that a picture or video was made by a model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class MarkError(Exception):
 
 
 class SourceType(StrEnum):
-    """How a picture came to be: two of IPTC's digital source types, by their names."""
+    """How a picture was made: two of IPTC's digital source types, by name."""
 
-    SYNTHETIC = "trainedAlgorithmicMedia"  # a model made all of it
-    COMPOSITE = "compositeWithTrainedAlgorithmicMedia"  # a model made a part of it
+    SYNTHETIC = "trainedAlgorithmicMedia"  # made entirely by a model
+    COMPOSITE = "compositeWithTrainedAlgorithmicMedia"  # made partly by a model
 
     @property
     def uri(self) -> str:
@@ -32,12 +32,12 @@ class SourceType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a file is marked with.
+    """The contents of a mark.
 
     Attributes:
-        source_type: Whether a model made all or a part of it.
-        model: Name of the model configuration; None where it is not known.
-        signer: Who signs; None for a certificate of this process alone, which nobody trusts.
+        source_type: Whether a model made all or part of it.
+        model: Name of the model configuration; None if unknown.
+        signer: The signer; None for a certificate of this process, which nobody trusts.
     """
 
     source_type: SourceType = SourceType.SYNTHETIC
@@ -46,20 +46,20 @@ class Mark:
 
     @property
     def sentence(self) -> str:
-        """For people, and for machines that read tags: what it is, and IPTC's identifier."""
+        """For people, and for programs that read tags: a description, and IPTC's identifier."""
         what = "AI-generated" if self.source_type is SourceType.SYNTHETIC else "Partly AI-generated"
         by = "motioncast" if self.model is None else f"motioncast, model {self.model}"
         return f"{what} by {by}. digitalSourceType={self.source_type.uri}"
 
 
 def source_type_in(text: str) -> str | None:
-    """Returns the name of the first digital source type of IPTC's that a text names."""
+    """Returns the name of the first of IPTC's digital source types that a text contains."""
     found = _URI.search(text)
     return None if found is None else found[1]
 
 
 def own_version() -> str:
-    """Returns the version of the installed distribution; "0" where it is not installed."""
+    """Returns the version of the installed distribution; "0" if it is not installed."""
     try:
         return version("motioncast")
     except PackageNotFoundError:

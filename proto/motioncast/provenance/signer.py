@@ -1,4 +1,4 @@
-"""Whose certificate signs a manifest: the user's, or one of this process that nobody trusts."""
+"""The certificate that signs a manifest: the user's, or an untrusted one of this process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final
 
 MAX_PEM_BYTES: Final = 64 * 1024
 DEVELOPMENT: Final = "motioncast development, trusted by nobody"
-_DAYS: Final = 30  # that the development certificate counts
+_DAYS: Final = 30  # validity of the development certificate
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Files of a certificate for C2PA.
+    """The files of a certificate for C2PA.
 
     Attributes:
-        certificate: PEM, the signer's certificate first, then those that lead to the authority.
+        certificate: PEM, the signer's certificate first, then the chain to the authority.
             Its extended key usage is emailProtection, documentSigning or C2PA's own.
-        key: PEM (PKCS #8), of that certificate: P-256, P-384, P-521, Ed25519 or RSA.
+        key: PEM (PKCS #8) of that certificate's key: P-256, P-384, P-521, Ed25519 or RSA.
     """
 
     certificate: Path
@@ -28,7 +28,7 @@ class Signer:
 
 @cache
 def development_certificate() -> tuple[bytes, bytes]:
-    """Returns the PEM of a chain and of its key, made once in a process and kept nowhere.
+    """Returns the PEM of a chain and of its key, generated once per process and never stored.
 
     Its issuer is called `DEVELOPMENT`: it shows that a file is unchanged, not who made it.
     """
@@ -50,7 +50,7 @@ def development_certificate() -> tuple[bytes, bytes]:
 
     authority_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
-    # An authority and what it signs: C2PA takes no certificate that signed itself.
+    # An authority and a certificate signed by it: C2PA rejects self-signed certificates.
     authority = (
         builder("authority", authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -1,4 +1,4 @@
-"""The mark as XMP: IPTC's property DigitalSourceType, where MP4 files and PNGs keep XMP."""
+"""The mark as XMP: IPTC's property DigitalSourceType, stored as MP4 files and PNGs store XMP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motioncast.provenance.mark import Mark, own_version
 XMP_UUID: Final = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes  # XMP specification, part 3
 C2PA_UUID: Final = UUID("d8fec3d6-1b0e-483c-9297-5828877ec481").bytes  # C2PA, appendix A.5
 MAX_XMP_BYTES: Final = 2**20
-MAX_BOXES: Final = 4096  # looked at in a file
+MAX_BOXES: Final = 4096  # the most that are read in a file
 PNG_KEYWORD: Final = "XML:com.adobe.xmp"
 
 _PACKET: Final = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -34,7 +34,7 @@ _PACKET: Final = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def packet(mark: Mark) -> str:
-    """Returns the XMP packet that says what a mark says."""
+    """Returns the XMP packet for a mark."""
     return _PACKET.format(
         tool=quoteattr(f"motioncast {own_version()}"),
         uri=quoteattr(mark.source_type.uri),
@@ -43,7 +43,7 @@ def packet(mark: Mark) -> str:
 
 
 def append_xmp(path: Path, mark: Mark) -> None:
-    """Appends a box with the packet to an MP4 file; what is in the file stays where it is.
+    """Appends a box with the packet to an MP4 file; its existing content does not move.
 
     Raises:
         OSError: The file cannot be written.
@@ -54,7 +54,7 @@ def append_xmp(path: Path, mark: Mark) -> None:
 
 
 def xmp_of(path: Path) -> str | None:
-    """Returns the XMP packet of a file of boxes (MP4, MOV); None where it has none.
+    """Returns the XMP packet of a file of boxes (MP4, MOV); None if it has none.
 
     Raises:
         OSError: The file cannot be read.
@@ -64,7 +64,7 @@ def xmp_of(path: Path) -> str | None:
 
 
 def uuid_box(path: Path, kind: bytes) -> bytes | None:
-    """Returns up to 1 MiB of the first box of a kind; None where there is none, or no boxes are."""
+    """Returns up to 1 MiB of the first box of a kind; None if there is none, or no boxes at all."""
     with path.open("rb") as file:
         for name, size in _boxes(file):
             if name == b"uuid" and size >= 16 and file.read(16) == kind:
@@ -73,7 +73,7 @@ def uuid_box(path: Path, kind: bytes) -> bytes | None:
 
 
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yields kind and size of each box of the top level, the file being at its content."""
+    """Yields kind and size of each top-level box, with the file positioned at its content."""
     end = file.seek(0, 2)
     place = 0
     for _ in range(MAX_BOXES):
@@ -83,7 +83,7 @@ def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
             return
         size, name = struct.unpack(">I4s", head)
         header = 8
-        if size == 1:  # 64 bits follow
+        if size == 1:  # a 64-bit size follows
             long = file.read(8)
             if len(long) < 8:
                 return

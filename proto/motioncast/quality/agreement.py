@@ -1,11 +1,11 @@
 """Whether points, or a mouth's opening, move as in the original: correlation and amplitude.
 
-    a, b         result and original, each coordinate's mean over time taken off
+    a, b         result and original, minus each coordinate's mean over time
     correlation  sum a b / sqrt(sum a^2 sum b^2)
     amplitude    sqrt(sum a^2 / sum b^2)
 
-Correlation says that it moves at the right time in the right direction, amplitude how far. A still
-result has both 0; a mouth that opens half as far, in time, has 1 and 0.5.
+Correlation measures whether it moves at the right time in the right direction, amplitude how far.
+A still result has 0 for both; a mouth that opens half as far, in time, has 1 and 0.5.
 
 Shapes: T frames; openings (T,), keypoints (T, K, 2), or anything else with T first.
 """
@@ -24,14 +24,14 @@ class Agreement:
     """How the motion of a result agrees with the original's."""
 
     correlation: float  # in [-1, 1]
-    amplitude: float  # 1 where it moves as far as the original
+    amplitude: float  # 1 if it moves as far as the original
 
 
 def motion_agreement(result: NDArray[Any], original: NDArray[Any]) -> Agreement:
-    """Measures the motion of a result (T, ...) against the original's, both in any one unit.
+    """Measures the motion of a result (T, ...) against the original's, in any common unit.
 
-    Both figures are NaN where the original stands still. Raises ValueError for different shapes,
-    fewer than 2 frames and numbers that are not finite.
+    Both figures are NaN if the original does not move. Raises ValueError for different shapes,
+    fewer than 2 frames and values that are not finite.
     """
     if result.shape != original.shape:
         raise ValueError(f"motion: {result.shape} and {original.shape} cannot be compared")
@@ -51,7 +51,7 @@ def motion_agreement(result: NDArray[Any], original: NDArray[Any]) -> Agreement:
 
 
 def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    # The first frame off first: what stands still is then exactly 0, not a rounding of its mean.
+    # Subtract the first frame first, so that constant values become exactly 0, without rounding.
     change = values - values[0]
     centred: NDArray[np.float64] = change - change.mean(axis=0)
     return centred

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 class Box(NamedTuple):
-    """A rectangle of pixels, right and bottom excluded."""
+    """A rectangle of pixels, excluding right and bottom."""
 
     left: int
     top: int
@@ -27,8 +27,8 @@ class Box(NamedTuple):
 def mouth_box(frames: NDArray[Any]) -> Box:
     """Returns the box below the middle of a talking head's clip (T, C, H, W) that moves most.
 
-    It is a third of the frame wide and a fifth high. There are no landmarks to take it from; of
-    what is seen of a speaker below the eyes, the lips change most from frame to frame. Raises
+    It is a third of the frame wide and a fifth high. Without landmarks, this relies on the lips
+    changing most from frame to frame among everything visible below a speaker's eyes. Raises
     ValueError for fewer than 2 frames, and for frames of fewer than 5 pixels a side.
     """
     height, width = frames.shape[-2:]
@@ -45,7 +45,7 @@ def mouth_box(frames: NDArray[Any]) -> Box:
 def eyes_box(mouth: Box) -> Box:
     """Returns the box of the mouth's size half its height above it, as far as the frame allows.
 
-    That is where the eyes of an upright face are when the mouth's box is around the mouth.
+    This is where an upright face's eyes are if the mouth's box surrounds the mouth.
     """
     height = mouth.bottom - mouth.top
     top = max(0, mouth.top - 3 * height // 2)
@@ -53,9 +53,9 @@ def eyes_box(mouth: Box) -> Box:
 
 
 def face_box(mouth: Box, height: int, width: int) -> Box:
-    """Returns the half of a frame's height and width around mouth and eyes.
+    """Returns a box of half the frame's height and width around mouth and eyes.
 
-    It lies around the middle between the mouth's box and the eyes', as far as the frame allows.
+    It is centred between the mouth's box and the eyes', as far as the frame allows.
     """
     left = (mouth.left + mouth.right - width // 2) // 2
     top = (eyes_box(mouth).top + mouth.bottom - height // 2) // 2
@@ -64,7 +64,7 @@ def face_box(mouth: Box, height: int, width: int) -> Box:
 
 
 def motion_in(box: Box, frames: NDArray[Any]) -> NDArray[np.float64]:
-    """Returns the mean |change| inside a box since the frame before, (T,), 0 for the first."""
+    """Returns the mean |change| inside a box from the previous frame, (T,), 0 for the first."""
     inside = box.crop(frames)
     changes = [float(np.abs(_change(inside, t)).mean()) for t in range(1, len(frames))]
     return np.array([0.0, *changes])
@@ -76,7 +76,7 @@ def _change(frames: NDArray[Any], t: int) -> NDArray[np.float64]:
 
 
 def _window_sums(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Returns the sum of (H, W) inside every window of a size, (H - height + 1, W - width + 1)."""
+    """Returns the sums of (H, W) inside all windows of a size, (H - height + 1, W - width + 1)."""
     total = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
     sums: NDArray[np.float64] = (
         total[height:, width:] - total[:-height, width:] - total[height:, :-width]

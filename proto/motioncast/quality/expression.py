@@ -1,13 +1,13 @@
-"""What a face does: how far its mouth and lids are open, from anchored keypoints.
+"""Facial expression: how far mouth and lids are open, from anchored keypoints.
 
-    mouth  = |upper lip, lower lip| / e                between the lips, in their middle
+    mouth  = |upper lip, lower lip| / e                between the lips, at their middle
     lids   = mean of both eyes' |upper lid, lower lid| / e
-    e      = |outer corner of one eye, of the other|   so that distance does not matter
+    e      = |outer corner of one eye, of the other|   which makes it independent of distance
 
-Anchored keypoints are the same points of everybody's face. The indices of those that are needed
-follow; the whole table of 70 stands where they are trained (`models/face/keypoints.py`).
+Anchored keypoints mark the same points of every face. The indices needed here follow; the whole
+table of 70 is defined where they are trained (`models/face/keypoints.py`).
 
-Shapes: T frames, K keypoints of square frames: x, y and whatever follows.
+Shapes: T frames, K keypoints of square frames: x, y and possibly more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from motioncast.quality.agreement import Agreement, motion_agreement
 
-ANCHORED: Final = 70  # the first keypoints of a configuration that has anchored ones
+ANCHORED: Final = 70  # number of anchored keypoints, the first ones, if there are any
 LIPS: Final = (21, 15)  # upper and lower, inside
 LIDS: Final = ((30, 26), (38, 34))  # upper and lower, of both eyes
 EYES: Final = (24, 32)  # outer corners
@@ -30,8 +30,8 @@ EYES: Final = (24, 32)  # outer corners
 class Movement:
     """How the motion of a result's keypoints agrees with the original's."""
 
-    keypoints: Agreement  # of x and y of all
-    mouth: Agreement | None  # of its opening; None where no keypoint is anchored
+    keypoints: Agreement  # x and y of all
+    mouth: Agreement | None  # its opening; None if no keypoint is anchored
     lids: Agreement | None
 
 
@@ -48,17 +48,17 @@ def compare_movement(result: NDArray[Any], original: NDArray[Any], *, anchored: 
 
 
 def shows_expression(anchored_keypoints: int) -> bool:
-    """Returns whether mouth and lids can be measured on a model, from how many are anchored."""
+    """Returns whether mouth and lids can be measured, given a model's anchored keypoints."""
     return anchored_keypoints == ANCHORED
 
 
 def mouth_opening(keypoints: NDArray[Any]) -> NDArray[np.float64]:
-    """Returns how far the mouth is open, (T,), in distances between the eyes."""
+    """Returns how far the mouth is open, (T,), relative to the distance between the eyes."""
     return _distance(keypoints, *LIPS) / _distance(keypoints, *EYES)
 
 
 def lid_opening(keypoints: NDArray[Any]) -> NDArray[np.float64]:
-    """Returns how far the lids are open, (T,), mean of both, in distances between the eyes."""
+    """Returns how far the lids are open, (T,), mean of both, relative to the eyes' distance."""
     left, right = (_distance(keypoints, *lids) for lids in LIDS)
     return (left + right) / 2 / _distance(keypoints, *EYES)
 

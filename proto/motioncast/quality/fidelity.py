@@ -1,16 +1,16 @@
-"""Visual information fidelity in the domain of pixels (VIFp; Sheikh and Bovik 2006), per frame.
+"""Visual information fidelity in the pixel domain (VIFp; Sheikh and Bovik 2006), per frame.
 
     VIF = sum_j sum log2(1 + g^2 s_x^2 / (s_v^2 + n)) / sum_j sum log2(1 + s_x^2 / n)
 
-    g = s_xy / s_x^2      what is left of the original's contrast
-    s_v^2 = s_y^2 - g s_xy                what came in addition
-    n = 2, of pixels from 0 to 255       the noise of seeing
+    g = s_xy / s_x^2      the remaining share of the original's contrast
+    s_v^2 = s_y^2 - g s_xy                what was added
+    n = 2, of pixels from 0 to 255       the noise of vision
 
-Means, variances and covariance are those under a Gaussian window of N x N pixels, of deviation
-N / 5, N = 17, 9, 5, 3 at the scales j = 1 to 4; from the second on the pictures are blurred by that
-window and every second pixel is kept. Only windows inside the picture count. x is the original and
-y the result, both as brightness (BT.601). 1 for the original, 0 when nothing of it is left; a
-picture with more contrast can exceed 1. As the authors' `vifp_mscale`, constants included.
+Means, variances and covariance use a Gaussian window of N x N pixels with deviation N / 5, N = 17,
+9, 5, 3 at the scales j = 1 to 4; from the second on the pictures are blurred by that window and
+every second pixel is kept. Only windows completely inside the picture count. x is the original and
+y the result, both as brightness (BT.601). 1 for the original, 0 if nothing of it remains; a picture
+with more contrast can exceed 1. Follows the authors' `vifp_mscale`, including its constants.
 
 Shapes: T frames, C channels, H x W pixels.
 """
@@ -27,9 +27,9 @@ from motioncast.quality.pixels import Planes
 
 WINDOWS: Final = (17, 9, 5, 3)
 SEEING_NOISE: Final = 2 / 255**2  # variance, of pixels in [0, 1]
-LEAST_PIXELS: Final = 41  # a side: the last scale has one window then
+LEAST_PIXELS: Final = 41  # per side: the last scale then has one window
 BRIGHTNESS: Final = (0.299, 0.587, 0.114)
-_NOTHING: Final = 1e-10 / 255**2  # variance of what is flat
+_NOTHING: Final = 1e-10 / 255**2  # variance below which a window is flat
 
 Picture = NDArray[np.float64]  # (H, W)
 
@@ -58,11 +58,11 @@ def _of_one(result: Picture, original: Picture) -> float:
             both = _blur(both, window)[:, ::2, ::2]
         seen, all_ = _information(both[0], both[1], window)
         kept, there = kept + seen, there + all_
-    return kept / there if there > 0 else 1.0  # nothing was to be seen
+    return kept / there if there > 0 else 1.0  # the original contains no information
 
 
 def _information(x: Picture, y: Picture, window: int) -> tuple[float, float]:
-    """Returns what is seen of the original in the result at one scale, and in the original."""
+    """Returns the information kept in the result at one scale, and that of the original."""
     mean_x, mean_y, xx, yy, xy = _blur(np.stack([x, y, x * x, y * y, x * y]), window)
     of_x = np.maximum(xx - mean_x * mean_x, 0)
     of_y = np.maximum(yy - mean_y * mean_y, 0)

@@ -1,14 +1,14 @@
 """Flicker: how much of a video changes from frame to frame where nothing moves.
 
     S_t    = |5x5 mean of x_{t+1} - x_t|, the largest of the three colours
-    still  = S < 3 levels at t-1, t and t+1, at every place at most 4 pixels away
-    flicker = mean of |y_{t+1} - y_t| over the still pixels, in levels of 8 bits
+    still  = S < 3 levels at t-1, t and t+1, everywhere within 4 pixels
+    flicker = mean of |y_{t+1} - y_t| over the still pixels, in 8-bit levels
 
-x is the original and alone decides what is still. The mean over 5x5 pixels is signed, so that
-camera noise cancels (a fifth of its deviation is left) while what moves does not: it changes
-neighbouring pixels alike. An edge's change cancels at its very centre; its sides are within 4
-pixels. Choosing quiet places makes the original's own flicker look rather too small than too
-large, so a ratio of output to original errs to the output's disadvantage.
+x is the original, which alone determines what is still. The mean over 5x5 pixels is signed, so that
+camera noise cancels (a fifth of its deviation remains) while motion does not: it changes
+neighbouring pixels in the same direction. An edge's change cancels at its very centre, but its
+sides are within 4 pixels. Selecting quiet places makes the original's own flicker look too small if
+anything, so a ratio of output to original errs to the output's disadvantage.
 
 Shapes: T frames, C colours, H x W pixels in [0, 1].
 """
@@ -32,7 +32,7 @@ Mask = NDArray[np.bool_]
 
 
 def still_pixels(original: Planes) -> Mask:
-    """Says where an original (T, C, H, W), T >= 2, stands still between frames: (T - 1, H, W)."""
+    """Returns where an original (T, C, H, W), T >= 2, is still between frames: (T - 1, H, W)."""
     change = np.stack([_largest_mean(one) for one in _changes(original)])  # (T - 1, H, W)
     for axis, reach in ((0, REACH_FRAMES), (1, REACH_PIXELS), (2, REACH_PIXELS)):
         change = _largest_nearby(change, axis, reach)
@@ -42,7 +42,7 @@ def still_pixels(original: Planes) -> Mask:
 def flicker(frames: Planes, still: Mask) -> float:
     """Returns the mean |change| of frames (T, C, H, W) over still pixels (T - 1, H, W), in levels.
 
-    NaN where nothing is still.
+    NaN if nothing is still.
     """
     moved = [
         np.abs(one).mean(axis=0)[where].sum()
@@ -52,9 +52,9 @@ def flicker(frames: Planes, still: Mask) -> float:
 
 
 def noise_level(original: Planes, still: Mask) -> float:
-    """Returns the deviation of the camera's noise over still pixels, in levels; NaN without any.
+    """Returns the deviation of camera noise over still pixels, in levels; NaN if there are none.
 
-    It is the root mean square of the differences of two frames over the square root of 2.
+    This is the root mean square of the differences of two frames divided by the square root of 2.
     """
     power = [
         np.square(one).mean(axis=0)[where].sum()
@@ -64,13 +64,13 @@ def noise_level(original: Planes, still: Mask) -> float:
 
 
 def _changes(frames: Planes) -> Iterator[NDArray[np.float64]]:
-    """Yields the T - 1 changes (C, H, W) in levels; one at a time, for they fill a cache."""
+    """Yields the T - 1 changes (C, H, W) in levels, one at a time as each fills a cache."""
     for t in range(1, len(frames)):
         yield (frames[t].astype(np.float64) - frames[t - 1]) * LEVELS
 
 
 def _largest_mean(change: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the largest of the colours' |5x5 mean|, (H, W); at borders over what there is."""
+    """Returns the largest of the colours' |5x5 mean|, (H, W); at borders over existing pixels."""
     reach = MEAN_PIXELS // 2
     total = np.concatenate([change, np.ones_like(change[:1])])  # the last counts the pixels
     for axis in (1, 2):
@@ -85,10 +85,10 @@ def _largest_mean(change: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _largest_nearby(change: NDArray[np.float64], axis: int, reach: int) -> NDArray[np.float64]:
-    """Returns the largest value at most `reach` steps away along an axis."""
+    """Returns the largest value within `reach` steps along an axis."""
     padding = [(0, 0)] * change.ndim
     padding[axis] = (reach, reach)
-    padded = np.pad(change, padding)  # with 0: no change is less
+    padded = np.pad(change, padding)  # with 0, the smallest possible change
     length = change.shape[axis]
     largest = change
     for shift in range(2 * reach + 1):

@@ -1,4 +1,4 @@
-"""Image quality of frames against the true ones: MSE, PSNR, SSIM and MS-SSIM, per frame.
+"""Image quality of frames against the original ones: MSE, PSNR, SSIM and MS-SSIM, per frame.
 
     PSNR    = 10 log10(1 / MSE), data range 1
     SSIM    = mean of l cs            (Wang et al. 2004: 11x11 Gaussian window, deviation 1.5)
@@ -8,8 +8,8 @@
     l  = (2 m_x m_y + C1) / (m_x^2 + m_y^2 + C1)          C1 = 0.01^2
     cs = (2 s_xy + C2) / (s_x^2 + s_y^2 + C2)             C2 = 0.03^2
 
-Only windows that lie inside the image count. Five scales need 176 pixels; a smaller image takes the
-first scales that fit, with their weights renormalised, and the result says how many those are.
+Only windows completely inside the image count. Five scales need 176 pixels; a smaller image uses
+the first scales that fit, with renormalised weights, and the result says how many those are.
 
 Shapes: T frames, C channels, H x W pixels; values in [0, 1].
 """
@@ -28,7 +28,7 @@ WINDOW: Final = 11
 WINDOW_DEVIATION: Final = 1.5
 C1, C2 = 0.01**2, 0.03**2
 SCALE_WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003
-PSNR_OF_IDENTICAL_DB: Final = 100.0  # their PSNR has no bound; a mean over frames needs one
+PSNR_OF_IDENTICAL_DB: Final = 100.0  # their PSNR is infinite; a mean over frames needs a limit
 ROUNDING_PSNR_DB: Final = 10 * math.log10(12 * 255**2)  # rounding to 8 bits errs by step^2 / 12
 
 _BLOCK: Final = 64  # pixels per matrix product: most of a larger band matrix is zeros
@@ -40,8 +40,8 @@ Planes = NDArray[np.floating[Any]]
 class Quality:
     """How close one picture is to another."""
 
-    psnr_db: float  # up to 100
-    ssim: float  # up to 1
+    psnr_db: float  # at most 100
+    ssim: float  # at most 1
 
 
 def compare(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> Quality:
@@ -84,19 +84,19 @@ def planes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 def mse(frames: Planes, reference: Planes) -> NDArray[np.float64]:
     """Returns the mean squared error of each of T frames (T, C, H, W): (T,)."""
     _same_shape(frames, reference)
-    pairs = zip(frames, reference, strict=True)  # one at a time fits into the cache
+    pairs = zip(frames, reference, strict=True)  # a single frame fits in the cache
     return np.array([np.square(x.astype(np.float64) - y).mean() for x, y in pairs], np.float64)
 
 
 def psnr(frames: Planes, reference: Planes) -> NDArray[np.float64]:
-    """Returns the PSNR in dB of each of T frames (T, C, H, W), infinite where they are equal."""
+    """Returns the PSNR in dB of each of T frames (T, C, H, W), infinite if they are equal."""
     with np.errstate(divide="ignore"):
         decibels: NDArray[np.float64] = -10 * np.log10(mse(frames, reference))
     return decibels
 
 
 def ssim(frames: Planes, reference: Planes) -> NDArray[np.float64]:
-    """Returns the mean SSIM of each of T frames (T, C, H, W), all channels weighing the same."""
+    """Returns the mean SSIM of each of T frames (T, C, H, W), with equal weights of channels."""
     _same_shape(frames, reference)
     scales_that_fit(min(frames.shape[-2:]))
     pairs = zip(frames, reference, strict=True)
@@ -106,7 +106,7 @@ def ssim(frames: Planes, reference: Planes) -> NDArray[np.float64]:
 def ssim_and_ms_ssim(
     frames: Planes, reference: Planes
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Returns SSIM (T,), MS-SSIM (T,) and its number of scales: the first scale serves both.
+    """Returns SSIM (T,), MS-SSIM (T,) and its number of scales, sharing the first scale.
 
     A negative mean of a scale, which has no fractional power, counts as zero.
     """
@@ -128,7 +128,7 @@ def ssim_and_ms_ssim(
 
 
 def scales_that_fit(size: int) -> int:
-    """Returns how many scales of an image of `size` pixels hold a whole window, five at most."""
+    """Returns how many scales of an image of `size` pixels fit a whole window, at most five."""
     if size < WINDOW:
         raise ValueError(f"frames: {size} pixels are too few for a window of {WINDOW}")
     return sum(size // 2**scale >= WINDOW for scale in range(len(SCALE_WEIGHTS)))
@@ -140,7 +140,7 @@ def _same_shape(x: NDArray[Any], y: NDArray[Any]) -> None:
 
 
 def _doubles(image: Planes) -> NDArray[np.float64]:
-    # In float32 variances of flat places are off by more than C2 forgives.
+    # In float32 the error of variances in flat places exceeds what C2 tolerates.
     return np.ascontiguousarray(image, np.float64)
 
 
@@ -148,7 +148,7 @@ def _similarities(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float
     """Returns the means of l cs and of cs over one image (C, H, W)."""
     mean_x, mean_y = _blur(x), _blur(y)
     squares, product = mean_x * mean_x + mean_y * mean_y, mean_x * mean_y
-    variances = _blur(x * x + y * y) - squares  # the two are only ever added
+    variances = _blur(x * x + y * y) - squares  # only their sum is ever used
     covariance = _blur(x * y) - product
     contrast = (2 * covariance + C2) / (variances + C2)
     full = (2 * product + C1) / (squares + C1) * contrast
@@ -156,7 +156,7 @@ def _similarities(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float
 
 
 def _halved(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the means of 2x2 pixels of (C, H, W), an odd last row or column left out."""
+    """Returns the means of 2x2 pixels of (C, H, W), without an odd last row or column."""
     height, width = image.shape[-2] // 2, image.shape[-1] // 2
     even = image[:, : 2 * height, : 2 * width]
     means: NDArray[np.float64] = even.reshape(-1, height, 2, width, 2).mean(axis=(2, 4))

@@ -1,10 +1,10 @@
-"""Sharpness: how much detail frames have, right or wrong, compared with the true ones.
+"""Sharpness: how much detail frames have, right or wrong, compared with the original ones.
 
     sharpness = mean |gradient| of the output / mean |gradient| of the original
 
-The gradient is that of differences between neighbouring pixels, (right - here, below - here), its
-length taken per colour. Below 1 the output is softer. It does not say that the detail is right:
-noise is sharp, and a copy of the source is as sharp as the source. Read it beside PSNR.
+The gradient consists of the differences to neighbouring pixels, (right - here, below - here), and
+its length is taken per colour. Below 1 the output is softer. This does not tell whether the detail
+is right: noise is sharp, and a copy of the source is as sharp as the source. Use it with PSNR.
 
 Shapes: T frames, C colours, H x W pixels, both at least 2.
 """
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 
 def mean_gradient(frames: NDArray[np.floating[Any]]) -> float:
-    """Returns the mean length of the gradient of frames (T, C, H, W), per pixel's step."""
-    return float(np.mean([_of_one(frame) for frame in frames]))  # one fits into the cache
+    """Returns the mean length of the gradient of frames (T, C, H, W), per pixel."""
+    return float(np.mean([_of_one(frame) for frame in frames]))  # a single frame fits in the cache
 
 
 def sharpness(frames: NDArray[np.floating[Any]], original: NDArray[np.floating[Any]]) -> float:
-    """Returns the ratio of the mean gradients of frames and original, NaN where that is flat."""
+    """Returns the ratio of the mean gradients of frames and original; NaN if that is flat."""
     detail = mean_gradient(original)
     return mean_gradient(frames) / detail if detail > 0 else float("nan")
 

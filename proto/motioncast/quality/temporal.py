@@ -3,13 +3,13 @@
     error = sum |dy_t - dx_t|^2 / sum |dx_t|^2,   d v_t = v_t - v_{t-1}
     PSNR  = -10 log10 mean |dy_t - dx_t|^2
 
-x is the original, y the result. A result that stands still has an error of exactly 1, whatever
-picture it shows. A frame shown twice costs twice its own change: it is missing at once, and too
-much at the next frame. A constant error of every frame, a static noise or a wrong colour, costs
-nothing: PSNR says that. Above 1 the result moves more wrongly than a still picture would.
+x is the original, y the result. A result that does not move has an error of exactly 1, whatever
+picture it shows. A frame shown twice costs twice its own change: it is missing at first, and
+excessive at the next frame. An error common to all frames, such as static noise or a wrong colour,
+costs nothing: PSNR covers that. Above 1 the result moves more wrongly than a still picture would.
 
-Shapes: T frames, at least 2, of any one shape; pixels in [0, 1], for the error in any unit. They
-may come from a file, one at a time.
+Shapes: T frames, at least 2, of a common shape; pixels in [0, 1], for the error in any unit. They
+may be read from a file, one at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from motioncast.quality.pixels import PSNR_OF_IDENTICAL_DB
 
 
 class Frames(Protocol):
-    """T frames, arrays of one shape: an array (T, ...), or what reads them from a file."""
+    """T frames, arrays of one shape: an array (T, ...), or a reader of a file."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Any: ...
@@ -31,14 +31,14 @@ class Frames(Protocol):
 def temporal_error(frames: Frames, original: Frames) -> float:
     """Returns the error of motion of frames (T, ...) in units of the original's motion energy.
 
-    0 for the same motion, 1 for none, without bound above; NaN where the original stands still.
+    0 for identical motion, 1 for none, no upper limit; NaN if the original does not move.
     """
     error, energy = _powers(frames, original)
     return error / energy if energy > 0 else float("nan")
 
 
 def temporal_psnr(frames: Frames, original: Frames) -> float:
-    """Returns the PSNR in dB of the changes of frames (T, ...) in [0, 1], up to 100."""
+    """Returns the PSNR in dB of the changes of frames (T, ...) in [0, 1], at most 100."""
     error, _ = _powers(frames, original)
     if error == 0:
         return PSNR_OF_IDENTICAL_DB
@@ -53,7 +53,7 @@ def _powers(frames: Frames, original: Frames) -> tuple[float, float]:
         raise ValueError("frames: fewer than 2 do not move")
     error = energy = 0.0
     made, shown = frames[0], original[0]
-    for t in range(1, len(frames)):  # by frame: a clip of doubles would not fit everywhere
+    for t in range(1, len(frames)):  # frame by frame: a whole clip of doubles may not fit in memory
         made_before, shown_before, made, shown = made, shown, frames[t], original[t]
         if made.shape != shown.shape:
             raise ValueError(f"frames: {made.shape} and {shown.shape} cannot be compared")

@@ -1,10 +1,10 @@
-"""Which of several source images a frame is made from: one choice for everybody who makes it.
+"""Which of several source images a frame is made from: one rule for everyone who makes frames.
 
-The service, a device that synthesises by itself, and the evaluation call the same functions:
+The service, a device that synthesises on its own, and the evaluation call the same functions:
 
     chosen, state = choose({0: face, 1: smile}, driving, state)     # numpy arrays in, indices out
 
-Keypoints are (..., K, 3) of square images: x, y in [-1, 1], and an intensity that is not looked at.
+Keypoints are (..., K, 3) of square images: x, y in [-1, 1], and an intensity that is ignored.
 """
 
 from motioncast.sources.choice import (

@@ -2,10 +2,10 @@
 
     cost(source) = residual + motion_penalty * motion         (`misfit`)
 
-The cheapest source is taken, with hysteresis: the one in use stays until another is cheaper by a
-margin, and no sooner than some frames after the last change. A change is visible, because no two
-sources are quite the same picture. What the choice remembers is a value that goes in and comes out,
-so that a timeline can be cut and continued anywhere.
+The cheapest source is used, with hysteresis: the current one stays until another is cheaper by a
+margin, and until some frames have passed since the last change. Changes are visible, because no two
+sources are exactly the same picture. The state of the choice is a value that is passed in and
+returned, so a timeline can be cut and continued anywhere.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MAX_SOURCES: Final = 4  # of a session
 class ChoiceSettings:
     """How a source is chosen."""
 
-    motion_penalty: float = 0.25  # of the whole's motion, beside the residual
-    margin: float = 0.3  # another source is taken when it costs less than 1 - margin of the one
-    rest_frames: int = 5  # a source is used for at least so many
+    motion_penalty: float = 0.25  # weight of the whole's motion relative to the residual
+    margin: float = 0.3  # another source is chosen if it costs less than 1 - margin of the current
+    rest_frames: int = 5  # the least number of frames that a source is used for
 
 
 DEFAULT_SETTINGS: Final = ChoiceSettings()
@@ -39,7 +39,7 @@ DEFAULT_SETTINGS: Final = ChoiceSettings()
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a choice remembers: the last frame's source, and for how many frames it was used."""
+    """The state of a choice: the last frame's source, and for how many frames it was used."""
 
     source: int
     frames: int
@@ -52,14 +52,14 @@ def choose(
     weights: Sequence[float] = (),
     settings: ChoiceSettings = DEFAULT_SETTINGS,
 ) -> tuple[list[int], Choice]:
-    """Chooses the source of each of T frames, and returns what to remember for the frames after.
+    """Chooses the source of each of T frames; returns the choices and the state after them.
 
     Args:
         sources: Keypoints (K, 3) of 1 to MAX_SOURCES sources by their index.
         driving: Keypoints (T, K, 3) that the frames are synthesised from, T >= 1.
-        before: What was remembered after the frame before; None when there is none.
-        weights: Of the K keypoints; empty when all weigh the same.
-        settings: How it is chosen.
+        before: The state after the previous frame; None if there is none.
+        weights: Weights of the K keypoints; empty if all are equal.
+        settings: How a source is chosen.
 
     Raises:
         InvalidInputError: There is no source, or more than MAX_SOURCES.
@@ -88,13 +88,13 @@ def costs(
     weights: Sequence[float] = (),
     settings: ChoiceSettings = DEFAULT_SETTINGS,
 ) -> NDArray[np.float64]:
-    """Returns what every source costs at every frame, (T, N), in keypoint units.
+    """Returns the cost of every source at every frame, (T, N), in keypoint units.
 
     Args:
         sources: (N, K, 3).
         driving: (T, K, 3).
-        weights: Of the K keypoints; empty when all weigh the same.
-        settings: For the penalty.
+        weights: Weights of the K keypoints; empty if all are equal.
+        settings: The settings with the motion penalty.
     """
     of_keypoints = np.asarray(weights or [1.0] * driving.shape[-2], np.float64)
     fitted = misfit(sources, driving, of_keypoints)
@@ -102,7 +102,7 @@ def costs(
 
 
 def parse_weights(text: str, count: int, field: str = "source_weights") -> tuple[float, ...]:
-    """Reads the weights of `count` keypoints, numbers with commas between them; "" has none.
+    """Parses the weights of `count` keypoints, separated by commas; "" has none.
 
     Raises:
         InvalidInputError: They are not `count` numbers of at least 0, or all are 0.
@@ -123,7 +123,7 @@ def parse_weights(text: str, count: int, field: str = "source_weights") -> tuple
 
 
 def _next(prices: Mapping[int, float], before: Choice | None, settings: ChoiceSettings) -> Choice:
-    """Returns the choice of one frame; of sources that cost the same, the first."""
+    """Returns the choice for one frame; among sources of equal cost, the first."""
     cheapest = min(prices, key=lambda source: (prices[source], source))
     if before is None or before.source not in prices:
         return Choice(cheapest, 1)

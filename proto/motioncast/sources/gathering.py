@@ -1,9 +1,9 @@
-"""Sources gathered from a video as it goes: a frame that no source shows well becomes one itself.
+"""Gathers sources from a running video: a frame that no source shows well becomes one itself.
 
-Nothing is known of the frames to come. The first frame is source 0; a later one becomes the next
-source when what the best of the sources costs (`costs`) exceeds a threshold, and some frames after
-the last one, until there are as many as wanted. They are never exchanged: what has been sent once
-has been paid for.
+Nothing is known about future frames. The first frame is source 0; a later one becomes the next
+source when the cost of the best source (`costs`) exceeds a threshold and some frames have passed
+since the last one, until there are enough. Sources are never replaced: their bytes have already
+been spent.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class GatherSettings:
     """When a frame becomes a source.
 
     Raises:
-        InvalidInputError: There are to be none, or more than MAX_SOURCES.
+        InvalidInputError: The number of sources is 0, or exceeds MAX_SOURCES.
     """
 
-    sources: int = MAX_SOURCES  # that are gathered at most
-    threshold: float = 0.02  # of cost, in keypoint units: 1.3 pixels at 128 x 128
-    rest_frames: int = 12  # from one to the next: half a second
+    sources: int = MAX_SOURCES  # maximum number of sources
+    threshold: float = 0.02  # of the cost, in keypoint units: 1.3 pixels at 128 x 128
+    rest_frames: int = 12  # minimum interval between sources: half a second
 
     def __post_init__(self) -> None:
         if not 1 <= self.sources <= MAX_SOURCES:
@@ -42,14 +42,14 @@ DEFAULT_SETTINGS: Final = GatherSettings()
 
 
 class Gathering:
-    """The sources of one video, which is seen frame by frame.
+    """The sources of one video that is processed frame by frame.
 
     Args:
-        weights: Of the keypoints; empty when all weigh the same.
+        weights: Weights of the keypoints; empty if all are equal.
         settings: When a frame becomes a source.
 
     Attributes:
-        sources: The keypoints (K, 3) of those there are, in the order of their indices.
+        sources: The keypoints (K, 3) of the sources so far, in the order of their indices.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Gathering:
     ) -> None:
         self._weights = weights
         self._settings = settings
-        self._latest = 0  # frame that became one
+        self._latest = 0  # the last frame that became a source
         self.sources: list[Keypoints] = []
 
     def see(self, frame: int, keypoints: Keypoints) -> int | None:
-        """Returns the index of the source that a frame becomes, if any.
+        """Returns the index of the source that a frame becomes; None if it does not.
 
         Args:
-            frame: Its own index on the timeline; of the frames that are sent, in their order.
+            frame: Its index on the timeline; only frames that are sent, in order.
             keypoints: (K, 3).
         """
         if self.sources:

@@ -1,4 +1,4 @@
-"""Frames of one source together, and back in their order: a network has one source in a run."""
+"""Groups frames by source, and restores their order: a run of a network has a single source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ S = TypeVar("S", bound=np.generic)
 
 
 def frames_by_source(chosen: Sequence[int]) -> dict[int, NDArray[np.intp]]:
-    """Returns the places of the frames of each source, by source as first used.
+    """Returns the positions of each source's frames, with sources in order of first use.
 
     Args:
         chosen: The source of each of T frames.
@@ -22,11 +22,11 @@ def frames_by_source(chosen: Sequence[int]) -> dict[int, NDArray[np.intp]]:
 
 
 def in_order(parts: Sequence[NDArray[S]], frames: Mapping[Any, NDArray[np.intp]]) -> NDArray[S]:
-    """Returns what was made of the frames, (T, ...), in their order.
+    """Returns the results of the frames, (T, ...), in the frames' order.
 
     Args:
-        parts: For each source in turn, what was made of its frames, in one array or several.
-        frames: As `frames_by_source` gave them.
+        parts: For each source in turn, the results of its frames, in one array or several.
+        frames: As returned by `frames_by_source`.
     """
     if len(parts) == 1:
         return parts[0]

@@ -1,11 +1,11 @@
-"""How far two sets of keypoints are apart once one is scaled, turned and shifted to fit the other.
+"""The distance between two sets of keypoints after scaling, rotating and shifting one to fit.
 
-In complex numbers, p = x + iy, a similarity is p -> a p + b: |a| scales, its angle turns, b shifts.
-The least squares over K points, with s' and d' taken from their means,
+In complex numbers, p = x + iy, a similarity is p -> a p + b: |a| scales, its angle rotates, b
+shifts. Least squares over K points, with s' and d' relative to their means, has the closed form
 
     a = sum conj(s'_k) d'_k / sum |s'_k|^2        b = mean(d) - a mean(s)
 
-have this closed form (Umeyama, PAMI 1991, in the plane; reflections are no similarities here).
+(Umeyama, PAMI 1991, in the plane; reflections do not count as similarities here).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from motioncast.wire.keypoints import Keypoints
 
 
 class Misfit(NamedTuple):
-    """How T driving sets and N sources fit one another, (T, N) each, in keypoint units.
+    """How well T driving sets and N sources fit each other, (T, N) each, in keypoint units.
 
     Attributes:
-        residual: Root mean square distance, by weights, between driving keypoints and the source's
+        residual: Weighted root mean square distance between driving keypoints and the source's
             after the similarity.
-        motion: The same between the source's keypoints before and after the similarity.
+        motion: The same distance between the source's keypoints before and after the similarity.
     """
 
     residual: NDArray[np.float64]
@@ -32,15 +32,15 @@ class Misfit(NamedTuple):
 
 
 def misfit(sources: Keypoints, driving: Keypoints, weights: NDArray[np.float64]) -> Misfit:
-    """Fits every source to every driving set by a similarity, and says what is left.
+    """Fits every source to every driving set by a similarity, and measures the remainder.
 
-    The fit is over all keypoints that have a weight, each counting the same, so that a mouth that
-    weighs much is not fitted by a head that it bends.
+    The fit covers all keypoints with a positive weight, each counting equally, so that a mouth of
+    large weight is not fitted at the expense of the head.
 
     Args:
         sources: (N, K, 3).
         driving: (T, K, 3).
-        weights: (K,), at least 0, of which one is above it.
+        weights: (K,), at least 0, and one of them above it.
     """
     used = weights > 0
     share = weights[used] / weights[used].sum()
@@ -50,7 +50,7 @@ def misfit(sources: Keypoints, driving: Keypoints, weights: NDArray[np.float64])
     wanted = target - target.mean(axis=-1, keepdims=True)
     spread = np.sum(np.abs(centred) ** 2, axis=-1)  # (1, N)
     along = np.sum(np.conj(centred) * wanted, axis=-1)  # (T, N)
-    # Points that all lie in one place can be shifted and nothing else.
+    # Points that all coincide can only be shifted.
     scale = np.divide(along, spread, out=np.ones_like(along), where=spread > 0)
     moved = scale[..., None] * centred + target.mean(axis=-1, keepdims=True)  # (T, N, K)
     return Misfit(_rms(target - moved, share), _rms(moved - source, share))

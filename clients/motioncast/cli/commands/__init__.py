@@ -1,1 +1,1 @@
-"""One module per command: its options, then what it does, as imports that wait until it runs."""
+"""One module per command: its options, then its work, with imports deferred until it runs."""

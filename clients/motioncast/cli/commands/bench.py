@@ -1,4 +1,4 @@
-"""`motioncast bench`: how much of the models' speed is left at the end of the whole gRPC path."""
+"""`motioncast bench`: how much of the models' speed remains at the end of the whole gRPC path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def bench(
         typer.Option(
             metavar="N", help="Concurrent streams to measure; may be given several times."
         ),
-    ] = [1, 4, 16],  # noqa: B006  # typer reads it and nobody writes it
+    ] = [1, 4, 16],  # noqa: B006  # read by typer and never modified
     observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 5,
     predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 5,
     frames: Annotated[
@@ -39,7 +39,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure frames/s through all services, beside the raw model calls for the same frames."""
+    """Measure frames/s through all services, compared with raw model calls for the same frames."""
     from rich.console import Console
 
     from motioncast.bench.streams import BenchSettings, bench_streams

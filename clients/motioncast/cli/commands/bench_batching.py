@@ -1,4 +1,4 @@
-"""`motioncast bench-batching`: what dynamic batching gains or costs on Triton."""
+"""`motioncast bench-batching`: the gain or cost of dynamic batching on Triton."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def bench_batching(
         typer.Option(
             "--delay", help="Microseconds that a call may wait; may be given several times."
         ),
-    ] = [0, 500, 2000],  # noqa: B006  # typer reads it and nobody writes it
+    ] = [0, 500, 2000],  # noqa: B006  # read by typer and never modified
     callers: Annotated[
         list[int], typer.Option(metavar="N", help="Callers at once; may be given several times.")
-    ] = [1, 4, 16],  # noqa: B006  # likewise
+    ] = [1, 4, 16],  # noqa: B006  # never modified
     calls: Annotated[
         int, typer.Option(help="Calls of one measurement, shared among its callers.")
     ] = 48,

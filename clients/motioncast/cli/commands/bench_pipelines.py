@@ -1,4 +1,4 @@
-"""`motioncast bench-pipelines`: three service calls for a group against one ensemble."""
+"""`motioncast bench-pipelines`: three service calls per group, compared with one ensemble."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def bench_pipelines(
         typer.Option(
             "--engine", metavar="ENGINE", help="May be given twice. Default: inprocess and triton."
         ),
-    ] = ["inprocess", "triton"],  # noqa: B006  # nobody writes it
+    ] = ["inprocess", "triton"],  # noqa: B006  # never modified
     streams: Annotated[
         list[int],
         typer.Option(
             metavar="N", help="Concurrent streams to measure; may be given several times."
         ),
-    ] = [1, 4, 16],  # noqa: B006  # likewise
+    ] = [1, 4, 16],  # noqa: B006  # never modified
     observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 5,
     predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 5,
     frames: Annotated[
@@ -39,7 +39,7 @@ def bench_pipelines(
     json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure frames/s and latency by services and by ensembles, on each engine, in turns."""
+    """Measure frames/s and latency with services and with ensembles, on each engine, in turns."""
     from rich.console import Console
 
     from motioncast.bench import pipelines

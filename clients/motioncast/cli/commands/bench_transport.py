@@ -1,4 +1,4 @@
-"""`motioncast bench-transport`: messages and shared memory, to a model server on this machine."""
+"""`motioncast bench-transport`: messages versus shared memory, for a local model server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_BYTES: Final = 2**26
 
 
 class EngineName(StrEnum):
-    """Which server runs the model."""
+    """The server that runs the model."""
 
     INPROCESS = "inprocess"
     TRITON = "triton"
@@ -31,11 +31,11 @@ def bench_transport(
             metavar="BYTES",
             help="Bytes of the input; may be given several times.",
         ),
-    ] = [1_000, 49_152, 196_608, 786_432, 3_145_728],  # noqa: B006  # nobody writes it
+    ] = [1_000, 49_152, 196_608, 786_432, 3_145_728],  # noqa: B006  # never modified
     calls: Annotated[int, typer.Option(min=1, help="Calls of each size and way.")] = 200,
     json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
 ) -> None:
-    """Measure how long tensors take to a model server on this machine, and back."""
+    """Measure the round trip of tensors to a model server on this machine."""
     from rich.console import Console
 
     from motioncast.bench import transport

@@ -1,4 +1,4 @@
-"""`motioncast certs`: certificates to try encrypted connections with."""
+"""`motioncast certs`: certificates for trying out encrypted connections."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def certs(
     ] = None,
     days: Annotated[int, typer.Option(help="That the certificates count.")] = 90,
 ) -> None:
-    """Make an authority, a server's certificate and a client's, for development.
+    """Create an authority, a server certificate and a client certificate, for development.
 
-    An authority that is in the folder signs again; servers take the new files without a restart.
+    An authority already in the folder is reused; servers pick up the new files without a restart.
     """
     from motioncast.local.certificates import LOCAL_NAMES, make_certificates
 

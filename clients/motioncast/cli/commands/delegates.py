@@ -1,4 +1,4 @@
-"""`motioncast train | evaluate | paper | export | models`: programs that read their own options."""
+"""`motioncast train | evaluate | paper | export | models`: programs that parse their options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-# All that follows the name is the program's, `--help` too.
+# Everything after the name is passed to the program, including `--help`.
 PASS_ON: Final = {
     "allow_extra_args": True,
     "ignore_unknown_options": True,
@@ -28,7 +28,7 @@ def train_synthesis(context: typer.Context) -> None:
 
 @train.command("tracks", context_settings=PASS_ON)
 def train_tracks(context: typer.Context) -> None:
-    """Keypoints of a folder of videos, for training the predictor on."""
+    """Keypoints of a folder of videos, to train the predictor on."""
     _run("motioncast.data.keypoints", context)
 
 
@@ -46,13 +46,13 @@ def train_codec(context: typer.Context) -> None:
 
 @train.command("personal", context_settings=PASS_ON)
 def train_personal(context: typer.Context) -> None:
-    """The shipped networks made those of one person or scene, from minutes of video."""
+    """The shipped networks fine-tuned to one person or scene, from minutes of video."""
     _run("motioncast.train.personal", context)
 
 
 @evaluate.command("synthesis", context_settings=PASS_ON)
 def evaluate_synthesis(context: typer.Context) -> None:
-    """PSNR, SSIM, flicker and sharpness of reconstructed videos, beside copying the source."""
+    """PSNR, SSIM, flicker and sharpness of reconstructed videos, against copying the source."""
     _run("motioncast.evaluate.synthesis", context)
 
 
@@ -64,7 +64,7 @@ def evaluate_keypoints(context: typer.Context) -> None:
 
 @evaluate.command("codec", context_settings=PASS_ON)
 def evaluate_codec(context: typer.Context) -> None:
-    """Bits, bytes and error of keypoints as packets."""
+    """Bits, bytes and error of keypoints coded as packets."""
     _run("motioncast.evaluate.codec", context)
 
 
@@ -76,19 +76,19 @@ def evaluate_codec_pictures(context: typer.Context) -> None:
 
 @evaluate.command("sending", context_settings=PASS_ON)
 def evaluate_sending(context: typer.Context) -> None:
-    """What every frame, M:N and gates cost, and how far off what is shown is."""
+    """Costs of sending every frame, M:N and gates, and the error of what is shown."""
     _run("motioncast.evaluate.sending", context)
 
 
 @evaluate.command("loss", context_settings=PASS_ON)
 def evaluate_loss(context: typer.Context) -> None:
-    """What losses do to keypoints: error and bits of every way to send them."""
+    """Effects of packet loss on keypoints: error and bits of every way to send them."""
     _run("motioncast.evaluate.loss", context)
 
 
 @evaluate.command("rate", context_settings=PASS_ON)
 def evaluate_rate(context: typer.Context) -> None:
-    """Rate against quality, beside x264, x265, VP9 and AV1 in real time."""
+    """Rate against quality, compared with x264, x265, VP9 and AV1 in real time."""
     _run("motioncast.evaluate.rate.command", context)
 
 
@@ -100,7 +100,7 @@ def evaluate_sources(context: typer.Context) -> None:
 
 @evaluate.command("forecast", context_settings=PASS_ON)
 def evaluate_forecast(context: typer.Context) -> None:
-    """Free-running forecast error at horizons 1 to 12, beside simple predictors."""
+    """Free-running forecast error at horizons 1 to 12, compared with simple predictors."""
     _run("motioncast.evaluate.forecast", context)
 
 
@@ -128,13 +128,13 @@ def paper_bair(context: typer.Context) -> None:
 @paper.command("horizons", context_settings=PASS_ON)
 @evaluate.command("horizons", context_settings=PASS_ON, hidden=True)
 def paper_horizons(context: typer.Context) -> None:
-    """Whether the VRNN beats every other predictor at horizons 1 to 12, and how surely."""
+    """Whether the VRNN beats every other predictor at horizons 1 to 12, and how significantly."""
     _run("motioncast.paper.horizons_command", context)
 
 
 @paper.command("linear-system", context_settings=PASS_ON)
 def paper_linear_system(context: typer.Context) -> None:
-    """How close predictors come to the optimum where it is known: a linear dynamical system."""
+    """How close predictors come to the optimum where it is known: in a linear dynamical system."""
     _run("motioncast.paper.linear_system", context)
 
 
@@ -144,12 +144,12 @@ def export(context: typer.Context) -> None:
 
 
 def models(context: typer.Context) -> None:
-    """Tell what models are made of, how fast they are and what a precision costs."""
+    """Show the operators of models, how fast they are and what a precision costs."""
     _run("motioncast.export.models_command", context)
 
 
 def _run(module: str, context: typer.Context, *first: str) -> None:
-    sys.argv[0] = context.command_path  # the program's own help says how it was called
+    sys.argv[0] = context.command_path  # shown in the program's own help
     code = import_module(module).main([*first, *context.args])
     if code:
         raise typer.Exit(code)

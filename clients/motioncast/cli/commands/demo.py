@@ -9,8 +9,8 @@ import typer
 
 from motioncast.cli.commands.stream import Keypoints, Send, run_job
 
-SOURCE_QUALITY: Final = 55  # a third fewer bytes than 70, for 0.1 dB: most of so short a clip
-PACKET_FRAMES: Final = 4  # nobody waits for a file's, and headers weigh more than keypoints
+SOURCE_QUALITY: Final = 55  # a third fewer bytes than 70, for 0.1 dB: the bulk of so short a clip
+PACKET_FRAMES: Final = 4  # delay does not matter for a file, and headers outweigh keypoints
 
 
 def demo(
@@ -28,12 +28,12 @@ def demo(
     json: Annotated[Path | None, typer.Option(help="Write report.json here too.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Reconstruct a bundled clip from its keypoints, every second frame forecast.
+    """Reconstruct a bundled clip from its keypoints, with every second frame forecast.
 
     The models have never seen the person, who is framed first. One image is sent, as AVIF of
-    quality 55, and from then on keypoints, coded, those of four frames in a packet. All four
-    services run in this process and talk over gRPC. Beside the result stands what x264 and AV1 need
-    for the same frames.
+    quality 55, and from then on only coded keypoints, those of four frames per packet. All four
+    services run in this process and communicate over gRPC. The result is compared with what x264
+    and AV1 need for the same frames.
     """
     from motioncast.cli.before import holds_results_of
     from motioncast.cli.bundled import bundled_clip

@@ -35,7 +35,7 @@ def evaluate_stream(
     json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """PSNR and SSIM of what comes back, on observed and on predicted frames."""
+    """Measure PSNR and SSIM of the results, for observed and for predicted frames."""
     from rich.console import Console
 
     from motioncast.cli.before import check_json

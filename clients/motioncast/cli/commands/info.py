@@ -1,4 +1,4 @@
-"""`motioncast info`: what a server serves."""
+"""`motioncast info`: what a server offers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`motioncast marks`: what a video or picture says of how it was made."""
+"""`motioncast marks`: how a video or picture says it was made."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def marks(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the answer here too.")] = None,
 ) -> None:
-    """Read the marks of what is synthetic, and whether the signature fits; fetches nothing.
+    """Read the marks of synthetic media and check the signature; makes no network requests.
 
-    The exit code is 0 when the file says that a model made it and no signature is broken, else 1.
+    The exit code is 0 if the file says that a model made it and no signature is broken, else 1.
     """
     import dataclasses
 

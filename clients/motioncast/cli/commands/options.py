@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class ImageEncoding(StrEnum):
-    """How images travel."""
+    """How images are encoded."""
 
     RGB8 = "rgb8"
     JPEG = "jpeg"
@@ -20,10 +20,10 @@ class ImageEncoding(StrEnum):
 
 
 class Framing(StrEnum):
-    """What of each picture the model sees."""
+    """The part of each picture that the model sees."""
 
     AUTO = "auto"  # the face, followed slowly
-    FIXED = "fixed"  # the square where the first picture has the face
+    FIXED = "fixed"  # the square around the face in the first picture
     OFF = "off"  # the centre square
 
 

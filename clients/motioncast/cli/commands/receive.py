@@ -1,4 +1,4 @@
-"""`motioncast receive`: a video that somebody sends as keypoints, made here."""
+"""`motioncast receive`: renders a video that is sent as keypoints."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def receive(
     json: Annotated[Path | None, typer.Option(help="Write what was received here too.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Receive a video that is sent as keypoints; its frames are made on this machine.
+    """Receive a video that is sent as keypoints; its frames are rendered on this machine.
 
-    The same models are needed as the sender has. The video is written whole or not at all.
+    This needs the same models as the sender. The video is written completely or not at all.
     """
     from rich.console import Console
 

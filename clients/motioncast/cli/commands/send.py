@@ -1,4 +1,4 @@
-"""`motioncast send`: a video to receivers elsewhere, as keypoints."""
+"""`motioncast send`: sends a video to remote receivers, as keypoints."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def send(
         bool, typer.Option("--quiet", help="Print the line for receivers, and errors, only.")
     ] = False,
 ) -> None:
-    """Send a video as keypoints to whoever watches; the frames are made there.
+    """Send a video as keypoints to all watchers; the frames are rendered there.
 
-    The face is framed, and its keypoints are found and coded, on this machine; the server passes
-    them on. Prints the line with which others receive it. Whoever has that line sees the video.
+    The face is framed, and its keypoints are detected and coded, on this machine; the server relays
+    them. Prints the command with which others receive it. Anyone who has it sees the video.
     """
     from rich.console import Console
 

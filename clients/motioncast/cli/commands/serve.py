@@ -1,4 +1,4 @@
-"""`motioncast serve`: all services in one process, one of them by name, or the bare models."""
+"""`motioncast serve`: all services in one process, a single one, or the bare models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motioncast.cli.model_settings import Triton
 from motioncast.cli.serve_settings import SECTIONS, ServeSettings, parameters
 from motioncast.cli.settings_sources import SettingsError, from_environment, from_file
 
-_NO_SETTINGS: Final = ("MOTIONCAST_TRITON_SECRET",)  # secrets come by the environment alone
+_NO_SETTINGS: Final = ("MOTIONCAST_TRITON_SECRET",)  # secrets are only read from the environment
 
 
 class Name(StrEnum):
@@ -24,12 +24,12 @@ class Name(StrEnum):
     KEYPOINT = "keypoint"
     PREDICTOR = "predictor"
     SYNTHESIS = "synthesis"
-    RELAY = "relay"  # packets of keypoints from one end to another
-    MODELS = "models"  # all of them, over KServe v2, for clients of Triton
+    RELAY = "relay"  # keypoint packets from one end to another
+    MODELS = "models"  # all models, over KServe v2, for clients of Triton
 
 
 def serve(service: Name | None, config: Path | None, **given: Any) -> None:
-    """Serve until told to stop (SIGTERM or Ctrl-C); running calls then have a while to end."""
+    """Serve until stopped (SIGTERM or Ctrl-C); running calls then get some time to finish."""
     import asyncio
     import signal
 
@@ -61,7 +61,7 @@ def serve(service: Name | None, config: Path | None, **given: Any) -> None:
 
 
 def _read_settings(context: typer.Context, file: Path | None) -> Path | None:
-    """Lets what the environment and the file say take the place of the options' defaults."""
+    """Replaces the options' defaults with values from the environment and the file."""
     try:
         from_the_file = {} if file is None else from_file(file, SECTIONS)
     except SettingsError as error:
@@ -93,7 +93,7 @@ _CONFIG: Final = Annotated[
     ),
 ]
 _EITHER: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
-# typer reads options off the signature: every setting is one, as it is declared.
+# typer reads options from the signature: every setting is one, as declared.
 serve.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
     [
         inspect.Parameter("service", _EITHER, default=None, annotation=_SERVICE),

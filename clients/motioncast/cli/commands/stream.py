@@ -1,4 +1,4 @@
-"""`motioncast stream`: a video through the service, and what came of it."""
+"""`motioncast stream`: sends a video through the service, and reports the result."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Send(StrEnum):
 
 
 class Keypoints(StrEnum):
-    """How keypoints travel."""
+    """How keypoints are encoded."""
 
     CODED = "coded"
     FLOATS = "floats"
 
 
 class Returned(StrEnum):
-    """How frames come back."""
+    """How result frames are encoded."""
 
     RGB8 = "rgb8"
     JPEG = "jpeg"
@@ -161,8 +161,8 @@ def stream(
 ) -> None:
     """Send a video through the service and see what comes back.
 
-    Only the observed frames of each group are sent; the predicted ones are forecast by the service.
-    Unless told otherwise every frame is sent; --predicted 1 has every second one forecast.
+    Only the observed frames of each group are sent; the service forecasts the predicted ones. By
+    default every frame is sent; with --predicted 1 every second one is forecast.
     """
     from motioncast.cli.cast import CastOptions
     from motioncast.cli.job import StreamJob
@@ -206,7 +206,7 @@ def stream(
 
 
 def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
-    """Runs a job and prints what came of it."""
+    """Runs a job and prints the results."""
     from rich.console import Console
 
     from motioncast.cli.before import check_json
