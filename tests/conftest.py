@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures and settings shared by all tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from support.toy_models import build_toy_repository
 
-# A slow machine is no failure, and every run tries the same examples.
+# Slow machines must not fail tests, and every run tries the same examples.
 hypothesis.settings.register_profile(
     "motioncast",
     deadline=None,
@@ -28,7 +28,7 @@ def toy_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_models_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What whoever runs the tests has trained is not served to them."""
+    """Keeps models trained by the person running the tests from being served."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTIONCAST_USER_MODELS", str(tmp_path_factory.mktemp("user") / "models"))
         yield
@@ -36,7 +36,7 @@ def _no_models_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
-    """Takes back where a test's `motioncast serve` sent the log: standard error of that test."""
+    """Restores logging after a test whose `motioncast serve` sent the log to its own stderr."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

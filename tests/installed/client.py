@@ -1,4 +1,4 @@
-"""Run by .ci/wheels.py where `motioncast` alone is installed: the client and nothing else."""
+"""Run by .ci/wheels.py with only `motioncast` installed: the client on its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_THE_CLIENTS: tuple[str, ...] = (
     "predictor",
 )
 NOT_THE_CLIENTS += ("synthesis", "orchestrator", "models", "data", "train", "evaluate", "export")
-# What QUIC is spoken with, an extra: who asks for datagrams without it is told so.
+# QUIC is an extra: asking for datagrams without it is a clear error.
 NEEDS = {"datagram_coding": "aioquic", "datagram_link": "aioquic"}
 HEAVY = {"torch", "onnxruntime", "onnx", "scipy", "matplotlib", "typer", "rich", "tritonclient"}
 
@@ -56,9 +56,7 @@ except ConnectError as error:
     reason = error.reason
 assert reason == "refused", reason
 
-with (
-    tempfile.TemporaryDirectory() as folder
-):  # without C2PA's library a video is marked all the same
+with tempfile.TemporaryDirectory() as folder:  # videos are marked even without the C2PA library
     video = Path(folder) / "result.mp4"
     with write_video(video, 25) as written:
         written.write(picture)

@@ -1,4 +1,4 @@
-"""Run by .ci/wheels.py where `motioncast[cli,serve]` is installed: the product, no PyTorch."""
+"""Run by .ci/wheels.py with `motioncast[cli,serve]` installed: the product without PyTorch."""
 
 from __future__ import annotations
 

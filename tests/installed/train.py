@@ -1,4 +1,4 @@
-"""Run by .ci/wheels.py where `motioncast[train,export]` is installed: every command of it works."""
+"""Run by .ci/wheels.py with `motioncast[train,export]` installed: all its commands work."""
 
 from __future__ import annotations
 

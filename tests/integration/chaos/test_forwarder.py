@@ -1,4 +1,4 @@
-"""The wire that `make chaos` hurts: real connections through it are passed on, reset and held."""
+"""The forwarder of `make chaos` forwards, resets and holds real connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.command_line import serving_process
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    """Address of a server that sends back what it gets."""
+    """Address of an echo server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:

@@ -1,4 +1,4 @@
-"""The command line as its users call it, over the closed-form models."""
+"""The command line as users call it, with the closed-form models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from motioncast.client.video import write_video
 def run(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], toy_repository: Path
 ) -> Run:
-    """Runs `motioncast ARGUMENTS` in this process, with the toy models for the shipped ones."""
+    """Runs `motioncast ARGUMENTS` in this process, with toy models instead of the shipped ones."""
     monkeypatch.setenv("MOTIONCAST_MODEL_REPOSITORY", str(toy_repository))
     monkeypatch.setenv("COLUMNS", "200")  # so that nothing wraps
 
@@ -35,7 +35,7 @@ def run(
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of `clip_frames` at 25 frames/s, without any loss."""
+    """A lossless video of `clip_frames` at 25 frames/s."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     with write_video(path, 25, lossless=True) as video:
         for frame in clip_frames():
@@ -45,7 +45,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(toy_repository: Path) -> Iterator[dict[str, str]]:
-    """Addresses, by name, of the services that `motioncast serve` runs in its own process."""
+    """Addresses, by name, of services run by `motioncast serve` in a separate process."""
     with serving_process(toy_repository) as (process, addresses):
         yield addresses
         process.terminate()
@@ -62,7 +62,7 @@ def coded_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def coded_target(coded_repository: Path) -> Iterator[str]:
-    """All services of a process of its own on them, the relay included."""
+    """Address of a separate process with all services on these models, including the relay."""
     with serving_process(coded_repository) as (process, addresses):
         yield addresses["orchestrator"]
         process.terminate()

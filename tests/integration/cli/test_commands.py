@@ -1,4 +1,4 @@
-"""serve, info, demo, the delegates and help."""
+"""The commands serve, info, demo, those that delegate to other programs, and help."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _serve(*arguments: str) -> subprocess.Popen[str]:
 
 
 def _announced(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Returns the address and the metrics' URL of the one service that a process announces."""
+    """Returns address and metrics URL of the single service announced by a process."""
     assert process.stdout is not None
     process.stdout.readline()
     _, address, url = process.stdout.readline().split()

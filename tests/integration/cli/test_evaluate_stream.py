@@ -1,4 +1,4 @@
-"""evaluate stream: a folder of clips through the services, measured."""
+"""`motioncast evaluate stream` measures a folder of clips sent through the services."""
 
 from __future__ import annotations
 

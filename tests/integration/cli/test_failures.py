@@ -1,4 +1,4 @@
-"""Whatever goes wrong: one sentence, an exit code, nothing half-written."""
+"""Every failure gives a one-sentence error and an exit code, and leaves no partial output."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def test_a_stream_that_is_stopped_leaves_nothing(
     clip: Path, tmp_path: Path, stop: signal.Signals, code: int
 ) -> None:
     out = tmp_path / "out"
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and never answers
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts the call and never answers
         target = f"127.0.0.1:{silent.getsockname()[1]}"
         command = [sys.executable, "-m", "motioncast.cli.main", "stream", str(clip), "--quiet"]
         command += ["--target", target, "--out", str(out)]
-        # Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
+        # When tests run in the background SIGINT is ignored, and children inherit that.
         heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         with subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, preexec_fn=heed

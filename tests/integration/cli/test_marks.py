@@ -1,4 +1,4 @@
-"""What `motioncast stream` writes is marked, and `motioncast marks` reads it."""
+"""`motioncast stream` marks its output, and `motioncast marks` reads the marks."""
 
 from __future__ import annotations
 

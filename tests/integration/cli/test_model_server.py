@@ -1,4 +1,4 @@
-"""Services whose models run on a server that speaks KServe v2."""
+"""Services whose models run on a KServe v2 server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SERVE = (sys.executable, "-m", "motioncast.cli.main", "serve")
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[str]:
-    """Serves what the arguments say, on free ports; yields the address that is announced first."""
+    """Runs `motioncast serve` on free ports; yields the first announced address."""
     options = ("--port", "0", "--http-port", "0", "--log-level", "WARNING")
     process = subprocess.Popen([*_SERVE, *arguments, *options], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

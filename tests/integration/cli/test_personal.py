@@ -1,4 +1,4 @@
-"""`motioncast train personal`: from a video file to a model that `motioncast stream` takes."""
+"""`motioncast train personal`: from a video file to a model that `motioncast stream` can use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from motioncast.models.predictors.recurrent import PredictorSizes
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """70 frames, 96 x 72 pixels, of a disc that goes to and fro before a ramp."""
+    """A video of 70 frames, 96 x 72 pixels: a disc oscillates in front of a ramp."""
     path = tmp_path / "ada.mp4"
     y, x = np.mgrid[:72, :96]
     with write_video(path, 25, lossless=True) as writer:
@@ -32,7 +32,7 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path) -> list[object]:
-    """Options that name small untrained checkpoints to begin with."""
+    """Options that name small untrained checkpoints to start from."""
     networks, predictor = tmp_path / "networks.pt", tmp_path / "predictor.pt"
     save_motion_transfer(random_motion_transfer(LITE64), networks)
     sizes = PredictorSizes(keypoints=LITE64.keypoints, hidden=8, latent=2, features=8)

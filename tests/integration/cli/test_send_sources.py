@@ -1,4 +1,4 @@
-"""`motioncast send --refresh` and `--first-quality`: sources that follow when they are needed."""
+"""`motioncast send --refresh` and `--first-quality` send further sources when needed."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_a_poor_picture_and_a_better_first_one_are_sources_too(
         return sent(run, film, coded_target, coded_repository, tmp_path / "sent.json", *options)
 
     once = traffic()["source"]
-    assert traffic("--refresh", "1")["source"] == once  # no picture is as poor as that
-    assert traffic("--refresh", "60")["source"] > 1.3 * once  # every one is
+    assert traffic("--refresh", "1")["source"] == once  # no picture is that poor
+    assert traffic("--refresh", "60")["source"] > 1.3 * once  # all pictures are
     assert 1.3 * once < traffic("--first-quality", "20")["source"] < 2.2 * once
 
 

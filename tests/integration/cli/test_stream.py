@@ -1,4 +1,4 @@
-"""`motioncast stream`: what it writes, measured against the closed form of the toy models."""
+"""`motioncast stream`: its output agrees with the closed form of the toy models."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_motion_is_measured_from_frame_to_frame_and_by_what_a_detector_sees(
     expected = np.square(changes - true).sum() / np.square(true).sum()
     assert motion["temporal_error"] == pytest.approx(expected)
     assert motion["frames"] == FRAMES - 1
-    # The toy synthesis paints one colour, in which its detector sees nothing move.
+    # The toy synthesis paints uniform frames, in which its detector sees no motion.
     assert motion["keypoints"]["amplitude"] == pytest.approx(0, abs=1e-5)
     assert motion["mouth"] is motion["lids"] is motion["reason"] is None
     assert "error of motion" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def test_counts_and_bytes_are_those_of_what_was_sent(run: Run, clip: Path, tmp_p
     raw = FRAMES * HEIGHT * WIDTH * 3
     assert report["raw_frame_bytes"] == raw
     received = report["bytes"]["frames"]
-    # Five raw frames, and for each at most 32 bytes of protobuf around them.
+    # Five raw frames, each with at most 32 bytes of protobuf overhead.
     assert raw / 2 < received < raw / 2 + 5 * 32
     assert report["bits_per_sent_frame"] == 8 * received / 5
     assert report["bits_per_second"] == pytest.approx(8 * received * 25 / FRAMES)
@@ -146,7 +146,7 @@ def test_another_source_is_animated_and_has_nothing_to_be_compared_with(
     assert report["quality"]["reason"].startswith("transfer")
     assert report["quality"]["all"] is None
     assert report["motion"]["temporal_error"] is None
-    assert report["motion"]["frames"] == FRAMES - 1  # beside the driving video
+    assert report["motion"]["frames"] == FRAMES - 1  # compared with the driving video
     assert all(frame["result"] is None for frame in report["timeline"])
 
 

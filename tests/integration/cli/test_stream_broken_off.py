@@ -1,4 +1,4 @@
-"""`motioncast stream` whose server dies amid the video: what had come is kept, whole."""
+"""If the server dies amid a video, `motioncast stream` keeps the frames received so far."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.command_line import Run, clip_frames, serving_process
 from motioncast.client.video import write_video
 
 LENGTH = 200
-RATE = 5  # frames per second: the video would take 40 s, which nobody waits for
+RATE = 5  # frames per second: the whole video would take 40 s, too long to wait for
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,14 @@ def slow_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def doomed(toy_repository: Path) -> Iterator[tuple[str, int]]:
-    """The orchestrator's address and the process id of a `motioncast serve` of its own."""
+    """Address of the orchestrator of a separate `motioncast serve`, and its process id."""
     with serving_process(toy_repository) as (process, addresses):
         yield addresses["orchestrator"], process.pid
         process.kill()
 
 
 def killer(out: Path, process: int) -> threading.Thread:
-    """Kills a process as soon as two frames lie in the folder that a stream is writing."""
+    """Kills a process once a stream has written two frames to its folder."""
 
     def watch() -> None:
         end, pause = time.monotonic() + 60, threading.Event()

@@ -1,4 +1,4 @@
-"""`motioncast stream --send keypoints`: coded where it can be, and counted as what it is."""
+"""`motioncast stream --send keypoints` codes keypoints if possible and counts them accordingly."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_gate_leaves_out_what_is_forecast_well(
     options = ["--send", "keypoints", "--models", coding, "--gate", "256", "--quiet"]
     assert run("stream", clip, *options, "--out", tmp_path).code == 0
     of_report = report(tmp_path)
-    assert of_report["bytes"]["keypoint_messages"] == 1  # nothing is 256 pixels off
+    assert of_report["bytes"]["keypoint_messages"] == 1  # no forecast is 256 pixels off
     assert of_report["frames"]["predicted"] == FRAMES - 1
 
 

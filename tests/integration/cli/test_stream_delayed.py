@@ -1,4 +1,4 @@
-"""`motioncast stream --delay` and `--returned`: what waiting wins is measured and said."""
+"""`motioncast stream --delay` and `--returned`: the gain from waiting is measured and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`motioncast stream` with the files and the folders that people have."""
+"""`motioncast stream` with common kinds of files and folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _report(folder: Path) -> Any:
 
 
 def _with_sound(path: Path, begins: float) -> Path:
-    """Writes the clip with a tone that begins at some second of it."""
+    """Writes the clip with a tone that begins at a given second."""
     time = np.arange(round(FRAMES / 25 * 48_000)) / 48_000
     wave = np.where(time < begins, 0, 0.5 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
     with av.open(str(path), "w") as container:

@@ -1,4 +1,4 @@
-"""`motioncast stream --frame`: what is framed and measured against, and the full picture."""
+"""`motioncast stream --frame`: cropping, the reference of measurements, and full pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LENGTH, WIDTH, HEIGHT = 12, 160, 120
 
 
 def pictures() -> list[NDArray[np.uint8]]:
-    """Returns pictures of a face that walks to the right."""
+    """Returns pictures of a face moving to the right."""
     walk = ((40 + 4 * t, 30, 64 + 4 * t, 60) for t in range(LENGTH))
     return [picture_with_faces(WIDTH, HEIGHT, box) for box in walk]
 
@@ -39,7 +39,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose model wants to be framed."""
+    """A repository whose model asks for framing."""
     root = build_toy_repository(tmp_path_factory.mktemp("faces"))
     write_toy_finder(root)
     wish = 'parameters { key: "framing" value { string_value: "auto" } }\n'
@@ -170,7 +170,7 @@ def test_a_wish_for_framing_without_a_finder_is_said(run: Run, walk: Path, tmp_p
     assert result.err.startswith(f"motioncast: {sentence}")
     assert result.err.count("\n") == 1
     assert report(tmp_path / "out")["advice"][0].startswith(sentence)
-    # Who says what they want is not told.
+    # No advice if the option is given explicitly.
     options = ("--models", root, "--frame", "off", "--quiet", "--out", tmp_path / "off")
     assert run("stream", walk, *options).err == ""
     assert run("stream", walk, *options[:3], "fixed", "--out", tmp_path / "fixed").code == 1
@@ -208,7 +208,7 @@ def test_full_pictures_are_upright_with_square_pixels_and_bounded(tmp_path: Path
 
 
 def centroid(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Returns what the toy detector finds in an image, (K, 3)."""
+    """Returns the toy detector's keypoints for an image, (K, 3)."""
     axis = np.linspace(-1, 1, 16)
     points = []
     for channel in (0, 1):

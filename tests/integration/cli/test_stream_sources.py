@@ -1,4 +1,4 @@
-"""`motioncast stream` with several sources: images that are named, or frames of the video."""
+"""`motioncast stream` with several sources: named images, or frames of the video."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fifteen frames in one place, then fifteen in another."""
+    """A video with fifteen frames in one position, then fifteen in another."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     with write_video(path, 25, lossless=True) as written:
         for t in range(30):
@@ -65,7 +65,7 @@ def test_frames_of_the_video_become_sources_as_it_goes(
     result = run("stream", video, *keypoints, "--sources", 4, "--out", tmp_path)
     assert result.code == 0, result.err
     found = report(tmp_path)
-    first = 15 if predicted == 0 else 16  # the first that is sent of those in the other place
+    first = 15 if predicted == 0 else 16  # the first frame sent with the other position
     assert [frame["source"] for frame in found["timeline"]] == [0] * first + [1] * (30 - first)
     assert found["configuration"]["mode"] == "reconstruction"
     assert found["frames"]["total"] == 30

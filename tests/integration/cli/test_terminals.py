@@ -1,4 +1,4 @@
-"""What people see on terminals of every kind: narrow ones, and such as know few letters."""
+"""Output on all kinds of terminals: narrow ones, and ones with limited character sets."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_flag_has_no_kind_and_an_option_has_one() -> None:
 
 
 def test_ctrl_c_while_a_command_is_still_being_loaded_ends_it_quietly() -> None:
-    """The first module of typer to be imported raises it, as the signal would."""
+    """Importing typer raises KeyboardInterrupt, as the signal would."""
     program = """
 import sys
 class Interrupted:

@@ -1,4 +1,4 @@
-"""`motioncast serve --traces-endpoint`: processes of their own make one trace of a session."""
+"""`motioncast serve --traces-endpoint`: separate processes produce one trace per session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INNER = ("keypoint", "predictor", "synthesis")
 
 @contextmanager
 def serving(service: str, *options: str) -> Iterator[str]:
-    """Runs one service; yields its address, and ends it."""
+    """Runs one service during the block; yields its address."""
     command = [sys.executable, "-m", "motioncast.cli.main", "serve", service, *options]
     command += ["--port", "0", "--http-port", "0", "--log-level", "WARNING"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

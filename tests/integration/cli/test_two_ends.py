@@ -1,4 +1,4 @@
-"""`motioncast send` and `motioncast receive`: two processes, and a third that passes on."""
+"""`motioncast send` and `motioncast receive`: two processes with a relay between them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_a_video_goes_from_one_process_to_another(
     assert got["frames"] == {"observed": 5, "predicted": 5, "concealed": 0}
     assert told["packets"] == got["bytes"]["packets"] == 5
     assert told["traffic"]["payload"] == got["bytes"]["payload"] <= 5 * 20
-    assert got["bytes"]["source"] == told["traffic"]["source"]  # each counted by itself
-    if sys.platform == "linux":  # the kernel counted what is around the messages, too
+    assert got["bytes"]["source"] == told["traffic"]["source"]  # each end counts on its own
+    if sys.platform == "linux":  # the kernel's count includes protocol overhead
         for wire, way in ((told["wire"], "sent"), (got["wire"], "received")):
             assert got["bytes"]["source"] + got["bytes"]["keypoints"] + 5 * 66 < wire[way] < 40_000
     with read_video(out, None) as video:
@@ -67,8 +67,8 @@ def test_a_gate_leaves_frames_out_and_a_viewer_by_the_clock_sees_the_whole_time(
         assert done.returncode == 0, done.stderr
         assert sender.wait() == 0
     told, got = json.loads(sent.read_text()), json.loads(received.read_text())
-    assert told["packets"] == 1  # nothing is 256 pixels off; the heartbeat is later
-    shown = FRAMES - got["first_index"]  # who is slow may miss the first ones
+    assert told["packets"] == 1  # no forecast is 256 pixels off; the heartbeat would come later
+    shown = FRAMES - got["first_index"]  # a slow receiver may miss the first frames
     assert got["frames"]["observed"] == (1 if got["first_index"] == 0 else 0)
     assert sum(got["frames"].values()) + got["repeated_frames"] == shown >= 1
     with read_video(out, None) as video:
@@ -126,7 +126,7 @@ def test_a_sender_that_is_killed_leaves_no_video(
             [*COMMAND, *receive, *models], stderr=subprocess.PIPE, text=True
         ) as receiver:
             while receiver.poll() is None and not list(tmp_path.iterdir()):
-                time.sleep(0.05)  # until the video is begun, aside
+                time.sleep(0.05)  # until a temporary video file appears
             sender.kill()
             _, err = receiver.communicate()
     assert receiver.returncode == 1

@@ -1,4 +1,4 @@
-"""The two clients behind one function, so that every promise is tested on both."""
+"""Wraps both clients in one function, so that tests run on both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motioncast.client import EffectiveConfig, Frame, Pixels, Report, connect, c
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a session gave."""
+    """The results of a session."""
 
     frames: list[Frame]
     config: EffectiveConfig
@@ -45,6 +45,6 @@ async def cast_sync(
 
 @pytest.fixture(params=[cast_async, cast_sync], ids=["async", "sync"])
 def cast(request: pytest.FixtureRequest) -> Cast:
-    """Sends a video and returns what comes back, by the asyncio client and by the blocking one."""
+    """Sends a video and returns the results, once with each client: asyncio and blocking."""
     function: Cast = request.param
     return function

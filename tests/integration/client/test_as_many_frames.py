@@ -1,4 +1,4 @@
-"""Exactly as many frames come back as went in, whatever the source knows of its length."""
+"""Exactly as many frames are returned as were sent, whether or not the length is known."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def test_the_latest_only_of_a_source_that_is_slow_is_everything(target: st
 
 
 async def test_no_more_than_two_frames_are_on_their_way_when_only_the_latest_counts() -> None:
-    """What is sent next is decided when there is room for it, so it is new."""
+    """The next frame is chosen only when there is room for it, so it is recent."""
     proceed, past = threading.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 

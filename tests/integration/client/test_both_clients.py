@@ -1,4 +1,4 @@
-"""What the asyncio client and the blocking one promise alike."""
+"""Behaviour common to the asyncio and the blocking client."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ async def test_a_call_that_the_server_cancels_is_no_cancellation_here(cast: Cast
 
 
 async def test_a_call_that_is_cut_off_without_a_word_is_unavailable(cast: Cast) -> None:
-    """As gRPC does with calls that outlive the grace of a server that stops."""
+    """gRPC does this to calls that outlive the grace period of a stopping server."""
 
     async def stream(
         requests: AsyncIterator[StreamRequest], context: Context
@@ -164,7 +164,7 @@ async def test_a_timeout_says_how_long_it_was(cast: Cast) -> None:
     async with serving(stream=held.stream) as served:
         with pytest.raises(DeadlineExceededError, match=r": not finished within 0\.2 s$"):
             await cast(served.server.address, video(1), timeout=0.2)
-        if held.entered.is_set():  # where the call came so far within its time
+        if held.entered.is_set():  # if the call got that far in time
             await held.left.wait()
 
 
@@ -254,7 +254,7 @@ async def test_a_message_over_the_limit_of_this_side_is_refused(cast: Cast) -> N
 
 
 class Relay:
-    """A TCP relay before a server, to cut the line with."""
+    """A TCP relay in front of a server that can cut connections."""
 
     def __init__(self) -> None:
         self._writers: list[asyncio.StreamWriter] = []

@@ -1,4 +1,4 @@
-"""Keypoints sent coded by either client: the frames are those of what was decoded."""
+"""Coded keypoints from either client: the frames match the decoded keypoints."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_what_is_sent_coded_comes_back_within_the_steps(
     sent = [points(index) for index in range(150)]
     frames, stream = await cast(target, sent, packet_frames=packet_frames, coarseness=1, **CODED)
     error = np.abs(np.stack([frame.keypoints for frame in frames]) - sent)
-    # A coefficient errs by 0.7 of its step, 80 / sqrt 2, at most; all 6 turn into 6 values.
+    # A coefficient errs by at most 0.7 of its step, 80 / sqrt 2; 6 of them rotate to 6 values.
     assert error.max() <= 0.7 * 57 * 6**0.5 / 16384
     assert error.max() > 0
     assert stream.config.keypoint_encoding == "coded"

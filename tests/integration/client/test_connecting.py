@@ -1,4 +1,4 @@
-"""Why nobody answers is told apart, by both clients."""
+"""Both clients distinguish the reasons why a connection fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def refusal(cast: Cast, target: str) -> ConnectError:
 
 @asynccontextmanager
 async def answering(said: bytes) -> AsyncIterator[str]:
-    """Gives the address of a server that says one thing to everybody."""
+    """Yields the address of a server that sends the same bytes to every client."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -57,7 +57,7 @@ def http_server() -> Iterator[str]:
 
 
 async def test_a_refused_connection(cast: Cast) -> None:
-    with socket.socket() as deaf:  # bound, so that nobody else listens there either
+    with socket.socket() as deaf:  # bound, so that no other program can listen there
         deaf.bind(("127.0.0.1", 0))
         error = await refusal(cast, f"127.0.0.1:{deaf.getsockname()[1]}")
     assert error.reason == "refused"

@@ -1,4 +1,4 @@
-"""What is wrong with an encrypted connection is told apart, by both clients."""
+"""Both clients distinguish the reasons why an encrypted connection fails."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shown(files: dict[str, Path], *, clients: bool = False) -> ServerSettings:
 
 
 async def reason(cast: Cast, settings: ServerSettings, tls: Tls | bool | None) -> str:
-    """Returns why a server cannot be connected to, by the name of localhost."""
+    """Returns the reason why connecting to a server as localhost fails."""
     async with serving(settings=settings, stream=mirror) as served:
         target = f"localhost:{served.server.port}"
         with pytest.raises(ConnectError) as caught:
@@ -73,7 +73,7 @@ async def test_what_is_in_the_way_is_told_apart(
 
 
 def make_certificates_of(files: dict[str, Path], folder: Path, names: list[str]) -> dict[str, Path]:
-    """Returns certificates for other names by the same authority."""
+    """Returns certificates for other names from the same authority."""
     for name in ("ca.pem", "ca.key"):
         (folder / name).write_bytes(files[name].read_bytes())
     return make_certificates(folder, names)

@@ -1,4 +1,4 @@
-"""Packets of keypoints as QUIC datagrams: real QUIC over loopback to a real server."""
+"""Keypoint packets as QUIC datagrams: real QUIC over loopback to a real server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def served(
     pipeline: Literal["services", "ensemble"] = "services",
     wait_seconds: float = 0.06,
 ) -> AsyncIterator[LocalServices]:
-    """Serves with a door for datagrams, which clients reach through the forwarder."""
+    """Serves with a datagram port that clients reach through the forwarder."""
     public = None if forwarder is None else forwarder.port
     datagrams = DatagramSettings(public_port=public, wait_seconds=wait_seconds)
     settings = LocalSettings(
@@ -66,7 +66,7 @@ async def served(
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a handshake take as long as this machine does."""
+    """Allows a handshake to be slow on a busy machine."""
     monkeypatch.setattr(datagram_link, "CONNECT_SECONDS", 60.0)
 
 
@@ -80,12 +80,12 @@ async def cast(target: str, keypoints: Any, **options: Any) -> tuple[list[Frame]
 async def cast_connected(
     target: str, count: int, begun: Callable[[int], None] = lambda index: None
 ) -> tuple[list[Frame], Any, Any]:
-    """Casts `moving` keypoints, so many frames more once packets go as datagrams.
+    """Streams `moving` keypoints until `count` frames have been sent over datagrams.
 
     Args:
         target: The server.
-        count: Of those frames.
-        begun: Is told how many of them have been sent, before each.
+        count: Frames to send once packets travel as datagrams.
+        begun: Called before each of them with the number sent so far.
     """
 
     async def since_then() -> AsyncIterator[Keypoints]:
@@ -106,7 +106,7 @@ async def cast_connected(
 
 
 def errors(frames: list[Frame], keypoints: list[Keypoints]) -> Iterator[float]:
-    """Yields the largest error of each observed frame, keypoint units."""
+    """Yields the largest error of each observed frame, in keypoint units."""
     for frame in frames:
         if frame.origin is Origin.OBSERVED:
             yield float(np.abs(frame.keypoints - keypoints[frame.index]).max())
@@ -134,7 +134,7 @@ async def test_lost_packets_are_concealed_frames_and_the_others_are_what_was_sen
     assert [frame.index for frame in frames] == list(range(len(frames)))
     assert traffic.carrier == "datagrams"
     lost = [frame for frame in frames if frame.origin is Origin.CONCEALED]
-    assert 0 < len(lost) < len(frames)  # on a busy machine some come too late besides
+    assert 0 < len(lost) < len(frames)  # on a busy machine some also arrive too late
     assert report.concealed_frames == len(lost)
     assert max(errors(frames, moving(len(frames)))) < 0.01
     assert report.datagrams.packets < traffic.packets
@@ -181,14 +181,14 @@ async def test_a_server_without_a_door_takes_packets_over_grpc(repository: Path)
 async def test_bytes_are_those_that_were_seen_on_the_wire(repository: Path) -> None:
     async with Forwarder() as forwarder, served(repository, forwarder) as local:
         _, report, traffic = await cast(local.target, live(moving(FRAMES)))
-        # What is sent after the report was written is in nobody's account but the wire's.
+        # Bytes sent after the report was written are only counted on the wire.
         told, seen = report.datagrams, forwarder
         assert told.received <= seen.to_server[0] <= told.received + 8
         assert told.received_bytes <= seen.to_server[1] <= told.received_bytes + 8 * 80
         assert told.sent <= seen.to_client[0] <= told.sent + 8
         assert told.sent_bytes <= seen.to_client[1] <= told.sent_bytes + 8 * 80
         while seen.to_server[0] < traffic.udp_sent:
-            await asyncio.sleep(0)  # the last are on their way
+            await asyncio.sleep(0)  # the last datagrams are still in flight
         assert (traffic.udp_sent, traffic.udp_sent_bytes) == tuple(seen.to_server)
     assert traffic.payload_bytes < traffic.message_bytes < traffic.udp_sent_bytes
     assert report.bytes.keypoint_payload >= traffic.payload_bytes

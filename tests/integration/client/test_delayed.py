@@ -1,4 +1,4 @@
-"""A session that waits interpolates between what was sent; pictures may return as H.264."""
+"""A delayed session interpolates between sent frames; frames may be returned as H.264."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_frames_lie_between_those_sent_around_them(
         assert frame.interpolated == bool(known[index] and not mask[index])
         if known[index]:
             assert_allclose(frame.keypoints, expected[index], atol=1e-6)
-        else:  # what the delay does not reach is forecast as ever
+        else:  # frames beyond the delay are forecast as usual
             assert_allclose(frame.keypoints, forecast.keypoints, atol=1e-6)
         if frame.interpolated:
             assert frame.half_width90 is None
@@ -98,7 +98,7 @@ async def test_h264_comes_back_as_pictures_near_the_raw_ones(target: str) -> Non
         assert not frame.image.flags.writeable
         assert_array_equal(frame.keypoints, exact.keypoints)
         off = frame.image.astype(np.float64) - exact.image
-        assert np.sqrt(np.mean(off**2)) < 12  # of 4:2:0, on points of one pixel
+        assert np.sqrt(np.mean(off**2)) < 12  # the error of 4:2:0 on single-pixel points
 
 
 async def test_options_that_cannot_be_are_refused(target: str) -> None:

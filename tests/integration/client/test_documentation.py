@@ -1,4 +1,4 @@
-"""The programs of docs/sdk.md run as they are printed, on small models and files."""
+"""The programs of docs/sdk.md run as printed, with small models and files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE, BLOCKING, FIT, DEVICE, SOURCES, ERRORS = re.findall(
 
 @pytest.fixture
 def folder(tmp_path: Path, toy_repository: Path) -> Path:
-    """A folder with every file that the programs name."""
+    """A folder with all files named in the programs."""
     with write_video(tmp_path / "clip.mp4", 25) as clip:
         for t in range(30):
             clip.write(image_with_points((t // 2, 3), (3, t // 2)))

@@ -1,4 +1,4 @@
-"""Framing through the SDK: by the server, by the device, and by both alike."""
+"""Framing through the SDK: on the server, on the device, with equal results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def target(repository: Path) -> AsyncIterator[str]:
 
 
 def walk(length: int) -> list[NDArray[np.uint8]]:
-    """Returns pictures of a face that wanders and grows, before noise."""
+    """Returns pictures of a face that moves and grows, in front of noise."""
     noise = np.random.default_rng(0).integers(0, 200, (length, 240, 320, 3), np.uint8)
     pictures = []
     for t, picture in enumerate(noise):
@@ -72,7 +72,7 @@ async def test_frames_of_any_size_come_back_with_their_crop(cast: Cast, target: 
 async def test_a_device_frames_as_the_server_does(
     target: str, repository: Path, mode: str, observed: int, predicted: int
 ) -> None:
-    """The crops bit for bit; the keypoints as far as a run of one image is one of several."""
+    """Crops agree bit for bit; keypoints as closely as runs on one image and on a batch do."""
     pictures = walk(30)
     async with connect(target) as service:
         stream = service.stream(pictures, observed=observed, predicted=predicted, frame=mode)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The programs of docs/framing.md run as they are printed, on small models and files."""
+"""The programs of docs/framing.md run as printed, with small models and files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVER, DEVICE = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTAL
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with every file that the programs name."""
+    """A folder with all files named in the programs."""
     repository = build_toy_repository(tmp_path / "model_repository")
     write_toy_finder(repository)
     shutil.copytree(repository / "toy_keypoint", repository / "face256_keypoint")
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(folder: Path) -> Path:
-    """What the server serves to them."""
+    """The repository that the server serves."""
     repository = build_toy_repository(folder / "served")
     write_toy_finder(repository)
     return repository

@@ -19,9 +19,9 @@ from motioncast.framing import Crop
 from motioncast.inference import default_repository
 from motioncast.local import LocalServices, LocalSettings
 
-SIZE = 128  # of the clip
+SIZE = 128  # of the clip's frames
 FRAMES = 12
-FACE = (52, 72)  # the middle of the clip's face, by eye
+FACE = (52, 72)  # centre of the clip's face, estimated by eye
 TOLERANCE = 4  # pixels
 
 
@@ -45,7 +45,7 @@ async def service() -> AsyncIterator[Service]:
 
 
 def pasted(frame: NDArray[np.uint8], *corners: tuple[int, int]) -> NDArray[np.uint8]:
-    """Returns a picture of 400 x 300 with a frame pasted at (left, top), once or more often."""
+    """Returns a picture of 400 x 300 with a frame pasted at each (left, top)."""
     ramp = np.linspace(60, 160, 400).astype(np.uint8)
     picture = np.broadcast_to(ramp[None, :, None], (300, 400, 3)).copy()
     for left, top in corners:
@@ -73,7 +73,7 @@ def crops(frames: list[Frame]) -> list[Crop]:
 def test_the_crop_moves_with_the_face(
     clip: NDArray[np.uint8], finder: FaceFinder, left: int, top: int
 ) -> None:
-    """The clip is framed about as the networks expect it: its face asks for nearly all of it."""
+    """The clip is already framed roughly as the networks expect: its crop is nearly all of it."""
     crop = DeviceFraming(finder, "fixed", SIZE).begin(pasted(clip[0], (left, top))).crop
     assert crop.side == pytest.approx(SIZE, rel=0.08)
     assert crop.centre[0] == pytest.approx(left + FACE[0], abs=TOLERANCE)
@@ -117,7 +117,7 @@ async def test_the_camera_follows_a_walk_without_jumps(
     pictures = [pasted(clip[t % FRAMES], (4 * t, 80)) for t in range(60)]
     lefts = [crop.left for crop in crops(await streamed(service, pictures, "auto", predicted=0))]
     assert all(b >= a - 0.01 for a, b in pairwise(lefts))
-    assert max(b - a for a, b in pairwise(lefts)) < 12  # the walk has 4 a frame
+    assert max(b - a for a, b in pairwise(lefts)) < 12  # the face moves 4 pixels per frame
     assert lefts[-1] > lefts[0] + 130
 
 

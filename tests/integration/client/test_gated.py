@@ -1,4 +1,4 @@
-"""A gated session sends what the forecast misses, and as many frames come back as went in."""
+"""A gated session sends only frames the forecast misses, but returns a frame for each input."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def target(tmp_path: Path) -> AsyncIterator[str]:
 
 
 def keypoints(frames: int, jump: int) -> list[Keypoints]:
-    """Returns keypoints that stand still, jump by ten pixels of 256, and stand still."""
+    """Returns keypoints that rest, jump by ten pixels of 256, and rest again."""
     moved = AT_SOURCE.copy()
     moved[1, 0] += 20 / 255
     return [AT_SOURCE if index < jump else moved for index in range(frames)]
@@ -45,20 +45,20 @@ async def test_frames_that_the_forecast_meets_are_not_sent(target: str, options:
     observed = [frame.index for frame in frames if frame.origin is Origin.OBSERVED]
     assert observed == [0, 10, 35]  # the first, the jump, and a heartbeat of 25 frames
     assert stream.report.observed_frames == 3
-    # The rest was left out on purpose, and nothing was lost.
+    # The other frames were skipped on purpose, and none was lost.
     assert (stream.report.predicted_frames, stream.report.concealed_frames) == (42, 0)
 
 
 @pytest.mark.parametrize("options", [{}, CODED])
 async def test_what_the_sender_itself_lacks_counts_as_lost(target: str, options: Any) -> None:
     still: list[Keypoints | None] = [*keypoints(12, 20)]
-    still[4] = None  # a camera that dropped it
+    still[4] = None  # dropped by the camera
     async with connect(target) as service:
         gate = Gate(1.0, heartbeat_frames=8)
         stream = service.stream_keypoints(still, source=IMAGE, gate=gate, **options)
         origins = [frame.origin async for frame in stream]
     letters = "".join(origin.value[0] for origin in origins)
-    assert letters == "occcc" + "ppp" + "oppp"  # nobody says whether 1 to 3 were
+    assert letters == "occcc" + "ppp" + "oppp"  # it is unknown whether frames 1 to 3 were lost
 
 
 async def test_a_gate_of_ones_own_has_weights_and_a_heartbeat(target: str) -> None:
@@ -69,7 +69,7 @@ async def test_a_gate_of_ones_own_has_weights_and_a_heartbeat(target: str) -> No
         )
         frames = [frame async for frame in stream]
     observed = [frame.index for frame in frames if frame.origin is Origin.OBSERVED]
-    assert observed == [0, 20, 40]  # what jumps weighs a tenth: ten pixels count as one
+    assert observed == [0, 20, 40]  # the jumping keypoint has weight 0.1: ten pixels count as one
 
 
 async def test_a_gate_that_cannot_be_is_refused(target: str) -> None:

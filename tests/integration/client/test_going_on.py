@@ -1,4 +1,4 @@
-"""Sessions of either client that go on at a second server when the first one stops."""
+"""Sessions of either client resume on a second server when the first one stops."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ AT_SOURCE = np.array([[0.25, -0.5, 0.5], [-0.125, 0.75, 0.25]], np.float32)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of session: its video, and the call that opens it."""
+    """A kind of session: its video and the call that opens it."""
 
     elements: Callable[[], list[Any]]
     options: dict[str, Any]
@@ -131,7 +131,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> LocalSettings:
 
 @dataclass
 class Two:
-    """Two servers, of which the first can be stopped."""
+    """Two servers; the first can be stopped."""
 
     first: str
     second: str
@@ -147,7 +147,7 @@ async def two(settings: LocalSettings) -> AsyncIterator[Two]:
         yield Two(first.target, second.target, stack.aclose)
 
 
-CAME = threading.Event()  # a frame that has a token before it
+CAME = threading.Event()  # set when a frame after the first token arrives
 
 
 def came(frame: Frame) -> Frame:
@@ -191,7 +191,7 @@ def told(frames: list[Any]) -> list[tuple[Any, ...]]:
 
 
 def stopping(two: Two) -> Callable[[list[Any]], Iterator[Any]]:
-    """Returns what reads a video and stops the first server before element STOPS_AT."""
+    """Returns a function that reads a video and stops the first server before element STOPS_AT."""
     loop = asyncio.get_running_loop()
     CAME.clear()
 
@@ -211,7 +211,7 @@ async def test_the_frames_are_those_of_a_session_that_nothing_happened_to(
 ) -> None:
     kind = KINDS[name]
     expected, before = await cast(two.second, kind, iter)
-    patient = {"stall_seconds": 300, "resume_seconds": 60}  # however slow this machine is
+    patient = {"stall_seconds": 300, "resume_seconds": 60}  # tolerates a slow machine
     frames, stream = await cast([two.first, two.second], kind, stopping(two), **patient)
     assert [frame.index for frame in frames] == list(range(FRAMES))
     assert told(frames) == told(expected)
@@ -243,7 +243,7 @@ async def test_a_server_with_another_key_cannot_go_on(
 
 
 async def test_a_server_that_says_nothing_is_left(cast: Any, two: Two) -> None:
-    """As one that hangs behind a proxy, which answers PINGs in its place."""
+    """Like a server that hangs behind a proxy, which answers PINGs in its place."""
 
     async def silent(
         requests: AsyncIterator[StreamRequest], context: Context
@@ -259,7 +259,7 @@ async def test_a_server_that_says_nothing_is_left(cast: Any, two: Two) -> None:
             [hanging.server.address, two.second], kind, iter, stall_seconds=0.5
         )
     assert told(frames) == told(expected)
-    assert stream.resumes >= 1  # on a busy machine the other may be silent for as long
+    assert stream.resumes >= 1  # on a busy machine the other may be silent as long
 
 
 async def test_the_first_server_that_answers_is_taken(cast: Any, two: Two) -> None:

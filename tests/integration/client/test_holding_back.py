@@ -1,4 +1,4 @@
-"""What holds back either side of a session, and what does not hold back the loop."""
+"""Backpressure on both sides of a session, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from motioncast.serving import Context
 from motioncast.v1.motion_transfer_pb2 import StreamRequest, StreamResponse
 
 FRAME = np.full((4, 6, 3), 7, np.uint8)
-LARGE = np.full((512, 512, 3), 7, np.uint8)  # 768 KiB, beyond what a connection buffers soon
+LARGE = np.full((512, 512, 3), 7, np.uint8)  # 768 KiB, soon more than a connection buffers
 
 
 class Deaf:
-    """A stream that reads nothing of what the client says, and answers nothing."""
+    """A stream that neither reads requests nor sends responses."""
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
@@ -36,12 +36,12 @@ class Deaf:
 
 
 def patient(served: Served) -> Any:
-    """Connects as a client that leaves no server for being silent, however slow this machine is."""
+    """Connects a client that tolerates long silence, in case the machine is slow."""
     return connect(served.server.address, stall_seconds=600)
 
 
 async def quiet(served: Served) -> None:
-    """Returns once the server has answered so many calls that all else had its turn."""
+    """Makes so many calls that every other task has had time to run."""
     async with connect(served.server.address) as service:
         for _ in range(300):
             await service.server_info()
@@ -95,7 +95,7 @@ async def test_a_reader_that_does_not_read_holds_back_both_sides() -> None:
 
 @pytest.mark.parametrize("reads", [True, False])
 async def test_small_frames_do_not_run_ahead_either(reads: bool) -> None:
-    """What the network buffers is much more than a frame of six pixels."""
+    """Network buffers hold many frames of six pixels."""
     deaf = Deaf()
     video = Counted(FRAME)
     stream = mirror if reads else deaf.stream
@@ -103,9 +103,9 @@ async def test_small_frames_do_not_run_ahead_either(reads: bool) -> None:
         frames = aiter(service.stream(video, predicted=0))
         first = asyncio.ensure_future(anext(frames))
         await (first if reads else deaf.entered.wait())
-        while video.read <= 60:  # so many may be on their way
+        while video.read <= 60:  # up to this many may be in flight
             await service.server_info()
-        await quiet(served)  # and no more
+        await quiet(served)  # and no more than that
         first.cancel()
         await asyncio.wait([first])
     assert video.read <= 65

@@ -1,4 +1,4 @@
-"""A video whose first frame takes longer than the server waits for a silent client."""
+"""The first frame of a video takes longer than the server waits for a silent client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMPATIENT = ServerSettings(silence_seconds=0.5, stall_seconds=60)
 
 
 class Late:
-    """A camera that a person has to allow first; then a lost frame and three that are there."""
+    """A camera that needs permission first, then yields one lost and three good frames."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -39,7 +39,7 @@ class Late:
 
 
 async def a_silence(served: Served) -> None:
-    """Returns once a client that began now was silent for too long."""
+    """Waits until a client starting now has been dropped for silence."""
     assert await served.motion.Stream().code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -53,7 +53,7 @@ async def test_a_first_frame_may_take_its_time(cast: Cast, latest_only: bool) ->
         await a_silence(served)
         video.allowed.set()
         result = await casting
-    # The mirror conceals nothing: what was lost or left out does not come back.
+    # The mirror conceals nothing: lost or skipped frames are not returned.
     assert result.frames[-1].index == 3
     if not latest_only:
         assert [frame.index for frame in result.frames] == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""What happens when a session does not run to its end."""
+"""Sessions that are abandoned before their end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_a_closed_stream_says_that_it_is() -> None:
         with connect_sync(target) as service:
             frames = iter(service.stream(Counted(FRAME)))
             next(frames)
-        for _ in frames:  # what had come before is given first
+        for _ in frames:  # frames already received are delivered first
             pass
 
     async with serving(stream=mirror) as served:
@@ -143,7 +143,7 @@ async def test_a_cancellation_leaves_nothing_to_complain_about(cancels: str) -> 
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            return  # a StopAsyncIteration that nobody waits for any more
+            return  # raises StopAsyncIteration with no waiter left
 
     held = Held()
     async with serving(stream=held.stream) as served, connect(served.server.address) as service:

@@ -1,4 +1,4 @@
-"""The SDK takes live sessions, whose frames have gaps between their indices."""
+"""The SDK supports live sessions, whose frame indices have gaps."""
 
 from __future__ import annotations
 

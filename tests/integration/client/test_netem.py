@@ -1,6 +1,6 @@
-"""A session over datagrams where the kernel itself loses and delays packets: `tc netem`.
+"""A datagram session while the kernel drops and delays packets: `tc netem`.
 
-It runs in a network namespace of its own, so that nothing else on the machine notices.
+It runs in its own network namespace, so nothing else on the machine is affected.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MISSING = [name for name in ("unshare", "ip", "tc") if shutil.which(name) is Non
 
 
 def in_a_namespace(command: str, *, timeout: float) -> subprocess.CompletedProcess[str]:
-    """Runs a shell command as root of a user and a network namespace of its own."""
+    """Runs a shell command as root of a new user and network namespace."""
     return subprocess.run(
         ["unshare", "--map-root-user", "--net", "sh", "-c", command],
         capture_output=True,

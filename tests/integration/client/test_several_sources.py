@@ -1,4 +1,4 @@
-"""Both clients send several sources to the four services, and see which one each frame shows."""
+"""Both clients send several sources to the services and learn which one each frame uses."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_one_source_in_a_list_gives_what_it_gives_alone(cast: Cast, target
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
         assert one.source_index == other.source_index == 0
     sent, sent_listed = alone.report.bytes, listed.report.bytes
-    # What comes back has timings, more of them in frames that waited together for the predictor.
+    # Results contain timings, with more entries for frames that waited for the predictor together.
     assert replace(sent, results=0) == replace(sent_listed, results=0)
 
 

@@ -1,7 +1,7 @@
-"""Streams go on while any one process of a fleet is killed, hangs or is told to stop.
+"""Streams survive while any one process of a fleet is killed, hangs or is told to stop.
 
-Two orchestrators and two of every service behind them run as processes. Every stream has to give
-what it gives undisturbed, bit for bit, each frame once.
+Two orchestrators and two replicas of every service behind them run as processes. Every stream must
+return each frame once, bit-identical to an undisturbed run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from support.fleet import Fleet, fleet
 from support.surviving import Seen, same, stream_all
 from support.toy_models import build_toy_repository
 
-NEAREST = ("orchestrator-0", "orchestrator-1")  # what streams are connected to
+NEAREST = ("orchestrator-0", "orchestrator-1")  # processes that streams are connected to
 
 
 @pytest.fixture(scope="module")

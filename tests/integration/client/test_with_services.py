@@ -1,6 +1,6 @@
-"""Both clients against the four services, on models whose results follow from arithmetic.
+"""Both clients against the four services, with models whose results follow from arithmetic.
 
-A red pixel at column t of frame t is keypoint 0 at x = 2 t / 15 - 1; the toy predictor goes on
+A red pixel at column t of frame t is keypoint 0 at x = 2 t / 15 - 1; the toy predictor extrapolates
 linearly, and the toy synthesis paints frame t in the colour (255 t / 15, 255 row / 15, 255 / 256).
 """
 
@@ -72,7 +72,7 @@ async def test_forecast_frames_alone_state_their_interval(cast: Cast, target: st
     frames = (await cast(target, moving(8), observed=2, predicted=2)).frames
     stated = [frame.half_width90 for frame in frames]
     assert [half_width is not None for half_width in stated] == 2 * [False, False, True, True]
-    expected = [[2 / 15, 0.0, 0.0], [0.0, 0.0, 0.0]]  # the toy's is as wide as its last step
+    expected = [[2 / 15, 0.0, 0.0], [0.0, 0.0, 0.0]]  # the toy's half-width is its last step
     for half_width in (stated[2], stated[6]):
         np.testing.assert_allclose(half_width, expected, atol=1e-6)
 

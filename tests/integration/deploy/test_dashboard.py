@@ -1,6 +1,6 @@
-"""The dashboard asks for nothing that the running services do not show.
+"""The dashboard only uses metrics that the running services expose.
 
-That its queries work is proved by `make dashboard-check`, which needs a real Prometheus.
+`make dashboard-check`, which needs a real Prometheus, tests that its queries work.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ async def test_every_metric_of_the_dashboard_is_shown_by_a_service(toy_repositor
 
 
 def metrics_of(dashboard: Path) -> set[str]:
-    """Returns the families that a dashboard's queries name."""
+    """Returns the metric families named in a dashboard's queries."""
     expressions = [
         target["expr"]
         for panel in json.loads(dashboard.read_text())["panels"]

@@ -1,6 +1,6 @@
-"""`make observe` says where everything is, streams, and ends with all that it started.
+"""`make observe` prints all addresses, streams, and ends everything it started.
 
-What somebody kills or stops meanwhile, to see an alert, takes nothing else along.
+Processes killed or suspended meanwhile, to trigger an alert, do not affect the others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SECONDS = 180.0  # on a busy machine
 
 
 async def read(url: str) -> str:
-    """Returns the body of a URL of this machine; raises OSError where nobody listens."""
+    """Returns the body of a local URL; raises OSError if nothing listens there."""
     host, _, path = url.removeprefix("http://").partition("/")
     name, _, port = host.partition(":")
     reader, writer = await asyncio.open_connection(name, int(port))
@@ -31,7 +31,7 @@ async def read(url: str) -> str:
 
 
 async def frames_returned(metrics: str) -> float:
-    """Returns how many frames an orchestrator has returned so far."""
+    """Returns the number of frames an orchestrator has returned so far."""
     families = text_string_to_metric_families(await read(metrics))
     samples = (sample for one in families for sample in one.samples)
     return sum(one.value for one in samples if one.name == "motioncast_frames_total")
@@ -60,12 +60,12 @@ async def test_everything_is_named_streams_and_ends(toy_repository: Path) -> Non
             assert await read(place), name
         while await frames_returned(places["orchestrator"]) < 20:
             assert running.returncode is None
-        os.kill(numbers["relay"], signal.SIGKILL)  # as somebody does who wants to see an alert
+        os.kill(numbers["relay"], signal.SIGKILL)  # as one does to trigger an alert
         while "relay ended with -9" not in (ends := (await running.stderr.readline()).decode()):
             assert ends, "it ended with the relay"
         again = (await running.stderr.readline()).decode()
         assert "serve relay" in again
-        os.kill(numbers["predictor"], signal.SIGSTOP)  # and what is stopped ends all the same
+        os.kill(numbers["predictor"], signal.SIGSTOP)  # a suspended process must end as well
         assert await read(places["orchestrator"])
         running.send_signal(signal.SIGINT)
         await running.communicate()

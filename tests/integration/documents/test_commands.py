@@ -1,7 +1,7 @@
-"""Every command that a document prints is understood, and those that need no more than a video run.
+"""Every command printed in a document parses, and those that only need a video are run.
 
-Long ones run with their shortest options, in the order of their page, on pieces of the bundled
-interview; what is left out has its reason in `LEFT_OUT`.
+Long commands run with minimal options, in the order of their page, on pieces of the bundled
+interview; commands that are not run have a reason in `LEFT_OUT`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from motioncast.data.command_line import Program
 EVERY: Final = list(chain.from_iterable(map(commands, PAGES)))
 RUN: Final = ("README.md", "docs/cli.md", "docs/framing.md", "docs/training.md")
 
-# Of the other pages those commands that take seconds; a training or an export takes minutes.
+# Commands of the other pages that take seconds; training or exporting takes minutes.
 QUICK: Final = {
     "docs/data.md": "train tracks .*videos/train",
     "docs/evaluate.md": "evaluate keypoints|train tracks",
@@ -38,7 +38,7 @@ QUICK: Final = {
     "docs/security.md": "^motioncast certs",
 }
 
-# Commands of the other pages that are only read, and why: page and command, the first that fits.
+# Commands of the other pages that are only parsed, and why; the first matching pattern applies.
 ONLY_READ: Final = {
     r"docs/bench.md: .* bench-": "minutes of measuring: tests/benchmark runs both, short",
     r"docs/(export|bench|model_cards/\w+).md: .* (export|models compare) ": "takes minutes;"
@@ -59,7 +59,7 @@ ONLY_READ: Final = {
     r"docs/two_ends.md: ": "two that wait for one another: integration/cli",
 }
 
-# What the pages in RUN print and no test runs, and why.
+# Commands of the pages in RUN that no test runs, and why.
 LEFT_OUT: Final = {
     r"serve .*(triton|gpu)": "needs the real Triton, or a machine with a GPU",
     r"serve models$": "serves until it is stopped: integration/cli/test_model_server.py",
@@ -83,13 +83,13 @@ SHORTEST: Final = {
 }
 
 
-class Understood(Exception):  # noqa: N818  # it is no error
-    """The options were read without an error."""
+class Understood(Exception):  # noqa: N818  # not an error
+    """The options were parsed without an error."""
 
 
 @pytest.fixture
 def reading_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs end as soon as they have read their options."""
+    """Makes programs stop once they have parsed their options."""
 
     def call(self: Program[Any], arguments: Sequence[str]) -> None:
         self.command().make_context(self.name, list(arguments))
@@ -115,7 +115,7 @@ def test_a_command_is_understood(command: Command, reading_only: None) -> None:
 
 
 def _understand(words: Sequence[str]) -> None:
-    """Reads a command's options, as typer or the program behind it does."""
+    """Parses a command's options, as typer or the program behind it does."""
     command: Any = typer.main.get_command(app)
     rest = list(words)
     while hasattr(command, "commands") and not rest[0].startswith("-"):
@@ -125,7 +125,7 @@ def _understand(words: Sequence[str]) -> None:
             command.make_context(command.name, rest)
         return
     context = command.make_context(command.name, rest)
-    if context.ignore_unknown_options:  # all of them are the program's behind it
+    if context.ignore_unknown_options:  # all options belong to the program behind it
         with pytest.raises(Understood):
             command.invoke(context)
 
@@ -140,7 +140,7 @@ def test_a_command_is_run_or_has_a_reason_not_to_be(command: Command) -> None:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the pages name: talks, faces, folders of videos."""
+    """A folder with the files named on the pages: talks, faces, folders of videos."""
     folder = tmp_path_factory.mktemp("workspace")
     asset = resources.files("motioncast.cli").joinpath("assets/interview.mp4")
     with resources.as_file(asset) as clip:
@@ -165,7 +165,7 @@ SETS: Final = ("videos/train", "videos/test", "grid/train", "grid/test")
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[str]:
-    """The address of what `motioncast serve` starts, on ports of its own."""
+    """The address of a `motioncast serve` on free ports."""
     command = [sys.executable, "-m", "motioncast.cli.main", "serve", "--port", "0"]
     command += ["--http-port", "0", "--log-level", "WARNING"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -181,7 +181,7 @@ def target() -> Iterator[str]:
 
 @pytest.mark.parametrize("page", RUN)
 def test_the_commands_of_a_page_run(page: str, workspace: Path, target: str) -> None:
-    for left in ("out", "runs"):  # by the page before
+    for left in ("out", "runs"):  # left by the previous page
         shutil.rmtree(workspace / left, ignore_errors=True)
     ran = 0
     for command in commands(ROOT / page):
@@ -217,7 +217,7 @@ def _run(command: Command, workspace: Path, target: str) -> None:
 
 
 def _reason(command: Command) -> str | None:
-    """Returns why a command is not run; None where it is."""
+    """Returns the reason why a command is not run; None if it is."""
     text = command.text.removeprefix("motioncast ")
     return next((why for what, why in LEFT_OUT.items() if re.search(what, text)), None)
 

@@ -1,4 +1,4 @@
-"""From checkpoints to a repository that ONNX Runtime runs and Triton can read."""
+"""Checkpoints are exported to a repository that ONNX Runtime runs and Triton can read."""
 
 import hashlib
 import json
@@ -135,7 +135,7 @@ def test_a_longer_timeline_than_any_checked_runs_too(
         },
     )
     assert forecast.shape == half_width90.shape == (5, 33, LITE128.keypoints, 3)
-    assert not half_width90[:, 0].any()  # nothing forecasts the first frame of a timeline
+    assert not half_width90[:, 0].any()  # the first frame of a timeline has no forecast
     assert (half_width90[:, 1:] > 0).all()
     assert next_state.shape == (5, state)
 
@@ -154,7 +154,7 @@ def test_a_frame_does_not_depend_on_the_others_in_its_call(
         None, dict(zip(names, (source, keypoints, driving[:, 2:3]), strict=True))
     )
     difference = np.abs(together[:, 2:3].astype(int) - alone.astype(int))
-    assert difference.max() <= 1  # a value between two levels may be rounded either way
+    assert difference.max() <= 1  # a value half way between two levels may be rounded either way
     assert (difference > 0).mean() < 0.001
 
 
@@ -229,7 +229,7 @@ def test_nothing_is_written_when_a_model_does_not_agree(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     predictor = random_vrnn(PREDICTOR_SIZES["lite128"])
-    predictor.mean.fill_(float("nan"))  # the forecast before anything is seen: never equal
+    predictor.mean.fill_(float("nan"))  # the initial forecast becomes NaN, which never agrees
     save_predictor(predictor, tmp_path / "broken.pt")
     arguments = ["--config", "lite128", "--predictor", str(tmp_path / "broken.pt")]
     with pytest.raises(SystemExit, match="1"):

@@ -1,7 +1,8 @@
-"""The converted networks as shipped, on the bundled clip, against MediaPipe's own results.
+"""The shipped converted networks agree with MediaPipe's own results on the bundled clip.
 
-What is expected was recorded once: by the TFLite runtime on face_detection_full_range_sparse.tflite
-and by FaceMesh (mediapipe 0.10.14, static image, refined) on the clip's first frame.
+Expected values were recorded once: by the TFLite runtime with
+face_detection_full_range_sparse.tflite, and by FaceMesh (mediapipe 0.10.14, static image, refined),
+on the clip's first frame.
 """
 
 from pathlib import Path
@@ -29,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "model_repository" / "face_finder"
 CHECKPOINT = ROOT / "training" / "checkpoints" / "face_finder.pt"
 CLIP = ROOT / "clients" / "motioncast" / "cli" / "assets" / "grid_sbwu5s.mp4"
-# Of the anchor at row 27, column 20 of 48, the surest: logit, and pixels of 192 from its centre.
+# The most confident anchor, row 27, column 20 of 48: logit, and offsets in pixels of 192.
 LOGIT, ANCHOR = 2.1240852, (20.5 / 48, 27.5 / 48)
 BOX = (-0.366970, -0.441230, 112.278046, 112.333122, -21.268507, -18.376795, 22.781143, -18.695909)
 POINTS = {  # x, y from 0 to 1: corners of mouth and eyes, lips, pupils, nose, forehead, chin, sides
@@ -83,7 +84,7 @@ def test_the_anchored_keypoints_are_where_mediapipe_sees_them(frame: NDArray[np.
     eyes = np.hypot(*np.subtract(POINTS[33], POINTS[263]))
     off = [np.hypot(*(places[point] - POINTS[point])) / eyes for point in places]
     assert len(off) == 13
-    assert np.mean(off) < 0.015  # of the distance between the eyes
+    assert np.mean(off) < 0.015  # relative to the distance between the eyes
     assert max(off) < 0.04
     assert (keypoints[:, 2] > 0.99).all()
 

@@ -1,4 +1,4 @@
-"""The same checkpoint in float16 and INT8: smaller, standard, and near the float32 network."""
+"""A checkpoint exported in float16 and INT8 is smaller, standard ONNX, and close to float32."""
 
 from pathlib import Path
 

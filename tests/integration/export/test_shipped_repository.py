@@ -1,4 +1,4 @@
-"""The committed model repository is what the committed checkpoints give, and Triton can read it."""
+"""The committed model repository matches the committed checkpoints, and Triton can read it."""
 
 from pathlib import Path
 
@@ -27,15 +27,15 @@ NETWORKS = {"face256": "face256", "lite128": "lite128", "lite128_bridge": "lite1
 CONFIGURATIONS = tuple(NETWORKS)
 FRAMING = {"lite128_bridge": FramingMode.OFF}  # a robot arm has no face
 MODELS = sorted(f"{name}_{part}" for name in CONFIGURATIONS for part in PARTS)  # the networks
-# Activations that follow no convolution alone. lite128's synthesis: two follow sums of branches,
-# two the residual blocks on such a sum. face256's detector: a score, presence and a slope.
+# Activations that do not directly follow a convolution. lite128's synthesis: two follow sums of
+# branches, two the residual blocks on such a sum. face256's detector: score, presence, a slope.
 IN_THE_OPEN = {
     "lite128_synthesis": 4,
     "lite128_bridge_synthesis": 4,
     "face256_synthesis": 2,
     "face256_keypoint": 3,
 }
-OF_ONE_NUMBER = {"face256_keypoint": 1}  # the presence of a face: not worth a fusion
+OF_ONE_NUMBER = {"face256_keypoint": 1}  # the presence of a face: not worth fusing
 DATA_TYPES = {"tensor(uint8)": triton.TYPE_UINT8, "tensor(float)": triton.TYPE_FP32}
 
 
@@ -70,12 +70,12 @@ def test_what_joins_the_shipped_networks_is_what_an_export_would_write(
 ) -> None:
     write_ensembles(tmp_path, ensembles_around(name, REPOSITORY, []))
     written_files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    # Checksums are of the whole file, the version of motioncast in it too.
+    # Checksums cover the whole file, including the version of motioncast in it.
     files = [path.relative_to(tmp_path) for path in written_files if path.name != CHECKSUMS]
-    assert len(files) == 12  # a configuration and a version of each of six
+    assert len(files) == 12  # configuration and version file of each of six
     for file in files:
         shipped, written = REPOSITORY / file, tmp_path / file
-        if file.suffix == ".onnx":  # the version of motioncast beside the graph may be another
+        if file.suffix == ".onnx":  # the recorded version of motioncast may differ
             assert onnx.load(shipped).graph == onnx.load(written).graph
         else:
             assert shipped.read_bytes() == written.read_bytes()

@@ -1,4 +1,4 @@
-"""An ensemble gives what its models give when they are run one by one."""
+"""An ensemble returns the same as its models run one by one."""
 
 from __future__ import annotations
 
@@ -136,10 +136,10 @@ async def test_a_broken_ensemble_leaves_the_others_as_they_are(tmp_path: Path) -
     async with OnnxRuntimeEngine(repository) as engine:
         ready = {state.name: state.ready for state in engine.states()}
         assert {name for name, is_ready in ready.items() if not is_ready} == {
-            "toy_path",  # its file is none
+            "toy_path",  # its file is not a model
             "toy_forecast",  # needs it
             "toy_motion_transfer",
-            "toy_reconstruct",  # its second step takes what its first no longer gives
+            "toy_reconstruct",  # its second step needs a tensor its first no longer provides
         }
         with pytest.raises(InvalidInputError, match="nothing before toy_sequence gives detected"):
             await engine.load("toy_reconstruct")

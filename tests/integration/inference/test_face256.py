@@ -1,4 +1,4 @@
-"""What the shipped face256 finds and paints, on the bundled interview, framed."""
+"""Keypoints and images of the shipped face256 on the framed bundled interview."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def detector() -> KeypointDetector:
 
 @pytest.fixture(scope="module")
 def frames(finder: FaceFinder) -> NDArray[np.uint8]:
-    """Frames (T, 256, 256, 3), cropped as the product crops them."""
+    """Frames (T, 256, 256, 3), cropped as in the product."""
     file = resources.files("motioncast.cli").joinpath("assets/interview.mp4")
     with resources.as_file(file) as path, read_video(path, None) as video:
         chosen = list(video.frames)[::EVERY]
@@ -57,13 +57,13 @@ def found(detector: KeypointDetector, frames: NDArray[np.uint8]) -> NDArray[np.f
 
 
 def points(found: NDArray[np.float32], mesh: tuple[int, ...]) -> NDArray[np.float64]:
-    """Returns some points of the mesh, (T, P, 2), in pixels."""
+    """Returns selected points of the mesh, (T, P, 2), in pixels."""
     which = [MESH.index(one) for one in mesh]
     return (found[:, which, :2].astype(np.float64) + 1) / 2 * (SIZE - 1)
 
 
 def middle(found: NDArray[np.float32], mesh: tuple[int, ...]) -> NDArray[np.float64]:
-    """Returns the middle of some points of the mesh, (T, 2), in pixels."""
+    """Returns the mean of selected points of the mesh, (T, 2), in pixels."""
     return np.asarray(points(found, mesh).mean(axis=1))
 
 
@@ -102,13 +102,13 @@ def test_the_pupils_are_where_the_picture_is_dark(
             found_there.append(np.mean(squares))
         return np.array(found_there)
 
-    assert (around(PUPILS) < 0.6 * around((50, 280))).all()  # of the cheeks
+    assert (around(PUPILS) < 0.6 * around((50, 280))).all()  # the cheeks
 
 
 def test_the_eyes_are_where_another_network_finds_them(
     found: NDArray[np.float32], frames: NDArray[np.uint8], finder: FaceFinder
 ) -> None:
-    """The finder of faces, a network of its own, tells each eye's place too, if roughly."""
+    """The face finder, an independent network, also locates the eyes, if only roughly."""
     session = onnxruntime.InferenceSession(
         default_repository() / "face_finder" / "1" / "model.onnx",
         providers=["CPUExecutionProvider"],
@@ -122,7 +122,7 @@ def test_the_eyes_are_where_another_network_finds_them(
 
 
 def test_the_face_is_as_large_as_framing_promises(found: NDArray[np.float32]) -> None:
-    """The face finder's crop, by another network: to 4.5 %, one standard deviation."""
+    """The face finder's crop agrees with this network's face size to 4.5 %, one sigma."""
     face = points(found, OVAL)
     width, height = np.moveaxis((face.max(axis=1) - face.min(axis=1)) / SIZE, -1, 0)
     assert np.maximum(height / FACE_HEIGHT, width / FACE_WIDTH) == pytest.approx(1, abs=0.14)
@@ -151,7 +151,7 @@ def test_keypoints_stay_in_the_picture_when_the_face_leaves_it(
 
 @pytest.fixture(scope="module")
 def synthesis() -> onnxruntime.InferenceSession:
-    """The shipped synthesis by itself, without our engine."""
+    """The shipped synthesis model on its own, without our engine."""
     model = default_repository() / "face256_synthesis" / "1" / "model.onnx"
     return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 

@@ -1,4 +1,4 @@
-"""Models that come, change and go while the engine runs."""
+"""Models are added, updated and removed while the engine runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONES = {"x": np.ones(1, np.float32)}
 
 
 def write_version(root: Path, version: int, name: str = "times") -> None:
-    """Writes a model that multiplies by its version."""
+    """Writes a model that multiplies by its version number."""
     text = f"""times (float[N] x) => (float[N] y)
         {{ w = Constant<value = float {{{version}}}>() y = Mul(x, w) }}"""
     write_model(root, name, text, version)

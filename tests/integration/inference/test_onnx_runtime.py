@@ -1,4 +1,4 @@
-"""The engine that runs models in the process, on real models."""
+"""The in-process engine, on real models."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ async def engine(toy_repository: Path) -> AsyncIterator[OnnxRuntimeEngine]:
 
 @pytest.fixture
 async def endless(tmp_path: Path) -> AsyncIterator[OnnxRuntimeEngine]:
-    """An engine with one thread, whose detector never ends."""
+    """An engine with one thread and a detector that never finishes."""
     async with OnnxRuntimeEngine(build_endless_repository(tmp_path), _ONE_THREAD) as engine:
         yield engine
 
 
 def point_image(n: int) -> Any:
-    """An image (1, H, W, 3) that no other n has."""
+    """Returns an image (1, H, W, 3) unique to n."""
     return image_with_points((n % 16, n // 16), (3, 4))[np.newaxis]
 
 
@@ -175,7 +175,7 @@ async def test_a_run_that_waits_and_is_cancelled_is_never_begun(
         for n in range(20)
     ]
     last = asyncio.ensure_future(endless.infer("toy_predictor", _PREDICTOR_INPUTS))
-    await asyncio.sleep(0)  # now one turns and the others wait
+    await asyncio.sleep(0)  # now one runs and the others wait
     assert not any(run.done() for run in (*runs, last))
     for run in reversed(runs):
         run.cancel()

@@ -1,4 +1,4 @@
-"""The shipped models keep what the services count on."""
+"""The shipped models fulfil the services' assumptions."""
 
 from __future__ import annotations
 

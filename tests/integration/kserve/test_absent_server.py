@@ -1,4 +1,4 @@
-"""A KServe v2 server that is away, restarting or full is waited for as the settings say."""
+"""The engine waits for an absent, restarting or full KServe v2 server according to its settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from motioncast.wire.errors import (
 
 IMAGE = {"image": image_with_points((3, 4), (5, 6))[np.newaxis]}
 X = {"x": np.array([1, 2, 3], np.float32)}
-NOWHERE = "127.0.0.1:1"  # a port that nobody listens on
+NOWHERE = "127.0.0.1:1"  # a port without a listener
 
 
 async def test_no_server_is_told_with_its_address() -> None:

@@ -1,4 +1,4 @@
-"""The engine whose models run on a server: connecting, trying again, errors, limits."""
+"""The engine whose models run on a server: connections, retries, errors and limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from motioncast.wire.errors import (
 
 IMAGE = {"image": image_with_points((3, 4), (5, 6))[np.newaxis]}
 X = {"x": np.array([1, 2, 3], np.float32)}
-NOWHERE = "127.0.0.1:1"  # a port that nobody listens on
+NOWHERE = "127.0.0.1:1"  # a port without a listener
 
 
 async def test_models_are_described_as_the_server_has_them(toy_repository: Path) -> None:
@@ -113,7 +113,7 @@ async def test_a_batch_over_the_models_limit_is_refused_before_it_is_sent(tmp_pa
     [
         (700, r"the inputs of toy_synthesis take \d+ bytes, which exceed the limit of 700$"),
         (2000, r"the outputs of toy_synthesis take \d+ bytes, which exceed the limit of 2000$"),
-        (1000, r"what toy_synthesis takes or gives is larger than "),  # gRPC's own end: twice that
+        (1000, r"what toy_synthesis takes or gives is larger than "),  # gRPC's limit: twice that
     ],
 )
 async def test_messages_over_the_limit_are_told_by_direction(
@@ -122,7 +122,7 @@ async def test_messages_over_the_limit_are_told_by_direction(
     inputs: dict[str, NDArray[Any]] = {
         "source_image": IMAGE["image"],
         "source_keypoints": np.zeros((1, 2, 3), np.float32),
-        "driving_keypoints": np.zeros((1, 3, 2, 3), np.float32),  # 3 frames are 2304 bytes
+        "driving_keypoints": np.zeros((1, 3, 2, 3), np.float32),  # 3 frames take 2304 bytes
     }
     async with serving_kserve(toy_repository) as served:
         settings = KServeSettings(served.server.address, max_message_bytes=limit)

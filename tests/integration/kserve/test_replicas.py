@@ -1,4 +1,4 @@
-"""An engine with several servers that have the same models: gone, hung, back, others of a name."""
+"""An engine with several equivalent servers, some of which vanish, hang, recover or differ."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_server_that_is_gone_is_left_out_and_found_again(repository: Pat
             port = one.server.port
             await double(engine)
             await double(engine)
-        for _ in range(4):  # none is tried again at a server that does not answer
+        for _ in range(4):  # no call is retried on a server that does not answer
             await double(engine)
         assert is_out(registry) == 1
         assert await engine.ready()
@@ -86,7 +86,7 @@ async def test_one_server_of_two_is_enough_to_begin(repository: Path) -> None:
 async def test_a_server_that_is_well_and_runs_nothing_is_left_out_until_it_runs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A Triton says that it is well while the process of a model hangs."""
+    """Triton reports itself healthy while a model's process hangs."""
     goes_on = asyncio.Event()
 
     async def late(request: Any, context: Context) -> Any:
@@ -105,7 +105,7 @@ async def test_a_server_that_is_well_and_runs_nothing_is_left_out_until_it_runs(
         with caplog.at_level(logging.WARNING, "motioncast.replicas"):
             for _ in range(6):
                 await ask(engine)
-        # On a busy machine the other may be slow for a while, too.
+        # On a busy machine the other may also be slow for a while.
         assert is_out(registry)
         assert caplog.text.count(f"{hanging} is left out: it was slow") == 1
         goes_on.set()

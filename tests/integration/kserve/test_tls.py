@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes k
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the certificates and keys of localhost and of a stranger, self-signed."""
+    """A folder with self-signed certificates and keys of localhost and of a stranger."""
     folder = tmp_path_factory.mktemp("keys")
     for name in ("localhost", "stranger"):
         subprocess.run(
@@ -51,7 +51,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def serving(repository: Path, keys: Path, *, clients_too: bool) -> AsyncIterator[str]:
-    """Serves the models encrypted, as localhost; yields the address."""
+    """Serves the models over TLS as localhost; yields the address."""
     key, certificate = (keys / f"localhost.{kind}" for kind in ("key", "pem"))
     credentials = grpc.ssl_server_credentials(
         [(key.read_bytes(), certificate.read_bytes())],
@@ -70,7 +70,7 @@ async def serving(repository: Path, keys: Path, *, clients_too: bool) -> AsyncIt
 
 
 async def check(settings: KServeSettings) -> None:
-    """Runs a model and checks what it gives."""
+    """Runs a model and checks its output."""
     async with KServeEngine(settings) as engine:
         image = image_with_points((3, 4), (5, 6))[np.newaxis]
         run = await engine.infer("toy_keypoint", {"image": image})

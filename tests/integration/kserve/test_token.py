@@ -1,4 +1,4 @@
-"""An engine and an orchestrator bring their own token to a model server that asks for one."""
+"""An engine and an orchestrator present their own token to a model server that requires one."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def issuer(tmp_path: Path) -> Issuer:
 
 
 async def run(settings: KServeSettings) -> None:
-    """Runs a model once and checks what it gives."""
+    """Runs a model and checks its output."""
     async with KServeEngine(settings) as engine:
-        for _ in range(3):  # by message, then through shared memory
+        for _ in range(3):  # in messages first, then through shared memory
             answer = await engine.infer("toy_keypoint", {"image": IMAGE[np.newaxis]})
             expected = keypoints_of_points((3, 4), (5, 6))
             np.testing.assert_allclose(answer["keypoints"][0], expected, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What a user gets who names no model: face256, framed as it would have it."""
+"""Users who name no model get face256 with its default framing."""
 
 from __future__ import annotations
 

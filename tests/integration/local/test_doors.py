@@ -1,4 +1,4 @@
-"""All services in one process behind locked doors: the same frames, and nobody else comes in."""
+"""All services in one process with TLS and tokens: the same frames, and no unauthorised access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What evaluations measure of a repository is what its services give."""
+"""Evaluations of a repository measure the same frames as its services return."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIP = Path(__file__).parents[3] / "clients/motioncast/cli/assets/grid_sbwu5s.mp
 
 
 async def streamed(frames: list[Pixels], pattern: Pattern) -> list[Frame]:
-    """Returns what all services in this process, over gRPC, make of the frames."""
+    """Returns the result of the frames from all services in this process, over gRPC."""
     settings = LocalSettings(default_repository())
     async with LocalServices(settings) as local, connect(local.target) as service:
         stream = service.stream(
@@ -41,7 +41,7 @@ def test_an_evaluation_measures_the_frames_that_a_stream_returns(pattern: Patter
         _, measured = reconstruct(pipeline, original, [pattern])[pattern]
 
     assert {frame.origin for frame in returned} == {Origin.OBSERVED, Origin.PREDICTED}
-    # How many frames share a run changes the last bits of its floats: a level at most, rarely.
+    # Batch sizes affect the last bits of floats: rarely one level, never more.
     difference = np.abs(np.stack([frame.image for frame in returned]).astype(int) - measured)
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3

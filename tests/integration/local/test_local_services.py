@@ -1,4 +1,4 @@
-"""The four services in one process: each listens by itself, all stop together."""
+"""The four services in one process: each has its own port, all stop together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_every_service_answers_health_at_its_own_address(toy_repository: P
         assert len({server.port for server in local.servers.values()}) == 4
         for server in local.servers.values():
             async with grpc.aio.insecure_channel(server.address) as channel:
-                stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no attributes
+                stub: Any = health_pb2_grpc.HealthStub(channel)  # the stubs lack attributes
                 response = await stub.Check(HealthCheckRequest(), timeout=10)
             assert response.status == HealthCheckResponse.SERVING
 
@@ -104,4 +104,4 @@ async def test_ensembles_run_on_the_stacks_own_model_server(tmp_path: Path) -> N
     runs = registry.get_sample_value(
         "motioncast_inference_seconds_count", {"model": "toy_motion_transfer"}
     )
-    assert runs in (1, 2)  # two groups, processed together if the second was there in time
+    assert runs in (1, 2)  # two groups, processed together if the second arrived in time

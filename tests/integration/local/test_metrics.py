@@ -1,4 +1,4 @@
-"""What the services of one process show together: all that is documented, each thing once."""
+"""The metrics of all services in one process: everything documented, each exactly once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_everything_documented_is_shown_and_everything_shown_is_documented
     async with LocalServices(settings(toy_repository)) as local:
         await cast(local.target, [config(predicted_frames=1), source(IMAGE), frame(0, IMAGE)])
         names = {name for _, name in await shown(local) if not name.endswith("_created")}
-    encrypted = {"motioncast_certificate_expires_timestamp_seconds"}  # ports, which these are not
+    encrypted = {"motioncast_certificate_expires_timestamp_seconds"}  # only on encrypted ports
     documented = sample_names() - {name for name, *_ in TRITON} - {"up"} - encrypted
     assert names == documented
 
@@ -111,7 +111,7 @@ async def test_observed_frames_are_timed_from_their_arrival(toy_repository: Path
 async def test_sessions_admitted_and_refused_are_counted(
     toy_repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seats, "_SILENT_SECONDS", 600.0)  # however slow this machine is
+    monkeypatch.setattr(seats, "_SILENT_SECONDS", 600.0)  # tolerates a slow machine
     async with (
         LocalServices(settings(toy_repository, max_sessions=1)) as local,
         open_stub(local.target) as stub,

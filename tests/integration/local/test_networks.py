@@ -1,4 +1,4 @@
-"""The local services as networks are: a proxy in the environment, IPv6, connections that age."""
+"""Local services under network conditions: a proxy in the environment, IPv6, ageing connections."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ async def test_no_service_goes_through_a_proxy_to_the_others(
     build_joined_repository(tmp_path)
     settings = LocalSettings(repository=tmp_path, pipeline=pipeline)  # type: ignore[arg-type]
     for name in ("http_proxy", "https_proxy", "grpc_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
     async with LocalServices(settings) as local:
-        monkeypatch.delenv("http_proxy")  # the client of this test is no part of it
+        monkeypatch.delenv("http_proxy")  # not for this test's own client
         monkeypatch.delenv("https_proxy")
         monkeypatch.delenv("grpc_proxy")
         assert (await cast(local.target, SESSION)).origins == "OO"
@@ -73,7 +73,7 @@ async def test_a_connection_ends_when_it_is_old_and_calls_on_it_go_on() -> None:
         stream = served.motion.Stream()
         await stream.write(StreamRequest(config=StreamConfig(model="a")))
         assert (await stream.read()).config.model == "a"
-        # Another connection is another port of the client's.
+        # Each new connection has a new client port.
         while len(peers) < 3:
             await served.keypoints.Detect(DetectRequest(), timeout=10)
         await stream.write(StreamRequest(config=StreamConfig(model="b")))
@@ -91,7 +91,7 @@ async def test_a_model_server_here_is_reached_without_a_proxy(
 
 
 def test_grpc_would_ask_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tells that the tests above tell something."""
+    """Checks that the tests above could fail."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -100,5 +100,5 @@ def test_grpc_would_ask_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         listening.settimeout(10)
         method: Any = channel.unary_unary("/a.B/C")
         call = method.future(b"", timeout=10)
-        assert call.code() is grpc.StatusCode.UNAVAILABLE  # it went to the proxy
+        assert call.code() is grpc.StatusCode.UNAVAILABLE  # it tried the proxy
         channel.close()

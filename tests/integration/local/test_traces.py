@@ -1,4 +1,4 @@
-"""Traces of real services, as a real collector gets them."""
+"""Traces of real services, as received by a real collector."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 SESSION = [config(predicted_frames=1), source(IMAGE), frame(0, IMAGE), frame(2, IMAGE)]
-CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"  # of W3C's recommendation
+CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"  # from W3C's recommendation
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def collector() -> Iterator[Collector]:
 
 
 def call(method: str, model: str) -> Tree:
-    """Returns the tree of a call of a service that runs one model."""
+    """Returns the span tree of a call to a service that runs one model."""
     return f"client {method}", ((f"server {method}", ((f"internal infer {model}", ()),)),)
 
 
@@ -76,7 +76,7 @@ async def test_a_session_is_a_tree_from_the_stream_to_the_models(
         "server Stream",
         (
             ("client ListModels", (("server ListModels", ()),)),
-            call("Detect", "toy_keypoint"),  # of the source
+            call("Detect", "toy_keypoint"),  # for the source
             group,
             group,
         ),
@@ -285,7 +285,7 @@ def test_a_collector_that_is_not_there_holds_nobody_up_for_long(
 ) -> None:
     monkeypatch.setattr(
         "motioncast.tracing.otel._LAST_SECONDS", 0.1
-    )  # the exporter by itself would try for ten
+    )  # the exporter would retry for ten by default
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""What the KServe v2 server tells of itself and of its models."""
+"""The KServe v2 server's metadata about itself and its models."""
 
 from __future__ import annotations
 

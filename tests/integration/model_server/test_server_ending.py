@@ -1,4 +1,4 @@
-"""Calls of the KServe v2 server that end early: unknown, late, cancelled, or while it drains."""
+"""Calls of the KServe v2 server that end early: unknown, late, cancelled, or during draining."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_deadline_or_a_cancellation_ends_the_run(tmp_path: Path) -> None
         state = np.zeros((1, 13), np.float32)
         inputs = {"observed": state[:, :1], "noise": state[:, None, :2], "state": state}
         inputs["keypoints"] = np.zeros((1, 1, 2, 3), np.float32)
-        # There is one thread: this run has it only if the endless ones were ended.
+        # There is one thread, so this runs only if the endless runs were stopped.
         await served.engine.infer("toy_predictor", inputs)
 
 

@@ -1,4 +1,4 @@
-"""Models that come and go on the KServe v2 server, and who may make them."""
+"""Loading and unloading models on the KServe v2 server, and who is allowed to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The KServe v2 server's shared memory, asked with the published messages."""
+"""The KServe v2 server's shared memory, tested with the published messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def asked(**changes: Any) -> Any:
 
 
 def request(region: str, offset: int, size: int, output_size: int = 16) -> Any:
-    """Returns a run of `double` whose input is in a region, and whose output goes to its start."""
+    """Returns a request for `double` with its input in a region and its output at the start."""
 
     def where(offset: int, size: int) -> dict[str, Any]:
         return {

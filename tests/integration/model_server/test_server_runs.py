@@ -1,4 +1,4 @@
-"""Runs of a model on the KServe v2 server, and what it refuses to run."""
+"""Model runs on the KServe v2 server, and requests it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All services on closed-form models, and a client that speaks the contract itself."""
+"""All services on closed-form models, and a client that uses the API directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service behind the orchestrator that is down, slow or restarting."""
+"""Services behind the orchestrator are down, slow or restarting."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HALF_SENT = [config(predicted_frames=1), source(IMAGE), frame(0, IMAGE)]
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """Address where nobody listens, and nobody else can meanwhile."""
+    """An address without a listener, reserved for the duration of the test."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{taken.getsockname()[1]}"
@@ -57,7 +57,7 @@ def nobody() -> Iterator[str]:
 async def orchestrate(
     addresses: ServiceAddresses, settings: OrchestratorSettings | None = None
 ) -> AsyncIterator[tuple[str, Registration]]:
-    """Serves an orchestrator over services at these addresses."""
+    """Serves an orchestrator with backends at these addresses."""
     metrics = Metrics()
     async with (
         orchestrator.registration(
@@ -108,7 +108,7 @@ async def test_a_service_that_does_not_answer_in_time_is_named(tmp_path: Path) -
 
 
 class Moody(KeypointServiceServicer):
-    """Raises the given errors, one at each Detect, and then finds everything in the middle."""
+    """Raises one of the given errors at each Detect, then places every keypoint in the middle."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)
@@ -140,7 +140,7 @@ async def detect_with(
     server_settings: ServerSettings | None = None,
     settings: OrchestratorSettings | None = None,
 ) -> AsyncIterator[str]:
-    """Serves an orchestrator whose keypoint service is another one."""
+    """Serves an orchestrator with a different keypoint service."""
     registered = Registration(
         "motioncast.v1.KeypointService", partial(add_KeypointServiceServicer_to_server, servicer)
     )

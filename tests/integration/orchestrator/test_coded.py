@@ -1,5 +1,4 @@
-"""Keypoints that travel coded give what the same keypoints give as floats, and what is no packet
-is refused in words."""
+"""Coded keypoints give the same frames as floats, and invalid packets are refused with an error."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ AT_SOURCE = np.array([[0.25, -0.5, 0.5], [-0.125, 0.75, 0.25]], np.float32)
 
 
 def points(index: int) -> NDArray[np.float32]:
-    """Returns keypoints that move, near the border."""
+    """Returns keypoints that move near the border."""
     x = 0.9 * np.sin(0.7 * index)
     return np.array([[x, 0.1 * (index % 7), 0.5], [-x, 0.9, 0.2]], np.float32)
 
@@ -79,7 +78,7 @@ def opening(*, is_coded: bool = True, **fields: Any) -> list[StreamRequest]:
 def both(
     groups: list[list[int]], points: Callable[[int], NDArray[np.float32]] = points
 ) -> tuple[list[StreamRequest], list[StreamRequest]]:
-    """Returns frames in coded packets, and what they decode to as packets of floats."""
+    """Returns frames as coded packets, and their decoded values as float packets."""
     sender, previous = encoder(), -1000
     packets, floats = [], []
     for indices in groups:
@@ -93,7 +92,7 @@ def both(
 
 
 def check_same(got: Session, expected: Session) -> None:
-    """Checks that two sessions gave the same bits, but for what is counted."""
+    """Checks that two sessions gave bit-identical results, apart from byte counts."""
     assert got.origins == expected.origins
     for ours, theirs in zip(got.frames, expected.frames, strict=True):
         assert ours.keypoints == theirs.keypoints
@@ -184,7 +183,7 @@ async def test_a_later_source_can_be_referred_to(target: str) -> None:
 
 
 def by_itself(data: bytes, keypoints: NDArray[np.float32] | None = None) -> StreamRequest:
-    """Returns a source with coded keypoints, of those at the source where there are no bytes."""
+    """Returns a source with coded keypoints: `data`, or AT_SOURCE encoded if it is empty."""
     request = source(IMAGE, keypoints)
     request.source.coded_keypoints = data or encode_source(AT_SOURCE)
     return request

@@ -1,4 +1,4 @@
-"""The door for datagrams lets in who has a session's secret, and answers nobody else."""
+"""The datagram port admits clients with a session's secret and answers no others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motioncast.orchestrator.door_certificate import door_certificate
 from motioncast.wire.datagrams import OVER, REPLACED, WELCOME, WRONG_SECRET, ticket_of
 from motioncast.wire.errors import InvalidInputError, UnavailableError
 
-NOBODY_ANSWERS = 0.5  # seconds; an answer on loopback takes a hundredth
+NOBODY_ANSWERS = 0.5  # seconds; an answer on loopback takes 1/100 of that
 
 
 @pytest.fixture

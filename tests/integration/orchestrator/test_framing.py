@@ -1,4 +1,4 @@
-"""The server frames: it finds the face, its camera follows, the crop travels, in both pipelines."""
+"""The server finds the face, follows it and returns the crop, in both pipelines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from motioncast.wire.images import JPEG, PNG, encode_image
 
 AUTO, FIXED = common_pb2.FRAMING_MODE_AUTO, common_pb2.FRAMING_MODE_FIXED
 WIDTH, HEIGHT = 320, 240
-BOX = (100, 60, 148, 120)  # its crop is 100 pixels wide, from 74, 34.5 on
+BOX = (100, 60, 148, 120)  # its crop is 100 pixels wide, with its corner at (74, 34.5)
 TOLERANCE = 2.5  # pixels: a pixel of the finder's square is 320 / 192 of the picture's
 
 
@@ -95,7 +95,7 @@ async def test_fixed_stays_and_auto_follows(target: str) -> None:
     fixed = crops(await cast(target, session(pictures, FIXED)))
     assert len(set(fixed)) == 1
     auto = crops(await cast(target, session(pictures, AUTO)))
-    assert set(auto[:11]) == {fixed[0]}  # frame 10 is the next that is looked at
+    assert set(auto[:11]) == {fixed[0]}  # faces are next searched for in frame 10
     lefts = [crop.left for crop in auto[10:]]
     assert all(a < b for a, b in pairwise(lefts[:26]))
     assert near(auto[-1], 114, 54.5, 100)
@@ -118,7 +118,7 @@ async def test_without_a_face_the_centre_square_is_shown(target: str, mode: int)
 async def test_of_two_faces_the_foremost_is_framed_and_stayed_with(target: str) -> None:
     small, large = (40, 40, 72, 80), (160, 100, 208, 160)
     pictures = [picture_with_faces(WIDTH, HEIGHT, small, large)] * 6
-    # The small one comes near and is now the larger.
+    # The small face comes nearer and is now the larger.
     pictures += [picture_with_faces(WIDTH, HEIGHT, (20, 20, 116, 140), large)] * 20
     result = await cast(target, session(pictures))
     assert len(set(crops(result))) == 1

@@ -1,4 +1,4 @@
-"""Sessions that mean harm meet a bound, and whoever is beside them does not notice."""
+"""Hostile sessions are bounded and do not affect other sessions."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_session_that_falls_silent_ends_in_words(
     settings = LocalSettings(repository=toy_repository, silence_seconds=0.2)
     async with LocalServices(settings) as local, open_stub(local.target) as stub:
         call = stub.Stream()
-        # A busy machine may take longer to say all of it: then it is over before.
+        # On a busy machine the session may end before everything is sent.
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
             for request in said:
                 await call.write(request)
@@ -69,11 +69,11 @@ async def test_a_session_that_falls_silent_ends_in_words(
         assert ended.value.details() == "stream: the client said nothing for 0.2 s"
         sessions = local.servers["orchestrator"].metrics.registry
         while sessions.get_sample_value("motioncast_sessions"):
-            await asyncio.sleep(0)  # its place is free again
+            await asyncio.sleep(0)  # until its place is free again
 
 
 async def begin(stub: Stub, count: int) -> list[object]:
-    """Begins sessions that have a frame made and then say nothing, as long as they are kept."""
+    """Starts sessions that receive a frame and then stay silent while they are referenced."""
     kept: list[object] = []
     for _ in range(count):
         call = stub.Stream()
@@ -87,7 +87,7 @@ async def begin(stub: Stub, count: int) -> list[object]:
 
 
 async def refusal(stub: Stub) -> str:
-    """Returns what a session too many is told; it says nothing itself."""
+    """Returns the error of a silent session beyond the limit."""
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         [response async for response in stub.Stream()]
     assert refused.value.code() is StatusCode.RESOURCE_EXHAUSTED
@@ -96,7 +96,7 @@ async def refusal(stub: Stub) -> str:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets who has begun be silent for as long as this machine takes, however slow it is."""
+    """Prevents running sessions from being dropped for silence on a slow machine."""
     monkeypatch.setattr(seats, "_SILENT_SECONDS", 600.0)
 
 
@@ -109,7 +109,7 @@ async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path, patien
     async with LocalServices(settings) as local, open_stub(local.target) as stub:
         kept = await begin(stub, 3)
         told = await refusal(stub)
-        assert (await cast(local.target, GOOD)).origins == "O" * 10  # another connection
+        assert (await cast(local.target, GOOD)).origins == "O" * 10  # from another connection
     assert kept
     assert told == "sessions: 3 are served for you now, the limit for one peer is 3"
 
@@ -124,8 +124,8 @@ async def test_a_peer_may_be_given_more_places(toy_repository: Path, patient: No
 
 
 async def _said_by_the_server(call: Any) -> StatusCode | None:
-    """Returns a call's code; None where it was written to when its end was on its way: then
-    grpc.aio makes up a code of its own."""
+    """Returns a call's code; None if the client was writing when the call ended, as grpc.aio
+    then invents its own code."""
     code: StatusCode = await call.code()
     return None if await call.details() == "Internal error from Core" else code
 
@@ -143,16 +143,16 @@ async def test_those_who_say_nothing_make_way(
         silent = []
         for _ in range(20):
             silent.append(stub.Stream())
-            with contextlib.suppress(grpc.aio.AioRpcError):  # it is one too many
+            with contextlib.suppress(grpc.aio.AioRpcError):  # it may be refused
                 for request in said:
                     await silent[-1].write(request)
                     assert (await anext(aiter(silent[-1]))).HasField("config")
         ends = [asyncio.ensure_future(_said_by_the_server(one)) for one in silent]
-        # When all but four are refused the server has seen all twenty.
+        # Once all but four are refused, the server has seen all twenty.
         codes = [await one for one in itertools.islice(asyncio.as_completed(ends), 16)]
         assert {*codes} - {None} == {StatusCode.RESOURCE_EXHAUSTED}
         seated = [one for one in silent if not one.done()]
-        # More than there are places for, and whoever has something to say comes in.
+        # More sessions than places, yet an active client is admitted.
         assert (await cast(local.target, GOOD)).origins == "O" * 10
         gone = [asyncio.ensure_future(one.details()) for one in seated]
         (first,), others = await asyncio.wait(gone, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""A live session leaves out frames for which newer ones have come, and no others."""
+"""A live session skips frames superseded by newer ones, and no others."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ async def test_what_is_made_is_what_would_be_made_without_leaving_out(
 ) -> None:
     sent = [source(IMAGE, points(0)), *(packet(index, points(index)) for index in range(COUNT))]
     whole = await cast(local.target, [config(), *sent])
-    live = await cast(local.target, [config(live=True), *sent])  # as fast as it goes: it is late
+    live = await cast(local.target, [config(live=True), *sent])  # sent at once, so it is late
     assert live.config.live
     indices = [one.index for one in live.frames]
     assert indices == sorted(set(indices))
-    assert indices[-1] == COUNT - 1  # the newest of all
+    assert indices[-1] == COUNT - 1  # the newest frame
     assert len(indices) + live.report.left_out_frames == COUNT
     assert live.report.observed_frames == len(indices)
     pictures = list(whole.images())

@@ -1,4 +1,4 @@
-"""Sessions that would make others late are refused at once, and told when to come again."""
+"""Sessions that would delay others are refused at once, with a retry delay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from motioncast.v1.motion_transfer_pb2 import StreamRequest
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
 POINTS = np.array([[0.0, 0.0, 0.5], [0.5, 0.5, 0.5]], dtype=np.float32)
-A_NANOSECOND = OrchestratorSettings(latency_target_seconds=1e-9)  # every group is later
+A_NANOSECOND = OrchestratorSettings(latency_target_seconds=1e-9)  # every group takes longer
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def local(toy_repository: Path) -> AsyncIterator[LocalServices]:
 
 
 def one_frame() -> Iterator[StreamRequest]:
-    yield config(frame_rate=1)  # next to nothing of what can be made
+    yield config(frame_rate=1)  # a negligible share of capacity
     yield source(IMAGE, POINTS)
     yield packet(0, POINTS)
 
@@ -46,7 +46,7 @@ def sample(local: LocalServices, name: str, **labels: str) -> float | None:
 async def test_who_would_make_others_late_is_refused_and_told_when_to_come_again(
     local: LocalServices,
 ) -> None:
-    for _ in range(LEAST_GROUPS):  # alone, everybody is let in
+    for _ in range(LEAST_GROUPS):  # a lone session is always admitted
         assert (await cast(local.target, one_frame())).origins == "O"
     async with open_stub(local.target) as stub:
         holding = stub.Stream()
@@ -60,14 +60,14 @@ async def test_who_would_make_others_late_is_refused_and_told_when_to_come_again
         assert retry_seconds(refused.value) == 2.0
         assert sample(local, "motioncast_sessions_refused_total", reason="latency") == 1
         assert sample(local, "motioncast_sessions_admitted_total") == LEAST_GROUPS + 1
-        assert (await anext(responses)).HasField("frame")  # who was let in goes on
+        assert (await anext(responses)).HasField("frame")  # the admitted session continues
         await holding.done_writing()
         assert (await anext(responses)).HasField("report")
 
 
 async def test_what_a_frame_takes_is_measured_before_anybody_comes(local: LocalServices) -> None:
     cost = 0.0
-    while not cost:  # the services are ready soon, and then it is measured
+    while not cost:  # measured once the services are ready
         async with open_stub(local.target) as stub:
             holding = stub.Stream()
             await holding.write(config(frame_rate=240))
@@ -78,7 +78,7 @@ async def test_what_a_frame_takes_is_measured_before_anybody_comes(local: LocalS
 
 
 def retry_seconds(error: Any) -> float:
-    """Returns the seconds after which a refusal says to come again."""
+    """Returns the retry delay of a refusal, in seconds."""
     status = rpc_status.from_call(error)
     assert status is not None
     for detail in status.details:

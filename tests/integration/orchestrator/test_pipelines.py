@@ -1,4 +1,4 @@
-"""Ensembles of models give what the three services give, whatever the sender sends."""
+"""Ensembles return the same as the three services for all kinds of input."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ LIMIT = OrchestratorSettings(call_timeout_seconds=20)
 
 
 def picture(index: int) -> NDArray[np.uint8]:
-    """Returns a frame whose two points move, at changing speed."""
+    """Returns a frame whose two points move at varying speed."""
     return image_with_points((2 + index * index % 11, 3 + index % 9), (9 - index % 5, 7))
 
 
 def points(index: int) -> NDArray[np.float32]:
-    """Returns keypoints that move, near the border, where a forecast overshoots."""
+    """Returns keypoints that move near the border, where forecasts overshoot."""
     x = 0.9 * np.sin(0.7 * index)
     return np.array([[x, 0.1 * (index % 7), 0.5], [-x, 0.9, 0.2]], np.float32)
 
@@ -88,7 +88,7 @@ SESSIONS = {
 }
 
 
-# To the right by 0.5 a frame, and at the border of what a keypoint may be it stops.
+# Moves to the right by 0.5 per frame and stops at the border of a keypoint's range.
 STOPS_AT_THE_BORDER = [
     packet(t, np.array([[x, 0.5, 0.5], [0, 0, 0.5]], np.float32))
     for t, x in enumerate((0.0, 0.5, 1.0, 1.0))
@@ -125,21 +125,21 @@ async def services(repository: Path) -> AsyncIterator[str]:
 
 
 def values(session: Session, field: str) -> NDArray[np.float32]:
-    """Returns keypoints or half-widths of every frame; NaN where a frame has none."""
+    """Returns keypoints or half-widths of every frame; NaN if a frame has none."""
     sets = [getattr(one, field) for one in session.frames]
     none = np.full((3, session.config.keypoints), np.nan)
     return np.array([[one.x, one.y, one.intensity] if one.x else none for one in sets], np.float32)
 
 
 def pixels(session: Session) -> NDArray[np.int64]:
-    """Returns the first pixel of every frame: the toy's frames have one colour."""
+    """Returns the first pixel of every frame; toy frames are uniform."""
     if session.config.output_encoding == IMAGE_ENCODING_PNG:
         return np.array([len(one.image.data) > 0 for one in session.frames], np.int64)
     return np.array([image[0, 0] for image in session.images()], np.int64)
 
 
 def check_same(got: Session, expected: Session, atol: float = 0) -> None:
-    """Checks that two sessions gave the same frames and report; without atol the same bits."""
+    """Checks that two sessions gave equal frames and reports, bit-identical unless atol > 0."""
     assert got.origins == expected.origins
     assert got.config == expected.config
     for field in ("keypoints", "half_width90"):
@@ -173,7 +173,7 @@ async def test_a_forecast_past_the_border_is_used_and_measured_at_the_border(
         target = services if behind == "services" else server.address
         of_lost, of_stopped = await cast(target, lost), await cast(target, stopped)
     assert values(of_lost, "keypoints")[3].tolist() == [[1, 0], [0.5, 0], [0.5, 0.5]]
-    # Frame 1 is held, 0.5 off; 2 is forecast at 1 and 3 at 1.5, which counts as 1: both are right.
+    # Frame 1: held, 0.5 off. Frame 2: forecast at 1; frame 3: at 1.5, clamped to 1; both exact.
     assert of_stopped.report.forecast_error == pytest.approx((0.5 + 0 + 0) / 2 / 3, abs=1e-6)
 
 
@@ -206,7 +206,7 @@ async def test_the_shipped_models_give_the_same_images_to_the_declared_tolerance
     check_same(got, expected)
     ours, theirs = np.stack(list(got.images())), np.stack(list(expected.images()))
     difference = np.abs(ours.astype(int) - theirs)
-    assert ours.std() > 10  # a picture, not a colour
+    assert ours.std() > 10  # not a uniform colour
     assert difference.max() <= 1
     assert (difference > 0).mean() <= 0.002
 
@@ -232,7 +232,7 @@ async def test_a_group_is_one_call_of_an_ensemble(engine: Engine) -> None:
 
         assert 1 <= (calls("toy_motion_transfer") or 0) <= 3
         assert 1 <= (calls("toy_forecast") or 0) <= 3
-        assert calls("toy_keypoint") == 2  # the sources
+        assert calls("toy_keypoint") == 2  # for the sources
         assert calls("toy_predictor") is calls("toy_synthesis") is None
         stages = registry.get_sample_value("motioncast_stage_seconds_count", {"stage": "ensemble"})
     for one in (*sent.frames, *received.frames):

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a session ends it with one status, one sentence and the field's name."""
+"""Every error in a session ends it with one status, one sentence and the field's name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def points(x: Sequence[float] = (0, 0), intensity: Sequence[float] = (1, 1)) -> 
 
 
 REFUSALS = {
-    # what is sent: (status, field, part of the sentence)
+    # name: (requests, status, field, part of the sentence)
     "nothing at all": ([], "FAILED_PRECONDITION", "config", "ended before it came"),
     "an empty message": ([StreamRequest()], "INVALID_ARGUMENT", "message", "neither config"),
     "the source first": ([SOURCE], "FAILED_PRECONDITION", "source", "before the configuration"),

@@ -1,4 +1,4 @@
-"""What a session reports of itself: counts, bytes, errors of forecasts, timings."""
+"""A session's report: counts, bytes, forecast errors, timings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_the_forecast_error_is_the_distance_to_the_one_step_forecast(targe
             config(observed_frames=2, predicted_frames=1),
             source(SOURCE),
             packet(0, here),
-            packet(1, there),  # the forecast after one frame is to hold it
+            packet(1, there),  # after one frame, the forecast holds it
         ],
     )
     assert session.report.forecast_error == pytest.approx(0.5, abs=1e-5)

@@ -1,6 +1,6 @@
-"""Sessions that go on at another orchestrator, from every token that they got.
+"""Sessions resume on another orchestrator from every token they received.
 
-Two sets of services share a key. What the second makes after a token is what the first made.
+Two sets of services share a key. After a token, the second returns the same frames as the first.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def points(t: int) -> NDArray[np.float32]:
 
 
 def last_index(request: StreamRequest) -> int | None:
-    """Returns the frame that a message is of; None for another message."""
+    """Returns the last frame index in a message; None for other messages."""
     match request.WhichOneof("message"):
         case "frame":
             return request.frame.index
@@ -48,7 +48,7 @@ def last_index(request: StreamRequest) -> int | None:
 
 
 def going_on(requests: list[StreamRequest], token: bytes, start: int) -> list[StreamRequest]:
-    """Returns what a client sends to go on from a token before frame `start`."""
+    """Returns a client's messages for resuming from a token before frame `start`."""
     opening = StreamRequest()
     opening.CopyFrom(requests[0])
     opening.config.resume_token = token

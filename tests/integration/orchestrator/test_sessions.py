@@ -36,12 +36,12 @@ def sessions_now(local: LocalServices) -> float | None:
 
 
 async def first(call: AsyncIterable[StreamResponse]) -> StreamResponse:
-    """Returns the first message that comes back."""
+    """Returns the first response."""
     return await anext(aiter(call))
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Returns once the condition holds."""
+    """Waits until the condition holds."""
     async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0)
@@ -57,7 +57,7 @@ async def test_sessions_at_once_do_not_mix(target: str) -> None:
     sessions = await asyncio.gather(*(cast(target, requests(x)) for x in places))
     for x, session in zip(places, sessions, strict=True):
         assert session.origins == "OOPP" * 3
-        # It stands still, so the forecast does.
+        # The keypoints rest, and so does the forecast.
         assert [one.keypoints.x[0] for one in session.frames] == pytest.approx([x] * 12)
 
 
@@ -74,7 +74,7 @@ async def test_a_failing_session_leaves_the_others_untouched(target: str) -> Non
 
 
 class Flood:
-    """A client that always has another message ready; counts how many were taken."""
+    """A client that always has another message ready; counts the messages read from it."""
 
     def __init__(self, messages: int, observed: int, predicted: int) -> None:
         self.taken = 0
@@ -106,14 +106,14 @@ async def test_memory_of_a_session_is_bounded(
             accounting,
         )
         responses = session.run(aiter(flood))
-        # Five stages, each with at most one stretch of at most 32 frames in hand.
+        # Five stages, each holding at most one stretch of at most 32 frames.
         bound = 5 * min(32, max(MERGE_FRAMES, observed))
         due = 0
         for _ in range(400):
             response = await anext(responses)
             due = response.frame.index // (observed + predicted) * observed
             assert flood.taken <= due + observed + bound
-        # And now nobody reads any more, while others come and go.
+        # Now the client stops reading while other sessions run.
         others = [config(), source(IMAGE), *(packet(t, POINTS) for t in range(100))]
         await cast(local.target, others)
         assert flood.taken <= due + observed + bound
@@ -149,7 +149,7 @@ async def test_a_client_that_falls_silent_holds_nobody_up(local: LocalServices, 
 async def test_a_session_too_many_is_refused_in_words(
     toy_repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seats, "_SILENT_SECONDS", 600.0)  # however slow this machine is
+    monkeypatch.setattr(seats, "_SILENT_SECONDS", 600.0)  # tolerates a slow machine
     settings = LocalSettings(
         repository=toy_repository, orchestrator=OrchestratorSettings(max_sessions=1)
     )

@@ -1,6 +1,6 @@
-"""Up to four sources in a session: each frame is made from the one that shows it best.
+"""Up to four sources per session: each frame is made from the best one.
 
-Both pipelines, on models whose frames tell their source by its blue.
+Tests both pipelines, with models whose frames show their source's blue.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from motioncast.v1.motion_transfer_pb2 import (
     StreamRequest,
 )
 
-# Two points: a similarity takes any two to any others, so what tells sources apart is the motion.
+# A similarity maps any two points to any other two, so only motion distinguishes the sources.
 LEFT = np.array([[-0.81, -0.41, 0.5], [-0.41, -0.41, 0.5]], np.float32)
 RIGHT = np.array([[0.41, 0.41, 0.5], [0.81, 0.41, 0.5]], np.float32)
 BLUE = {0: 10, 1: 110, 2: 210}
-# Left for ten frames, right for ten, left for ten.
+# Ten frames left, ten right, ten left.
 PATH = np.stack([LEFT] * 10 + [RIGHT] * 10 + [LEFT] * 10)
 
 
@@ -113,7 +113,7 @@ async def test_each_frame_is_made_from_the_source_that_shows_it(target: str) -> 
 
 
 async def test_the_choice_is_the_same_however_frames_come_together(target: str) -> None:
-    """Groups of 4, of 32 and of a frame are processed in different stretches."""
+    """Groups of 4, 32 and 1 frames are processed in different stretches."""
     expected = expected_choice(PATH[:28])
     for observed in (4, 7, 1):
         sent = [config(observed_frames=observed), *TWO, *packets(*range(28))]
@@ -126,7 +126,7 @@ async def test_forecast_frames_are_made_from_the_source_that_shows_them(target: 
     sent = [packet(index, path[index]) for index in (0, 1, 2, 3, 4, 5)]
     requests = [config(observed_frames=6, predicted_frames=6), *TWO, *sent]
     session = await cast(target, requests)
-    assert session.origins == "OOOOOOPPPPPP"  # the toy predictor goes on in a straight line
+    assert session.origins == "OOOOOOPPPPPP"  # the toy predictor extrapolates linearly
     assert used(session) == expected_choice(path)
     assert used(session)[-1] == 1
 
@@ -141,7 +141,7 @@ async def test_the_server_detects_what_the_sources_show(target: str) -> None:
 
 
 async def test_a_source_counts_from_the_frames_that_were_not_due_yet(target: str) -> None:
-    """The pattern skips 10 and 11, and both are due with frame 9."""
+    """The pattern skips frames 10 and 11, which are due together with frame 9."""
     path = np.stack([RIGHT] * 15)
     before = [packet(t, path[t]) for t in range(10)]
     after = [packet(t, path[t]) for t in range(12, 15)]
@@ -179,7 +179,7 @@ async def test_with_one_source_all_is_as_without_a_choice(target: str) -> None:
 async def test_relative_motion_moves_source_0_and_the_choice_compares_where_it_goes(
     target: str,
 ) -> None:
-    """The driving video goes 1.2 to the right; so does source 0, to where source 1 is."""
+    """The driving video moves 1.2 to the right, and so source 0 moves to source 1's position."""
     start = LEFT - np.array([0, 0.13, 0], np.float32)
     driving = np.stack([start] * 6 + [start + np.array([1.2, 0.8, 0], np.float32)] * 6)
     sent = [packet(t, driving[t]) for t in range(12)]

@@ -1,4 +1,4 @@
-"""A session returns every frame of its timeline; the toy models say what each has to be."""
+"""A session returns every frame of its timeline, with the values of the toy models."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from motioncast.wire.keypoints import decode_keypoints
 
 
 def path(frames: int, observed: set[int]) -> NDArray[np.float32]:
-    """Returns the keypoints of every frame: what was sent, else the toy predictor's own path."""
+    """Returns the keypoints of every frame: those sent, else the toy predictor's path."""
     true = np.stack([keypoints(t) for t in range(frames)])
     mask = np.array([t in observed for t in range(frames)])
     return toy_path(true, mask)
 
 
 def assert_is_cast_of(frames: list[motion_transfer_pb2.ResultFrame], sets: object) -> None:
-    """Asserts that the frames are 0, 1, 2 ..., of these keypoints, synthesised from them."""
+    """Asserts that frames 0, 1, 2 ... have these keypoints and were synthesised from them."""
     for index, (one, expected) in enumerate(zip(frames, np.asarray(sets), strict=True)):
         assert (one.index, one.synthetic) == (index, True)
         received = decode_keypoints(one.keypoints, 2)
         np.testing.assert_allclose(received, expected, atol=2e-5)
         pixels = decode_image(one.image, 16, 16).astype(int)
-        # One grey level apart where a value lies on the edge between two.
+        # One grey level of tolerance for rounding.
         np.testing.assert_allclose(pixels, toy_frame(expected).astype(int), atol=1)
 
 
@@ -137,7 +137,7 @@ async def test_a_lost_frame_is_concealed_by_the_forecast(target: str) -> None:
 
 
 async def test_concealment_knows_every_frame_since_the_start(target: str) -> None:
-    # 600 frames without a gap: more than the predictor takes in one call.
+    # 600 frames without a gap are more than one call of the predictor takes.
     still = [packet(t, keypoints(3)) for t in range(600)]
     last = [packet(600, keypoints(4)), packet(602, keypoints(9))]
     session = await cast(target, [config(), source(SOURCE), *still, *last])
@@ -227,7 +227,7 @@ async def test_relative_motion_moves_the_source(target: str) -> None:
     images = list(session.images())
     np.testing.assert_array_equal(images[0], toy_frame(given))
     np.testing.assert_array_equal(images[1], toy_frame(given + now - first))
-    # The keypoints that come back are those of the driving video.
+    # The returned keypoints are those of the driving video.
     np.testing.assert_allclose(decode_keypoints(session.frames[1].keypoints, 2), now, atol=1e-6)
 
 
@@ -247,7 +247,7 @@ async def test_absolute_motion_takes_the_driving_keypoints_as_they_are(target: s
 async def test_frames_may_be_compressed_both_ways(
     target: str, encoding: common_pb2.ImageEncoding.ValueType
 ) -> None:
-    flat = np.full((16, 16, 3), 128, np.uint8)  # which JPEG keeps as it is
+    flat = np.full((16, 16, 3), 128, np.uint8)  # which JPEG preserves exactly
     session = await cast(
         target,
         [

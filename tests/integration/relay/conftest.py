@@ -1,4 +1,4 @@
-"""A service with the toy models and their tables, and what a receiver here makes frames with."""
+"""A service with the toy models and their tables, and a receiver's models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def models(repository: Path) -> ReceiverModels:
 
 @pytest.fixture
 async def local(repository: Path) -> AsyncIterator[LocalServices]:
-    # Nobody is sent away for being silent, however slow this machine is.
+    # No client is dropped for silence on a slow machine.
     settings = LocalSettings(repository=repository, drain_grace_seconds=0.5, silence_seconds=600)
     async with LocalServices(settings) as local:
         yield local

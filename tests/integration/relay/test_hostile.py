@@ -1,4 +1,4 @@
-"""Senders and watchers that break the rules: each is told in words, and nobody else is hurt."""
+"""Senders and watchers that break the rules get a clear error and affect nobody else."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def stub(target: str) -> AsyncIterator[Any]:
 
 
 async def published(stub: Any, requests: Iterable[PublishRequest]) -> tuple[Any, relay_pb2.Room]:
-    """Returns a call that has sent something, and its room."""
+    """Returns a call that has sent the requests, and its room."""
     call = stub.Publish()
     for request in requests:
         await call.write(request)
@@ -93,7 +93,7 @@ async def refusal(call: Any, requests: Iterable[Any]) -> grpc.aio.AioRpcError:
 
 
 async def rest(call: Any) -> list[Any]:
-    """Returns what is still to be read of a call."""
+    """Reads a call's remaining responses."""
     responses = []
     while (response := await call.read()) is not grpc.aio.EOF:
         responses.append(response)
@@ -199,7 +199,7 @@ async def test_one_who_watches_and_never_answers_gets_a_bounded_number_of_packet
         for index in range(8):
             await call.write(packet(index))
             assert (await watching.read()).HasField("packet")
-        # Nothing is acknowledged: 8 to 15 wait, 16 is one too many, and 17 is an anchor.
+        # Without acknowledgements 8 to 15 are queued, 16 is one too many, and 17 is an anchor.
         for index in range(8, 18):
             await call.write(packet(index))
         assert (await watching.read()).packet.data[2] == 17

@@ -1,4 +1,4 @@
-"""A room played by the clock: two ends, a relay between them, and the newest frame alone."""
+"""A room played in real time: two ends, a relay between them, and only the newest frame shown."""
 
 from __future__ import annotations
 
@@ -40,4 +40,4 @@ async def test_frames_come_by_the_clock_and_the_last_one_is_the_video_s(
     indices = [frame.index for frame in frames]
     assert indices == sorted(set(indices))
     assert indices[-1] == FRAMES - 1
-    assert seconds >= FRAMES / RATE * 0.9  # all were sent at once, and shown in their time
+    assert seconds >= FRAMES / RATE * 0.9  # all were sent at once, but shown on time

@@ -1,4 +1,4 @@
-"""Keypoints from one end to the other: the frames made there are those of a session."""
+"""Keypoints sent from one end to the other yield the same frames there as in a session."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def watched(
 async def two_ends(
     target: str, sent: list[Any], models: ReceiverModels, **options: Any
 ) -> tuple[list[ReceivedFrame], Any]:
-    """Publishes keypoints and sources, as `stream_keypoints` takes them; returns what is made."""
+    """Publishes keypoints and sources as for `stream_keypoints`; returns the receiver's frames."""
     async with connect(target) as service:
         opening = await opening_of(service, frame_count=_frames(sent), **options)
         async with service.publish(opening) as published:
@@ -82,7 +82,7 @@ def _frames(sent: list[Any]) -> int:
 async def of_session(
     target: str, sent: list[Any], made: list[ReceivedFrame], **options: Any
 ) -> list[Any]:
-    """Returns what a session gives for the keypoints that the receiver had."""
+    """Returns a session's frames for the keypoints that the receiver had."""
     here = {one.index: one for one in made if one.origin is Origin.OBSERVED}
     elements: list[Any] = []
     index = 0

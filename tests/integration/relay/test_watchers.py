@@ -1,4 +1,4 @@
-"""Those who watch: late ones, slow ones, many, and what they are told when the sender leaves."""
+"""Watchers: late ones, slow ones, many of them, and how they learn that the sender has left."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class _BrokeOffError(Exception):
-    """A sender broke off while others watched."""
+    """A sender left while others watched."""
 
     def __init__(self, watching: asyncio.Task[Any]) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ async def until(published: Publication, watchers: int) -> None:
 
 
 async def arrived(service: Service, published: Publication, index: int) -> None:
-    """Looks into the room until all frames before `index` have come; nobody is in it then."""
+    """Joins the room repeatedly until all frames before `index` have arrived, then leaves it."""
     next_index = 0
     while next_index < index:
         async with service.watch(published.room, published.token) as watching:
@@ -83,7 +83,7 @@ async def test_who_comes_late_gets_the_sources_and_goes_on_from_an_anchor(
         said = await opening(service, pattern=Pattern(3, 2))
         async with service.publish(said) as published, connect(target) as other:
             await published.set_source(0, IMAGE, AT_SOURCE)
-            for index in range(0, 70_001, 1000):  # past the 65536 that a packet can count
+            for index in range(0, 70_001, 1000):  # past the 65536 indices of a packet's counter
                 await published.push(index, points(index), crop)
             await arrived(service, published, 70_001)
             async with other.watch(published.room, published.token) as watching:
@@ -100,7 +100,7 @@ async def test_who_comes_late_gets_the_sources_and_goes_on_from_an_anchor(
         assert frame.crop == crop
         np.testing.assert_array_equal(frame.image, toy_frame(frame.keypoints))
         if frame.origin is Origin.OBSERVED:
-            # A coefficient errs by 0.7 of its step, 57, at most; all 6 turn into 6 values.
+            # A coefficient errs by at most 0.7 of its step, 57; 6 of them rotate to 6 values.
             error = np.abs(frame.keypoints - points(frame.index)).max()
             assert error <= 0.7 * 57 * 6**0.5 / 16384
 
@@ -121,7 +121,7 @@ async def test_one_who_stands_still_misses_packets_and_keeps_nobody_waiting(
             await published.set_source(0, IMAGE, AT_SOURCE)
             frames = []
             arriving = aiter(quick.frames(models))
-            for index in range(count):  # each comes to the quick one before the next is sent
+            for index in range(count):  # the quick watcher receives each before the next is sent
                 await published.push(index, points(index))
                 frames.append(await anext(arriving))
             await published.end()

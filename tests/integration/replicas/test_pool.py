@@ -1,4 +1,4 @@
-"""Several replicas of one service behind the orchestrator: hung, stopped, back again."""
+"""Several replicas of one service behind the orchestrator hang, stop and recover."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from motioncast.serving import Context, Deadline, ServerSettings
 from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
 
-SLOW_SECONDS = 0.2  # where one hangs
-NEVER_SLOW = 600.0  # where a busy machine must not make a second be asked
+SLOW_SECONDS = 0.2  # for tests in which a replica hangs
+NEVER_SLOW = 600.0  # for tests in which a busy machine must not trigger a retry
 
 
 class Counted:
-    """Answers Detect, or hangs while told to."""
+    """Answers Detect and counts calls, or hangs while told to."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -100,7 +100,7 @@ async def test_while_one_hangs_the_other_answers_and_it_is_taken_back_once_it_is
         first.goes_on.clear()
         await asyncio.gather(*(detect(both) for _ in range(4)))
         assert second.calls == 4
-        first.goes_on.set()  # its health was asked for and it answered: it is in turn again
+        first.goes_on.set()  # it passed a health check, so it is used again
         before = first.calls
         await until(lambda: first.calls > before, both)
 
@@ -129,7 +129,7 @@ async def test_where_all_are_gone_the_call_fails_long_before_its_deadline() -> N
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await detect(none)
     assert failed.value.code() is grpc.StatusCode.UNAVAILABLE  # not DEADLINE_EXCEEDED
-    assert is_out(registry) == 1  # whoever looks at the metrics sees that nobody is left
+    assert is_out(registry) == 1  # the metrics show that no replica is left
 
 
 async def test_the_only_one_is_asked_though_it_is_out_and_is_in_again_once_it_answers() -> None:

@@ -1,4 +1,4 @@
-"""What the three model services promise alike."""
+"""Behaviour common to the three model services."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def test_calls_at_once_do_not_disturb_one_another(
 
 
 async def test_each_service_is_healthy_while_its_engine_is_open(served: ModelsServed) -> None:
-    health: Any = HealthStub(served.channel)  # its stubs know no asynchronous one
+    health: Any = HealthStub(served.channel)  # the stubs lack the asynchronous API
     for name in ("KeypointService", "PredictorService", "SynthesisService"):
         request = HealthCheckRequest(service=f"motioncast.v1.{name}")
         assert (await health.Check(request)).status == HealthCheckResponse.SERVING
@@ -151,7 +151,7 @@ async def answer(call: Any) -> Any:
 
 
 async def until_in_flight(served: ModelsServed, calls: int) -> None:
-    """Returns when so many calls run; fails after a minute."""
+    """Waits until a number of calls are in flight; fails after a minute."""
     async with asyncio.timeout(60):
         while served.metric("motioncast_calls_in_flight") != calls:
             await asyncio.sleep(0)

@@ -50,7 +50,7 @@ async def test_each_image_gets_its_faces_in_its_own_pixels(finding: ModelsServed
     response = await finding.keypoint.FindFaces(FindFacesRequest(images=images))
     first, second, third, fourth = (one.faces for one in response.images)
     assert [face.score for face in first] == pytest.approx([0.9, 0.8])
-    np.testing.assert_allclose(_edges(first[0]), _BOX, atol=1.7)  # a pixel of the square
+    np.testing.assert_allclose(_edges(first[0]), _BOX, atol=1.7)  # one pixel of the finder's square
     np.testing.assert_allclose(_edges(first[1]), [200, 60, 232, 100], atol=1.7)
     np.testing.assert_allclose(_edges(second[0]), [40, 20, 72, 60], atol=0.01)
     assert list(third) == []
@@ -109,7 +109,7 @@ async def test_models_say_how_they_want_to_be_framed(finding: ModelsServed) -> N
     assert wishes == {
         "a": FRAMING_MODE_AUTO,
         "b": FRAMING_MODE_FIXED,
-        "c": FRAMING_MODE_OFF,  # what it says is none of them
+        "c": FRAMING_MODE_OFF,  # its setting is not a known mode
         "toy": FRAMING_MODE_OFF,
     }
 

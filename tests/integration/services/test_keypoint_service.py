@@ -1,4 +1,4 @@
-"""KeypointService finds centroids with the closed-form detector, and refuses what is no image."""
+"""KeypointService finds centroids with the closed-form detector, and refuses invalid images."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_jpeg_is_read_but_for_its_losses(served: ModelsServed) -> None:
     pixels[:, 8:] = 255
     response = await served.keypoint.Detect(DetectRequest(images=[encode_image(pixels, JPEG)]))
     found = decode_keypoint_sets(response.keypoints, 2, "keypoints")
-    # The centre of the right half, columns 8 to 15 of 0 to 15; half of the pixels are white.
+    # The centre of columns 8 to 15 (of 0 to 15); half of the pixels are white.
     np.testing.assert_allclose(found[0], [[2 * 11.5 / 15 - 1, 0, 0.5]] * 2, atol=0.01)
 
 
@@ -75,7 +75,7 @@ async def test_as_many_images_as_the_limit_allows_are_taken(served: ModelsServed
         ),
         ([Image(encoding=JPEG, data=b"no")], "images[0].data: not a readable JPEG image"),
         (
-            [_IMAGE, Image(encoding=9, data=b"no")],  # type: ignore[arg-type]  # what a newer client may send
+            [_IMAGE, Image(encoding=9, data=b"no")],  # type: ignore[arg-type]  # as from a newer client
             "images[1].encoding: 9 is not an encoding",
         ),
     ],

@@ -1,4 +1,4 @@
-"""What the predictor service refuses: the field and the sentence."""
+"""Requests the predictor service refuses, with the field and message of each error."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ async def test_what_makes_no_span_is_refused(
 
 
 async def test_a_state_that_leads_nowhere_finite_is_refused(served: ModelsServed) -> None:
-    # The next frame, at 0, is 3e38 from the last; times 1e38 that is a speed past every float.
+    # The next frame, at 0, is 3e38 from the last; times 1e38, the velocity overflows.
     wild = np.zeros(13, "<f4")
     wild[0], wild[12] = -3e38, 1e38
     request = PredictRequest(observed=frames(5), state=state(vectors=[wild.tobytes()]))

@@ -1,4 +1,4 @@
-"""PredictorService advances the closed-form recurrence, whose every value is known."""
+"""PredictorService advances the closed-form recurrence, whose values are all known."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _STATE_BYTES = 13 * 4
 
 
 def path(length: int) -> Keypoints:
-    """A timeline (T, K, 3) whose keypoints stay within their ranges and so do its forecasts."""
+    """Returns a timeline (T, K, 3) whose keypoints and forecasts stay within their ranges."""
     return np.random.default_rng(length).uniform(0.3, 0.5, (length, 2, 3)).astype(np.float32)
 
 
 def observe(keypoints: Keypoints, indices: Sequence[int]) -> list[ObservedFrame]:
-    """The frames at those indices of a timeline."""
+    """Returns the frames of a timeline at some indices."""
     return [
         ObservedFrame(index=index, keypoints=encode_keypoints(keypoints[index]))
         for index in indices
@@ -36,7 +36,7 @@ def observe(keypoints: Keypoints, indices: Sequence[int]) -> list[ObservedFrame]
 
 
 def forecasts(response: Any) -> dict[int, Keypoints]:
-    """The forecast keypoints (samples, K, 3) by index."""
+    """Returns the forecast keypoints (samples, K, 3) by index."""
     return {
         frame.index: decode_keypoint_sets(frame.samples, 2, "samples")
         for frame in response.predicted
@@ -108,7 +108,7 @@ async def test_observed_errors_are_the_distances_to_the_forecasts(served: Models
     expected = np.clip(toy_rollout(keypoints, np.isin(np.arange(8), indices)), [-1, -1, 0], 1)
     offsets = (keypoints - expected)[indices, :, :2]
     distances = np.sqrt((offsets**2).sum(axis=-1)).mean(axis=-1)
-    assert response.observed_error[0] == 0  # nothing forecasts the first frame of a timeline
+    assert response.observed_error[0] == 0  # the first frame of a timeline has no forecast
     np.testing.assert_allclose(response.observed_error[1:], distances[1:], atol=1e-6)
 
 
@@ -145,7 +145,7 @@ async def test_a_forecast_states_the_model_s_90_percent_interval(served: ModelsS
     request = PredictRequest(observed=observe(keypoints, [0, 1, 3]), horizon=2)
     response = await served.predictor.Predict(request)
     stated = {frame.index: decode_keypoints(frame.half_width90, 2) for frame in response.predicted}
-    linear = 2 * keypoints[1] - keypoints[0]  # of frame 2, at the speed of 0 to 1
+    linear = 2 * keypoints[1] - keypoints[0]  # forecast of frame 2 with the velocity from 0 to 1
     np.testing.assert_allclose(stated[2], np.abs(keypoints[1] - keypoints[0]), atol=1e-6)
     for index in (4, 5):
         np.testing.assert_allclose(stated[index], np.abs(keypoints[3] - linear), atol=1e-6)
@@ -183,7 +183,7 @@ async def test_spread_is_the_standard_deviation_over_the_paths(served: ModelsSer
         spread = decode_keypoints(frame.spread, 2)
         expected = np.sqrt(((samples - samples.mean(axis=0)) ** 2).mean(axis=0))
         np.testing.assert_allclose(spread, expected, atol=1e-6)
-    # The first step's x is the mean path's plus 0.01 of a standard normal value; 32 of them.
+    # x of the first step is the mean path's plus 0.01 times a standard normal value, 32 samples.
     first = decode_keypoints(response.predicted[0].spread, 2)
     assert first[:, 0].min() > 0.5 * NOISE_SCALE
     assert first[:, 0].max() < 1.6 * NOISE_SCALE

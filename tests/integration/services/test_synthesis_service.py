@@ -1,4 +1,4 @@
-"""SynthesisService makes the frames that the closed-form network tells of, in every encoding."""
+"""SynthesisService returns the frames of the closed-form network in every encoding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POINTS = KeypointSet(x=[0, 0.5], y=[0, -0.5], intensity=[1, 0.5])
 
 
 def random_driving(count: int) -> Keypoints:
-    """Keypoints (T, K, 3) within their ranges."""
+    """Returns random keypoints (T, K, 3) within their ranges."""
     return np.random.default_rng(count).uniform(0, 1, (count, 2, 3)).astype(np.float32)
 
 
@@ -35,7 +35,7 @@ def request_for(driving: Keypoints, encoding: Encoding | None = None) -> Synthes
     )
 
 
-# 32 frames are one run of the model; the others take several.
+# Up to 32 frames are one run of the model; more take several.
 @pytest.mark.parametrize("count", [1, 32, 33, 256])
 async def test_every_driving_keypoint_set_gets_its_frame_in_order(
     served: ModelsServed, count: int
@@ -70,12 +70,12 @@ async def test_the_source_may_be_a_file(served: ModelsServed) -> None:
 
 @pytest.fixture
 async def telling(tmp_path: Path) -> AsyncIterator[ModelsServed]:
-    """Serves models whose frames tell their source."""
+    """Serves models whose frames identify their source."""
     async with serving_models(build_telling_repository(tmp_path)) as served:
         yield served
 
 
-# Runs of up to 32 frames of one source; 100 frames of 3 sources take several of each.
+# A run has up to 32 frames of one source; 100 frames of 3 sources take several runs of each.
 @pytest.mark.parametrize("count", [1, 100])
 async def test_each_frame_is_made_from_its_source(telling: ModelsServed, count: int) -> None:
     random = np.random.default_rng(count)
@@ -99,7 +99,7 @@ async def test_each_frame_is_made_from_its_source(telling: ModelsServed, count: 
         telling_colour(one, rest[position], (10, 110, 210)[position])
         for one, position in zip(driving, positions, strict=True)
     ]
-    np.testing.assert_allclose(found, expected, atol=1)  # halves may be rounded either way
+    np.testing.assert_allclose(found, expected, atol=1)  # half-way values may be rounded either way
     assert [blue for *_, blue in found] == [blue for *_, blue in expected]
 
 
@@ -167,7 +167,7 @@ def _too_many_points(request: SynthesizeRequest) -> None:
 
 
 def _unknown_encoding(request: SynthesizeRequest) -> None:
-    request.output_encoding = 7  # type: ignore[assignment]  # what a newer client may send
+    request.output_encoding = 7  # type: ignore[assignment]  # as from a newer client
 
 
 def _broken_source(request: SynthesizeRequest) -> None:

@@ -1,4 +1,4 @@
-"""So many calls run, so many wait, and the others are told to come again."""
+"""A limited number of calls run, a limited number wait, and the rest are told to retry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports that speak TLS alone, and certificates that change while they listen."""
+"""TLS-only ports, and certificates that are replaced while they are in use."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def trusting(files: dict[str, Path], *, shown: bool = False) -> ssl.SSLContext:
 
 
 async def serial_at(port: int, context: ssl.SSLContext) -> int:
-    """Returns the serial number of the certificate that a new connection is shown."""
+    """Returns the serial number of the certificate presented to a new connection."""
     _, writer = await asyncio.open_connection("localhost", port, ssl=context)
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
@@ -56,8 +56,8 @@ async def test_a_new_certificate_counts_for_the_next_connection(tmp_path: Path) 
             for port in ports:
                 shown = await serial_at(port, trusting(files))
                 assert shown == serial_of(files["server.pem"].read_bytes()) != first
-            await health(b"")  # the connection of before goes on
-            files["server.key"].write_bytes(b"nonsense")  # half of a pair counts nothing
+            await health(b"")  # existing connections are kept
+            files["server.key"].write_bytes(b"nonsense")  # an incomplete pair is ignored
             for port in ports:
                 assert await serial_at(port, trusting(files)) == shown
 

@@ -1,4 +1,4 @@
-"""A server that is told to stop refuses what is new and lets what runs end, within its grace."""
+"""A stopping server refuses new calls and lets running ones finish within its grace period."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong reaches the caller as a sentence with details, and the rest stays in the log."""
+"""Errors reach the caller as a sentence with details; everything else only goes to the log."""
 
 from __future__ import annotations
 

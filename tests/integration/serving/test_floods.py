@@ -1,4 +1,4 @@
-"""A server does not read from who floods it, and goes on answering others."""
+"""A server stops reading from flooding clients and keeps answering others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PINGS = frame(PING, 0, 0, bytes(8)) * 1000
 
 
 def paced() -> Registration:
-    """Returns a service that clients call, which has no methods."""
+    """Returns a service without methods that enables the limit on clients' calls."""
     return Registration("nothing", lambda server: None, calls_per_second=100)
 
 

@@ -1,4 +1,4 @@
-"""grpc.health.v1 tells whether the services could serve a call now."""
+"""grpc.health.v1 reports whether the services could serve a call now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that mean harm meet a bound before they cost anything (docs/limits.md)."""
+"""Hostile clients hit a limit before they cost much (docs/limits.md)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 
 
 def raw(served: Served, service: str, method: str) -> Any:
-    """Returns a unary call that takes and gives bytes."""
+    """Returns a unary call with raw bytes as request and response."""
     return served.channel.unary_unary(f"/{service}/{method}")
 
 
@@ -41,7 +41,7 @@ async def test_what_is_compressed_is_refused_before_it_is_inflated() -> None:
 
 
 async def test_a_message_of_millions_of_messages_is_refused_before_it_is_parsed() -> None:
-    images = b"\x12\x00" * 4_000_000  # four million images, a gigabyte when parsed
+    images = b"\x12\x00" * 4_000_000  # four million images, 1 GB when parsed
     async with serving() as served:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await raw(served, KEYPOINT_SERVICE, "Detect")(images)
@@ -80,7 +80,7 @@ async def test_a_probe_larger_than_any_name_is_refused() -> None:
 
 
 class Asked:
-    """A service that counts how often it is asked whether it is ready."""
+    """A service that counts its readiness checks."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -93,13 +93,13 @@ class Asked:
 async def test_all_watches_of_a_service_share_one_look_at_it() -> None:
     asked, settings = Asked(), ServerSettings(readiness_poll_seconds=600)
     async with serving(keypoint_ready=asked.ready, settings=settings) as served:
-        # One look at the service by itself is over before those at all begin: at once they share.
+        # One check of this service finishes before those of all services begin, which share one.
         watches = [served.health.Watch(HealthCheckRequest(service=KEYPOINT_SERVICE))]
         statuses = [(await watches[0].read()).status]
         watches += [served.health.Watch(HealthCheckRequest()) for _ in range(100)]
         statuses += [(await watch.read()).status for watch in watches[1:]]
     assert statuses == [HealthCheckResponse.SERVING] * 101
-    assert asked.times == 2  # for the service by itself, and for all
+    assert asked.times == 2  # one for the service, one for all
 
 
 async def test_checks_at_one_time_share_one_answer() -> None:
@@ -115,7 +115,7 @@ async def test_checks_at_one_time_share_one_answer() -> None:
         patient = served.health.Check(HealthCheckRequest())
         while not asked:
             await served.keypoints.ListModels(ListModelsRequest())
-        # These have come and gone, whenever that was, before the service gives its answer.
+        # These checks time out before the service answers.
         checks = [served.health.Check(HealthCheckRequest(), timeout=0.5) for _ in "12345"]
         assert [await check.code() for check in checks] == [grpc.StatusCode.DEADLINE_EXCEEDED] * 5
         assert len(asked) == 1
@@ -153,7 +153,7 @@ async def test_connections_beyond_the_limit_are_hung_up_on() -> None:
         greetings = [await reader.read(9) for reader, _ in opened]  # the head of HTTP/2's SETTINGS
         for _, writer in opened:
             writer.close()
-        # Their places are free again, as soon as the server has noticed.
+        # Their places become free once the server has noticed.
         detected = await served.keypoints.Detect(DetectRequest(model="ab"), wait_for_ready=True)
         assert detected.inference_ms == 2
     assert sum(greeting != b"" for greeting in greetings) == 4
@@ -165,7 +165,7 @@ async def test_http_takes_the_place_of_the_connection_that_has_been_silent_longe
         port = served.server.http_port
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
         assert (await get(served.server, "/live")).status == 200
-        # The one that asked was the 41st: of those before it four were left, and then three.
+        # The request was the 41st connection: four earlier ones were left, then three.
         assert [await reader.read() for reader, _ in silent[:37]] == [b""] * 37
         assert not any(reader.at_eof() for reader, _ in silent[37:])
         for _, writer in silent:
@@ -174,7 +174,7 @@ async def test_http_takes_the_place_of_the_connection_that_has_been_silent_longe
 
 @contextmanager
 def no_files_left() -> Iterator[None]:
-    """Opens files until the process may open no more."""
+    """Opens files until the process has no descriptors left."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 50, hard))
     files = []
@@ -198,7 +198,7 @@ async def test_a_process_without_files_says_so_once_and_goes_on(
         return [one.getMessage() for one in caplog.records if "accepted" in one.getMessage()]
 
     async with serving() as served:
-        await served.health.Check(HealthCheckRequest())  # connected while it can be
+        await served.health.Check(HealthCheckRequest())  # connect while it is possible
         clients = [socket.socket() for _ in range(5)]
         with no_files_left():
             for client in clients:

@@ -1,4 +1,4 @@
-"""The HTTP side: /metrics, /live and /ready, and a proper answer to everything else."""
+"""The HTTP port: /metrics, /live and /ready, and a proper response to everything else."""
 
 from __future__ import annotations
 

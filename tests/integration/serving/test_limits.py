@@ -1,4 +1,4 @@
-"""No message over the limit passes, in either direction, and the sentence has both numbers."""
+"""Messages over the limit are refused in both directions, with both sizes in the error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTINGS = ServerSettings(max_message_bytes=LIMIT)
 
 
 def request_of(size: int) -> DetectRequest:
-    request = DetectRequest(model="m" * (size - 3))  # a tag and a length of two bytes
+    request = DetectRequest(model="m" * (size - 3))  # one tag byte and two length bytes
     assert request.ByteSize() == size
     return request
 

@@ -1,4 +1,4 @@
-"""Every call of every kind is counted under the names that gRPC's users know, and logged once."""
+"""Every call of every kind is counted under gRPC's usual metric names, and logged once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def identity(message: bytes) -> bytes:
 
 
 def add_kinds(server: grpc.aio.Server) -> None:
-    """Adds a service with a method of each kind, whose messages are plain bytes."""
+    """Adds a service with one method of each kind and plain bytes as messages."""
     codec: Any = {"request_deserializer": identity, "response_serializer": identity}
     handlers: Any = {
         "Unary": grpc.unary_unary_rpc_method_handler(unary, **codec),
@@ -81,7 +81,7 @@ def expected(received: int, sent: int) -> dict[str, float | None]:
 async def test_all_four_kinds_of_calls_work_and_are_counted_with_their_messages() -> None:
     messages = [b"a", b"b", b"c"]
     async with serving(registrations=(KINDS,)) as served:
-        channel: Any = served.channel  # its stubs want the types of messages, which are bytes
+        channel: Any = served.channel  # the stubs expect message types, not bytes
         assert await channel.unary_unary("/test.Kinds/Unary")(b"abc") == b"abc"
         assert await channel.stream_unary("/test.Kinds/ClientStream")(iter(messages)) == b"abc"
         call = channel.unary_stream("/test.Kinds/ServerStream")(b"abc")
@@ -143,7 +143,7 @@ async def test_each_call_is_one_line_of_the_access_log(caplog: pytest.LogCapture
     caplog.set_level(logging.INFO, logger="motioncast.access")
     request = DetectRequest(model="lite128")
     async with serving() as served:
-        await served.health.Check(HealthCheckRequest())  # probes are not worth a line
+        await served.health.Check(HealthCheckRequest())  # probes are not logged
         response = await served.keypoints.Detect(request)
     (record,) = (record for record in caplog.records if record.name == "motioncast.access")
     fields = vars(record)

@@ -1,4 +1,4 @@
-"""A stream on which nothing goes on ends, in words, and its place is free again."""
+"""An idle stream ends with an error, and its place becomes free."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELLO = StreamRequest(config=StreamConfig(model="m"))
 
 
 async def end_of(served: Served, call: Any) -> str | None:
-    """Returns how a call ends that the server has lost patience with; its place is free then."""
+    """Waits until the server ends an idle call and its place is free; returns the error's text."""
     async with asyncio.timeout(60):
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await served.until(lambda: served.metric("motioncast_calls_in_flight") == 0)
@@ -28,9 +28,9 @@ async def end_of(served: Served, call: Any) -> str | None:
 
 
 async def heard(served: Served, hearing: asyncio.Event) -> Any:
-    """Returns a stream whose first message the server has, which sets the event.
+    """Returns a stream whose first message, which sets the event, has reached the server.
 
-    Others are given up: a busy machine may need longer to say a word than the server waits.
+    Retries if necessary: on a busy machine the message may take longer than the server waits.
     """
     while True:
         call = served.motion.Stream()
@@ -110,7 +110,7 @@ async def test_a_client_that_waits_for_what_is_owed_to_it_may_be_silent() -> Non
     async with serving(stream=slow, settings=settings) as served:
         waiting = await heard(served, hearing)
         assert await served.motion.Stream().code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert not waiting.done()  # the silent one has gone, it has not
+        assert not waiting.done()  # only the silent call has ended
         served_once.set()
         assert (await waiting.read()).config.model == "m"
 

@@ -1,4 +1,4 @@
-"""Clients that write HTTP/2 by hand and keep to none of its manners (docs/limits.md)."""
+"""Clients that write HTTP/2 by hand and break its rules (docs/limits.md)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFUSED_STREAM = b"\0\0\0\x07"
 
 
 async def is_served(served: Served) -> bool:
-    """Returns whether somebody else, on a connection of their own, is answered."""
+    """Returns whether another client on its own connection is served."""
     async with grpc.aio.insecure_channel(
         served.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
     ) as channel:
@@ -43,7 +43,7 @@ async def is_served(served: Served) -> bool:
 
 @contextmanager
 def dripping(client: RawHttp2, stream: int) -> Iterator[None]:
-    """Sends a byte of a message now and then."""
+    """Sends a message slowly, byte by byte, during the block."""
     ended = threading.Event()
 
     def drip() -> None:
@@ -99,7 +99,7 @@ async def test_a_call_that_ends_before_its_request_is_told_so() -> None:
 
 
 async def test_pings_are_answered_however_many() -> None:
-    # To hang up on who sends too many costs gRPC more than to answer: the square of their number.
+    # Hanging up costs gRPC more than answering: the cost grows with the square of their number.
     pings = 100_000
 
     def attack(address: str) -> None:
@@ -114,11 +114,11 @@ async def test_pings_are_answered_however_many() -> None:
         assert await is_served(served)
 
 
-NO_WINDOW = frame(raw_http2.SETTINGS, 0, 0, b"\0\4\0\0\0\0")  # takes no byte of any answer
+NO_WINDOW = frame(raw_http2.SETTINGS, 0, 0, b"\0\4\0\0\0\0")  # accepts no byte of any response
 
 
 def asks(client: RawHttp2) -> None:
-    """Asks for the server's health."""
+    """Sends a health check."""
     end = raw_http2.END_STREAM
     client.send(frame(raw_http2.DATA, end, client.call(CHECK), message(0)))
 
@@ -143,7 +143,7 @@ async def test_so_is_who_takes_neither_frames_nor_the_word_that_it_is_over() -> 
             patience().settle(1)
 
     def attack(address: str) -> bool:
-        with RawHttp2(address) as client:  # it never makes room for more than the first 64 KiB
+        with RawHttp2(address) as client:  # never opens its window beyond the first 64 KiB
             client.call(STREAM)
             return client.ended.wait(30)
 
@@ -157,7 +157,7 @@ async def test_not_so_while_another_call_of_the_connection_is_served() -> None:
         with RawHttp2(address) as client:
             watch = client.call("/grpc.health.v1.Health/Watch")
             client.send(frame(raw_http2.DATA, raw_http2.END_STREAM, watch, message(0)))
-            client.wait_for(raw_http2.DATA, watch)  # it is told once, and goes on
+            client.wait_for(raw_http2.DATA, watch)  # the watch receives one status and continues
             client.send(NO_WINDOW)
             asks(client)
             kept = not client.ended.wait(0.5)
@@ -189,7 +189,7 @@ async def test_metadata_without_an_end_is_nobody_elses_matter() -> None:
         with RawHttp2(address) as client, suppress(OSError):
             stream = client.next_stream
             client.open_headers(raw_http2.call_headers(CHECK))
-            more = raw_http2.field(b"x", MAX_METADATA_BYTES // 8 * b"a") * 14  # each in a frame
+            more = raw_http2.field(b"x", MAX_METADATA_BYTES // 8 * b"a") * 14  # one frame
             for _ in range(100):
                 client.send(frame(raw_http2.CONTINUATION, 0, stream, more))
 
@@ -199,7 +199,7 @@ async def test_metadata_without_an_end_is_nobody_elses_matter() -> None:
 
 
 def at_most(calls_per_second: float) -> tuple[Registration, ...]:
-    """Returns a service beside the others, whose callers are not all servers."""
+    """Returns an extra service that limits the rate of clients' calls."""
     return (Registration(name="", add=lambda _: None, calls_per_second=calls_per_second),)
 
 
@@ -207,7 +207,7 @@ async def test_calls_beyond_a_peers_share_of_a_second_wait_for_their_turn() -> N
     async with serving(registrations=at_most(20)) as served:
         began = time.monotonic()
         await asyncio.gather(*(served.keypoints.Detect(DetectRequest()) for _ in range(15)))
-        # Five at once, and then one every twentieth of a second.
+        # A burst of five, then one every 1/20 s.
         assert time.monotonic() - began > 10 / 20 - 0.01
 
 

@@ -1,4 +1,4 @@
-"""Reflection tells a client that has no generated code what is served."""
+"""Reflection describes the services to a client without generated code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody gets in without a token that counts, and none of it is told to anybody."""
+"""Calls need a valid token, and no part of a token is ever revealed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def served(issuer: Issuer) -> AsyncIterator[Served]:
 
 
 async def refused(call: Callable[..., object], token: str | None) -> tuple[grpc.StatusCode, str]:
-    """Returns how a call of one answer ends that may not be made."""
+    """Returns the status and message of a refused unary call."""
     metadata = () if token is None else bearer(token)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(GetServerInfoRequest(), metadata=metadata)  # type: ignore[misc]
@@ -96,7 +96,7 @@ async def test_what_a_token_allows(served: Served, issuer: Issuer) -> None:
         with (
             nullcontext() if allowed else suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError)
         ):
-            await call.write(StreamRequest())  # who is refused may be told before
+            await call.write(StreamRequest())  # the refusal may arrive first
             await call.done_writing()
         answers = [answer async for answer in call] if allowed else []
         assert bool(answers) is allowed
@@ -134,7 +134,7 @@ async def test_a_key_that_is_replaced_counts_no_more(served: Served, issuer: Iss
     before = issuer.token()
     await served.motion.GetServerInfo(GetServerInfoRequest(), metadata=bearer(before))
     issuer.rotate("second")
-    code, _ = await refused(served.motion.GetServerInfo, before)  # nobody has come with another
+    code, _ = await refused(served.motion.GetServerInfo, before)  # before any call with the new key
     assert code is grpc.StatusCode.UNAUTHENTICATED
     after = bearer(issuer.token())
     await served.motion.GetServerInfo(GetServerInfoRequest(), metadata=after)
@@ -142,7 +142,7 @@ async def test_a_key_that_is_replaced_counts_no_more(served: Served, issuer: Iss
 
 @contextmanager
 def published(answer: Callable[[], bytes]) -> Iterator[tuple[str, list[str]]]:
-    """Yields the URL of keys, and the paths that were asked for."""
+    """Serves keys over HTTP; yields their URL and the list of requested paths."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -195,7 +195,7 @@ async def test_keys_that_cannot_be_had_let_nobody_in(issuer: Issuer) -> None:
                     code, sentence = await refused(served.motion.GetServerInfo, issuer.token())
                     assert code is grpc.StatusCode.UNAVAILABLE
                     assert sentence == "token: the keys to check it with cannot be had now"
-            assert asked == ["/keys"]  # and not once for every call
+            assert asked == ["/keys"]  # not once per call
 
 
 def test_settings_without_an_issuer_are_none() -> None:

@@ -1,4 +1,4 @@
-"""`motioncast serve --engine triton`, as its users call it."""
+"""`motioncast serve --engine triton`, as users call it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def _serving(repository: Path, *arguments: str) -> AsyncIterator[tuple[str, int]]:
-    """Yields the address that is announced first and the pid of the command."""
+    """Yields the first announced address and the command's pid."""
     process = await asyncio.create_subprocess_exec(
         *(*_SERVE, *arguments, *_OPTIONS, "--drain-grace", "1", "--models", str(repository)),
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The engine of services that bring their own Triton: nothing that is mended is noticed."""
+"""The engine with an embedded Triton: callers do not notice repaired failures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_it_serves_the_configurations_of_the_repository(engine: TritonEngi
     assert engine.models() == ("toy_keypoint", "toy_predictor", "toy_synthesis")
     default = Catalogue(engine).default
     assert default.name == "toy"
-    assert default.codec is not None  # read from the repository: Triton knows no such file
+    assert default.codec is not None  # read from the repository, as Triton ignores this file
     assert default.codec.tables.keypoints == 2
     assert await engine.ready()
     await _detect_all(engine)
@@ -81,7 +81,7 @@ async def test_an_engine_that_is_not_open_says_so() -> None:
 
 
 async def _detect_all(engine: TritonEngine, times: int = 1) -> None:
-    """Lets many callers run the detector, each on pictures of its own, and checks the answers."""
+    """Runs the detector for many callers, each with its own pictures, and checks the results."""
 
     async def detect(red: tuple[int, int], green: tuple[int, int]) -> None:
         for _ in range(times):

@@ -1,4 +1,4 @@
-"""Nothing is left of an embedded Triton, however it ends, and nothing begun where it cannot run."""
+"""An embedded Triton leaves nothing behind however it ends, and starts nothing if it cannot run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from motioncast.triton import EmbeddedTriton, TritonSettings
 from motioncast.triton.stubs import find_stubs
 from motioncast.wire.errors import InvalidInputError, UnavailableError
 
-# Takes as many turns as it is told.
+# Loops as often as its input says.
 _TURNS = """
 m (int64[B, 1] turns) => (int64[B, 1] after) <bool yes = {1}>
 {
@@ -58,7 +58,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, which is this test's alone."""
+    """A folder for temporary files, private to the test."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path
@@ -85,7 +85,7 @@ async def test_a_call_that_does_not_end_is_ended_by_force_and_nothing_is_left(
         assert len(folders(temporary)) == 1
         client = InferenceServerClient(triton.address)
         endless = asyncio.create_task(ask(client, "turns", turns=np.array([[10**15]], np.int64)))
-        while processor_seconds(stub.pid) < started + 0.2:  # nothing but the run keeps it busy
+        while processor_seconds(stub.pid) < started + 0.2:  # only the run uses CPU time
             await client.is_server_live()
     with pytest.raises(InferenceServerException):
         await endless
@@ -113,7 +113,7 @@ async def test_nothing_is_left_when_the_supervising_process_is_killed(
     await supervisor.wait()
     looking = poll()
     looking.register(ended)
-    assert await asyncio.to_thread(looking.poll, 30_000)  # the reaper has done its work
+    assert await asyncio.to_thread(looking.poll, 30_000)  # the reaper has finished
     os.close(ended)
     assert not any(map(is_alive, processes))
     assert regions(memory) == []

@@ -1,4 +1,4 @@
-"""The reaper ends the server that it watches and clears up, with any server."""
+"""The reaper ends the server it watches and cleans up, whatever the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from motioncast.triton import reaper
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it ends what runs on Linux")
 
-# Tells the pids of itself and of a child, then waits; the child waits for ever.
+# Prints the pids of itself and of a child, then waits; the child waits for ever.
 _SERVER = """
 import os, signal, subprocess, sys, time
 {on_sigterm}
@@ -51,7 +51,7 @@ def _name(folder: Path) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A server's folder, with something in it and a region of shared memory beside it."""
+    """A server's folder with a file in it, and a shared memory region of the server."""
     folder = tmp_path / "server"
     folder.mkdir()
     (folder / "file").touch()

@@ -1,4 +1,4 @@
-"""What the supervisor mends while clients go on: processes that died, hang or crashed."""
+"""The supervisor replaces dead, hanging and crashed processes while clients continue."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_a_process_killed_before_it_has_loaded_its_model_is_replaced_in_th
     async with asyncio.timeout(60):
         while (second := _newer(triton, first)) is None:
             await asyncio.sleep(0.01)
-    os.kill(second.pid, signal.SIGKILL)  # Triton now waits for it for ever
+    os.kill(second.pid, signal.SIGKILL)  # now Triton waits for it for ever
     await _until_replaced(triton, second)
     answer = await ask(client, "double", x=np.ones((1, 1), np.float32))
     assert answer.as_numpy("y") == [[2]]
@@ -169,7 +169,7 @@ async def test_a_model_that_a_client_unloads_stays_unloaded(
     await client.unload_model("growing", headers=headers)
     while is_alive(process.pid):
         await client.is_server_live()
-    # What ends next is tended next: by then the supervisor has judged the one before.
+    # Failures are handled in order, so by then the supervisor has handled the previous one.
     killed = _process(triton, "double")
     os.kill(killed.pid, signal.SIGKILL)
     await _until_replaced(triton, killed)
@@ -199,7 +199,7 @@ async def test_a_server_that_crashes_or_hangs_is_started_anew_on_its_port(
 
 
 class _Answers:
-    """What clients that ask again and again were told."""
+    """Answers received by clients that send requests repeatedly."""
 
     def __init__(self) -> None:
         self.right = 0
@@ -207,7 +207,7 @@ class _Answers:
         self.failures: set[str | None] = set()
 
     async def wait_for(self, more: int) -> None:
-        """Returns when there are that many more right answers."""
+        """Waits for a number of further correct answers."""
         enough = self.right + more
         async with asyncio.timeout(60):
             while self.right < enough:
@@ -218,7 +218,7 @@ class _Answers:
 def _load(
     client: InferenceServerClient, model: str, clients: int, factors: tuple[int, ...] = (2,)
 ) -> Iterator[_Answers]:
-    """Lets clients ask for multiples of their numbers all the while."""
+    """Runs clients that keep requesting multiples of their numbers during the block."""
     answers = _Answers()
 
     async def ask_on(number: int) -> None:
@@ -246,11 +246,11 @@ def _load(
 def _process(triton: EmbeddedTriton, model: str) -> Stub:
     assert triton.pid is not None
     stubs = [stub for stub in find_stubs(triton.pid) if stub.model == model]
-    return max(stubs, key=lambda stub: int(stub.version))  # one before it may be about to end
+    return max(stubs, key=lambda stub: int(stub.version))  # an older one may still be shutting down
 
 
 def _newer(triton: EmbeddedTriton, old: Stub) -> Stub | None:
-    """Returns a living process of the same model that came after; None when there is none."""
+    """Returns a newer live process of the same model; None if there is none."""
     stubs = find_stubs(triton.pid) if triton.pid is not None else []
     return next((it for it in stubs if it.model == old.model and it.region != old.region), None)
 
@@ -261,7 +261,7 @@ def _regions(triton: EmbeddedTriton) -> list[Path]:
 
 
 async def _until_replaced(triton: EmbeddedTriton, old: Stub) -> None:
-    """Returns when the model runs in another process and all is well."""
+    """Waits until the model runs in another process and the server is ready."""
     async with asyncio.timeout(60):
         while not triton.ready or is_alive(old.pid) or _newer(triton, old) is None:
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Who does not know the secret runs models, and neither loads code nor maps memory."""
+"""Without the secret, clients can run models but neither load code nor map memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from motioncast.wire.errors import InvalidInputError, UnknownModelError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-# A model whose files come with the request: what a backend in Python would run.
+# A model whose files are in the request, as code for the Python backend.
 _CONFIG = '{"backend": "python", "max_batch_size": 0, "input": [], "output": []}'
 _CODE = b"import os; os.abort()"
 
@@ -141,5 +141,5 @@ async def test_a_secret_that_is_none_is_refused(secret: str) -> None:
 
 
 async def test_a_command_line_that_is_not_ours_is_left_alone() -> None:
-    assert not hide_secret(2**22 + 1, "sixteen-or-more-letters")  # more than any pid
+    assert not hide_secret(2**22 + 1, "sixteen-or-more-letters")  # larger than any pid
     assert hide_secret(os.getpid(), "a-secret-that-stands-nowhere")

@@ -1,4 +1,4 @@
-"""The real Triton on a repository with toy models, two that misbehave and some that are broken."""
+"""The real Triton on a repository with toy models, two misbehaving models and some broken ones."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from motioncast.triton.stubs import find_stubs
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _DOUBLER = "m (float[B, N] x) => (float[B, N] y) { y = Add(x, x) }"
-# Fails where the index is not within 0 to 2.
+# Fails if the index is not within 0 to 2.
 _TABLE = """
 m (int64[B, 1] index) => (float[B, 1] value) <float[3] table = {10, 20, 30}>
 { value = Gather(table, index) }
 """
-# Takes as many turns as it is told.
+# Loops as often as its input says.
 _TURNS = """
 m (int64[B, 1] turns) => (int64[B, 1] after)
 <int64[1] axes = {0, 1}, bool yes = {1}>
@@ -159,7 +159,7 @@ async def test_a_run_ends_early_when_its_caller_has_given_up(
     [process] = [stub.pid for stub in find_stubs(triton.pid) if stub.model == "turns"]
     before = processor_seconds(process)
     endless = asyncio.create_task(ask(client, "turns", turns=np.array([[10**15]], np.int64)))
-    while processor_seconds(process) < before + 0.2:  # nothing but the run keeps it busy
+    while processor_seconds(process) < before + 0.2:  # only the run uses CPU time
         await client.is_server_live()
     endless.cancel()
     answer = await ask(client, "turns", turns=np.array([[1]], np.int64))

@@ -1,4 +1,4 @@
-"""The repository that is shipped, served by the real Triton as it lies there."""
+"""The real Triton serves the shipped repository as it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from motioncast.inference import ModelMetadata, OnnxRuntimeEngine, default_repos
 from motioncast.inference.engine import Array
 from motioncast.triton import TritonEngine, TritonSettings
 
-_VARYING = 2  # the length of every axis that may vary: batch and time
+_VARYING = 2  # length of every variable axis: batch and time
 
 
 def _inputs(model: ModelMetadata, random: np.random.Generator) -> dict[str, Array]:
@@ -38,7 +38,7 @@ async def test_triton_answers_as_the_engine_in_the_process_does() -> None:
             answer = await on_triton.infer(model, inputs)
             assert answer.outputs.keys() == expected.outputs.keys()
             for name, array in expected.outputs.items():
-                if array.dtype == np.uint8:  # other threads, other order of summation
+                if array.dtype == np.uint8:  # summation order differs between threads
                     difference = np.abs(answer[name].astype(int) - array)
                     assert difference.max() <= 1
                     assert np.mean(difference > 0) <= 0.002

@@ -1,6 +1,6 @@
-"""Sessions with two to four sources on the real Triton: what the engine in the process gives.
+"""Sessions with two to four sources on the real Triton match those of the in-process engine.
 
-By ensembles, a group in one call, and by the three services, whose models run there.
+Tests ensembles, with one call per group, and the three services with their models on Triton.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from motioncast.v1.motion_transfer_pb2 import StreamRequest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BLUE = (10, 80, 150, 220)  # of each source, which its frames have too
+BLUE = (10, 80, 150, 220)  # of each source, and so of its frames
 CORNERS = np.array([(-0.5, -0.5), (0.5, 0.5), (0.5, -0.5), (-0.5, 0.5)], np.float32)
-BETWEEN = np.array([(-0.2, 0), (0.2, 0)], np.float32)  # of a source's two keypoints
+BETWEEN = np.array([(-0.2, 0), (0.2, 0)], np.float32)  # offsets of a source's two keypoints
 STAY = 8  # frames at each corner
 PATTERN = (3, 2)  # observed, predicted
 LIMITS = OrchestratorSettings(call_timeout_seconds=60)
 
 
 def at(corner: int) -> NDArray[np.float32]:
-    """Returns the keypoints (2, 3) of a source: two points about a corner."""
+    """Returns the keypoints (2, 3) of a source: two points around a corner."""
     return np.concatenate([CORNERS[corner] + BETWEEN, np.full((2, 1), 0.5, np.float32)], axis=1)
 
 
@@ -51,7 +51,7 @@ def sources(count: int) -> list[StreamRequest]:
 
 
 def telling(count: int) -> list[StreamRequest]:
-    """Returns a session that goes from corner to corner; the last source comes on the way."""
+    """Returns a session that moves from corner to corner; the last source is added on the way."""
     observed, predicted = PATTERN
     length = observed + predicted
     sent = [
@@ -85,7 +85,7 @@ async def by_services(engine: Engine) -> AsyncIterator[str]:
 async def engines(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[tuple[TritonEngine, OnnxRuntimeEngine]]:
-    """The toy models that tell their source, and lite128, on Triton and in this process."""
+    """Engines with lite128 and toy models that show their source, on Triton and in-process."""
     skip_without_triton()
     repository = build_telling_repository(tmp_path_factory.mktemp("models"))
     for folder in default_repository().glob("lite128_*"):
@@ -152,5 +152,5 @@ async def test_a_shipped_model_chooses_the_same_and_differs_by_one_grey_level_at
     difference = np.abs(
         np.stack([*on_triton.images()]).astype(int) - np.stack([*in_process.images()])
     )
-    assert difference.max() <= 1  # other threads, other order of summation
+    assert difference.max() <= 1  # summation order differs between threads
     assert np.mean(difference > 0) <= 0.002

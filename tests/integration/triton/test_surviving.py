@@ -1,9 +1,9 @@
-"""Streams go on while any process of one of two Tritons is killed, hangs or is replaced.
+"""Streams survive while any process of one of two Tritons is killed, hangs or is replaced.
 
-Two orchestrators run ensembles on two Tritons. A Triton is three kinds of process: ours, which
-looks after it, NVIDIA's server, and one for each model. No frame is missing or another one. That
-no stream goes on elsewhere is not asked: Triton itself may break off beside a process that hung
-(docs/triton.md), and then there is none for a moment.
+Two orchestrators run ensembles on two Tritons. A Triton has three kinds of process: ours, which
+supervises it, NVIDIA's server, and one per model. No frame may be missing or different. Streams may
+resume elsewhere: Triton itself may crash when one of its processes hangs (docs/triton.md), and is
+then unavailable for a moment.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def undisturbed(running: Fleet) -> list[Seen]:
 
 @pytest.fixture(autouse=True)
 def whole(running: Fleet) -> None:
-    """Waits until both Tritons are well again after the test before."""
+    """Waits until both Tritons have recovered from the previous test."""
     until_whole([running.addresses[f"models-{n}"] for n in range(2)], ENSEMBLES)
 
 
@@ -59,7 +59,7 @@ def test_a_process_of_a_triton_that_hangs_is_left(
     try:
         seen = stream_all(running.targets, lambda: os.kill(pid, signal.SIGSTOP))
     finally:
-        with suppress(ProcessLookupError):  # as is done to one that hangs, in the end
+        with suppress(ProcessLookupError):  # as the supervisor eventually does to a hanging process
             os.kill(pid, signal.SIGKILL)
     same(seen, undisturbed)
 

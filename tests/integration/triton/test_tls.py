@@ -1,4 +1,4 @@
-"""The real Triton behind TLS and mutual TLS, under its supervisor all the same."""
+"""The real Triton with TLS and mutual TLS, still under its supervisor."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_bare_models_are_served_encrypted_and_their_server_is_watched(
 ) -> None:
     skip_without_triton()
     repository = build_configured_repository(tmp_path / "models")
-    # Of another name than the address: the supervisor knows it by its certificate.
+    # The name differs from the address: the supervisor identifies Triton by its certificate.
     files = make_certificates(tmp_path / "certificates", ["cast.test", "localhost"])
     command = [
         *(sys.executable, "-m", "motioncast.cli.main", "serve", "models", "--engine", "triton"),
