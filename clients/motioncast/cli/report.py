@@ -114,7 +114,7 @@ class FrameRecord:
     origin: Origin
     group_frames: int
     group_ms: float  # server: from the group's last message to its frames being ready
-    end_to_end_ms: float  # client: from sending the latest frame sent to receiving this one
+    end_to_end_ms: float  # client: from handing over the latest sent frame to receiving this one
     result: Quality | None  # against the original; None in transfer mode
     copied_source: Quality | None  # the baseline: the source image instead of the frame
     crop: Crop | None = None  # the part of the full picture it shows; None if not framed

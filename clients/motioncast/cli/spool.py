@@ -1,4 +1,4 @@
-"""Stores frames in a file instead of in memory, whose use is then independent of the length."""
+"""Stores frames in a file, so that memory use does not depend on the length of a video."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@
         async for frame in service.stream(frames, observed=5, predicted=5):
             show(frame.image, frame.origin)
 
-`connect_sync` is the same for code that blocks. `motioncast.client.video` reads and writes files,
+`connect_sync` is the same for blocking code. `motioncast.client.video` reads and writes files,
 `motioncast.client.device` detects keypoints on the sender's machine.
 """
 

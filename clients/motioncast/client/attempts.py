@@ -72,7 +72,7 @@ class Attempts:
 
     @property
     def patience(self) -> float:
-        """How long a server may owe a response in silence; doubles after each vain attempt."""
+        """How long a server may owe a response in silence; doubles after each such failure."""
         return float(self._stall_seconds * 2**self._fruitless)
 
     def begin(self, timeout: float | None) -> None:

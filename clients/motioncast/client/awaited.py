@@ -39,7 +39,7 @@ class Awaited(Iterator[Any]):
                 self._next.cancel()
 
     async def _advance(self) -> tuple[Any, Exception | None]:
-        # Return the error, not raise it: once the caller has gone, a raised error would be logged.
+        # The error is returned, not raised: asyncio would log it once the caller has gone.
         try:
             return await anext(self._iterator), None
         except Exception as error:

@@ -1,7 +1,7 @@
 """Flow control of a session: the sender waits for the caller, the caller for the video.
 
     room       the sender reads on while fewer than `window` sent frames have not been returned
-    reached    a result is returned once the video has reached it, so that results match inputs
+    reached    a result is returned once the video has reached it: one result per frame read
 
 Nothing here depends on the transport. The sender and the reader are two threads.
 """

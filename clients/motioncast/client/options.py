@@ -73,7 +73,7 @@ class StreamOptions(TypedDict, total=False):
     frame_count: int | None  # frames of the whole video; default: its len(), unknown without one
     output: OutputEncoding  # encoding of result frames, default "rgb8"; "h264" is decoded here
     output_crf: int  # with "h264": constant rate factor, 1 (best) to 51, default 23
-    delay_frames: int  # how long the server waits, to interpolate: 0 to 16, default 0
+    delay_frames: int  # how many frames the server waits, to interpolate: 0 to 16, default 0
     live: bool  # frames are skipped when newer ones have arrived, not made late; default False
     pictures_only: bool  # frames come without keypoints, intervals and timings; default False
     seed: int | None  # of the predictor's noise, 64 bits; default: none, the mean path

@@ -251,7 +251,6 @@ def check_models(opening: Opening, models: ReceiverModels) -> None:
 
     Codec tables and sizes always have to match; the predictor if the sender's gate uses it. The
     synthesis may differ: no packet depends on it.
-    is this end's own affair: no packet depends on it.
     """
     synthesiser, tables = models.synthesiser, models.tables
     here = synthesiser.height, synthesiser.width, synthesiser.keypoints

@@ -20,7 +20,7 @@ T = TypeVar("T", Pixels, Keypoints)
 
 
 def listed(given: T | Sequence[T], axes: int, field: str = "source") -> list[tuple[str, T]]:
-    """Returns one array or several as a list, each with the name that errors call it by.
+    """Returns one array or several as a list, each with its name for error messages.
 
     Args:
         given: One array, a list or a tuple of arrays, or an array with one more axis.

@@ -1,4 +1,4 @@
-"""Whether a file is as long as its structure says: decoders take part of a file for a shorter one.
+"""Whether a file is as long as its structure says: decoders take a cut one for a shorter video.
 
     MP4, MOV        consecutive boxes                   (ISO/IEC 14496-12, 4.2)
     Matroska, WebM  the segment's size; in live recordings its blocks (RFC 8794, 6.2)

@@ -2,7 +2,7 @@
 
 
 class MotioncastError(Exception):
-    """Base class of everything the client raises on purpose; defined in the lowest layer."""
+    """Base class of what the client raises on purpose; defined in the lowest layer that uses it."""
 
 
 class MediaError(MotioncastError):

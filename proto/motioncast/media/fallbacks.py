@@ -1,4 +1,4 @@
-"""Handles stills that Pillow cannot open: PNGs are read without anything but the picture, and TIFFs
+"""Handles stills that Pillow cannot open: PNGs are read by their picture chunks alone, and TIFFs
 whose numbers have no Pillow mode are refused with the reason.
 
     PNG    signature, then chunks: length, type, data, checksum      (W3C PNG, section 5.3)

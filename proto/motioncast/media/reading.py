@@ -135,7 +135,7 @@ def read_video(
     limit: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Video:
-    """Opens a video, or its frames cropped to the centre square and scaled to size x size.
+    """Opens a video; its frames are cropped to the centre square and scaled to size x size.
 
     Args:
         path: A file in any format that FFmpeg reads, an animated WebP or PNG, or a single picture.

@@ -69,8 +69,7 @@ class Sound:
         self._container.close()
 
     def _decoded(self) -> Iterator[Samples]:
-        """Yields samples without gaps, from the start on: gaps are filled with silence, overlaps
-        cut."""
+        """Yields gapless samples from the start on: gaps become silence, overlaps are cut."""
         position = 0  # samples yielded so far
         try:
             for moment, piece in self._resampled():

@@ -124,7 +124,7 @@ def write_video(
             BT.709.
         sound: The soundtrack, from the first frame on (AAC), as returned by `open_sound`; it ends
             with the frames. None for a silent video.
-        mark: How the file states that it was made (`marking`); None if a camera made it.
+        mark: The statement of how the video was made (`marking`); None if a camera made it.
 
     Raises:
         MediaError: The file cannot be written or signed, or no frame was written.

@@ -69,8 +69,8 @@ class Gate:
         weights: Weights of the K keypoints, as stated by the model (lips and lids weigh more). The
             bound applies to the keypoints of the largest weight; one of half that weight may err
             twice as much. Empty: all equal.
-        heartbeat_frames: The longest interval between two sent frames, 1 to 252, so that a receiver
-            that joins late or lost the last frame waits no longer.
+        heartbeat_frames: The longest interval between two sent frames, 1 to 252, and so the longest
+            wait of a receiver that joins late or lost the last frame.
         forecaster: The receiver's forecaster.
 
     Raises:

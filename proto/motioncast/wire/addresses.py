@@ -45,7 +45,7 @@ def is_loopback(target: str) -> bool:
 def is_only_here(host: str) -> bool:
     """Returns whether a server listening at a host can be reached from this machine only.
 
-    Decided by the name alone, like `is_loopback`; but 0.0.0.0 and :: are all of its addresses.
+    Decided by the name alone, like `is_loopback`; 0.0.0.0 and :: stand for all its addresses.
     """
     host = host.strip("[]").rstrip(".").lower()
     address = _address(host)

@@ -2,7 +2,7 @@
 
 DomainError
 ├── InvalidInputError      a field is out of range, unreadable or of the wrong shape
-├── OutOfOrderError        a message came when the protocol does not allow it
+├── OutOfOrderError        a message arrived where the protocol does not allow it
 ├── UnknownModelError      no model of that name is served
 ├── UnknownRoomError       nothing is published under that name and token
 ├── ExhaustedError         too many calls, or too large a message
@@ -44,7 +44,7 @@ class InvalidInputError(DomainError):
 
 
 class OutOfOrderError(DomainError):
-    """A message came when the protocol does not allow it."""
+    """A message arrived where the protocol does not allow it."""
 
 
 class UnknownModelError(DomainError):
