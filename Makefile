@@ -1,4 +1,4 @@
-# `make help` lists what can be made. Every target creates the environment that it needs.
+# `make help` lists the targets. Every target creates the environment that it needs.
 
 VENV ?= .venv
 TRITON_VENV ?= .venv-triton
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-# There the real Triton can be embedded, in an environment of its own: it needs numpy 1.26.
+# Platforms where the real Triton can be embedded, in its own environment: it needs numpy 1.26.
 TRITON_HERE := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 
 DISTRIBUTIONS := pyproject.toml services/pyproject.toml training/pyproject.toml
@@ -124,7 +124,7 @@ $(TRITON_VENV)/.dev: $(DISTRIBUTIONS) constraints.txt $(wildcard proto/motioncas
 	$(TRITON_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable training
 	@touch $@
 
-.venv-fuzz/.dev: | $(VENV)/.dev # libFuzzer for Python: apart, so that nothing else sees it
+.venv-fuzz/.dev: | $(VENV)/.dev # libFuzzer for Python: in a separate folder, so that nothing else imports it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv-fuzz atheris==3.0.0
 	@touch $@
 
