@@ -47,7 +47,7 @@ def test_a_model_is_trained_named_and_streamed_through(
     train = ["train", "personal", video, "--out", tmp_path / "ada", "--steps", 1]
     trained = run(*train, "--repository", models, *start)
     assert trained.code == 0, trained.err
-    assert "ada.mp4: 58 frames to learn from, 12 held out" in trained.out
+    assert "ada.mp4: 58 frames to train on, 12 held out" in trained.out
     assert f"motioncast stream VIDEO --model ada --models {models} --out FOLDER" in trained.out
     written = {path.name for path in models.iterdir()}
     assert written >= {"ada_keypoint", "ada_predictor", "ada_synthesis", "ada_motion_transfer"}

@@ -22,26 +22,33 @@ class DataOptions:
             "--data",
             "--videos",
             metavar="FOLDER",
-            help="videos, one file per clip (movies, gifs, PNG strips), or BAIR's TFRecords",
+            help="folder of videos, one file per clip (movies, GIFs, PNG strips), or of"
+            " BAIR's TFRecords",
         ),
     ]
     names: Annotated[
         Path | None,
-        typer.Option(metavar="LIST", help="only these files: one name or stem per line"),
+        typer.Option(
+            metavar="LIST", help="text file that lists the files to use, one name or stem per line"
+        ),
     ] = None
-    layout: Annotated[Layout, typer.Option(help="auto: the content decides")] = "auto"
-    camera: Annotated[Camera, typer.Option(help="of TFRecords")] = "main"
+    layout: Annotated[Layout, typer.Option(help="type of files in the folder; auto: detect it")] = (
+        "auto"
+    )
+    camera: Annotated[Camera, typer.Option(help="camera to read from TFRecords")] = "main"
     frame: Annotated[
         Frame,
         typer.Option(
-            help="fixed: cut out the face that a clip's first frame shows, as the product does; "
-            "off: the centre square"
+            help="fixed: crop each clip to the face in its first frame, as the product"
+            " does; off: crop to the centre square"
         ),
     ] = "off"
     skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="leave damaged files out instead of stopping")
+        bool, typer.Option("--skip-damaged", help="skip damaged files instead of stopping")
     ] = False
-    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="of decoded clips")] = DEFAULT_CACHE
+    cache: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="cache folder for decoded clips")
+    ] = DEFAULT_CACHE
 
 
 def data_source(options: DataOptions) -> DataSource:
@@ -59,5 +66,5 @@ def open_data(options: DataOptions, size: int) -> ClipCache:
     """Opens the selected clips, and prints the damaged files that were left out."""
     clips = open_clips(data_source(options), size, options.cache, on_damage(options))
     for name in clips.skipped:
-        print(f"left out, damaged: {name}")
+        print(f"skipped, damaged: {name}")
     return clips

@@ -50,7 +50,7 @@ class BairFolder:
             yield f"{path.name}#{record.index}", scaled(record_frames(record, self.camera), size)
             empty = False
         if empty:
-            raise DamagedVideoError(f"{path}: holds no record")
+            raise DamagedVideoError(f"{path}: contains no records")
 
 
 def record_frames(record: Record, camera: Camera) -> Clip:

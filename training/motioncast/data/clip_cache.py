@@ -143,7 +143,7 @@ def _build(
                     skipped.append(f"{path.name} from clip {read} on" if read else path.name)
             _write_header(file, starts[-1], size)
         if not names:
-            raise DamagedVideoError(f"{source.root}: every file that was chosen is damaged")
+            raise DamagedVideoError(f"{source.root}: every selected file is damaged")
         index = {"names": names, "starts": starts, "skipped": skipped}
         (unfinished / "index.json").write_text(json.dumps(index))
         _publish(unfinished, entry)

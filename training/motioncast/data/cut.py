@@ -40,14 +40,16 @@ def cut_clips(clips: Clips, frames: int, cut: Cut = "consecutive") -> list[Windo
     same clips are cut alike. Raises ValueError when no clip is long enough.
     """
     if frames < 1:
-        raise ValueError(f"clips: cannot be cut into windows of {frames} frames")
+        raise ValueError(
+            f"clips: cannot be cut into windows of {frames} frames (expected at least 1)"
+        )
     windows = [
         Window(clip, chosen)
         for clip, length in enumerate(_lengths(clips))
         for chosen in _chosen(length, frames, cut)
     ]
     if not windows:
-        raise ValueError(f"clips: none has {frames} frames")
+        raise ValueError(f"clips: all are shorter than {frames} frames")
     return windows
 
 

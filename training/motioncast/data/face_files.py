@@ -69,7 +69,7 @@ def face_files(sources: Sequence[Path], persons: Path | None = None) -> list[Fac
         for path in paths:
             if (other := named.setdefault(path.stem, path)) != path:
                 raise FaceFilesError(
-                    f"{path} and {other} have one name: whom they show must be said in a list"
+                    f"{path} and {other} have the same name; use --persons to say whom each shows"
                 )
         return [FaceFile(path, path.stem) for path in paths]
     rows = _rows(persons)
@@ -81,7 +81,7 @@ def _files_of(source: Path) -> list[Path]:
     if source.is_dir():
         found = sorted(path for path in source.iterdir() if path.suffix.lower() in known)
         if not found:
-            raise FaceFilesError(f"{source}: the folder holds no video and no photograph")
+            raise FaceFilesError(f"{source}: the folder contains no videos or photographs")
         return found
     if not source.is_file():
         raise FaceFilesError(f"{source}: no such file or folder")
@@ -102,13 +102,13 @@ def _rows(persons: Path) -> dict[str, list[tuple[PurePath, str]]]:
             for row in csv.DictReader(file):
                 name, person = row["file"], row["person_id"]
                 if not name or not person:
-                    raise FaceFilesError(f"{persons}: a row lacks its file or its person_id")
+                    raise FaceFilesError(f"{persons}: a row has no file or no person_id")
                 path = PurePath(name)
                 rows.setdefault(path.name, []).append((path, person))
     except KeyError as error:
         raise FaceFilesError(f"{persons}: has no column {error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise FaceFilesError(f"{persons}: is no CSV list in UTF-8 ({error})") from error
+        raise FaceFilesError(f"{persons}: is not a CSV file in UTF-8 ({error})") from error
     return rows
 
 
@@ -120,7 +120,9 @@ def _person(path: Path, rows: dict[str, list[tuple[PurePath, str]]], persons: Pa
     most = max(_alike(whole, row) for row, _ in candidates)
     people = {person for row, person in candidates if _alike(whole, row) == most}
     if len(people) > 1:
-        raise FaceFilesError(f"{persons}: {path} could be of {' or '.join(sorted(people))}")
+        raise FaceFilesError(
+            f"{persons}: {path} matches rows of several persons ({', '.join(sorted(people))})"
+        )
     return people.pop()
 
 

@@ -35,17 +35,27 @@ REFUSALS: Final = (  # errors reported to the user in a sentence
 class FaceSetOptions:
     """What a set is made of, and how."""
 
-    sources: Annotated[list[Path], typer.Argument(metavar="FILES", help="files and folders")]
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="to be written")]
-    side: Annotated[int, typer.Option(help="of the frames, in pixels")] = 256
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILES", help="files to make the set from, and folders of them"),
+    ]
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder to write the face set to")]
+    side: Annotated[int, typer.Option(help="width and height of the frames in pixels")] = 256
     persons: Annotated[
-        Path | None, typer.Option(metavar="LIST.csv", help="whom files show: file, person_id")
+        Path | None,
+        typer.Option(
+            metavar="LIST.csv",
+            help="CSV file that says whom each file shows, with columns file and person_id",
+        ),
     ] = None
     checkpoint: Annotated[
-        Path | None, typer.Option(help="whose detector finds the keypoints (default: face256's)")
+        Path | None,
+        typer.Option(
+            help="checkpoint whose detector finds the keypoints (default: that of face256)"
+        ),
     ] = None
     threads: Annotated[int, typer.Option(min=1)] = torch.get_num_threads()
-    force: Annotated[bool, typer.Option("--force", help="replace the set that is there")] = False
+    force: Annotated[bool, typer.Option("--force", help="replace an existing face set")] = False
 
 
 def write_set(

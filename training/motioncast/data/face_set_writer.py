@@ -51,7 +51,11 @@ class FaceSetWriter:
 
     def __init__(self, out: Path, side: int, force: bool = False, mattes: bool = False) -> None:
         if out.exists() and not (force and (out / "clips.json").is_file()):
-            what = "is not a set of faces, and stays" if force else "is there already (see --force)"
+            what = (
+                "is not a face set, so --force does not replace it"
+                if force
+                else "already exists (--force replaces it)"
+            )
             raise FaceSetError(f"{out}: {what}")
         self._out = out.absolute()
         self._open = ExitStack()
@@ -102,7 +106,7 @@ class FaceSetWriter:
 
     def _publish(self) -> None:
         if not self.clips:
-            raise FaceSetError(f"{self._out}: is not written, no clip shows a face")
+            raise FaceSetError(f"{self._out}: was not written, as no clip shows a face")
         self._frames.finish()
         if self._mattes is not None:
             self._mattes.finish()

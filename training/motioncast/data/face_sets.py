@@ -88,7 +88,7 @@ def _portraits(
 
 def _too_little(name: str, written: Written) -> str:
     if not written.seen:
-        return f"{name}: no face"
+        return f"{name}: no face found"
     frames = "frame" if written.seen == 1 else "frames"
     return f"{name}: {written.faces} of {written.seen} {frames} show a face"
 
@@ -97,9 +97,11 @@ def _too_little(name: str, written: Written) -> str:
 class VideoSetOptions(FaceSetOptions):
     """What a set of videos and photographs is made of, and how much of it is kept."""
 
-    matte: Annotated[bool, typer.Option("--matte", help="mattes too: where the person is")] = False
+    matte: Annotated[
+        bool, typer.Option("--matte", help="also write mattes, the masks of the person")
+    ] = False
     skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="leave damaged files out instead of stopping")
+        bool, typer.Option("--skip-damaged", help="skip damaged files instead of stopping")
     ] = False
 
 

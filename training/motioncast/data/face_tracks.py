@@ -100,13 +100,23 @@ def _detect(
 class FaceTracksOptions:
     """Which sets, whose detector, and who is held out."""
 
-    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="of stage 1 (synthesis)")]
-    sets: Annotated[list[Path], typer.Option("--set", metavar="FOLDER", help="of faces; repeat")]
-    out: Annotated[Path, typer.Option(metavar="TRACKS", help="the .npz to write")]
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="stage 1 checkpoint (synthesis)")]
+    sets: Annotated[
+        list[Path],
+        typer.Option("--set", metavar="FOLDER", help="face set to read; may be repeated"),
+    ]
+    out: Annotated[Path, typer.Option(metavar="TRACKS", help=".npz file to write")]
     hold_out: Annotated[
-        list[str] | None, typer.Option(metavar="PERSON", help="to validate on; repeat")
+        list[str] | None,
+        typer.Option(metavar="PERSON", help="person to hold out for validation; may be repeated"),
     ] = None
-    detect: Annotated[bool, typer.Option("--detect", help="anchored keypoints too")] = False
+    detect: Annotated[
+        bool,
+        typer.Option(
+            "--detect",
+            help="detect the anchored keypoints too instead of reading them from the set",
+        ),
+    ] = False
     threads: Annotated[int, typer.Option(min=1)] = 1
 
 
@@ -117,12 +127,12 @@ def run(options: FaceTracksOptions, command: str) -> None:
     with refusing(OSError, CheckpointError):
         detector = load_motion_transfer(options.checkpoint).eval().detector
         if not isinstance(detector, FaceDetector):
-            raise Refusal(f"--checkpoint: {options.checkpoint} has no detector of faces")
+            raise Refusal(f"--checkpoint: {options.checkpoint} has no face detector")
         parts = [face_tracks(detector, one, held_out, options.detect) for one in options.sets]
     tracks = joined(parts)
     people = {name.partition("/")[0] for name in tracks.names}
     if unknown := sorted(set(held_out) - people):
-        raise Refusal(f"--hold-out: nobody is called {', '.join(unknown)}")
+        raise Refusal(f"--hold-out: no set contains {', '.join(unknown)}")
     save_tracks(tracks, options.out)
     print(
         f"{options.out}: {len(tracks.names)} clips of {len(people)} people,"

@@ -85,9 +85,9 @@ class FaceSet:
         try:
             self._open()
         except (OSError, ValueError, TypeError) as error:  # errors of json, numpy and Clip
-            raise FaceSetError(f"{self.folder}: is not a set of faces ({error})") from error
+            raise FaceSetError(f"{self.folder}: is not a face set ({error})") from error
         if not self.persons:
-            raise FaceSetError(f"{self.folder}: nobody with two frames is left")
+            raise FaceSetError(f"{self.folder}: no person with at least two frames is left")
 
     def _open(self) -> None:
         clips = [Clip(**entry) for entry in json.loads((self.folder / "clips.json").read_text())]
@@ -126,7 +126,7 @@ def refuse_unknown_people(sets: Sequence[FaceSet], people: Collection[str]) -> N
     """Raises FaceSetError for excluded people who are in no set: otherwise a typo would let a
     training see them."""
     if unknown := sorted(set(people).difference(*(one.people for one in sets))):
-        raise FaceSetError(f"--without: nobody is called {', '.join(unknown)}")
+        raise FaceSetError(f"--without: no set contains {', '.join(unknown)}")
 
 
 def openings(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -16,7 +16,7 @@ def data_files(folder: Path, suffixes: Collection[str], names: Path | None = Non
     if not found:
         expected = ", ".join(sorted(suffixes))
         raise FileNotFoundError(
-            f"data: {folder} holds no video (expected {expected}){_where_else(folder)}"
+            f"data: {folder} contains no videos (expected {expected}){_where_else(folder)}"
         )
     return found if names is None else _listed(found, folder, names)
 
@@ -31,10 +31,10 @@ def read_names(path: Path) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
-        raise ValueError(f"data: the list {path} is no UTF-8 text") from error
+        raise ValueError(f"data: the list {path} is not UTF-8 text") from error
     names = [line for line in lines if line and not line.startswith("#")]
     if not names:
-        raise ValueError(f"data: the list {path} names no file")
+        raise ValueError(f"data: the list {path} names no files")
     return names
 
 
@@ -47,10 +47,12 @@ def _listed(found: Sequence[Path], folder: Path, names: Path) -> list[Path]:
     for name in read_names(names):
         paths = by_name.get(name, [])
         if not paths:
-            raise FileNotFoundError(f"data: {names} names {name!r}, which {folder} does not hold")
+            raise FileNotFoundError(f"data: {names} names {name!r}, which is not in {folder}")
         if len(paths) > 1:
             several = ", ".join(path.name for path in paths)
-            raise ValueError(f"data: {names} names {name!r}, which could be {several}")
+            raise ValueError(
+                f"data: {names} names {name!r}, which matches several files: {several}"
+            )
         chosen.add(paths[0])
     return sorted(chosen)
 

@@ -82,7 +82,7 @@ def load_detector(checkpoint: Path | None = None) -> AnchoredDetector:
     path = checkpoint or shipped_checkpoint("synthesis", "face256")
     detector = load_motion_transfer(path).eval().detector
     if not isinstance(detector, FaceDetector):
-        raise CheckpointError(f"{path}: has no detector of faces")
+        raise CheckpointError(f"{path}: has no face detector")
     return detector.anchored
 
 

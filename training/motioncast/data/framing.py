@@ -41,7 +41,7 @@ class ClipFraming:
         repository = default_repository()
         file = find_models(repository).get(FINDER)
         if file is None:
-            raise FileNotFoundError(f"frame: {repository} has no {FINDER}")
+            raise FileNotFoundError(f"frame: {repository} has no model {FINDER}")
         return cls(file)
 
     @cached_property

@@ -133,7 +133,7 @@ def load_tracks(path: Path) -> Tracks:
     arrays = _read_arrays(path)
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
-        raise TracksError(f"{path}: no keypoint tracks (misses {', '.join(missing)})")
+        raise TracksError(f"{path}: is not a keypoint tracks file (missing {', '.join(missing)})")
     names, starts, keypoints, validation = (arrays[name] for name in ARRAYS)
     _check(path, names, starts, keypoints, validation)
     return Tracks(
@@ -163,9 +163,11 @@ def _check(
     if keypoints.ndim != 3 or keypoints.shape[2] != 3:
         raise TracksError(f"{path}: keypoints have shape {keypoints.shape}, expected (F, K, 3)")
     if not np.isfinite(keypoints).all():
-        raise TracksError(f"{path}: keypoints hold a value that is not finite")
+        raise TracksError(f"{path}: keypoints contain values that are not finite")
     if len(starts) != len(names) + 1 or len(validation) != len(names):
-        raise TracksError(f"{path}: names, starts and validation disagree about the clips")
+        raise TracksError(
+            f"{path}: names, starts and validation disagree about the number of clips"
+        )
     if starts[0] != 0 or starts[-1] != len(keypoints) or (np.diff(starts) < 0).any():
         raise TracksError(f"{path}: starts do not divide the {len(keypoints)} frames into clips")
 
@@ -174,13 +176,16 @@ def _check(
 class TracksOptions(DataOptions):
     """Whose keypoints are extracted from which videos."""
 
-    checkpoint: Annotated[Path, typer.Option(help="of stage 1 (synthesis)")]
-    out: Annotated[Path, typer.Option(help="the .npz to write")]
+    checkpoint: Annotated[Path, typer.Option(help="stage 1 checkpoint (synthesis)")]
+    out: Annotated[Path, typer.Option(help=".npz file to write")]
     threads: int = 2
-    device: Annotated[str, typer.Option(help="where the detector runs, such as cuda")] = "cpu"
+    device: Annotated[str, typer.Option(help="device to run the detector on, such as cuda")] = "cpu"
     validation_percent: Annotated[
         int,
-        typer.Option(metavar="P", help="of the clips, by their names, to validate predictors on"),
+        typer.Option(
+            metavar="P",
+            help="percentage of clips to hold out for validating predictors, chosen by name",
+        ),
     ] = VALIDATION_PERCENT
 
 

@@ -43,7 +43,7 @@ def motion_basis(clips: Sequence[Tensor], unit: Tensor, components: int) -> tupl
     is at most 3K.
     """
     if components > unit.numel():
-        raise ValueError(f"components: {components} of {unit.numel()} coordinates")
+        raise ValueError(f"components: {components} is more than the {unit.numel()} coordinates")
     moved = {
         lag: torch.cat([(clip[lag:] - clip[:-lag]) / unit for clip in clips if len(clip) > lag])
         for lag in BASIS_LAGS

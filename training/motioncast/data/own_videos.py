@@ -67,7 +67,7 @@ class OwnVideos:
         """Returns a readable line about every video."""
         lengths = self.parts.lengths().reshape(-1, 2).tolist()
         return [
-            f"{name}: {learned} frames to learn from, {tail} held out"
+            f"{name}: {learned} frames to train on, {tail} held out"
             for name, (learned, tail) in zip(self.whole.names, lengths, strict=True)
         ]
 
@@ -97,7 +97,7 @@ def open_own_videos(
         if learned < LEARNED_FRAMES:
             raise OwnVideosError(
                 f"{name}: {used} frames are too few (at least {needed}, of which"
-                f" {LEARNED_FRAMES} are learned from)"
+                f" {LEARNED_FRAMES} to train on)"
             )
         starts += [start + learned, end]
     names = tuple(f"{name}, {part}" for name in whole.names for part in ("learned", "held out"))

@@ -55,7 +55,8 @@ class PairSampler:
     def __post_init__(self) -> None:
         if self.batch_size % self.count:
             raise ValueError(
-                f"batch: {self.batch_size} samples do not divide among {self.count} processes"
+                f"batch: {self.batch_size} samples cannot be divided equally among"
+                f" {self.count} processes"
             )
 
     def batch(self, step: int) -> Batch:

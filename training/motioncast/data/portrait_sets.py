@@ -133,14 +133,14 @@ def write_portraits(
     for number, file in enumerate(tqdm(photographs, unit="photograph", leave=False)):
         portrait = studio.photograph(file)
         if portrait is None:
-            left_out.append(f"{file.path.name}: no face")
+            left_out.append(f"{file.path.name}: no face found")
             continue
         for turn in range(rounds):
             frames = studio.talk(portrait, np.random.default_rng([seed, turn, number]))
             name = f"{file.path.stem}_{turn}"
             found = [] if frames is None else [finder.look(frames)]
             if not writer.write(name, file.person, found, LEAST_SHARE).frames:
-                left_out.append(f"{name}: faces were lost on the way")
+                left_out.append(f"{name}: too few of the generated frames show a face")
     return left_out
 
 
@@ -161,7 +161,7 @@ def open_drivers(
             if long:
                 drivers.append((faces, long))
     if not drivers:
-        raise FaceFilesError(f"--motion: no clip has {LEAST_MOTION} frames")
+        raise FaceFilesError(f"--motion: all clips are shorter than {LEAST_MOTION} frames")
     return drivers
 
 
@@ -174,16 +174,29 @@ def _wider(crop: Crop) -> Crop:
 class PortraitSetOptions(FaceSetOptions):
     """Which photographs are animated, and whose motion they are given."""
 
-    motion: Annotated[list[Path], typer.Option(metavar="SET", help="of faces that move; repeat")]
-    rounds: Annotated[int, typer.Option(min=1, help="of all photographs")] = 2
-    rooms: Annotated[Path | None, typer.Option(metavar="FOLDER", help="photographs or videos")] = (
-        None
-    )
+    motion: Annotated[
+        list[Path],
+        typer.Option(metavar="SET", help="face set whose motion to use; may be repeated"),
+    ]
+    rounds: Annotated[
+        int, typer.Option(min=1, help="number of clips to make from each photograph")
+    ] = 2
+    rooms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="folder of videos or photographs to use as backgrounds"
+        ),
+    ] = None
     without: Annotated[
-        list[str] | None, typer.Option(metavar="PERSON", help="who gives no motion; repeat")
+        list[str] | None,
+        typer.Option(
+            metavar="PERSON", help="person to exclude as a motion source; may be repeated"
+        ),
     ] = None
     seed: int = 0
-    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="of decoded rooms")] = DEFAULT_CACHE
+    cache: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="cache folder for decoded backgrounds")
+    ] = DEFAULT_CACHE
 
 
 def run(options: PortraitSetOptions, command: str) -> None:

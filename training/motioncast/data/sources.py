@@ -46,7 +46,9 @@ def clip_source(data: DataSource) -> ClipSource:
     layout = _found_layout(data.folder) if data.layout == "auto" else data.layout
     if layout == "tfrecord":
         if data.framing is not None:
-            raise ValueError("frame: TFRecords are not framed, they show no face")
+            raise ValueError(
+                "frame: TFRecords show no faces and cannot be framed (use --frame off)"
+            )
         return BairFolder(data.folder, data.names, data.camera)
     return VideoFolder(data.folder, data.names, data.framing)
 
@@ -54,5 +56,5 @@ def clip_source(data: DataSource) -> ClipSource:
 def _found_layout(folder: Path) -> Layout:
     suffixes = {path.suffix.lower() for path in folder.iterdir()} if folder.is_dir() else set()
     if suffixes & RECORD_SUFFIXES and suffixes & VIDEO_SUFFIXES:
-        raise ValueError(f"data: {folder} holds both TFRecords and videos; say which with --layout")
+        raise ValueError(f"data: {folder} contains both TFRecords and videos; choose with --layout")
     return "tfrecord" if suffixes & RECORD_SUFFIXES else "videos"

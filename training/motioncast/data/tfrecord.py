@@ -67,7 +67,7 @@ def byte_features(record: Record) -> dict[str, list[bytes]]:
     try:
         example.ParseFromString(record.data)
     except DecodeError as error:
-        raise record.damaged(f"no tf.train.Example ({error})") from error
+        raise record.damaged(f"is not a tf.train.Example ({error})") from error
     entries = example.features.feature
     return {entry.key: list(entry.value.bytes_list.value) for entry in entries}
 
@@ -87,14 +87,16 @@ def _read_record(file: BinaryIO, available: int) -> bytes:
     """Reads one record; raises ValueError that says what is wrong with it."""
     header = file.read(HEADER.size)
     if len(header) < HEADER.size:
-        raise ValueError("the file ends within the length")
+        raise ValueError("the file ends inside the length")
     length, length_crc = HEADER.unpack(header)
     if masked_crc(header[:8]) != length_crc:
         if file.tell() == HEADER.size and header.startswith(GZIP_MAGIC):
-            raise ValueError("GZIP-compressed TFRecords are not read; run gunzip on them first")
+            raise ValueError(
+                "GZIP-compressed TFRecords are not supported; run gunzip on them first"
+            )
         raise ValueError("wrong checksum of the length")
     if length > available - HEADER.size - FOOTER.size:  # before allocating memory for it
-        raise ValueError(f"the file ends within {length} bytes of data")
+        raise ValueError(f"the file ends inside the {length} bytes of data")
     data = file.read(length)
     (data_crc,) = FOOTER.unpack(file.read(FOOTER.size))
     if masked_crc(data) != data_crc:

@@ -93,7 +93,9 @@ def _strip_frames(path: Path) -> Iterator[Clip]:
     strip = read_whole_image(path)  # (S, T*S, 3)
     side, width = strip.shape[:2]
     if width % side:
-        raise ValueError(f"a strip {width} wide is not a whole number of frames {side} wide")
+        raise ValueError(
+            f"the width of the strip, {width}, is not a multiple of its height, {side}"
+        )
     for left in range(0, width, side):
         yield strip[:, left : left + side]
 

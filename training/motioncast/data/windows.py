@@ -20,7 +20,7 @@ def every_window(clips: Sequence[Tensor], length: int, stride: int) -> Tensor:
         for start in range(0, len(clip) - length + 1, stride)
     ]
     if not windows:
-        raise ValueError(f"clips: none has {length} frames")
+        raise ValueError(f"clips: all are shorter than {length} frames")
     return torch.stack(windows)
 
 
@@ -41,7 +41,7 @@ def random_windows(
     long_enough = [index for index, clip in enumerate(clips) if len(clip) >= length]
     usable = [clips[index] for index in long_enough]
     if not usable:
-        raise ValueError(f"clips: none has {length} frames")
+        raise ValueError(f"clips: all are shorter than {length} frames")
     shares = torch.ones(len(usable), dtype=torch.float64)
     if people is not None:
         shares = shares_by_person(usable, [people[index] for index in long_enough])

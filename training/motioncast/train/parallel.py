@@ -40,7 +40,8 @@ class Processes:
         """
         if whole.shape[dim] % self.count:
             raise ValueError(
-                f"batch: {whole.shape[dim]} samples do not divide among {self.count} processes"
+                f"batch: {whole.shape[dim]} samples cannot be divided equally"
+                f" among {self.count} processes"
             )
         return whole.chunk(self.count, dim)[self.rank].to(self.device)
 

@@ -1,4 +1,4 @@
-"""BAIR robot pushing as it is published, and what becomes of damaged records."""
+"""BAIR robot pushing in its published format, and the handling of damaged records."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def test_a_record_without_its_images_is_named(
 
 @pytest.fixture
 def with_damage(train: Path) -> Path:
-    """The second of a's records has a flipped bit; b is whole, c an empty file."""
+    """A folder where record 1 of a has a flipped bit, b is intact and c is empty."""
     whole = framed(record(TWO))
     damaged = bytearray(whole)
     damaged[5000] ^= 1
@@ -120,7 +120,7 @@ def test_a_folder_of_both_kinds_asks_which(train: Path, tmp_path: Path) -> None:
     write_records(train / "a.tfrecords", [record(ONE)])
     write_video(train / "b.mkv", gradient_frames(2, 64, 64))
 
-    with pytest.raises(ValueError, match="holds both TFRecords and videos"):
+    with pytest.raises(ValueError, match="contains both TFRecords and videos"):
         open_clips(DataSource(train), 64, tmp_path / "cache")
     videos = open_clips(DataSource(train, layout="videos"), 64, tmp_path / "cache")
     records = open_clips(DataSource(train, layout="tfrecord"), 64, tmp_path / "cache")

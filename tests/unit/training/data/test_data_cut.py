@@ -1,4 +1,4 @@
-"""Windows of equally many frames, cut alike from frames and from keypoint tracks."""
+"""Windows of equal length, cut identically from frames and from keypoint tracks."""
 
 from typing import get_args
 
@@ -25,7 +25,7 @@ NAMES = ("a", "b", "c")
 
 
 def numbered() -> tuple[ClipCache, Tracks]:
-    """Three clips whose pixels and coordinates are the frame's number."""
+    """Returns three clips whose pixels and coordinates are the frame's number."""
     numbers = np.arange(12, dtype=np.uint8)
     frames = np.broadcast_to(numbers[:, None, None, None], (12, 4, 4, 3))
     keypoints = torch.arange(12.0)[:, None, None].expand(12, 2, 3)
@@ -65,7 +65,7 @@ def test_frames_and_tracks_are_cut_alike(cut: Cut) -> None:
 def test_windows_are_ascending_and_never_overlap(length: int, frames: int, cut: Cut) -> None:
     clips = ClipCache(("a",), (0, length), np.zeros((length, 1, 1, 3), np.uint8))
     if frames > length:
-        with pytest.raises(ValueError, match=f"none has {frames} frames"):
+        with pytest.raises(ValueError, match=f"all are shorter than {frames} frames"):
             cut_clips(clips, frames, cut)
         return
 

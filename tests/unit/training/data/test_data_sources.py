@@ -1,4 +1,4 @@
-"""Which files of a folder are read, damage that a decoder would hide, and the shared options."""
+"""Which files of a folder are read, damage that decoders would hide, and shared options."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint
 
 @pytest.fixture
 def nemo(tmp_path: Path) -> Path:
-    """A folder of wide videos, as UvA-Nemo is one."""
+    """A folder of wide videos, like UvA-Nemo."""
     folder = tmp_path / "videos"
     folder.mkdir()
     for index, name in enumerate(("001_deliberate", "001_spontaneous", "002_deliberate")):
@@ -39,9 +39,9 @@ def test_a_split_list_selects_by_name_or_stem(nemo: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"001_deliberate\n007_posed\n", r"train\.txt names '007_posed', which .*videos does not"),
+        (b"001_deliberate\n007_posed\n", r"train\.txt names '007_posed', which is not in .*videos"),
         (b"# nothing\n", r"train\.txt names no file"),
-        (b"\xff\xfe\x00", r"train\.txt is no UTF-8 text"),
+        (b"\xff\xfe\x00", r"train\.txt is not UTF-8 text"),
     ],
 )
 def test_a_list_that_does_not_fit_is_refused_by_name(
@@ -64,7 +64,9 @@ def test_a_stem_of_two_files_is_ambiguous(nemo: Path, tmp_path: Path) -> None:
     names = tmp_path / "train.txt"
     names.write_text("001_deliberate\n")
 
-    with pytest.raises(ValueError, match=r"could be 001_deliberate\.mkv, 001_deliberate\.mp4"):
+    with pytest.raises(
+        ValueError, match=r"several files: 001_deliberate\.mkv, 001_deliberate\.mp4"
+    ):
         open_clips(DataSource(nemo, names), 16, tmp_path / "cache")
 
 
@@ -93,10 +95,10 @@ def test_strips_gifs_and_movies_are_clips_of_one_folder(tmp_path: Path) -> None:
         assert np.array_equal(clips.clip(index), frames)
 
 
-@pytest.mark.parametrize("optimize", [False, True])  # whole frames, or what has changed
+@pytest.mark.parametrize("optimize", [False, True])  # whole frames, or only changes
 def test_a_gif_is_read_as_pillow_reads_it(tmp_path: Path, optimize: bool) -> None:
     frames = np.zeros((5, 32, 32, 3), dtype=np.uint8)
-    for index in range(5):  # a square that moves before a palette of colours
+    for index in range(5):  # a square moving in front of a colour gradient
         frames[index, :, :, 1] = np.arange(32) * 4
         frames[index, 8:16, 4 * index : 4 * index + 8] = (200, 40 * index, 30)
     write_gif(tmp_path / "moving.gif", frames, optimize=optimize)
@@ -166,7 +168,7 @@ def test_every_program_takes_the_same_options(
 
     assert data_source(options) == DataSource(nemo, camera="aux1")
     assert len(clips) == 3
-    assert capsys.readouterr().out == "left out, damaged: 003_broken.mp4\n"
+    assert capsys.readouterr().out == "skipped, damaged: 003_broken.mp4\n"
 
 
 def write_movie(path: Path, frames: Frames, codec: str) -> None:

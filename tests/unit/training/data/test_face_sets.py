@@ -1,4 +1,4 @@
-"""Sets of faces made from videos and photographs, with the networks that the product serves."""
+"""Face sets made from videos and photographs with the product's networks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def frames_of(name: str, count: int) -> Frames:
 
 
 def points_of(frame: Frames) -> NDArray[np.float32]:
-    """Returns anchored keypoints of nobody, for what only stores them."""
+    """Returns dummy anchored keypoints, for code that only stores them."""
     return np.zeros((len(frame), len(MESH), 2), np.float32)
 
 
@@ -44,7 +44,7 @@ def interview() -> Frames:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, interview: Frames) -> Path:
-    """A clip of a man, one in which he is seen half of the time, and photographs of another."""
+    """A clip of a man, a clip that shows him half of the time, and photographs of another man."""
     folder = tmp_path_factory.mktemp("people")
     wide = np.pad(interview, ((0, 0), (20, 40), (90, 30), (0, 0)), mode="edge")
     nobody = np.full_like(wide[:1], 100)
@@ -80,7 +80,7 @@ def test_videos_are_framed_by_the_products_rule(
 ) -> None:
     wide = np.pad(interview[:8], ((0, 0), (20, 40), (90, 30), (0, 0)), mode="edge")
     framing = ClipFraming.shipped()
-    # Of frames 0 and 5 that are looked at, one that shows nobody does not count.
+    # Of the analysed frames 0 and 5, one without a face is ignored.
     crop = framing.steady_crop([wide[0]] * 5 + [np.full_like(wide[0], 100)] * 5)
     assert crop == framing.crop(wide[0])
     frames = np.load(made / "frames.npy", mmap_mode="r")
@@ -103,20 +103,20 @@ def test_a_crop_is_of_the_median_of_the_faces() -> None:
 
 
 def test_keypoints_are_where_mediapipe_sees_them(made: Path) -> None:
-    # Recorded once, of the GRID clip's first frame; from 0 to 1, see test_face_networks. That
-    # picture is framed already, so that its places are the frame's.
+    # Recorded once from the GRID clip's first frame, from 0 to 1, see test_face_networks. That
+    # picture is already framed, so positions in it are those in the frame.
     places = {61: (0.3447, 0.7269), 291: (0.5140, 0.7231), 33: (0.2742, 0.4690)}
     points = np.load(made / "points.npy")
     for point, place in places.items():
         found = (points[8, MESH.index(point)] + 1) / 2 * (SIDE - 1) / SIDE + 0.5 / SIDE
-        assert found == pytest.approx(place, abs=0.012)  # 4 % of the distance between the eyes
+        assert found == pytest.approx(place, abs=0.012)  # 4 % of the eyes' distance
 
 
 def test_mattes_hold_the_person(made: Path) -> None:
     mattes = np.load(made / "mattes.npy", mmap_mode="r")
     assert mattes.shape == (10, SIDE // 2, SIDE // 2)
     assert mattes.dtype == np.uint8
-    # The man of GRID before his wall: nose and collar, then the corners above him.
+    # GRID's man in front of his wall: nose and collar, then the corners above him.
     assert mattes[8, 38, 28] > 250
     assert mattes[8, 62, 32] > 250
     assert mattes[8, 1, [1, -2]].max() < 5
@@ -130,12 +130,12 @@ def test_a_training_draws_from_the_set(made: Path) -> None:
 
 
 def test_what_is_no_set_is_named(made: Path, tmp_path: Path) -> None:
-    with pytest.raises(FaceSetError, match=r"is not a set of faces .*clips\.json"):
+    with pytest.raises(FaceSetError, match=r"is not a face set .*clips\.json"):
         FaceSet(tmp_path, 1.0)
     (tmp_path / "clips.json").write_text('[{"clip": "a"}]')
-    with pytest.raises(FaceSetError, match="is not a set of faces"):
+    with pytest.raises(FaceSetError, match="is not a face set"):
         FaceSet(tmp_path, 1.0)
-    with pytest.raises(FaceSetError, match="nobody with two frames is left"):
+    with pytest.raises(FaceSetError, match="no person with at least two frames is left"):
         FaceSet(made, 1.0, frozenset({"man", "other"}))
 
 
@@ -152,7 +152,7 @@ def test_what_is_left_out_is_said(
 
 
 def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """Returns the sentence with which the command line is refused."""
+    """Returns the error of a refused command line."""
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
@@ -172,14 +172,14 @@ def test_refusals_are_sentences_and_leave_nothing_behind(
     cut_off.write_bytes((ASSETS / "interview.mp4").read_bytes()[:20_000])
 
     assert "nowhere: no such file or folder" in refusal(["nowhere", *out], capsys)
-    assert "no video and no photograph" in refusal([str(work), *out], capsys)
+    assert "no videos or photographs" in refusal([str(work), *out], capsys)
     assert "no clip shows a face" in refusal([str(nobody), *out], capsys)
     assert "cut_off.mp4" in refusal([str(cut_off), *out], capsys)
     assert "no such list" in refusal([clip, "--persons", "none.csv", *out], capsys)
     assert "no such checkpoint" in refusal([clip, "--checkpoint", "none.pt", *out], capsys)
     assert "multiple of 128" in refusal([clip, *out[:2], "--side", "200"], capsys)
     assert "'--threads'" in refusal([clip, *out, "--threads", "0"], capsys)
-    assert "is there already" in refusal([clip, "--out", str(made)], capsys)
+    assert "already exists" in refusal([clip, "--out", str(made)], capsys)
     assert list(work.iterdir()) == []
 
 
@@ -234,7 +234,7 @@ def test_a_set_is_replaced_by_a_whole_one_alone(tmp_path: Path) -> None:
     assert json.loads((out / "clips.json").read_text())[0]["name"] == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     (tmp_path / "papers").mkdir()
-    with pytest.raises(FaceSetError, match="not a set of faces, and stays"):
+    with pytest.raises(FaceSetError, match="not a face set, so --force"):
         FaceSetWriter(tmp_path / "papers", 4, force=True)
 
 
@@ -246,10 +246,10 @@ def test_a_file_is_the_person_of_the_row_that_ends_most_like_its_path(tmp_path: 
     persons.write_text("file,licence,person_id\nset/london/01.jpg,CC,l1\ncanada/01.jpg,CC,c1\n")
     folders = [tmp_path / "london", tmp_path / "canada"]
     assert [file.person for file in face_files(folders, persons)] == ["l1", "c1"]
-    with pytest.raises(FaceFilesError, match="have one name"):
+    with pytest.raises(FaceFilesError, match="have the same name; use --persons"):
         face_files(folders)
     persons.write_text("file,person_id\n01.jpg,l1\n01.jpg,c1\n")
-    with pytest.raises(FaceFilesError, match="could be of c1 or l1"):
+    with pytest.raises(FaceFilesError, match=r"rows of several persons \(c1, l1\)"):
         face_files(folders, persons)
     persons.write_text("name,person_id\n01.jpg,l1\n")
     with pytest.raises(FaceFilesError, match="no column 'file'"):

@@ -1,4 +1,4 @@
-"""Clips are framed for training and evaluation as the product frames them."""
+"""Clips are framed for training and evaluation as in the product."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def framing(repository: Path) -> ClipFraming:
 
 
 def walk(length: int) -> np.ndarray:
-    """Returns pictures of a face that walks to the right."""
+    """Returns pictures of a face moving to the right."""
     boxes = ((100 + 8 * t, 60, 148 + 8 * t, 120) for t in range(length))
     return np.stack([picture_with_faces(320, 240, box) for box in boxes])
 
@@ -103,7 +103,7 @@ def test_what_is_no_finder_is_named(tmp_path: Path) -> None:
 
 
 def test_tfrecords_are_not_framed(tmp_path: Path, framing: ClipFraming) -> None:
-    with pytest.raises(ValueError, match="frame: TFRecords are not framed"):
+    with pytest.raises(ValueError, match="frame: TFRecords show no faces"):
         open_clips(DataSource(tmp_path, layout="tfrecord", framing=framing), SIZE, tmp_path)
 
 
@@ -116,5 +116,5 @@ def test_the_option_takes_the_finder_of_the_default_repository(
     assert data_source(DataOptions(data=Path("clips"))).framing is None
     bare = build_toy_repository(tmp_path)
     monkeypatch.setenv("MOTIONCAST_MODEL_REPOSITORY", str(bare))
-    with pytest.raises(FileNotFoundError, match="has no face_finder"):
+    with pytest.raises(FileNotFoundError, match="has no model face_finder"):
         data_source(DataOptions(data=Path("clips"), frame="fixed"))

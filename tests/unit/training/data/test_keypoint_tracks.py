@@ -30,7 +30,7 @@ from motioncast.models.motion_transfer import MotionTransfer
 
 
 def ramp(frames: int, start: float = 0.0) -> torch.Tensor:
-    """Returns a clip (T, 2, 3) whose every coordinate is its frame's number plus `start`."""
+    """Returns a clip (T, 2, 3) whose coordinates all equal the frame number plus `start`."""
     return (torch.arange(frames) + start)[:, None, None].expand(frames, 2, 3).clone()
 
 
@@ -61,8 +61,8 @@ def test_subsets_divide_the_clips() -> None:
         ({"keypoints": np.zeros((9, 2, 2), np.float32)}, r"keypoints have shape \(9, 2, 2\)"),
         ({"keypoints": np.full((9, 2, 3), np.nan, np.float32)}, "not finite"),
         ({"starts": np.array([0, 5, 8])}, "starts do not divide the 9 frames"),
-        ({"starts": np.array([0, 9])}, "disagree about the clips"),
-        ({"validation": None}, "misses validation"),
+        ({"starts": np.array([0, 9])}, "disagree about the number of clips"),
+        ({"validation": None}, "missing validation"),
     ],
 )
 def test_damaged_tracks_are_refused_by_name(
@@ -132,9 +132,9 @@ def test_random_windows_of_a_robot_play_forwards_only() -> None:
 
 
 def test_windows_longer_than_every_clip_are_refused() -> None:
-    with pytest.raises(ValueError, match="none has 6 frames"):
+    with pytest.raises(ValueError, match="all are shorter than 6 frames"):
         every_window([ramp(5)], length=6, stride=1)
-    with pytest.raises(ValueError, match="none has 6 frames"):
+    with pytest.raises(ValueError, match="all are shorter than 6 frames"):
         random_windows([ramp(5)], 6, 1, torch.Generator())
 
 
@@ -258,7 +258,7 @@ def test_a_person_is_drawn_by_the_root_of_the_frames_whatever_the_number_of_clip
 
 
 def test_the_basis_is_the_directions_in_which_keypoints_move_together() -> None:
-    # Two directions of motion, one of them three times as strong, and nothing else.
+    # Exactly two directions of motion, one three times as strong.
     generator = torch.Generator().manual_seed(0)
     directions = torch.zeros(2, 2, 3)
     directions[0, :, 0] = 0.5**0.5  # both to the right
@@ -271,5 +271,5 @@ def test_the_basis_is_the_directions_in_which_keypoints_move_together() -> None:
     assert_close(
         energy, torch.tensor([36.0, 4.0]), atol=0, rtol=0.2
     )  # four frames of a random walk
-    with pytest.raises(ValueError, match="components: 7 of 6"):
+    with pytest.raises(ValueError, match="components: 7 is more than the 6"):
         motion_basis([clip], torch.ones(2, 3), 7)

@@ -1,4 +1,4 @@
-"""Videos of one person: what is learned from, what is held out, what is not looked at."""
+"""Videos of one person: the parts used for training, held out, and not used."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from motioncast.data.own_videos import Division, OwnVideosError, open_own_videos
 
 @pytest.fixture
 def videos(tmp_path: Path) -> list[Path]:
-    """Two videos of 100 and 200 frames; frame t of both is brighter than frame 0 by t mod 32."""
+    """Videos of 100 and 200 frames; frame t is brighter than frame 0 by t mod 32."""
     paths = [tmp_path / "a.mkv", tmp_path / "b.mkv"]
     for path, count in zip(paths, (100, 200), strict=True):
         first = gradient_frames(1, 24, 16)[0].astype(int)
@@ -29,7 +29,7 @@ def test_the_end_of_every_video_is_held_out_and_what_is_behind_it_not_read(
     assert len(own.whole.frames) == 70 + 140
     brightness = own.parts.clip(3)[:, 0, 0, 0].astype(int) - own.parts.clip(2)[0, 0, 0, 0]
     assert brightness.tolist() == [t % 32 for t in range(112, 140)]
-    assert own.lines()[1] == "b.mkv: 112 frames to learn from, 28 held out"
+    assert own.lines()[1] == "b.mkv: 112 frames to train on, 28 held out"
 
 
 def test_a_short_tail_still_has_the_frames_that_are_judged(

@@ -1,4 +1,4 @@
-"""Sets of photographs that talk, made with the networks that the product serves."""
+"""Sets of animated photographs, made with the product's networks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROUNDS = 6
 
 @pytest.fixture(scope="module")
 def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The man of GRID's clip, who speaks."""
+    """The speaking man of GRID's clip."""
     folder = tmp_path_factory.mktemp("motion") / "grid"
     write_faces([str(ASSETS / "grid_sbwu5s.mp4"), "--out", str(folder), "--side", str(SIDE)])
     return folder
@@ -135,9 +135,11 @@ def test_refusals_are_sentences_and_leave_nothing_behind(
     clip = str(ASSETS / "interview.mp4")
     assert "interview.mp4: is not a photograph" in refusal(clip, *moved)
     assert "no clip shows a face" in refusal(str(blank), *moved)
-    assert "no clip has 13 frames" in refusal(str(photograph), "--motion", str(still))
-    assert "is not a set of faces" in refusal(str(photograph), "--motion", str(tmp_path))
-    assert "nobody with two frames is left" in refusal(
+    assert "all clips are shorter than 13 frames" in refusal(
+        str(photograph), "--motion", str(still)
+    )
+    assert "is not a face set" in refusal(str(photograph), "--motion", str(tmp_path))
+    assert "no person with at least two frames is left" in refusal(
         str(photograph), *moved, "--without", "grid_sbwu5s"
     )
     assert "nowhere is not a folder" in refusal(str(photograph), *moved, "--rooms", "nowhere")

@@ -1,4 +1,4 @@
-"""TFRecord files: their checksums, their damages, and the examples in them."""
+"""TFRecord files: checksums, damage, and the examples in them."""
 
 import gzip
 from pathlib import Path
@@ -88,14 +88,14 @@ def test_wherever_a_file_is_cut_off_its_last_record_is_named(
     read, message = read_until_damage(path)
 
     assert read == list(THREE[:damaged])
-    assert f"record {damaged} at byte {OFFSETS[damaged]}: the file ends within" in message
+    assert f"record {damaged} at byte {OFFSETS[damaged]}: the file ends inside" in message
 
 
 def test_a_length_longer_than_the_file_takes_no_memory(path: Path) -> None:
     length = (2**62).to_bytes(8, "little")
     path.write_bytes(length + masked(crc32c(length)) + b"short")
 
-    assert "the file ends within 4611686018427387904 bytes" in read_until_damage(path)[1]
+    assert "the file ends inside the 4611686018427387904 bytes" in read_until_damage(path)[1]
 
 
 def test_a_compressed_file_is_refused_with_what_to_do(path: Path) -> None:
@@ -114,7 +114,9 @@ def test_an_example_gives_its_bytes_by_name() -> None:
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0a\x7fshort", example({"a": [b"b"]})[:-1]])
 def test_what_is_no_example_is_named(data: bytes) -> None:
-    with pytest.raises(DamagedVideoError, match=r"a\.tfrecords: record 3 at byte 99: no tf\.train"):
+    with pytest.raises(
+        DamagedVideoError, match=r"a\.tfrecords: record 3 at byte 99: is not a tf\.train"
+    ):
         byte_features(record(data))
 
 
@@ -124,7 +126,7 @@ def record(data: bytes) -> Record:
 
 def read_until_damage(path: Path) -> tuple[list[bytes], str]:
     read = []
-    with pytest.raises(DamagedVideoError) as damage:  # noqa: PT012 - what was read before counts
+    with pytest.raises(DamagedVideoError) as damage:  # noqa: PT012 - also tests earlier reads
         for found in read_records(path):
             read.append(found.data)
     return read, str(damage.value)

@@ -1,4 +1,4 @@
-"""Reading videos, the decoded cache and the samples drawn from it."""
+"""Reading videos, the cache of decoded clips, and samples drawn from it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,12 +63,14 @@ def test_a_png_strip_is_a_clip_of_its_frames(tmp_path: Path) -> None:
 def test_a_strip_of_no_whole_number_of_frames_is_refused(tmp_path: Path) -> None:
     write_png(tmp_path / "strip.png", np.zeros((16, 40, 3), dtype=np.uint8))
 
-    with pytest.raises(DamagedVideoError, match=r"strip\.png.*40 wide is not a whole number"):
+    with pytest.raises(
+        DamagedVideoError, match=r"strip\.png.*40, is not a multiple of its height, 16"
+    ):
         read_clip(tmp_path / "strip.png", 16)
 
 
 def test_a_folder_without_videos_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="holds no video"):
+    with pytest.raises(FileNotFoundError, match="contains no videos"):
         VideoFolder(tmp_path).paths()
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         VideoFolder(tmp_path / "missing").paths()
@@ -177,7 +179,7 @@ def test_faces_are_played_both_ways_and_robots_forwards(
     augmentation: Augmentation, orders: set[float]
 ) -> None:
     clip = np.zeros((6, 8, 8, 3), np.uint8) + np.arange(6, dtype=np.uint8)[:, None, None, None]
-    clip[:, :, :4] += 100  # the left half is brighter, until it is flipped
+    clip[:, :, :4] += 100  # the left half is brighter unless flipped
     sampler = PairSampler([Pool(cache_of(clip), [0])], 64, seed=0, augmentation=augmentation)
 
     source, driving, _ = sampler.batch(0)
@@ -221,7 +223,7 @@ def test_a_photograph_is_a_clip_of_one_frame_and_is_given_motion(tmp_path: Path)
     moved = (source - driving).abs().mean(dim=(1, 2, 3))
     lately = (driving - neighbour).abs().mean(dim=(1, 2, 3))
     assert (moved > 0).all()
-    assert (lately < moved).all()  # it has moved three quarters as far
+    assert (lately < moved).all()  # the neighbour is at three quarters of the motion
 
 
 def test_strong_variation_treats_the_frames_of_a_sample_alike() -> None:

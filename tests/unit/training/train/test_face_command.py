@@ -1,4 +1,4 @@
-"""The command that trains the networks of faces: what it does, and what it refuses in words."""
+"""The command that trains the face networks: its results and its refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIDE = 128
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A set of two people, of whom nothing is to be seen."""
+    """A set of two people with blank pictures."""
     folder = tmp_path_factory.mktemp("sets") / "people"
     random = np.random.default_rng(0)
     with FaceSetWriter(folder, SIDE) as writer:
@@ -62,13 +62,13 @@ def test_refusals_are_sentences(
         assert end.value.code == 2
         return capsys.readouterr().err.splitlines()[-1]
 
-    assert "nowhere: is not a set of faces" in refusal(*run, "--set", "nowhere", "1")
+    assert "nowhere: is not a face set" in refusal(*run, "--set", "nowhere", "1")
     assert "the share is much" in refusal(*run, "--set", str(faces), "much")
     assert "the share is -1" in refusal(*run, "--set", str(faces), "-1")
-    assert "nobody is called chris" in refusal(
+    assert "--without: no set contains chris" in refusal(
         *run, *drawn, "--without", "anna", "--without", "chris"
     )
-    assert "nobody with two frames is left" in refusal(
+    assert "no person with at least two frames is left" in refusal(
         *run, *drawn, "--without", "anna", "--without", "ben"
     )
     assert "'lite64' is not one of" in refusal(*run[2:], *drawn, "--config", "lite64")

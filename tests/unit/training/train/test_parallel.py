@@ -18,7 +18,7 @@ TESTS = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What each of two processes has after the same few steps."""
+    """The state of each of two processes after the same few steps."""
     out = tmp_path_factory.mktemp("ranks")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
@@ -50,7 +50,7 @@ def test_each_process_takes_its_own_part_of_a_batch() -> None:
 
 
 def test_a_batch_that_does_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match="5 samples do not divide among 2 processes"):
+    with pytest.raises(ValueError, match="5 samples cannot be divided equally among 2 processes"):
         Processes(count=2).part(torch.zeros(5))
 
 
