@@ -1,4 +1,4 @@
-"""The Kubernetes manifests as `kubectl kustomize` assembles them, for the tests that read them."""
+"""Assembles the Kubernetes manifests with `kubectl kustomize`, for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
 @functools.cache
 def assembled(overlay: str) -> tuple[Manifest, ...]:
-    """Returns what `kubectl apply --kustomize` would send of an overlay."""
+    """Returns the manifests that `kubectl apply --kustomize` would send for an overlay."""
     return kustomized(TREE / "overlays" / overlay)
 
 
@@ -55,7 +55,7 @@ def pod_of(deployment: Manifest) -> Manifest:
 
 
 def ours(overlay: str) -> dict[str, Manifest]:
-    """Returns the containers that run this project's program, by their Deployment."""
+    """Returns the containers that run this project's program, by Deployment."""
     found = {}
     for name, deployment in of_kind(overlay, "Deployment").items():
         for container in pod_of(deployment)["containers"]:
@@ -65,7 +65,7 @@ def ours(overlay: str) -> dict[str, Manifest]:
 
 
 def settings_of(container: Manifest, folder: Path) -> tuple[str | None, ServeSettings]:
-    """Returns which service a container serves, by what its file and arguments say."""
+    """Returns a container's service and its settings from file and arguments."""
     return parsed(tuple(one.replace("/etc/motioncast/", f"{folder}/") for one in container["args"]))
 
 

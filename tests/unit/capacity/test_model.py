@@ -1,4 +1,4 @@
-"""What a run takes, fitted: exact sums are found again, and a run that was not seen is told."""
+"""Fitting the cost model recovers exact coefficients and predicts an unseen run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MIB = 2**20
 
 
 def run_of(sessions: int, frames: int, observed: int, predicted: int) -> Run:
-    """A run on two cores, 20 ms for an observed frame, 15 for another, 100 for a session."""
+    """Returns a run on two cores: 20 ms per observed frame, 15 per other frame, 100 per session."""
     asked = Run(sessions, frames, observed, predicted, 0.0, 0.0, 0.0, 0)
     rest = asked.all_frames - asked.observed_frames
     server = 0.020 * asked.observed_frames + 0.015 * rest + 0.1 * sessions
@@ -59,7 +59,7 @@ def test_a_run_that_was_not_seen_is_told() -> None:
 
 
 def test_nothing_is_given_back() -> None:
-    """A cost below 0 would make big runs cheap; noise is no reason for one."""
+    """Noise must not lead to a negative cost, which would make big runs cheap."""
     runs = [run_of(*case) for case in CASES]
     lighter = [
         Run(

@@ -1,4 +1,4 @@
-"""The observer of `make chaos` sees what must not be: foreign, doubled, missing, wrong frames."""
+"""The observer of `make chaos` detects foreign, duplicate, missing and wrong frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OBSERVED = np.array([index % 3 < 2 for index in range(COUNT)])
 
 
 def frames(number: int) -> list[Frame]:
-    """Returns what session `number` gets where everything is well."""
+    """Returns the frames session `number` receives if all is well."""
     expected = toy_path(path(number, COUNT), OBSERVED)
     timings = StageTimings(0, 0, 0, 0, 0, 0, 0, 0, 0)
     return [

@@ -1,4 +1,4 @@
-"""Which results may be replaced, and by whom."""
+"""Which existing results may be overwritten, and by which command."""
 
 from __future__ import annotations
 

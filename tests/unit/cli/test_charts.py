@@ -1,4 +1,4 @@
-"""Charts: round ticks, well-formed SVG, points where the values are."""
+"""Charts have round ticks, well-formed SVG, and points at the right positions."""
 
 from __future__ import annotations
 

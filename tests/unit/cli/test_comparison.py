@@ -1,4 +1,4 @@
-"""The pictures: panels side by side, the origin as the colour of their border."""
+"""Comparison pictures: panels side by side, with the origin as their border's colour."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_small_frames_are_enlarged_by_a_whole_factor(size: int, enlarged: int) -
 def test_the_border_has_the_colour_of_the_origin(origin: Origin) -> None:
     picture = compose_frame(_sample(origin))
     others = [colour for one, colour in ORIGIN_COLOURS.items() if one is not origin]
-    # Two borders of six pixels around 256: two per cent each; the legend takes far less.
+    # Two borders of six pixels around 256 take two per cent each; the legend takes far less.
     assert _share(picture, ORIGIN_COLOURS[origin]) > 0.04
     assert all(_share(picture, colour) < 0.002 for colour in others)
 

@@ -1,6 +1,6 @@
-"""Files and variables that are damaged are refused in words, whatever is in them.
+"""Damaged settings files and variables are refused with an error, whatever they contain.
 
-The fuzzer's target `settings` (tests/fuzz) attacks the same with chance.
+The fuzzer's target `settings` (tests/fuzz) attacks the same code at random.
 """
 
 from __future__ import annotations

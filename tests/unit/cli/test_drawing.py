@@ -1,4 +1,4 @@
-"""Keypoints are drawn where they are, in colours that stay."""
+"""Keypoints are drawn at their positions, in constant colours."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def test_a_connection_takes_its_bytes_and_headers() -> None:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             accepted, _ = server.accept()
             with accepted:
-                for _ in range(10):  # each is answered before the next: no two share a segment
+                for _ in range(10):  # each is answered before the next, so none share a segment
                     client.sendall(b"a" * 100)
                     accepted.recv(100, socket.MSG_WAITALL)
                     accepted.sendall(b"b" * 7)
@@ -30,7 +30,7 @@ def test_a_connection_takes_its_bytes_and_headers() -> None:
         counted = count.total
         assert counted is not None
         sent, received = counted.sent - 10 * 100, counted.received - 10 * 7
-        # The handshake and ten segments each way; each of them may be acknowledged by itself, too.
+        # The handshake and ten segments each way, each possibly with its own acknowledgement.
         for headers, fewest in ((sent, 12), (received, 11)):
             assert headers % HEADERS == 0
             assert fewest <= headers // HEADERS <= 2 * fewest

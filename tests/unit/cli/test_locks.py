@@ -1,4 +1,4 @@
-"""What `motioncast serve` and the commands that connect make of their options about encryption."""
+"""How `motioncast serve` and the client commands interpret their encryption options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file says of itself is shown without steering the terminal."""
+"""A file's metadata is printed without terminal control sequences."""
 
 from __future__ import annotations
 

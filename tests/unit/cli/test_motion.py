@@ -1,4 +1,4 @@
-"""How a result moves, measured on clips whose motion is known, with a detector in closed form."""
+"""Motion measurements on clips with known motion and a closed-form detector."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATH = [2, 4, 7, 9, 12, 9, 7, 4]
 
 
 def clip(columns: list[int]) -> Clip:
-    """A red point that moves along a row, and a green one that rests."""
+    """Returns a clip of a red point moving along a row and a green point at rest."""
     return np.stack([image_with_points((column, 3), (5, 12)) for column in columns])
 
 
@@ -37,7 +37,7 @@ def watcher(toy_repository: Path) -> Watcher:
 
 
 def measured(result: Clip, original: Clip, watcher: Watcher) -> tuple[Motion, int]:
-    """Returns what was measured, and how many pictures were looked at."""
+    """Returns the measurement and the number of analysed pictures."""
     seen: list[None] = []
     motion = measure_motion(
         result, original, watcher, reconstruction=True, on_frame=lambda: seen.append(None)

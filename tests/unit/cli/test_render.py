@@ -1,4 +1,4 @@
-"""Which frames are shown."""
+"""Selection of the frames to show."""
 
 from __future__ import annotations
 

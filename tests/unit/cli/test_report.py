@@ -1,4 +1,4 @@
-"""The report: means by origin, percentiles, and a schema that its document knows."""
+"""The report: means by origin, percentiles, and a documented schema."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_quality_is_the_mean_over_the_frames_of_each_origin() -> None:
     assert quality.all is not None
     assert (quality.predicted.frames, quality.predicted.psnr_db) == (2, 31.0)
     assert quality.predicted.ssim == pytest.approx(0.31)
-    # Frame 0 is the source's own and counts nowhere.
+    # Frame 0 is the source's own frame and is not counted.
     assert (quality.observed.frames, quality.observed.psnr_db) == (1, 36.0)
     assert quality.all.psnr_db == pytest.approx((30 + 36 + 32) / 3)
     assert quality.all.copied_source_psnr_db == 20.0
@@ -64,7 +64,7 @@ def test_percentiles_of_0_to_100_are_their_own_numbers() -> None:
 
 
 def _fields(kind: type) -> set[str]:
-    """Returns the names of all fields of a dataclass and of the dataclasses within it."""
+    """Returns the names of all fields of a dataclass and of nested dataclasses."""
     names: set[str] = set()
     for name, hint in typing.get_type_hints(kind).items():
         names.add(name)

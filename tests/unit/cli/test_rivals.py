@@ -1,4 +1,4 @@
-"""What codecs need, against whole files that FFmpeg's muxers write and its demuxers read."""
+"""Codec sizes agree with whole files written by FFmpeg's muxers and read by its demuxers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICY = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None
 
 @pytest.fixture(scope="module")
 def frames() -> list[NDArray[np.uint8]]:
-    """A soft pattern that moves."""
+    """A moving smooth pattern."""
     y, x = np.mgrid[0:SIZE, 0:SIZE]
     waves = [np.sin((x + 2 * t) / 5.0) * np.cos(y / 7.0) for t in range(FRAMES)]
     return [np.repeat((128 + 90 * one)[..., None], 3, 2).astype(np.uint8) for one in waves]

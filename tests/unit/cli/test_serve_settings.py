@@ -1,4 +1,4 @@
-"""Settings of `serve`: the command line over the environment over the file over the defaults."""
+"""Precedence of `serve` settings: command line, environment, file, defaults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from motioncast.cli.settings_sources import SettingsError, from_environment, fro
 
 
 def settings(*arguments: str) -> ServeSettings:
-    """Returns what `motioncast serve` would go by."""
+    """Returns the settings `motioncast serve` would use."""
     group: Any = typer.main.get_command(app)
     context = group.commands["serve"].make_context("serve", list(arguments))
     return ServeSettings.of(context.params)
@@ -40,7 +40,7 @@ def test_the_file_counts_more_than_the_defaults(file: Path) -> None:
     assert (found.listen.port, found.listen.http_port, found.listen.host) == (1, 11, "127.0.0.1")
     assert (found.sessions.silence, found.sessions.pipeline) == (3.0, PipelineName.ENSEMBLE)
     assert found.log.json
-    assert found.models.repository == file.parent / "models"  # beside the file
+    assert found.models.repository == file.parent / "models"  # relative to the file
 
 
 def test_the_environment_counts_more_than_the_file_and_the_command_line_most(
@@ -58,7 +58,7 @@ def test_the_environment_counts_more_than_the_file_and_the_command_line_most(
 def test_every_setting_has_one_option_and_the_earlier_names_are_kept() -> None:
     group: Any = typer.main.get_command(app)
     options = [name for one in group.commands["serve"].params for name in one.opts]
-    assert len(options) == len(set(options)) == 2 + len(parameters())  # the service and the file
+    assert len(options) == len(set(options)) == 2 + len(parameters())  # and service and file
     earlier = (
         "host port http-port keypoint predictor synthesis models model threads max-runs provider "
         "precision engine triton-url triton-tls triton-root-certificates triton-client-certificate "

@@ -1,4 +1,4 @@
-"""Frames in a file."""
+"""Frames spooled to a file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One pattern where nobody says which: contract, SDK and command line.
+"""The default pattern is the same in the API, the SDK and the command line.
 
-What the services fill in is asked of a running one: integration/orchestrator/test_stream.py.
+The services' default is tested on a running one: integration/orchestrator/test_stream.py.
 """
 
 from __future__ import annotations

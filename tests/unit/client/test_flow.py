@@ -18,7 +18,7 @@ def test_the_sender_waits_until_what_it_sent_is_given_back() -> None:
         flow.wait_for_room()
         flow.read(index + 1, sent=index)
     waiting = finished(flow.wait_for_room)
-    flow.read(5, sent=None)  # frames that are not sent take no room
+    flow.read(5, sent=None)  # frames that are not sent use no room
     assert waiting.is_alive()
     flow.give(0)
     waiting.join()
@@ -47,7 +47,7 @@ def test_a_declared_length_needs_no_waiting() -> None:
 
 
 def test_nobody_waits_for_a_video_while_a_message_is_on_its_way() -> None:
-    """The server may not read it before its results are read."""
+    """The server may not read the message before the client reads its results."""
     flow = Flow(64, None)
     flow.write(begins=True)
     assert not flow.reached(0)

@@ -12,7 +12,7 @@ from motioncast.client.latest import Latest, Skipped
 
 
 def after_the_first(elements: list[Any], sends: Callable[[int], bool]) -> list[Any]:
-    """Returns what is left once all elements have come while the first was being sent."""
+    """Returns what remains if all elements arrive while the first is being sent."""
     proceed = threading.Event()
 
     def live() -> Iterator[Any]:

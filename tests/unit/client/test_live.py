@@ -1,4 +1,4 @@
-"""A live receiver shows every frame at its time, by a clock that the test holds."""
+"""A live receiver shows every frame on time, by a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Clock:
 def played(
     receiver: LiveReceiver, clock: Clock, models: ReceiverModels, link: Link, frames: int
 ) -> list[ReceivedFrame]:
-    """Sends frames over a link, one a tick, and returns what is shown."""
+    """Sends frames over a link, one per tick; returns the frames shown."""
     network, shown = Network(link, seed=3), []
     sender = KeypointSender(models.tables.tables, references=REFERENCES["source"])
     sender.set_source(0, AT_SOURCE)
@@ -85,7 +85,7 @@ def test_a_lost_frame_is_between_its_neighbours_where_there_is_a_delay(
     shown = played(receiver, clock, models, Link(loss=0.2), 60)
     assert [frame.index for frame in shown] == list(range(shown[0].index, 60))
     assert any(frame.origin is not Origin.OBSERVED for frame in shown[:-4])
-    for frame in shown[:-4]:  # of the last ones none may follow
+    for frame in shown[:-4]:  # the last ones may have no successor
         assert np.abs(frame.keypoints - moved(frame.index)).max() < 0.02
 
 
@@ -111,7 +111,7 @@ def test_the_next_frame_is_waited_for_no_longer_than_it_takes(
 ) -> None:
     clock = Clock()
     receiver = LiveReceiver(opening, models, delay_seconds=0.05, clock=clock)
-    assert receiver.wait_seconds() == 0.1  # nothing has come
+    assert receiver.wait_seconds() == 0.1  # nothing received yet
     sender = KeypointSender(models.tables.tables)
     sender.set_source(0, AT_SOURCE)
     receiver.add_source(0, IMAGE, AT_SOURCE)

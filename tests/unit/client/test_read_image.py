@@ -28,7 +28,7 @@ def test_the_orientation_of_a_photograph_is_respected(tmp_path: Path) -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[0] = 255  # the stored top row
     exif = PIL.Image.Exif()
-    exif[0x0112] = 6  # Exif 2.3, orientation: the stored top row is shown at the right
+    exif[0x0112] = 6  # Exif 2.3, orientation: the stored top row is displayed at the right
     PIL.Image.fromarray(pixels).save(tmp_path / "face.png", exif=exif)
     upright = np.zeros((16, 16, 3), np.uint8)
     upright[:, -1] = 255

@@ -1,4 +1,4 @@
-"""What a client keeps so that its session can go on: no more than that, and no less."""
+"""A client keeps exactly the messages needed to resume its session."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def packet(name: bytes) -> StreamRequest:
 
 
 def sent_again(kept: Unanswered) -> list[StreamRequest]:
-    """Returns what a session sends that goes on now."""
+    """Returns the messages sent by a session resuming now."""
     opening, place = kept.begin()
     while (message := kept.next(place)) is not None:
         opening.append(message)
@@ -41,7 +41,7 @@ def sent_again(kept: Unanswered) -> list[StreamRequest]:
 
 
 def pass_on(kept: Unanswered) -> None:
-    """Sends what is there."""
+    """Sends the pending messages."""
     sent_again(kept)
 
 
@@ -56,7 +56,7 @@ def test_without_a_token_everything_is_sent_again() -> None:
 def test_what_a_token_covers_is_let_go_and_sources_in_force_come_first() -> None:
     kept = Unanswered(Pattern(2, 2), keeps=True)
     kept.add([CONFIG, source(0), frame(0), frame(1), source(2), frame(4), frame(5)], [])
-    kept.answer(b"token", 4)  # source 2 came when frames up to 3 were due
+    kept.answer(b"token", 4)  # source 2 was added when frames up to 3 were due
     config, *rest = sent_again(kept)
     assert config.config.resume_token == b"token"
     assert rest == [source(0), source(2), frame(4), frame(5)]
@@ -71,7 +71,7 @@ def test_a_source_that_was_not_used_yet_stays_in_its_place() -> None:
     kept.add([CONFIG, source(0), frame(0), frame(1), source(1), frame(2)], [])
     kept.answer(b"token", 2)
     assert sent_again(kept)[1:] == [source(0), source(1), frame(2)]
-    kept.answer(b"token", 1)  # never in practice; what was let go stays away
+    kept.answer(b"token", 1)  # never in practice; dropped messages stay dropped
     assert sent_again(kept)[1:] == [source(0), source(1), frame(2)]
 
 

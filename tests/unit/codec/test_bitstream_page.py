@@ -1,4 +1,4 @@
-"""docs/bitstream.md is the specification: decoder, example and vectors are those of the code."""
+"""The decoder, example and vectors in docs/bitstream.md agree with the code."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ EXAMPLE = replace(plain_tables(1), steps=np.array([164, 164, 512]))
 SOURCE = np.array([[0, 0, 0.5]], np.float32)
 
 PlainFrames = dict[int, list[int]]
-PlainFound = tuple[PlainFrames, dict[int, int]]  # what was left out before each too
+PlainFound = tuple[PlainFrames, dict[int, int]]  # frames, and the number skipped before each
 
 
 @cache
 def plain_decode() -> Callable[..., PlainFound]:
-    """Returns the page's own decoder."""
+    """Returns the decoder printed on the page."""
     code = re.search(r"^## A decoder.*?^```python\n(.*?)^```", PAGE, re.S | re.M)
     assert code is not None
     room: dict[str, Any] = {}

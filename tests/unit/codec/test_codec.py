@@ -1,4 +1,4 @@
-"""Keypoints come back as near as the step says, from the frame that the packet names."""
+"""Keypoints decode to within the step, relative to the frame named in the packet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The range coder gives back what it was given, in hardly more bytes than it is worth."""
+"""The range coder is lossless and needs hardly more bytes than the information content."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_bytes_are_those_of_the_information_and_one_at_most(coded: list[tuple[in
     data, counted = encode(coded)
     exact = information(coded)
     assert exact <= counted + 1e-9
-    assert counted <= exact * (1 + 1 / 256) + 1e-9  # a share is rounded by 1 in 512 at most
+    assert counted <= exact * (1 + 1 / 256) + 1e-9  # shares are rounded by at most 1/512
     assert len(data) <= ceil(counted / 8)
     assert not data.endswith(b"\0")
 
@@ -71,7 +71,7 @@ def test_rounding_to_bytes_costs_a_third_of_a_byte() -> None:
         coded = [(UNEVEN, int(s)) for s in random.choice(3, length, p=[0.4, 0.4, 0.2])]
         data, bits = encode(coded)
         over.append(len(data) - bits / 8)
-    # 1/2 - (1 - 1/256) / ln 256: shortest bytes, the fractions of the information being equal
+    # 1/2 - (1 - 1/256) / ln 256: shortest encoding, for uniformly distributed fractions of a byte
     assert np.mean(over) == pytest.approx(0.5 - (1 - 1 / 256) / np.log(256), abs=0.02)
 
 

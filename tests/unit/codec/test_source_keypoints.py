@@ -1,4 +1,4 @@
-"""The keypoints of a source are read as they were on the lattice, and any other bytes refused."""
+"""Source keypoints decode to their lattice values, and any other bytes are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def bits_of(text: str) -> bytes:
 
 
 def test_bits_are_in_the_order_of_the_page() -> None:
-    """k, then ones, a zero, and the rest: of equally likely bits a range coder makes their own."""
+    """k, then ones, a zero, and the rest: a range coder copies equally likely bits unchanged."""
     folded, ks = (16384, 8191, 16384), (13, 12, 13)
     text = "".join(
         f"{k:04b}{'1' * (n >> k)}0{n & (1 << k) - 1:0{k}b}" for n, k in zip(folded, ks, strict=True)

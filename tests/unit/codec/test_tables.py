@@ -1,4 +1,4 @@
-"""Codec tables read back as they were written; what cannot be tables is refused in a sentence."""
+"""Codec tables read back as written; invalid tables are refused with an error."""
 
 from __future__ import annotations
 

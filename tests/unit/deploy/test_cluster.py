@@ -1,4 +1,4 @@
-"""What one overlay or the gateway of the Kubernetes manifests promises beyond the common rules."""
+"""Properties of single overlays and of the gateway in the Kubernetes manifests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_gateway_sends_the_contracts_services_to_who_serves_them(overlay: st
 
 
 def test_sessions_that_go_through_the_gateway_last() -> None:
-    """Envoy Gateway ends a call 15 s after its last message, unless it is told otherwise."""
+    """By default Envoy Gateway ends a call 15 s after its last message."""
     (policy,) = of_kind("cpu", "BackendTrafficPolicy").values()
     (route,) = of_kind("cpu", "GRPCRoute").values()
     (target,) = policy["spec"]["targetRefs"]
@@ -56,7 +56,7 @@ def test_sessions_that_go_through_the_gateway_last() -> None:
 
 
 def test_services_wait_for_triton_and_do_not_end_meanwhile() -> None:
-    """A service that asks before Triton has an address ends: kubelet starts it ever later."""
+    """A service that starts before Triton has an address exits, and kubelet backs off."""
     (triton,) = (one for name, one in of_kind("triton", "Service").items() if name == "triton")
     ports = {port["port"] for port in triton["spec"]["ports"]}
     for name in ("keypoint", "predictor", "synthesis"):

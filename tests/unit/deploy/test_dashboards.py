@@ -1,4 +1,4 @@
-"""Grafana's dashboards are what their script writes, and ask for what the services show."""
+"""Grafana's dashboards match their script and only query metrics that the services expose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of deploy/ agree with one another and with the command line."""
+"""The files in deploy/ agree with one another and with the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read(path: str) -> Any:
 
 
 def options(name: str, file: str = "compose.yaml") -> dict[str, Any]:
-    """Returns what `motioncast serve` makes of a service's command in a file of compose."""
+    """Returns the options `motioncast serve` parses from a service's command in a compose file."""
     command: list[str] = read(file)["services"][name]["command"]
     mounted = dict(
         mount.split(":")[1::-1] for mount in read("compose.yaml")["x-service"]["volumes"]

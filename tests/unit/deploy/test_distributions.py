@@ -1,4 +1,4 @@
-"""Three distributions go together: one version, every source root in exactly one of them."""
+"""The three distributions share one version, and each source root is in exactly one of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The manifests for Kubernetes are whole, safe, and say what the command line and servers have.
+"""The Kubernetes manifests are complete, safe, and agree with the command line and servers.
 
-They are assembled by `kubectl kustomize`, and compared with Kubernetes's schemas by the package
-kubernetes-validate; where one of the two is missing its tests are skipped.
+They are assembled by `kubectl kustomize` and validated against Kubernetes's schemas by the package
+kubernetes-validate; if either is missing, its tests are skipped.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from motioncast.inference.kserve.errors import SECRET_VARIABLE
 from motioncast.inference.repository import ENVIRONMENT_VARIABLE
 
 SCHEMAS: Final = "1.35"  # of Kubernetes
-OF_OTHERS: Final = {  # no schemas there
+OF_OTHERS: Final = {  # kinds without schemas in the package
     "BackendTrafficPolicy",
     "Gateway",
     "GRPCRoute",
@@ -45,7 +45,7 @@ OF_OTHERS: Final = {  # no schemas there
     "ScaledObject",
     "ServiceMonitor",
 }
-IN_NO_OVERLAY: Final = ("models-image", "tls", "traces")  # components that a cluster may add
+IN_NO_OVERLAY: Final = ("models-image", "tls", "traces")  # optional components
 
 
 def test_every_file_of_the_tree_is_part_of_something_and_can_be_read() -> None:
@@ -148,7 +148,7 @@ def test_probes_ask_for_what_the_servers_answer(overlay: str) -> None:
     for container in ours(overlay).values():
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         assert ports["http"]
-        # Who waits for another service has started: only whether it is ready follows the other.
+        # A service waiting for another has started; only its readiness depends on the other.
         assert container["startupProbe"]["httpGet"] == {"path": "/live", "port": "http"}
         assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": "http"}
         assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
@@ -183,7 +183,7 @@ def test_pods_have_no_privileges(overlay: str) -> None:
 
 @every_overlay
 def test_threads_follow_whole_processors(overlay: str) -> None:
-    """ONNX Runtime takes one thread for each processor of the quota."""
+    """ONNX Runtime uses one thread per CPU of the quota."""
     for container in ours(overlay).values():
         resources = container["resources"]
         assert resources["requests"] == resources["limits"]
@@ -221,7 +221,7 @@ def test_selectors_find_pods_and_targets_exist(overlay: str) -> None:
     for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
         for one in of_kind(overlay, kind).values():
             target = one["spec"]["scaleTargetRef"]["name"]
-            assert "replicas" not in deployments[target]["spec"]  # two would set it
+            assert "replicas" not in deployments[target]["spec"]  # it would be set twice
     for policy in of_kind(overlay, "NetworkPolicy").values():
         components = set(re.findall(rf'"{COMPONENT}": "(\w+)"', json.dumps(policy)))
         assert components - {"client"} <= {one[COMPONENT] for one in labels.values()}

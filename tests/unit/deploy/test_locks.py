@@ -1,4 +1,4 @@
-"""What is fetched has a hash; images of others are fixed by digest, and their registries asked."""
+"""Dependencies are pinned by hash and third-party images by digest; registries are queried."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_images_of_others_are_fixed_by_digest() -> None:
     ]
     without = {name for name, digest in named if digest is None}
     assert {name for name, _ in named} >= {"python", "prom/prometheus", "grafana/grafana"}
-    # Of Triton's no digest could be looked up where this was written: make pin-images.
+    # Triton's digest could not be looked up when this was written: make pin-images.
     assert {name.rpartition("/")[2] for name in without} <= {"motioncast", "tritonserver"}
 
 
@@ -92,7 +92,7 @@ def test_names_mean_what_they_mean_to_docker(name: str, registry: str, repositor
 
 
 class Registry(BaseHTTPRequestHandler):
-    """A registry of one tag, which wants an anonymous token first (OCI distribution, 1.1)."""
+    """A registry with one tag that requires an anonymous token (OCI distribution, 1.1)."""
 
     def do_HEAD(self) -> None:
         host = self.headers["Host"]
@@ -122,7 +122,7 @@ class Registry(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
-        """Says nothing."""
+        """Silences the log."""
 
 
 @contextmanager

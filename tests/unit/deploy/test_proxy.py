@@ -1,4 +1,4 @@
-"""deploy/envoy.yaml agrees with what the orchestrators promise; `make proxy-check` runs it."""
+"""deploy/envoy.yaml agrees with the orchestrators' behaviour; `make proxy-check` runs it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_it_has_more_patience_than_the_orchestrators_which_say_why() -> None:
     seconds = float(manager()["stream_idle_timeout"].removesuffix("s"))
     assert seconds > ServerSettings().stall_seconds
     [host] = manager()["route_config"]["virtual_hosts"]
-    assert host["routes"][0]["route"]["timeout"] == "0s"  # a session may last
+    assert host["routes"][0]["route"]["timeout"] == "0s"  # sessions may be long
 
 
 def test_only_what_was_never_served_is_tried_again() -> None:

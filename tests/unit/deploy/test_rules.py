@@ -1,4 +1,4 @@
-"""Every rule of Prometheus is tested, explained, and asks for what the services show."""
+"""Every Prometheus rule is tested, documented and only uses metrics the services expose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compose files obey the compose specification; what deploy/ sets, the program reads."""
+"""Compose files obey the compose specification, and the program reads every setting in deploy/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md's table of rooms has every room, and every arrow that the code has."""
+"""ARCHITECTURE.md's table of rooms lists every room and every dependency in the code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERVICES: Final = frozenset(
 
 
 def rooms_of_the_code() -> dict[str, list[Path]]:
-    """Returns the files of every room; generated ones, which are built, are left out."""
+    """Returns the files of every room, without generated ones."""
     rooms: dict[str, list[Path]] = {}
     for source in SOURCES:
         for file in (ROOT / source / "motioncast").rglob("*.py"):
@@ -30,7 +30,7 @@ def rooms_of_the_code() -> dict[str, list[Path]]:
 
 
 def rooms_of_the_table() -> dict[str, frozenset[str] | None]:
-    """Returns what every room may import; None for everything."""
+    """Returns what every room may import; None means anything."""
     table: dict[str, frozenset[str] | None] = {}
     for names, arrows in ROW.findall((ROOT / "ARCHITECTURE.md").read_text("utf-8")):
         stated = frozenset(re.findall(r"`(\w+)`", arrows))

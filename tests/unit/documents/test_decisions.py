@@ -1,4 +1,4 @@
-"""Decisions are numbered, brief, and say context, decision, consequence and status."""
+"""Decisions are numbered and brief, with context, decision, consequence and status."""
 
 import re
 from pathlib import Path

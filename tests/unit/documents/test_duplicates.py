@@ -1,4 +1,4 @@
-"""No six lines of one function's body stand in another's: they would be a function."""
+"""No six consecutive lines occur in two function bodies; they should be a function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[3]
 FOLDERS: Final = ("proto", "services", "clients", "training", "export", "tests/support")
 LINES: Final = 6
-LEAST: Final = 120  # characters of the six together: closing brackets alone say nothing
+LEAST: Final = 120  # characters in all six, so that closing brackets do not count
 FORMAT: Final = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -23,7 +23,7 @@ FORMAT: Final = {
     tokenize.ENDMARKER,
 }
 
-# Pairs of files that may have six lines in common, and why.
+# Pairs of files that may share six lines, and why.
 ALLOWED: Final = {
     ("client/connection.py", "client/sync.py"): "the same calls, awaited by one of the two",
     ("models/mediapipe/mesh.py", "models/mediapipe/mesh.py"): "layers of two published networks",
@@ -52,7 +52,7 @@ def test_nothing_is_written_twice() -> None:
 
 
 def _windows(source: str) -> Iterator[tuple[str, int]]:
-    """Yields every six lines in a row of a function's body, their tokens alone, and where."""
+    """Yields the tokens of every six consecutive lines of a function's body, and their line."""
     lines: dict[int, list[str]] = defaultdict(list)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in FORMAT:
@@ -66,7 +66,7 @@ def _windows(source: str) -> Iterator[tuple[str, int]]:
 
 
 def _bodies(tree: ast.Module) -> Iterator[range]:
-    """Yields the lines of functions, from what follows the docstring on, outermost ones alone."""
+    """Yields the line ranges of outermost functions, from after the docstring."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[1:] if ast.get_docstring(node) is not None else node.body

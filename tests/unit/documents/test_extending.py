@@ -1,4 +1,4 @@
-"""What docs/extending.md names is there."""
+"""The files named in docs/extending.md exist."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 NAMED = re.findall(r"`((?:proto|services|clients|training|tests|deploy)/[\w./]+)`", PAGE)
-PATHS = sorted({path for path in NAMED if "NAME" not in path})  # NAME: what a reader would write
+PATHS = sorted({path for path in NAMED if "NAME" not in path})  # NAME: the reader's own file
 
 
 def test_the_page_names_files() -> None:

@@ -1,4 +1,4 @@
-"""The documents' figures are those of docs/figures/measured, which say when and where."""
+"""The documents' figures match docs/figures/measured, which record when and where."""
 
 from __future__ import annotations
 

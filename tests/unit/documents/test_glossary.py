@@ -1,4 +1,4 @@
-"""The glossary explains every term once, in order and briefly, and readers find it."""
+"""The glossary explains every term once, in order and briefly, and is linked for readers."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A network does what its link says, exactly where that is exact, and by the formulas elsewhere."""
+"""An emulated network behaves as its link specifies, exactly or statistically."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_share_lost_is_the_loss_within_four_standard_deviations(
     loss: float, burst: float | None
 ) -> None:
     found = np.mean(lost(Link(loss=loss, mean_burst=burst)))
-    # The chain's autocorrelation at lag one, 1 - p - r, widens the deviation of the mean.
+    # The chain's autocorrelation at lag one, 1 - p - r, increases the deviation of the mean.
     kept = 0.0 if burst is None else 1 - 1 / burst - loss / (burst * (1 - loss))
     variance = loss * (1 - loss) / PACKETS * (1 + kept) / (1 - kept)
     assert abs(found - loss) <= 4 * variance**0.5
@@ -36,7 +36,7 @@ def test_the_share_lost_is_the_loss_within_four_standard_deviations(
 @pytest.mark.parametrize(("loss", "burst"), [(0.1, 2.0), (0.2, 4.0), (0.4, 4.0)])
 def test_bursts_are_geometric_with_the_mean_that_was_asked_for(loss: float, burst: float) -> None:
     lengths = runs(lost(Link(loss=loss, mean_burst=burst)))
-    deviation = (burst * (burst - 1) / len(lengths)) ** 0.5  # of a mean of geometric lengths
+    deviation = (burst * (burst - 1) / len(lengths)) ** 0.5  # of the mean of geometric lengths
     assert abs(np.mean(lengths) - burst) <= 4 * deviation
     share_of_one = np.mean([length == 1 for length in lengths])
     expected = 1 / burst

@@ -1,4 +1,4 @@
-"""The rearranged blocks of the anchored keypoints compute what the networks' own do."""
+"""The rearranged blocks of the anchored keypoints compute the same as the original ones."""
 
 import pytest
 import torch

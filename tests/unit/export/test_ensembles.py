@@ -1,4 +1,4 @@
-"""The tensors of an ensemble are those of its models, and its steps are a dataflow."""
+"""An ensemble's tensors match its models', and its steps form a dataflow."""
 
 from __future__ import annotations
 

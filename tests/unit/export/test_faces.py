@@ -1,4 +1,4 @@
-"""face128, untrained, as it is served and exported: the values of the trained networks."""
+"""face128, untrained: the served and exported networks agree with the trainable ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def exportables() -> tuple[Exportable, Exportable]:
 def test_the_served_detector_finds_what_the_trained_one_does(
     exportables: tuple[Exportable, Exportable],
 ) -> None:
-    """Without weights of a face: 80 keypoints, and none beyond the picture's edges."""
+    """Untrained weights still give 80 keypoints, all inside the picture."""
     image = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
     with torch.no_grad():
         expected = exportables[0].reference(image)
@@ -44,5 +44,5 @@ def test_the_synthesis_agrees_with_pytorch_whatever_its_weights(
 def test_int8_leaves_the_detector_of_faces_alone(
     exportables: tuple[Exportable, Exportable],
 ) -> None:
-    """Its mesh writes coordinates of 192 pixels: a step of 256 levels would be most of a pixel."""
+    """Its mesh outputs coordinates in 192 pixels: one of 256 levels would be most of a pixel."""
     assert [one.in_integers for one in exportables] == [False, True]

@@ -1,4 +1,4 @@
-"""Folding batch norms changes the number of operations and nothing else."""
+"""Folding batch norms only changes the number of operations."""
 
 import torch
 from support.random_networks import randomise

@@ -1,4 +1,4 @@
-"""What is left over in a graph is found, and what ONNX Runtime fuses is counted."""
+"""Leftover operators in a graph are found, and fusions by ONNX Runtime are counted."""
 
 import numpy as np
 import onnx
@@ -9,7 +9,7 @@ from motioncast.export.fusion import fused, leftovers, optimised, profile, summa
 
 
 def graph(*made: NodeProto) -> ModelProto:
-    """Returns a graph from x to y, (batch, 16, 8, 8), with the weights that the nodes name."""
+    """Returns a graph from x to y, (batch, 16, 8, 8), with the weights named in the nodes."""
     maps: list[str | int] = ["batch", 16, 8, 8]
     weights = np.full((16, 16, 3, 3), 0.01, np.float32)
     constants = [numpy_helper.from_array(weights, "weights")]
@@ -72,7 +72,7 @@ def test_norms_identities_and_casts_between_floats_are_left_over() -> None:
 
 def test_an_activation_that_stays_outside_is_named() -> None:
     nodes = [conv("x", "made"), helper.make_node("Relu", ["made"], ["y"], name="lonely")]
-    assert unfused(graph(*nodes)) == ["Relu lonely"]  # as if nothing had been optimised
+    assert unfused(graph(*nodes)) == ["Relu lonely"]  # the unoptimised graph
 
 
 def test_the_shares_of_the_operators_add_up_to_one() -> None:

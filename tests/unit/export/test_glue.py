@@ -1,4 +1,4 @@
-"""The glue models between the networks move keypoints about and change none of them."""
+"""The glue models between the networks rearrange keypoints without changing them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ KEYPOINTS = 2
 
 def run(glue: GlueModel, **inputs: Any) -> NDArray[np.float32]:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what it raises is enough
+    options.log_severity_level = 4  # exceptions are enough
     session = onnxruntime.InferenceSession(
         glue.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
@@ -30,7 +30,7 @@ def sets(*shape: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 def mask(text: str) -> NDArray[np.float32]:
-    """Returns (T,) flags from one letter per frame: O observed, anything else not."""
+    """Returns (T,) flags from one letter per frame: O is observed, others are not."""
     return np.array([letter == "O" for letter in text], np.float32)
 
 
@@ -60,7 +60,7 @@ def test_more_observed_frames_than_keypoints_fail() -> None:
 def test_a_frame_is_driven_by_what_was_observed_or_else_by_the_forecast_within_range() -> None:
     observed = np.stack([mask("OPO"), mask("PPO")])
     keypoints, forecast = sets(2, 3), 1.5 * sets(2, 3, seed=1)
-    keypoints[observed == 0] = np.nan  # whatever stands there is ignored
+    keypoints[observed == 0] = np.nan  # these values must be ignored
     driving = run(path("a", KEYPOINTS), keypoints=keypoints, observed=observed, forecast=forecast)
     check_keypoints(driving)
     within = np.clip(forecast, np.array([-1, -1, 0], np.float32), np.array([1, 1, 1], np.float32))

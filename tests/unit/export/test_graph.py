@@ -1,4 +1,4 @@
-"""Only what every ONNX runtime loads may be exported, and nothing about who exported it."""
+"""Exports only use what every ONNX runtime loads, and reveal nothing about the exporter."""
 
 import pytest
 import torch

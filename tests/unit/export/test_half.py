@@ -1,4 +1,4 @@
-"""float16 takes in what lies between convolutions, and nothing that is about places."""
+"""float16 covers operators between convolutions, but nothing that concerns positions."""
 
 import numpy as np
 import onnx

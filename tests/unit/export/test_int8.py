@@ -1,4 +1,4 @@
-"""INT8 takes its ranges from the batches it is shown, and leaves alone what is about places."""
+"""INT8 ranges come from the calibration batches, and operators on positions stay float32."""
 
 import numpy as np
 import onnx
@@ -70,7 +70,7 @@ def test_a_quantised_model_has_standard_operators_only_and_the_same_interface() 
     assert operators(quantised)["QuantizeLinear"] >= 2
     assert quantised.graph.input == model.graph.input
     assert quantised.graph.output == model.graph.output
-    assert model.SerializeToString() == before  # the graph that was given is untouched
+    assert model.SerializeToString() == before  # the input graph is unchanged
 
 
 def test_weights_have_a_scale_for_each_output_channel() -> None:

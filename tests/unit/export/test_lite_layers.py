@@ -1,4 +1,4 @@
-"""Rearranged convolutions and samplings compute what the plain ones do."""
+"""Rearranged convolutions and sampling compute the same as the plain ones."""
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +72,7 @@ def sampled_by_pytorch(maps: Tensor, places: Tensor) -> Tensor:
 def test_bilinear_samples_are_pytorchs_inside_at_the_border_and_beyond() -> None:
     torch.manual_seed(3)
     maps = torch.rand(2, 3, 9, 9)
-    places = torch.rand(4, 2, 200) * 14 - 3  # from 3 pixels before to 2 pixels behind
+    places = torch.rand(4, 2, 200) * 14 - 3  # from 3 pixels before the image to 2 pixels after it
     places[:, :, :6] = torch.tensor([-1.0, 0.0, 4.0, 8.0, 8.5, 9.0])
     source = torch.tensor([[0.0], [0.0], [1.0], [1.0]])
     rows, weights = locate(places + 1, 9, source)

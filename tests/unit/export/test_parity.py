@@ -1,4 +1,4 @@
-"""The parity check finds what differs, all of it, and lets pass what is within tolerance."""
+"""The parity check finds every difference and accepts what is within tolerance."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ SPECIFICATION = ModelSpecification(
 def scale_model(
     factor: float, double: str = "double", level: int = TensorProto.UINT8
 ) -> ModelProto:
-    """Returns double = factor * x and level = x, cast."""
+    """Returns a model with double = factor * x and level = x, cast."""
     graph = helper.make_graph(
         [
             helper.make_node("Mul", ["x", "factor"], [double]),
@@ -53,7 +53,7 @@ def scale_model(
 
 
 class Scale(nn.Module):
-    """What the ONNX model should compute, with an error added to its levels."""
+    """The reference of `scale_model`, with an error added to its levels."""
 
     def __init__(self, *level_errors: int) -> None:
         super().__init__()

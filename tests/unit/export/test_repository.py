@@ -1,4 +1,4 @@
-"""A model is in the repository whole, or not at all."""
+"""A model appears in the repository completely or not at all."""
 
 import hashlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A rollout runs its step once per frame and hands the state on."""
+"""A rollout runs its step once per frame and passes the state on."""
 
 import numpy as np
 import onnxruntime
@@ -16,7 +16,7 @@ from motioncast.export.specification import (
     Tolerance,
 )
 
-# state' = state + keypoints, forecast = 10 * state: so the forecast is ten times the sum so far.
+# state' = state + keypoints, forecast = 10 * state: the forecast is ten times the sum so far.
 ROLLOUT = ModelSpecification(
     name="running_sum",
     description="",

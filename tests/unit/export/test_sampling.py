@@ -1,4 +1,4 @@
-"""The random inputs of the parity check are what a served model may meet."""
+"""The parity check's random inputs are such as a served model may receive."""
 
 import numpy as np
 import pytest

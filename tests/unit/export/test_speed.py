@@ -1,4 +1,4 @@
-"""The arithmetic of the comparison, and the command on a small repository."""
+"""The comparison's arithmetic, and the command on a small repository."""
 
 from pathlib import Path
 

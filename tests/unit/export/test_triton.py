@@ -1,4 +1,4 @@
-"""config.pbtxt says to Triton what the specification says to us."""
+"""config.pbtxt agrees with the specification."""
 
 import pytest
 from google.protobuf import text_format
@@ -28,7 +28,7 @@ NETWORKS = (
     synthesis_specification(PAPER64),
     predictor_specification("paper64", VRNN(SIZES)),
 )
-# The parameters of its accelerators that the README of Triton's ONNX Runtime backend lists.
+# The TensorRT parameters listed in the README of Triton's ONNX Runtime backend.
 TENSORRT_PARAMETERS = {
     "precision_mode",
     "max_workspace_size_bytes",
@@ -77,8 +77,8 @@ def test_only_models_that_gain_from_it_are_batched_dynamically() -> None:
 
 def test_the_predictors_state_is_as_long_as_the_networks() -> None:
     config = parsed(predictor_specification("paper64", VRNN(SIZES)))
-    # Noise: the latent's and the path's. State: hidden; the keypoints before, their velocity,
-    # surprise and deviation, 2 x 3 each; frames since the last observed one; whether any was seen.
+    # Noise: the latent's and the path's. State: hidden; previous keypoints, velocity, surprise
+    # and deviation, 2 x 3 each; frames since the last observed one; whether any was seen.
     assert {one.name: list(one.dims) for one in config.input} == {
         "keypoints": [-1, 2, 3],
         "observed": [-1],

@@ -16,12 +16,12 @@ WIDTH, HEIGHT = 640, 480
 
 
 def face_at(x: float, y: float, height: float = 120, score: float = 0.9) -> Face:
-    """Returns a face with its middle at x, y; 0.8 times as wide as high."""
+    """Returns a face centred at x, y; 0.8 times as wide as high."""
     return Face(x - 0.4 * height, y - 0.5 * height, x + 0.4 * height, y + 0.5 * height, score)
 
 
 def followed(camera: Camera, face: Face, frames: int, frame_rate: float = 25.0) -> list[Crop]:
-    """Returns the crops of frames in which the face is seen all the time."""
+    """Returns the crops of frames that all show the face."""
     crops = []
     for _ in range(frames):
         camera = camera.after(1 / frame_rate).seeing([face])
@@ -37,7 +37,7 @@ def test_without_a_face_the_camera_shows_the_centre_square(mode: FramingMode) ->
 @pytest.mark.parametrize("mode", [AUTO, FIXED])
 def test_with_a_face_the_camera_starts_at_its_crop(mode: FramingMode) -> None:
     crop = Camera.start(mode, WIDTH, HEIGHT, [face_at(300, 200)]).crop
-    # 120 / 0.6 = 96 / 0.48 = 200; the middle of the face at 0.5 and 0.555
+    # 120 / 0.6 = 96 / 0.48 = 200; the face's centre is at (0.5, 0.555) of the crop
     assert crop == Crop(200, 89, 200)
 
 
@@ -45,7 +45,7 @@ def test_with_a_face_the_camera_starts_at_its_crop(mode: FramingMode) -> None:
 @pytest.mark.parametrize(
     ("x", "y", "height", "framed"),
     [
-        (320, 266, 288, True),  # 0.6 of the square, its middle at 0.555 of it
+        (320, 266, 288, True),  # 0.6 of the square, centred at 0.555
         (320 + 57, 266, 288, True),  # 0.12 of the side is 57.6
         (320 + 58, 266, 288, False),
         (320, 266, 288 * 1.19, True),
@@ -89,7 +89,7 @@ def test_a_step_is_followed_all_the_way_and_never_overshot() -> None:
 
 
 def test_a_step_is_the_answer_of_two_low_pass_filters() -> None:
-    """1 - (1 + t / c) exp(-t / c), when frames are close together."""
+    """1 - (1 + t / c) exp(-t / c), for closely spaced frames."""
     camera = Camera.start(AUTO, WIDTH, HEIGHT, [face_at(300, 200)])
     constant, rate = camera.settings.follow_seconds, 1000.0
     crops = followed(camera, face_at(380, 200), 1000, rate)
@@ -100,7 +100,7 @@ def test_a_step_is_the_answer_of_two_low_pass_filters() -> None:
 
 
 def test_the_camera_never_jumps() -> None:
-    """The fastest that two filters follow a step is 1 / (e c) of it a second."""
+    """Two filters follow a step at most at 1 / (e c) of its size per second."""
     camera = Camera.start(AUTO, WIDTH, HEIGHT, [face_at(200, 200)])
     crops = [camera.crop, *followed(camera, face_at(280, 220, 160), 100)]
     largest = max(abs(b.left - a.left) for a, b in pairwise(crops))

@@ -1,4 +1,4 @@
-"""From the finder's candidates to faces and their crops."""
+"""Conversion of the finder's candidates to faces and crops."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_place_in_the_square_is_taken_back_to_the_picture(
 ) -> None:
     _, letterbox = letterboxed(np.zeros((height, width, 3), np.uint8))
     scale = FINDER_SIZE / max(width, height)
-    # The margins are whole pixels: at most half a pixel of the square is lost by that.
+    # Margins are whole pixels, which costs at most half a pixel of the square.
     left = (FINDER_SIZE - width * scale) / 2 + x * width * scale
     top = (FINDER_SIZE - height * scale) / 2 + y * height * scale
     back = letterbox.back(face(left, top, left + 1, top + 1))
@@ -72,7 +72,7 @@ def test_the_crop_of_a_wide_face_has_0_48_of_the_side_for_its_width() -> None:
 
 
 def candidate(x: float, y: float, side: float, score: float = 0.9) -> list[float]:
-    """Returns a candidate whose eyes are 0.39 of its side apart, 0.15 above its middle."""
+    """Returns a candidate with eyes 0.39 of its side apart, 0.15 above its centre."""
     eye = y - 0.15 * side
     return [score, x, y, side, side, x - 0.195 * side, eye, x + 0.195 * side, eye]
 
@@ -88,7 +88,7 @@ def test_of_candidates_of_one_face_the_mean_by_score_stays() -> None:
 
 @pytest.mark.parametrize(("shift", "kept"), [(5, 1), (6, 2)])
 def test_candidates_are_of_one_face_when_they_share_more_than_0_3(shift: int, kept: int) -> None:
-    # Shifted by 5 of 10: 5 / 15 shared; by 6: 4 / 16.
+    # Overlap of boxes 10 wide: 5 / 15 if shifted by 5, 4 / 16 if by 6.
     pair = np.array([candidate(0.3, 0.3, 0.1), candidate(0.3 + shift / 100, 0.3, 0.1, 0.8)])
     assert len(without_doubles(pair, 0.3)) == kept
 
@@ -106,7 +106,7 @@ def test_a_face_is_the_box_that_was_fitted() -> None:
 
 def test_a_head_that_is_turned_aside_keeps_its_size() -> None:
     turned = candidate(0.5, 0.4, 0.25)
-    turned[5] = turned[7] = 0.5  # both eyes in one place
+    turned[5] = turned[7] = 0.5  # both eyes at the same x
     (one,) = found(np.array([turned], np.float32))
     assert one.crop().side == pytest.approx(1.021 / 0.6 * 0.25 * FINDER_SIZE, rel=1e-3)
 

@@ -1,4 +1,4 @@
-"""The frames of a session through its camera."""
+"""The framer applies a camera to the frames of a session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PICTURE = picture_with_faces(320, 240, (100, 60, 148, 120))
 
 
 def looked_at(framer: Framer, indices: list[int]) -> list[int]:
-    """Frames pictures; returns the indices of those in which faces were looked for."""
+    """Frames pictures; returns the indices of those searched for faces."""
     looked = []
     for index in indices:
         looks = framer.looks(index)
@@ -67,7 +67,7 @@ def test_a_camera_that_begins_with_its_source_shows_the_first_frame_alike() -> N
 
 
 def test_frames_that_were_left_out_count_as_time() -> None:
-    """Twenty frames of 1 / 50 s and ten of 1 / 25 s are the same time for the camera."""
+    """Twenty frames of 1 / 50 s take the same time as ten of 1 / 25 s."""
     moved = Face(140, 60, 188, 120, 0.9)
     crops = []
     for rate, step in ((50.0, 2), (25.0, 1)):

@@ -1,4 +1,4 @@
-"""Pictures cut out of crops and put back."""
+"""Cutting crops out of pictures and pasting them back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_crop_of_whole_pixels_at_its_own_size_is_a_copy() -> None:
 
 
 def test_half_the_size_averages_a_ramp() -> None:
-    # Bicubic filters give straight lines back: pixel i of the result lies at 2 i + 0.5.
+    # Bicubic filters reproduce ramps: pixel i of the result lies at 2 i + 0.5.
     image = cut(ramp(100, 100), Crop(20, 30, 40), 20)
     middle = slice(2, -2)
     expected = 20 + 2 * np.arange(20) + 0.5

@@ -1,4 +1,4 @@
-"""The fuzzer's targets: their seeds are honest, and what it found before is refused in words."""
+"""The fuzzing targets accept their own seeds and properly refuse earlier findings."""
 
 from __future__ import annotations
 

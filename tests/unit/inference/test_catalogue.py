@@ -1,4 +1,4 @@
-"""The configurations of an engine, and that their three models fit one another."""
+"""The catalogue lists an engine's configurations whose three models fit together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model is what was exported, or it is not served."""
+"""A model that differs from its export is not served."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from motioncast.inference import OnnxRuntimeEngine
 from motioncast.inference.checksums import FILE_NAME, verify, write_checksums
 from motioncast.wire.errors import InvalidInputError, UnavailableError
 
-CORRUPTION = 100  # a byte of the file, which stays a file that ONNX Runtime may well read
+CORRUPTION = 100  # offset of a byte whose change ONNX Runtime may not notice
 
 
 def put(root: Path, name: str, content: bytes) -> Path:
@@ -29,7 +29,7 @@ def test_the_checksums_are_those_of_sha256_as_its_own_program_reads_them(tmp_pat
     put(tmp_path, "m/1/model.onnx", b"abc")
     put(tmp_path, "m/2/model.onnx", b"")
     sums = write_checksums(tmp_path / "m").read_text()
-    # FIPS 180-4's example, and the hash of nothing
+    # FIPS 180-4's example, and the hash of empty input
     assert sums == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  1/model.onnx\n"
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  2/model.onnx\n"

@@ -1,4 +1,4 @@
-"""Threads follow what the cgroups leave, as the kernel's documents say it."""
+"""Thread counts follow cgroup limits as the kernel documents them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from motioncast.inference.cores import cpu_quota, usable_cores
 
 
 def put(root: Path, files: dict[str, str]) -> tuple[Path, Path]:
-    """Writes files; returns what stands for /proc/self/cgroup and /sys/fs/cgroup."""
+    """Writes files; returns stand-ins for /proc/self/cgroup and /sys/fs/cgroup."""
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)

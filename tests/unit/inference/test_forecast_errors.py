@@ -1,4 +1,4 @@
-"""How far an observed frame lies from what was forecast of it."""
+"""Distance between an observed frame and its forecast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs that a model does not take are told in a sentence that names them."""
+"""Inputs that a model does not accept are named in the error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays and descriptions of models as messages of KServe v2."""
+"""Arrays and model descriptions as KServe v2 messages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_array_comes_back_as_it_was(dtype: str, shape: list[int], seed: int) 
     size = math.prod(shape) * np.dtype(dtype).itemsize
     data = np.random.default_rng(seed).integers(0, 2, size, np.uint8)
     array = np.frombuffer(data.tobytes(), dtype).reshape(shape)
-    turned = array.T  # in another order of memory
+    turned = array.T  # in a different memory order
     tensors, raw = encode_tensors({"a": array, "b": turned}, _Input)
     decoded = decode_tensors(tensors, raw)
     np.testing.assert_array_equal(decoded["a"], array)
@@ -61,7 +61,7 @@ def test_bytes_are_little_endian_and_row_by_row() -> None:
 
 
 def metadata(*tensors: tuple[str, tuple[int | str, ...]]) -> ModelMetadata:
-    """Describes a model whose last tensor is its output."""
+    """Returns metadata of a model whose last tensor is its output."""
     floats = np.dtype(np.float32)
     described = [TensorMetadata(name, floats, shape) for name, shape in tensors]
     return ModelMetadata("m", tuple(described[:-1]), tuple(described[-1:]))

@@ -1,4 +1,4 @@
-"""Who runs models tells nobody: ONNX Runtime keeps no identifier of the machine."""
+"""Running models sends no telemetry: ONNX Runtime keeps no machine identifier."""
 
 from __future__ import annotations
 

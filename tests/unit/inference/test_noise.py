@@ -1,4 +1,4 @@
-"""The noise of a frame follows from the seed and the frame's index alone."""
+"""A frame's noise depends only on the seed and the frame's index."""
 
 from __future__ import annotations
 

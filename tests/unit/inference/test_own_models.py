@@ -1,4 +1,4 @@
-"""Models of one's own are served beside the shipped ones, and never written into a package."""
+"""User models are served alongside the shipped ones and never written into a package."""
 
 from __future__ import annotations
 

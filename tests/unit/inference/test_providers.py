@@ -1,4 +1,4 @@
-"""A provider is what it says, or an error in words."""
+"""Execution providers are selected by name, or refused with an error."""
 
 from __future__ import annotations
 

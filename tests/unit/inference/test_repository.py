@@ -1,4 +1,4 @@
-"""Where models are found on disk."""
+"""Locating models on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `motioncast certs` writes."""
+"""The files that `motioncast certs` writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program that writes checksums of a repository and compares them."""
+"""The program that writes and verifies a repository's checksums."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_it_writes_checksums_and_compares(
         main(tmp_path, check=True)
     assert ended.value.exit_code == 1
     said = capsys.readouterr()
-    assert said.out == "b: as exported\n"  # the others are told too
+    assert said.out == "b: as exported\n"  # the other models are reported too
     assert "a/1/model.onnx is not what was exported" in said.err
 
 

@@ -1,4 +1,4 @@
-"""Every engine of the registry: its name, what makes it, and which options it takes."""
+"""Every registered engine: its name, factory and accepted options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/service_metrics.md says what the code counts, in names that Prometheus's users expect."""
+"""docs/service_metrics.md matches the code's metrics, with conventional Prometheus names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames on a clock; expected slots follow from the definition, frame n is shown at n / rate."""
+"""Frames on a clock: by definition, frame n is shown at n / rate."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_every_tick_shows_the_frame_that_is_due(intervals: list[float], rate: in
 
 @pytest.mark.parametrize("hold", [0.2, 40.0, 10800.0])
 def test_few_frames_with_a_long_hold_have_the_rate_of_the_others(hold: float) -> None:
-    times = [0.0, 0.04, 0.04 + hold]  # no interval lies near the mean of the two
+    times = [0.0, 0.04, 0.04 + hold]  # no interval is near their mean
     assert session_rate(times, []) == session_rate(times, [Fraction(25)]) == 25
 
 

@@ -1,4 +1,4 @@
-"""Colours of videos, against the matrices of BT.601, BT.709 and BT.2020 computed by hand."""
+"""Colours of videos agree with the matrices of BT.601, BT.709 and BT.2020, computed by hand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SIDE = 16
 
 
 def ycbcr(colour: Triple, matrix: str, full: bool, bits: int = 8) -> Triple:
-    """Y'CbCr of R'G'B' in 0 to 255: BT.601-7, 2.5; BT.709-6, 3 and 4; BT.2020-2, table 4."""
+    """Converts R'G'B' 0 to 255 to Y'CbCr: BT.601-7, 2.5; BT.709-6, 3, 4; BT.2020-2, table 4."""
     kr, kb = LUMA[matrix]
     red, green, blue = (value / 255 for value in colour)
     y = kr * red + (1 - kr - kb) * green + kb * blue
@@ -53,7 +53,7 @@ def write_patches(
     pixels: str,
     **tags: int,
 ) -> None:
-    """Writes a row of squares, one for each Y'CbCr triple, without loss."""
+    """Writes a row of squares losslessly, one per Y'CbCr triple."""
     kind = np.uint16 if "10" in pixels else np.uint8
     planes = np.array(samples, kind).T[:, None, :].repeat(SIDE, axis=1).repeat(SIDE, axis=2)
     with av.open(str(path), "w") as container:
@@ -171,7 +171,7 @@ def test_a_matrix_that_is_not_known_is_refused_in_a_sentence(tmp_path: Path) -> 
 
 
 def hdr(path: Path, colours: list[Triple], transfer: int) -> list[list[int]]:
-    """Writes and reads R'G'B' signals, 0 to 1, as 10 bits in BT.2020."""
+    """Writes R'G'B' signals, 0 to 1, as 10-bit BT.2020 and reads them back."""
     scaled = [(255 * r, 255 * g, 255 * b) for r, g, b in colours]
     samples = [ycbcr(colour, "2020", full=False, bits=10) for colour in scaled]
     tags = {"colorspace": 9, "color_range": 1, "color_primaries": 9, "color_trc": transfer}
@@ -215,7 +215,7 @@ def test_hdr_keeps_black_and_the_hue_of_bt709s_red(tmp_path: Path) -> None:
     red = (signal(50 * 0.6274), signal(50 * 0.0691), signal(50 * 0.0164))
     shown, black = hdr(tmp_path / "a.mkv", [red, (0.0, 0.0, 0.0)], 16)
     assert abs(shown[0] - 255 * (50 / 203) ** (1 / 2.4)) <= 4
-    assert max(shown[1:]) < 40  # a little light is a great part of the signal
+    assert max(shown[1:]) < 40  # little light, but a large signal
     assert max(black) <= 3
 
 

@@ -1,4 +1,4 @@
-"""A part of a file is no shorter video, though its end is told by little more than its frames."""
+"""A truncated file is an error, not a shorter video, even if little marks its end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SMALL = 48  # the last bytes may be padding
 
 
 def made(folder: Path, name: str, frames: Sequence[Frame] | None = None) -> Path:
-    """Writes a file of COUNT frames of noise, 96 x 64."""
+    """Writes a file with COUNT frames of noise, 96 x 64."""
     codec, options, pixels = FILES[name]
     if codec not in av.codecs_available:
         pytest.skip(f"this FFmpeg has no {codec}")
@@ -83,18 +83,18 @@ def test_a_whole_file_has_all_its_frames_and_a_part_is_truncated(tmp_path: Path,
     lengths = [size // 2 - 1, size - SMALL, *rng.integers(size // 4, size - SMALL, 14).tolist()]
     said = [outcome(cut(path, length)) for length in lengths]
     told = re.compile(r"part\.\w+: (truncated|not a readable video)")
-    assert sum(told.fullmatch(one) is not None for one in said) >= 14, said  # some lie between two
+    assert sum(told.fullmatch(one) is not None for one in said) >= 14, said  # some are between
 
 
 def test_a_raw_stream_that_ends_between_two_pictures_is_shorter(tmp_path: Path) -> None:
-    """Where nothing says how many there are, whole pictures are a whole file."""
+    """Without a declared length, a file of whole pictures is complete."""
     path = made(tmp_path, "a.y4m")
     frame = len(b"FRAME\n") + 96 * 64 * 3 // 2
     assert count(cut(path, path.stat().st_size - frame)) == COUNT - 1
 
 
 @pytest.mark.parametrize(
-    ("space", "size"),  # bytes of 5 x 3 pixels, by hand: luma and twice chroma
+    ("space", "size"),  # bytes for 5 x 3 pixels, by hand: luma and two chroma planes
     [
         ("420jpeg", 15 + 2 * 6),
         ("420p10", 2 * (15 + 2 * 6)),
@@ -142,7 +142,7 @@ def test_a_recording_of_a_broadcast_may_stop_within_a_picture_but_not_within_a_p
     path = made(tmp_path, "a.ts")
     packets = path.stat().st_size // 188
     found = [count(cut(path, 188 * number)) for number in range(packets // 2, packets + 1)]
-    assert found == sorted(found)  # never more of a shorter one
+    assert found == sorted(found)  # never more frames from a shorter file
     assert found[-1] == COUNT
     with pytest.raises(MediaError, match=r"^part\.ts: truncated$"):
         count(cut(path, 188 * (packets - 1) + 90))
@@ -157,10 +157,10 @@ def test_what_stands_behind_a_file_does_not_make_it_a_part(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["slices.h264", "one.h264"])
 def test_a_slice_that_lacks_its_second_half_is_damage(tmp_path: Path, name: str) -> None:
-    """Slices that are decoded beside one another must not keep their errors to themselves."""
+    """Errors in slices decoded in parallel must not go unnoticed."""
     data = made(tmp_path, name).read_bytes()
     units = [at for at in range(len(data) - 4) if data[at : at + 3] == b"\0\0\1"]
-    slices = [n for n, at in enumerate(units[:-1]) if data[at + 3] & 31 == 1]  # of no key picture
+    slices = [n for n, at in enumerate(units[:-1]) if data[at + 3] & 31 == 1]  # of no key frame
     for number in slices[:6]:
         start, end = units[number], units[number + 1]
         (tmp_path / "a.h264").write_bytes(data[: (start + end) // 2] + data[end:])
@@ -169,7 +169,7 @@ def test_a_slice_that_lacks_its_second_half_is_damage(tmp_path: Path, name: str)
 
 
 def test_a_recording_without_its_index_is_truncated(tmp_path: Path) -> None:
-    """A camera that loses its power has written `ftyp` and `mdat`, whose length is still nought."""
+    """A camera that loses power has written `ftyp` and `mdat`, whose length is still zero."""
     data = made(tmp_path, "index_last.mp4").read_bytes()
     at = data.index(b"mdat") - 4
     end = data.index(b"moov") - 4

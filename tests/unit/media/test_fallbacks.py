@@ -1,4 +1,4 @@
-"""Stills that Pillow opens nothing of: PNGs with large extras, TIFFs of unusual numbers."""
+"""Stills that Pillow cannot open: PNGs with large extra chunks, TIFFs of unusual types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RGB = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
 
 
 def write_png(path: Path, name: bytes, chunk: bytes) -> None:
-    """Writes RGB with one more chunk before it."""
+    """Writes RGB as a PNG with an extra chunk before the image data."""
     rows = b"".join(b"\0" + row.tobytes() for row in RGB)
     header = struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (name, chunk), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
@@ -72,7 +72,7 @@ def write_tiff(path: Path, samples: NDArray[np.generic], sample_format: int) -> 
         struct.pack(f"<{count}H", *[bits] * count),
         struct.pack(f"<{count}H", *[sample_format] * count),
     )
-    wide = count > 2  # such lists lie behind the directory
+    wide = count > 2  # such lists are stored after the directory
     places = [
         struct.pack("<I", end + number * 2 * count) if wide else one.ljust(4, b"\0")
         for number, one in enumerate(each)

@@ -1,4 +1,4 @@
-"""Display matrices and Exif's orientations, against their definition pixel by pixel."""
+"""Display matrices and Exif orientations agree with their definition, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MATRICES = [
 
 
 def displayed(a: int, b: int, c: int, d: int) -> NDArray[np.uint8]:
-    """Puts every stored pixel where ISO/IEC 14496-12, 8.3.2, has it: x' = ax + cy, y' = bx + dy."""
+    """Places every stored pixel by ISO/IEC 14496-12, 8.3.2: x' = ax + cy, y' = bx + dy."""
     height, width, _ = STORED.shape
     places = {(a * x + c * y, b * x + d * y): (y, x) for y in range(height) for x in range(width)}
     left, top = min(x for x, _ in places), min(y for _, y in places)
@@ -60,8 +60,8 @@ def test_a_video_is_shown_as_its_display_matrix_says(
     np.testing.assert_array_equal(picture, displayed(*matrix))
 
 
-# Exif 2.32, 4.6.4 A, tag 0x0112: where the stored row 0 and column 0 are shown.
-EXIF = {1: 0, 2: 1, 3: 3, 4: 2, 5: 4, 6: 5, 7: 7, 8: 6}  # -> the place in MATRICES
+# Exif 2.32, 4.6.4 A, tag 0x0112: where the stored row 0 and column 0 are displayed.
+EXIF = {1: 0, 2: 1, 3: 3, 4: 2, 5: 4, 6: 5, 7: 7, 8: 6}  # -> the index in MATRICES
 
 
 @pytest.mark.parametrize(("number", "place"), EXIF.items())

@@ -1,4 +1,4 @@
-"""A live H.264 stream: every picture is out when it is in, and any player reads the whole."""
+"""A live H.264 stream outputs every picture at once, and any player can read it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from motioncast.media.h264 import KEY_EVERY_FRAMES, H264Decoder, H264Encoder
 
 
 def moving(frames: int, height: int = 48, width: int = 64) -> list[Picture]:
-    """Returns a smooth pattern that moves by a pixel a frame."""
+    """Returns a smooth pattern moving by one pixel per frame."""
     y, x = np.mgrid[:height, :width]
     waves = [
         np.sin((x + t) / 9)[..., None] * [90, 60, 30] + np.cos(y / 7)[..., None] * 20
@@ -63,7 +63,7 @@ def test_an_ordinary_player_reads_the_stream_and_finds_no_picture_out_of_order()
     for frame, picture in zip(frames, pictures, strict=True):
         assert (
             psnr(frame.to_ndarray(format="rgb24").astype(np.uint8), picture) > 25
-        )  # whatever it takes colours for
+        )  # allows for colour conversion
 
 
 def test_a_lower_factor_is_better_and_longer() -> None:

@@ -1,4 +1,4 @@
-"""HEIC and AVIF: photographs in tiles, turned, with opacity, as phones write them."""
+"""HEIC and AVIF photographs as phones write them: tiled, rotated, with opacity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from motioncast.media import BACKGROUND, MediaError, read_image, read_video
 
 
 def picture(height: int, width: int) -> NDArray[np.uint8]:
-    """A picture whose corners differ."""
+    """Returns a picture with different corners."""
     rows, columns = np.indices((height, width))
     return np.stack([2 * rows, 2 * columns, 0 * rows + 90], axis=-1).astype(np.uint8)
 

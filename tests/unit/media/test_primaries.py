@@ -1,4 +1,4 @@
-"""Stills that give their colours by numbers: gamma, primaries, H.273's code points."""
+"""Stills that specify their colours by gamma, primaries or H.273 code points."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def cicp(*numbers: int) -> tuple[bytes, bytes]:
 
 
 def png(path: Path, picture: PIL.Image.Image, *chunks: tuple[bytes, bytes]) -> Path:
-    """Writes a PNG with chunks of one's own before the picture."""
+    """Writes a PNG with custom chunks before the image data."""
     picture.save(path)
     data = path.read_bytes()
     at = data.index(b"IDAT") - 4
@@ -78,13 +78,13 @@ def test_numbers_to_a_power_are_light(tmp_path: Path, mode: str, gamma: float) -
         [gama(45455)],
         [gama(45455), chrm(31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)],
         [gama(100000), SRGB_CHUNK],
-        [chrm(*P3_PLACES)],  # W3C PNG: no gamma, nothing to go by
+        [chrm(*P3_PLACES)],  # W3C PNG: meaningless without gamma
         [cicp(1, 13, 0, 1)],
         [gama(100000), cicp(1, 13, 0, 1)],
         [gama(0)],
         [gama(45455), chrm(*[0] * 8)],
         [cicp(99, 13, 0, 1)],
-        [cicp(12, 13, 5, 0)],  # Y'CbCr, which PNG has not
+        [cicp(12, 13, 5, 0)],  # Y'CbCr, which PNG does not support
         [(b"gAMA", b"\0")],
     ],
 )
@@ -109,7 +109,7 @@ def test_display_p3_has_more_of_its_colours_in_srgb(
 
 @pytest.mark.parametrize("transfer", [16, 18])
 def test_hdr_reference_white_is_white(tmp_path: Path, transfer: int) -> None:
-    """BT.2408-7: it is 58 % of PQ's signal and 75 % of HLG's."""
+    """BT.2408-7: reference white is 58 % of PQ's signal and 75 % of HLG's."""
     level = round(255 * {16: 0.58, 18: 0.75}[transfer])
     path = png(tmp_path / "a.png", plain(level, level, level), cicp(9, transfer, 0, 1))
     assert read_image(path, None).min() >= 225

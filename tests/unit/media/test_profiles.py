@@ -1,4 +1,4 @@
-"""Stills with ICC profiles: what colour they mean, and profiles that are damaged."""
+"""Stills with ICC profiles: their colours, and damaged profiles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLOUR = (200, 120, 40)
 
 
 def profile(*, exchanged: bool) -> bytes:
-    """Returns sRGB; or the space whose red is sRGB's blue and whose blue is its red."""
+    """Returns the profile of sRGB, or of sRGB with red and blue exchanged."""
     data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     if not exchanged:
         return data
@@ -30,7 +30,7 @@ def profile(*, exchanged: bool) -> bytes:
 # Display P3 (SMPTE EG 432-1, D65) -> XYZ, and sRGB (IEC 61966-2-1) -> XYZ, both linear.
 P3 = np.array([[0.4866, 0.2657, 0.1982], [0.2290, 0.6917, 0.0793], [0.0000, 0.0451, 1.0439]])
 SRGB = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-# The same columns adapted to D50 by Bradford, as a profile has them (ICC.1:2010, Apple's profile).
+# The same columns adapted to D50 by Bradford, as stored in profiles (ICC.1:2010, Apple's profile).
 P3_D50 = {b"rXYZ": (0.5151, 0.2412, -0.0011), b"gXYZ": (0.2920, 0.6922, 0.0419)}
 P3_D50 |= {b"bXYZ": (0.1571, 0.0666, 0.7841)}
 
@@ -47,7 +47,7 @@ def display_p3() -> bytes:
 
 
 def in_srgb(colour: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Returns a colour of Display P3 in sRGB, by the definitions of both."""
+    """Converts a Display P3 colour to sRGB by the definitions of both."""
     value = np.array(colour) / 255
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     linear = np.clip(np.linalg.solve(SRGB, P3 @ linear), 0, 1)

@@ -1,4 +1,4 @@
-"""Sound beside a picture: what is heard when, measured by where a tone begins."""
+"""Sound in sync with the picture, measured by the start of a tone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RATE = 44_100
 
 
 def tone(seconds: float, begins: float, channels: int = 1) -> NDArray[np.float32]:
-    """Silence, then 440 Hz: (channels, samples)."""
+    """Returns silence, then 440 Hz: (channels, samples)."""
     time = np.arange(round(seconds * RATE)) / RATE
     wave = np.where(time < begins, 0, 0.5 * np.sin(2 * np.pi * 440 * time))
     return np.repeat(wave[None].astype(np.float32), channels, axis=0)
@@ -35,7 +35,7 @@ def write_talk(
     gap_at: float | None = None,
     gap: float = 0.0,
 ) -> Path:
-    """Writes 25 frames a second beside a sound; each may begin later, and the sound have a gap."""
+    """Writes video at 25 frames/s with sound; either may start late, the sound may have a gap."""
     layout = "mono" if len(samples) == 1 else "stereo"
     with av.open(str(path), "w") as container:
         pixels = "yuvj420p" if path.suffix == ".avi" else "yuv420p"
@@ -65,7 +65,7 @@ def write_talk(
 
 
 def heard(path: Path) -> tuple[float, float]:
-    """Returns when a tone begins in a file, and how long its sound is, in seconds."""
+    """Returns the start of a tone in a file and the length of its sound, in seconds."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="fltp", layout="mono", rate=stream.rate)
@@ -82,7 +82,7 @@ def heard(path: Path) -> tuple[float, float]:
 
 
 def kept(tmp_path: Path, talk: Path, skip: int = 0, frames: int = 50) -> tuple[float, float]:
-    """Writes the frames of a talk from one on, with its sound, and returns what is heard."""
+    """Writes a talk's frames from some frame on with its sound; returns `heard` of the result."""
     out = tmp_path / "out.mp4"
     with read_video(talk, 16, limit=skip + frames) as video:
         pictures = list(video.frames)[skip:]
@@ -149,7 +149,7 @@ def test_sound_without_a_decoder_is_a_sentence_and_costs_no_picture(tmp_path: Pa
     data = bytearray(talk.read_bytes())
     header = data.index(b"auds")
     data[header + 4 : header + 8] = bytes(4)
-    at = data.index(b"strf", header) + 8  # WAVEFORMATEX: what the sound is coded with
+    at = data.index(b"strf", header) + 8  # WAVEFORMATEX: the sound's codec
     data[at : at + 2] = b"\x34\x12"
     talk.write_bytes(data)
     with pytest.raises(MediaError, match=r"^a\.avi: its sound cannot be decoded$"):

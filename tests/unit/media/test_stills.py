@@ -1,4 +1,4 @@
-"""Stills of every depth and size, and what is damaged in them."""
+"""Stills of all depths and sizes, and damaged ones."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_numbers_that_are_no_picture_are_refused(tmp_path: Path) -> None:
 
 
 def hidden(mode: str) -> PIL.Image.Image:
-    """A picture whose left half is transparent and hides magenta; half-way in its middle row."""
+    """Returns a picture with a transparent left half hiding magenta, and a half-opaque row."""
     pixels = np.zeros((16, 16, 4), np.uint8)
     pixels[...] = (255, 0, 255, 0)
     pixels[:, 8:] = (40, 40, 40, 255)
@@ -156,7 +156,7 @@ def test_two_hundred_megapixels_are_reduced_while_decoding(
     else:
         assert 0.9 * 2**23 < rows * columns <= 2**23
         assert columns / rows == pytest.approx(width / height, rel=1e-3)
-    # As RGB it is 571 MiB; a PNG cannot be decoded smaller than its own 190.
+    # As RGB it takes 571 MiB; a PNG cannot be decoded at less than its own 190.
     assert mebibytes < (320 if suffix == ".png" else 160)
 
 
@@ -188,7 +188,7 @@ def test_damaged_exif_alone_loses_no_picture(tmp_path: Path, suffix: str) -> Non
         data = bytearray(whole)
         for place in random.integers(8, len(block), 6):
             data[at + place] = random.integers(256)
-        if suffix == ".png":  # whose chunks have checksums that only Pillow's strict reader minds
+        if suffix == ".png":  # fixes the chunk's checksum, which only Pillow's strict reader checks
             end = at + len(block)
             data[end : end + 4] = zlib.crc32(data[at - 4 : end]).to_bytes(4, "big")
         (tmp_path / f"b{suffix}").write_bytes(data)

@@ -1,4 +1,4 @@
-"""Which track of a file is shown, and files whose names and tags are not plain."""
+"""Selection of a file's track, and files with unusual names and tags."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read(path: Path) -> list[Frame]:
 
 
 def two_tracks(path: Path, first: list[Frame], second: list[Frame], default: int | None) -> None:
-    """Writes two video tracks, one of them the default one."""
+    """Writes two video tracks, one of them marked default."""
     with av.open(str(path), "w") as container:
         streams = [
             video_stream(container, "libx264", (16, 16), "yuv444p", qp="0", bf="0")
@@ -94,7 +94,7 @@ def test_frames_that_are_stored_in_another_order_stay_as_many(
     with read_video(tmp_path / name, 16) as video:
         found = np.array(values(video.frames))
         assert (video.frame_rate, video.repeated, video.dropped) == (25, 0, 0)
-    assert np.abs(found - np.arange(24)).max() <= 1  # the coder's loss
+    assert np.abs(found - np.arange(24)).max() <= 1  # loss from coding
     assert (np.diff(found) >= 0).all()
 
 
@@ -112,7 +112,7 @@ def test_a_title_of_any_encoding_does_no_harm(tmp_path: Path) -> None:
     path = write_movie(tmp_path / "a.avi", shades(4), codec="mjpeg", pixels="yuvj444p")
     title = "日本語".encode("shift-jis")
     data = path.read_bytes()
-    at = data.index(b"ISFT")  # the program that wrote it; its text is replaced
+    at = data.index(b"ISFT")  # the name of the writing program, which is replaced
     (length,) = struct.unpack("<I", data[at + 4 : at + 8])
     text = title.ljust(length, b"\0")[:length]
     path.write_bytes(data[:at] + b"INAM" + data[at + 4 : at + 8] + text + data[at + 8 + length :])
@@ -149,7 +149,7 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
 
 
 def drop(path: Path, numbers: set[int]) -> None:
-    """Empties frames of an AVI: chunks of no bytes, and an index that says so."""
+    """Empties frames of an AVI: chunks of zero bytes with a matching index."""
     data = path.read_bytes()
     movi = data.index(b"movi")
     chunks, at = [], movi + 4
@@ -181,7 +181,7 @@ def test_frames_without_bytes_repeat_the_one_before(tmp_path: Path, dropped: set
 
 
 def test_held_frames_of_a_whole_file_are_not_missing(tmp_path: Path) -> None:
-    times = [0.0, 0.04, 0.08, 3.0]  # the last of Matroska has no duration of its own
+    times = [0.0, 0.04, 0.08, 3.0]  # Matroska's last frame has no duration
     for name in ("a.mkv", "a.mp4"):
         path = write_movie(tmp_path / name, shades(4), times)
         with read_video(path, 16) as video:
@@ -195,7 +195,7 @@ def test_the_last_frames_keep_their_times_though_the_decoder_holds_them_back(
     frames = [shade(20 * index, 64, 64) for index in range(8)]
     times = [0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 1.0]
     path = write_movie(tmp_path / "a.mkv", frames, times, codec="libx265", pixels="yuv420p")
-    with av.open(str(path)) as container:  # the coder reorders: some come when it is emptied
+    with av.open(str(path)) as container:  # frames are reordered; some only arrive on flushing
         coded = [packet.pts or 0 for packet in container.demux() if packet.size]
         assert coded != sorted(coded)
     with read_video(path, 16) as video:
@@ -221,7 +221,7 @@ def test_broadcasts_that_were_joined_play_one_after_the_other(tmp_path: Path) ->
 def test_a_browsers_recording_keeps_its_duration(tmp_path: Path) -> None:
     noise = [0, 3, -4, 2, -1, 4, -3, 0, 1, -2]
     times = [(33.3333 * i + noise[i % 10]) / 1000 for i in range(60)]
-    del times[20:30]  # nothing moved for a third of a second
+    del times[20:30]  # no motion for a third of a second
     path = tmp_path / "a.webm"
     write_movie(path, [shade(4 * i) for i in range(50)], times, codec="libvpx", pixels="yuv420p")
     with read_video(path, 16) as video:

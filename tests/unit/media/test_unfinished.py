@@ -1,4 +1,4 @@
-"""What a killed run leaves is swept by the next; what a living one holds is not."""
+"""A run removes the leftovers of killed runs but not the files of running ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that nothing here reads is refused with what it is."""
+"""An unsupported file is refused with an error that names its type."""
 
 from __future__ import annotations
 

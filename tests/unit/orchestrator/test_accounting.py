@@ -1,4 +1,4 @@
-"""The report's figures follow the definitions in motion_transfer.proto."""
+"""The report's figures match the definitions in motion_transfer.proto."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stage runs ahead of its consumer, but only so far."""
+"""A stage prefetches ahead of its consumer, up to a limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from motioncast.orchestrator.ahead import Ahead
 
 
 class Counting:
-    """Yields 0, 1, 2 ... and remembers how many it was asked for, and whether it was closed."""
+    """Yields 0, 1, 2 ... and records how many were requested and whether it was closed."""
 
     def __init__(self, end: int, error: Exception | None = None) -> None:
         self.made = 0

@@ -1,4 +1,4 @@
-"""Nobody gets ahead of another who waits by more than a group of each."""
+"""No session gets more than one group of each ahead of another that is waiting."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from motioncast.orchestrator.fair import FairQueue, Ran, Slots
 
 
 def served(lengths: dict[tuple[str, str], float], groups: int) -> list[Counter[str]]:
-    """Returns the seconds that each session has had, and each peer, after every group.
+    """Returns the seconds given to each session and each peer, after every group.
 
-    One slot, every session always has work waiting, and a group's length is known beforehand.
+    There is one slot, every session always has work, and a group's length is known in advance.
     """
     queue: FairQueue[tuple[str, str]] = FairQueue()
     by_session = {session: length for (_, session), length in lengths.items()}
@@ -65,7 +65,7 @@ def test_who_was_idle_has_saved_nothing_up() -> None:
         queue.put("busy", "busy", "busy")
         queue.put("idle", "idle", "idle")
     order = [queue.take(lambda _: 1.0) for _ in range(20)]
-    assert Counter(order[:6]) == {"busy": 3, "idle": 3}  # in turns, not ten of the one first
+    assert Counter(order[:6]) == {"busy": 3, "idle": 3}  # alternately, not ten of one first
 
 
 def test_what_took_longer_than_expected_is_counted_afterwards() -> None:
@@ -98,7 +98,7 @@ def test_as_many_run_as_there_are_slots_and_the_last_ones_leave_no_trace() -> No
         assert most == 3
         assert now() == pytest.approx(4.0)  # 3 + 3 + 3 + 1
         assert [one.seconds for one in ran] == pytest.approx([1.0] * 10)
-        # Two began, and two ended, beside a free slot.
+        # Two started and two ended while a slot was free.
         assert sum(one.crowded for one in ran) == 6
         for number in range(10):
             slots.leave("peer", str(number))
@@ -129,7 +129,7 @@ def test_who_gives_up_passes_the_slot_on() -> None:
         first = asyncio.create_task(hold("a", 1.0))
         waiting = asyncio.create_task(hold("b", 1.0))
         await asyncio.sleep(0)
-        await asyncio.sleep(1.0)  # its turn comes at this very moment
+        await asyncio.sleep(1.0)  # its turn comes at the same moment
         waiting.cancel()
         await asyncio.gather(first, waiting, return_exceptions=True)
         await hold("c", 1.0)

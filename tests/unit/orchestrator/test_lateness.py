@@ -1,4 +1,4 @@
-"""How late groups are, and the 95th percentile of a window."""
+"""The lateness of groups and its 95th percentile over a window."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from motioncast.orchestrator.lateness import LEAST_GROUPS, WINDOW_SECONDS, Laten
 
 
 class Clock:
-    """A clock that somebody sets."""
+    """A clock set by the test."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -28,7 +28,7 @@ def test_a_sender_in_real_time_sees_what_its_groups_take() -> None:
 
 
 def test_what_is_sent_ahead_is_not_late_before_it_is_due() -> None:
-    schedule = Schedule(frame_rate=10)  # a file: ten groups of a second each, all at once
+    schedule = Schedule(frame_rate=10)  # a file: ten groups of one second each, all sent at once
     late = [schedule.late(10, 0.0, 0.5 * (group + 1)) for group in range(10)]
     assert late == [0.5] + [0.0] * 9  # made twice as fast as the video runs
 
@@ -36,7 +36,7 @@ def test_what_is_sent_ahead_is_not_late_before_it_is_due() -> None:
 def test_a_file_on_a_machine_that_is_too_slow_falls_behind() -> None:
     schedule = Schedule(frame_rate=10)
     late = [schedule.late(10, 0.0, 1.5 * (group + 1)) for group in range(4)]
-    assert late == pytest.approx([1.5, 2.0, 2.5, 3.0])  # half a second more for each second of it
+    assert late == pytest.approx([1.5, 2.0, 2.5, 3.0])  # half a second more per second of video
 
 
 def test_the_95th_percentile_is_what_95_of_100_are_not_above() -> None:

@@ -1,4 +1,4 @@
-"""Of the stretches of a live session that wait, the newest is made."""
+"""Of a live session's queued stretches only the newest is processed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stretch(start: int, *arrivals: Image | KeypointSet | None, sources: Any = SO
 
 
 async def all_latest(*stretches: Stretch) -> list[Stretch]:
-    """Returns what is left when all of them wait."""
+    """Returns the stretches that remain if all are queued."""
 
     async def source() -> AsyncGenerator[Stretch, None]:
         for one in stretches:
@@ -32,7 +32,7 @@ async def all_latest(*stretches: Stretch) -> list[Stretch]:
 
     async with Ahead(source(), len(stretches) + 1) as ahead:
         for _ in range(2 * len(stretches) + 2):
-            await asyncio.sleep(0)  # lets them come
+            await asyncio.sleep(0)  # lets them arrive
         return [one async for one in latest_stretches(ahead)]
 
 
@@ -43,7 +43,7 @@ async def test_what_waits_is_left_out_and_the_newest_is_made() -> None:
     assert (one.start, one.end, one.left_out, one.complete_at) == (10, 14, 3, 13.0)
     assert [frame.arrival for frame in one.frames] == [None, POINTS, None, PICTURE]
     assert [frame.origin.name for frame in one.frames] == [
-        "CONCEALED",  # its picture came, and nobody looks at it
+        "CONCEALED",  # its picture arrived but is not used
         "OBSERVED",
         "PREDICTED",
         "OBSERVED",

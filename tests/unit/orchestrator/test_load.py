@@ -1,4 +1,4 @@
-"""Who is let in: nobody who would make the others late."""
+"""Admission control: no session is admitted that would delay the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFUSED = "motioncast_sessions_refused_total"
 
 @dataclass
 class Door:
-    """A load of two slots at a clock that stands still; a frame of `m` takes 0.1 s of a slot."""
+    """A load with two slots and a stopped clock; a frame of `m` takes 0.1 s of a slot."""
 
     target: float | None = 1.0
     per_peer: int | None = None
@@ -38,7 +38,7 @@ class Door:
         self.load.costs.note("m", "make", 10, 1.0)
 
     def enter(self, peer: str, rate: float, *, resumed: bool = False) -> None:
-        """Lets a session in; 1 frame/s of it is 0.05 of what can be made."""
+        """Admits a session; each frame/s takes 0.05 of the capacity."""
         self.exits.enter_context(self.load.session(peer, "m", rate, resumed=resumed))
 
     def refused(self, reason: str) -> float | None:
@@ -118,7 +118,7 @@ def test_lateness_grows_as_in_a_queue_and_is_kept_below_the_target() -> None:
     door.enter("A", 8.0)  # load 0.4
     for _ in range(LEAST_GROUPS):
         door.load.note_late(0.5)
-    # With 4 frames/s more: 0.5 (1 - 0.4) / (1 - 0.6) = 0.75. With 6: 0.5 * 0.6 / 0.3 = 1.
+    # With another 4 frames/s: 0.5 (1 - 0.4) / (1 - 0.6) = 0.75. With 6: 0.5 * 0.6 / 0.3 = 1.
     assert door.load.refusal("B", "m", 4.0) is None
     refusal = door.load.refusal("B", "m", 6.0)
     assert refusal is not None
@@ -133,14 +133,14 @@ def test_seconds_of_a_frame_are_summed_over_the_stages() -> None:
         costs.note("m", "drive", 8, 0.4)
         costs.note("m", "make", 2, 0.3)
     assert costs.frame_seconds("m") == pytest.approx(0.05 + 0.15)
-    for _ in range(40):  # a machine that has become slower is believed
+    for _ in range(40):  # a slowdown of the machine is accepted
         costs.note("m", "make", 2, 0.6)
     assert costs.frame_seconds("m") == pytest.approx(0.05 + 0.30)
 
 
 def test_groups_that_hung_say_nothing_of_the_others() -> None:
     costs = Costs()
-    for _ in range(12):  # as many as are measured before anybody comes
+    for _ in range(12):  # as many as are measured at the start
         costs.note("m", "make", 1, 0.1)
     for _ in range(8):
         costs.note("m", "make", 1, 30.0)
@@ -159,7 +159,7 @@ def test_a_cost_that_no_group_has_told_for_a_while_is_measured_anew() -> None:
         assert door.load.unsure.is_set() == unsure
     assert door.load.unsure_of == "m"
     door.load.costs.forget("m")
-    for _ in range(4):  # more than what is kept of before
+    for _ in range(4):  # more than the samples kept from before
         door.load.note_cost("m", "make", 1, 0.01)
     assert door.load.costs.frame_seconds("m") == pytest.approx(0.01)
 
@@ -169,7 +169,7 @@ CAPACITY = SLOTS / FRAME_SECONDS / RATE
 
 
 class Crowd:
-    """Live senders on a virtual clock, each a peer, who come again when they are refused."""
+    """Live senders on a virtual clock, each its own peer, that retry when refused."""
 
     def __init__(self, target: float | None) -> None:
         settings = OrchestratorSettings(latency_target_seconds=target, group_slots=SLOTS)
@@ -180,7 +180,7 @@ class Crowd:
         self._random = random.Random(5)
 
     def p95(self, times: float) -> float:
-        """Returns how late 95 of 100 groups of those let in are at so many times the capacity."""
+        """Returns the 95th percentile of admitted groups' lateness at a multiple of capacity."""
         run_virtually(self._crowd(round(times * CAPACITY)))
         return sorted(self.late)[int(0.95 * len(self.late))]
 
@@ -220,7 +220,7 @@ def test_those_let_in_at_four_times_the_capacity_are_as_well_off_as_at_capacity(
     at_capacity, crowd = Crowd(1.0).p95(1), Crowd(1.0)
     assert crowd.p95(4) <= 1.5 * at_capacity
     assert crowd.refused > 0
-    assert Crowd(None).p95(4) > 1.5 * at_capacity  # where nobody is refused
+    assert Crowd(None).p95(4) > 1.5 * at_capacity  # without admission control
 
 
 def test_below_the_capacity_nobody_is_refused() -> None:

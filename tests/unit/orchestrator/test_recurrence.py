@@ -1,4 +1,4 @@
-"""What of a session the predictor sees when, by a predictor that is a line through two frames."""
+"""When the predictor sees which frames of a session, tested with a linear predictor."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from motioncast.v1.motion_transfer_pb2 import StageTimings
 from motioncast.wire.keypoints import Keypoints
 
 HOLD = np.array([[0.25, 0.5, 1.0]], np.float32)
-Line = tuple[float, float]  # where x was, and how far it went
+Line = tuple[float, float]  # position and velocity of x
 
 
 class Linear:
-    """Forecasts x_t = x_{t-1} + (x_{t-1} - x_{t-2}); never cuts what it tells nor what it keeps."""
+    """Forecasts x_t = x_{t-1} + (x_{t-1} - x_{t-2}), never clamping forecasts or state."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[int, str]] = []  # start, and O or P of each frame
@@ -106,13 +106,13 @@ async def test_however_a_session_is_cut_it_is_the_same(cuts: list[int]) -> None:
         found += xs(filled)
         errors += filled.errors
     errors += await recurrence.catch_up(StageTimings())
-    # From 0.9, 0.4 a frame: 1.3 and 1.7 are shown at the border, and 2.1 is measured there.
+    # From 0.9 at 0.4 per frame: 1.3 and 1.7 are clamped when shown, 2.1 when measured.
     assert found == pytest.approx([0.0, 0.2, 0.4, 0.5, 0.9, 1.0, 1.0, 0.7])
     assert errors == pytest.approx([0.2, 0.1, 0.3, 0.3], abs=1e-6)
 
 
 async def test_a_run_inside_something_larger_goes_on_like_any_other() -> None:
-    """An ensemble runs the predictor itself: frames that wait are caught up with before."""
+    """An ensemble runs the predictor itself, so pending frames are processed first."""
     linear = Linear()
     recurrence = Recurrence(linear)
     await fill(recurrence, stretch(0, 0.0, 0.2))
@@ -125,7 +125,7 @@ async def test_a_run_inside_something_larger_goes_on_like_any_other() -> None:
 
 
 async def late(recurrence: Recurrence[Line], **at: float) -> None:
-    """Tells of frames that came after they were forecast: frame3=0.6."""
+    """Reports frames that arrived after they were forecast: frame3=0.6."""
     known = {
         int(name.removeprefix("frame")): np.array([[x, 0, 0]], np.float32) for name, x in at.items()
     }
@@ -138,7 +138,7 @@ async def test_a_frame_that_comes_late_corrects_what_follows() -> None:
     assert xs(await fill(recurrence, stretch(0, 0.0, 0.1, None, None))) == [0.0, 0.1, 0.2, 0.3]
     await late(recurrence, frame2=0.0, frame3=0.0)
     assert linear.spans[-1] == (0, "OOOO")
-    # As if they had come in time: at rest at 0, and not at 0.3, 0.1 a frame.
+    # As if they had arrived in time: at rest at 0, not at 0.3 moving by 0.1 per frame.
     assert xs(await fill(recurrence, stretch(4, None, None))) == [0.0, 0.0]
 
 
@@ -149,8 +149,8 @@ async def test_late_frames_of_several_stretches_are_seen_in_one_call() -> None:
     for start in (2, 4, 6):
         await fill(recurrence, stretch(start, 0.1 * start, None))
     await late(recurrence, frame5=0.5, frame7=0.9)
-    assert linear.spans[-1] == (4, "OOOO")  # what lies before the first of them stands
-    assert xs(await fill(recurrence, stretch(8, None)))[0] == 1.0  # 0.9 + 0.3, at the border
+    assert linear.spans[-1] == (4, "OOOO")  # earlier results are kept
+    assert xs(await fill(recurrence, stretch(8, None)))[0] == 1.0  # 0.9 + 0.3, clamped
     await late(recurrence, frame8=0.5)
     assert linear.spans[-1] == (8, "O")
 

@@ -1,4 +1,4 @@
-"""Seats: who gets one, and who makes way."""
+"""Seats: which clients get one, and which lose theirs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from motioncast.wire.errors import ExhaustedError
 
 
 class Waiting:
-    """A patience whose client has been silent since a moment, and that notes that it gives way."""
+    """A stand-in for a session's patience: its client's silence, and whether it gave way."""
 
     def __init__(self, since: float | None) -> None:
         self.silent_since = since
@@ -26,7 +26,7 @@ class Waiting:
 
 
 class Room:
-    """Seats that are taken by clients silent since a moment; now it is 100."""
+    """Seats taken by clients silent since a given time; the time is 100."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, settings: OrchestratorSettings) -> None:
         self._monkeypatch = monkeypatch
@@ -88,7 +88,7 @@ def test_when_all_are_taken_the_peer_that_has_most_makes_way(
 
 def test_honest_clients_do_not_put_one_another_out(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room(monkeypatch, OrchestratorSettings(max_sessions=2))
-    waiting = [room.take(A, 98.5), room.take(B, 99.5)]  # their sources are on their way
+    waiting = [room.take(A, 98.5), room.take(B, 99.5)]  # their sources are still arriving
     with pytest.raises(ExhaustedError, match="2 are served now, the limit is 2"):
         room.take(C, None)
     assert not any(one.gave_way for one in waiting)

@@ -1,4 +1,4 @@
-"""Stretches cut the timeline at places that depend on the pattern alone."""
+"""Where the timeline is cut into stretches depends only on the pattern."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_an_end_within_a_group_cuts_the_last_stretch() -> None:
     assert frames_of(await cut(Pattern(5, 5), [*range(5), 10, 11, end])) == [10, 3]
     end = StreamEnd(frame_count=12)
     assert frames_of(await cut(Pattern(5, 5), [*range(5), 10, 11, end])) == [10, 2]
-    end = StreamEnd(frame_count=7)  # what is forecast already stays
+    end = StreamEnd(frame_count=7)  # frames already forecast are kept
     assert frames_of(await cut(Pattern(5, 5), [*range(5), end])) == [10]
 
 
@@ -181,7 +181,7 @@ def test_with_a_delay_every_frame_is_in_one_stretch_and_none_is_too_long(
     assert [one.start for one in stretches] == [0, *[one.end for one in stretches[:-1]]]
     assert stretches[-1].end == 150
     assert all(1 <= len(one.frames) <= MAX_STRETCH_FRAMES for one in stretches)
-    for one in stretches[:-1]:  # what is behind an observed frame is cut off where it may wait
+    for one in stretches[:-1]:  # a stretch ends after an observed frame if later frames can wait
         came = [frame.arrival is not None for frame in one.frames]
         waits = next((k for k, here in enumerate(reversed(came)) if here), len(came))
         assert waits == 0 or pattern.next_expected(one.end) - (one.end - 1) > delay

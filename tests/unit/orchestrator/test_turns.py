@@ -1,4 +1,4 @@
-"""Frames that nobody sent are made one stretch at a time; others do not wait for them."""
+"""Frames that were not sent are processed one stretch at a time; others do not wait for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOST = [Origin.CONCEALED, Origin.PREDICTED]
 
 
 class Making:
-    """Stretches that are made until they are told to end."""
+    """Stretches that are processed until told to end."""
 
     def __init__(self) -> None:
         self.now: list[str] = []
@@ -42,7 +42,7 @@ async def test_one_lost_stretch_at_a_time_and_others_beside_it() -> None:
     ends[0].set()
     await settle()
     assert sorted(making.now) == ["forecast", "second", "sent"]
-    tasks[1].cancel()  # one that is given up passes the turn on
+    tasks[1].cancel()  # a cancelled one passes its turn on
     await settle()
     third = asyncio.create_task(making.make("third", LOST, ends[1]))
     await settle()

@@ -1,4 +1,4 @@
-"""A span of the timeline has every frame from its start to the horizon's end, once."""
+"""A span of the timeline has every frame from its start to the end of the horizon, once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from motioncast.wire.keypoints import Keypoints
 
 
 def keypoints_at(indices: list[int]) -> Keypoints:
-    """Keypoints (M, K, 3) that tell their index."""
+    """Returns keypoints (M, K, 3) that encode their index."""
     return np.array([[[index % 97, 1, 2]] for index in indices], np.float32).reshape(-1, 1, 3)
 
 

@@ -1,4 +1,4 @@
-"""The predictor's state travels bit by bit."""
+"""The predictor's state is transferred bit for bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written says that a model made it; others' readers find it, and see what was changed."""
+"""Outputs are marked as model-generated; third-party readers find the marks and any changes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write(path: Path, mark: Mark | None = COMPOSITE) -> Path:
 
 
 def as_c2pa_reads(path: Path, kind: str = "video/mp4", anchors: str | None = None) -> Any:
-    """Returns what C2PA's own reader makes of a file."""
+    """Returns what C2PA's own reader finds in a file."""
     c2pa = pytest.importorskip("c2pa")
     trust = {} if anchors is None else {"trust": {"user_anchors": anchors}}
     settings = c2pa.Settings.from_dict({"verify": {"remote_manifest_fetch": False}, **trust})

@@ -1,4 +1,4 @@
-"""Correlation and amplitude of motion against closed forms and numpy's own."""
+"""Correlation and amplitude of motion agree with closed forms and numpy."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from motioncast.quality.boxes import Box, eyes_box, face_box, motion_in, mouth_b
 def test_the_mouth_box_surrounds_what_moves_below_the_middle() -> None:
     frames = np.zeros((8, 3, 60, 60))
     frames[::2, :, 40:46, 20:34] = 1.0  # the mouth
-    frames[::2, :, 5:25, 10:50] = 1.0  # something larger, above
+    frames[::2, :, 5:25, 10:50] = 1.0  # something larger above it
 
     box = mouth_box(frames)
 
@@ -32,7 +32,7 @@ def test_the_face_is_half_the_frame_around_mouth_and_eyes() -> None:
 
 def test_motion_in_a_box_is_the_mean_change_since_the_frame_before() -> None:
     frames = np.zeros((3, 3, 10, 10))
-    frames[1, :, 0, 0] = 0.5  # outside
+    frames[1, :, 0, 0] = 0.5  # outside the box
     frames[2, :, 4:6, 4:6] = 0.5  # 4 of the box's 16 pixels
     motion = motion_in(Box(3, 3, 7, 7), frames)
     assert motion.tolist() == pytest.approx([0, 0, 0.125])

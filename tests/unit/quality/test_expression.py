@@ -1,4 +1,4 @@
-"""Openings of mouth and lids of a face that is drawn by hand."""
+"""Openings of mouth and lids of a hand-made face."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEFT, RIGHT = 0.05 + 0.03 * np.cos(TURN), 0.05 + 0.01 * np.cos(TURN)
 def face(
     mouth: NDArray[np.float64] = MOUTH, left: NDArray[np.float64] = LEFT, side: float = 0.5
 ) -> NDArray[np.float64]:
-    """Keypoints (T, 80, 3): eyes `side` apart; openings are in that unit."""
+    """Returns keypoints (T, 80, 3) with eyes `side` apart, the unit of openings."""
     points = np.zeros((len(mouth), 80, 3))
     points[:, EYES[1], 0] = side
     points[:, LIPS[1], 1] = side * mouth
@@ -52,7 +52,7 @@ def test_a_mouth_that_opens_half_as_far_and_lids_that_rest() -> None:
     assert found.mouth is not None
     assert found.lids is not None
     assert (found.mouth.correlation, found.mouth.amplitude) == pytest.approx((1, 0.5))
-    # One eye's lids cancel the other's but for what is left of them: 0.06 / 2, no motion.
+    # The two eyes' motions cancel, leaving a constant 0.06 / 2.
     assert found.lids.amplitude == pytest.approx(0, abs=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""VIF against the definition, computed slowly, and against what must be."""
+"""VIF agrees with its definition, computed slowly, and with known properties."""
 
 import math
 
@@ -13,7 +13,7 @@ Picture = NDArray[np.float64]
 
 
 def natural(size: int, seed: int = 0) -> Picture:
-    """Returns a picture (S, S) in [0, 1] whose detail falls with its frequency."""
+    """Returns a picture (S, S) in [0, 1] with detail that falls off with frequency."""
     noise = np.fft.fft2(np.random.default_rng(seed).normal(size=(size, size)))
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
     picture = np.fft.ifft2(noise / np.maximum(frequency, 1 / size)).real
@@ -22,7 +22,7 @@ def natural(size: int, seed: int = 0) -> Picture:
 
 
 def defined(original: Picture, result: Picture) -> float:
-    """Returns VIF as its authors' program computes it: pixels to 255, whole 2-D windows."""
+    """Returns VIF as in the authors' program: pixels up to 255, full 2-D windows."""
     x, y, above, below = 255 * original, 255 * result, 0.0, 0.0
     for scale in range(1, 5):
         n = 2 ** (4 - scale + 1) + 1
@@ -65,7 +65,7 @@ def test_degraded_pictures_have_what_the_definition_says(size: int) -> None:
 
 
 def test_more_contrast_exceeds_1() -> None:
-    # y = c x: gain c, nothing added, so that each term is log2(1 + c^2 s^2 / n).
+    # y = c x: gain c and no noise, so each term is log2(1 + c^2 s^2 / n).
     original = natural(64)[None, None] / 2
     assert vif(1.5 * original, original)[0] > 1.1
 

@@ -1,4 +1,4 @@
-"""Flicker where nothing moves."""
+"""Flicker of still pixels."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def test_what_moves_is_not_still_nor_is_its_surrounding_nor_the_moment_before_an
     still = still_pixels(frames)
     assert still[[0, 4, 5]].all()
     for pair in (1, 2, 3):
-        # The square reaches 2 pixels further by the mean over 5x5 and 4 more by the margin.
+        # The mean over 5x5 extends the square by 2 pixels, and the margin by 4 more.
         assert not still[pair, 12:28, 12:28].any()
         assert int(still[pair].sum()) == 40 * 40 - 16 * 16
 
 
 def test_a_change_at_the_border_is_a_mean_over_the_pixels_that_there_are() -> None:
     frames = np.zeros((2, 1, 12, 12))
-    frames[1, 0, 0, 0] = 28 / 255  # of the corner's 9 pixels: 3.11 levels; of 25 it would be 1.1
+    frames[1, 0, 0, 0] = 28 / 255  # over the corner's 9 pixels 3.11 levels; over 25 it would be 1.1
     assert not still_pixels(frames)[0, 0, 0]
     frames[1, 0, 0, 0] = 26 / 255
     assert still_pixels(frames).all()

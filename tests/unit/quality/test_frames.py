@@ -1,4 +1,4 @@
-"""Image quality of clips against closed forms, scikit-image and a computation with scipy alone."""
+"""Image quality of clips agrees with closed forms, scikit-image and a scipy computation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pair(size: int, noise: float = 0.2) -> tuple[Image, Image]:
 
 
 def direct_similarities(x: Image, y: Image) -> tuple[float, float]:
-    """SSIM and its contrast-structure part of one channel, from Wang's formulas."""
+    """Returns SSIM and its contrast-structure part for one channel, from Wang's formulas."""
 
     def blur(image: Image) -> Image:
         blurred: Image = gaussian_filter(image, 1.5, truncate=3.5)[5:-5, 5:-5]
@@ -47,7 +47,7 @@ def direct_similarities(x: Image, y: Image) -> tuple[float, float]:
 
 
 def direct_ms_ssim(x: Image, y: Image, scales: int) -> float:
-    """MS-SSIM of one image (3, S, S) over the first scales."""
+    """Returns MS-SSIM of one image (3, S, S) over the first scales."""
     result = 1.0
     weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
     for scale, weight in enumerate(weights):

@@ -1,4 +1,4 @@
-"""PSNR against its definition, SSIM against its properties."""
+"""PSNR agrees with its definition, SSIM with its properties."""
 
 from __future__ import annotations
 

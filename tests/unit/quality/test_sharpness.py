@@ -1,4 +1,4 @@
-"""Sharpness by gradients."""
+"""Sharpness measured by gradients."""
 
 from __future__ import annotations
 

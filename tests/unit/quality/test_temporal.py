@@ -1,4 +1,4 @@
-"""Motion errors by their definition, and what must not please them."""
+"""Motion errors agree with their definition and cannot be cheated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Frames = NDArray[np.float64]
 
 
 def moving() -> Frames:
-    """A bright disc on a circle, 40 frames (T, 1, 32, 32)."""
+    """Returns a bright disc moving on a circle, 40 frames (T, 1, 32, 32)."""
     y, x = np.mgrid[:32, :32]
     angles = np.linspace(0, 4 * np.pi, 40)[:, None, None]
     square = (x - 16 - 8 * np.cos(angles)) ** 2 + (y - 16 - 8 * np.sin(angles)) ** 2
@@ -71,7 +71,7 @@ def test_faults_add_to_errors_that_were_there() -> None:
 
 def test_psnr_of_changes_is_that_of_their_error() -> None:
     ramp = np.arange(5.0)[:, None] / 10
-    assert temporal_psnr(np.zeros_like(ramp), ramp) == pytest.approx(20)  # 0.1 a frame is missing
+    assert temporal_psnr(np.zeros_like(ramp), ramp) == pytest.approx(20)  # 0.1 per frame is missing
 
 
 def test_bytes_do_not_wrap_around() -> None:

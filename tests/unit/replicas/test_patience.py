@@ -1,4 +1,4 @@
-"""How long a replica is waited for, on a clock that jumps."""
+"""How long a call waits for a replica, in virtual time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSWER = 0.01
 
 
 class Channel:
-    """A connection to a replica that answers in its time, or not at all."""
+    """A connection to a replica that answers after a while, or never."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -31,7 +31,7 @@ class Channel:
         return self.address
 
     def unary_unary(self, *_: Any, **__: Any) -> Callable[..., Awaitable[Any]]:
-        """Returns the question for its health, which is never answered."""
+        """Returns a health check that is never answered."""
 
         async def silent(*_: Any, **__: Any) -> None:
             await asyncio.Event().wait()
@@ -59,7 +59,7 @@ def test_one_that_hung_makes_nobody_wait_longer_for_the_next_that_hangs() -> Non
         for hanging in ("a", "b", "a", "b"):
             for channel in channels.values():
                 channel.hangs = channel.address == hanging
-            for _ in range(2):  # whosever turn it is, the one that hangs is asked once
+            for _ in range(2):  # whichever comes first, the hanging one is called once
                 began = now()
                 answer = await replicas.call(
                     lambda channel, _: cast(Channel, channel).answer(), Deadline()

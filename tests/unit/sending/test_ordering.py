@@ -1,4 +1,4 @@
-"""Frames in any order come out in order, and wait for those alone that were sent."""
+"""Frames in any order are released in order, waiting only for frames that were sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_frame_waits_for_the_one_before_and_no_longer_than_was_said() -> None:
     assert ordering.due_at() == 1.5
     assert ordering.release(1.25) == []
     assert indices(ordering.release(1.5)) == [2]
-    assert not ordering.take(frame(1), 1.75)  # its turn is over
+    assert not ordering.take(frame(1), 1.75)  # too late
 
 
 def test_one_that_comes_in_time_goes_first() -> None:
@@ -53,7 +53,7 @@ def test_what_was_left_out_is_not_waited_for() -> None:
     assert indices(pattern.release(0.0)) == [0, 4, 8]
     pattern.take(frame(16), 1.0)  # 12 is expected
     assert pattern.release(1.0) == []
-    # The pattern and a gate: 20 was left out, so that 16 was the last one sent.
+    # Pattern and gate combined: 20 was skipped, so 16 was the last one sent.
     pattern.take(frame(24, skipped=7), 1.0)
     assert indices(pattern.release(1.5)) == [16, 24]
 

@@ -1,4 +1,4 @@
-"""Every frame is shown at its time: known, between known ones, forecast, or on the way back."""
+"""Every frame is shown on time: known, interpolated, forecast, or blended after a correction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RATE = 25.0
 
 
 def at(index: float) -> Keypoints:
-    """Returns keypoints (1, 3) that move steadily."""
+    """Returns keypoints (1, 3) that move at constant velocity."""
     return np.array([[0.01 * index, -0.01 * index, 0.5]], np.float32)
 
 
@@ -35,7 +35,7 @@ def x(keypoints: Keypoints) -> float:
 def played(
     arrivals: Mapping[int, float], frames: int, playout: Playout
 ) -> list[tuple[int, Origin, float]]:
-    """Returns what is shown, frame `i` arriving `arrivals[i]` frames after frame 0 is made."""
+    """Returns the frames shown if frame `i` arrives `arrivals[i]` frames after frame 0 is made."""
     shown = []
     for tick in range(frames):
         for index, time in arrivals.items():
@@ -72,7 +72,7 @@ def test_a_frame_that_the_pattern_expects_is_concealed_and_another_one_predicted
 
 
 def test_a_late_frame_corrects_what_follows_within_the_frames_of_the_blend() -> None:
-    arrivals = {0: 0.0, 1: 1.0, 4: 7.0}  # 4 comes three frames late; nothing after it
+    arrivals = {0: 0.0, 1: 1.0, 4: 7.0}  # 4 arrives three frames late; nothing after it
     sudden = played(arrivals, 12, Playout(RATE, blend_frames=0))
     assert [value for _, _, value in sudden] == [0, 1, 1, 1, 1, 1, 1, 4, 4, 4, 4, 4]
     smooth = played(arrivals, 12, Playout(RATE, blend_frames=3))

@@ -1,4 +1,4 @@
-"""A gate sends a frame exactly when the receiver's forecast is off by more than the bound."""
+"""A gate sends a frame exactly if the receiver's forecast is off by more than the bound."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def still(x_pixels: float = 0.0, keypoint: int = 0) -> Keypoints:
 
 
 def sent(policy: Policy, frames: list[Keypoints]) -> list[int]:
-    """Returns the frames that are sent, received without any loss."""
+    """Returns the frames sent over a lossless link."""
     found = []
     for index, keypoints in enumerate(frames):
         sends = policy.sends(index, keypoints)
@@ -66,7 +66,7 @@ def test_the_forecast_is_from_what_was_decoded_and_not_from_what_was_meant() -> 
 
 
 class Steady:
-    """Goes on as between the last two frames that came."""
+    """Extrapolates the last two received frames linearly."""
 
     def begin(self) -> Any:
         return ()

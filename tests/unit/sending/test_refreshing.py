@@ -1,4 +1,4 @@
-"""A frame becomes a source where receivers' pictures are poor, within what that may cost."""
+"""A frame becomes a source if receivers' pictures are poor, within a budget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SETTINGS = RefreshSettings(below_db=25, every_frames=10, rest_frames=20, images=
 
 
 def played(refreshing: Refreshing, psnr: dict[int, tuple[float, int]]) -> dict[int, int]:
-    """Returns which frames became which source, of {index: PSNR and the source in use}."""
+    """Returns {frame: source} for the frames that became sources, given PSNR and source in use."""
     became = {}
     for index, (psnr_db, source) in psnr.items():
         if refreshing.due(index) and (one := refreshing.see(index, psnr_db, source)) is not None:

@@ -1,4 +1,4 @@
-"""What a sender sends is decoded as it says, and no loss outlasts what its references promise."""
+"""Packets decode to what the sender expects, and losses last no longer than references allow."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_copies_are_the_same_bytes_and_come_later() -> None:
     assert sequence.index((0, 1)) == sequence.index((3, 0)) - 1
     sender, receiver = ends(KeypointSender(TABLES, copies=2))
     sequence = [(one.frames[0], one.copy) for one in sent_by(sender, walk(3))]
-    assert sequence == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]  # at once
+    assert sequence == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]  # immediately
     sender, receiver = ends(KeypointSender(TABLES, copies=2))
     kept = [frame for p in sent_by(sender, walk(6)) for frame in receiver.receive(p.data)]
     assert len(kept) == 6
@@ -112,11 +112,11 @@ def test_the_adaptive_choice_trusts_a_link_that_was_clean_for_two_seconds() -> N
         distances.append(parse_header(packet.data).distance)
         if index != 61:
             receiver.receive(packet.data)
-        if index % 3 == 2:  # answers come for every third frame
+        if index % 3 == 2:  # acknowledgements arrive for every third frame
             sender.acknowledge(receiver.acknowledgement())
     assert distances[:3] == [0, 0, 0]  # the source
-    assert distances[3:9] == [1, 2, 3, 1, 2, 3]  # what is acknowledged: 2, then 5
-    assert distances[51:63] == [1] * 12  # the frame before; 61 is lost, and 62 with it
+    assert distances[3:9] == [1, 2, 3, 1, 2, 3]  # the acknowledged frame: 2, then 5
+    assert distances[51:63] == [1] * 12  # the previous frame; 61 is lost, and 62 with it
     assert distances[63:66] == [3, 4, 5]  # to 60
     assert distances[66:72] == [1, 2, 3, 1, 2, 3]
     assert distances[-6:] == [1] * 6
@@ -136,7 +136,7 @@ def test_a_chain_that_broke_is_mended_by_an_anchor_on_request() -> None:
         if index != 4:
             found += [one.index for one in receiver.receive(packet.data)]
         sender.acknowledge(receiver.acknowledgement())
-    assert found == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]  # 5 told the receiver, 6 is an anchor
+    assert found == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]  # 5 revealed the loss, 6 is an anchor
 
 
 def test_a_gated_frame_that_was_lost_is_replaced_when_its_answer_stays_away() -> None:
@@ -151,7 +151,7 @@ def test_a_gated_frame_that_was_lost_is_replaced_when_its_answer_stays_away() ->
             if index != 4:
                 receiver.receive(packet.data)
         sender.acknowledge(receiver.acknowledgement())
-    assert sent == [0, 4, 7]  # answers come at once; two frames of patience
+    assert sent == [0, 4, 7]  # acknowledgements arrive at once; two frames of patience
 
 
 def test_a_packet_that_overtook_its_reference_waits_for_it() -> None:

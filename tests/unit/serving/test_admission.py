@@ -1,4 +1,4 @@
-"""Places are neither lost nor given twice, however calls leave the queue."""
+"""Places are neither lost nor assigned twice, however calls leave the queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motioncast.wire.errors import DeadlineError, ExhaustedError, UnavailableErr
 
 
 class Context:
-    """As much of grpc's context as admission asks: how long the caller waits."""
+    """The part of grpc's context that admission uses: the time remaining."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
@@ -24,7 +24,7 @@ class Context:
 
 
 class Calls:
-    """Calls to an admission of one place, each of which runs until it is ended."""
+    """Calls to an admission with one place; each runs until ended by the test."""
 
     def __init__(self, max_queued_calls: int = 8) -> None:
         self.metrics = Metrics()
@@ -33,7 +33,7 @@ class Calls:
         self._ends: dict[str, asyncio.Event] = {}
 
     async def start(self, name: str, seconds: float | None = None) -> asyncio.Task[None]:
-        """Starts a call and lets it come as far as it can."""
+        """Starts a call and lets it run until it blocks."""
         self._ends[name] = asyncio.Event()
         context: Any = Context(seconds)
         call = Call("service", name, "unary", context, self._nothing, self._drop)
@@ -62,7 +62,7 @@ class Calls:
 
 
 async def settle() -> None:
-    """Lets every task come as far as it can."""
+    """Lets every task run until it blocks."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -87,7 +87,7 @@ async def test_a_call_that_is_cancelled_as_its_turn_comes_passes_the_turn_on() -
     await calls.start("first")
     second, third = await calls.start("second"), await calls.start("third")
     calls.end("first")
-    await asyncio.sleep(0)  # the first ends: the turn is the second's, which has not run yet
+    await asyncio.sleep(0)  # the first ends; the second has its turn but has not run yet
     second.cancel()
     await settle()
     assert second.cancelled()

@@ -1,4 +1,4 @@
-"""Deadlines are moments, not durations: what is left of them shrinks."""
+"""Deadlines are points in time, so the remaining time shrinks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/limits.md says the bounds that the code has."""
+"""The limits in docs/limits.md match the code."""
 
 from __future__ import annotations
 

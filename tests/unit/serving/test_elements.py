@@ -1,4 +1,4 @@
-"""What a message holds is counted on its bytes, without parsing it."""
+"""A message's elements are counted from its bytes, without parsing it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SYNTHESIZE = fields("SynthesisService", "Synthesize")
 
 
 def fields_of(message: Any) -> int:
-    """Returns how many fields a message has on the wire, by walking what was parsed."""
+    """Returns a message's number of fields on the wire by walking the parsed message."""
     count = 0
     for field, value in message.ListFields():
         if field.message_type is not None:
@@ -52,7 +52,7 @@ def test_as_many_elements_as_the_limit_pass_and_not_one_more() -> None:
 
 
 def test_elements_of_messages_within_messages_are_counted() -> None:
-    # An image and its 4095 heights, of which the last would hold.
+    # An image with 4095 heights, of which the last counts.
     heights = b"\x10\x01" * (MAX_FIELDS - 1)
     length = bytes([0x80 | len(heights) & 0x7F, len(heights) >> 7])
     check_elements(b"\x12" + length + heights, DETECT)
@@ -64,18 +64,18 @@ def test_fields_that_nobody_knows_are_counted_too() -> None:
     with pytest.raises(ExhaustedError, match=TOO_MANY):
         check_elements(b"\x7a\x00" * (MAX_FIELDS + 1), DETECT)
     with pytest.raises(ExhaustedError, match=TOO_MANY):
-        check_elements(b"\x7b\x7c" * MAX_FIELDS, DETECT)  # groups, each of a start and an end
+        check_elements(b"\x7b\x7c" * MAX_FIELDS, DETECT)  # groups, each with a start and an end tag
 
 
 def test_numbers_that_are_not_packed_are_elements() -> None:
-    message = b"\x0d\x00\x00\x00\x00" * (MAX_FIELDS + 1)  # x of a KeypointSet, one by one
+    message = b"\x0d\x00\x00\x00\x00" * (MAX_FIELDS + 1)  # x of a KeypointSet, not packed
     assert len(KeypointSet.FromString(message).x) == MAX_FIELDS + 1
     with pytest.raises(ExhaustedError, match=TOO_MANY):
         check_elements(message, {})
 
 
 def test_lists_of_short_numbers_are_bounded_by_their_bytes() -> None:
-    def positions(count: int) -> bytes:  # each takes a byte on the wire and four in memory
+    def positions(count: int) -> bytes:  # each takes one byte on the wire and four in memory
         return SynthesizeRequest(source_positions=bytes(count)).SerializeToString()
 
     check_elements(positions(MAX_NUMBER_BYTES), SYNTHESIZE)
@@ -113,7 +113,7 @@ def test_the_count_is_that_of_the_parsed_message(
     )
     count = fields_of(request)
     data = request.SerializeToString()
-    padding = b"\x7a\x00" * (MAX_FIELDS - count)  # a field that PredictRequest has not
+    padding = b"\x7a\x00" * (MAX_FIELDS - count)  # a field PredictRequest does not have
     check_elements(data + padding, PREDICT)
     check_elements(padding + data, PREDICT)
     with pytest.raises(ExhaustedError, match=TOO_MANY):

@@ -1,4 +1,4 @@
-"""Who sends much beside messages is not read from for a while; others do not notice."""
+"""The server stops reading from peers that flood it for a while; others are not affected."""
 
 from __future__ import annotations
 
@@ -68,17 +68,17 @@ def test_what_a_call_that_is_served_has_sent_and_nobody_read_is_not_owed() -> No
 
 
 def test_what_refused_sessions_leave_behind_is_not_owed() -> None:
-    """A client comes back every second, and each time 4 MiB of frames are on their way."""
+    """A client retries every second, each time with 4 MiB of frames in flight."""
     owed = Owed(0.0)
     for second in range(1, 600):
-        owed.add(4 * MIB, 0, second - 0.5)  # while it is served
+        owed.add(4 * MIB, 0, second - 0.5)  # while a call is served
         assert owed.pause_seconds(served=1) == 0.0
         owed.add(MIB, 0, float(second), ended=1)
         assert owed.pause_seconds(served=0) == 0.0
 
 
 def test_ended_calls_are_no_way_around_the_bound() -> None:
-    """Calls end all the time, and whatever else is sent beside them is more than is forgiven."""
+    """Calls keep ending, and the other traffic exceeds the allowance for them."""
     owed, second, sent = Owed(0.0), 0, 3 * LEFT_RATE_BYTES
     while not owed.pause_seconds(0):
         second += 1
@@ -106,7 +106,7 @@ def test_one_connection_has_one_name(peer: str, plain: str) -> None:
 
 
 class Peers:
-    """A server's port, and connections to it of which both ends are held here."""
+    """A server's port, and connections to it with both ends in this process."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -114,7 +114,7 @@ class Peers:
         self._held = [self._listening]
 
     def connect(self) -> tuple[socket.socket, socket.socket]:
-        """Returns the client's end, and the server's, which takes what there is and no more."""
+        """Returns the client's end and the server's non-blocking end."""
         client = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         served, _ = self._listening.accept()
         served.setblocking(False)
@@ -134,7 +134,7 @@ def peers() -> Iterator[Peers]:
 
 
 def send(client: socket.socket, served: socket.socket, size: int) -> None:
-    """Sends bytes that the server takes as they come."""
+    """Sends bytes that the server reads as they arrive."""
     for _ in range(0, size, 2**14):
         client.sendall(bytes(2**14))
         while served.recv(2**14):
@@ -153,10 +153,10 @@ def test_the_kernel_tells_what_came_and_holds_off_what_comes(peers: Peers) -> No
         assert one.name == "ipv4:{}:{}".format(*client.getsockname())
         assert one.received == 2**15
         one.pause()
-    client.sendall(b"held off")  # it has gone through this machine's loopback when this returns
+    client.sendall(b"held off")  # passed loopback once this returns
     with pytest.raises(BlockingIOError):
         served.recv(100)
-    served.sendall(b"answer")  # the other way is open
+    served.sendall(b"answer")  # the other direction is open
     assert client.recv(100) == b"answer"
     with connected(peers.port) as found:
         found[0].resume()
@@ -165,7 +165,7 @@ def test_the_kernel_tells_what_came_and_holds_off_what_comes(peers: Peers) -> No
 
 
 class Watched:
-    """A watch over the port's connections, at a clock that somebody sets."""
+    """Flood protection of the port's connections, with a clock set by the test."""
 
     def __init__(self, peers: Peers) -> None:
         self.now = 0.0
@@ -177,7 +177,7 @@ class Watched:
         return self.metrics.registry.get_sample_value("motioncast_floods_total")
 
     async def message(self, client: socket.socket, size: int) -> None:
-        """Lets a call of a client's connection receive a message."""
+        """Simulates a call on a client's connection receiving a message."""
 
         async def receive() -> bytes | None:
             return bytes(size)
@@ -224,7 +224,7 @@ async def test_a_client_whose_session_failed_while_it_sent_is_read_from(peers: P
     client, served = peers.connect()
     watched.flooding.look()
     send(client, served, BURST_BYTES + MIB)
-    await watched.message(client, 100)  # the configuration, and nothing of what came after it
+    await watched.message(client, 100)  # only the configuration, none of the later messages
     watched.flooding.look()
     assert watched.floods == 0
     assert is_read(client, served)
@@ -245,7 +245,7 @@ async def test_in_a_crowd_those_that_say_nothing_make_room(peers: Peers) -> None
     calls, speaks = peers.connect(), peers.connect()  # four, more than half of six
     await watched.message(calls[0], 1)
     watched.flooding.look()
-    assert all(is_open(client) for client, _ in silent)  # they may have just come
+    assert all(is_open(client) for client, _ in silent)  # they may just have connected
     speaks[0].sendall(b"PRI * HTTP/2.0")
     watched.flooding.look()
     assert not any(is_open(client) for client, _ in silent)

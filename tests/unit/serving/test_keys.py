@@ -1,4 +1,4 @@
-"""Which keys tokens may be checked with: public ones, and not many."""
+"""Keys for checking tokens must be public and few."""
 
 from __future__ import annotations
 

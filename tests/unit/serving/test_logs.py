@@ -1,4 +1,4 @@
-"""A log record as JSON is one line that a machine reads back."""
+"""A JSON log record is one machine-readable line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places: so many in all, a quarter of them for one peer, whoever that is."""
+"""Places are limited in total, and to a quarter of that per peer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motioncast.wire.errors import ExhaustedError
     ("peer", "name"),
     [
         ("ipv4:192.0.2.1:40000", "192.0.2.1"),
-        ("ipv4:127.0.0.1:40000", "ipv4:127.0.0.1:40000"),  # here each connection is a peer
+        ("ipv4:127.0.0.1:40000", "ipv4:127.0.0.1:40000"),  # locally, each connection is a peer
         ("ipv6:%5B::1%5D:40000", "ipv6:%5B::1%5D:40000"),
         ("ipv6:%5B::ffff:127.0.0.1%5D:4", "ipv6:%5B::ffff:127.0.0.1%5D:4"),
         ("ipv6:%5B::ffff:192.0.2.1%5D:40000", "192.0.2.1"),

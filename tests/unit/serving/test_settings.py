@@ -1,4 +1,4 @@
-"""Settings that cannot be are refused by their name."""
+"""Invalid settings are refused by name."""
 
 from __future__ import annotations
 

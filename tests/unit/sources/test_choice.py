@@ -1,4 +1,4 @@
-"""The source that shows a frame best is taken, and kept until another is better by a margin."""
+"""The best source for a frame is chosen and kept until another is better by a margin."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_one_in_use_stays_until_another_is_cheaper_by_the_margin() -> None:
     assert prices[at - 1, 1] >= 0.7 * prices[at - 1, 0]
     down, _ = choose(BOTH, driving[::-1], settings=settings)
     back = 80 - down.index(0)
-    assert back < at  # between the two both ways keep what they have
+    assert back < at  # in between, the current source is kept in both directions
 
 
 @given(st.lists(st.sampled_from([0.1, 0.45, 0.5, 0.55, 0.9]), min_size=2, max_size=60))

@@ -1,4 +1,4 @@
-"""A video gathers its sources from what it has shown so far."""
+"""Sources are gathered from the frames of a video so far."""
 
 from __future__ import annotations
 

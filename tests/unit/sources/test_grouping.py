@@ -1,4 +1,4 @@
-"""Frames are grouped by source and put back as they were."""
+"""Frames are grouped by source and put back in order."""
 
 from __future__ import annotations
 

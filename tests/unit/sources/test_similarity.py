@@ -1,4 +1,4 @@
-"""What is left of two sets of keypoints when one is scaled, turned and shifted to the other."""
+"""Residuals after fitting one set of keypoints to another by a similarity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def some_points(seed: int, count: int = 10) -> NDArray[np.float32]:
 def moved(
     points: NDArray[np.float32], scale: float, angle: float, x: float, y: float
 ) -> NDArray[np.float32]:
-    """Returns the points scaled, turned about the origin by `angle` radians, and shifted."""
+    """Returns the points scaled, rotated about the origin by `angle` radians, and shifted."""
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     result = points.copy()
     result[:, :2] = points[:, :2] @ turn.T + (x, y)
@@ -72,7 +72,7 @@ def test_no_other_similarity_leaves_less() -> None:
 def test_a_weight_counts_as_so_many_points_but_in_the_fit() -> None:
     source = np.array([[-1, 0, 0], [1, 0, 0], [0, 1, 0], [0, -1, 0]], np.float32)
     driving = source.copy()
-    driving[2:, 1] *= 0.5  # what a similarity cannot do
+    driving[2:, 1] *= 0.5  # which no similarity can do
     # The best scale is (1 + 1 + 0.5 + 0.5) / 4 = 0.75: every point is then 0.25 off.
     even = misfit(source[None], driving[None], np.ones(4))
     assert even.residual[0, 0] == pytest.approx(0.25)

@@ -1,4 +1,4 @@
-"""The names of metrics are told from everything else in a query."""
+"""Metric names are distinguished from everything else in a query."""
 
 from __future__ import annotations
 

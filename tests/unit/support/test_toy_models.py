@@ -1,4 +1,4 @@
-"""The closed-form models compute what their numpy counterparts say."""
+"""The closed-form models agree with their numpy counterparts."""
 
 from __future__ import annotations
 

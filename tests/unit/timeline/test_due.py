@@ -32,7 +32,7 @@ def play(pattern: Pattern, arrivals: list[int], frame_count: int | None = None) 
 
 @st.composite
 def sessions(draw: st.DrawFn) -> tuple[Pattern, list[int], int | None]:
-    """Any pattern, any loss among the frames that the pattern sends, with and without a count."""
+    """Generates any pattern with any losses among its sent frames, with and without a count."""
     pattern = Pattern(draw(st.integers(1, 9)), draw(st.integers(0, 9)))
     count = draw(st.integers(1, 80))
     sent = [index for index in range(count) if pattern.expects(index)]

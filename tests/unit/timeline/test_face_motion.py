@@ -1,4 +1,4 @@
-"""A face moves as another one: in its own shape and size, mouth and lids as the other's."""
+"""A face moves like another, keeping its own shape and size but following mouth and lids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ K = 73  # three of them are not anchored
 
 
 def face(*, mouth: float = 0.0, eyes: float = 0.05, seed: int = 0) -> np.ndarray:
-    """A face about the middle, half a picture wide: lips and lids parted by so much."""
+    """Returns a centred face, half a picture wide, with lips and lids open by given amounts."""
     random = np.random.default_rng(seed)
     points = np.zeros((K, 3), np.float32)
     points[:, 2] = 1
@@ -68,7 +68,7 @@ def test_a_person_driven_by_themselves_does_what_they_do() -> None:
 def test_a_face_of_another_size_and_pose_moves_in_its_own_way(
     scale: float, angle: float, shift: tuple[float, float]
 ) -> None:
-    """The driver is the source's twin elsewhere in the picture: what it does, the source does."""
+    """The driver is the source's twin elsewhere in the picture; the source follows its motion."""
     source = face()
     reference = placed(source, scale, angle, shift)
     wanted = placed(face(mouth=0.1), 1.0, -0.15, (0.04, 0.03))
@@ -109,7 +109,7 @@ def test_any_keypoints_move_somewhere_in_the_picture(seed: int) -> None:
     random = np.random.default_rng(seed)
     points = random.choice([-1.0, 0.0, 1.0, 1e-30, 0.3], (3, K, 3)).astype(np.float32)
     points[..., 2] = 1
-    points[0, 24:68, :2] = points[0, 24, :2]  # firm points fall together
+    points[0, 24:68, :2] = points[0, 24, :2]  # rigid points coincide
     moved = face_motion(*points)
     assert np.isfinite(moved).all()
     assert np.abs(moved).max() <= 1

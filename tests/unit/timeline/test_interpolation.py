@@ -1,4 +1,4 @@
-"""Frames between two known ones lie on the line between them, where the next one is near enough."""
+"""Frames between two known ones are interpolated linearly if the next one is near enough."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from motioncast.timeline.interpolation import between, interpolated
 
 
 def line(frames: int) -> np.ndarray:
-    """Returns keypoints (T, 1, 3) that move by the same every frame."""
+    """Returns keypoints (T, 1, 3) moving by a constant amount per frame."""
     steps = np.arange(frames)[:, None, None] * np.array([0.1, -0.05, 0.02])
     moved: np.ndarray = steps.astype(np.float32)
     return moved

@@ -1,4 +1,4 @@
-"""However a timeline is cut, the same frames are interpolated, to the same keypoints."""
+"""Interpolated frames and their keypoints do not depend on how a timeline is cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""M observed frames, then N predicted ones: one notation, one rule."""
+"""The pattern of M observed frames, then N predicted ones: notation and rule."""
 
 from __future__ import annotations
 

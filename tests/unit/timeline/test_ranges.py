@@ -1,4 +1,4 @@
-"""Keypoints lie in the image, and intensity between nothing and all."""
+"""Keypoints lie in the image, and intensity between 0 and 1."""
 
 from __future__ import annotations
 

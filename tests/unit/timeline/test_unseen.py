@@ -1,4 +1,4 @@
-"""What a predictor has to see, and when."""
+"""Which frames a predictor has to see, and when."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from motioncast.timeline.unseen import MAX_OBSERVED, Unseen
 
 
 def stretch(start: int, observed: str) -> Span:
-    """Returns a span whose frames are observed where there is a 1."""
+    """Returns a span whose frames are observed where `observed` has a 1."""
     seen = np.array([one == "1" for one in observed])
     indices = np.arange(start, start + len(seen), dtype=np.float32)
     keypoints = np.zeros((len(seen), 1, 3), np.float32)

@@ -1,4 +1,4 @@
-"""Lets the backend be imported outside the process that Triton would run it in."""
+"""Makes the backend importable outside Triton's process."""
 
 import sys
 

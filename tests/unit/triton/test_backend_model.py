@@ -1,4 +1,4 @@
-"""The backend's answers to what Triton hands over, on real ONNX models."""
+"""The backend's responses to Triton's requests, with real ONNX models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.python_backend_utils import (
 )
 from support.toy_models import write_model
 
-# Adds the number of items in the run to each item, so that the answer tells who ran together.
+# Adds the number of items in the run to each item, so the response shows the batch size.
 _COUNT = """
 m (float[B, N] x) => (float[B, N] y, float[B, N] twice)
 <float one = {1}>
@@ -150,7 +150,7 @@ def test_a_request_cancelled_before_it_ran_is_not_run(tmp_path: Path) -> None:
 def test_a_run_ends_when_all_its_callers_have_given_up(tmp_path: Path) -> None:
     model = _open(tmp_path, _TURNS, _INTEGER, [_tensor("y", "INT64", 1)])
     endless = np.array([[10**15]])
-    looks = itertools.count()  # both wait when the run begins, and are gone when looked for next
+    looks = itertools.count()  # both callers wait at the start and are gone at the next check
     responses: list[InferenceResponse] = model.execute(
         [_request(endless, is_cancelled=lambda: next(looks) >= 2) for _ in range(2)]
     )

@@ -1,4 +1,4 @@
-"""What a config asks of ONNX Runtime, and whether the model has what the config says."""
+"""Session options from a config, and checks that the model matches the config."""
 
 from __future__ import annotations
 

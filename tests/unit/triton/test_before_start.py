@@ -1,4 +1,4 @@
-"""What is found out before a server is started: ports, platform, settings."""
+"""Checks before a server is started: ports, platform, settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the supervisor reads from a repository and from configs before it asks the server."""
+"""What the supervisor learns from repository and configs before asking the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Triton tells reaches our log at the level that it has there."""
+"""Triton's log lines reach our log at the same level."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def test_lines_are_relayed_at_their_levels(
 ) -> None:
     caplog.set_level(logging.DEBUG, "motioncast.triton")
     lines = asyncio.StreamReader(limit=100)
-    lines.feed_data(_LINES + tail)  # a tail longer than the limit is no line
+    lines.feed_data(_LINES + tail)  # an unfinished line over the limit is dropped
     lines.feed_eof()
     await relay(lines)
     assert lines.at_eof()

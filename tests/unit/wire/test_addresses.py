@@ -1,4 +1,4 @@
-"""Addresses as gRPC and URLs write them, and which are this machine's own."""
+"""Addresses in gRPC and URL notation, and which of them are local."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOPBACK = [
     "dns:localhost:50050",
     "ipv4:127.0.0.1:50050",
     "ipv6:[::1]:50050",
-    "ipv6:%5B::1%5D:50050",  # as gRPC names a peer
+    "ipv6:%5B::1%5D:50050",  # gRPC's notation of a peer
     "unix:/tmp/socket",
     "unix-abstract:name",
 ]
@@ -36,7 +36,7 @@ ELSEWHERE = [
     "10.0.0.1:50050",
     "[2001:db8::1]:50050",
     "dns:///synthesis:50053",
-    "dns://127.0.0.1/synthesis:50053",  # the name service is here, the service is not
+    "dns://127.0.0.1/synthesis:50053",  # the name service is local, the service is not
     "ipv4:192.0.2.1:5",
     "1270.0.0.1:5",
 ]

@@ -1,4 +1,4 @@
-"""What a WebP or AVIF file will be decoded to is told by the coded picture, not by its wrapping."""
+"""The decoded size of WebP and AVIF files is read from the coded picture, not the container."""
 
 from __future__ import annotations
 

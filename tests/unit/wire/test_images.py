@@ -1,4 +1,4 @@
-"""Images travel whole, and what is no image of the right size is told so."""
+"""Images are transferred unchanged; invalid images and sizes are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keypoints travel whole, and what is out of range is told with its field."""
+"""Keypoints are transferred unchanged; values out of range are refused with their field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers and lengths are held to the ranges of the contract."""
+"""Numbers and lengths are checked against the API's ranges."""
 
 from __future__ import annotations
 

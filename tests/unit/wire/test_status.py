@@ -1,4 +1,4 @@
-"""Domain errors travel as `google.rpc.Status` and come back as they were."""
+"""Domain errors are transferred as `google.rpc.Status` and restored unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples of faces: what is varied moves picture and keypoints alike."""
+"""Face samples: variations move pictures and keypoints alike."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ from motioncast.data.faces import FaceSampler, FaceSet, openings
 from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH
 
 SIDE = 64
-NOSE_TIP = GROUPS[6].first + 2  # on the axis of a face: its own mirror image
+NOSE_TIP = GROUPS[6].first + 2  # on the face's axis, so mirroring keeps it
 
 
 @pytest.fixture
 def spots(tmp_path: Path) -> Path:
-    """A set of two persons: a bright disc on black, at which all keypoints lie."""
+    """A set of two people: a bright disc on black, with all keypoints on it."""
     random = np.random.default_rng(0)
     frames = np.zeros((12, SIDE, SIDE, 3), np.uint8)
     points = np.zeros((12, ANCHORED, 2), np.float32)
@@ -84,6 +84,6 @@ def test_pairs_for_expression_differ_more_in_it_than_others(spots: Path) -> None
         share: np.mean([abs(np.diff(drawn.draw(random, share))) for _ in range(200)])
         for share in (0.0, 1.0)
     }
-    # Of 6 frames a step apart: any two are 7/3 apart on average, the farthest of 8 nearly 5.
+    # In 6 equally spaced frames random pairs are 7/3 apart on average, the farthest of 8 almost 5.
     assert apart[0.0] == pytest.approx(7 / 3, abs=0.3)
     assert apart[1.0] > 4

@@ -1,4 +1,4 @@
-"""Variation of pairs of faces: pictures and keypoints change alike."""
+"""Variation of face pairs changes pictures and keypoints alike."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the tracks of people that are made up have in common with those they are made of."""
+"""Tracks of synthetic people share properties with the tracks they are made from."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ BATCH = 2000
 
 
 def windows() -> Tensor:
-    """Returns windows (B, 6, 3, 3) of keypoints that each move along a line of their own."""
+    """Returns windows (B, 6, 3, 3) of keypoints, each moving along its own line."""
     generator = torch.Generator().manual_seed(0)
     centre = 0.3 * torch.rand(BATCH, 1, 3, 3, generator=generator) + 0.2
     direction = 0.05 * torch.randn(BATCH, 1, 3, 3, generator=generator)
@@ -41,7 +41,7 @@ def test_keypoints_stay_where_they_are_on_average_and_within_their_range() -> No
 
 def test_a_motion_along_a_line_is_one_along_another_line_without_noise() -> None:
     changed = made(1.0, unit=torch.zeros(3, 3))
-    steps = changed.diff(dim=1)[..., :2]  # all alike: a linear map of a line is a line
+    steps = changed.diff(dim=1)[..., :2]  # all equal: a linear map keeps lines straight
     assert_close(steps, steps[:, :1].expand_as(steps), atol=1e-6, rtol=1e-4)
     before, after = windows().diff(dim=1)[:, 0, :, :2], steps[:, 0]
     cross = before[..., 0] * after[..., 1] - before[..., 1] * after[..., 0]
@@ -51,7 +51,7 @@ def test_a_motion_along_a_line_is_one_along_another_line_without_noise() -> None
 def test_amounts_lie_between_a_third_and_twice_and_half_of_the_faces_are_mirrored() -> None:
     before, after = (each.diff(dim=1)[:, 0, :, :2] for each in (windows(), made(1.0, 0 * UNIT)))
     amount = torch.linalg.vector_norm(after, dim=-1) / torch.linalg.vector_norm(before, dim=-1)
-    # the median of a log-uniform factor from 0.3 to 2, the others being around 1
+    # the median of a log-uniform factor from 0.3 to 2; the other factors are around 1
     assert abs(amount.log().median() - 0.5 * torch.tensor(0.6).log()) < 0.1
     mirrored = (before[..., 0] * after[..., 0] < 0).float().mean()
     assert 0.4 < mirrored < 0.6
@@ -65,8 +65,8 @@ def test_half_of_the_windows_are_shaken_by_up_to_three_units() -> None:
 
 
 def test_anchored_keypoints_move_in_their_own_company() -> None:
-    # Keypoints of which the second moves twice as far as the first and the third against it do so
-    # in every face that is made of theirs.
+    # The second keypoint moves twice as far as the first, the third opposite to it. Every face made
+    # from these keeps these ratios.
     together = windows()[:, :, :1] - windows()[:, :, :1].mean(dim=1, keepdim=True)
     face = 0.3 + together * torch.tensor([1.0, 2.0, -1.0])[:, None]
     generator = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""Photographs that talk: what moves is the driver's motion, and nothing else."""
+"""Animated photographs follow the driver's motion and nothing else."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Points = NDArray[np.float32]
 
 
 def mesh(open_by: float = 0.0, centre: tuple[float, float] = (0.0, 0.0)) -> Points:
-    """Returns a face half as wide as its picture, its mouth open by a share of the eyes' distance.
+    """Returns a face half as wide as its picture, with a given opening of the mouth.
 
-    Points without a name of their own lie anywhere in the face.
+    `open_by` is relative to the eyes' distance. Other points lie anywhere in the face.
     """
     points = np.random.default_rng(0).uniform(-0.25, 0.25, (POINTS, 2))
     angles = np.linspace(0, 2 * np.pi, len(RIGID), endpoint=False)
@@ -48,19 +48,19 @@ def mesh(open_by: float = 0.0, centre: tuple[float, float] = (0.0, 0.0)) -> Poin
 
 
 def ramps() -> Tensor:
-    """Returns a picture (3, S, S) whose colours say where a pixel is: x, y, and a constant."""
+    """Returns a picture (3, S, S) whose colours encode pixel positions: x, y, and a constant."""
     x, y = (identity_grid(SIDE, SIDE) + 1) / 2
     return torch.stack([x, y, torch.full_like(x, 0.5)])
 
 
 def moved(points: Points, angle: float, size: float, shift: tuple[float, float]) -> Points:
-    """Returns points under a similarity about the picture's middle."""
+    """Returns points after a similarity about the picture's centre."""
     turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return (points @ turn.T + shift).astype(np.float32)
 
 
 class Fixed(np.random.Generator):
-    """Draws 1 wherever a range holds it, so that gain and view are known."""
+    """Draws 1, or the nearest value in the range, so that gain and view are known."""
 
     def __init__(self) -> None:
         super().__init__(np.random.PCG64(0))
@@ -69,7 +69,7 @@ class Fixed(np.random.Generator):
         return min(max(1.0, low), high)
 
 
-VIEW = 0.8  # half side of the photograph that is then shown
+VIEW = 0.8  # half side of the visible part of the photograph
 
 
 def test_the_first_frame_is_the_photograph() -> None:
@@ -101,7 +101,7 @@ def test_a_similarity_of_the_driver_is_the_portraits(
     frames, points = animate(portrait, drivers, SIDE, Fixed())
     expected = moved(portrait.points, angle, size, shift) / VIEW
     np.testing.assert_allclose(points[1], expected, atol=1e-5)
-    # What is seen at a pixel of the face is what the similarity brought there.
+    # A pixel of the face shows what the similarity moved there.
     turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     for row, column in ((32, 32), (28, 36), (38, 27)):
         place = VIEW * identity_grid(SIDE, SIDE)[:, row, column].numpy()
@@ -137,7 +137,7 @@ def test_an_opening_mouth_is_the_drivers_inside_and_nothing_else_is() -> None:
     lips = points[1][list(INNER_LIPS)]
     x, y = ((lips.mean(0) + 1) / 2 * (SIDE - 1)).round().astype(int)
     red, mouth_green, _ = frames[1, :, y, x].tolist()
-    assert red < 0.05  # the driver's picture has none
+    assert red < 0.05  # the driver's picture has no red
     assert mouth_green > 0.3
     assert_close(frames[0], portrait.image)
     outside = torch.ones(SIDE, SIDE, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""People are cut out from a plain wall and put before something else."""
+"""People are cut out from a plain wall and placed in front of something else."""
 
 import numpy as np
 import pytest
@@ -25,13 +25,13 @@ def wall() -> Tensor:
 
 
 def inside(left: float) -> Tensor:
-    """Returns where the person is (S, S): a body that stands on the lower edge of the frame."""
+    """Returns the person's mask (S, S): a body standing on the frame's lower edge."""
     x, y = positions()
     return ((x - left).abs() < 0.4) & (y > -0.5)
 
 
 def person(left: float = 0.0) -> Tensor:
-    """Returns a frame (3, S, S) of somebody orange before the wall."""
+    """Returns a frame (3, S, S) of an orange person in front of the wall."""
     orange = torch.tensor([0.9, 0.5, 0.1])[:, None, None]
     return torch.where(inside(left), orange, wall())
 
@@ -89,7 +89,7 @@ def test_the_other_room_stands_still_while_the_person_moves() -> None:
 
     same = ((source - driving).abs().amax(dim=0) < 1e-5).float()
     assert drawn == [SIDE]
-    assert 0.4 < float(same.mean()) < 1.0  # the person's edges and nothing else have moved
+    assert 0.4 < float(same.mean()) < 1.0  # only the person's edges have moved
     assert float((source - alone[0]).abs().mean()) > 0.05
 
 

@@ -1,4 +1,4 @@
-"""What the codec's evaluation counts."""
+"""The figures of the codec's evaluation."""
 
 import json
 from pathlib import Path
@@ -25,9 +25,9 @@ def test_who_stands_still_costs_headers_alone() -> None:
 
 
 def test_the_error_is_the_distance_to_what_was_found() -> None:
-    tables = plain_tables(3, step=1638)  # a tenth of half a side, twice as much as is moved
+    tables = plain_tables(3, step=1638)  # a tenth of half a side, more than the motion
     clip = np.zeros((2, 3, 3), np.float32)
-    clip[1, :, 0] = 0.03  # too little for a step
+    clip[1, :, 0] = 0.03  # less than half a step
     assert measure(tables, [clip], "source").error_pixels == pytest.approx(0.03 * 127.5, abs=0.01)
 
 

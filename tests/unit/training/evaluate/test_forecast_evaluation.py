@@ -1,4 +1,4 @@
-"""The forecast comparison: its pixels, its horizons, and that it never looks ahead."""
+"""The forecast comparison: pixels, horizons, and no look-ahead."""
 
 import json
 from pathlib import Path

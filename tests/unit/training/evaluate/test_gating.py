@@ -1,4 +1,4 @@
-"""What gating sends: counted by hand on motion of which the forecast is known."""
+"""Frames sent by gating, counted by hand for motion with known forecasts."""
 
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from motioncast.models.predictors.gap_filling import hold, linear
 from motioncast.models.predictors.gru import GRU
 from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes
 
-PIXEL = 2 / 255  # of 256
+PIXEL = 2 / 255  # of 256, in keypoint units
 
 
 def moving(pixels: float, frames: int, keypoint: int = 0) -> Tensor:
-    """Returns a clip (T, 2, 3) of which one keypoint moves to the right at a constant speed."""
+    """Returns a clip (T, 2, 3) with one keypoint moving to the right at constant speed."""
     clip = torch.zeros(frames, 2, 3)
     clip[:, keypoint, 0] = PIXEL * pixels * torch.arange(frames)
     return clip
@@ -42,15 +42,15 @@ def holding() -> GRU:
 
 
 def test_held_still_a_frame_is_sent_whenever_the_motion_passes_the_bound() -> None:
-    # 3 pixels a frame against 4: frames 0, 2, 4 ... of 20
+    # 3 pixels per frame, bound 4: frames 0, 2, 4 ... of 20
     clip, rule = moving(3.0, 20), gate(4.0)
     assert_close(sent_by_rule(hold, [clip], rule), torch.tensor([0.5]))
     assert_close(sent_by_network(holding(), [clip], rule), torch.tensor([0.5]))
 
 
 def test_who_forecasts_the_motion_sends_its_beginning_alone() -> None:
-    # At first nothing is known of the speed, so frames 0 and 2; then it is half of that between
-    # them, 3 pixels a frame, and every frame is forecast.
+    # The velocity is unknown at first, so frames 0 and 2 are sent; it is then half their distance,
+    # 3 pixels per frame, and every later frame is forecast.
     assert_close(sent_by_rule(linear, [moving(3.0, 20)], gate(4.0)), torch.tensor([0.1]))
 
 
@@ -70,7 +70,7 @@ def test_clips_of_several_lengths_count_for_themselves() -> None:
 
 @pytest.mark.parametrize(("keypoint", "share"), [(0, 1.0), (1, 4 / 12)])
 def test_a_keypoint_of_more_weight_has_a_finer_bound(keypoint: int, share: float) -> None:
-    # Weights 3:1 are 1.5 and 0.5 of the mean: 3 pixels count as 4.5 or as 1.5 against 4.4.
+    # Weights 3:1 are 1.5 and 0.5 of the mean: 3 pixels count as 4.5 or 1.5; the bound is 4.4.
     rule = gate(4.4, [3.0, 1.0])
     assert_close(sent_by_rule(hold, [moving(3.0, 12, keypoint)], rule), torch.tensor([share]))
 

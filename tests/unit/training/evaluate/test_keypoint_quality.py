@@ -1,6 +1,6 @@
-"""How fit keypoints are for forecasting, told of a detector whose behaviour is known.
+"""How suitable keypoints are for forecasting, measured on a detector of known behaviour.
 
-The detector's one keypoint is the centroid of brightness; a soft blob on black is what it sees.
+The detector's only keypoint is the centroid of brightness; the images show a soft blob on black.
 """
 
 import math
@@ -29,7 +29,7 @@ Frames = npt.NDArray[np.uint8]
 
 
 def blob(x: float, y: float, deviation: float = 0.12) -> Frames:
-    """An image (S, S, 3) of a Gaussian blob at a place in [-1, 1]."""
+    """Returns an image (S, S, 3) of a Gaussian blob at a position in [-1, 1]."""
     centres = np.linspace(-1, 1, SIZE)
     along_x = np.exp(-((centres - x) ** 2) / (2 * deviation**2))
     along_y = np.exp(-((centres - y) ** 2) / (2 * deviation**2))
@@ -54,7 +54,7 @@ def test_a_blob_that_rests_then_jumps_is_measured_as_such() -> None:
 
     assert samples[STRETCH].max() < 1e-6
     assert samples[DRIFTING].max() < 1e-6
-    assert samples[NOISY].max() < 1e-6  # its camera has no noise
+    assert samples[NOISY].max() < 1e-6  # the images are noise-free
     assert samples[JUMP].max().item() == pytest.approx(0.2 * 127 / 2, abs=0.05)
     for kind in KINDS:
         assert samples[kind].shape == (16, 1)
@@ -70,7 +70,7 @@ def test_a_detector_that_does_not_move_errs_by_how_far_the_image_was_moved() -> 
     samples = measure_clip(stuck, clip, np.random.default_rng(3))
 
     replay = np.random.default_rng(3)
-    replay.normal(0, 0, (16, SIZE, SIZE, 3))  # what the noisy frames have drawn
+    replay.normal(0, 0, (16, SIZE, SIZE, 3))  # skips the values drawn for noisy frames
     shifts = torch.cat([random_maps("shift", 4, replay)[:, :, 2] for _ in range(4)])
     turns = torch.cat([random_maps("rotation", 4, replay)[:, :, :2] for _ in range(4)])
     expected = torch.linalg.vector_norm(shifts.double(), dim=-1) * 127 / 2
@@ -85,7 +85,7 @@ def test_noise_moves_a_centroid_as_the_propagation_of_errors_says() -> None:
 
     positions = centroid(frames)[:, 0, 0]
 
-    # x = sum(w c) / sum(w); mean weight 128, its deviation 4 / sqrt(3) of three colours' mean.
+    # x = sum(w c) / sum(w); weights have mean 128, deviation 4 / sqrt(3) as means of three colours.
     centres = np.linspace(-1, 1, SIZE)
     expected = 4 / math.sqrt(3) * math.sqrt(SIZE * np.square(centres).sum()) / (128 * SIZE**2)
     assert float(positions.std()) == pytest.approx(expected, rel=0.15)

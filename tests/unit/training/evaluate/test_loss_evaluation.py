@@ -1,4 +1,4 @@
-"""What the evaluations of sending and of losses count."""
+"""The figures of the evaluations of sending and of losses."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ PIXEL = 2 / 255  # of an image of 256, in keypoint units
 
 
 def moving(frames: int, pixels: float = 1.0) -> np.ndarray:
-    """Returns keypoints (T, 3, 3) that move by so much a frame."""
+    """Returns keypoints (T, 3, 3) moving by a constant amount per frame."""
     clip = np.zeros((frames, 3, 3), np.float32)
     clip[:, :, 0] = np.arange(frames)[:, None] * pixels * PIXEL
     return clip
@@ -47,7 +47,7 @@ def test_a_frame_of_delay_restores_every_second_frame_of_a_steady_motion() -> No
     held = sending.measure(TABLES, [moving(21)], case)
     waited = sending.measure(TABLES, [moving(21)], waiting)
     assert held.frames_sent == waited.frames_sent == 0.5
-    assert held.error_pixels == pytest.approx(0.5, abs=0.1)  # half of the frames by a pixel
+    assert held.error_pixels == pytest.approx(0.5, abs=0.1)  # half of the frames are off by a pixel
     assert waited.error_pixels < 0.13
 
 
@@ -55,7 +55,7 @@ def test_acknowledged_references_lose_what_is_lost_and_no_more() -> None:
     clip, link = moving(60), link_of(0.2, None, 4.0)
     chain = transmit(TABLES, clip, Scheme("chain"), link, seed=(1,))
     safe = transmit(TABLES, clip, Scheme("acknowledged", "acknowledged"), link, seed=(1,))
-    # Each run of n lost frames is held: 1 + 2 + ... + n pixels.
+    # n consecutive lost frames are held, with errors of 1, 2, ..., n pixels.
     assert np.mean(safe.errors) < 0.13 + 0.2 / 0.8**2
     assert np.mean(safe.errors) < np.mean(chain.errors)
     assert safe.bits > chain.bits
@@ -83,7 +83,7 @@ def test_the_commands_print_tables_and_write_their_figures(
 
     loss.main([*given, "--loss", "0.2", "--delay", "1", "--json", str(tmp_path / "l.json")])
     rows = json.loads((tmp_path / "l.json").read_text())["rows"]
-    assert len(rows) == 7 * 3  # schemes by links: none, random, in bursts
+    assert len(rows) == 7 * 3  # schemes by links: no loss, random, bursts
     assert {row["times"] for row in rows if row["loss"] == 0} == {1.0}
     assert "| gate, twice |" in capsys.readouterr().out
 

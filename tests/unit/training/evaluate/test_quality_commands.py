@@ -1,4 +1,4 @@
-"""evaluate synthesis and evaluate keypoints: from video files and a repository to results."""
+"""`evaluate synthesis` and `evaluate keypoints`, from video files and a repository to results."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from motioncast.evaluate import keypoints_command, synthesis
 
 @pytest.fixture
 def data(tmp_path: Path) -> list[str]:
-    """The options for a folder of two clips of 12 frames: a red point moves, a green one rests."""
+    """Options for a folder of two clips of 12 frames: a red point moves, a green one rests."""
     folder = tmp_path / "videos"
     folder.mkdir()
     for name, row in (("a.mkv", 9), ("b.mkv", 12)):
@@ -66,7 +66,7 @@ def test_keypoints_are_measured_and_written(
 
     results = json.loads((tmp_path / "out" / "keypoints" / "results.json").read_text())
     found = {row["measure"]: row for row in results["summary"]}
-    # One of the two points moves by a pixel of 16 per frame, straight on.
+    # One of the two points moves in a line by a pixel of 16 per frame.
     step = 2 / 15 * 127 / 2
     assert found["jump"]["largest"] == pytest.approx(step, rel=1e-4)
     assert found["jump"]["mean"] == pytest.approx(step / 2, rel=1e-4)

@@ -1,4 +1,4 @@
-"""Rate against quality: bytes and curves, and a run from end to end."""
+"""Rate against quality: bytes, curves, and an end-to-end run."""
 
 import io
 import json
@@ -41,7 +41,7 @@ TABLES = read_tables(Path("model_repository/lite128_keypoint/codec.json"))
 
 
 def moving(frames: int, size: int = 128) -> Frames:
-    """A bright disc on its way over a slope of colours, (T, S, S, 3)."""
+    """Returns a bright disc moving over a colour gradient, (T, S, S, 3)."""
     y, x = np.mgrid[:size, :size]
     pictures = []
     for t in range(frames):
@@ -59,7 +59,7 @@ def track(frames: int) -> Frames:
 
 
 def test_rates_are_the_bytes_over_the_time_of_the_frames_after_the_first() -> None:
-    # 25 frames after the first take a second; 1300 bytes travel as two datagrams.
+    # 25 frames after the first take a second; 1300 bytes need two datagrams.
     rates = video_rates([b"k" * 1500, b"a" * 100, b"b" * 1300], frames=26, frame_rate=25)
     assert rates.payload_kbits == pytest.approx(8 * 1400 / 1000)
     assert rates.headers_kbits == pytest.approx(8 * (1400 + 3 * 12) / 1000)
@@ -91,7 +91,7 @@ def test_a_codec_s_packets_are_its_file_s_and_come_frame_by_frame(codec: VideoCo
     assert len(packets) == len(decoded) == 9
     assert np.abs(decoded.astype(float) - clip).mean() < 12
     raw = {"x264": "h264", "x265": "hevc", "AV1": "obu"}.get(codec.name)
-    if raw is not None:  # a stream without a container: its file is its packets
+    if raw is not None:  # a raw stream, whose file consists of its packets
         with av.open(io.BytesIO(b"".join(packets)), "r", format=raw) as file:
             sizes = [packet.size for packet in file.demux()]
         assert sum(sizes) == sum(map(len, packets))
@@ -193,7 +193,7 @@ def test_pictures_show_each_codec_at_the_rate_nearest_to_ours(tmp_path: Path) ->
     side = clip.shape[1] + 4
     middles = [int(page[16 + side * row + side // 2, -side // 2].mean()) for row in range(3)]
     assert middles[1] == pytest.approx(100, abs=3)
-    assert middles[2] == pytest.approx(200, abs=3)  # a factor of 1.25 away, the other of 1.4
+    assert middles[2] == pytest.approx(200, abs=3)  # a factor of 1.25 away; the other is 1.4 away
     columns = (page.shape[1] - 150) // side
     drawn = page[16 : 16 + side - 4, 150 : 150 + side - 4].astype(int)
     assert min(np.abs(drawn - one).mean() for one in clip) < 3

@@ -1,4 +1,4 @@
-"""What gRPC and HTTP/2 add to a message, counted on a connection from outside."""
+"""The overhead of gRPC and HTTP/2 per message, counted on a connection from outside."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ METHOD = "/test.Sink/Run"
 
 
 class Counter:
-    """Passes the bytes of one connection on, and counts those of the client."""
+    """Forwards one connection and counts the client's bytes."""
 
     def __init__(self, port: int) -> None:
         self.sent = 0
@@ -34,7 +34,7 @@ class Counter:
         self._pass(near, self._beyond, True)
 
     def _pass(self, here: socket.socket, there: socket.socket, counted: bool) -> None:
-        with here, suppress(OSError):  # the other side may be gone
+        with here, suppress(OSError):  # the other side may have closed
             while data := here.recv(65536):
                 if counted:
                     self.sent += len(data)
@@ -49,7 +49,7 @@ class Counter:
 
 @contextmanager
 def listening(heard: threading.Semaphore) -> Iterator[int]:
-    """Serves a stream of requests, telling of each one that came; yields its port."""
+    """Serves a stream of requests, signalling each one; yields the port."""
 
     def run(requests: Iterator[bytes], _: grpc.ServicerContext) -> bytes:
         for _request in requests:
@@ -69,7 +69,7 @@ def listening(heard: threading.Semaphore) -> Iterator[int]:
 
 
 def bytes_of(messages: int, size: int) -> int:
-    """Returns what a client sends in a stream of so many messages, each when the last has come."""
+    """Returns the bytes a client sends for a stream of messages, each after the last arrived."""
     heard = threading.Semaphore(1)
 
     def requests() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""evaluate sources: what further sources win, from a clip's past and by two oracles."""
+"""`evaluate sources`: the gain from further sources, of a clip's past and by two oracles."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def figures(*psnr: float) -> FrameFigures:
 def test_a_source_is_used_from_the_frame_on_that_it_is() -> None:
     keypoints = mouths(0.1, 0.9, 0.1, 0.9, 0.9)
     settings = GatherSettings(threshold=0.1, rest_frames=3)
-    # Frame 1 would have become one, but comes too soon after frame 0.
+    # Frame 1 would have become a source but is too soon after frame 0.
     assert gather(keypoints, (), settings, AT_ONCE) == Way([0, 3], [0, 0, 0, 1, 1])
 
 

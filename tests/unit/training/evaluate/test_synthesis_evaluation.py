@@ -1,4 +1,4 @@
-"""Reconstruction quality of clips, under patterns, by checkpoints and by a repository's models."""
+"""Reconstruction quality of clips by pattern, for checkpoints and for a repository's models."""
 
 import io
 import math
@@ -85,7 +85,7 @@ def test_every_figure_is_that_of_the_frames_that_come_back(
     assert quality.figures["predicted_psnr_db"] == pytest.approx(float(predicted.mean()))
     copied = np.broadcast_to(original.frames[:1], true.shape)
     assert quality.figures["copy_psnr_db"] == pytest.approx(float(psnr(copied, true).mean()))
-    assert quality.figures["original_flicker_levels"] == 0.0  # what stands still is black
+    assert quality.figures["original_flicker_levels"] == 0.0  # still pixels are black
 
 
 def test_a_network_that_gives_the_original_moves_as_it_does(original: Original) -> None:
@@ -95,7 +95,7 @@ def test_a_network_that_gives_the_original_moves_as_it_does(original: Original) 
             self.source_weights, self.anchored_keypoints = (1.0,) * 80, 70
 
         def detect(self, frames: Frames) -> torch.Tensor:
-            """Every keypoint is moved by the brightest pixels, each one another way."""
+            """Moves every keypoint with the brightest pixels, each in a different direction."""
             keypoints = torch.zeros(len(frames), 80, 3)
             rows = torch.from_numpy(frames.astype(np.float32)).sum(dim=(2, 3))  # (T, S)
             where = (rows * torch.arange(16)).sum(dim=1) / rows.sum(dim=1)
@@ -153,7 +153,7 @@ def test_checkpoints_forecast_with_their_predictor_only(tmp_path: Path) -> None:
         reconstruct(alone, original, [Pattern(1, 1)])
     results = reconstruct(both, original, [ALL_SENT, Pattern(1, 1)])
     sent, gaps = results[ALL_SENT][1], results[Pattern(1, 1)][1]
-    np.testing.assert_array_equal(sent[::2], gaps[::2])  # these were sent in both
+    np.testing.assert_array_equal(sent[::2], gaps[::2])  # sent in both
     assert (sent[1::2] != gaps[1::2]).any()
 
 
@@ -210,7 +210,7 @@ def test_a_clip_of_one_frame_has_nothing_to_reconstruct() -> None:
 
 def test_pictures_are_measured_at_the_side_that_is_asked_for() -> None:
     clip = np.random.default_rng(0).integers(10, 240, (3, 32, 32, 3), dtype=np.uint8)
-    board = np.where(np.indices((32, 32)).sum(0) % 2, 4, -4)[..., None]  # its cells cancel out
+    board = np.where(np.indices((32, 32)).sum(0) % 2, 4, -4)[..., None]  # averages to zero
     output = (clip + board).astype(np.uint8)
     whole, halved = Original("noise", clip), Original("noise", clip, side=16)
 

@@ -1,4 +1,4 @@
-"""Weights between two checkpoints."""
+"""Interpolation of weights between two checkpoints."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the keypoints of a detector leave to be won."""
+"""The quality that could be gained over a detector's keypoints."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_fitted_keypoints_are_never_worse_and_one_step_is_none(clip: np.ndarray)
     start = headroom(model, "a", clip, frames=2, steps=1, rate=0.01)
     fitted = headroom(model, "a", clip, frames=2, steps=12, rate=0.01)
 
-    # The first step's image is that of the keypoints as they were found.
+    # The first step's image uses the detected keypoints.
     assert start.fitted == pytest.approx(start.detected)
     assert start.moved == 0
     assert fitted.detected == pytest.approx(start.detected)

@@ -1,4 +1,4 @@
-"""Distances between keypoints against geometry."""
+"""Distances between keypoints agree with geometry."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_diversity_of_three_samples_is_the_mean_over_their_pairs() -> None:
     samples[2, ..., 2] = 1.0  # intensity
     spread = diversity(samples)
     assert spread.pixels.flatten().tolist() == pytest.approx([(3 + 4 + 5) / 3] * 4)
-    # 4 frames and 2 keypoints: the norm is sqrt(8) times the distance of each.
+    # With 4 frames and 2 keypoints the norm is sqrt(8) times each distance.
     assert spread.trajectory_pixels.item() == pytest.approx(math.sqrt(8) * 4)
 
 

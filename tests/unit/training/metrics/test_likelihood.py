@@ -1,4 +1,4 @@
-"""The likelihood's bound against an exact likelihood; coverage of known samples."""
+"""The likelihood bound agrees with an exact likelihood; coverage of known samples."""
 
 import math
 
@@ -17,18 +17,18 @@ SHIFT = 0.7  # of the posterior's mean
 
 
 def linear_vrnn(gain: float) -> VRNN:
-    """A VRNN of constant prior N(0, 1), posterior N(SHIFT, 1) and decoder Laplace(gain z, 1)."""
+    """Returns a VRNN: constant prior N(0, 1), posterior N(SHIFT, 1), decoder Laplace(gain z, 1)."""
     model = VRNN(SIZES).eval()
     weights = dict(model.named_parameters())
     with torch.no_grad():
         for parameter in weights.values():
             parameter.zero_()
-        one = math.log(math.expm1(1 - MINIMUM_STD))  # softplus of it, plus the minimum, is 1
+        one = math.log(math.expm1(1 - MINIMUM_STD))  # its softplus plus the minimum is 1
         weights["prior_network.2.bias"].copy_(torch.tensor([0.0, one]))
         weights["posterior_network.2.bias"].copy_(torch.tensor([SHIFT, one]))
         scale = math.log(math.expm1(1 - MINIMUM_SCALE))
         weights["decoder_network.2.bias"].copy_(torch.tensor([0.0] * 3 + [scale] * 3))
-        # z = relu(z) - relu(-z) through both hidden layers, onto x alone.
+        # z = relu(z) - relu(-z) through both hidden layers, affecting only x.
         weights["psi_z.0.weight"].copy_(torch.tensor([[1.0], [-1.0], [0.0]]))
         weights["decoder_network.0.weight"][:, :3].copy_(torch.eye(3))
         weights["decoder_network.2.weight"][0].copy_(torch.tensor([gain, -gain, 0.0]))
@@ -36,7 +36,7 @@ def linear_vrnn(gain: float) -> VRNN:
 
 
 def walk(frames: int) -> Tensor:
-    """Steps of -1, 0 or 1 in x."""
+    """Returns a walk with steps of -1, 0 or 1 in x."""
     generator = torch.Generator().manual_seed(0)
     steps = torch.zeros(1, frames, 1, 3)
     steps[..., 0] = torch.randint(-1, 2, (1, frames, 1), generator=generator).float()
@@ -61,7 +61,7 @@ def test_the_prepared_network_has_the_distributions_that_it_claims() -> None:
 def test_the_bound_is_kl_minus_the_expected_log_likelihood_in_closed_form() -> None:
     keypoints = walk(20)
     bound = likelihood_bound(linear_vrnn(gain=0.0), keypoints, draws(2, 20))
-    # Laplace(0, 1) in three coordinates, of which x moves; the KL of N(0.7, 1) is 0.7^2 / 2.
+    # Laplace(0, 1) in three coordinates, of which only x moves; the KL of N(0.7, 1) is 0.7^2 / 2.
     distance = keypoints.diff(dim=1)[..., 0].abs().mean().item()
     assert bound.reconstruction.item() == pytest.approx(math.log(2) + distance / 3, rel=1e-5)
     assert bound.kl.item() == pytest.approx(SHIFT**2 / 2 / 3, rel=1e-5)
@@ -73,7 +73,7 @@ def test_the_bound_with_a_latent_agrees_with_numeric_integration_and_stays_above
 ):
     frames, gain = 12, 0.5
     keypoints = walk(frames)
-    copies = keypoints.expand(4000, frames, 1, 3)  # one batch of as many draws is quicker
+    copies = keypoints.expand(4000, frames, 1, 3)  # faster than drawing 4000 times
     noise = draws(4000, frames).transpose(0, 1)  # (1, 4000, T, 1)
     bound = likelihood_bound(linear_vrnn(gain), copies, noise).nll.mean().item()
 

@@ -56,7 +56,7 @@ def test_keypoints_that_move_with_their_image_have_no_error() -> None:
     turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     offset = torch.tensor([0.05, -0.1])
     affine = torch.cat([1.1 * turn, offset[:, None]], dim=1)
-    # image'(u) = image(A u + b) shows at u what was at p = A u + b: the inverse, in closed form.
+    # image'(u) = image(A u + b) shows at u what was at p = A u + b; this is the inverse map.
     moved = (still[:, :2] - offset) @ turn / 1.1
     error = equivariance_error(moved[None], still, affine[None])
     assert_close(error, torch.zeros(1, 2, dtype=torch.double), atol=1e-5, rtol=0)

@@ -1,4 +1,4 @@
-"""base256: lite128's interface at four times the pixels, built, exported and trainable."""
+"""base256 has lite128's interface at four times the pixels and can be built, exported, trained."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from motioncast.train.synthesis import new_training
 
 
 def wandering_square(size: int) -> PairSampler:
-    """Draws batches of two from a bright square that wanders over a ramp."""
+    """Draws batches of two from a bright square moving over a ramp."""
     ramp = np.broadcast_to(np.arange(size)[:, None, None] // 2, (size, size, 3))
     frames = np.stack([ramp] * 8).astype(np.uint8)
     for t, frame in enumerate(frames):

@@ -1,4 +1,4 @@
-"""Every configuration of the networks can be built, and finds its number of keypoints."""
+"""Every network configuration can be built and detects its number of keypoints."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def test_the_registry_has_these_configurations() -> None:
 @pytest.mark.parametrize("name", [name for name in CONFIGURATIONS if "face" not in name])
 def test_networks_of_a_configuration_find_its_number_of_keypoints(name: str) -> None:
     one = configuration(name)
-    with torch.device("meta"):  # shapes alone
+    with torch.device("meta"):  # only shapes
         images = torch.empty(2, 3, one.image_size, one.image_size)
         assert MotionTransfer(one).detect(images).shape == (2, one.keypoints, 3)
 

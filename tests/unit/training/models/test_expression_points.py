@@ -1,4 +1,4 @@
-"""The ruler's anchored keypoints are those of the table that they are trained from."""
+"""The points measured for expression match the table of anchored keypoints."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from motioncast.quality import expression
 
 
 def test_the_points_are_those_of_the_face_mesh() -> None:
-    # MediaPipe's face mesh: 13 and 14 are the lips' middles inside, 159 and 145, 386 and 374 the
-    # lids', 33 and 263 the outer corners of the eyes.
+    # MediaPipe's face mesh: 13 and 14 are the inner middles of the lips, 159 and 145, 386 and 374
+    # the middles of the lids, 33 and 263 the outer corners of the eyes.
     assert tuple(MESH[place] for place in expression.LIPS) == (13, 14)
     lids = tuple(tuple(MESH[place] for place in pair) for pair in expression.LIDS)
     assert lids == ((159, 145), (386, 374))

@@ -1,4 +1,4 @@
-"""What turns out of the face's plane moves by its depth."""
+"""When a face turns out of its plane, points move in proportion to their depth."""
 
 import torch
 from torch.testing import assert_close
@@ -11,7 +11,7 @@ from motioncast.models.face.motion import FaceMotion
 
 
 def turned_heads(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Returns points (count, 70, 2) of one solid seen from afar, turned; its places and depths."""
+    """Returns points (count, 70, 2) of a rotated solid seen from afar; its positions and depths."""
     generator = torch.Generator().manual_seed(seed)
     flat = torch.rand(ANCHORED, 2, generator=generator) - 0.5
     deep = torch.rand(ANCHORED, 1, generator=generator) - 0.5
@@ -27,8 +27,8 @@ def test_the_first_mode_of_a_solid_is_its_depth() -> None:
     source = flat.expand_as(seen)
     left = source - fit_affine(source, seen, weights)(seen)
     mode = first_mode(left, weights.flatten())
-    # Views of a solid from afar: places are affine but for a number of each point (Koenderink and
-    # van Doorn 1991), its depth less what is affine in the places.
+    # In distant views of a solid, positions are affine except for one number per point (Koenderink
+    # and van Doorn 1991): its depth minus the part that is affine in the positions.
     plane = torch.cat([flat, torch.ones(ANCHORED, 1)], dim=1)
     beyond = deep - plane @ torch.linalg.lstsq(plane, deep).solution
     cosine = torch.cosine_similarity(mode.depths.float(), beyond.flatten(), dim=0).abs()

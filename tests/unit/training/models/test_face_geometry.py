@@ -1,4 +1,4 @@
-"""The motion that keypoints of a face tell by themselves."""
+"""The motion implied by a face's keypoints alone."""
 
 import math
 
@@ -15,7 +15,7 @@ SIDE = 33
 
 
 def face(seed: int = 0) -> Tensor:
-    """Returns keypoints (1, 70, 3) strewn over the middle of an image, all seen."""
+    """Returns keypoints (1, 70, 3) scattered over the middle of an image, all visible."""
     positions = torch.rand(1, ANCHORED, 2, generator=torch.Generator().manual_seed(seed)) - 0.5
     return torch.cat([positions, torch.ones(1, ANCHORED, 1)], dim=-1)
 
@@ -29,8 +29,8 @@ def test_an_affine_map_is_found_exactly() -> None:
     driving = face()[..., :2]
     source = driving @ matrix.t() + torch.tensor([0.1, -0.2])
     affine = fit_affine(source, driving, torch.ones(1, ANCHORED, 1))
-    assert_close(affine(driving), source, atol=5e-4, rtol=0)  # the ridge, likewise
-    assert_close(affine.matrix[0], matrix, atol=5e-3, rtol=0)  # the ridge pulls by RIDGE / variance
+    assert_close(affine(driving), source, atol=5e-4, rtol=0)  # bias of the ridge
+    assert_close(affine.matrix[0], matrix, atol=5e-3, rtol=0)  # the ridge's bias: RIDGE / variance
 
 
 def test_points_that_fall_together_turn_and_scale_nothing() -> None:
@@ -55,8 +55,8 @@ def test_a_head_that_turns_moves_every_place_as_the_rotation_says() -> None:
 
 def test_one_point_that_moves_alone_moves_its_place_and_not_the_far_corner() -> None:
     driving = face()
-    lip = GROUPS[1].first  # no part in the head's motion
-    driving[0, lip, :2] = torch.tensor([0.0, 0.75])  # far from all others, at a place of the grid
+    lip = GROUPS[1].first  # does not affect the head's motion
+    driving[0, lip, :2] = torch.tensor([0.0, 0.75])  # far from all others, on the grid
     source = driving.clone()
     source[0, lip, 1] -= 0.1
     head, whole, _ = FaceGeometry(SIDE)(source, driving)
@@ -86,9 +86,9 @@ def test_a_mirrored_mirror_image_is_the_image() -> None:
 
 
 def test_a_lid_that_closes_takes_the_skin_above_it_along() -> None:
-    """Half-way between upper and lower lid's motion the picture would show half an eye."""
+    """With the mean motion of both lids, the picture would show half an eye."""
     driving = face()
-    driving[..., :2] *= 0.2  # the rest of the face away from this eye
+    driving[..., :2] *= 0.2  # moves the rest of the face away from this eye
     driving[..., 0] -= 0.6
     corners, upper, lower = EYES[1]
     width, spots = 0.2, torch.linspace(0.3, 0.7, 3)
@@ -105,6 +105,6 @@ def test_a_lid_that_closes_takes_the_skin_above_it_along() -> None:
     head, whole, _ = FaceGeometry(side)(source, driving)
     column, row = round((0.6 + 1) / 2 * (side - 1)), (side - 1) // 2
     above, below = (float(at(whole - head, row + step, column)[1]) for step in (-3, 3))
-    # The lids' mean, without points of the skin, is at most half of it on both sides alike.
+    # The mean of the lids alone, without skin points, would give half on both sides.
     assert above < -0.6 * opened
     assert below > -0.2 * opened

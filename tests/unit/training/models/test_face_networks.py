@@ -1,4 +1,4 @@
-"""The networks of faces: what they are before training, and what is served of them."""
+"""The face networks: their behaviour before training, and what is served of them."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_where_the_mask_is_nought_the_image_is_what_was_painted() -> None:
         last.weight[12:], last.bias[12:] = 0, -30
         room = synthesis.dense_motion.to_masks.bias
         assert room is not None
-        room[0] = 30  # all is room, which is not sharpened
+        room[0] = 30  # all background, which is not sharpened
         source, keypoints = torch.rand(1, 3, 128, 128), torch.rand(2, 80, 3) - 0.5
         encoded = synthesis.encode(source)
         made = synthesis.decode(encoded, keypoints[:1], keypoints[1:].unsqueeze(0))

@@ -1,4 +1,4 @@
-"""Sharpening of heads: what it does to a wave, to what is flat, and to a room."""
+"""Sharpening of heads: its effect on waves, on flat areas, and on the background."""
 
 import math
 
@@ -25,7 +25,7 @@ def test_detail_is_what_scipy_s_gaussian_takes_from_luma() -> None:
 
 
 def test_a_wave_grows_by_what_a_gaussian_takes_from_it() -> None:
-    # A Gaussian of spread s leaves exp(-(s w)^2 / 2) of a wave of w radians a pixel.
+    # A Gaussian of spread s scales a wave of w radians per pixel by exp(-(s w)^2 / 2).
     w = 2 * math.pi / 8
     wave = 0.5 + 0.1 * torch.sin(w * torch.arange(SIDE))
     image = wave.expand(1, 3, SIDE, SIDE)

@@ -1,4 +1,4 @@
-"""From heatmaps to keypoints."""
+"""Conversion of heatmaps to keypoints."""
 
 import pytest
 import torch

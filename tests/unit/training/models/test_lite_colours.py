@@ -1,4 +1,4 @@
-"""What the lite synthesis warps of a source: RGB, or luma and half-size chroma."""
+"""The representations the lite synthesis warps: RGB, or luma and half-size chroma."""
 
 import math
 
@@ -21,7 +21,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def video(count: int) -> Tensor:
-    """Returns images (count, 3, SIZE, SIZE) whose squares of four pixels share their chroma."""
+    """Returns images (count, 3, SIZE, SIZE) with constant chroma in each 2x2 square."""
     luma = 0.3 + 0.4 * noise(count, 1, SIZE, SIZE)
     colour = 0.1 * noise(count, 3, SIZE // 2, SIZE // 2, seed=1)
     red, blue = colour[:, 0], colour[:, 1]
@@ -30,7 +30,7 @@ def video(count: int) -> Tensor:
 
 
 def moved(pixels: tuple[float, float]) -> Tensor:
-    """Returns the flow (1, 2, SIZE / 4, SIZE / 4) that takes what lies so far right and below."""
+    """Returns the flow (1, 2, SIZE / 4, SIZE / 4) that samples at an offset to right and below."""
     shift = torch.tensor(pixels).view(1, 2, 1, 1) * (2 / (SIZE - 1))
     return identity_grid(SIZE // 4, SIZE // 4)[None] + shift
 
@@ -92,7 +92,7 @@ def test_video_has_no_chroma_but_that_of_its_squares() -> None:
 
 @pytest.mark.parametrize("kind", [RgbSource, Yuv420Source])
 def test_what_does_not_move_stays_as_it_is(kind: type[RgbSource]) -> None:
-    source, image = kind(SIZE), noise(2, 3, SIZE, SIZE)  # its colours as fine as its pixels
+    source, image = kind(SIZE), noise(2, 3, SIZE, SIZE)  # with chroma at full resolution
     still = source.warp(source.prepare(image), moved((0, 0)).expand(2, -1, -1, -1))
     assert_close(still.image + still.detail, image, atol=1e-4, rtol=0)
 

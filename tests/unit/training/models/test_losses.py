@@ -1,4 +1,4 @@
-"""The synthesis losses against their closed forms."""
+"""The synthesis losses agree with their closed forms."""
 
 import math
 
@@ -61,7 +61,7 @@ def test_motion_weights_are_one_where_nothing_moves_and_full_where_much_does() -
 def test_keypoints_that_move_with_the_image_are_equivariant() -> None:
     affine = random_affine(4, np.random.default_rng(0))
     keypoints = 0.5 * torch.rand(4, 5, 3, generator=torch.Generator().manual_seed(0))
-    # A point p of the image shows at the u with A u + b = p.
+    # A point p of the image appears at the u with A u + b = p.
     matrix, offset = affine[:, :, :2], affine[:, None, :, 2]
     moved = torch.linalg.solve(matrix, (keypoints[..., :2] - offset).transpose(1, 2))
     followed = torch.cat([moved.transpose(1, 2), keypoints[..., 2:]], dim=-1)
@@ -72,7 +72,7 @@ def test_keypoints_that_move_with_the_image_are_equivariant() -> None:
 
 def test_a_keypoint_that_leaves_the_frame_does_not_count() -> None:
     shift_by_half = torch.tensor([[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]])
-    leaving = torch.tensor([[[-0.8, 0.0, 1.0]]])  # would show at -1.3
+    leaving = torch.tensor([[[-0.8, 0.0, 1.0]]])  # would appear at -1.3
 
     assert losses.equivariance(leaving, torch.zeros(1, 1, 3) + leaving, shift_by_half).item() == 0
 

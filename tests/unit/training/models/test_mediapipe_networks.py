@@ -1,4 +1,4 @@
-"""The converted networks' own parts, against values worked out by hand."""
+"""Parts of the converted networks agree with values worked out by hand."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_upright_region_is_one_and_a_half_times_the_box() -> None:
 
 
 def test_a_region_turns_with_its_points() -> None:
-    # The same triangle a quarter turn clockwise: its level line points downwards.
+    # The same triangle rotated a quarter turn clockwise: its level line points downwards.
     mesh = _mesh({0: (80, 40), 1: (80, 120), 2: (40, 80)})
     region = Region.around(mesh, (0, 1, 2), level=(0, 1))
     assert_close(region.centre, torch.tensor([[15.0, 20.0]]))
@@ -89,7 +89,7 @@ def test_a_refined_point_is_its_regions_and_every_other_the_meshs() -> None:
 
 
 class _ScriptedFinder(FaceFinder):
-    """Sees a face at row 10, column 30, and a less sure one at row 2, column 3."""
+    """Detects a face at row 10, column 30, and a less confident one at row 2, column 3."""
 
     def raw(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         scores = torch.full((1, 48 * 48, 1), -20.0)
@@ -111,7 +111,7 @@ def test_candidates_are_sorted_and_lie_about_their_places() -> None:
 
 
 class _ScriptedNearFinder(NearFinder):
-    """Sees one face with two anchors of one place, and something far away less surely."""
+    """Detects one face with two anchors at one position, and a less confident one far away."""
 
     def raw(self, images: Tensor) -> tuple[Tensor, Tensor]:
         logits = torch.full((1, 896, 1), -20.0)

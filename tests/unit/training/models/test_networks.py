@@ -1,4 +1,4 @@
-"""What the networks of both configurations cost and promise."""
+"""Cost and properties of the networks of both configurations."""
 
 import pytest
 import torch
@@ -110,14 +110,14 @@ def test_an_untrained_flow_at_zero_displacement_is_the_identity(chosen: Configur
 
     side = output.flow.shape[-1]
     assert_close(output.flow[0], identity_grid(side, side))
-    # Near a sample point, the rounding of a position is the rounding of an interpolation weight.
+    # Near a sample point, rounding of the position becomes rounding of the interpolation weight.
     assert_close(output.warped, source, atol=1e-4, rtol=0)
 
 
 def test_flow_is_the_mask_weighted_displacement_plus_correction() -> None:
     identity = identity_grid(4, 4)
     estimate = torch.zeros(1, 2 + 1 + 2, 4, 4)
-    estimate[:, 1] = 100.0  # the first keypoint's mask takes it all
+    estimate[:, 1] = 100.0  # the first keypoint's mask dominates
     estimate[:, 3] = 0.125  # a correction along x
     shift = torch.tensor([[[0.25, -0.5], [1.0, 1.0]]])
 

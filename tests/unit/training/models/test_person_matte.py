@@ -1,7 +1,7 @@
-"""The converted person matte, on the bundled interview, against MediaPipe's own result.
+"""The converted person matte agrees with MediaPipe's own result on the bundled interview.
 
-What is expected was recorded once: means over squares of 32 pixels of what SelfieSegmentation
-(mediapipe 0.10.14, general model) says of the clip's first frame.
+Expected values were recorded once: means over squares of 32 pixels of the output of
+SelfieSegmentation (mediapipe 0.10.14, general model) for the clip's first frame.
 """
 
 from __future__ import annotations

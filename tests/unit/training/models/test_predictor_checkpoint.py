@@ -1,4 +1,4 @@
-"""Predictors on disk: what is written is read, and nothing else is."""
+"""Predictors on disk: valid checkpoints are read back, and nothing else is."""
 
 from pathlib import Path
 from typing import Any

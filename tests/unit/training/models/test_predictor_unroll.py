@@ -1,4 +1,4 @@
-"""What every recurrent predictor promises about its timeline and its state."""
+"""Properties of the timeline and state of every recurrent predictor."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The simple predictors in closed form, and what every predictor promises about a timeline."""
+"""Closed forms of the simple predictors, and properties of every predictor's timeline."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def line(*positions: float) -> Tensor:
 
 
 def filled(predictor: Predictor, *positions: float) -> Tensor:
-    """Returns the predictor's timeline where positions that are NaN are its gaps."""
+    """Returns the predictor's timeline for positions in which NaN marks gaps."""
     keypoints = line(*positions)
     return predictor(keypoints, ~keypoints[0, :, 0, 0].isnan())
 
@@ -77,10 +77,10 @@ def test_damped_converges_to_the_limit_of_the_series() -> None:
 
 
 def test_earlier_gaps_count_as_filled_in_hindsight_so_velocities_are_per_frame() -> None:
-    # At 1:1 the velocity is half of the way between two observed frames; at first it is unknown.
+    # At 1:1 the velocity is half the distance of two observed frames; at first it is unknown.
     expected = line(0.0, 0.0, 0.2, 0.3, 0.6, 0.8)
     assert_close(filled(linear, 0.0, GAP, 0.2, GAP, 0.6, GAP), expected)
-    # Three frames for 0.3, after a frame that stands alone.
+    # Three frames for 0.3, after an isolated frame.
     assert_close(filled(linear, 0.0, 0.5, GAP, GAP, 0.8, GAP)[:, -1:], line(0.9))
 
 

@@ -1,4 +1,4 @@
-"""siMLPe: a block of frames from a window of the last ones, behind the recurrent interface."""
+"""siMLPe forecasts a block of frames from a window of past ones, with the recurrent interface."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ UNIT = 0.01
 
 
 def network(components: int = 0, window: int = 10, block: int = 12) -> SiMLPe:
-    """Returns a network with random weights that is sure of itself."""
+    """Returns a network with random weights that trusts its own forecast."""
     torch.manual_seed(0)
     ones = torch.ones(3, 3)
     statistics = MotionStatistics.neutral(3, components)
@@ -38,7 +38,7 @@ def network(components: int = 0, window: int = 10, block: int = 12) -> SiMLPe:
 
 
 def holding() -> SiMLPe:
-    """Returns a network that forecasts no motion: the best that can be done about a random walk."""
+    """Returns a network that forecasts no motion, which is optimal for a random walk."""
     model = network(components=4)
     with torch.no_grad():
         for parameter in (model.leave.weight, model.leave.bias, model.slope):
@@ -54,7 +54,7 @@ def walks(clips: int, frames: int, seed: int) -> Tensor:
 
 
 def forecast(model: SiMLPe, keypoints: Tensor, observed: list[int]) -> Tensor:
-    """Returns what the unroll forecasts of every frame (B, T, K, 3)."""
+    """Returns the unroll's forecast of every frame (B, T, K, 3)."""
     mask = torch.tensor(observed, dtype=torch.float32).expand(len(keypoints), -1)
     noise = torch.zeros(*keypoints.shape[:2], model.sizes.latent)
     state = torch.zeros(len(keypoints), model.state_size)
@@ -130,7 +130,7 @@ def test_who_moves_three_times_as_much_soon_gets_intervals_three_times_as_wide()
         continue_with_interval(model, middle + gain * (observed - middle), 12).half_width90
         for gain in (1.0, 3.0)
     ]
-    # Of a coordinate on the basis; it moves by two units in four frames, far more than the least.
+    # For a coordinate in the basis, moving two units in four frames, far above the minimum.
     narrow, wide = (width[:, :, 0, :2].mean(dim=0) for width in widths)
     assert_close(wide, 3 * narrow, rtol=0.05, atol=0)
 
@@ -143,7 +143,7 @@ def test_of_somebody_who_sits_still_the_interval_has_the_least_width() -> None:
         still, torch.ones(1, 60), torch.zeros(1, 60, 2), torch.zeros(1, model.state_size)
     )
     spread = model.spread(model.recall(run.next_state))
-    # Of what is usual at first, 0.85 ** 60 is left; coordinates off the basis never had any.
+    # 0.85 ** 60 of the initial spread is left; coordinates outside the basis never had any.
     assert_close(spread, torch.full((1, 3, 3), LEAST_SPREAD), atol=1e-3, rtol=0)
 
 

@@ -1,4 +1,4 @@
-"""Lips and lids decide which source a face is made from."""
+"""Lips and lids dominate the choice of a face's source."""
 
 import pytest
 

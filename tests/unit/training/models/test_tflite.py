@@ -1,4 +1,4 @@
-"""TFLite files: read as they were written, sparse tensors made whole, weights put into layers."""
+"""TFLite files: reading, expanding sparse tensors, and loading weights into layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vector autoregression: what it reads, what least squares gives, and where it is optimal."""
+"""The vector autoregression: its inputs, its least-squares fit, and where it is optimal."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ REST = torch.tensor([0.1, -0.2, 0.5])
 def var2(clips: int, frames: int, seed: int) -> tuple[list[Tensor], Tensor]:
     """Returns clips (T, 2, 3) of a stationary VAR(2) process around REST, and its matrix (12, 12).
 
-    The matrix takes [x_{t-1}, x_{t-2}] to [x_t, x_{t-1}]; all coordinates drive one another.
+    The matrix maps [x_{t-1}, x_{t-2}] to [x_t, x_{t-1}]; all coordinates are coupled.
     """
     generator = torch.Generator().manual_seed(seed)
     mixing = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(99)))[0]
@@ -140,7 +140,7 @@ def test_at_one_to_one_lines_are_continued_from_every_other_frame() -> None:
     assert set(fitted.maps) == {(0,), (0, -2)}
     timeline = torch.full((1, 6, 1, 3), torch.nan)
     timeline[0, ::2] = clips[4][:6:2]
-    # The first gap is one where nothing is known of the velocity.
+    # In the first gap the velocity is still unknown.
     assert_close(fitted(timeline, pattern(1, 1, 6))[0, 2:], clips[4][2:6], atol=1e-5, rtol=0)
 
 

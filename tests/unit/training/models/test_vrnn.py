@@ -71,7 +71,7 @@ def test_elbo_of_one_step_is_the_expected_log_likelihood_minus_beta_kl() -> None
     unused = torch.zeros(1, 9 + 9 + 9 + 1)  # velocity, surprise, deviation, elapsed
     state = torch.cat([hidden, previous.flatten(1), unused, torch.ones(1, 1)], dim=1)
 
-    # The same step from the paper's formulas, on raw weights and torch.distributions.
+    # The same step by the paper's formulas, with raw weights and torch.distributions.
     displacement = (truth - previous) / 0.02
     described = torch.cat(
         [(truth - 0.1).flatten(1) / 0.5, displacement.flatten(1), torch.ones(1, 1)], dim=1

@@ -1,4 +1,4 @@
-"""Running a protocol: what entrants get to see, what is shown, and against what it is judged."""
+"""Running a protocol: what entrants see, what they show, and what it is compared with."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def model() -> MotionTransfer:
 
 @pytest.fixture(scope="module")
 def clips(model: MotionTransfer) -> ProtocolClips:
-    """Three clips of three videos: a bright square on a ramp, moving differently in each."""
+    """Three clips of three videos: a bright square on a ramp with a different motion in each."""
     ramp = np.broadcast_to(np.linspace(20, 120, 64, dtype=np.uint8)[None, :, None], (64, 64, 3))
     frames = np.stack([np.stack([ramp] * FRAMES)] * 3).copy()
     for clip, (right, down) in enumerate(((3, 0), (0, 3), (2, 2))):
@@ -130,7 +130,7 @@ def test_a_transfer_by_whoever_knows_the_truth_has_no_error(
     entrants = [Entrant("oracle", None, oracle), *ENTRANTS]
     result = run("transfer", model, clips, SHORT, entrants, relative)
 
-    # Frames are drawn in other batches, whose sums may round differently.
+    # Frames are rendered in different batches, so sums may round differently.
     assert_allclose(result.values["mse"][0], 0, atol=1e-7)
     assert (result.values["mse"][2, :, 2:] > 1e-6).all()
     assert_array_equal(result.values["mse"][:3, :, :2], 0)

@@ -1,4 +1,4 @@
-"""From values per clip and frame to what is reported, and the folder it is written to."""
+"""From values per clip and frame to the report, and the folder it is written to."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ MASK = np.array([True, False, False])
 
 
 def section(clips: int = 6, videos: int = 6) -> Section:
-    """The VRNN's error is half of that of hold on every predicted frame, the RNN's twice it."""
+    """Returns results where the VRNN's error is half that of hold, and the RNN's twice it."""
     rng = np.random.default_rng(0)
     held = rng.uniform(1, 2, size=(clips, 3)) * ~MASK
     mse = np.stack([0.5 * held, 0.5 * held, 2 * held, 2 * held, held])
@@ -81,12 +81,12 @@ def test_a_vrnn_that_is_better_on_every_video_is_so_with_the_p_of_exact_enumerat
     found = {(v.measure, v.against): v for v in verdicts(section())}
 
     against_hold = found["mse", "hold"]
-    # One of 2^6 sign patterns reaches the observed sum; Holm doubles it for two others.
+    # One of 2^6 sign patterns reaches the observed sum; Holm doubles it for two comparisons.
     assert against_hold.p_value == pytest.approx(1 / 64)
     assert against_hold.p_holm == pytest.approx(2 / 64)
     assert against_hold.relative_gain == pytest.approx(0.5)
     assert found["mse", "rnn"].relative_gain == pytest.approx(0.75)
-    # Of SSIM, higher is better: the difference is positive where the VRNN is higher.
+    # Higher SSIM is better, so the difference is positive if the VRNN's is higher.
     assert found["ssim", "hold"].difference == pytest.approx(0.1 * against_hold.difference)
     assert found["fvd", "rnn"].difference == pytest.approx(4.5)
     assert found["fvd", "rnn"].over == "initialisations"

@@ -1,4 +1,4 @@
-"""Does the VRNN beat the others, at which horizons, how surely: from errors to sentences."""
+"""Whether the VRNN beats the others, at which horizons, and how significantly."""
 
 import csv
 from pathlib import Path
@@ -19,7 +19,7 @@ CLIPS = 8
 
 
 def errors() -> dict[str, Values]:
-    """At horizon 1 the VRNN has half of the error of hold, at horizon 2 just the same."""
+    """Returns errors: the VRNN's are half of hold's at horizon 1 and equal at horizon 2."""
     held = np.random.default_rng(0).uniform(1, 2, size=(1, CLIPS, 2))
     vrnn = np.concatenate([held, held]) * [0.5, 1.0]
     return {"vrnn": vrnn, "hold": held}
@@ -29,7 +29,7 @@ def test_the_p_of_winning_on_every_clip_is_that_of_exact_enumeration() -> None:
     first, second = horizon_verdicts(errors())
 
     assert first.p_value == pytest.approx(1 / 2**CLIPS)
-    assert first.p_holm == pytest.approx(2 / 2**CLIPS)  # Holm: twice, for two horizons
+    assert first.p_holm == pytest.approx(2 / 2**CLIPS)  # Holm doubles it for two horizons
     assert first.relative_gain == pytest.approx(0.5)
     assert (first.clips_won, first.clips) == (CLIPS, CLIPS)
     assert second.p_value == 1

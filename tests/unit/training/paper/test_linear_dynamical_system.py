@@ -1,4 +1,4 @@
-"""The learning code on a system whose optimal forecast is known: damped oscillators."""
+"""The learning code on damped oscillators, whose optimal forecast is known."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Measures of frames are a table; a further one is a line of it."""
+"""Frame measures are a table; adding one takes a line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from motioncast.paper.measures import MEASURES, Comparison
 
 
 def comparison(offset: float) -> Comparison:
-    """Two frames of 8 x 8 that are off by `offset`, and one of two keypoints by 0.5 in x."""
+    """Returns frames of 8 x 8 off by `offset`, with one of two keypoints off by 0.5 in x."""
     true = np.full((2, 3, 8, 8), 0.25)
     found = torch.zeros(2, 2, 3)
     found[:, 1, 0] = 0.5

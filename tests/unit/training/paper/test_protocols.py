@@ -1,4 +1,4 @@
-"""The paper's protocols: which frames are observed, and which clip lends its first frame."""
+"""The paper's protocols: which frames are observed, and which clip provides the first frame."""
 
 from collections.abc import Sequence
 

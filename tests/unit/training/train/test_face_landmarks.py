@@ -1,4 +1,4 @@
-"""The landmark loss, with the mesh that is shipped and a real face."""
+"""The landmark loss with the shipped mesh and a real face."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def detector() -> AnchoredDetector:
 
 @pytest.fixture(scope="module")
 def frame() -> Tensor:
-    """The first frame's middle, (1, 3, 256, 256)."""
+    """The centre of the first frame, (1, 3, 256, 256)."""
     with av.open(str(CLIP)) as video:
         first = Image.fromarray(next(video.decode(video=0)).to_ndarray(format="rgb24"))
     side = min(first.size)
@@ -50,14 +50,14 @@ def test_a_face_beside_its_place_costs_how_far_it_is(
     left, right = (keypoints[0, MESH.index(corner), :2] for corner in (33, 263))
     eyes = float((left - right).norm()) * 127.5  # pixels
     moved = frame.roll(3, dims=-1)
-    expected = 3 / eyes  # every point by three pixels, the weights adding up to 1
+    expected = 3 / eyes  # every point is off by three pixels, and weights sum to 1
     loss = float(LandmarkLoss(detector.mesh)(moved, frame, keypoints))
     assert loss == pytest.approx(expected, rel=0.35)
     assert float(LandmarkLoss(detector.mesh)(moved, frame, keypoints * 0)) == 0
 
 
 class MarkedMesh(nn.Module):
-    """Finds points that are written in the picture: grey is how far the left lower lid hangs."""
+    """Returns points encoded in the picture: grey is the lowering of the left lower lid."""
 
     def forward(self, crops: Tensor) -> Mesh:
         points = torch.zeros(len(crops), 478, 2)

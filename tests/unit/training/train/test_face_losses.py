@@ -1,4 +1,4 @@
-"""Losses of the networks of faces."""
+"""Losses of the face networks."""
 
 import torch
 from torch.testing import assert_close

@@ -1,4 +1,4 @@
-"""The 90 % interval of a forecast, on random walks, for which the normal distribution gives it."""
+"""A forecast's 90 % interval on random walks agrees with the normal distribution."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def walks(clips: int, frames: int, seed: int) -> list[Tensor]:
 
 
 def holding() -> GRU:
-    """Returns a network that forecasts no motion: the best that can be done about a random walk."""
+    """Returns a network that forecasts no motion, which is optimal for a random walk."""
     ones = torch.ones(4, 3)
     model = GRU(SIZES, MotionStatistics(0 * ones, ones, STEP * ones))
     with torch.no_grad():
@@ -51,7 +51,7 @@ def test_on_a_random_walk_the_interval_is_that_of_the_normal_distribution(calibr
     observed = torch.stack(walks(400, 10, seed=5))
     half_width90 = continue_with_interval(calibrated, observed, 32).half_width90.mean(dim=(0, 2))
     expected = NORMAL_QUANTILE * STEP * torch.arange(1, 33).sqrt()
-    # A little wider: how far a walk goes in a frame is known from ten frames of it.
+    # A little wider, since the step size is estimated from only ten frames.
     assert_close(half_width90, expected[:, None].expand(32, 3), rtol=0.1, atol=0)
 
 
@@ -64,7 +64,7 @@ def test_who_moves_three_times_as_much_soon_gets_intervals_three_times_as_wide(
         continue_with_interval(calibrated, middle + gain * (observed - middle), 1).half_width90
         for gain in (1.0, 3.0)
     ]
-    # What was expected at first is all but forgotten: 0.85 ** 39 = 0.002 of it is left.
+    # The initial expectation has decayed to 0.85 ** 39 = 0.002.
     assert_close(widths[1].mean(), 3 * widths[0].mean(), rtol=0.03, atol=0)
 
 
@@ -119,8 +119,8 @@ def test_an_interval_begins_anew_at_every_observed_frame(calibrated: GRU) -> Non
     run = calibrated.unroll(keypoints, observed, noise, torch.zeros(1, calibrated.state_size))
     half_width90 = calibrated.half_width90(run.states)[0, :, 0, 0] / STEP
     factors = calibrated.factors[:, 0]
-    # Of the forecast of every frame, the observed ones too; nothing forecasts the first. Frame 3
-    # was forecast without error, which takes 0.15 of the surprise away.
+    # For the forecast of every frame, including observed ones; the first has none. Frame 3 was
+    # forecast without error, which reduces the surprise by 0.15.
     assert_close(half_width90, torch.cat([torch.zeros(1), factors[:3], 0.85 * factors[:3]]))
 
 

@@ -1,4 +1,4 @@
-"""Adversarial fine-tuning of the lite networks: its close-ups, its discriminator, its steps."""
+"""Adversarial fine-tuning of the lite networks: close-ups, discriminator, training steps."""
 
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def test_a_score_sees_26_by_26_pixels() -> None:
 def test_no_feature_map_of_the_discriminator_amplifies_its_input() -> None:
     torch.manual_seed(0)
     discriminator = PatchDiscriminator(keypoints=2)
-    for step in range(100):  # each pass goes one step of the power iteration on
+    for step in range(100):  # each pass does one step of the power iteration
         discriminator(noise(1, 3, 16, 16, seed=step), torch.zeros(1, 2, 8, 8))
 
     for block in discriminator.eval().blocks:

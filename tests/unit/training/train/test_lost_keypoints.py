@@ -1,4 +1,4 @@
-"""Some keypoints are lost in training, so that the synthesis learns to doubt one that jumps."""
+"""Keypoints are dropped in training so that the synthesis learns to distrust outliers."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from motioncast.train.reconstruction import lose_some
 
 
 def keypoints(samples: int) -> torch.Tensor:
-    """Returns keypoints (B, 16, 3) that lie where none moved anywhere would: beyond the frame."""
+    """Returns keypoints (B, 16, 3) outside the frame, where a lost keypoint is never moved to."""
     return torch.full((samples, 16, 3), 3.0)
 
 
@@ -23,9 +23,9 @@ def test_an_eighth_of_the_keypoints_of_a_share_of_the_samples_is_lost() -> None:
     found = lose_some(given, 0.3, np.random.default_rng(0))
 
     lost = found[..., 0] < 3
-    # 0.3 of the samples lose some unless all 16 stay: 0.3 (1 - (7/8)^16) = 0.2646, within four
-    # standard deviations of a binomial share; an eighth of 0.3 of all keypoints likewise (these
-    # depend on each other within a sample, hence the number of samples).
+    # 0.3 of the samples lose keypoints unless all 16 happen to stay: 0.3 (1 - (7/8)^16) = 0.2646,
+    # within four standard deviations of a binomial share. 0.3 / 8 of all keypoints are lost, with a
+    # similar bound (they are dependent within a sample, hence the number of samples).
     assert abs(float(lost.any(dim=1).float().mean()) - 0.2646) < 0.028
     assert abs(float(lost.float().mean()) - 0.3 / 8) < 0.0045
 

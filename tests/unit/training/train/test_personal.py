@@ -1,4 +1,4 @@
-"""Fine-tuning on one person's videos: what is kept, when it stops, how it goes on."""
+"""Fine-tuning on one person's videos: best weights, early stopping, resuming."""
 
 import math
 from dataclasses import replace
@@ -32,7 +32,7 @@ SIZES = PredictorSizes(keypoints=3, hidden=8, latent=2, features=8)
 
 @pytest.fixture
 def videos() -> OwnVideos:
-    """One video of 48 + 12 frames of 64 x 64 pixels, a little brighter from frame to frame."""
+    """One video of 48 + 12 frames of 64 x 64 pixels, each a little brighter than the last."""
     ramp = gradient_frames(1, 64, 64)[0].astype(int)
     frames = np.stack([ramp + t for t in range(60)]).astype(np.uint8)
     whole = ClipCache(("a",), (0, 60), frames)
@@ -43,7 +43,7 @@ def test_the_tail_is_reconstructed_from_the_first_frame_and_from_its_own(
     videos: OwnVideos,
 ) -> None:
     tails = Tails(videos.sources_and_tails())
-    # Frames 49..59 are brighter than frame 0 by as many levels, than frame 48 by 1..11.
+    # Frames 49..59 are 49..59 levels brighter than frame 0, and 1..11 brighter than frame 48.
     brighter = [*range(49, 60), *range(1, 12)]
     expected = np.mean([20 * math.log10(255 / levels) for levels in brighter])
     assert tails.copied_psnr_db() == pytest.approx(expected, abs=1e-3)
@@ -58,7 +58,7 @@ def test_what_does_the_tails_no_good_is_given_up_for_what_it_began_with(
     tails = Tails(videos.sources_and_tails())
     seen = fine_tune(start, videos, tails, tmp_path, settings, Stopping(1, patience=2))
     assert max(seen) == seen[0]
-    assert len(seen) == 3  # the beginning, and two looks in vain
+    assert len(seen) == 3  # the start, and two evaluations without improvement
     for name, value in load_motion_transfer(tmp_path / "model.pt").state_dict().items():
         if value.is_floating_point():
             assert_close(value.half(), before[name], rtol=0, atol=0)
@@ -73,7 +73,7 @@ def test_fine_tuning_goes_on_where_it_stopped(videos: OwnVideos, tmp_path: Path)
         )
     assert [entry["step"] for entry in read_log(tmp_path / "log.jsonl")] == [0, 2, 4, 5]
     best = Tails(videos.sources_and_tails()).psnr_db(load_motion_transfer(tmp_path / "model.pt"))
-    assert best == pytest.approx(max(seen), abs=0.05)  # the weights lie there in float16
+    assert best == pytest.approx(max(seen), abs=0.05)  # saved weights are float16
 
 
 def test_a_silenced_predictor_holds_still() -> None:

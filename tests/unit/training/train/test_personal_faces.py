@@ -1,4 +1,4 @@
-"""Fine-tuning of the shipped networks of faces on the bundled interview."""
+"""Fine-tuning of the shipped face networks on the bundled interview."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ LEARNED, HELD_OUT = 6, 3
 
 @pytest.fixture(scope="module")
 def videos() -> OwnVideos:
-    """Nine frames of the interview's middle square, at 256x256."""
+    """Nine frames of the interview's centre square, at 256x256."""
     frames = []
     with av.open(str(CLIP)) as video:
         for frame in video.decode(video=0):

@@ -1,4 +1,4 @@
-"""What predictors are trained on: masks, the free-running error, the ELBO and the options."""
+"""The predictors' training loss: masks, free-running error, ELBO and options."""
 
 import math
 from typing import Any
@@ -79,7 +79,7 @@ def test_the_forecast_loss_is_the_weighted_mean_of_errors_in_units() -> None:
     truth = torch.zeros(1, 3, 2, 3)
     unrolled = Unrolled(truth + 2 * vrnn.unit, torch.empty(0), torch.empty(0))
     loss = forecast_loss(vrnn, unrolled, truth, torch.tensor([[1.0, 0.0, 0.0]]))
-    # Error 2 in x, y and (weighing a half) intensity; horizons 1 and 2; the first step is left out.
+    # Error 2 in x, y and intensity (weight 1/2); horizons 1 and 2; the first step is excluded.
     assert_close(loss, torch.tensor((2 + 2 + 1) / 3 * (1 + 2**-0.5) / 2))
 
 
@@ -109,7 +109,7 @@ def test_progress_and_draws_change_nothing_as_long_as_no_option_asks_for_them() 
 def numpy_elbo(
     vrnn: RecurrentPredictor, keypoints: Array, noise: Array, beta: float
 ) -> tuple[float, float]:
-    """Returns the mean over steps 1.. of ELBO and KL, from the paper's equations, in numpy."""
+    """Returns means of ELBO and KL over steps 1.., from the paper's equations in numpy."""
     weights = {name: value.double().numpy() for name, value in vrnn.state_dict().items()}
 
     def linear(name: str, x: Array) -> Array:
@@ -207,7 +207,7 @@ def test_without_scheduled_sampling_the_truth_is_fed_where_it_is_observed() -> N
 
 @pytest.mark.parametrize(
     ("progress", "if_observed", "if_predicted"),
-    # Minderer et al.: 1.0 to 0.1 and 1.0 to 0.5 over the given share of the training.
+    # Minderer et al.: 1.0 to 0.1 and 1.0 to 0.5 over the given share of training.
     [(0.0, 1.0, 1.0), (0.4, 0.55, 0.75), (0.8, 0.1, 0.5), (1.0, 0.1, 0.5)],
 )
 def test_scheduled_sampling_feeds_the_truth_with_the_probabilities_of_its_authors(
@@ -235,7 +235,7 @@ def test_the_best_of_several_paths_is_the_least_error_of_each_window() -> None:
     weights = LossWeights(best_of=4)
     each = []
     for path in noise:
-        paths = torch.stack([path, path])  # twice the same path: its own error
+        paths = torch.stack([path, path])  # the same path twice, to get its own error
         each.append(
             [
                 loss_terms(

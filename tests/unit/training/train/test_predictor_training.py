@@ -1,4 +1,4 @@
-"""Training the predictors: masks, losses, resuming, and whether anything is learnt."""
+"""Training the predictors: masks, losses, resuming, and that they learn."""
 
 import math
 from pathlib import Path
@@ -17,14 +17,14 @@ from motioncast.train.settings import Schedule
 
 SIZES = PredictorSizes(keypoints=2, hidden=32, latent=4, features=32)
 
-# x_t = 2 rho cos(w) x_{t-1} - rho^2 x_{t-2} + noise: a damped oscillator of 16 frames a turn
+# x_t = 2 rho cos(w) x_{t-1} - rho^2 x_{t-2} + noise: damped oscillator, period 16 frames
 DAMPING, TURN, NOISE = 0.97, 2 * math.pi / 16, 0.01
 RECURRENCE = (2 * DAMPING * math.cos(TURN), -(DAMPING**2))
 REST = torch.tensor([0.0, 0.0, 0.5])
 
 
 def oscillators(clips: int, frames: int, seed: int) -> list[Tensor]:
-    """Returns clips (T, 2, 3) whose coordinates swing independently around their rest."""
+    """Returns clips (T, 2, 3) whose coordinates oscillate independently around their rest."""
     noise = NOISE * torch.randn(
         clips, frames + 100, 2, 3, generator=torch.Generator().manual_seed(seed)
     )

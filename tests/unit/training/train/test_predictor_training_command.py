@@ -1,4 +1,4 @@
-"""The command that trains predictors, from tracks to the folder that evaluation reads."""
+"""The command that trains predictors, from tracks to the folder read by evaluation."""
 
 from pathlib import Path
 

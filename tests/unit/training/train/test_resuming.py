@@ -1,4 +1,4 @@
-"""A training goes on from files of its own kind; any other is refused in a sentence."""
+"""Training resumes from matching files; any others are refused with an error."""
 
 from __future__ import annotations
 

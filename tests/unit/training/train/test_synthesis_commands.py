@@ -1,4 +1,4 @@
-"""The commands that train and evaluate the synthesis networks, from video files to figures."""
+"""The commands that train and evaluate synthesis networks, from video files to figures."""
 
 import json
 import math
@@ -125,7 +125,7 @@ def test_a_file_configures_a_training_in_epochs(videos: Path, tmp_path: Path) ->
     run = ["--data", str(videos), "--out", str(out), "--cache", str(tmp_path / "cache")]
     train.main(["--config", str(tmp_path / "mine.toml"), *run])
 
-    # An epoch is one sample of every clip.
+    # An epoch has one sample of every clip.
     assert torch.load(out / "training.pt", weights_only=True)["step"] == len(clips)
 
 

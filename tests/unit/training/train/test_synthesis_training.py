@@ -1,4 +1,4 @@
-"""The training of detector and synthesis network, and its checkpoints."""
+"""Training of detector and synthesis network, and its checkpoints."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from motioncast.train.synthesis import new_training, train
 
 
 def square_sampler(size: int) -> PairSampler:
-    """Draws batches of two from a bright square that wanders over a ramp."""
+    """Draws batches of two from a bright square moving over a ramp."""
     ramp = np.broadcast_to(np.arange(size)[:, None, None], (size, size, 3))
     frames = np.stack([ramp] * 12).astype(np.uint8)
     for t, frame in enumerate(frames):
@@ -131,7 +131,7 @@ def test_a_frozen_detector_stays_as_it_is(sampler: PairSampler) -> None:
 
 
 def running_statistics(state: SynthesisTraining) -> dict[str, torch.Tensor]:
-    """Returns the running means of all normalisations of feature maps."""
+    """Returns the running means of all feature map normalisations."""
     return {
         name: layer.running_mean.clone()
         for name, layer in state.model.named_modules()

@@ -1,4 +1,4 @@
-"""Training configurations: what files say, what is refused, and what options put over it."""
+"""Training configurations: files, refusals, and overrides by options."""
 
 import math
 from pathlib import Path

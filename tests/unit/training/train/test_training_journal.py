@@ -1,4 +1,4 @@
-"""What trainings write down: log.jsonl and TensorBoard, over interruptions."""
+"""Training logs, log.jsonl and TensorBoard, across interruptions."""
 
 import json
 from pathlib import Path
@@ -55,10 +55,10 @@ def test_steps_past_the_checkpoint_are_taken_back(tmp_path: Path) -> None:
         for step in (1, 2, 3):
             journal.figures(step, {"loss": float(step)}, {"loss/total": float(step)})
     with (tmp_path / "log.jsonl").open("a") as file:
-        file.write('{"step": 4, "lo')  # the power went
+        file.write('{"step": 4, "lo')  # a power failure
     (events,) = (tmp_path / "tensorboard").iterdir()
-    events.rename(events.with_name("events.out.tfevents.1000000000.earlier"))  # named by the second
-    with Journal(tmp_path, step=2) as journal:  # 3 comes after the checkpoint
+    events.rename(events.with_name("events.out.tfevents.1000000000.earlier"))  # whole seconds
+    with Journal(tmp_path, step=2) as journal:  # step 3 is after the checkpoint
         journal.figures(3, {"loss": 30.0}, {"loss/total": 30.0})
     assert lines(tmp_path) == [{"step": s, "loss": v} for s, v in ((1, 1), (2, 2), (3, 30))]
     assert scalars(tmp_path, "loss/total") == [(1, 1.0), (2, 2.0), (3, 30.0)]
@@ -92,7 +92,7 @@ def test_a_broken_and_resumed_predictor_training_tells_the_story_of_an_unbroken_
 
 
 class interrupted(PredictorTraining):  # noqa: N801 - reads as an adjective
-    """A training that Ctrl-C ends after some steps."""
+    """A training that is interrupted by Ctrl-C after some steps."""
 
     def __init__(self, training: PredictorTraining, after: int) -> None:
         self.__dict__ = training.__dict__

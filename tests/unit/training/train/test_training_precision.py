@@ -1,4 +1,4 @@
-"""Mixed precision and devices of the trainings, as far as a CPU can show them."""
+"""Mixed precision and devices in training, as far as a CPU can test them."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from motioncast.train.settings import (
     TrainingSettings,
 )
 
-META = torch.device("meta")  # tensors without values: mixing them with another device fails
+META = torch.device("meta")  # tensors without values, which cannot be mixed with other devices
 
 
 def noise_batch(size: int, seed: int) -> Batch:
@@ -58,7 +58,7 @@ def test_a_step_whose_gradients_overflow_is_left_out_and_the_scale_halved() -> N
     weight = nn.Parameter(torch.ones(1))
     stepper = Stepper("float16", ALONE, on_cpu="float32")
     before = stepper.scaler.get_scale()
-    loss = (weight * 1e38).sum()  # times the scale it is beyond float32
+    loss = (weight * 1e38).sum()  # overflows float32 when scaled
     stepper.minimise(loss, torch.optim.SGD([weight], lr=1.0), [weight], clip_norm=1.0)
     assert weight.item() == 1.0
     assert stepper.scaler.get_scale() == before / 2

@@ -1,4 +1,4 @@
-"""The Frechet distance against closed forms and scipy's matrix square root."""
+"""The Frechet distance agrees with closed forms and scipy's matrix square root."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""FVD with a network of I3D's signature whose features are linear in the pixels."""
+"""FVD with a network of I3D's signature and features linear in the pixels."""
 
 import warnings
 from pathlib import Path
@@ -47,7 +47,7 @@ def saved(network: nn.Module, path: Path) -> Path:
 
 
 def clips(levels: list[int], frames: int = 10) -> Videos:
-    """Clips of uniform grey levels."""
+    """Returns clips of uniform grey levels."""
     grey = np.array(levels, dtype=np.uint8).reshape(-1, 1, 1, 1, 1)
     return np.broadcast_to(grey, (len(levels), frames, 8, 8, 3))
 

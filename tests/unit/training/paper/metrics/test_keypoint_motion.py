@@ -1,4 +1,4 @@
-"""The distance of keypoint motion on tracks whose counts are known."""
+"""The keypoint motion distance on tracks with known counts."""
 
 import math
 
@@ -14,11 +14,11 @@ from motioncast.paper.metrics.keypoint_motion import (
     motion_features,
 )
 
-FRAMES = 13  # 12 velocities and 11 accelerations: three and two whole stretches of four
+FRAMES = 13  # 12 velocities and 11 accelerations: three and two complete stretches of four
 
 
 def moving(pixels: list[float], degrees: float, keypoints: int = 2) -> Tensor:
-    """One track per speed in pixels a frame, all in one direction."""
+    """Returns one track per speed in pixels per frame, all in one direction."""
     speeds = torch.tensor(pixels, dtype=torch.float64) / 127.5
     angle = math.radians(degrees)
     steps = torch.arange(FRAMES, dtype=torch.float64)
@@ -29,7 +29,7 @@ def moving(pixels: list[float], degrees: float, keypoints: int = 2) -> Tensor:
 
 def test_constant_velocities_are_apart_by_their_logarithms() -> None:
     slow, fast = moving([1.0, 1.0], 20), moving([3.0, 3.0], 20)
-    # No variance: d^2 is that of the means. 3 stretches x 2 keypoints, 4 frames in one bin each.
+    # Without variance, d^2 is that of the means: 3 stretches x 2 keypoints, 4 frames in one bin.
     expected = 6 * (4 * (math.log2(4) - math.log2(2))) ** 2
     result = keypoint_motion_distance(slow, fast)
     assert result.velocity == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""KL per dimension against torch.distributions and numeric integration; the latent path."""
+"""KL per dimension agrees with torch.distributions and numeric integration; the latent path."""
 
 import numpy as np
 import pytest

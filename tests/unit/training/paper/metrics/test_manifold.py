@@ -1,4 +1,4 @@
-"""Neighbourhoods, embeddings and Lipschitz ratios of paths whose geometry is known."""
+"""Neighbourhoods, embeddings and Lipschitz ratios of paths with known geometry."""
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,13 @@ def points(seed: int, frames: int = 40, coordinates: int = 3) -> Array:
 
 
 def direct_trustworthiness(x: Array, z: Array, k: int) -> float:
-    """Venna and Kaski's formula, term by term."""
+    """Computes Venna and Kaski's formula term by term."""
     count = len(x)
     order_x = np.argsort(cdist(x, x), axis=1)
     order_z = np.argsort(cdist(z, z), axis=1)
     penalty = 0
     for i in range(count):
-        rank = {int(j): r for r, j in enumerate(order_x[i])}  # itself has rank 0
+        rank = {int(j): r for r, j in enumerate(order_x[i])}  # the point itself has rank 0
         penalty += sum(max(0, rank[int(j)] - k) for j in order_z[i, 1 : k + 1])
     return 1 - 2 / (count * k * (2 * count - 3 * k - 1)) * penalty
 

@@ -1,4 +1,4 @@
-"""Intervals and tests against scipy, exact enumeration and simulated data."""
+"""Intervals and tests agree with scipy, exact enumeration and simulated data."""
 
 from itertools import product
 
@@ -81,7 +81,7 @@ def test_the_bootstrap_covers_the_true_mean_about_as_often_as_it_states() -> Non
         groups = np.repeat(np.arange(40), 3).tolist()
         interval = interval_over_clips(clips, generator, groups, resamples=400)
         covered += interval.low <= 5 <= interval.high
-    # 95 % is stated; 40 videos and 400 resamples cost a little. Binomial bounds around 93 %.
+    # Nominally 95 %, slightly less with 40 videos and 400 resamples: binomial test around 93 %.
     assert stats.binomtest(covered, trials, 0.93).pvalue > 0.001
 
 
@@ -154,7 +154,7 @@ def test_the_comparison_counts_videos_not_clips() -> None:
     a = b - np.array([0.5, 0.4, 0.3, -0.1, 0.2, 0.6, 0.1, 0.3])
     groups = ["p", "p", "q", "q", "r", "r", "s", "s"]
     result = compare(a, b, rng(22), groups)
-    # Sums by video are 0.9, 0.2, 0.8 and 0.4: all positive, so only the pattern itself reaches it.
+    # Sums by video are 0.9, 0.2, 0.8 and 0.4, all positive: only one sign pattern reaches the sum.
     assert result.p_value == pytest.approx(1 / 16)
     assert result.videos == 4
 
