@@ -46,7 +46,7 @@ def main(
         Path | None, typer.Option(metavar="FILE", help="Write the image's parts here (CycloneDX).")
     ] = None,
 ) -> None:
-    """Builds what the image holds, and runs its entry points."""
+    """Build the image's contents and run its entry points."""
     build, final = stages((DEPLOY / "Dockerfile").read_text("utf-8"))
     python = python_of(build)
     with tempfile.TemporaryDirectory(prefix="motioncast-image-") as folder:

@@ -40,7 +40,7 @@ Running = asyncio.subprocess.Process
 SERVICES: Final = ("keypoint", "predictor", "synthesis", "orchestrator")
 TRITON_VENV: Final = Path(os.environ.get("TRITON_VENV", DEPLOY.parent / ".venv-triton"))
 GRAFANA_HOMES: Final = (Path("/usr/share/grafana"), Path("/usr/local/share/grafana"))
-ALERTS: Final = ("/alerts", "/classic/alerts", "/api/v1/alerts")  # Prometheus, Debian's, JSON
+ALERTS: Final = ("/alerts", "/classic/alerts", "/api/v1/alerts")  # Prometheus, Debian's, API
 
 
 class Optional(StrEnum):
@@ -53,7 +53,7 @@ class Optional(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What is to run.
+    """Options that select what to run.
 
     Attributes:
         models: Model repository; None for the shipped one.

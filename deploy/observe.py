@@ -110,7 +110,7 @@ def main(
         list[Optional] | None, typer.Option(help="What is not to be started.")
     ] = None,
 ) -> None:
-    """Run the services under a light load, with all there is to look at them, until Ctrl-C."""
+    """Run the services and their monitoring under a light load until Ctrl-C."""
     left_out = tuple(one.value for one in without or ())
     raise typer.Exit(asyncio.run(observe(Choices(models, clip, rate, left_out))))
 

@@ -76,7 +76,7 @@ def dashboard(uid: str, title: str, rows: dict[str, list[Panel]]) -> dict[str, A
 def main(
     check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
 ) -> None:
-    """Write the dashboards; with --check, exit with 1 where a file differs from them."""
+    """Write the dashboards; with --check, exit with 1 if a file differs from them."""
     differing = 0
     for uid, (title, rows) in DASHBOARDS.items():
         file = FOLDER / f"{uid}.json"

@@ -33,7 +33,7 @@ def rule_object() -> dict[str, Any]:
 def main(
     check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
 ) -> None:
-    """Write the rules; with --check, exit with 1 where the file differs from them."""
+    """Write the rules; with --check, exit with 1 if the file differs from them."""
     text = _SAID + yaml.safe_dump(rule_object(), sort_keys=False, width=100)
     if not check:
         FILE.write_text(text, encoding="utf-8")

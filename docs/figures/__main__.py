@@ -2,7 +2,7 @@
 
     python -m figures                   rewrites the tables from docs/figures/measured/*.json
     python -m figures --measure         reruns the short benchmarks first, on this machine
-    python -m figures bench_lite128     reruns what is named first: benchmarks and evaluations
+    python -m figures bench_lite128     reruns the named benchmarks and evaluations first
     python -m figures quality_lite128_classic --data VIDEOS
 
 Evaluations (`measuring.EVALUATIONS`) take minutes to hours and need folders of held-out videos.
@@ -35,7 +35,7 @@ def main(
         typer.Option(metavar="FILE", help="face256's autoregression, for its forecasts."),
     ] = None,
 ) -> None:
-    """Rewrite the documents' tables of figures, and name the documents that have changed."""
+    """Rewrite the documents' tables of figures and print the names of changed documents."""
     usual = [name for name, one in BENCHMARKS.items() if short and not one.alone]
     named = [*usual, *(files or [])]
     for name in named:

@@ -157,7 +157,7 @@ def main(
     frames: Annotated[int, typer.Option(help="Of each.")] = 120,
     rounds: Annotated[int, typer.Option(help="Of all three, there and back.")] = 5,
 ) -> None:
-    """Measures and prints; ends with 1 where looking costs too much."""
+    """Measure and print the results; exit with 1 if observability costs too much."""
     with serving() as served, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as clients:
 
         def run(mode: str, frames: int) -> tuple[float, float]:

@@ -184,7 +184,7 @@ def main(
     streams: int = 8,
     triton: Annotated[bool, typer.Option("--triton", help="Disturb two real Tritons.")] = False,
 ) -> None:
-    """Disturbs every process in every way and prints what streams notice."""
+    """Disturb every process in every way and print the effect on streams."""
     asset = resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")
     with resources.as_file(asset) as clip, read_video(clip, 128, limit=FRAMES) as video:
         pictures = list(video.frames)

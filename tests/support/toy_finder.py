@@ -49,7 +49,7 @@ def picture_with_faces(
 
 _FROM_ONE: Final = ", ".join(str(i + 1) for i in range(192))
 _BACKWARDS: Final = ", ".join(str(192 - i) for i in range(192))
-_EYES_APART: Final = (HEIGHT_OF_BOX / FACE_HEIGHT - SIDE_OF_BOX) / SIDE_OF_EYES  # in boxes
+_EYES_APART: Final = (HEIGHT_OF_BOX / FACE_HEIGHT - SIDE_OF_BOX) / SIDE_OF_EYES  # in box sides
 
 _FINDER = """
 face_finder (uint8[B, 192, 192, 3] image) => (float[B, 64, 9] faces)

@@ -19,7 +19,7 @@ from motioncast.export.triton import model_config
 class Ensembles:
     """The glue models and ensembles that join the models of one configuration."""
 
-    name: str  # the configuration's
+    name: str  # the configuration's name
     glue_models: tuple[GlueModel, ...]
     ensembles: dict[str, ModelConfig]  # by name
 

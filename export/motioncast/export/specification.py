@@ -58,7 +58,7 @@ class GpuServing:
     """How Triton serves a model on GPUs, where that differs from CPUs."""
 
     instances: int  # per GPU: one computes while another copies
-    preferred_batch_sizes: tuple[int, ...] = ()  # calls of the same shapes are joined up to these
+    preferred_batch_sizes: tuple[int, ...] = ()  # calls of equal shapes are joined up to these
     tensorrt: bool = True  # TensorRT in float16; otherwise CUDA in the model's own precision
 
 
@@ -71,8 +71,8 @@ class ModelSpecification:
     inputs: tuple[TensorSpecification, ...]
     outputs: tuple[TensorSpecification, ...]
     tolerances: dict[str, Tolerance]  # by output name
-    max_batch_size: int  # of one call to Triton; 0: calls must not be joined along the first axis
-    dynamic_batching: bool  # whether Triton may join calls of the same shapes
+    max_batch_size: int  # per call to Triton; 0: calls must not be joined along the first axis
+    dynamic_batching: bool  # whether Triton may join calls of equal shapes
     gpu: GpuServing | None = None  # None: always served on a CPU
     threads: int = 0  # for one run on a CPU; 0: one per core
     parameters: Mapping[str, str] = field(default_factory=dict)  # in config.pbtxt, for the services

@@ -12,7 +12,7 @@ from support.command_line import Run
 
 from motioncast.client.video import write_video
 
-# The closed-form models answer a white frame with (128, 128, 255): its centroid lies in the middle.
+# The closed-form models turn a white frame into (128, 128, 255): its centroid is in the middle.
 PSNR_OF_WHITE_DB = 10 * log10(255**2 / (2 * 127**2 / 3))
 
 

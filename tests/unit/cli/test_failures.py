@@ -1,4 +1,4 @@
-"""Failures become sentences; bugs do not."""
+"""Expected failures become one-sentence errors; bugs do not."""
 
 from __future__ import annotations
 

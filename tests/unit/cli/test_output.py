@@ -85,7 +85,7 @@ def test_a_value_that_json_lacks_is_refused_and_leaves_no_file(tmp_path: Path) -
 
 @contextmanager
 def _as_an_ordinary_user() -> Iterator[None]:
-    """Gives up a superuser's rights for a while: it may write anywhere."""
+    """Drops root's privileges during the block, since root may write anywhere."""
     if os.geteuid() != 0:
         yield
         return

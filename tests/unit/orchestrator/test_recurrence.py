@@ -57,7 +57,7 @@ async def fill(recurrence: Recurrence[Line], of: Span) -> Filled:
 async def test_a_gap_goes_on_along_the_line_and_stops_at_the_border() -> None:
     filled = await fill(Recurrence(Linear()), stretch(0, 0.0, 0.3, None, None, None, None))
     assert xs(filled) == [0.0, 0.3, 0.6, 0.9, 1.0, 1.0]
-    assert filled.errors == pytest.approx([0.3])  # nothing forecasts the first frame
+    assert filled.errors == pytest.approx([0.3])  # the first frame has no forecast
 
 
 async def test_where_nothing_is_missing_the_predictor_is_asked_nothing() -> None:

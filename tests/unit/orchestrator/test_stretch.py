@@ -105,7 +105,7 @@ async def test_what_the_sender_supplied_stays_with_its_frame() -> None:
 async def test_stretches_that_wait_are_merged_up_to_a_limit(most: int, expected: list[int]) -> None:
     source = cut_stretches(packets([0, 2, 4, 6]), Pattern(1, 1), None, Sources.of(Sourced(FIRST)))
     async with Ahead(source, 4) as stretches:
-        for _ in range(100):  # until all of them wait
+        for _ in range(100):  # until all are queued
             await asyncio.sleep(0)
         merged = [stretch async for stretch in merge_stretches(stretches, most)]
     assert frames_of(merged) == expected
@@ -131,7 +131,7 @@ async def test_stretches_of_other_sources_are_not_merged() -> None:
     arrivals = packets([0, 2, SECOND, 4, 6])
     source = cut_stretches(arrivals, Pattern(1, 1), None, Sources.of(Sourced(FIRST)))
     async with Ahead(source, 4) as stretches:
-        for _ in range(100):  # until all of them wait
+        for _ in range(100):  # until all are queued
             await asyncio.sleep(0)
         merged = [stretch async for stretch in merge_stretches(stretches, 8)]
     assert frames_of(merged) == [4, 4]

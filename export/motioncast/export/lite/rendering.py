@@ -53,7 +53,7 @@ class RgbRenderer(nn.Module):
         self.to_rgb_and_mask = phases_first(parts.to_rgb_and_mask)
 
     def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
-        """Lists what can be sampled of source images (B, 3, S, S) from 0 to 255."""
+        """Returns sampling tables of source images (B, 3, S, S) from 0 to 255."""
         return (neighbourhoods(levels.permute(0, 2, 3, 1) * (1 / 255)),)
 
     def forward(
@@ -107,7 +107,7 @@ class Yuv420Renderer(nn.Module):
         self.register_buffer("to_colours", 255 * _colours(), persistent=False)
 
     def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
-        """Lists what can be sampled of source images (B, 3, S, S) from 0 to 255."""
+        """Returns sampling tables of source images (B, 3, S, S) from 0 to 255."""
         planes = self.network.prepare(levels * (1 / 255))
         return tuple(neighbourhoods(plane.permute(0, 2, 3, 1)) for plane in planes)
 

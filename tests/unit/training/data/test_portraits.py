@@ -178,6 +178,6 @@ def test_lips_do_not_cross() -> None:
     drivers = [
         Face(ramps(), mesh(open_by=0.3)),
         Face(ramps(), mesh()),
-    ]  # it shuts further than shut
+    ]  # it would close past shut
     _, points = animate(portrait, drivers, SIDE, Fixed())
     assert (points[1][list(LOWER), 1] - points[1][list(UPPER), 1] >= -1e-6).all()
