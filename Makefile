@@ -61,7 +61,7 @@ bench: $(VENV)/.demo ## throughput and latency of the whole gRPC path on this ma
 figures: $(VENV)/.dev ## rerun the short benchmarks, or FIGURES="NAME ..." (DATA=videos), and rewrite the documents' tables of figures
 	PYTHONPATH=docs $(BIN)/python -m figures $(or $(FIGURES),--measure) $(if $(DATA),--data $(DATA)) $(if $(VAR),--var $(VAR))
 
-observe: $(VENV)/.dev ## run the services under a light load, with Prometheus, Grafana and Triton where they are; prints URLs
+observe: $(VENV)/.dev ## run the services under a light load, with Prometheus, Grafana and Triton if installed; prints URLs
 	@TRITON_VENV=$(TRITON_VENV) $(BIN)/python deploy/observe.py
 
 dashboard-check: $(VENV)/.dev ## run every query of dashboards and rules once against a real Prometheus
@@ -80,13 +80,13 @@ chaos: $(VENV)/.dev ## break processes, connections, disks and models under sess
 soak: $(VENV)/.dev ## sessions come and go for MINUTES=60: how fast memory grows
 	PYTHONPATH=tests $(BIN)/python -m chaos.soak --minutes $(or $(MINUTES),60) $(if $(JSON),--json $(JSON))
 
-capacity: $(VENV)/.dev ## measure what frames and sessions take, and predict a run; needs a quiet machine
+capacity: $(VENV)/.dev ## measure the cost of frames and sessions, and predict a run; needs a quiet machine
 	PYTHONPATH=tests:docs $(BIN)/python -m capacity --json docs/figures/measured/capacity_lite128.json
 
 image-check: $(VENV)/.dev ## build what the image holds and run its entry points, without Docker
 	$(BIN)/python deploy/check_image.py
 
-pin-images: ## look up the digests of other people's images; needs their registries
+pin-images: ## look up the digests of third-party images; needs their registries
 	$(PYTHON) deploy/pin_images.py
 
 lock: $(TOOLS)/.ready ## write requirements/*.txt: what constraints.txt fixes, with hashes
@@ -95,7 +95,7 @@ lock: $(TOOLS)/.ready ## write requirements/*.txt: what constraints.txt fixes, w
 sbom: $(VENV)/.dev $(TOOLS)/.ready ## write out/sbom/image.cdx.json: the parts of the image (CycloneDX)
 	PATH="$(abspath $(TOOLS))/bin:$$PATH" $(BIN)/python deploy/check_image.py --sbom out/sbom/image.cdx.json
 
-audit: $(TOOLS)/.ready ## look for known weaknesses of what is fixed; needs PyPI's data of them
+audit: $(TOOLS)/.ready ## look for known vulnerabilities in the pinned packages; needs PyPI's data
 	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/hashes.txt
 
 clean: ## remove what was built, environment included

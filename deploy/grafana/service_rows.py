@@ -214,7 +214,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
         ),
         series(
             "Shares of the objectives' errors",
-            "Calls ended by the server's fault, and groups over half a second, in the last hour.",
+            "Calls that failed because of the server, and groups over half a second, in the last hour.",
             ("motioncast:availability_errors:ratio1h", "availability; 0.5 % allowed"),
             ("motioncast:latency_errors:ratio1h", "latency; 5 % allowed"),
             unit="percentunit",

@@ -10,6 +10,7 @@ import grpc
 from motioncast.client.credentials import Tls, Token, TokenBearer
 from motioncast.client.errors import ConnectError, InvalidRequestError, from_rpc
 from motioncast.wire.addresses import is_loopback, proxy_options
+from motioncast.wire.limits import READ_AHEAD_BYTES
 
 ANSWER_SECONDS: Final = 5.0  # how long connecting waits for a response, by default
 MESSAGE_BYTES: Final = 16 * 2**20  # a raw frame of 2048 x 2048 pixels, with room to spare
@@ -45,8 +46,12 @@ def opened(
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.keepalive_time_ms", round(keepalive_seconds * 1000)),
         ("grpc.keepalive_timeout_ms", round(_KEEPALIVE_ANSWER_SECONDS * 1000)),
-        # This covers gRPC's own bandwidth PINGs too: while one is in flight, no other is sent.
+        # While another PING is in flight no keepalive PING is sent, so it has a limit as well.
         ("grpc.http2.ping_timeout_ms", round((keepalive_seconds + _PING_ANSWER_SECONDS) * 1000)),
+        # A fixed window instead of PINGs that measure the bandwidth: with coded keypoints those
+        # took more bytes than the packets, and while one was in flight no keepalive was sent.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", READ_AHEAD_BYTES),
         # A server that comes back is found within a second; one that hangs does not block for long.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 5_000),  # the limit of one attempt, despite its name

@@ -1,8 +1,14 @@
-"""The contract's ranges for numbers and for the lengths of lists."""
+"""The contract's ranges for numbers and for the lengths of lists, and the transport's window."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from motioncast.wire.errors import InvalidInputError
+
+# HTTP/2's window of a stream, at both ends: raw frames of 256 x 256 at 25 a second fill it only on
+# links of more than 200 ms.
+READ_AHEAD_BYTES: Final = 2**20
 
 
 def check_range(field: str, value: int, low: int, high: int) -> None:

@@ -39,6 +39,7 @@ from motioncast.serving.traced import TraceLayer
 from motioncast.tracing import active
 from motioncast.wire.addresses import join_address
 from motioncast.wire.errors import UnavailableError
+from motioncast.wire.limits import READ_AHEAD_BYTES
 
 _MAX_PROBE_BYTES: Final = 16 * 1024  # a health or reflection request
 _PROBES: Final = (
@@ -244,6 +245,9 @@ def _options(settings: ServerSettings, calls_per_second: float) -> list[tuple[st
         # No compression in either direction: data could inflate to a thousand times its size.
         # Images and keypoints are already compressed where that is worthwhile.
         ("grpc.compression_enabled_algorithms_bitset", 1),
+        # A fixed window, as at the clients: see motioncast.client.channel.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", READ_AHEAD_BYTES),
         ("grpc.so_reuseport", 0),  # a port in use is an error, not shared
         # Limits of connections and of calls on each; those without a handshake are closed.
         (
@@ -270,7 +274,7 @@ def _options(settings: ServerSettings, calls_per_second: float) -> list[tuple[st
 
 def _unavailable(field: str, host: str, port: int) -> UnavailableError:
     return UnavailableError(
-        f"{field}: cannot listen on {join_address(host, port)}; is another server there?",
+        f"{field}: cannot listen on {join_address(host, port)}; is it in use by another server?",
         field=field,
     )
 
