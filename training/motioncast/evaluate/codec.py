@@ -130,7 +130,7 @@ def measure(
             information += packet.information_bits
             payload += len(packet.data) - HEADER_BYTES
     if frames == 0:
-        raise ValueError("clips: none has two frames")
+        raise ValueError("clips: all are shorter than two frames")
     to_kbits = FRAMES_PER_SECOND / frames / 1000
     return CodecCost(
         scheme=scheme,
@@ -167,7 +167,7 @@ def as_page(rows: Sequence[CodecCost], command: str) -> str:
         ]
         for row in rows
     ]
-    said = f"{rows[0].clips} clips, {rows[0].frames} frames, every one sent."
+    said = f"{rows[0].clips} clips, {rows[0].frames} frames, all of them sent."
     return "\n\n".join(["# The keypoint codec", said, f"```\n{command}\n```", table(head, lines)])
 
 
@@ -175,16 +175,23 @@ def as_page(rows: Sequence[CodecCost], command: str) -> str:
 class CodecOptions:
     """Whose keypoints are sent, with which tables."""
 
-    tracks: Annotated[Path, typer.Option(metavar="FILE", help="keypoint tracks")]
-    model: Annotated[str, typer.Option(metavar="NAME", help="configuration, face256")]
-    models: Annotated[Path, typer.Option(metavar="FOLDER", help="a model repository")] = Path(
+    tracks: Annotated[
+        Path, typer.Option(metavar="FILE", help="keypoint tracks, from `motioncast train tracks`")
+    ]
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="configuration of the models, such as face256")
+    ]
+    models: Annotated[Path, typer.Option(metavar="FOLDER", help="model repository")] = Path(
         "model_repository"
     )
-    part: Annotated[Part, typer.Option(help="of the clips")] = "all"
+    part: Annotated[Part, typer.Option(help="which clips of the tracks to use")] = "all"
     coarseness: Annotated[
-        list[int], typer.Option(metavar="C", help="another one to try, 0 to 7; repeat")
+        list[int],
+        typer.Option(metavar="C", help="further coarseness to measure, 0 to 7; may be repeated"),
     ] = field(default_factory=list)
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="gets all figures")] = None
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file to write all figures to")
+    ] = None
 
 
 def run(options: CodecOptions, command: str) -> None:

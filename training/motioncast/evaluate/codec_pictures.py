@@ -111,13 +111,16 @@ def compare(
 class CodecPictureOptions(QualityOptions):
     """What is quantised, and how coarsely."""
 
-    tables: Annotated[Path | None, typer.Option(metavar="FILE", help="(beside the detector)")] = (
-        None
-    )
-    frames: Annotated[int | None, typer.Option(metavar="T", help="of every clip at most")] = None
-    coarseness: Annotated[list[int], typer.Option(metavar="C", help="repeat")] = field(
-        default_factory=lambda: [1, 2, 3, 4]
-    )
+    tables: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="codec tables (default: those next to the detector)"),
+    ] = None
+    frames: Annotated[
+        int | None, typer.Option(metavar="T", help="maximum number of frames of each clip")
+    ] = None
+    coarseness: Annotated[
+        list[int], typer.Option(metavar="C", help="coarseness to measure, 0 to 7; may be repeated")
+    ] = field(default_factory=lambda: [1, 2, 3, 4])
 
 
 def run(options: CodecPictureOptions, command: str) -> None:
@@ -156,7 +159,7 @@ def as_page(found: Sequence[PictureCost], command: str) -> str:
             ]
         )
     clips = len({one.clip for one in found})
-    said = f"{clips} clips; loss against the keypoints as detected."
+    said = f"{clips} clips; losses are relative to the keypoints as detected."
     page = ["# The keypoint codec in the picture", said, f"```\n{command}\n```", table(head, lines)]
     return "\n\n".join(page)
 

@@ -71,18 +71,21 @@ def as_table(errors: Mapping[str, Sequence[float]]) -> str:
 class ForecastOptions:
     """Which predictors forecast which tracks, and what is reported."""
 
-    tracks: Annotated[Path, typer.Option(help="from `motioncast train tracks`")]
-    predictors: Annotated[Path | None, typer.Option(help="a folder of KIND_SEED.pt and var.pt")] = (
-        None
-    )
-    gating: Annotated[bool, typer.Option("--gating", help="also what gating with each sends")] = (
-        False
-    )
-    config: Annotated[
-        str | None, typer.Option(help="whose weights of keypoints count in gating")
+    tracks: Annotated[Path, typer.Option(help="keypoint tracks, from `motioncast train tracks`")]
+    predictors: Annotated[
+        Path | None, typer.Option(help="folder of predictor checkpoints: KIND_SEED.pt and var.pt")
     ] = None
-    part: Annotated[Part, typer.Option(help="of the clips")] = "all"
-    json: Annotated[Path | None, typer.Option(help="writes the errors to this file")] = None
+    gating: Annotated[
+        bool,
+        typer.Option(
+            "--gating", help="also report how many frames gating with each predictor sends"
+        ),
+    ] = False
+    config: Annotated[
+        str | None, typer.Option(help="configuration whose keypoint weights gating uses")
+    ] = None
+    part: Annotated[Part, typer.Option(help="which clips of the tracks to use")] = "all"
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the errors to")] = None
 
     def files(self) -> dict[str, list[Path]]:
         """Returns the selected checkpoints of every kind."""
@@ -123,7 +126,7 @@ def run(options: ForecastOptions, command: str) -> None:
     windows = every_window(clips, setting.length, setting.stride_frames)
     intervals = coverage_lines(files, windows, setting.observed_frames)
     if intervals:
-        print("\nTrue x and y within the 90 % interval, and its width in pixels at 256:\n")
+        print("\nShare of true x and y within the 90 % interval, and its width in pixels at 256:\n")
         print(as_table(coverage_rows(intervals)))
     gated = gating_lines(files, clips, weights=weights) if options.gating else []
     if gated:
@@ -152,7 +155,7 @@ _OPTIONS = make_dataclass(  # and --checkpoint-KIND for every learned kind
     [
         (
             f"checkpoint_{kind}",
-            Annotated[Path | None, typer.Option(help=f"adds one of kind {kind}")],
+            Annotated[Path | None, typer.Option(help=f"also evaluate this {kind} checkpoint")],
             None,
         )
         for kind in LEARNED

@@ -41,7 +41,7 @@ from motioncast.wire.errors import DomainError
 class KeypointOptions(QualityOptions):
     """What is evaluated."""
 
-    seed: Annotated[int, typer.Option(help="of noise and maps")] = 0
+    seed: Annotated[int, typer.Option(help="seed of the noise and the transforms")] = 0
 
 
 def run(options: KeypointOptions, command: str) -> None:
@@ -80,9 +80,9 @@ def as_page(rows: Sequence[Stability], data: str, command: str) -> str:
     return "\n\n".join(
         [
             "# Keypoints",
-            f"Clips of {data}; pixels of a frame of 128x128. Mean, median and 95th percentile over"
-            " samples and keypoints, the largest mean of a keypoint (numbered from 0), and the"
-            " largest sample. Made by",
+            f"Clips of {data}; pixels of a 128x128 frame. Mean, median and 95th percentile"
+            " over samples and keypoints, the largest mean of any keypoint (numbered from"
+            " 0), and the largest sample. Made by",
             f"```\n{command}\n```",
             table(head, lines),
         ]
@@ -94,7 +94,9 @@ def _evaluate(
 ) -> tuple[list[Stability], list[ClipStability]]:
     long_enough = [clip for clip in chosen if clips.lengths()[clip] >= STRETCH_FRAMES]
     if not long_enough:
-        raise ValueError(f"data: no clip has the {STRETCH_FRAMES} frames of a still stretch")
+        raise ValueError(
+            f"data: all clips are shorter than the {STRETCH_FRAMES} frames of a still stretch"
+        )
     rows, by_clip = [], []
     for pipeline in pipelines:
         found = []

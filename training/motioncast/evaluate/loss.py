@@ -172,18 +172,27 @@ class LossOptions(SentTracksOptions):
     """Whose keypoints are sent, how, and over which links."""
 
     scheme: Annotated[
-        list[str], typer.Option(metavar="NAME", help="one of those above; repeat (all)")
+        list[str],
+        typer.Option(
+            metavar="NAME", help="one of the schemes above; may be repeated (default: all)"
+        ),
     ] = field(default_factory=list)
-    loss: Annotated[list[float], typer.Option(metavar="SHARE", help="0 to 0.5; repeat")] = field(
-        default_factory=lambda: list(LOSSES)
-    )
-    burst: Annotated[float, typer.Option(help="packets lost in a row, on average")] = BURST
-    round_trip: Annotated[float, typer.Option(metavar="FRAMES", help="and back")] = 5.0
+    loss: Annotated[
+        list[float],
+        typer.Option(metavar="SHARE", help="share of packets lost, 0 to 0.5; may be repeated"),
+    ] = field(default_factory=lambda: list(LOSSES))
+    burst: Annotated[float, typer.Option(help="mean number of packets lost in a row")] = BURST
+    round_trip: Annotated[
+        float, typer.Option(metavar="FRAMES", help="round trip time in frames")
+    ] = 5.0
     delay: Annotated[
-        list[int], typer.Option(metavar="FRAMES", help="that the receiver waits; repeat")
+        list[int],
+        typer.Option(metavar="FRAMES", help="frames that the receiver waits; may be repeated"),
     ] = field(default_factory=lambda: [0, 2])
-    gate: Annotated[float, typer.Option(metavar="PIXELS", help="bound of the gate, at 256")] = 1.0
-    seed: Annotated[int, typer.Option(min=0, help="of the losses")] = 0
+    gate: Annotated[
+        float, typer.Option(metavar="PIXELS", help="error bound of the gate, in pixels at 256")
+    ] = 1.0
+    seed: Annotated[int, typer.Option(min=0, help="seed of the packet losses")] = 0
 
 
 def run(options: LossOptions, command: str) -> None:

@@ -25,11 +25,11 @@ class Original:
         that the figures of networks of two sizes are comparable.
         """
         if len(clip) < 2:
-            raise ValueError(f"data: {name} has one frame, and at least two are needed")
+            raise ValueError(f"data: {name} has one frame (at least two are needed)")
         if side is not None and (side < 1 or clip.shape[1] % side):
             raise ValueError(
-                f"--measure-at {side}: the pictures have {clip.shape[1]} pixels a side "
-                "(expected a divisor of that)"
+                f"--measure-at: {side} is not a divisor of {clip.shape[1]}, the side of the"
+                " pictures"
             )
         self.name = name
         self.factor = 1 if side is None else clip.shape[1] // side

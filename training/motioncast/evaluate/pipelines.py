@@ -79,7 +79,7 @@ class CheckpointPipeline:
     @torch.inference_mode()
     def fill(self, keypoints: Tensor, observed: Tensor) -> Tensor:
         if self._predictor is None:
-            raise ValueError(f"predictor: {self.name} has none to forecast with")
+            raise ValueError(f"predictor: {self.name} has no predictor")
         hidden = torch.where(observed[:, None, None], keypoints, torch.nan)
         return self._predictor(hidden[None], observed)[0]
 
@@ -164,16 +164,21 @@ class PipelineOptions:
     """Which networks to evaluate: the shipped models, as served, by default."""
 
     models: Annotated[
-        list[Path] | None, typer.Option(metavar="FOLDER", help="a model repository; repeat")
+        list[Path] | None, typer.Option(metavar="FOLDER", help="model repository; may be repeated")
     ] = None
     model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="a configuration in it; repeat")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="configuration in the repository; may be repeated"),
     ] = None
     checkpoint: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="of stage 1; repeat")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="stage 1 checkpoint (synthesis); may be repeated"),
     ] = None
     predictor: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="of stage 2, for the checkpoints")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="stage 2 checkpoint (predictor) to use with each --checkpoint"
+        ),
     ] = None
     threads: int = 2
 
@@ -188,7 +193,7 @@ def open_pipelines(options: PipelineOptions) -> Iterator[Sequence[Pipeline]]:
     or --model or --predictor lacks the option it belongs to.
     """
     if options.predictor is not None and not options.checkpoint:
-        raise ValueError("--predictor: belongs to a --checkpoint, and none is given")
+        raise ValueError("--predictor: can only be used with --checkpoint")
     torch.set_num_threads(options.threads)
     with ExitStack() as exits:
         pipelines: list[Pipeline] = []
@@ -214,7 +219,7 @@ def _check(pipelines: Sequence[Pipeline]) -> None:
             pipeline.name = f"{pipeline.files[0].parent}/{pipeline.name}"
     sizes = sorted({pipeline.size for pipeline in pipelines})
     if len(sizes) > 1:
-        raise ValueError(f"networks: images of {sizes} pixels cannot be compared in one run")
+        raise ValueError(f"networks: image sizes {sizes} cannot be compared in one run")
 
 
 def _parts(frames: Frames) -> list[Frames]:

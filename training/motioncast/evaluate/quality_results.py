@@ -24,15 +24,19 @@ from motioncast.media import unfinished_folder
 class QualityOptions(DataOptions, PipelineOptions):
     """What is evaluated on which clips, and where the results go."""
 
-    clips: Annotated[int, typer.Option(help="evenly spread over the folder")] = 12
-    all: Annotated[bool, typer.Option("--all", help="every clip of the folder")] = False
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="write all figures there")] = (
-        None
-    )
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="write a page and tables below it")
+    clips: Annotated[
+        int, typer.Option(help="number of clips to use, evenly spread over the folder")
+    ] = 12
+    all: Annotated[bool, typer.Option("--all", help="use every clip of the folder")] = False
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file to write all figures to")
     ] = None
-    force: Annotated[bool, typer.Option("--force", help="replace earlier results there")] = False
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="folder to write a page and tables to")
+    ] = None
+    force: Annotated[
+        bool, typer.Option("--force", help="replace earlier results in the folder")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)

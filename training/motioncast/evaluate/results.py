@@ -50,9 +50,9 @@ def check_replaceable(folder: Path, force: bool) -> None:
     if not any(folder.iterdir()):
         return
     if not is_ours(folder):
-        raise ResultsError(f"out: {folder} holds something that is not an evaluation of ours")
+        raise ResultsError(f"out: {folder} contains files that are not evaluation results")
     if not force:
-        raise ResultsError(f"out: {folder} holds results already (--force replaces them)")
+        raise ResultsError(f"out: {folder} already contains results (--force replaces them)")
 
 
 def is_ours(folder: Path) -> bool:

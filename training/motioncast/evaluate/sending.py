@@ -166,11 +166,14 @@ def as_page(lines: Sequence[Line], command: str) -> str:
 class SendingOptions(SentTracksOptions):
     """Whose keypoints are sent by which policies."""
 
-    gate: Annotated[list[float], typer.Option(metavar="PIXELS", help="bound; repeat")] = field(
-        default_factory=lambda: list(BOUNDS_PIXELS)
-    )
+    gate: Annotated[
+        list[float],
+        typer.Option(
+            metavar="PIXELS", help="error bound of a gate, in pixels at 256; may be repeated"
+        ),
+    ] = field(default_factory=lambda: list(BOUNDS_PIXELS))
     predictor: Annotated[
-        bool, typer.Option(help="run gates with the model's predictor too: slower")
+        bool, typer.Option(help="also run gates with the model's predictor, which is slower")
     ] = True
 
 

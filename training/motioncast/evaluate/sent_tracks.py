@@ -22,13 +22,19 @@ from motioncast.models.source_weights import source_weights
 class SentTracksOptions:
     """Whose keypoints are sent, with which tables."""
 
-    tracks: Annotated[Path, typer.Option(metavar="FILE", help="keypoint tracks")]
-    model: Annotated[str, typer.Option(metavar="NAME", help="configuration, face256")]
-    models: Annotated[Path, typer.Option(metavar="FOLDER", help="a model repository")] = Path(
+    tracks: Annotated[
+        Path, typer.Option(metavar="FILE", help="keypoint tracks, from `motioncast train tracks`")
+    ]
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="configuration of the models, such as face256")
+    ]
+    models: Annotated[Path, typer.Option(metavar="FOLDER", help="model repository")] = Path(
         "model_repository"
     )
-    part: Annotated[Part, typer.Option(help="of the clips")] = "all"
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="gets all figures")] = None
+    part: Annotated[Part, typer.Option(help="which clips of the tracks to use")] = "all"
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file to write all figures to")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,24 +42,29 @@ _CHOICE, _GATHER, _REFRESH = ChoiceSettings(), GatherSettings(), RefreshSettings
 class SourcesOptions(QualityOptions):
     """What is evaluated, and how sources are gathered and chosen (motioncast.sources)."""
 
-    sources: Annotated[int, typer.Option(metavar="N", help="at most")] = MAX_SOURCES
+    sources: Annotated[int, typer.Option(metavar="N", help="maximum number of sources")] = (
+        MAX_SOURCES
+    )
     threshold: Annotated[float, typer.Option(help="cost above which a frame becomes a source")] = (
         _GATHER.threshold
     )
-    apart: Annotated[int, typer.Option(metavar="N", help="frames between two of them")] = (
-        _GATHER.rest_frames
-    )
-    motion_penalty: Annotated[float, typer.Option(help="of motion as a whole")] = (
-        _CHOICE.motion_penalty
-    )
-    margin: Annotated[float, typer.Option(help="that another source is cheaper by")] = (
-        _CHOICE.margin
-    )
+    apart: Annotated[
+        int, typer.Option(metavar="N", help="minimum number of frames between two sources")
+    ] = _GATHER.rest_frames
+    motion_penalty: Annotated[
+        float, typer.Option(help="cost of global motion relative to the residual")
+    ] = _CHOICE.motion_penalty
+    margin: Annotated[
+        float, typer.Option(help="share by which another source must be cheaper to be chosen")
+    ] = _CHOICE.margin
     rest: Annotated[
-        int, typer.Option(metavar="N", help="frames that a source is used for at least")
+        int, typer.Option(metavar="N", help="minimum number of frames that a source is used for")
     ] = _CHOICE.rest_frames
     below_db: Annotated[
-        float, typer.Option(help="PSNR of a picture below which its frame is sent as a source")
+        float,
+        typer.Option(
+            help="PSNR of a synthesised picture below which its frame is sent as a source"
+        ),
     ] = _REFRESH.below_db
 
 
@@ -112,12 +117,12 @@ def as_page(rows: Sequence[SeveralSources], data: str, command: str) -> str:
     return "\n\n".join(
         [
             "# Several sources",
-            f"{rows[0].clips} clips of {data}, every keypoint sent; frames that are no source."
-            " A gain is over the first frame alone. *Gathered*: further sources from the clip's"
-            " past only, chosen as the services choose. *Refreshed*: further"
-            " sources where the picture that is made comes out poor. *Hindsight*: of those"
-            " gathered, the one whose frame comes out best. *Spread*: as many frames of the whole"
-            " clip, known from its start.",
+            f"{rows[0].clips} clips of {data}, all keypoints sent; frames that are sources"
+            " are not counted. Gains are over the first frame as the only source."
+            " *Gathered*: further sources from the clip's past only, chosen as the services"
+            " choose. *Refreshed*: further sources where the synthesised picture is poor."
+            " *Hindsight*: for each frame, the best of the gathered sources. *Spread*: as"
+            " many frames, spread over the whole clip and known from its start.",
             f"```\n{command}\n```",
             table(head, lines),
         ]

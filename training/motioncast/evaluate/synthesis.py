@@ -48,16 +48,24 @@ class SynthesisOptions(QualityOptions):
     """What is evaluated, and which of its pictures are kept."""
 
     pattern: Annotated[
-        list[str] | None, typer.Option(metavar="M:N", help="default: 1:0, 1:1 and 5:5; repeat")
+        list[str] | None,
+        typer.Option(
+            metavar="M:N",
+            help="frames sent and forecast (default: 1:0, 1:1 and 5:5); may be repeated",
+        ),
     ] = None
     measure_at: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="a side, to which pictures are reduced for measuring"),
+        typer.Option(
+            metavar="PIXELS", help="side to which pictures are reduced before they are measured"
+        ),
     ] = None
-    pictures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="gets contact sheets")] = (
-        None
-    )
-    picture_clips: Annotated[int, typer.Option(metavar="N", help="of so many clips")] = 3
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="folder to write contact sheets to")
+    ] = None
+    picture_clips: Annotated[
+        int, typer.Option(metavar="N", help="number of clips to write contact sheets of")
+    ] = 3
 
 
 def run(options: SynthesisOptions, command: str) -> None:
@@ -84,18 +92,18 @@ def as_page(rows: Sequence[Quality], data: str, command: str) -> str:
     return "\n\n".join(
         [
             "# Reconstruction",
-            f"{rows[0].clips} clips of {data}: every frame but the first from the first and"
-            " keypoints, of which M of M + N frames' are sent and the others' forecast."
-            " A gain is over copying the first frame. Made by",
+            f"{rows[0].clips} clips of {data}: every frame but the first, made from the"
+            " first frame and keypoints; the keypoints of M in M + N frames are sent and"
+            " the others forecast. Gains are over copying the first frame. Made by",
             f"```\n{command}\n```",
             _table(rows, "quality"),
-            "Flicker of what stands still, in levels of 8 bits, and its share of the pixels;"
-            " sharpness of mouth and face, 1 being the original's.",
+            "Flicker of still pixels, in 8-bit levels, and the share of pixels that are"
+            " still; sharpness of mouth and face relative to the original's.",
             _table(rows, "stillness"),
-            "Motion: the error of the changes from frame to frame, 1 for a picture that stands"
-            " still; the correlation with the original's motion, and the amplitude over the"
-            " original's, of the keypoints found in the result and, where keypoints are anchored,"
-            " of the opening of mouth and lids: medians over clips.",
+            "Motion: the error of the changes from frame to frame (1 for a still picture);"
+            " for the keypoints found in the result and, where keypoints are anchored, the"
+            " opening of mouth and lids, the correlation with the original's motion and the"
+            " amplitude relative to it, as medians over clips.",
             _table(rows, "motion"),
         ]
     )

@@ -164,7 +164,7 @@ def transmit_all(
         if len(clip) > 1
     ]
     if not found:
-        raise ValueError("clips: none has two frames")
+        raise ValueError("clips: all are shorter than two frames")
     return found
 
 

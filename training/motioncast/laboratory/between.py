@@ -33,7 +33,9 @@ def between(first: MotionTransfer, second: MotionTransfer, share: float) -> Moti
     """
     names = first.configuration.name, second.configuration.name
     if names[0] != names[1]:
-        raise CheckpointError(f"the checkpoints are of {names[0]} and {names[1]} (expected one)")
+        raise CheckpointError(
+            f"the checkpoints are of {names[0]} and {names[1]} (expected the same configuration)"
+        )
     others = second.state_dict()
     with torch.no_grad():
         for name, value in first.state_dict().items():
@@ -46,10 +48,14 @@ def between(first: MotionTransfer, second: MotionTransfer, share: float) -> Moti
 class BetweenOptions:
     """Two checkpoints, and the position between them."""
 
-    first: Annotated[Path, typer.Option(metavar="FILE", help="a checkpoint of stage 1")]
-    second: Annotated[Path, typer.Option(metavar="FILE", help="one of the same configuration")]
-    share: Annotated[float, typer.Option(min=0, max=1, help="of the second")] = 0.5
-    out: Annotated[Path, typer.Option(metavar="FILE", help="gets the weights")]
+    first: Annotated[Path, typer.Option(metavar="FILE", help="stage 1 checkpoint (synthesis)")]
+    second: Annotated[
+        Path, typer.Option(metavar="FILE", help="checkpoint of the same configuration")
+    ]
+    share: Annotated[float, typer.Option(min=0, max=1, help="weight of the second checkpoint")] = (
+        0.5
+    )
+    out: Annotated[Path, typer.Option(metavar="FILE", help="checkpoint file to write")]
 
 
 def run(options: BetweenOptions, command: str) -> None:

@@ -55,10 +55,10 @@ class DepthsOptions:
     """The face sets to use, and who is left out."""
 
     sets: Annotated[
-        list[Path], typer.Option("--set", metavar="FOLDER", help="a set of faces (data.faces)")
+        list[Path], typer.Option("--set", metavar="FOLDER", help="face set to use; may be repeated")
     ]
     without: Annotated[
-        list[str], typer.Option(metavar="PERSON", help="who is left out; may be repeated")
+        list[str], typer.Option(metavar="PERSON", help="person to exclude; may be repeated")
     ] = field(default_factory=list)
 
 
@@ -78,7 +78,7 @@ def run(options: DepthsOptions, command: str) -> None:
     for group in GROUPS:
         own = depths[group.first : group.first + group.size].tolist()
         print(", ".join(f"{depth:.2f}" for depth in own), f" # {group.name}")
-    print(f"{mode.share:.2f} of what the affine maps leave over, {len(left)} clips")
+    print(f"{mode.share:.2f} of the residual of the affine maps, {len(left)} clips")
 
 
 main = Program("motioncast.laboratory.depths", DepthsOptions, run, __doc__)

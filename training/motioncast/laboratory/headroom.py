@@ -95,11 +95,11 @@ def _psnr(images: Tensor, true: Tensor) -> Tensor:
 class HeadroomOptions(DataOptions):
     """Whose keypoints are fitted, on which clips, and how."""
 
-    checkpoint: Annotated[Path, typer.Option(help="of stage 1 (synthesis)")]
-    clips: Annotated[int, typer.Option(min=1, help="at most, evenly spaced")] = 3
-    frames: Annotated[int, typer.Option(min=1, help="of each clip")] = 8
-    steps: Annotated[int, typer.Option(min=1, help="of Adam")] = 120
-    rate: Annotated[float, typer.Option(help="of Adam")] = 0.004
+    checkpoint: Annotated[Path, typer.Option(help="stage 1 checkpoint (synthesis)")]
+    clips: Annotated[int, typer.Option(min=1, help="maximum number of clips, evenly spaced")] = 3
+    frames: Annotated[int, typer.Option(min=1, help="number of frames to fit in each clip")] = 8
+    steps: Annotated[int, typer.Option(min=1, help="number of Adam steps")] = 120
+    rate: Annotated[float, typer.Option(help="learning rate of Adam")] = 0.004
 
 
 def run(options: HeadroomOptions, command: str) -> None:
@@ -109,7 +109,9 @@ def run(options: HeadroomOptions, command: str) -> None:
         clips = open_data(options, model.configuration.image_size)
     moving = [index for index, length in enumerate(clips.lengths()) if length > options.frames]
     if not moving:
-        raise Refusal(f"data: no clip has more than the {options.frames} frames of --frames")
+        raise Refusal(
+            f"data: no clip has more than {options.frames} frames (choose fewer with --frames)"
+        )
     chosen = np.linspace(0, len(moving) - 1, min(options.clips, len(moving))).round().astype(int)
     rows = [
         headroom(

@@ -62,7 +62,7 @@ def per_clip_errors(predictor: Predictor, clips: Sequence[Tensor], setting: Sett
         if len(clip) >= setting.length
     ]
     if not windows:
-        raise ValueError(f"clips: none has {setting.length} frames")
+        raise ValueError(f"clips: all are shorter than {setting.length} frames")
     errors = window_errors(predictor, torch.cat(windows), setting)
     by_clip = torch.split(errors, [len(each) for each in windows])
     return torch.stack([clip.mean(dim=0) for clip in by_clip])

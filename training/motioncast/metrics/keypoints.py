@@ -48,7 +48,7 @@ def average_keypoint_distance(
 def diversity(samples: Tensor) -> Diversity:
     """Measures the distances between samples (P, B, T, K, 3), P >= 2, over all pairs."""
     if len(samples) < 2:
-        raise ValueError("samples: at least two are needed to lie apart")
+        raise ValueError("samples: at least two are needed to measure diversity")
     pairs = list(combinations(samples, 2))
     distances = [keypoint_distance(first, second) for first, second in pairs]  # (B, T, K) each
     norms = [distance.square().sum(dim=(-2, -1)).sqrt() for distance in distances]

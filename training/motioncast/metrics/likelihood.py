@@ -67,7 +67,7 @@ def interval_coverage(samples: Tensor, truth: Tensor, level: float = 0.9) -> Cov
     """
     tail = (1 - level) / 2
     if tail * (len(samples) + 1) < 1 - 1e-9:
-        raise ValueError(f"samples: {len(samples)} are too few to state an interval of {level:.0%}")
+        raise ValueError(f"samples: {len(samples)} are too few for an interval of {level:.0%}")
     low, high = np.quantile(
         samples[..., :2].double().numpy(), [tail, 1 - tail], axis=0, method="weibull"
     )

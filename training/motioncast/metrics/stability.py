@@ -24,7 +24,9 @@ def jitter(keypoints: Tensor, trend: bool = True) -> Tensor:
     track = keypoints[..., :2].double() * pixels_per_unit(SIZE)  # (T, K, 2)
     frames = len(track)
     if frames < 3:
-        raise ValueError(f"keypoints: {frames} frames are too few to tell jitter from a trend")
+        raise ValueError(
+            f"keypoints: {frames} frames are too few to tell jitter from a trend (at least 3)"
+        )
     rest = track - track.mean(dim=0)
     freedom = frames - 1
     if trend:
@@ -66,6 +68,6 @@ def stillest_stretch(frames: Tensor, length: int) -> int:
     Raises ValueError when there are fewer frames.
     """
     if len(frames) < length:
-        raise ValueError(f"frames: {len(frames)}, and a stretch of {length} was asked for")
+        raise ValueError(f"frames: {len(frames)} are too few for a stretch of {length}")
     change = frames.diff(dim=0).abs().mean(dim=(1, 2, 3)).double()  # (T - 1,)
     return int(change.unfold(0, length - 1, 1).mean(dim=-1).argmin())

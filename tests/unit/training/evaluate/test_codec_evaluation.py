@@ -32,7 +32,7 @@ def test_the_error_is_the_distance_to_what_was_found() -> None:
 
 
 def test_no_clip_of_two_frames_has_nothing_to_send() -> None:
-    with pytest.raises(ValueError, match="none has two frames"):
+    with pytest.raises(ValueError, match="all are shorter than two frames"):
         measure(plain_tables(3), [np.zeros((1, 3, 3), np.float32)], "source")
 
 

@@ -68,7 +68,7 @@ def test_the_error_of_a_clip_is_the_mean_over_its_windows_and_short_clips_are_le
 
 
 def test_clips_that_are_all_too_short_are_refused() -> None:
-    with pytest.raises(ValueError, match="none has 5 frames"):
+    with pytest.raises(ValueError, match="all are shorter than 5 frames"):
         per_clip_errors(hold, [moving((0.0, 0.0, 0.0), frames=4)[0]], SETTING)
 
 

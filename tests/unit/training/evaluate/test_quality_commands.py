@@ -80,7 +80,7 @@ def test_keypoints_are_measured_and_written(
         (["--pattern", "0:3"], "'0:3' is not M:N"),
         (["--models", "nowhere"], "nowhere is not a folder"),
         (["--checkpoint", "none.pt"], "none.pt: no such checkpoint"),
-        (["--predictor", "vrnn.pt"], "--predictor: belongs to a --checkpoint"),
+        (["--predictor", "vrnn.pt"], "--predictor: can only be used with --checkpoint"),
         (["--model", "lite1"], "'lite1' is not served"),
     ],
 )
@@ -110,7 +110,7 @@ def test_clips_too_short_for_a_still_stretch_are_refused(
     data = ["--data", str(tmp_path / "videos"), "--cache", str(tmp_path / "cache")]
     with pytest.raises(SystemExit):
         keypoints_command.main([*data, "--models", str(toy_repository)])
-    assert "no clip has the 10 frames of a still stretch" in capsys.readouterr().err
+    assert "all clips are shorter than the 10 frames of a still stretch" in capsys.readouterr().err
 
 
 def test_results_that_are_there_are_replaced_only_when_told(
@@ -120,5 +120,5 @@ def test_results_that_are_there_are_replaced_only_when_told(
     synthesis.main(run)
     with pytest.raises(SystemExit):
         synthesis.main(run)
-    assert "holds results already" in capsys.readouterr().err
+    assert "already contains results" in capsys.readouterr().err
     synthesis.main([*run, "--force"])

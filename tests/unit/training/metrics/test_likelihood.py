@@ -124,5 +124,5 @@ def test_intensity_does_not_count_as_covered_or_not() -> None:
 
 
 def test_an_interval_that_so_few_samples_cannot_state_is_refused() -> None:
-    with pytest.raises(ValueError, match="18 are too few to state an interval of 90%"):
+    with pytest.raises(ValueError, match="18 are too few for an interval of 90%"):
         interval_coverage(torch.zeros(18, 1, 1, 1, 3), torch.zeros(1, 1, 1, 3))

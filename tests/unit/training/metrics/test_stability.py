@@ -77,5 +77,5 @@ def test_the_stillest_stretch_begins_after_the_last_large_change() -> None:
     assert stillest_stretch(frames, 4) == 0
     frames[1] = 0.2
     assert stillest_stretch(frames, 4) == 4
-    with pytest.raises(ValueError, match="9, and a stretch of 10"):
+    with pytest.raises(ValueError, match="9 are too few for a stretch of 10"):
         stillest_stretch(frames, 10)

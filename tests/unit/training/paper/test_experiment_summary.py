@@ -146,7 +146,7 @@ def test_earlier_results_are_replaced_when_asked_and_foreign_files_never(tmp_pat
 
     with pytest.raises(ResultsError, match="--force"), results_folder(ours, force=False):
         pass
-    with pytest.raises(ResultsError, match="not an evaluation"), results_folder(foreign, True):
+    with pytest.raises(ResultsError, match="not evaluation results"), results_folder(foreign, True):
         pass
     with results_folder(ours, force=True) as unfinished:
         write_json(unfinished / RESULTS, {"run": 2})

@@ -53,7 +53,7 @@ def rate_needed(curve: Curve, quality: float) -> tuple[str, float]:
 
 def _columns(curve: Curve) -> tuple[Floats, Floats]:
     if len(curve) <= DEGREE:
-        raise ValueError(f"curve: {len(curve)} points, and {DEGREE + 1} are needed")
+        raise ValueError(f"curve: {len(curve)} points are too few (at least {DEGREE + 1})")
     rates, qualities = np.array(sorted(curve)).T
     return np.log10(rates), qualities
 

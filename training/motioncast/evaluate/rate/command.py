@@ -60,22 +60,38 @@ VERSION: Final = 1  # increment when the same clip would be measured differently
 class RateOptions(QualityOptions):
     """What is measured, on how much of which clips."""
 
-    limit: Annotated[int | None, typer.Option(min=3, metavar="T", help="frames of a clip")] = None
-    frame_rate: Annotated[float, typer.Option(min=1, max=240, help="of the clips")] = 25.0
+    limit: Annotated[
+        int | None, typer.Option(min=3, metavar="T", help="maximum number of frames of each clip")
+    ] = None
+    frame_rate: Annotated[float, typer.Option(min=1, max=240, help="frame rate of the clips")] = (
+        25.0
+    )
     every: Annotated[
-        int, typer.Option(min=1, metavar="N", help="SSIM, MS-SSIM and VIF of every N-th frame")
+        int,
+        typer.Option(min=1, metavar="N", help="measure SSIM, MS-SSIM and VIF on every N-th frame"),
     ] = 5
     codec: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="x264, x265, VP9, AV1; repeat (all)")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="video codec to compare with, x264, x265, VP9 or AV1; may be repeated"
+            " (default: all)",
+        ),
     ] = None
     work: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="keeps the figures of finished clips")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="folder to keep the figures of finished clips in"),
     ] = None
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="frames beside the codecs' at the nearest rate, JPEG"),
+        typer.Option(
+            metavar="FOLDER",
+            help="folder for JPEGs that show frames next to the codecs' at the nearest rate",
+        ),
     ] = None
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="a PNG of the curves")] = None
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PNG file to draw the curves to")
+    ] = None
 
 
 def run(options: RateOptions, command: str) -> None:
@@ -87,7 +103,7 @@ def run(options: RateOptions, command: str) -> None:
         rivals = _chosen(options.codec)
         with open_pipelines(options) as opened:
             if len(opened) != 1:
-                raise ValueError("--model: one at a time")
+                raise ValueError("--model: expected a single model")
             pipeline = opened[0]
             clips = open_data(options, pipeline.size)
             tables = read_tables(pipeline.files[0].parents[1] / FILE_NAME)

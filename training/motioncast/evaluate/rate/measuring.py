@@ -67,7 +67,7 @@ class Truth:
     ) -> None:
         """Raises ValueError for a clip of fewer than three frames."""
         if len(clip) < 3:
-            raise ValueError(f"data: {name} has {len(clip)} frames, and three are needed")
+            raise ValueError(f"data: {name} has {len(clip)} frames (at least three are needed)")
         self.name, self.clip, self.keypoints = name, clip, keypoints
         self._detect, self._anchored = detect, anchored
         self._some = np.arange(1, len(clip), every)

@@ -38,13 +38,13 @@ def as_page(
     """Returns the page (Markdown)."""
     parts = [
         "# Rate and quality",
-        f"{lines[0].clip} of {data}. Means over clips, of the correlations of keypoints and mouth"
-        " medians. Rates without the first picture, but for those of a call of 10 and 60 s, which"
-        " are on the wire (UDP and IP). Delay in frames. Made by",
+        f"{lines[0].clip} of {data}. Means over clips; for the correlations of keypoints and"
+        " mouth, medians. Rates exclude the first picture, except for calls of 10 and 60 s,"
+        " whose rates are those on the wire (UDP and IP). Delay in frames. Made by",
         f"```\n{command}\n```",
         table(HEAD, [_line(one) for one in lines]),
-        "What a codec needs for the same quality, over our rate. *<*: its lowest rate is better"
-        " already; *>*: the highest one that was tried is not.",
+        "The rate that a codec needs for the same quality, divided by our rate. *<*: even"
+        " its lowest rate is better; *>*: even the highest rate tried is worse.",
     ]
     for reference in dict.fromkeys(one.reference for one in needed):
         for rate, _ in RATES:
@@ -52,9 +52,9 @@ def as_page(
             parts += [f"## {reference}: {rate}", needs_table(own)]
     if differing:
         parts += [
-            "## Bjontegaard's differences from every frame sent, of payloads",
-            "Rate at the same quality, and quality at the same rate; a dash"
-            " where the curves have nothing in common.",
+            "## Bjontegaard differences of payloads, relative to sending every frame",
+            "Rate at the same quality, and quality at the same rate; a dash where the"
+            " curves do not overlap.",
             _differences(differing),
         ]
     return "\n\n".join(parts)

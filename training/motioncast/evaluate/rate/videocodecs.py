@@ -112,7 +112,7 @@ def video_streams(
             packets = encode(codec, sent, frame_rate / divisor, factor)
             decoded = decode(codec, packets, clip.shape[1])
             if not len(packets) == len(decoded) == len(sent):
-                raise ValueError(f"{codec.name}: {len(decoded)} frames of {len(sent)}")
+                raise ValueError(f"{codec.name}: decoded {len(decoded)} of {len(sent)} frames")
             yield Stream(
                 method=f"{codec.name}{RATE_NAMES[divisor]}",
                 setting=f"crf {factor}",
