@@ -1,6 +1,6 @@
 """Compares sessions' traffic as captured on the wire with what their reports say.
 
-    python tests/benchmark/wire.py [--model lite128] [--frames 117] [--only stream]
+    python tests/benchmark/wire.py [--model lite128] [--frames 117] [--only stream|ends]
 
 Runs `motioncast serve` with `stream`, and with `send` and `receive`, as its clients, each in a
 process, in real time over loopback; dumpcap captures every packet and tshark decodes them (Debian:
@@ -16,7 +16,6 @@ tshark; as root). Bytes are those of IP packets. A packet is classified by its c
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import socket
@@ -28,9 +27,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import typer
 
 from motioncast.cli.traffic import WIRE_BYTES
+from motioncast.data.command_line import Program
 
 CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/interview.mp4"
 COMMAND: Final = [sys.executable, "-m", "motioncast.cli.main"]
@@ -41,6 +43,25 @@ _COLUMNS: Final = (
     *("ip.len", "tcp.srcport", "tcp.dstport", "udp.srcport"),
     *("tcp.seq_raw", "tcp.payload"),
 )
+
+
+STREAMS: Final = (
+    ("--predicted", "0"),
+    ("--observed", "1", "--predicted", "1"),
+    ("--predicted", "0", "--packet-frames", "5"),
+    ("--predicted", "0", "--keypoints", "floats"),
+    ("--predicted", "0", "--datagrams"),
+    ("--predicted", "0", "--datagrams", "--packet-frames", "5"),
+)
+ENDS: Final = (("--wait", "0"), ("--wait", "7"))
+
+
+class Target(NamedTuple):
+    """The server, and the model of the sessions."""
+
+    address: str
+    port: int
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,61 +239,70 @@ def _client(counts: dict[tuple[int, str], Counter[str]], way: str) -> int:
     return max((one for one in counts if one[1] == way), key=lambda one: counts[one]["source"])[0]
 
 
-def main() -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Which sessions run."""
+
+    model: str = "lite128"
+    frames: Annotated[int, typer.Option(min=1, help="of the interview")] = 117
+    only: Annotated[Literal["all", "stream", "ends"], typer.Option(help="sessions to run")] = "all"
+
+
+def run(options: Options, command: str) -> None:
     """Runs every kind of session and prints the table, then the kernel's counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="lite128")
-    parser.add_argument("--frames", type=int, default=117)
-    parser.add_argument("--only", choices=("stream", "ends"), help="one kind of session")
-    asked = parser.parse_args()
-    model, limit = asked.model, ["--limit", str(asked.frames)]
-    port = _free_port()
-    target, lines = f"127.0.0.1:{port}", list[str]()
+    port, totals = _free_port(), list[str]()
+    limit = ["--limit", str(options.frames)]
     print("| session, way | said, kbit/s | counted | difference | control | bare | once, bytes |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    with tempfile.TemporaryDirectory() as temporary, serving(model, port):
-        folder = Path(temporary)
-        capture = folder / "wire.pcapng"
-        for options in (
-            ["--predicted", "0"],
-            ["--observed", "1", "--predicted", "1"],
-            ["--predicted", "0", "--packet-frames", "5"],
-            ["--predicted", "0", "--keypoints", "floats"],
-            ["--predicted", "0", "--datagrams"],
-            ["--predicted", "0", "--datagrams", "--packet-frames", "5"],
-        ):
-            if asked.only == "ends":
-                break
-            with capturing(port, capture):
-                report = stream(target, model, folder, *options, *limit)
-            counts = count(capture, port)
-            counted = counts[_client(counts, "up"), "up"] + counts.get((0, "up"), Counter())
-            seconds = report["frames"]["total"] / report["configuration"]["frame_rate"]
-            said = report["keypoint_rates"]["wire"]
-            print(row(f"stream {' '.join(options)}", said, seconds, counted), flush=True)
-        for options in (["--wait", "0"], ["--wait", "7"]):
-            if asked.only == "stream":
-                break
-            with capturing(port, capture):
-                both = two_ends(target, model, folder, *options, *limit)
-            counts = count(capture, port)
-            seconds = both["sent"]["seconds"]
-            traffics = (both["sent"]["traffic"], both["received"]["bytes"])
-            for end, name, traffic, there, back in zip(
-                both, ("send", "receive"), traffics, ("up", "down"), ("down", "up"), strict=True
-            ):
-                client, label = _client(counts, there), f"{name} {' '.join(options)}"
-                video = traffic["keypoints"] + WIRE_BYTES * traffic["packets"]
-                answers = traffic["feedback"] + WIRE_BYTES * traffic["feedback_messages"]
-                for what, size, way in (("video", video, there), ("answers", answers, back)):
-                    said = 8 * size / seconds
-                    print(row(f"{label}, {what}", said, seconds, counts[client, way]), flush=True)
-                for what, way in (("sent", "up"), ("received", "down")):
-                    said, seen = both[end]["wire"][what], sum(counts[client, way].values())
-                    lines.append(f"{label}: {said:,} bytes {what}, {seen:,} counted")
-    print(
-        "\nAll of the connection, as the kernel counted it for send and receive:", *lines, sep="\n"
-    )
+    with tempfile.TemporaryDirectory() as temporary, serving(options.model, port):
+        target, folder = Target(f"127.0.0.1:{port}", port, options.model), Path(temporary)
+        for asked in STREAMS if options.only != "ends" else ():
+            print(measured_stream(target, folder, [*asked, *limit], " ".join(asked)), flush=True)
+        for asked in ENDS if options.only != "stream" else ():
+            rows, counted = measured_ends(target, folder, [*asked, *limit], " ".join(asked))
+            print(*rows, sep="\n", flush=True)
+            totals += counted
+    print("\nAll of the connection, as the kernel counted it for send and receive:")
+    print(*totals, sep="\n")
+
+
+def measured_stream(target: Target, folder: Path, options: list[str], name: str) -> str:
+    """Runs `motioncast stream` and returns its row."""
+    capture = folder / "wire.pcapng"
+    with capturing(target.port, capture):
+        report = stream(target.address, target.model, folder, *options)
+    counts = count(capture, target.port)
+    counted = counts[_client(counts, "up"), "up"] + counts.get((0, "up"), Counter())
+    seconds = report["frames"]["total"] / report["configuration"]["frame_rate"]
+    return row(f"stream {name}", report["keypoint_rates"]["wire"], seconds, counted)
+
+
+def measured_ends(
+    target: Target, folder: Path, options: list[str], name: str
+) -> tuple[list[str], list[str]]:
+    """Runs `motioncast send` and `receive`; returns their rows and the kernel's counts."""
+    capture = folder / "wire.pcapng"
+    with capturing(target.port, capture):
+        both = two_ends(target.address, target.model, folder, *options)
+    counts = count(capture, target.port)
+    seconds = both["sent"]["seconds"]
+    traffics = (both["sent"]["traffic"], both["received"]["bytes"])
+    rows, totals = list[str](), list[str]()
+    for end, command, traffic, there, back in zip(
+        both, ("send", "receive"), traffics, ("up", "down"), ("down", "up"), strict=True
+    ):
+        client, label = _client(counts, there), f"{command} {name}"
+        video = traffic["keypoints"] + WIRE_BYTES * traffic["packets"]
+        answers = traffic["feedback"] + WIRE_BYTES * traffic["feedback_messages"]
+        for what, size, way in (("video", video, there), ("answers", answers, back)):
+            rows.append(row(f"{label}, {what}", 8 * size / seconds, seconds, counts[client, way]))
+        for what, way in (("sent", "up"), ("received", "down")):
+            said, seen = both[end]["wire"][what], sum(counts[client, way].values())
+            totals.append(f"{label}: {said:,} bytes {what}, {seen:,} counted")
+    return rows, totals
+
+
+main = Program("wire.py", Options, run, __doc__)
 
 
 if __name__ == "__main__":
