@@ -90,7 +90,7 @@ OPERATIONS: Final = {
         0,
         (
             Column("a process, MiB", "base_mib", "{:.0f}"),
-            Column("each session more, MiB", "session_mib", "{:.2f}"),
+            Column("per additional session, MiB", "session_mib", "{:.2f}"),
         ),
     ),
     "capacity_network": part(
@@ -110,10 +110,10 @@ OPERATIONS: Final = {
         "checked",
         1,
         (
-            Column("of a run that was not fitted", "what", "{}"),
+            Column("quantity, in a run not used for the fit", "what", "{}"),
             Column("predicted", "predicted", "{:.1f}"),
             Column("measured", "measured", "{:.1f}"),
-            Column("off by", "error", "{:+.1%}"),
+            Column("error", "error", "{:+.1%}"),
         ),
     ),
     "capacity_paper": part(
