@@ -99,12 +99,14 @@ class Attempts:
     def reason(self, failure: grpc.RpcError, target: str, timeout: float | None) -> MotioncastError:
         """Returns the error to raise if there is no further attempt."""
         if self.hung:
-            return UnavailableError(f"{target} has said nothing for {self.patience:g} s")
+            return UnavailableError(f"{target} has not responded for {self.patience:g} s")
         error = from_rpc(failure, target, timeout)
         if self._lost is None:
             return error
         if isinstance(error, InvalidRequestError | OutOfOrderError):
-            return UnavailableError(f"{self._lost}; nor can the session go on elsewhere: {error}")
+            return UnavailableError(
+                f"{self._lost}; and the session cannot be resumed elsewhere: {error}"
+            )
         return error if isinstance(error, DeadlineExceededError) else self._lost
 
     def note(self, reason: MotioncastError) -> None:

@@ -66,14 +66,16 @@ class TablesOfModels:
         named = [one for one in info.models if model in (None, one.name)]
         if not named:
             served = ", ".join(one.name for one in info.models)
-            raise InvalidRequestError.of("model", f"{model!r} is not served, but {served}")
+            raise InvalidRequestError.of(
+                "model", f"{model!r} is not served (expected one of {served})"
+            )
         return self._of(named[0], seconds)
 
     def _of(self, model: ModelInfo, seconds: float) -> ModelTables:
         if not model.codec_tables:
             raise InvalidRequestError.of(
                 "keypoint_encoding",
-                f"{model.name} has no codec tables, so that its keypoints travel as floats",
+                f"{model.name} has no codec tables, so its keypoints are sent as floats",
             )
         with self._lock:
             found = self._known.get(model.codec_tables)
@@ -83,7 +85,9 @@ class TablesOfModels:
             try:
                 found = decode_tables(answer.tables, model.codec_tables, model.keypoints)
             except InvalidInputError as error:
-                raise ServerError(f"{model.name} cannot be coded for: {error}") from error
+                raise ServerError(
+                    f"the codec tables of {model.name} cannot be used: {error}"
+                ) from error
             with self._lock:
                 while len(self._known) >= _KEPT:
                     del self._known[next(iter(self._known))]

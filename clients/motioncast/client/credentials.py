@@ -36,7 +36,9 @@ class Tls:
 
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):
-            raise InvalidRequestError.of("tls", "a client's certificate and its key come together")
+            raise InvalidRequestError.of(
+                "tls", "the client certificate and its key must be given together"
+            )
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Returns the channel credentials; InvalidRequestError when a file cannot be used."""
@@ -61,7 +63,7 @@ class Tls:
                 context.load_cert_chain(self.certificate, self.key, password="")
             except (ssl.SSLError, OSError, ValueError):
                 raise InvalidRequestError.of(
-                    "tls.key", f"{self.key} is not the key (PEM, without a password) of it"
+                    "tls.key", f"{self.key} is not the certificate's key (PEM, without a password)"
                 ) from None
         context.set_alpn_protocols(["h2"])
         return context

@@ -28,12 +28,12 @@ _WRONG_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMA
 _CLIENT_REFUSED: Final = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")  # in alerts
 _TLS: Final[tuple[ConnectReason, str]] = (
     "tls",
-    "the port speaks TLS, this connection does not (connect with tls; --tls-ca)",
+    "the port speaks TLS, this connection is plain text (use the tls argument or --tls-ca)",
 )
 _NO_CLIENT_CERTIFICATE: Final[tuple[ConnectReason, str]] = (
     "client_certificate",
-    "the server hangs up once certificates are shown: it asks for one of the client that its"
-    " authority signed (tls certificate and key; --tls-cert, --tls-key)",
+    "the server closes the connection after the TLS handshake: it requires a client certificate"
+    " that it trusts (tls certificate and key; --tls-cert, --tls-key)",
 )
 _DEFAULT_PORT: Final = 443  # gRPC's own
 _SCHEMES: Final = ("dns", "ipv4", "ipv6")  # of gRPC's addresses; all others contain slashes
@@ -74,10 +74,10 @@ def _is_port(text: str) -> bool:
 
 def _cause(target: str, tls: Tls | None) -> tuple[ConnectReason, str]:
     if target.startswith(("unix:", "unix-abstract:", "vsock:")):
-        return "silent", "no server is at that socket"
+        return "silent", "no server listens on that socket"
     if target.startswith(("http://", "https://")):
         plain = target.partition("//")[2].rstrip("/")
-        return "name", f"an address is HOST:PORT, without http://, so {plain}"
+        return "name", f"an address is HOST:PORT, without http://: use {plain}"
     name, _, port_text = target.partition(":")
     if name not in _SCHEMES and port_text and ":" not in port_text and not _is_port(port_text):
         return "name", f"{port_text!r} is not a port: an address is HOST:PORT"
@@ -104,24 +104,24 @@ def _cause(target: str, tls: Tls | None) -> tuple[ConnectReason, str]:
             return _speaks(said[0], said[1], tls)
     if refused:
         return "refused", f"the connection is refused, nothing listens on port {port} there"
-    return "unreachable", "no connection comes about: a firewall, or the machine is not there"
+    return "unreachable", "cannot connect: a firewall blocks it, or the host is down"
 
 
 def _speaks(to_preface: bytes, to_head: bytes, tls: Tls | None) -> tuple[ConnectReason, str]:
     """Identifies the protocol at a port by its replies to HTTP/2's preface and a HTTP/1 HEAD."""
     if to_preface[:1] == bytes([_TLS_ALERT]):
         if tls is not None:
-            return "silent", "the port speaks TLS, but nothing that speaks gRPC answers"
+            return "silent", "the port speaks TLS, but does not respond to gRPC"
         return _TLS
     if len(to_preface) >= 4 and to_preface[3] == _HTTP2_SETTINGS:
         if tls is not None:
-            return "plain_text", "the port speaks plain text, this connection is for TLS"
-        return "silent", "a server speaks HTTP/2 there, but does not answer calls in time"
+            return "plain_text", "the port speaks plain text, this connection uses TLS"
+        return "silent", "the port speaks HTTP/2, but does not answer calls in time"
     if to_head.startswith(b"HTTP/"):
         version = to_head[:8].decode("ascii", "replace")
-        why = f"the port speaks {version}, not gRPC; the orchestrator's gRPC port is 50050"
-        return "http", f"{why} unless told otherwise"
-    return "silent", "the connection is accepted, but nothing that speaks gRPC answers"
+        why = f"the port speaks {version}, not gRPC; the orchestrator's default gRPC port"
+        return "http", f"{why} is 50050"
+    return "silent", "the connection is accepted, but the port does not respond to gRPC"
 
 
 def _wrong_with_tls(
@@ -166,12 +166,11 @@ def _speaks_tls(family: int, address: Any) -> bool:
 
 def _certificate(error: ssl.SSLCertVerificationError, host: str) -> tuple[ConnectReason, str]:
     if error.verify_code in _EXPIRED:
-        return "expired", "the server's certificate has expired, or does not count yet"
+        return "expired", "the server's certificate has expired or is not yet valid"
     if error.verify_code in _WRONG_NAME:
-        return "wrong_name", f"the server's certificate is for another name than {host}"
+        return "wrong_name", f"the server's certificate is not valid for the name {host}"
     return "untrusted", (
-        "the server's certificate is not signed by an authority that is trusted here"
-        " (tls ca; --tls-ca)"
+        "the server's certificate is not signed by a trusted authority (tls ca; --tls-ca)"
     )
 
 
@@ -187,8 +186,8 @@ def _ask_proxy(target: str, proxy: str, variable: str) -> str:
     """Describes the proxy's reply to the request that gRPC sends it."""
     at = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
     shown = f"{at.hostname}:{at.port or 80}"
-    way = f"the way there goes through the proxy {shown} ({variable})"
-    past = f"no_proxy={host_of(target)} goes past it"
+    way = f"the connection goes through the proxy {shown} ({variable})"
+    past = f"no_proxy={host_of(target)} bypasses it"
     try:
         with socket.create_connection(
             (unquote(at.hostname or ""), at.port or 80), _PROBE_SECONDS
@@ -199,8 +198,8 @@ def _ask_proxy(target: str, proxy: str, variable: str) -> str:
         return f"{way}, which does not answer; {past}"
     said = line.decode("ascii", "replace").partition(" ")[2]
     if said.startswith("200"):
-        return f"{way}, which lets it through, but nothing that speaks gRPC answers; {past}"
-    return f"{way}, which says {said or 'nothing'!r}; {past}"
+        return f"{way}, which connects, but nothing responds to gRPC; {past}"
+    return f"{way}, which responds {said or 'nothing'!r}; {past}"
 
 
 def _answer(connection: socket.socket, question: bytes, size: int) -> bytes:

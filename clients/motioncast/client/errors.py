@@ -184,9 +184,11 @@ def _transport_status(
         message = f"{target} does not answer: {details}"
     elif code is grpc.StatusCode.CANCELLED and details in ("", code.name):
         code = grpc.StatusCode.UNAVAILABLE  # gRPC's own: the server stopped during the call
-        message = f"{target} ended the call without a word: it may be stopping"
+        message = f"{target} closed the call without a status: it may be shutting down"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout is not None:
         message = f"{target}: not finished within {timeout:g} s"
     elif code is grpc.StatusCode.UNIMPLEMENTED:
-        message = f"{target} serves no MotionTransferService: is it the orchestrator's address?"
+        message = (
+            f"{target} does not serve MotionTransferService: is it the orchestrator's address?"
+        )
     return status_pb2.Status(code=code.value[0], message=message)

@@ -27,9 +27,11 @@ class FramesSession(Session[Pixels]):
         mode = Mode.RECONSTRUCTION if source is None else Mode.TRANSFER
         super().__init__(frames, mode, options)
         if options.get("keypoint_encoding", "floats") != "floats":
-            raise InvalidRequestError.of("keypoint_encoding", "frames are sent here, not keypoints")
+            raise InvalidRequestError.of(
+                "keypoint_encoding", "only for sessions that send keypoints"
+            )
         if options.get("gate") is not None:
-            raise InvalidRequestError.of("gate", "frames are sent here, not keypoints")
+            raise InvalidRequestError.of("gate", "only for sessions that send keypoints")
         self._encoding = encoding("encoding", sent_as)
         self._quality = quality_of(options, sent_as)
         # If the server frames the pictures, sources may differ in size from the frames.

@@ -85,7 +85,9 @@ class DeviceFraming:
     ) -> None:
         chosen = framing_mode("mode", mode)
         if chosen is FramingMode.OFF:
-            raise InvalidRequestError.of("mode", "'off' needs no framing")
+            raise InvalidRequestError.of(
+                "mode", "'off' does not frame (expected 'auto' or 'fixed')"
+            )
         for field, value in (("size", size), ("frame_rate", frame_rate)):
             if not value > 0:
                 raise InvalidRequestError.of(field, f"{value:g} is not above 0")
@@ -114,7 +116,7 @@ class DeviceFraming:
         picture = _checked(picture)
         size = self._framer.pictures
         if size is not None and (picture.shape[1], picture.shape[0]) != size:
-            problem = f"{picture.shape[1]} x {picture.shape[0]} pixels, but the pictures before"
+            problem = f"{picture.shape[1]} x {picture.shape[0]} pixels, but earlier pictures"
             raise InvalidRequestError.of("picture", f"{problem} have {size[0]} x {size[1]}")
         faces = self._finder.find(picture) if self._framer.looks(index) else None
         return self._framer.frame(index, picture, faces)

@@ -71,7 +71,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         if source_keypoints is not None:
             listed_points = listed(source_keypoints, axes=2, field="source_keypoints")
             if len(listed_points) != len(given):
-                problem = f"{len(listed_points)} of them, but there are {len(given)} sources"
+                problem = f"{len(listed_points)} given for {len(given)} sources"
                 raise InvalidRequestError.of("source_keypoints", problem)
             points = [self._checked(field, one) for field, one in listed_points]
         self._tables = tables
@@ -82,7 +82,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         self._coded = options.get("keypoint_encoding", "floats") == "coded"
         if self._coded and (source_keypoints is None or tables is None):
             raise InvalidRequestError.of(
-                "source_keypoints", "missing; keypoints are coded against those of the source"
+                "source_keypoints", "missing; coded keypoints are relative to the source's"
             )
         self._points = points
         self._gate = gate_of(options.get("gate"))
@@ -102,7 +102,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             try:
                 door = Door.decode(response.config.datagrams)
             except ValueError as error:
-                raise ServerError(f"the server's door cannot be used: {error}") from error
+                raise ServerError(f"the server's datagram settings are invalid: {error}") from error
             if self.host:
                 self._carrier.open(self.host, door)
         return frame
@@ -132,7 +132,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
             keypoints = self._checked("source.keypoints", keypoints)
         elif self._coded:
             raise InvalidRequestError.of(
-                "source.keypoints", "missing; every source has its own where keypoints are coded"
+                "source.keypoints", "missing; coded keypoints need those of every source"
             )
         return self._source(source.index, image, keypoints)
 
@@ -250,7 +250,7 @@ class KeypointsSession(Session[Keypoints | FramedKeypoints]):
         array = checked_keypoints(field, keypoints)
         self._count = self._count or len(array)
         if len(array) != self._count:
-            problem = f"{len(array)} keypoints, but the ones before have {self._count}"
+            problem = f"{len(array)} keypoints, but earlier frames have {self._count}"
             raise InvalidRequestError.of(field, problem)
         return array
 

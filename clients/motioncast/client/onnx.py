@@ -27,7 +27,7 @@ def open_model(model: str | PathLike[str], threads: int, what: str) -> Any:
         import onnxruntime
     except ImportError as error:
         raise MissingExtraError(
-            "models on the device need ONNX Runtime: pip install 'motioncast[device]'"
+            "models on this device need ONNX Runtime: pip install 'motioncast[device]'"
         ) from error
     path = Path(model)
     if not path.is_file():

@@ -150,7 +150,7 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         raise TypeError(f"unknown option: {', '.join(unknown)}")
     options: StreamOptions = {**_DEFAULTS, **given}
     if options["relative_motion"] and mode is not Mode.TRANSFER:
-        raise InvalidRequestError.of("relative_motion", "takes a source image of its own")
+        raise InvalidRequestError.of("relative_motion", "requires a separate source image")
     config = StreamConfig(
         mode=MODES[mode],
         relative_motion=options["relative_motion"],
@@ -169,7 +169,7 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
     if options["output"] == "h264":
         config.output_crf = crf
     elif "output_crf" in given:
-        raise InvalidRequestError.of("output_crf", "only h264 has it")
+        raise InvalidRequestError.of("output_crf", "only for output 'h264'")
     mode_of_framing = framing("frame", options["frame"])
     if mode_of_framing is not FramingMode.OFF:
         config.frame = encode_mode(mode_of_framing)
@@ -179,10 +179,12 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
     if _named("keypoint_encoding", sent_as, KEYPOINT_ENCODINGS) == KEYPOINT_ENCODING_CODED:
         config.keypoint_encoding = KEYPOINT_ENCODING_CODED
     elif given.keys() & {"coarseness", "packet_frames"}:
-        raise InvalidRequestError.of("keypoint_encoding", "floats have no coarseness, nor packets")
+        raise InvalidRequestError.of(
+            "keypoint_encoding", "coarseness and packet_frames require 'coded'"
+        )
     if options["datagrams"]:
         if config.keypoint_encoding != KEYPOINT_ENCODING_CODED:
-            raise InvalidRequestError.of("datagrams", "only coded keypoints travel in them")
+            raise InvalidRequestError.of("datagrams", "require keypoint_encoding 'coded'")
         config.datagrams.SetInParent()
     gate_of(options["gate"])
     if options["quality"] is not None:
@@ -204,7 +206,9 @@ def decode_config(message: StreamConfig) -> EffectiveConfig:
         or message.output_encoding not in _OUTPUTS
         or sent_as not in _KEYPOINT_ENCODINGS
     ):
-        raise ServerError("the server answered with a configuration that this client does not know")
+        raise ServerError(
+            "the server answered with a configuration that this client does not support"
+        )
     return EffectiveConfig(
         model=message.model,
         mode=_MODES[message.mode],
@@ -252,7 +256,7 @@ def quality_of(options: StreamOptions, sent_as: Encoding) -> int | None:
     """
     quality = options.get("quality")
     if quality is not None and sent_as not in ("jpeg", "avif"):
-        raise InvalidRequestError.of("quality", f"{sent_as} has none, only jpeg and avif have")
+        raise InvalidRequestError.of("quality", f"only for 'jpeg' and 'avif', not {sent_as!r}")
     return quality
 
 
@@ -260,7 +264,9 @@ def encoding(field: str, name: Encoding) -> images.Encoding:
     """Returns the contract's number for an encoding; InvalidRequestError for an unknown one."""
     number = _named(field, name, ENCODINGS)
     if not images.available(number):
-        raise InvalidRequestError.of(field, f"{name} cannot be written here: Pillow is without it")
+        raise InvalidRequestError.of(
+            field, f"{name} cannot be encoded: this Pillow was built without it"
+        )
     return number
 
 
@@ -299,7 +305,7 @@ def _whole(field: str, value: int, low: int, high: int) -> int:
 
 def _name(field: str, value: str) -> str:
     if not isinstance(value, str):
-        raise InvalidRequestError.of(field, f"{value!r} is not a name")
+        raise InvalidRequestError.of(field, f"{value!r} is not a string")
     return value
 
 

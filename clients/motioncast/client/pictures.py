@@ -71,7 +71,7 @@ def _eight_bits(array: NDArray[Any]) -> Pixels:
         problem = f"{array.dtype} values, but pixels are uint8, uint16 or floats from 0 to 1"
         raise InvalidRequestError.of("frame", problem)
     if not (array.min() >= 0 and array.max() <= 1):  # also catches NaN
-        raise InvalidRequestError.of("frame", "a value lies outside 0 to 1, where floats do")
+        raise InvalidRequestError.of("frame", "a value is out of range [0, 1]")
     return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
 
 

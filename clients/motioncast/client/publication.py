@@ -83,7 +83,7 @@ class SyncPublication:
             raise from_rpc(failure, self._target, None) from failure
         except StopIteration:
             self._over.set()
-            raise ServerError(f"{self._target}: opened no room") from None
+            raise ServerError(f"{self._target}: the server did not open the room") from None
         room = first.room
         self.room, self.token, self.max_watchers = room.name, room.watch_token, room.max_watchers
         self._reader = threading.Thread(target=self._read, name="motioncast-publish", daemon=True)
@@ -131,7 +131,7 @@ class SyncPublication:
             MotioncastError: The room no longer exists.
         """
         if quality is not None and not 1 <= quality <= 100:
-            raise InvalidRequestError.of("quality", f"{quality} is not 1 to 100")
+            raise InvalidRequestError.of("quality", f"{quality} is out of range [1, 100]")
         size = self._opening.height, self._opening.width, 3
         if np.shape(image) != size or image.dtype != np.uint8:
             problem = f"shape {np.shape(image)} of {image.dtype}, expected {size} of uint8"
@@ -180,7 +180,7 @@ class SyncPublication:
     def _put(self, request: PublishRequest) -> None:
         while True:
             if self._over.is_set():
-                raise self._failure or UnavailableError(f"{self._target}: the room is no more")
+                raise self._failure or UnavailableError(f"{self._target}: the room has closed")
             try:
                 self._requests.put(request, timeout=ALIVE_SECONDS)
                 return

@@ -143,7 +143,7 @@ class Receiver:
             InvalidRequestError: The bytes are not a valid packet, or there is no source yet.
         """
         if 0 not in self._sources:
-            raise InvalidRequestError.of("packet", "came before source 0")
+            raise InvalidRequestError.of("packet", "arrived before source 0")
         try:
             frames = self._packets.receive(data)
         except BitstreamError as error:
@@ -195,7 +195,9 @@ class Receiver:
         """Returns a timeline that continues after a gap that is too long to be concealed."""
         count = self._opening.frame_count
         if count is not None and index >= count:
-            raise InvalidRequestError.of("packet", f"index {index} is past the end, {count}")
+            raise InvalidRequestError.of(
+                "packet", f"index {index} is past the end of the video ({count} frames)"
+            )
         self.jumps += 1
         return self._beginning(index), Recurrence(self._models.predictor)
 
@@ -257,10 +259,10 @@ def check_models(opening: Opening, models: ReceiverModels) -> None:
     there = opening.height, opening.width, opening.keypoints
     if tables.digest != opening.codec_tables or here != there:
         raise InvalidRequestError.of(
-            "models", f"{opening.model} here is another one than the sender's"
+            "models", f"the local {opening.model} differs from the sender's"
         )
     if opening.predictor and models.predictor_digest != opening.predictor:
         raise InvalidRequestError.of(
             "models",
-            f"{opening.model} here has another predictor than the sender's, whose gate goes by it",
+            f"the local {opening.model} predictor differs from the one that the sender gates by",
         )

@@ -56,9 +56,9 @@ class Sender:
         coarseness: int = DEFAULT_COARSENESS,
     ) -> None:
         if tables.digest != opening.codec_tables:
-            raise InvalidRequestError.of("tables", "are not those that the opening names")
+            raise InvalidRequestError.of("tables", "differ from those that the opening names")
         if not 0 <= coarseness <= 7:
-            raise InvalidRequestError.of("coarseness", f"{coarseness} is not 0 to 7")
+            raise InvalidRequestError.of("coarseness", f"{coarseness} is out of range [0, 7]")
         try:
             self._sender = KeypointSender(
                 tables.tables,

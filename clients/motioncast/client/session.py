@@ -218,7 +218,9 @@ class Session(ABC, Generic[E]):
             case "report":
                 self._report = decode_report(response.report)
             case kind:
-                raise ServerError(f"the server sent {kind or 'nothing'} where it may not")
+                raise ServerError(
+                    f"the server sent {kind or 'nothing'}, which is not allowed at this point"
+                )
         return None
 
     def give(self, frame: Frame) -> None:
@@ -235,11 +237,13 @@ class Session(ABC, Generic[E]):
     def finish(self) -> None:
         """Notes that the server has closed the stream; ServerError when its report is missing."""
         if self._report is None:
-            raise ServerError("the stream ended without its report")
+            raise ServerError("the server ended the stream without a report")
 
     def _send_source(self, source: Source) -> list[StreamRequest]:
         if not self._opened:
-            raise InvalidRequestError("a further source comes after the first frame of the video")
+            raise InvalidRequestError(
+                "a further source must come after the first frame of the video"
+            )
         further = StreamRequest(source=self._further(source))
         return [*self._before(source), further]
 

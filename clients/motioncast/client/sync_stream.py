@@ -180,7 +180,7 @@ class SyncStream:
                 yield None  # a frame that was made again
                 continue
             if frame.index > self._received and self._calls > 1:
-                raise ServerError(f"frame {frame.index} came where {self._received} was due")
+                raise ServerError(f"frame {frame.index} arrived, expected {self._received}")
             self._received = frame.index + 1
             self._attempts.progress()
             if response.frame.resume_token:

@@ -72,7 +72,7 @@ class SyncWatching:
         first = self._next()
         if first is None or not first.HasField("watched"):
             self.close()
-            raise ServerError(f"{self._target}: did not say what the room shows")
+            raise ServerError(f"{self._target}: the server did not describe the room")
         self._opening = decode_opening(first.watched.opening)
         self.next_index = first.watched.next_index
         return self
@@ -147,7 +147,7 @@ class SyncWatching:
             crop = decode_crop(packet.crop) if packet.HasField("crop") else None
             return receiver.receive(packet.data, crop)
         except (InvalidInputError, InvalidRequestError) as error:
-            raise ServerError(f"what came from the room cannot be read: {error}") from error
+            raise ServerError(f"a message from the room cannot be read: {error}") from error
 
     def _messages(self) -> Iterator[WatchRequest]:
         """Yields the messages to send, for gRPC's thread."""

@@ -116,7 +116,7 @@ def targets_of(target: Target) -> list[str]:
         listed = [one.strip() for one in target.split(",")] if "," in target else [target]
     if not 1 <= len(listed) <= _MOST:
         raise ConnectError(
-            f"{len(listed)} addresses were given: a service has 1 to {_MOST}", reason="name"
+            f"{len(listed)} addresses were given, expected 1 to {_MOST}", reason="name"
         )
     return listed
 

@@ -79,12 +79,12 @@ class KeypointDecoder:
         if points is None:
             what = "source" if header.source is not None else "frame"
             number = header.source if header.source is not None else index - header.distance
-            raise UnknownReferenceError(f"packet: it refers to {what} {number}, which is not known")
+            raise UnknownReferenceError(f"packet: refers to {what} {number}, which is unknown")
         body = data[HEADER_BYTES:]
         coder = RangeDecoder(body)
         found = self._read(coder, header, index, points)
         if body.endswith(b"\0") or len(body) > coder.position:
-            raise BitstreamError("packet: it has bytes that nothing was coded in")
+            raise BitstreamError("packet: trailing bytes after the last symbol")
         for number, frame, _ in found:
             self._memory.keep(number, frame)
         return [
@@ -106,7 +106,9 @@ class KeypointDecoder:
             skipped = read_skipped(coder, gap - 1) if says else 0
             known = number > 0 or header.source is None  # the previous frame, `gap` away
             if skipped > index or (known and skipped >= gap):
-                raise BitstreamError(f"packet: no {skipped} frames can lie before frame {index}")
+                raise BitstreamError(
+                    f"packet: {skipped} skipped frames do not fit before frame {index}"
+                )
             quantised = read_residual(coder, self._tables, kind)
             points = reconstruct(self._tables, points, quantised, steps)
             found.append((index, points, skipped))

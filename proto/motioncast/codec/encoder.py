@@ -141,7 +141,7 @@ class KeypointEncoder:
     ) -> tuple[Header, Integers, Lattice, list[Lattice]]:
         """Returns header, steps (C,), the reference's points (3K,) and the frames', checked."""
         if not frames:
-            raise EncodingError("frames: a packet has at least one")
+            raise EncodingError("frames: none given, a packet contains at least one")
         header = header_of(len(frames), coarseness, frames[0][0], reference, version)
         self._check_order([index for index, _ in frames])
         points = self._memory.find(reference)
@@ -152,7 +152,7 @@ class KeypointEncoder:
 
     def _check_order(self, indices: list[int]) -> None:
         if indices[0] <= self._last:
-            raise EncodingError(f"index: {indices[0]} goes back, {self._last} was encoded before")
+            raise EncodingError(f"index: {indices[0]} is out of order after {self._last}")
         for before, index in pairwise(indices):
             header_of(1, 0, index, FrameReference(before))  # checks the order and the distance
 
@@ -165,5 +165,5 @@ def _check_skipped(before: int, indices: list[int], skipped: Sequence[int]) -> N
     )
     if not fits:
         raise EncodingError(
-            f"skipped: {list(skipped)} were not all left out before frames {indices}"
+            f"skipped: {list(skipped)} are not all between the last frame and frames {indices}"
         )

@@ -89,7 +89,7 @@ def header_of(
     distance = index - reference.index
     _require(
         1 <= distance <= MAX_DISTANCE,
-        f"reference: frame {reference.index} is not 1 to {MAX_DISTANCE} before frame {index}",
+        f"reference: frame {reference.index} is not 1 to {MAX_DISTANCE} frames before {index}",
     )
     return Header(frames, coarseness, index, None, distance, version)
 

@@ -112,7 +112,7 @@ class RangeDecoder:
         share = self._range >> bits
         place = self._code // share
         if place >> bits:  # in the remainder of the division
-            raise BitstreamError("packet: its bytes stand for no symbol")
+            raise BitstreamError("packet: its bytes decode to no symbol")
         return share, place
 
     def _move_up(self) -> None:

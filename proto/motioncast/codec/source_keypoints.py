@@ -69,7 +69,7 @@ def decode_source(data: bytes, keypoints: int) -> NDArray[np.float32]:
             values[place] = value
     flat = points.reshape(-1)
     if data.endswith(b"\0") or len(data) > coder.position:
-        raise BitstreamError("source: it has bytes that nothing was coded in")
+        raise BitstreamError("source: trailing bytes after the last symbol")
     if not np.array_equal(clip_lattice(flat), flat):
         raise BitstreamError("source: a value is out of range")
     return from_lattice(flat)

@@ -117,7 +117,7 @@ def _require(holds: bool, expected: str) -> None:
 def _shape(name: str, values: Integers, *shape: int) -> None:
     _require(
         values.shape == shape and values.dtype == np.int64,
-        f"{name}: whole numbers {list(shape)}",
+        f"{name}: whole numbers of shape {list(shape)}",
     )
 
 
@@ -131,7 +131,7 @@ def _range(name: str, values: Integers, lowest: int, highest: int) -> None:
 def _frequencies(name: str, values: Integers, rows: int, symbols: int) -> None:
     _shape(name, values, rows, symbols)
     _range(name, values, 1, TOTAL)
-    _require(bool((values.sum(axis=1) == TOTAL).all()), f"{name}: rows that add up to {TOTAL}")
+    _require(bool((values.sum(axis=1) == TOTAL).all()), f"{name}: rows that sum to {TOTAL}")
 
 
 def _cumulative(frequencies: Integers) -> list[list[int]]:

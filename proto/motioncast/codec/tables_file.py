@@ -80,9 +80,9 @@ def read_tables(source: str | bytes | Path) -> CodecTables:
     try:
         plain = json.loads(source)
     except (ValueError, RecursionError):
-        raise TablesError("codec tables: no JSON") from None
+        raise TablesError("codec tables: not valid JSON") from None
     if not isinstance(plain, dict) or plain.get("format") != FORMAT:
-        raise TablesError("codec tables: a file of another format")
+        raise TablesError("codec tables: a file of a different format")
     if plain.get("version") != VERSION:
         raise TablesError(f"codec tables: version {VERSION} expected")
     keypoints = plain.get("keypoints")
@@ -92,7 +92,7 @@ def read_tables(source: str | bytes | Path) -> CodecTables:
     arrays.setdefault("matrix", _identity(keypoints))
     missing = [name for name in _ARRAYS if name not in arrays]
     if missing:
-        raise TablesError(f"codec tables: no {', '.join(missing)}")
+        raise TablesError(f"codec tables: {', '.join(missing)} missing")
     return CodecTables(keypoints, **arrays)
 
 

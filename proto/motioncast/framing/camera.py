@@ -132,7 +132,7 @@ class Camera:
     def of_numbers(cls, mode: FramingMode, numbers: Sequence[float]) -> Camera:
         """Returns the camera with these `numbers`; ValueError if they are invalid."""
         if len(numbers) not in (12, 17) or not all(map(math.isfinite, numbers)):
-            raise ValueError(f"{len(numbers)} numbers are no camera's")
+            raise ValueError(f"{len(numbers)} numbers do not describe a camera")
         width, height, unseen, *rest = numbers
         target, middle, view = (_View(*rest[n : n + 3]) for n in (0, 3, 6))
         face = Face(*rest[9:]) if rest[9:] else None

@@ -61,7 +61,7 @@ def size_problem(width: int, height: int) -> str | None:
     """Returns why a picture of this size cannot be framed; None if it can."""
     for side in (width, height):
         if not MIN_SIDE <= side <= MAX_SIDE:
-            return f"{width} x {height} pixels, but a side is {MIN_SIDE} to {MAX_SIDE}"
+            return f"{width} x {height} pixels, but each side must be {MIN_SIDE} to {MAX_SIDE}"
     if width * height > MAX_PIXELS:
         return f"{width} x {height} pixels exceed the limit of {MAX_PIXELS}"
     return None
@@ -139,7 +139,7 @@ class Framer:
         if self._camera is None:
             self._start(picture, faces or ())
         elif (picture.shape[1], picture.shape[0]) != self.pictures:
-            raise ValueError("pictures of one session have one size")
+            raise ValueError("all pictures of a session must have the same size")
         elif self._index is not None:
             self._camera = self._camera.after((index - self._index) / self._frame_rate)
             if faces is not None:

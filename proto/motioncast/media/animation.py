@@ -76,7 +76,7 @@ def frames(
             image = stills.opened(file)
         if image.width * image.height > stills.LARGE:
             raise MediaError(
-                f"{shown(path.name)}: {image.width} x {image.height} pixels are too many to move"
+                f"{shown(path.name)}: {image.width} x {image.height} pixels are too many to animate"
             )
         for index, (start, seconds) in enumerate(times):
             with stills.still_errors(path):

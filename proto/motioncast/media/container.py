@@ -49,7 +49,7 @@ def open_container(path: Path) -> InputContainer:
     )
     if _NO_MEDIA.intersection(container.format.name.split(",")):
         container.close()
-        raise ValueError(f"a {container.format.name} file holds no pictures of its own")
+        raise ValueError(f"a {container.format.name} file contains no pictures itself")
     return container
 
 
@@ -70,14 +70,14 @@ def find_video(path: Path, container: InputContainer) -> Track:
     found = [track for track in container.streams.video if track.codec_context is not None]
     tracks = [track for track in found if not track.disposition & _PICTURES]
     if not tracks:
-        raise MediaError(named(f"{shown(path.name)}: holds no video", path))
+        raise MediaError(named(f"{shown(path.name)}: contains no video", path))
     times = _times(container, tracks)
     best = max(tracks, key=lambda track: _rank(track, len(times[track.index])))
     # FFmpeg's guess comes first: it takes fields and repeated frames into account.
     declared = [best.guessed_rate, best.base_rate, best.average_rate]
     rate = session_rate([time for time in times[best.index] if time is not None], declared)
     if rate is None:
-        raise MediaError(f"{shown(path.name)}: does not tell its frame rate")
+        raise MediaError(f"{shown(path.name)}: does not state its frame rate")
     return Track(best.index, rate)
 
 

@@ -81,5 +81,5 @@ def why_no_tiff(file: BinaryIO) -> str | None:
         kind = _NUMBERS.get(max(formats), "whole")
         if bits > 16 or kind != "whole":
             problem = f"{what} in {kind} numbers of {bits} bits cannot be read"
-            return f"{problem}; whole ones of 8 and 16 bits can"
+            return f"{problem}; only integers of 8 and 16 bits can"
     return None

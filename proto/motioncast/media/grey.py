@@ -74,9 +74,7 @@ class Grey:
         for white in steps:
             if largest <= white:
                 return white
-        raise MediaError(
-            f"grey values up to {largest:g}, and it is not known which of them is white"
-        )
+        raise MediaError(f"grey values up to {largest:g}, and the value of white is unknown")
 
     def _finite(self, image: PIL.Image.Image) -> Iterator[NDArray[np.float64]]:
         for band in bands(image):

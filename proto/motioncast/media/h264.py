@@ -53,7 +53,9 @@ class H264Encoder:
         try:
             context: Any = av.CodecContext.create("libx264", "w")
         except (av.FFmpegError, ValueError) as error:
-            raise MediaError("H.264 cannot be written here: FFmpeg is without libx264") from error
+            raise MediaError(
+                "H.264 cannot be encoded: this FFmpeg was built without libx264"
+            ) from error
         self._shape = height, width, 3
         context.height, context.width = height + height % 2, width + width % 2
         context.pix_fmt = "yuv420p"
@@ -93,7 +95,7 @@ class H264Encoder:
         self._next += 1
         packets = self._context.encode(frame)
         if len(packets) != 1:
-            raise MediaError(f"H.264: {len(packets)} access units came of one picture")
+            raise MediaError(f"H.264: {len(packets)} access units for one picture")
         return Unit(bytes(packets[0]), packets[0].is_keyframe)
 
 
@@ -125,7 +127,7 @@ class H264Decoder:
         except av.FFmpegError as error:
             raise MediaError("not a readable H.264 access unit") from error
         if len(frames) != 1:
-            raise MediaError(f"H.264: {len(frames)} pictures came of one access unit")
+            raise MediaError(f"H.264: {len(frames)} pictures from one access unit")
         (frame,) = frames
         if (frame.height, frame.width) != (height + height % 2, width + width % 2):
             raise MediaError(

@@ -205,7 +205,7 @@ def _read(path: Path) -> _Items:
         elif name == b"iprp":
             _properties(items, body)
     if items.primary not in items.kinds:
-        raise MediaError("its main picture is missing")
+        raise MediaError("the main picture is missing")
     return items
 
 

@@ -91,7 +91,7 @@ def mark_file(part: Path, path: Path, mark: Mark) -> None:
             raise MediaError(f"{shown(path.name)}: {MISSING}")
         if part.suffix.lower() not in FORMATS and _tag_of(part) is None:
             raise MediaError(
-                f"{shown(path.name)}: {part.suffix} keeps no mark of what is synthetic; write .mp4"
+                f"{shown(path.name)}: {part.suffix} files cannot be marked as synthetic; use .mp4"
             )
         part.replace(path)
         return

@@ -52,7 +52,7 @@ class Video:
             frames = islice(self._shown(), limit)
             first = next(frames, None)  # reports unreadable files here, not during a session
             if first is None:
-                raise MediaError(f"{shown(path.name)}: holds no frame")
+                raise MediaError(f"{shown(path.name)}: contains no frame")
         except BaseException:
             self._source.close()
             raise

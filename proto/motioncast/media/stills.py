@@ -130,7 +130,7 @@ def opened(file: BinaryIO) -> PIL.Image.Image:
         return _meant(image, colours)
     if (reason := why_no_tiff(file)) is not None:
         raise MediaError(reason)
-    raise ValueError("no format that is known")
+    raise ValueError("unknown format")
 
 
 def _meant(image: PIL.Image.Image, colours: Colours | int | None) -> PIL.Image.Image:

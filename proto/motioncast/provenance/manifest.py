@@ -113,7 +113,7 @@ def read_manifest(path: Path, anchors: Path | None = None) -> Manifest | None:
     except c2pa.C2paError.ManifestNotFound:
         return None
     except (AttributeError, KeyError, TypeError) as error:  # malformed, from another program
-        raise MarkError("C2PA: the manifest is not understood") from error
+        raise MarkError("C2PA: the manifest cannot be parsed") from error
     except c2pa.C2paError as error:
         raise MarkError(_sentence(error)) from error
 
@@ -187,7 +187,7 @@ def _pem(path: Path) -> bytes:
     except OSError as error:
         raise MarkError(f"{path}: {error.strerror or error}") from error
     if len(found) > MAX_PEM_BYTES or b"-----BEGIN" not in found:
-        raise MarkError(f"{path}: is no PEM file")
+        raise MarkError(f"{path}: is not a PEM file")
     return found
 
 
@@ -201,7 +201,9 @@ def _algorithm(chain: bytes, key: bytes) -> str:
         public = x509.load_pem_x509_certificates(chain)[0].public_key()
         private = load_pem_private_key(key, None)
     except (ValueError, TypeError):
-        raise MarkError("the certificate or its key cannot be read: PEM without password") from None
+        raise MarkError(
+            "the certificate or its key cannot be read (expected PEM without a password)"
+        ) from None
     if private.public_key() != public:
         raise MarkError("the key is not the certificate's")
     match private:
@@ -214,7 +216,7 @@ def _algorithm(chain: bytes, key: bytes) -> str:
         case _:
             found = None
     if found is None:
-        raise MarkError("the key is of a kind that C2PA does not sign with")
+        raise MarkError("C2PA does not support this type of key")
     return found
 
 

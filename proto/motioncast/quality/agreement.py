@@ -36,7 +36,7 @@ def motion_agreement(result: NDArray[Any], original: NDArray[Any]) -> Agreement:
     if result.shape != original.shape:
         raise ValueError(f"motion: {result.shape} and {original.shape} cannot be compared")
     if len(result) < 2:
-        raise ValueError("motion: fewer than 2 frames do not move")
+        raise ValueError("motion: at least 2 frames are needed")
     if not (np.isfinite(result).all() and np.isfinite(original).all()):
         raise ValueError("motion: expected finite numbers")
     a, b = (_centred(one.astype(np.float64)) for one in (result, original))

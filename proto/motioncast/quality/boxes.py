@@ -33,7 +33,7 @@ def mouth_box(frames: NDArray[Any]) -> Box:
     """
     height, width = frames.shape[-2:]
     if len(frames) < 2 or min(height, width) < 5:
-        raise ValueError(f"frames: {frames.shape} have no box that moves")
+        raise ValueError(f"frames: {frames.shape} contain no moving box")
     box_height, box_width = height // 5, width // 3
     motion = sum(np.abs(_change(frames, t)).mean(axis=0) for t in range(1, len(frames)))
     energy = _window_sums(np.asarray(motion)[height // 2 :], box_height, box_width)

@@ -45,7 +45,9 @@ def vif(frames: Planes, reference: Planes) -> NDArray[np.float64]:
     if channels not in (1, 3):
         raise ValueError(f"frames: {channels} channels, expected 1 or 3")
     if min(height, width) < LEAST_PIXELS:
-        raise ValueError(f"frames: {min(height, width)} pixels are too few (of {LEAST_PIXELS})")
+        raise ValueError(
+            f"frames: {min(height, width)} pixels are too few (at least {LEAST_PIXELS})"
+        )
     pairs = zip(frames, reference, strict=True)
     return np.array([_of_one(_brightness(y), _brightness(x)) for y, x in pairs], np.float64)
 

@@ -50,7 +50,7 @@ def _powers(frames: Frames, original: Frames) -> tuple[float, float]:
     if len(frames) != len(original):
         raise ValueError(f"frames: {len(frames)} and {len(original)} cannot be compared")
     if len(frames) < 2:
-        raise ValueError("frames: fewer than 2 do not move")
+        raise ValueError("frames: at least 2 are needed")
     error = energy = 0.0
     made, shown = frames[0], original[0]
     for t in range(1, len(frames)):  # frame by frame: a whole clip of doubles may not fit in memory

@@ -134,6 +134,6 @@ def _relative(weights: Sequence[float]) -> NDArray[np.float64] | float:
         return 1.0
     given = np.asarray(weights, np.float64)
     if not (np.isfinite(given).all() and (given >= 0).all() and given.max() > 0):
-        raise ValueError("weights: numbers of at least 0 expected, and one above it")
+        raise ValueError("weights: expected numbers of at least 0, one of them above 0")
     relative: NDArray[np.float64] = given / given.max()
     return relative

@@ -125,7 +125,7 @@ class KeypointSender:
             ValueError: The keypoints do not fit the model.
         """
         if not self._sources:
-            raise EncodingError("source: a sender needs one before its first frame")
+            raise EncodingError("source: required before the first frame")
         self._now = index
         overdue = self._link.overdue(index) and not self._waiting
         packets = self._copies_due()

@@ -66,7 +66,7 @@ def choose(
     """
     if not 1 <= len(sources) <= MAX_SOURCES:
         raise InvalidInputError.of(
-            "sources", f"{len(sources)} sources, but there are 1 to {MAX_SOURCES} to choose from"
+            "sources", f"{len(sources)} sources, expected 1 to {MAX_SOURCES}"
         )
     indices = sorted(sources)
     if len(indices) == 1:
@@ -112,13 +112,15 @@ def parse_weights(text: str, count: int, field: str = "source_weights") -> tuple
     try:
         weights = tuple(float(number) for number in text.split(","))
     except ValueError:
-        raise InvalidInputError.of(field, f"{text!r} is not numbers with commas") from None
+        raise InvalidInputError.of(
+            field, f"{text!r} is not a list of numbers separated by commas"
+        ) from None
     if len(weights) != count:
         raise InvalidInputError.of(
             field, f"{len(weights)} weights, but the model has {count} keypoints"
         )
     if not all(math.isfinite(one) and one >= 0 for one in weights) or not any(weights):
-        raise InvalidInputError.of(field, "weights are at least 0, and one is above it")
+        raise InvalidInputError.of(field, "expected weights of at least 0, one of them above 0")
     return weights
 
 

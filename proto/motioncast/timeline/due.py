@@ -111,12 +111,12 @@ class Timeline:
         """
         problem = None
         if self._frame_count not in (None, frame_count):
-            problem = f"{frame_count} of them, but the configuration has frame_count already"
+            problem = f"{frame_count} given, but the configuration already sets it"
         elif frame_count <= self._last_arrived:
-            problem = f"{frame_count} of them, but index {self._last_arrived} was sent"
+            problem = f"{frame_count}, but index {self._last_arrived} was sent"
         elif frame_count - 1 - self._last_arrived > MAX_GAP_FRAMES:
             problem = (
-                f"{frame_count} of them leave out {frame_count - 1 - self._last_arrived} frames,"
+                f"{frame_count} leaves out {frame_count - 1 - self._last_arrived} frames,"
                 f" the limit is {MAX_GAP_FRAMES}"
             )
         if problem is not None:
@@ -135,7 +135,7 @@ class Timeline:
             if (owed := end - 1 - self._last_arrived) > MAX_GAP_FRAMES:
                 raise TimelineError(
                     "config.frame_count",
-                    f"{end} frames were declared, but the last {owed} never came;"
+                    f"{end} frames were declared, but the last {owed} never arrived;"
                     f" the limit is {MAX_GAP_FRAMES}",
                 )
         elif not self._nothing_seen:
@@ -148,8 +148,7 @@ class Timeline:
         if index <= self._last_arrived:
             raise TooLateError(
                 "index",
-                f"{index} goes back, {self._last_arrived} was sent before;"
-                f" expected {expected} or later",
+                f"{index} is out of order after {self._last_arrived}; expected {expected} or later",
             )
         if index < self._next_due:
             raise TooLateError(

@@ -12,7 +12,7 @@ def encode_tables(model: str, codec: ModelTables | None) -> CodecTables:
     """Returns the tables of a model as a message; OutOfOrderError if it has none."""
     if codec is None:
         raise OutOfOrderError(
-            f"model: {model} has no codec tables, so that its keypoints travel as floats",
+            f"model: {model} has no codec tables, so its keypoints are sent as floats",
             field="model",
         )
     return CodecTables(sha256=codec.digest, data=codec.data)
@@ -39,6 +39,6 @@ def decode_tables(message: CodecTables, digest: str, keypoints: int) -> ModelTab
         )
     if codec.tables.keypoints != keypoints:
         raise InvalidInputError.of(
-            "tables", f"of {codec.tables.keypoints} keypoints, but the model has {keypoints}"
+            "tables", f"they have {codec.tables.keypoints} keypoints, but the model has {keypoints}"
         )
     return codec

@@ -136,4 +136,4 @@ def _sequence_size(body: bytes) -> tuple[int, int]:
 
 def _require(holds: bool) -> None:
     if not holds:
-        raise HeaderError("not a file of one picture")
+        raise HeaderError("not a single-picture file")

@@ -39,7 +39,7 @@ def decode_mode(number: Mode, field: str = "frame") -> FramingMode:
     if number == common_pb2.FRAMING_MODE_UNSPECIFIED:
         return FramingMode.OFF
     if number not in _NAMES:
-        raise InvalidInputError.of(field, f"{number} is not a way of framing")
+        raise InvalidInputError.of(field, f"{number} is not a framing mode")
     return _NAMES[number]
 
 

@@ -58,9 +58,9 @@ def effective_encoding(encoding: Encoding, field: str = "encoding") -> Encoding:
     if encoding == common_pb2.IMAGE_ENCODING_UNSPECIFIED:
         return RGB8
     if encoding == H264:
-        raise InvalidInputError.of(field, "H264 is for a session's frames that come back")
+        raise InvalidInputError.of(field, "H264 is only for the frames that a session returns")
     if encoding != RGB8 and encoding not in _FORMATS:
-        raise InvalidInputError.of(field, f"{encoding} is not an encoding")
+        raise InvalidInputError.of(field, f"{encoding} is not a known encoding")
     return encoding
 
 
@@ -73,7 +73,8 @@ def effective_output(encoding: Encoding, field: str = "output_encoding") -> Enco
     effective = effective_encoding(encoding, field)
     if effective not in _OUTPUTS:
         raise InvalidInputError.of(
-            field, f"{_FORMATS[effective]} is for images that are sent; frames return as others"
+            field,
+            f"{_FORMATS[effective]} is only for images that are sent, not for returned frames",
         )
     return effective
 
@@ -145,7 +146,8 @@ def _file_size(message: Image, field: str) -> tuple[int, int]:
     name = _FORMATS[message.encoding]
     if not available(message.encoding):
         raise InvalidInputError.of(
-            f"{field}.encoding", "AVIF cannot be read here; WebP and PNG lose nothing either"
+            f"{field}.encoding",
+            "AVIF cannot be decoded here; WebP and PNG are lossless alternatives",
         )
     try:
         if name in _HEADERS:

@@ -21,7 +21,7 @@ def bearer(token: str) -> tuple[tuple[str, str], ...]:
     token = token.strip()
     if not 0 < len(token) <= MAX_TOKEN_BYTES or not all("!" <= letter <= "~" for letter in token):
         raise InvalidInputError.of(
-            "token", f"is not 1 to {MAX_TOKEN_BYTES} visible ASCII letters without a space"
+            "token", f"is not 1 to {MAX_TOKEN_BYTES} printable ASCII characters without a space"
         )
     return ((_HEADER, f"Bearer {token}"),)
 

@@ -21,7 +21,7 @@ from support.command_line import Run
         (["--predicted", "300"], "predicted: 300 exceeds the limit of 256"),
         (["--limit", "0"], "limit: 0 is below 1"),
         (["--seed", "-1"], "seed: -1 is below 0"),
-        (["--relative"], "relative_motion: takes a source image of its own"),
+        (["--relative"], "relative_motion: requires a separate source image"),
         (["--model", "other"], "model: 'other' is not served, but toy"),
         (["--models", "nowhere"], "repository: nowhere is not a folder"),
         (["--source", "nothing.png"], "nothing.png: no such file"),

@@ -46,4 +46,4 @@ def test_frames_return_as_h264(run: Run, clip: Path, toy_repository: Path, tmp_p
     assert "H.264" in result.out
     refused = run(*sent, "--crf", "18", "--out", tmp_path / "refused")
     assert refused.code != 0
-    assert "only h264 has it" in refused.err
+    assert "only for output 'h264'" in refused.err

@@ -136,7 +136,7 @@ def test_results_are_replaced_only_when_that_is_asked_for(
         (["--timeout", "inf"], "timeout: has to be a number of seconds"),
         (["--send", "keypoints", "--gate", "nan"], "gate: nan pixels, expected more than 0"),
         (["--send", "keypoints", "--gate", "-1"], "gate: -1 pixels, expected more than 0"),
-        (["--relative"], "relative_motion: takes a source image of its own"),
+        (["--relative"], "relative_motion: requires a separate source image"),
         (["--model", "other"], "model: 'other' is not served, but toy"),
         (["--models", "nowhere"], "repository: nowhere is not a folder"),
         (["--source", "nothing.png"], "nothing.png: no such file"),

@@ -235,5 +235,5 @@ def test_a_video_too_small_to_be_framed_is_refused_by_its_name(
     assert result.code == 1
     width, height = size
     assert result.err == (
-        f"motioncast: small.mkv: {width} x {height} pixels, but a side is 16 to 4096\n"
+        f"motioncast: small.mkv: {width} x {height} pixels, but each side must be 16 to 4096\n"
     )

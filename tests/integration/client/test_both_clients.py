@@ -155,7 +155,7 @@ async def test_a_call_that_is_cut_off_without_a_word_is_unavailable(cast: Cast) 
         yield StreamResponse()
 
     async with serving(stream=stream) as served:
-        with pytest.raises(UnavailableError, match="ended the call without a word"):
+        with pytest.raises(UnavailableError, match="closed the call without a status"):
             await cast(served.server.address, video(1))
 
 
@@ -173,7 +173,7 @@ async def test_a_server_of_something_else_is_recognised(cast: Cast) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        with pytest.raises(ServerError, match=r"serves no MotionTransferService") as caught:
+        with pytest.raises(ServerError, match=r"does not serve MotionTransferService") as caught:
             await cast(f"127.0.0.1:{port}", video(1))
     finally:
         await server.stop(None)

@@ -147,8 +147,8 @@ async def test_a_live_source_may_be_packed(cast: Any, target: str) -> None:
         ({"keypoint_encoding": "zip"}, "keypoint_encoding: 'zip' is unknown"),
         ({**CODED, "coarseness": 8}, "coarseness: 8 exceeds the limit of 7"),
         ({**CODED, "packet_frames": 9}, "packet_frames: 9 exceeds the limit of 8"),
-        ({"packet_frames": 2}, "keypoint_encoding: floats have no coarseness"),
-        ({**CODED, "model": "none"}, "model: 'none' is not served, but toy"),
+        ({"packet_frames": 2}, "keypoint_encoding: coarseness and packet_frames require"),
+        ({**CODED, "model": "none"}, "model: 'none' is not served"),
         ({**CODED, "source_keypoints": np.zeros((3, 3))}, "source_keypoints: keypoints: shape"),
     ],
 )
@@ -161,7 +161,7 @@ async def test_what_cannot_be_coded_is_refused_here(
 
 async def test_frames_are_not_coded_keypoints(target: str) -> None:
     async with connect(target) as service:
-        with pytest.raises(InvalidRequestError, match="frames are sent here"):
+        with pytest.raises(InvalidRequestError, match="only for sessions that send keypoints"):
             service.stream([IMAGE], keypoint_encoding="coded")
 
 

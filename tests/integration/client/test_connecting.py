@@ -72,7 +72,7 @@ async def test_a_name_that_does_not_resolve(cast: Cast) -> None:
 
 async def test_an_address_that_is_a_url(cast: Cast) -> None:
     error = await refusal(cast, "http://localhost:50050")
-    assert str(error).endswith("without http://, so localhost:50050")
+    assert str(error).endswith("without http://: use localhost:50050")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "abc", "9" * 5000])
@@ -121,7 +121,7 @@ async def test_a_proxy_that_refuses(cast: Cast, monkeypatch: pytest.MonkeyPatch)
             monkeypatch.delenv(name, raising=False)
         error = await refusal(cast, "motion.example:50050")
     assert error.reason == "proxy"
-    assert f"the proxy {proxy} (http_proxy), which says '403 Forbidden'" in str(error)
+    assert f"the proxy {proxy} (http_proxy), which responds '403 Forbidden'" in str(error)
 
 
 async def test_loopback_goes_past_every_proxy(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,12 +82,12 @@ def make_certificates_of(files: dict[str, Path], folder: Path, names: list[str])
 def test_files_that_cannot_be_used_are_named(files: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "nonsense").write_text("nonsense")
     for make, sentence in (
-        (lambda: Tls(certificate="a"), r"^tls: a client's certificate and its key come together"),
+        (lambda: Tls(certificate="a"), r"^tls: the client certificate and its key must be given"),
         (lambda: Tls(tmp_path / "none").credentials(), r"^tls.ca: .*none cannot be read"),
         (lambda: Tls(tmp_path / "nonsense").credentials(), r"^tls.ca: .* holds no certificate"),
         (
             lambda: Tls(None, files["client.pem"], files["server.key"]).credentials(),
-            r"^tls.key: .* is not the key",
+            r"^tls.key: .* is not the certificate's key",
         ),
     ):
         with pytest.raises(InvalidRequestError, match=sentence):

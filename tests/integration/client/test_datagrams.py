@@ -252,13 +252,13 @@ async def test_a_source_may_come_later_and_none_takes_the_place_of_another(
     async with served(repository) as local:
         frames, _, _ = await cast(local.target, with_source(1))
         assert len(frames) == 60
-        with pytest.raises(InvalidRequestError, match=r"source\.index: 0 came before"):
+        with pytest.raises(InvalidRequestError, match=r"source\.index: 0 was already sent"):
             await cast(local.target, with_source(0))
 
 
 async def test_only_coded_keypoints_travel_as_datagrams(repository: Path) -> None:
     async with served(repository) as local, connect(local.target) as service:
-        with pytest.raises(InvalidRequestError, match="datagrams: only coded keypoints"):
+        with pytest.raises(InvalidRequestError, match="datagrams: require keypoint_encoding"):
             service.stream_keypoints(moving(3), source=IMAGE, datagrams=True)
 
 

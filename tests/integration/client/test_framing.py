@@ -125,7 +125,7 @@ async def test_frames_of_several_sizes_are_refused(cast: Cast, target: str) -> N
 @pytest.mark.parametrize(
     ("picture", "problem"),
     [
-        (np.zeros((10, 40, 3), np.uint8), "40 x 10 pixels, but a side is 16 to 4096"),
+        (np.zeros((10, 40, 3), np.uint8), "40 x 10 pixels, but each side must be 16 to 4096"),
         (np.zeros((40, 40), np.uint8), "a picture is"),
         (np.zeros((40, 40, 3)), "float64"),
     ],
@@ -143,9 +143,9 @@ def test_a_device_refuses_another_size_and_to_do_nothing(repository: Path) -> No
     finder = FaceFinder(repository / FINDER)
     framing = DeviceFraming(finder, "auto", 16)
     framing.frame(0, np.zeros((40, 60, 3), np.uint8))
-    with pytest.raises(InvalidRequestError, match="30 x 30 pixels, but the pictures before have"):
+    with pytest.raises(InvalidRequestError, match="30 x 30 pixels, but earlier pictures have"):
         framing.frame(1, np.zeros((30, 30, 3), np.uint8))
-    with pytest.raises(InvalidRequestError, match="needs no framing"):
+    with pytest.raises(InvalidRequestError, match="does not frame"):
         DeviceFraming(finder, "off", 16)
 
 

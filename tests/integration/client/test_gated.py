@@ -76,5 +76,5 @@ async def test_a_gate_that_cannot_be_is_refused(target: str) -> None:
     async with connect(target) as service:
         with pytest.raises(InvalidRequestError, match="gate: 0 pixels"):
             service.stream_keypoints([AT_SOURCE], source=IMAGE, gate=0.0)
-        with pytest.raises(InvalidRequestError, match="gate: frames are sent here"):
+        with pytest.raises(InvalidRequestError, match="gate: only for sessions that send"):
             service.stream([IMAGE], gate=1.0)

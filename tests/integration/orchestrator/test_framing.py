@@ -190,16 +190,16 @@ def with_crop(image: NDArray[np.uint8], **values: float) -> StreamRequest:
 SMALL = np.zeros((SIZE, SIZE, 3), np.uint8)
 BOMB = Image(encoding=PNG, data=encode_image(np.zeros((4100, 20, 3), np.uint8), PNG).data)
 REFUSALS = {
-    "no such mode": ([config(frame=9)], "config.frame", "9 is not a way of framing"),
+    "no such mode": ([config(frame=9)], "config.frame", "9 is not a framing mode"),
     "a source too small": (
         [config(frame=AUTO), source(np.zeros((15, 40, 3), np.uint8))],
         "source.image",
-        "40 x 15 pixels, but a side is 16 to 4096",
+        "40 x 15 pixels, but each side must be 16 to 4096",
     ),
     "a source too large": (
         [config(frame=AUTO), source(BOMB)],
         "source.image",
-        "20 x 4100 pixels, but a side is 16 to 4096",
+        "20 x 4100 pixels, but each side must be 16 to 4096",
     ),
     "a source that tells a size it has not": (
         [config(frame=AUTO), source(Image(height=100, width=100, data=b"123"))],
@@ -209,7 +209,7 @@ REFUSALS = {
     "another size": (
         [config(frame=AUTO), source(moved(0)), frame(0, np.zeros((64, 64, 3), np.uint8))],
         "frame.image",
-        "64 x 64 pixels, but the pictures before have 320 x 240",
+        "64 x 64 pixels, but earlier pictures have 320 x 240",
     ),
     "a crop where the server frames": (
         [config(frame=AUTO), source(moved(0)), with_crop(moved(0))],

@@ -37,7 +37,7 @@ async def test_more_frames_than_a_week_has_are_not_declared(target: str) -> None
 
 async def test_frames_that_were_declared_and_never_came_are_not_made_for_ever(target: str) -> None:
     requests = [config(frame_count=2000), source(IMAGE), packet(0, POINTS)]
-    with pytest.raises(grpc.RpcError, match="the last 1999 never came; the limit is 10") as refused:
+    with pytest.raises(grpc.RpcError, match="last 1999 never arrived; the limit is 10") as refused:
         await cast(target, requests)
     assert refused.value.code() is StatusCode.INVALID_ARGUMENT
     assert broken_field(refused.value) == "config.frame_count"
@@ -66,7 +66,7 @@ async def test_a_session_that_falls_silent_ends_in_words(
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             [response async for response in call]
         assert ended.value.code() is StatusCode.DEADLINE_EXCEEDED
-        assert ended.value.details() == "stream: the client said nothing for 0.2 s"
+        assert ended.value.details() == "stream: the client sent nothing for 0.2 s"
         sessions = local.servers["orchestrator"].metrics.registry
         while sessions.get_sample_value("motioncast_sessions"):
             await asyncio.sleep(0)  # until its place is free again
@@ -111,7 +111,7 @@ async def test_one_peer_has_a_quarter_of_the_places(toy_repository: Path, patien
         told = await refusal(stub)
         assert (await cast(local.target, GOOD)).origins == "O" * 10  # from another connection
     assert kept
-    assert told == "sessions: 3 are served for you now, the limit for one peer is 3"
+    assert told == "sessions: you have 3, the limit per peer is 3"
 
 
 async def test_a_peer_may_be_given_more_places(toy_repository: Path, patient: None) -> None:
@@ -119,7 +119,7 @@ async def test_a_peer_may_be_given_more_places(toy_repository: Path, patient: No
     settings = LocalSettings(repository=toy_repository, silence_seconds=60, orchestrator=limits)
     async with LocalServices(settings) as local, open_stub(local.target) as stub:
         kept = await begin(stub, 3)
-        assert "the limit for one peer is 3" in await refusal(stub)
+        assert "the limit per peer is 3" in await refusal(stub)
         assert kept
 
 
@@ -156,7 +156,8 @@ async def test_those_who_say_nothing_make_way(
         assert (await cast(local.target, GOOD)).origins == "O" * 10
         gone = [asyncio.ensure_future(one.details()) for one in seated]
         (first,), others = await asyncio.wait(gone, return_when=asyncio.FIRST_COMPLETED)
-        assert first.result() == "stream: the client was silent, and made way for another"
+        details = "stream: ended to make room for another, because the client was silent"
+        assert first.result() == details
         for one in (*ends, *others):
             one.cancel()
 

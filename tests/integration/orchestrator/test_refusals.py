@@ -42,7 +42,7 @@ REFUSALS = {
         "source",
         "the stream ended before the source image",
     ),
-    "two configurations": ([config(), config()], "FAILED_PRECONDITION", "config", "came twice"),
+    "two configurations": ([config(), config()], "FAILED_PRECONDITION", "config", "was sent twice"),
     "a frame before the source": (
         [config(), FRAME],
         "FAILED_PRECONDITION",
@@ -59,7 +59,7 @@ REFUSALS = {
         [config(), SOURCE, FRAME, config()],
         "FAILED_PRECONDITION",
         "config",
-        "came twice",
+        "was sent twice",
     ),
     "an empty message later": (
         [config(), SOURCE, StreamRequest()],
@@ -120,13 +120,13 @@ REFUSALS = {
         [config(relative_motion=True)],
         "INVALID_ARGUMENT",
         "config.relative_motion",
-        "only transfer mode has it",
+        "only supported in transfer mode",
     ),
     "an output encoding that there is not": (
         [config(output_encoding=9)],
         "INVALID_ARGUMENT",
         "config.output_encoding",
-        "9 is not an encoding",
+        "9 is not a known encoding",
     ),
     "a source of another size": (
         [config(), source(np.zeros((10, 20, 3), np.uint8))],
@@ -174,7 +174,7 @@ REFUSALS = {
         [config(), SOURCE, frame(0, UNKNOWN_ENCODING)],
         "INVALID_ARGUMENT",
         "frame.image.encoding",
-        "99 is not an encoding",
+        "99 is not a known encoding",
     ),
     "keypoints of another model": (
         [config(), SOURCE, packet(0, np.zeros((3, 3), np.float32))],
@@ -204,13 +204,13 @@ REFUSALS = {
         [config(), SOURCE, packet(0, POINTS), packet(0, POINTS)],
         "FAILED_PRECONDITION",
         "index",
-        "0 goes back",
+        "0 is out of order",
     ),
     "an index that goes back": (
         [config(), SOURCE, packet(5, POINTS), packet(3, POINTS)],
         "FAILED_PRECONDITION",
         "index",
-        "3 goes back, 5 was sent before; expected 6 or later",
+        "3 is out of order after 5; expected 6 or later",
     ),
     "a frame that was forecast already": (
         [config(predicted_frames=1), SOURCE, packet(0, POINTS), packet(1, POINTS)],
@@ -254,7 +254,7 @@ async def test_what_was_right_before_comes_back_first(local: LocalServices) -> N
             for response in MotionTransferServiceStub(channel).Stream(iter(requests)):
                 kinds.append(response.WhichOneof("message"))
 
-    with pytest.raises(grpc.RpcError, match="goes back"):
+    with pytest.raises(grpc.RpcError, match="is out of order"):
         await asyncio.to_thread(receive)
     assert kinds == ["config", "frame", "frame"]
 

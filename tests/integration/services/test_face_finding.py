@@ -66,7 +66,7 @@ async def test_each_image_gets_its_faces_in_its_own_pixels(finding: ModelsServed
         (
             encode_image(np.zeros((15, 400, 3), np.uint8), PNG),
             "images[1]",
-            "400 x 15 pixels, but a side is 16 to 4096",
+            "400 x 15 pixels, but each side must be 16 to 4096",
         ),
         (
             encode_image(np.zeros((4096, 2049, 3), np.uint8), PNG),
@@ -76,7 +76,7 @@ async def test_each_image_gets_its_faces_in_its_own_pixels(finding: ModelsServed
         (
             Image(encoding=RGB8, height=100, width=2**31, data=b"123"),
             "images[1]",
-            "2147483648 x 100 pixels, but a side is 16 to 4096",
+            "2147483648 x 100 pixels, but each side must be 16 to 4096",
         ),
     ],
 )

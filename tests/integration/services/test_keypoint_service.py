@@ -76,7 +76,7 @@ async def test_as_many_images_as_the_limit_allows_are_taken(served: ModelsServed
         ([Image(encoding=JPEG, data=b"no")], "images[0].data: not a readable JPEG image"),
         (
             [_IMAGE, Image(encoding=9, data=b"no")],  # type: ignore[arg-type]  # as from a newer client
-            "images[1].encoding: 9 is not an encoding",
+            "images[1].encoding: 9 is not a known encoding",
         ),
     ],
 )

@@ -203,7 +203,7 @@ def _broken_source(request: SynthesizeRequest) -> None:
             "driving_keypoints[0].intensity",
             "3 values, but the model has 2 keypoints",
         ),
-        (_unknown_encoding, "output_encoding", "7 is not an encoding"),
+        (_unknown_encoding, "output_encoding", "7 is not a known encoding"),
     ],
 )
 async def test_what_cannot_be_synthesised_is_refused(

@@ -69,8 +69,8 @@ def test_the_result_is_a_copy() -> None:
         (RGB[0], {}, "frame: shape (2, 3), but a picture of 'rgb' is (H, W, 3)"),
         (RGB, {"channels": "bgra"}, "frame: shape (2, 2, 3), but a picture of 'bgra' is (H, W, 4)"),
         (RGB[:0], {}, "frame: shape (0, 2, 3), but a picture of 'rgb' is (H, W, 3)"),
-        (RGB / np.float64(100), {}, "frame: a value lies outside 0 to 1, where floats do"),
-        (RGB * np.nan, {}, "frame: a value lies outside 0 to 1, where floats do"),
+        (RGB / np.float64(100), {}, "frame: a value is out of range [0, 1]"),
+        (RGB * np.nan, {}, "frame: a value is out of range [0, 1]"),
         (
             RGB.astype(np.int64),
             {},

@@ -75,10 +75,10 @@ def test_every_option_has_its_field() -> None:
         ("output", "gif", "output: 'gif' is unknown (expected one of rgb8, jpeg, png, h264)"),
         ("seed", -1, "seed: -1 is below 0"),
         ("seed", 2**64, f"seed: {2**64} exceeds the limit of {2**64 - 1}"),
-        ("model", 7, "model: 7 is not a name"),
+        ("model", 7, "model: 7 is not a string"),
         ("quality", 0, "quality: 0 is below 1"),
         ("quality", 101, "quality: 101 exceeds the limit of 100"),
-        ("relative_motion", True, "relative_motion: takes a source image of its own"),
+        ("relative_motion", True, "relative_motion: requires a separate source image"),
     ],
 )
 def test_an_option_out_of_range_is_named_with_its_limit(

@@ -166,7 +166,7 @@ def test_a_sound_file_holds_no_video(tmp_path: Path) -> None:
         samples = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
         samples.sample_rate = 8000
         container.mux(stream.encode(samples))
-    with pytest.raises(MediaError, match=r"^sound\.wav: holds no video$"):
+    with pytest.raises(MediaError, match=r"^sound\.wav: contains no video$"):
         read_video(tmp_path / "sound.wav", 16)
 
 
@@ -176,7 +176,7 @@ def test_a_video_without_frames_is_said_to_have_none(tmp_path: Path) -> None:
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width, stream.pix_fmt = 16, 16, "yuvj420p"
         container.start_encoding()
-    with pytest.raises(MediaError, match=r"^clip\.avi: holds no frame$"):
+    with pytest.raises(MediaError, match=r"^clip\.avi: contains no frame$"):
         read_video(tmp_path / "clip.avi", 16)
 
 

@@ -1,4 +1,4 @@
-"""A receiver without a network: packets in whatever order, frames in theirs."""
+"""A receiver without a network: packets in any order, frames in order."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_after_a_loss_an_anchor_is_asked_for_and_the_gap_is_forecast(
         if index != 20:
             frames += received(receiver, packets)
     assert [frame.index for frame in frames] == list(range(40))
-    # The packet of 21 cannot be read, and says so; that of 22 refers to the source.
+    # Packet 21 cannot be decoded, and this is reported; packet 22 refers to the source.
     concealed = [frame.index for frame in frames if frame.origin is Origin.CONCEALED]
     assert concealed == [20, 21]
     assert not receiver.acknowledgement().stuck
@@ -123,13 +123,13 @@ def test_other_models_bytes_that_are_none_and_packets_before_a_source_are_refuse
     models: ReceiverModels,
 ) -> None:
     opening = Opening("toy", "0" * 64, 16, 16, 2)
-    with pytest.raises(InvalidRequestError, match="toy here is another one than the sender's"):
+    with pytest.raises(InvalidRequestError, match="the local toy differs from the sender's"):
         Receiver(opening, models)
-    with pytest.raises(InvalidRequestError, match="are not those that the opening names"):
+    with pytest.raises(InvalidRequestError, match="differ from those that the opening names"):
         Sender(opening, models.tables)
     opening = Opening("toy", models.tables.digest, 16, 16, 2)
     receiver = Receiver(opening, models)
-    with pytest.raises(InvalidRequestError, match="packet: came before source 0"):
+    with pytest.raises(InvalidRequestError, match="packet: arrived before source 0"):
         receiver.receive(b"\x42\0\0\0")
     with pytest.raises(InvalidRequestError, match="image: shape"):
         receiver.add_source(0, IMAGE[:8], AT_SOURCE)
@@ -175,7 +175,7 @@ def test_the_predictor_has_to_be_the_senders_where_its_gate_goes_by_it_and_the_s
     assert len(models.predictor_digest) == 64
     Receiver(asked, models)
     others = replace(models, predictor_digest="0" * 64)
-    with pytest.raises(InvalidRequestError, match="another predictor than the sender's"):
+    with pytest.raises(InvalidRequestError, match="the local toy predictor differs"):
         Receiver(asked, others)
     Receiver(replace(asked, predictor=""), others)
     repository = build_toy_repository(tmp_path)

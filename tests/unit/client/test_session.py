@@ -159,7 +159,7 @@ def test_relative_motion_of_keypoints_is_a_transfer(
             KEYPOINTS[:, :2],
             "keypoints[0]: shape (2, 2) of float32, but keypoints are (K, 3) numbers",
         ),
-        (KEYPOINTS[:1], "keypoints[0]: 1 keypoints, but the ones before have 2"),
+        (KEYPOINTS[:1], "keypoints[0]: 1 keypoints, but earlier frames have 2"),
         (
             KEYPOINTS + np.array([math.nan, 0, 0], np.float32),
             "keypoints[0].x: a value is not finite",
@@ -184,13 +184,13 @@ def test_keypoints_of_the_source_are_checked_before_anything_is_sent() -> None:
 
 def test_a_frame_before_the_configuration_is_the_servers_fault() -> None:
     session = FramesSession([], None, "rgb8", {})
-    with pytest.raises(ServerError, match="the server sent frame where it may not"):
+    with pytest.raises(ServerError, match="the server sent frame, which is not allowed"):
         session.receive(StreamResponse(frame=ResultFrame()))
 
 
 def test_a_stream_without_a_report_is_the_servers_fault() -> None:
     session = FramesSession([], None, "rgb8", {})
-    with pytest.raises(ServerError, match=r"^the stream ended without its report$"):
+    with pytest.raises(ServerError, match=r"^the server ended the stream without a report$"):
         session.finish()
 
 

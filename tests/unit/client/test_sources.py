@@ -1,4 +1,4 @@
-"""Several sources on the client's side: numbered, checked, sent between frames."""
+"""Several sources in the client: numbered, checked and sent between frames."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_quality_is_that_of_every_image(sent_as: Encoding, usual: int) -> None:
 
 
 def test_what_loses_nothing_has_no_quality() -> None:
-    with pytest.raises(InvalidRequestError, match="quality: webp has none, only jpeg and avif"):
+    with pytest.raises(InvalidRequestError, match="quality: only for 'jpeg' and 'avif', not"):
         FramesSession([FRAME], None, "webp", {"quality": 50})
 
 
@@ -73,7 +73,7 @@ def test_a_source_among_the_frames_takes_no_place_on_the_timeline() -> None:
     sent = [message for element in video for message in session.send(element)]
     expected = ["config", "source", "frame", "frame", "source", "frame", "source", "frame"]
     assert kinds(sent) == expected
-    assert sent[0].config.frame_count == 5  # the lost one is one
+    assert sent[0].config.frame_count == 5  # the lost frame counts
     assert [one.frame.index for one in sent if one.HasField("frame")] == [0, 1, 2, 4]
     assert [one.source.index for one in sent if one.HasField("source")] == [0, 1, 0]
     np.testing.assert_array_equal(decode_keypoints(sent[6].source.keypoints, 2), KEYPOINTS)
@@ -134,11 +134,11 @@ def test_a_later_source_that_is_none_is_refused(source: Source, sentence: str) -
 
 def test_the_first_frame_of_a_video_comes_before_its_further_sources() -> None:
     session = FramesSession([FRAME], None, "rgb8", {})
-    with pytest.raises(InvalidRequestError, match="comes after the first frame of the video"):
+    with pytest.raises(InvalidRequestError, match="must come after the first frame of the video"):
         session.send(Source(FRAME, 1))
 
 
 @pytest.mark.parametrize("keypoints", [[KEYPOINTS], [KEYPOINTS] * 3, KEYPOINTS])
 def test_keypoints_are_those_of_every_source(keypoints: Sequence[Keypoints]) -> None:
-    with pytest.raises(InvalidRequestError, match=r"source_keypoints: \d of them, but there are 2"):
+    with pytest.raises(InvalidRequestError, match=r"source_keypoints: \d given for 2 sources"):
         KeypointsSession(iter([]), [FRAME, OTHER], keypoints, None, "rgb8", {})

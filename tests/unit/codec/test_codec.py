@@ -57,7 +57,7 @@ def test_a_preview_is_what_the_packet_decodes_to_and_keeps_nothing(tables: Codec
         encoder.encode(frames[:8], SourceReference(0)).keypoints, one_by_one
     )
     encoder.encode(frames[8:9], FrameReference(7))
-    with pytest.raises(EncodingError, match="8 goes back"):
+    with pytest.raises(EncodingError, match="8 is out of order"):
         encoder.preview(frames[8:9], FrameReference(7))
 
 
@@ -114,7 +114,7 @@ def test_a_lost_frame_is_named_and_an_anchor_goes_on() -> None:
     decoder.decode(encoder.encode([(0, moved[0])], SourceReference(0)).data)
     encoder.encode([(1, moved[1])], FrameReference(0))  # lost
     chained = encoder.encode([(2, moved[2])], FrameReference(1))
-    with pytest.raises(BitstreamError, match="refers to frame 1, which is not known"):
+    with pytest.raises(BitstreamError, match="refers to frame 1, which is unknown"):
         decoder.decode(chained.data)
     anchor = encoder.encode([(3, moved[3])], SourceReference(0))
     np.testing.assert_array_equal(decoder.decode(anchor.data)[0].keypoints, anchor.keypoints[0])
@@ -162,16 +162,16 @@ def test_the_lattice_is_exact_and_cut_to_the_ranges() -> None:
 @pytest.mark.parametrize(
     ("frames", "reference", "coarseness", "said"),
     [
-        ([], SourceReference(0), 2, "a packet has at least one"),
+        ([], SourceReference(0), 2, "a packet contains at least one"),
         ([(5, SOURCE)] * 9, SourceReference(0), 2, "the limit is 1 to 8"),
         ([(5, SOURCE)], SourceReference(0), 8, "coarseness: 8 is not 0 to 7"),
         ([(5, SOURCE)], SourceReference(3), 2, "is not known"),
         ([(5, SOURCE)], SourceReference(4), 2, "source: 4 is not 0 to 3"),
         ([(5, SOURCE)], FrameReference(4), 2, "is not known"),
-        ([(5, SOURCE)], FrameReference(5), 2, "is not 1 to 252 before frame 5"),
-        ([(300, SOURCE)], FrameReference(2), 2, "is not 1 to 252 before frame 300"),
-        ([(2, SOURCE)], SourceReference(0), 2, "2 goes back, 2 was encoded before"),
-        ([(7, SOURCE), (7, SOURCE)], SourceReference(0), 2, "before frame 7"),
+        ([(5, SOURCE)], FrameReference(5), 2, "is not 1 to 252 frames before 5"),
+        ([(300, SOURCE)], FrameReference(2), 2, "is not 1 to 252 frames before 300"),
+        ([(2, SOURCE)], SourceReference(0), 2, "2 is out of order after 2"),
+        ([(7, SOURCE), (7, SOURCE)], SourceReference(0), 2, "frames before 7"),
     ],
 )
 def test_what_cannot_be_encoded_is_refused_and_changes_nothing(

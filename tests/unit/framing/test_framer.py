@@ -83,7 +83,7 @@ def test_frames_that_were_left_out_count_as_time() -> None:
 def test_pictures_of_one_session_have_one_size() -> None:
     framer = Framer(FramingMode.AUTO, 16, 25)
     framer.frame(0, PICTURE, [])
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="the same size"):
         framer.frame(1, PICTURE[1:], None)
 
 
@@ -98,8 +98,8 @@ def test_a_portrait_is_framed_by_its_face_or_its_centre() -> None:
         (16, 16, None),
         (3840, 2160, None),
         (4096, 2048, None),
-        (15, 100, "15 x 100 pixels, but a side is 16 to 4096"),
-        (4097, 100, "4097 x 100 pixels, but a side is 16 to 4096"),
+        (15, 100, "15 x 100 pixels, but each side must be 16 to 4096"),
+        (4097, 100, "4097 x 100 pixels, but each side must be 16 to 4096"),
         (4096, 2049, f"4096 x 2049 pixels exceed the limit of {MAX_PIXELS}"),
     ],
 )

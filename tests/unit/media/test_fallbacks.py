@@ -126,5 +126,5 @@ def test_numbers_that_cannot_be_read_are_the_reason(
     with pytest.raises(MediaError) as refused:
         read_image(tmp_path / "deep.tif", 16)
     assert str(refused.value) == (
-        f"deep.tif: {reason} cannot be read; whole ones of 8 and 16 bits can"
+        f"deep.tif: {reason} cannot be read; only integers of 8 and 16 bits can"
     )

@@ -64,7 +64,7 @@ def test_a_cover_alone_is_no_video(tmp_path: Path) -> None:
         samples.sample_rate = 44_100
         container.mux(packets)
         container.mux([*sound.encode(samples), *sound.encode(None)])
-    with pytest.raises(MediaError, match=r"^a\.mp3: holds no video$"):
+    with pytest.raises(MediaError, match=r"^a\.mp3: contains no video$"):
         read(tmp_path / "a.mp3")
 
 

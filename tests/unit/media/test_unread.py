@@ -14,13 +14,13 @@ from motioncast.media import MediaError, read_image, read_video
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (b"", "it is empty"),
+        (b"", "empty file"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
         (b"\xff\x0a\x00", "JPEG XL"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"<!doctype HTML><title>404</title>", "a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
     ],
 )
 def test_what_it_is_stands_behind(tmp_path: Path, data: bytes, kind: str) -> None:
@@ -33,7 +33,7 @@ def test_what_it_is_stands_behind(tmp_path: Path, data: bytes, kind: str) -> Non
 
 def test_an_empty_video_is_said_to_be_empty(tmp_path: Path) -> None:
     (tmp_path / "talk.mp4").touch()
-    with pytest.raises(MediaError, match=r"^talk\.mp4: not a readable video \(it is empty\)$"):
+    with pytest.raises(MediaError, match=r"^talk\.mp4: not a readable video \(empty file\)$"):
         read_video(tmp_path / "talk.mp4", 16)
 
 

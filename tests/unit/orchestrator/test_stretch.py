@@ -139,13 +139,13 @@ async def test_stretches_of_other_sources_are_not_merged() -> None:
 
 
 async def test_what_the_timeline_refuses_is_an_error_of_the_wire() -> None:
-    with pytest.raises(OutOfOrderError, match=r"^index: 1 goes back, 1 was sent before") as late:
+    with pytest.raises(OutOfOrderError, match=r"^index: 1 is out of order after 1") as late:
         await cut(Pattern(3, 0), [0, 1, 1])
     assert late.value.field == "index"
     with pytest.raises(InvalidInputError, match=r"^index: 7 is past the end") as past:
         await cut(Pattern(5, 5), [7], frame_count=7)
     assert past.value.field == "index"
-    with pytest.raises(InvalidInputError, match=r"^end\.frame_count: 1 of them, but") as end:
+    with pytest.raises(InvalidInputError, match=r"^end\.frame_count: 1, but") as end:
         await cut(Pattern(1, 0), [0, 1, StreamEnd(frame_count=1)])
     assert end.value.field == "end.frame_count"
     with pytest.raises(InvalidInputError, match=r"^config\.frame_count: 2000 frames were declared"):

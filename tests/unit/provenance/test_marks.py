@@ -159,7 +159,7 @@ def test_what_cannot_be_signed_is_not_written_and_the_old_file_stays(tmp_path: P
         ("marks.pem", "client.key", "not the certificate's"),
         ("marks.pem", "missing.key", "No such file"),
         ("marks.key", "marks.key", "cannot be read"),
-        ("words.txt", "marks.key", "is no PEM file"),
+        ("words.txt", "marks.key", "is not a PEM file"),
     ],
 )
 def test_who_cannot_sign_is_refused_before(
@@ -177,7 +177,7 @@ def test_what_a_camera_made_is_not_marked(tmp_path: Path) -> None:
 
 
 def test_a_format_that_keeps_no_mark_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"result\.ts: \.ts keeps no mark"):
+    with pytest.raises(MediaError, match=r"result\.ts: \.ts files cannot be marked"):
         write(tmp_path / "result.ts")
     assert list(tmp_path.iterdir()) == []
 

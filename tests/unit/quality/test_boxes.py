@@ -45,5 +45,5 @@ def test_bytes_do_not_wrap_around() -> None:
 
 
 def test_one_frame_has_no_box_that_moves() -> None:
-    with pytest.raises(ValueError, match="no box"):
+    with pytest.raises(ValueError, match="no moving box"):
         mouth_box(np.zeros((1, 3, 60, 60)))

@@ -85,7 +85,7 @@ def test_against_a_still_original_nothing_is_said() -> None:
 
 @pytest.mark.parametrize("length", [0, 1])
 def test_one_frame_does_not_move(length: int) -> None:
-    with pytest.raises(ValueError, match="fewer than 2"):
+    with pytest.raises(ValueError, match="at least 2"):
         temporal_error(CLIP[:length], CLIP[:length])
 
 

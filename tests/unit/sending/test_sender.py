@@ -185,7 +185,7 @@ def test_any_order_and_any_loss_give_frames_as_the_sender_has_them_or_none(
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(EncodingError, match="needs one before its first frame"):
+    with pytest.raises(EncodingError, match="required before the first frame"):
         KeypointSender(TABLES).push(0, SOURCE)
     with pytest.raises(ValueError, match="copies: 5, expected 1 to 4"):
         KeypointSender(TABLES, copies=5)

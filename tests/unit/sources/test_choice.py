@@ -109,7 +109,7 @@ def test_when_the_one_in_use_goes_the_best_of_the_others_is_taken() -> None:
 
 @pytest.mark.parametrize("count", [0, MAX_SOURCES + 1])
 def test_so_many_sources_are_refused(count: int) -> None:
-    with pytest.raises(InvalidInputError, match=f"{count} sources, but there are 1 to 4"):
+    with pytest.raises(InvalidInputError, match=f"{count} sources, expected 1 to 4"):
         choose(dict.fromkeys(range(count), CLOSED), mouths(0.5))
 
 
@@ -122,10 +122,10 @@ def test_weights_are_read() -> None:
     ("text", "problem"),
     [
         ("1,2", "source_weights: 2 weights, but the model has 3 keypoints"),
-        ("1,x,2", "source_weights: '1,x,2' is not numbers with commas"),
-        ("1,-1,2", "source_weights: weights are at least 0, and one is above it"),
-        ("1,nan,2", "source_weights: weights are at least 0, and one is above it"),
-        ("0,0,0", "source_weights: weights are at least 0, and one is above it"),
+        ("1,x,2", "source_weights: '1,x,2' is not a list of numbers separated by commas"),
+        ("1,-1,2", "source_weights: expected weights of at least 0, one of them above 0"),
+        ("1,nan,2", "source_weights: expected weights of at least 0, one of them above 0"),
+        ("0,0,0", "source_weights: expected weights of at least 0, one of them above 0"),
     ],
 )
 def test_weights_that_are_none_are_refused(text: str, problem: str) -> None:

@@ -137,8 +137,8 @@ def test_a_timeline_that_is_told_its_end_late_has_as_many_frames(
 @pytest.mark.parametrize(
     ("count", "problem"),
     [
-        (3, "end.frame_count: 3 of them, but index 3 was sent"),
-        (1029, "end.frame_count: 1029 of them leave out 1025 frames, the limit is 1024"),
+        (3, "end.frame_count: 3, but index 3 was sent"),
+        (1029, "end.frame_count: 1029 leaves out 1025 frames, the limit is 1024"),
     ],
 )
 def test_an_end_that_cannot_follow_is_refused(count: int, problem: str) -> None:
@@ -152,7 +152,7 @@ def test_an_end_that_cannot_follow_is_refused(count: int, problem: str) -> None:
 def test_an_end_is_the_configurations() -> None:
     timeline = Timeline(Pattern(1, 0), 7)
     timeline.end(7)
-    with pytest.raises(TimelineError, match="8 of them, but the configuration has"):
+    with pytest.raises(TimelineError, match="8 given, but the configuration"):
         timeline.end(8)
 
 
@@ -176,7 +176,7 @@ def test_an_index_may_not_go_back() -> None:
     timeline = Timeline(Pattern(3, 0))
     timeline.arrive(0)
     timeline.arrive(1)
-    with pytest.raises(TooLateError, match="index: 1 goes back, 1 was sent before; expected 2"):
+    with pytest.raises(TooLateError, match="index: 1 is out of order after 1; expected 2"):
         timeline.arrive(1)
 
 

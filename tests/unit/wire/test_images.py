@@ -70,12 +70,12 @@ def test_frames_do_not_return_as_what_is_slow_to_write() -> None:
     assert effective_output(common_pb2.IMAGE_ENCODING_UNSPECIFIED) == RGB8
     assert effective_output(PNG) == PNG
     for encoding in (WEBP, AVIF):
-        with pytest.raises(InvalidInputError, match=r"^output_encoding: .* is for images"):
+        with pytest.raises(InvalidInputError, match=r"^output_encoding: .* is only for images"):
             effective_output(encoding)
 
 
 def test_pictures_of_a_stream_are_no_images_by_themselves() -> None:
-    with pytest.raises(InvalidInputError, match="H264 is for a session's frames"):
+    with pytest.raises(InvalidInputError, match="H264 is only for the frames"):
         effective_encoding(common_pb2.IMAGE_ENCODING_H264, "image.encoding")
 
 
