@@ -55,7 +55,9 @@ class Catalogue:
             raise self._unknown(f"{default_model!r} is not served")
         self.default_name = default_model or (SHIPPED if SHIPPED in offered else offered[0])
         if self.default_name not in self._sets:
-            _log.error("the default, %s, is not served: not ready", self.default_name)
+            _log.error(
+                "the default configuration %s is not served: it is not ready", self.default_name
+            )
 
     @property
     def default(self) -> ModelSet:
@@ -104,7 +106,7 @@ class Catalogue:
 
     def _unknown(self, problem: str) -> UnknownModelError:
         known = ", ".join(self._sets)
-        return UnknownModelError(f"model: {problem}; there are: {known}", field="model")
+        return UnknownModelError(f"model: {problem}; available: {known}", field="model")
 
 
 def _names(models: Iterable[str]) -> list[str]:

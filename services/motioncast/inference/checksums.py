@@ -62,10 +62,12 @@ def verified_checksum(file: Path) -> str:
     found = [_LINE.fullmatch(line) for line in text.splitlines()]
     checksums = {line[2]: line[1] for line in found if line}
     if name not in checksums:
-        raise InvalidInputError.of("repository", f"{file} is not in the {FILE_NAME} of its folder")
+        raise InvalidInputError.of(
+            "repository", f"{file} is not listed in its folder's {FILE_NAME}"
+        )
     if _sha256(file) != checksums[name]:
         raise InvalidInputError.of(
-            "repository", f"{file} is not what was exported: its checksum differs"
+            "repository", f"{file} has changed since its export: its checksum differs"
         )
     return checksums[name]
 

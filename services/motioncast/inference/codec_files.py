@@ -31,6 +31,6 @@ def read_codec_file(folder: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except (OSError, InvalidInputError) as error:
-        _log.error("%s: keypoints are not coded: %s", file, error)
+        _log.error("%s: keypoint coding is disabled: %s", file, error)
         return b""
     return data

@@ -100,7 +100,7 @@ def read_ensemble(repository: Path, name: str) -> Ensemble:
     config = _parse(repository, name)
     versions = [int(one.name) for one in (repository / name).iterdir() if one.name.isdecimal()]
     if not versions:
-        raise InvalidInputError.of("repository", f"{name} has no version, that is, no folder 1")
+        raise InvalidInputError.of("repository", f"{name} has no version folder, such as {name}/1")
     steps = [
         Step(step.model_name, dict(step.input_map), dict(step.output_map))
         for step in config.ensemble_scheduling.step
@@ -137,7 +137,9 @@ def _tensor(described: Any, batched: bool) -> TensorMetadata:
     datatype = DataType.Name(described.data_type).removeprefix("TYPE_")
     dtype = triton_to_np_dtype(datatype)
     if dtype is None or dtype is np.object_:
-        raise InvalidInputError.of("repository", f"{described.name} is of type {datatype}")
+        raise InvalidInputError.of(
+            "repository", f"{described.name} has the unsupported type {datatype}"
+        )
     axes = [
         f"{described.name}_axis{axis + batched}" if length < 0 else length
         for axis, length in enumerate(described.dims)
@@ -157,11 +159,11 @@ def _in_order(metadata: ModelMetadata, steps: Iterable[Step]) -> tuple[Step, ...
             missing = sorted(set(waiting[0].inputs.values()) - made)
             raise InvalidInputError.of(
                 "repository",
-                f"{metadata.name}: nothing before {waiting[0].model} gives {', '.join(missing)}",
+                f"{metadata.name}: no step before {waiting[0].model} produces {', '.join(missing)}",
             )
         if twice := made.intersection(step.outputs.values()):
             raise InvalidInputError.of(
-                "repository", f"{metadata.name}: {sorted(twice)[0]} is made twice"
+                "repository", f"{metadata.name}: {sorted(twice)[0]} is produced twice"
             )
         waiting.remove(step)
         ordered.append(step)
@@ -169,6 +171,6 @@ def _in_order(metadata: ModelMetadata, steps: Iterable[Step]) -> tuple[Step, ...
     for output in metadata.outputs:
         if output.name not in made:
             raise InvalidInputError.of(
-                "repository", f"{metadata.name}: no step gives {output.name}"
+                "repository", f"{metadata.name}: no step produces {output.name}"
             )
     return tuple(ordered)

@@ -14,11 +14,11 @@ def check_inputs(model: ModelMetadata, inputs: Mapping[str, Array]) -> None:
     for name in inputs:
         if name not in expected:
             takes = _join(tensor.name for tensor in model.inputs)
-            raise InvalidInputError.of(name, f"the model {model.name} takes {takes}")
+            raise InvalidInputError.of(name, f"unknown; the model {model.name} takes {takes}")
     lengths: dict[str, tuple[int, str]] = {}  # of each named axis, and the input that set it
     for tensor in model.inputs:
         if tensor.name not in inputs:
-            raise InvalidInputError.of(tensor.name, f"missing; the model {model.name} takes it")
+            raise InvalidInputError.of(tensor.name, f"missing; the model {model.name} requires it")
         _check_tensor(tensor, inputs[tensor.name])
         _check_named_axes(tensor, inputs[tensor.name], lengths)
 

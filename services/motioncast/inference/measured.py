@@ -37,28 +37,28 @@ class EngineMetrics:
         return cls(
             Histogram(
                 "motioncast_inference_seconds",
-                "Seconds that a model ran, without the wait for its turn.",
+                "Seconds a model ran, without queueing.",
                 ("model",),
                 registry=registry,
                 buckets=_SECONDS,
             ),
             Histogram(
                 "motioncast_inference_wait_seconds",
-                "Seconds that a run took besides: the wait for its turn, the way to the engine.",
+                "Seconds of a run outside the model: queueing and transport to the engine.",
                 ("model",),
                 registry=registry,
                 buckets=_SECONDS,
             ),
             Histogram(
                 "motioncast_inference_batch_frames",
-                "Frames that a run was about: its batch, times the length of its timeline.",
+                "Frames per run: its batch size times the length of its timeline.",
                 ("model",),
                 registry=registry,
                 buckets=_FRAMES,
             ),
             Gauge(
                 "motioncast_inferences_in_flight",
-                "Runs of models that were asked for and have not ended.",
+                "Model runs requested but not finished.",
                 registry=registry,
             ),
         )

@@ -12,13 +12,13 @@ from motioncast.inference.engine import Engine, ModelState, RepositoryEngine
 
 _READY: Final = (
     "motioncast_model_ready",
-    "1 while the model can run, 0 while it is offered and cannot.",
+    "1 if the model can run, 0 if it is offered but cannot run.",
     ("model",),
 )
 _INFO: Final = (
     "motioncast_model_info",
-    "1 for each model that can run, with its version and the SHA-256 that its file was compared "
-    "with as labels; both empty where another server runs it, the checksum where it has none.",
+    "1 for each model that can run. Labels: its version and the SHA-256 that its file was verified "
+    "against; both are empty if another server runs it, the checksum also if the file has none.",
     ("model", "version", "sha256"),
 )
 _ALL: Final = (_READY, _INFO)

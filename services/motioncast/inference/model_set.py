@@ -150,8 +150,8 @@ class ModelSet:
             if tensor.shape[len(tensor.shape) - len(axes) :] != axes:
                 raise InvalidInputError.of(
                     "repository",
-                    f"the models of {self.name} do not fit one another: {tensor.name} has shape "
-                    f"{list(tensor.shape)} where {list(axes)} should be its last axes",
+                    f"the models of {self.name} do not match: {tensor.name} has shape "
+                    f"{list(tensor.shape)}, but its last axes should be {list(axes)}",
                 )
 
 
@@ -192,7 +192,7 @@ def _source_weights(engine: Engine, name: str, keypoints: int) -> tuple[float, .
     try:
         return parse_weights(text, keypoints)
     except InvalidInputError as error:
-        _log.error("%s_synthesis: all keypoints weigh the same: %s", name, error)
+        _log.error("%s_synthesis: weighting all keypoints equally: %s", name, error)
         return ()
 
 
@@ -201,7 +201,7 @@ def _anchored(engine: Engine, name: str, keypoints: int) -> int:
     try:
         return parse_anchored(text, keypoints)
     except InvalidInputError as error:
-        _log.error("%s_keypoint: no keypoint counts as anchored: %s", name, error)
+        _log.error("%s_keypoint: treating no keypoint as anchored: %s", name, error)
         return 0
 
 
@@ -212,11 +212,11 @@ def _codec(engine: Engine, name: str, keypoints: int) -> ModelTables | None:
     try:
         codec = ModelTables.of(data)
     except TablesError as error:
-        _log.error("%s: keypoints are not coded: %s", name, error)
+        _log.error("%s: keypoint coding is disabled: %s", name, error)
         return None
     if codec.tables.keypoints != keypoints:
         _log.error(
-            "%s: keypoints are not coded: its tables are of %d keypoints, not of %d",
+            "%s: keypoint coding is disabled: its tables are for %d keypoints, not %d",
             name,
             codec.tables.keypoints,
             keypoints,

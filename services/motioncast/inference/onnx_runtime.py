@@ -201,7 +201,7 @@ class OnnxRuntimeEngine:
         loaded = (one for one in self._models.values() if isinstance(one, _Model))
         if unverified := sum(not one.sha256 for one in loaded):
             _log.info(
-                "%d models of %s have no %s: served unverified",
+                "%d models of %s have no %s and are served unverified",
                 unverified,
                 self.repository,
                 CHECKSUMS,
@@ -231,7 +231,7 @@ class OnnxRuntimeEngine:
         _log.error("the model %s is not served: %s", name, error)
         what = file.relative_to(self.repository) if file else f"the ensemble {name}"
         version = int(file.parent.name) if file else 1
-        reason = f"{what} cannot be served; the log says why"
+        reason = f"{what} cannot be served; see the log"
         self._missing[name] = ModelState(name, version, False, reason)
 
     def _model(self, name: str) -> _Model | Ensemble:
@@ -246,7 +246,7 @@ class OnnxRuntimeEngine:
     def _unknown(self, name: str) -> UnknownModelError:
         known = ", ".join(self.models()) or "none"
         return UnknownModelError(
-            f"model: {name} is not in the repository; there are: {known}", field="model"
+            f"model: {name} is not in the repository; available: {known}", field="model"
         )
 
 
@@ -293,7 +293,7 @@ class _Model:
         except InvalidArgument as error:  # its message is about the graph, not about the request
             _log.info("%s: %s", self.metadata.name, error)
             raise InvalidInputError.of(
-                "inputs", f"the model {self.metadata.name} cannot be run on these values"
+                "inputs", f"the model {self.metadata.name} cannot run on these values"
             ) from error
         seconds = time.perf_counter() - started
         return Inference(dict(zip(self._outputs, values, strict=True)), seconds)

@@ -24,7 +24,8 @@ def describe(argument: Any, model: str) -> TensorMetadata:
     """Converts ONNX Runtime's description of a tensor; unnamed axes get a name."""
     if argument.type not in _DTYPES:
         raise InvalidInputError.of(
-            "repository", f"the model {model} has {argument.name} of type {argument.type}"
+            "repository",
+            f"{argument.name} of the model {model} has the unsupported type {argument.type}",
         )
     shape = tuple(
         length if isinstance(length, int) else length or f"{argument.name}_axis{axis}"

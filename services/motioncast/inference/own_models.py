@@ -58,7 +58,7 @@ def joined(shipped: Path) -> Path:
             with contextlib.suppress(FileExistsError):  # another process may have been faster
                 (view / name).symlink_to(folder.resolve(), target_is_directory=True)
     except OSError as error:
-        problem = f"models of your own cannot be joined with the shipped ones in {view}: "
+        problem = f"cannot link your own models and the shipped ones in {view}: "
         raise InvalidInputError.of("repository", f"{problem}{error.strerror}") from error
     return view
 

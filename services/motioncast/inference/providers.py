@@ -43,14 +43,16 @@ class Provider:
 
     def __post_init__(self) -> None:
         if self.name not in _NAMES:
-            raise InvalidInputError.of("provider", f"{self.name!r} is not {', '.join(_NAMES)}")
+            raise InvalidInputError.of(
+                "provider", f"{self.name!r} is unknown (expected one of {', '.join(_NAMES)})"
+            )
         if self.precision not in ("float32", "float16"):
             raise InvalidInputError.of("precision", f"{self.precision!r} is not float32 or float16")
         if self.precision == "float16" and self.name != "tensorrt":
             raise InvalidInputError.of(
                 "precision",
-                f"{self.name} computes the models as they are; export them in float16"
-                " (motioncast export --precision float16), or take tensorrt",
+                f"{self.name} uses the precision that the models were exported in; export them in"
+                " float16 (motioncast export --precision float16), or use tensorrt",
             )
         if self.device < 0:
             raise InvalidInputError.of("device", f"{self.device} is less than 0")
@@ -66,8 +68,8 @@ class Provider:
             has = ", ".join(name for name, theirs in _NAMES.items() if theirs in available)
             raise InvalidInputError.of(
                 "provider",
-                f"the ONNX Runtime installed here has no {self.name}, only {has}; the one for GPUs"
-                " is onnxruntime-gpu, installed in place of onnxruntime (see docs/export.md)",
+                f"the installed ONNX Runtime does not support {self.name}, only {has}; for GPUs,"
+                " install onnxruntime-gpu instead of onnxruntime (see docs/export.md)",
             )
         device = {"device_id": str(self.device)}
         # With TF32, float32 would lose precision.
@@ -83,7 +85,7 @@ class Provider:
         """Raises InvalidInputError when a session fell back to another provider."""
         if _NAMES[self.name] not in session.get_providers():
             raise InvalidInputError.of(
-                "provider", f"{self.name} could not be started; ONNX Runtime's message says why"
+                "provider", f"{self.name} could not be started; see ONNX Runtime's message"
             )
 
     def _tensorrt(self) -> dict[str, str]:

@@ -42,7 +42,7 @@ def shipped_repository() -> Path:
         if (root / FOLDER_NAME).is_dir():
             return root / FOLDER_NAME
     raise InvalidInputError.of(
-        "repository", f"no models were found; name their folder in {ENVIRONMENT_VARIABLE}"
+        "repository", f"no models were found; set {ENVIRONMENT_VARIABLE} to their folder"
     )
 
 
@@ -63,6 +63,6 @@ def find_models(repository: Path) -> dict[str, Path]:
             versions.setdefault(file.parents[1].name, {})[int(version)] = file
     if not versions:
         raise InvalidInputError.of(
-            "repository", f"{repository} has no model, that is, no <model>/<version>/{FILE_NAME}"
+            "repository", f"{repository} contains no model (<model>/<version>/{FILE_NAME})"
         )
     return {name: files[max(files)] for name, files in sorted(versions.items())}

@@ -23,7 +23,7 @@ def fixed_length(tensor: TensorMetadata, axis: int) -> int:
     length = tensor.shape[axis]
     if isinstance(length, str):
         raise InvalidInputError.of(
-            "repository", f"axis {axis} of {tensor.name} has to have a fixed length"
+            "repository", f"axis {axis} of {tensor.name} must have a fixed length"
         )
     return length
 
@@ -35,5 +35,5 @@ def _find(
         if tensor.name == name and len(tensor.shape) == axes:
             return tensor
     raise InvalidInputError.of(
-        "repository", f"the model {model.name} has no {side} {name} of {axes} axes"
+        "repository", f"the model {model.name} has no {side} {name} with {axes} axes"
     )

@@ -52,7 +52,7 @@ def make_certificates(
     if not 1 <= days <= MAX_DAYS:
         raise InvalidInputError.of("days", f"{days} is out of range [1, {MAX_DAYS}]")
     if not names:
-        raise InvalidInputError.of("name", "a server needs one at least")
+        raise InvalidInputError.of("name", "a server needs at least one")
     alternatives = [_alternative(name) for name in names]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = {
@@ -89,7 +89,7 @@ def _authority(certificate: Path, key: Path) -> tuple[x509.Certificate, _Key]:
             private = serialization.load_pem_private_key(key.read_bytes(), None)
         except (OSError, ValueError, TypeError):
             raise InvalidInputError.of(
-                "ca", f"{certificate} and {key} are there, but are no authority and its key"
+                "ca", f"{certificate} and {key} exist, but are not an authority and its key"
             ) from None
         if not isinstance(private, _Key) or private.public_key() != found.public_key():
             raise InvalidInputError.of("ca", f"{key} is not the key of {certificate}")
@@ -119,7 +119,7 @@ def _alternative(name: str) -> x509.GeneralName:
     try:
         return x509.DNSName(name)
     except ValueError:
-        raise InvalidInputError.of("name", f"{name!r} is no host name or address") from None
+        raise InvalidInputError.of("name", f"{name!r} is not a host name or address") from None
 
 
 def _write_pair(

@@ -21,10 +21,12 @@ from motioncast.wire.errors import InvalidInputError
 
 
 def main(
-    repository: Annotated[Path, typer.Argument(help="Folder of models.")],
-    check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
+    repository: Annotated[Path, typer.Argument(help="path of the model repository")],
+    check: Annotated[
+        bool, typer.Option("--check", help="compare without writing anything")
+    ] = False,
 ) -> None:
-    """Write the checksums of a repository; with --check, exit with 1 where a model differs."""
+    """Write the checksums of a repository; with --check, exit with 1 if a model differs."""
     try:
         models = find_models(repository)
     except InvalidInputError as error:
@@ -33,7 +35,7 @@ def main(
     if not check:
         for name in models:
             write_checksums(repository / name)
-        print(f"{repository}: {len(models)} models have their {FILE_NAME}")
+        print(f"{repository}: wrote the {FILE_NAME} of {len(models)} models")
         return
     told = [_is_as_exported(name, file) for name, file in models.items()]
     if not all(told):

@@ -96,7 +96,7 @@ def _remote(options: EngineOptions) -> Engine:
     from motioncast.inference.kserve import KServeEngine  # late: its imports are slow
 
     if options.server is None:
-        raise InvalidInputError.of("triton-url", "is missing: which server runs the models?")
+        raise InvalidInputError.of("triton-url", "missing; give the address of the model server")
     registry = options.registry
     return KServeEngine(options.server, ReplicaMetrics(registry) if registry is not None else None)
 
@@ -106,19 +106,19 @@ REGISTRY: Final = (
         "inprocess",
         in_process,
         frozenset({"repository", "threads", "max_runs", "provider"}),
-        "the models run in this process, and {server} would run them",
+        "the models run in this process, not on {server}",
     ),
     EngineKind(
         "triton",
         _triton,
         frozenset({"repository"}),
-        "on Triton the models' config.pbtxt sets that",
+        "does not apply to Triton; set it in the models' config.pbtxt",
     ),
     EngineKind(
         "remote",
         _remote,
         frozenset({"server"}),
-        "the model server at {server} sets that itself",
+        "does not apply to the model server at {server}; set it there",
     ),
 )
 ENGINES: Final = {kind.name: kind for kind in REGISTRY}
@@ -146,7 +146,7 @@ def check_options(name: str, options: EngineOptions) -> None:
     server = options.server.address if options.server is not None else "no server"
     if options.server is not None and "server" not in kind.takes:
         raise InvalidInputError.of(
-            "engine", f"either {name} runs the models, or the model server at {server}"
+            "engine", f"{name} cannot be combined with the model server at {server}"
         )
     for option in ("repository", "threads", "max_runs", "provider"):
         if getattr(options, option) is not None and option not in kind.takes:

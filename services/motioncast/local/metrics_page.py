@@ -39,15 +39,20 @@ _SUFFIXES: Final = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_c
 TRITON: Final = (
     ("nv_inference_request_success", "counter", "requests", "Requests answered."),
     ("nv_inference_request_failure", "counter", "requests", "Requests that failed, by reason."),
-    ("nv_inference_count", "counter", "inferences", "Elements of batches that were run."),
-    ("nv_inference_exec_count", "counter", "runs", "Runs of the model, a batch being one."),
-    ("nv_inference_request_duration_us", "counter", "µs", "Time of requests, waiting included."),
-    ("nv_inference_queue_duration_us", "counter", "µs", "Time that requests waited."),
-    ("nv_inference_compute_infer_duration_us", "counter", "µs", "Time that the model ran."),
-    ("nv_inference_pending_request_count", "gauge", "requests", "Requests that wait now."),
-    ("nv_gpu_utilization", "gauge", "1", "Share of the time that the GPU was busy, 0 to 1."),
-    ("nv_gpu_memory_used_bytes", "gauge", "bytes", "Memory of the GPU in use."),
-    ("nv_gpu_memory_total_bytes", "gauge", "bytes", "Memory of the GPU."),
+    (
+        "nv_inference_count",
+        "counter",
+        "inferences",
+        "Inferences run; each element of a batch counts.",
+    ),
+    ("nv_inference_exec_count", "counter", "runs", "Runs of the model; a batch counts as one."),
+    ("nv_inference_request_duration_us", "counter", "µs", "Time of requests, including queueing."),
+    ("nv_inference_queue_duration_us", "counter", "µs", "Time requests were queued."),
+    ("nv_inference_compute_infer_duration_us", "counter", "µs", "Time the model ran."),
+    ("nv_inference_pending_request_count", "gauge", "requests", "Requests waiting now."),
+    ("nv_gpu_utilization", "gauge", "1", "Share of the time the GPU was busy, 0 to 1."),
+    ("nv_gpu_memory_used_bytes", "gauge", "bytes", "GPU memory in use."),
+    ("nv_gpu_memory_total_bytes", "gauge", "bytes", "Total GPU memory."),
 )
 
 
@@ -95,7 +100,7 @@ def sections() -> dict[str, list[Family]]:
         "Every server": list(_families(Metrics(process=False).registry)),
         "The orchestrator": list(_families(registries["orchestrator"])),
         "The relay": list(_families(registries["relay"])),
-        "Whoever runs models: keypoint, predictor, synthesis, models": [
+        "Servers that run models: keypoint, predictor, synthesis, models": [
             *_families(registries["models"]),
             *models,
         ],
@@ -114,17 +119,17 @@ def page() -> str:
     lines = [
         "# Metrics of the services",
         "",
-        "Written by `python -m motioncast.local.metrics_page docs/service_metrics.md` from the "
-        "code; a test compares. What",
-        "`motioncast evaluate` measures is in [metrics.md](metrics.md).",
+        "Generated from the code by `python -m motioncast.local.metrics_page "
+        "docs/service_metrics.md`; a test checks that it",
+        "is up to date. [metrics.md](metrics.md) describes what `motioncast evaluate` measures.",
         "",
-        "Every server shows `/metrics` on its HTTP port, as text or as OpenMetrics. Names, labels "
+        "Every server serves `/metrics` on its HTTP port, as text or as OpenMetrics. Names, labels "
         "and meanings are a contract: a change",
-        "is in the changelog. A histogram has the samples `_bucket`, `_sum` and `_count`. A unit "
-        "of 1 is a number of what the name says.",
-        "Shares are made from sums when they are asked for; [runbooks.md](runbooks.md) lists what "
-        "Prometheus records, bits per frame and",
-        "the saved share among it.",
+        "is in the changelog. A histogram has the samples `_bucket`, `_sum` and `_count`. The unit "
+        "1 stands for a plain number, such as a",
+        "count or a share. Ratios are computed from the sums in queries; "
+        "[runbooks.md](runbooks.md) lists the ones that Prometheus",
+        "records, such as bits per frame and the saved share.",
     ]
     for title, families in sections().items():
         lines += ["", f"## {title}", "", "| name | kind | labels | unit | meaning |"]
@@ -132,25 +137,27 @@ def page() -> str:
         if title == "The process":
             lines += [
                 "",
-                "Of the servers of one process (`motioncast serve`, the tests) the orchestrator "
-                "alone shows these, so a sum",
+                "When several servers share a process (`motioncast serve`, the tests), only the "
+                "orchestrator exports these, so a sum",
                 "over all servers counts each process once.",
             ]
-    lines += ["", "## NVIDIA's Triton, where it runs the models", ""]
+    lines += ["", "## NVIDIA's Triton, when it runs the models", ""]
     lines += ["| name | kind | unit | meaning |", "|---|---|---|---|"]
     lines += [f"| `{name}` | {kind} | {unit} | {text} |" for name, kind, unit, text in TRITON]
     return "\n".join(lines) + "\n"
 
 
 def main(
-    file: Annotated[Path, typer.Argument(help="The page.")],
-    check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
+    file: Annotated[Path, typer.Argument(help="path of the page")],
+    check: Annotated[
+        bool, typer.Option("--check", help="compare without writing anything")
+    ] = False,
 ) -> None:
-    """Write the page of all metrics; with --check, exit with 1 where the file differs from it."""
+    """Write the page of all metrics; with --check, exit with 1 if the file differs from it."""
     if not check:
         file.write_text(page(), encoding="utf-8")
     elif file.read_text(encoding="utf-8") != page():
-        print(f"{file} is not what the code counts: write it anew", file=sys.stderr)
+        print(f"{file} is out of date: write it again without --check", file=sys.stderr)
         raise typer.Exit(1)
 
 

@@ -59,12 +59,12 @@ class ServedModels:
         if name not in states:
             known = ", ".join(states) or "none"
             raise UnknownModelError(
-                f"model: {name} is not in the repository; there are: {known}", field="model"
+                f"model: {name} is not in the repository; available: {known}", field="model"
             )
         state = self._judge(states[name])
         if version and int(version) != state.version:
             raise UnknownModelError(
-                f"model: {name} is not served in version {version}, but in {state.version}",
+                f"model: {name} is served in version {state.version}, not {version}",
                 field="version",
             )
         return state
@@ -105,7 +105,7 @@ class ServedModels:
         if key not in self._configs:
             self._configs[key] = self._read(state.name)
         if self._configs[key] is None:
-            reason = f"{state.name}/config.pbtxt cannot be read; the log says why"
+            reason = f"{state.name}/config.pbtxt cannot be read; see the log"
             return ModelState(state.name, state.version, False, reason)
         return state
 

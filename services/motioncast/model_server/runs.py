@@ -139,7 +139,9 @@ def _respond(
 
 def _write(name: str, array: Array, memory: memoryview) -> None:
     if array.nbytes > len(memory):
-        raise InvalidInputError.of(name, f"{array.nbytes} bytes do not fit into {len(memory)}")
+        raise InvalidInputError.of(
+            name, f"{array.nbytes} bytes do not fit into the {len(memory)} of its region"
+        )
     there = np.frombuffer(memory[: array.nbytes], array.dtype)
     np.copyto(there.reshape(array.shape), array)
 

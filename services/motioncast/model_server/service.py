@@ -145,14 +145,14 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         _check_repository(request)
         if request.parameters:
             raise InvalidInputError.of(
-                "parameters", "a model is loaded as the repository has it, without changes"
+                "parameters", "not supported: a model is loaded as it is in the repository"
             )
         try:
             await self._engine.load(request.model_name)
         except InvalidInputError as error:  # names files, which callers must not see
             _log.error("the model %s was not loaded: %s", request.model_name, error)
             raise InvalidInputError.of(
-                "model", f"{request.model_name} cannot be loaded; the log says why"
+                "model", f"{request.model_name} cannot be loaded; see the log"
             ) from error
         finally:
             self._models.forget(request.model_name)
@@ -190,10 +190,13 @@ class KServeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         sent = dict(context.invocation_metadata() or ()).get(SECRET_HEADER, "")
         if self._secret and not hmac.compare_digest(str(sent).encode(), self._secret.encode()):
             raise InvalidInputError.of(
-                SECRET_HEADER, "this protocol is restricted to those who send the server's secret"
+                SECRET_HEADER,
+                "this protocol is restricted to callers that send the server's secret",
             )
 
 
 def _check_repository(request: Any) -> None:
     if request.repository_name:
-        raise InvalidInputError.of("repository_name", "there is one repository, without a name")
+        raise InvalidInputError.of(
+            "repository_name", "must be empty: the only repository has no name"
+        )

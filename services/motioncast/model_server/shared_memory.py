@@ -42,7 +42,7 @@ class SharedMemory:
                 the caller is on another machine.
         """
         if not context.peer().startswith(_LOCAL_PEERS):
-            raise InvalidInputError.of("key", "shared memory is for callers on this machine")
+            raise InvalidInputError.of("key", "shared memory is only for callers on this machine")
         if request.name in self._regions:
             raise InvalidInputError.of("name", f"{request.name} is registered already")
         data = _map(request.key, request.offset, request.byte_size)
@@ -81,7 +81,7 @@ class SharedMemory:
         if offset < 0 or size < 0 or offset + size > len(region.data):
             raise InvalidInputError.of(
                 tensor.name,
-                f"{size} bytes at {offset}, but {region.name} has {len(region.data)}",
+                f"{size} bytes at offset {offset}, but {region.name} has {len(region.data)}",
             )
         return region.data[offset : offset + size]
 
@@ -94,7 +94,7 @@ class SharedMemory:
 def _map(key: str, offset: int, size: int) -> memoryview:
     name = key.removeprefix("/")
     if not name or "/" in name or "\0" in name or name in (".", ".."):
-        raise InvalidInputError.of("key", f"{key!r} is not a valid name of shared memory")
+        raise InvalidInputError.of("key", f"{key!r} is not a valid shared memory name")
     if size < 1:
         raise InvalidInputError.of("byte_size", f"{size} is less than 1")
     try:
@@ -104,7 +104,9 @@ def _map(key: str, offset: int, size: int) -> memoryview:
     try:
         has = os.fstat(file).st_size
         if offset + size > has:
-            raise InvalidInputError.of("byte_size", f"{size} at {offset}, but {key} has {has}")
+            raise InvalidInputError.of(
+                "byte_size", f"{size} at offset {offset}, but {key} has {has} bytes"
+            )
         return memoryview(mmap.mmap(file, offset + size))[offset:]
     finally:
         os.close(file)

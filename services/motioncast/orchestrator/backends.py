@@ -169,7 +169,7 @@ class Backends:
             self._open()
         except InvalidInputError as error:
             self._stamp = stamp
-            _log.warning("the certificate before goes on towards the services: %s", error)
+            _log.warning("keeping the previous certificate for calls to the services: %s", error)
             return
         grace = self._call_timeout_seconds
         for replicas in before.values():
@@ -204,8 +204,8 @@ class Backends:
             return decode_tables(answer.response.tables, model.codec_tables, model.keypoints)
         except InvalidInputError as error:  # for example, a replica with another model
             raise UnavailableError(
-                f"the keypoint service at {self._addresses.keypoint} has other codec tables of"
-                f" {model.name} than it said: {error}",
+                f"the keypoint service at {self._addresses.keypoint} returned other codec tables"
+                f" of {model.name} than it announced: {error}",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             ) from error
 

@@ -35,13 +35,13 @@ class SessionCoding:
         """Raises OutOfOrderError for a kind of message that the session agreed not to send."""
         if self._decoder is None and kind == "coded":
             raise OutOfOrderError(
-                "coded: a coded packet came, but the session's keypoints travel as floats",
+                "coded: received a coded packet, but the session's keypoints are floats",
                 field="coded",
             )
         if self._decoder is not None and kind in ("frame", "keypoints"):
             what = "a frame" if kind == "frame" else "a keypoint packet"
             raise OutOfOrderError(
-                f"{kind}: {what} came, but the session's keypoints travel coded", field=kind
+                f"{kind}: received {what}, but the session's keypoints are coded", field=kind
             )
 
     def source(self, source: SourceImage) -> None:
@@ -55,7 +55,7 @@ class SessionCoding:
             return
         if not source.HasField("keypoints"):
             raise InvalidInputError.of(
-                "source.keypoints", "missing; every source has its own where they travel coded"
+                "source.keypoints", "missing; every source needs them when keypoints are coded"
             )
         keypoints = decode_keypoints(source.keypoints, self._count, "source.keypoints")
         self._take_source(source.index, keypoints)
@@ -112,7 +112,7 @@ def decode_coded(source: SourceImage, keypoints: int) -> KeypointSet:
         InvalidInputError: The bytes cannot be decoded, or the source also has keypoints as floats.
     """
     if source.HasField("keypoints"):
-        raise InvalidInputError.of("source.coded_keypoints", "they stand in place of keypoints")
+        raise InvalidInputError.of("source.coded_keypoints", "cannot be combined with keypoints")
     try:
         return encode_keypoints(decode_source(source.coded_keypoints, keypoints))
     except BitstreamError as error:

@@ -117,25 +117,23 @@ def decode_config(message: StreamConfig, served: ServedModels) -> SessionConfig:
         output_crf=message.output_crf if message.HasField("output_crf") else DEFAULT_CRF,
     )
     if config.live and config.delay_frames:
-        raise InvalidInputError.of(
-            "config.live", "a live session waits for no frames (delay_frames)"
-        )
+        raise InvalidInputError.of("config.live", "cannot be combined with delay_frames")
     check_range("config.delay_frames", config.delay_frames, 0, MAX_DELAY_FRAMES)
     check_range("config.output_crf", config.output_crf, 1, MAX_CRF)
     if config.coded:
         _check_tables(message, config.model)
     elif config.datagrams:
-        raise InvalidInputError.of("config.datagrams", "only coded keypoints travel in them")
+        raise InvalidInputError.of("config.datagrams", "only supported with coded keypoints")
     if config.mode not in (_RECONSTRUCTION, _TRANSFER):
-        raise InvalidInputError.of("config.mode", f"{config.mode} is not a mode")
+        raise InvalidInputError.of("config.mode", f"{config.mode} is not a known mode")
     if config.relative_motion and config.mode != _TRANSFER:
-        raise InvalidInputError.of("config.relative_motion", "only transfer mode has it")
+        raise InvalidInputError.of("config.relative_motion", "only supported in transfer mode")
     if not 0 < config.frame_rate <= MAX_FRAME_RATE:  # false for NaN too
         raise InvalidInputError.of(
             "config.frame_rate", f"{config.frame_rate:g} is out of range (0, {MAX_FRAME_RATE:g}]"
         )
     if config.frame_count == 0:
-        raise InvalidInputError.of("config.frame_count", "0 is less than 1; leave it out instead")
+        raise InvalidInputError.of("config.frame_count", "0 is less than 1; omit it if unknown")
     if config.frame_count is not None:
         check_range("config.frame_count", config.frame_count, 1, MAX_FRAME_COUNT)
     return config
@@ -180,7 +178,7 @@ def find_model(name: str, served: ServedModels, field: str) -> ModelInfo:
     others = ", ".join(model.name for model in served.models)
     problem = f"no model named {wanted} is served (expected one of {others})"
     if not name:
-        problem = f"the default, {wanted}, cannot be served; there are: {others}"
+        problem = f"the default, {wanted}, cannot be served; available: {others}"
     raise UnknownModelError(f"{field}: {problem}", field=field)
 
 
@@ -192,7 +190,7 @@ def _is_coded(message: StreamConfig) -> bool:
     encoding = message.keypoint_encoding or FLOATS
     if encoding not in (FLOATS, CODED):
         raise InvalidInputError.of(
-            "config.keypoint_encoding", f"{encoding} is not an encoding of keypoints"
+            "config.keypoint_encoding", f"{encoding} is not a known encoding of keypoints"
         )
     return encoding == CODED
 
@@ -200,14 +198,14 @@ def _is_coded(message: StreamConfig) -> bool:
 def _check_tables(message: StreamConfig, model: ModelInfo) -> None:
     if not model.codec_tables:
         raise OutOfOrderError(
-            f"config.keypoint_encoding: {model.name} has no codec tables, so that its keypoints"
-            " travel as floats",
+            f"config.keypoint_encoding: {model.name} has no codec tables; send its keypoints"
+            " as floats",
             field="config.keypoint_encoding",
         )
     if message.codec_tables and message.codec_tables != model.codec_tables:
         raise OutOfOrderError(
             f"config.codec_tables: {model.name} is served with other codec tables"
-            f" ({model.codec_tables[:8]}...) than the client codes with",
+            f" ({model.codec_tables[:8]}...) than the client's",
             field="config.codec_tables",
         )
 

@@ -94,7 +94,7 @@ class SessionDatagrams:
             return
         before, self._connection = self._connection, connection
         if before is not None:
-            before.close(REPLACED, "another connection of the session took its place")
+            before.close(REPLACED, "replaced by another connection of the session")
         self.changed()
 
     def gone(self, connection: _Connection) -> None:
@@ -160,7 +160,7 @@ class DatagramDoor:
         except OSError:
             raise UnavailableError(
                 f"datagram_port: cannot listen on UDP port {port} of {host};"
-                " is another server there?",
+                " is it in use by another server?",
                 field="datagram_port",
             ) from None
         self.port = self._transport.get_extra_info("sockname")[1]
@@ -238,7 +238,9 @@ class _Connection(QuicConnectionProtocol):
         self._shown = b""  # the part of the secret received so far
         self._let_in = False
         self._budget, self._filled = float(MAX_PER_SECOND), self._loop.time()
-        self._limit = self._loop.call_later(HANDSHAKE_SECONDS, self._refuse, "no secret came")
+        self._limit = self._loop.call_later(
+            HANDSHAKE_SECONDS, self._refuse, "no secret was received"
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Counts what is sent."""

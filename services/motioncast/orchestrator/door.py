@@ -37,9 +37,9 @@ async def read_config(requests: AsyncIterator[StreamRequest]) -> StreamRequest:
     """Returns the first message, a configuration; raises OutOfOrderError when it is another one."""
     request = await anext(requests, None)
     if request is None:
-        raise OutOfOrderError("config: the stream ended before it came", field="config")
+        raise OutOfOrderError("config: the stream ended before the configuration", field="config")
     if (kind := _kind(request)) != "config":
-        raise _out_of_order(kind, "came before the configuration")
+        raise _out_of_order(kind, "was sent before the configuration")
     return request
 
 
@@ -61,9 +61,9 @@ async def read_source(
     if request is None:
         raise OutOfOrderError("source: the stream ended before the source image", field="source")
     if (kind := _kind(request)) == "config":
-        raise _out_of_order(kind, "came twice")
+        raise _out_of_order(kind, "was sent twice")
     if kind != "source":
-        raise _out_of_order(kind, "came before the source image")
+        raise _out_of_order(kind, "was sent before the source image")
     checked = await checked_source(request.source, model, framing, coding, first=first)
     return checked, request
 
@@ -125,21 +125,21 @@ async def read_arrivals(
         frames = coding.frames(request.coded)
         framing.note(request.coded, frames[0].index, "coded.crop")
         return frames, Received("keypoints", size, len(frames), len(request.coded.data))
-    raise _out_of_order(kind, "came twice")
+    raise _out_of_order(kind, "was sent twice")
 
 
 async def read_nothing(requests: AsyncIterator[StreamRequest]) -> None:
     """Reads past the end of the stream; raises OutOfOrderError when a message follows."""
     request = await anext(requests, None)
     if request is not None:
-        raise _out_of_order(_kind(request), "came after the end")
+        raise _out_of_order(_kind(request), "was sent after the end")
 
 
 def _kind(request: StreamRequest) -> str:
     kind = request.WhichOneof("message")
     if kind is None:
         raise InvalidInputError.of(
-            "message", "has neither config, source, frame, keypoints, coded nor end"
+            "message", "contains none of config, source, frame, keypoints, coded and end"
         )
     return kind
 

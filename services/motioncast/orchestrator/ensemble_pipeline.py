@@ -131,8 +131,8 @@ def _check(models: ModelSet, engine: Engine) -> None:
         if name not in served:
             raise InvalidInputError.of(
                 "pipeline",
-                f"ensemble needs {name}, which is not served; `motioncast export` writes it with"
-                f" the models of {models.name}, and the pipeline of services does without",
+                f"ensemble needs {name}, which is not served; export it with the models of"
+                f" {models.name} (`motioncast export`), or use the services pipeline",
             )
 
 

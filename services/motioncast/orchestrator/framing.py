@@ -69,7 +69,7 @@ class SessionFraming:
         if config.frame is not FramingMode.OFF:
             if model.height != model.width:
                 raise InvalidInputError.of(
-                    "config.frame", f"crops are square, but {model.name} takes other images"
+                    "config.frame", f"needs square images, but those of {model.name} are not"
                 )
             self._framer = Framer(config.frame, model.height, config.frame_rate)
         # The source is the first frame of the video, so the camera starts there.
@@ -124,7 +124,7 @@ class SessionFraming:
             return image
         if frame.HasField("crop"):
             raise InvalidInputError.of(
-                "frame.crop", "the server frames the pictures of the session"
+                "frame.crop", "must not be set: the server frames the session's pictures"
             )
         picture = await _decoded(frame.image, "frame.image")
         height, width, _ = picture.shape
@@ -132,7 +132,7 @@ class SessionFraming:
         if (width, height) != size:
             raise InvalidInputError.of(
                 "frame.image",
-                f"{width} x {height} pixels, but the pictures before have {size[0]} x {size[1]}",
+                f"{width} x {height} pixels, but earlier pictures have {size[0]} x {size[1]}",
             )
         started = perf_counter()
         faces = await self._faces(picture) if self._framer.looks(frame.index) else None

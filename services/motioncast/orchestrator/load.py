@@ -228,25 +228,25 @@ class Load:
             return None
         cost, load = self._cost(model, frame_rate), self.load
         own = sum(self._cost(one.model, one.frame_rate) for one in claims if one.peer == peer)
-        wanted = f"one of {frame_rate:g} frames/s more"
+        wanted = f"one more at {frame_rate:g} frames/s"
         if load + cost > MOST_LOAD:
             return Refusal(
                 "capacity",
-                f"sessions take {load:.0%} of what is made in time, and {wanted} would take"
-                f" {cost:.0%}; the limit is {MOST_LOAD:.0%}",
+                f"the sessions use {load:.0%} of the capacity, and {wanted} would use {cost:.0%};"
+                f" the limit is {MOST_LOAD:.0%}",
             )
         if self._shares and own and own + cost > _PEERS_PART * (MOST_LOAD - load - cost):
             return Refusal(
                 "share",
-                f"your sessions take {own:.0%} of what is made in time, and {wanted} would leave"
-                f" too little for others",
+                f"your sessions use {own:.0%} of the capacity, and {wanted} would leave too little"
+                " for others",
             )
         late = self._lateness.p95()
         if late is None or (late := late * (1 - load) / (1 - load - cost)) <= self._target:
             return None
         return Refusal(
             "latency",
-            f"with {wanted}, five of 100 groups would be {1000 * late:.0f} ms late or more; the"
+            f"with {wanted}, 5% of the groups would be at least {1000 * late:.0f} ms late; the"
             f" target is {1000 * self._target:.0f} ms",
         )
 

@@ -44,7 +44,7 @@ async def keep_measured(pipeline: Pipeline, load: Load) -> None:
         try:
             await _measure(pipeline, load, load.unsure_of, Deadline.after(_MOST_SECONDS))
         except* Exception as errors:
-            _log.warning("what a frame takes could not be measured: %r", errors.exceptions[0])
+            _log.warning("the cost of a frame could not be measured: %r", errors.exceptions[0])
         await load.unsure.wait()
         load.unsure.clear()
 

@@ -22,16 +22,16 @@ class OrchestratorMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.stage_seconds = Histogram(
             "motioncast_stage_seconds",
-            "Seconds per group: each service's or the ensemble's call as seen here, and total; "
-            "framing per picture.",
+            "Seconds per group: each call to a service or the ensemble, as seen by the caller, and "
+            "the total; framing: per picture.",
             ("stage",),
             registry=registry,
             buckets=_SECONDS,
         )
         self.result_seconds = Histogram(
             "motioncast_arrival_to_result_seconds",
-            "Seconds from the arrival of an observed frame, the earliest that is known of its "
-            "capture here, until its result leaves; the wait for the rest of its group included.",
+            "Seconds from the arrival of an observed frame (its capture time is not known here) "
+            "until its result is sent, including the wait for the rest of its group.",
             registry=registry,
             buckets=_RESULT_SECONDS,
         )
@@ -40,12 +40,12 @@ class OrchestratorMetrics:
         )
         self.left_out_frames = Counter(
             "motioncast_left_out_frames",
-            "Frames of live sessions that were not made, since newer ones had come.",
+            "Frames of live sessions that were skipped because newer ones had arrived.",
             registry=registry,
         )
         self.source_frames = Counter(
             "motioncast_source_frames",
-            "Frames returned, by the index of the source image that they were made from.",
+            "Frames returned, by the index of the source image they were made from.",
             ("source",),
             registry=registry,
         )
@@ -57,7 +57,7 @@ class OrchestratorMetrics:
         )
         self.keypoint_payload_bytes = Counter(
             "motioncast_keypoint_payload_bytes",
-            "Bytes of the keypoints in messages received: coded packets, or 12 for each keypoint.",
+            "Bytes of keypoints in received messages: coded packets, or 12 for each keypoint.",
             registry=registry,
         )
         self.sent_bytes = Counter(
@@ -68,55 +68,55 @@ class OrchestratorMetrics:
         )
         self.raw_frame_bytes = Counter(
             "motioncast_raw_frame_bytes",
-            "Bytes that raw RGB of every returned frame would have taken to send here.",
+            "Bytes it would have taken to send every returned frame to the server as raw RGB.",
             registry=registry,
         )
         self.all_keypoints_bytes = Counter(
             "motioncast_all_keypoints_bytes",
-            "Bytes that the keypoints of every returned frame would have taken to send here.",
+            "Bytes it would have taken to send the keypoints of every returned frame here.",
             registry=registry,
         )
-        self.sessions = Gauge("motioncast_sessions", "Sessions now.", registry=registry)
+        self.sessions = Gauge("motioncast_sessions", "Current sessions.", registry=registry)
         self.sessions_limit = Gauge(
-            "motioncast_sessions_limit", "Sessions that are served at once.", registry=registry
+            "motioncast_sessions_limit", "Maximum number of concurrent sessions.", registry=registry
         )
         self.sessions_admitted = Counter(
-            "motioncast_sessions_admitted", "Sessions that got a seat.", registry=registry
+            "motioncast_sessions_admitted", "Sessions admitted.", registry=registry
         )
         self.sessions_refused = Counter(
             "motioncast_sessions_refused",
-            "Sessions that were not let in. places: there is none, in all or for the peer; "
-            "latency: groups would be later than the target; capacity: more than can be made in "
-            "time; share: too little would be left for other peers.",
+            "Sessions refused. places: none is free, in total or for the peer; latency: groups "
+            "would be later than the target; capacity: the server would be overloaded; share: too "
+            "little would be left for other peers.",
             ("reason",),
             registry=registry,
         )
         self.sessions_resumed = Counter(
             "motioncast_session_resumes",
-            "Sessions that came with a resume token: resumed here, or refused (another key, model, "
+            "Sessions started with a resume token: resumed here, or refused (another key, model, "
             "configuration or owner).",
             ("result",),
             registry=registry,
         )
         self.late_seconds = Histogram(
             "motioncast_group_late_seconds",
-            "Seconds by which groups were made later than a video of their frame rate needs.",
+            "Seconds by which groups were completed too late for playback at their frame rate.",
             registry=registry,
             buckets=_RESULT_SECONDS,
         )
         self.latency_target = Gauge(
             "motioncast_latency_target_seconds",
-            "What 95 of 100 groups may be late by before sessions are refused; 0: none are.",
+            "95th percentile of lateness above which sessions are refused; 0: no limit.",
             registry=registry,
         )
         self.load = Gauge(
             "motioncast_load",
-            "Share that the sessions' frame rates are of what can be made; 0 until measured.",
+            "Share of the server's capacity used by the sessions' frame rates; 0 until measured.",
             registry=registry,
         )
         self.groups_queued = Gauge(
             "motioncast_groups_queued",
-            "Groups that wait for a slot, in fair order.",
+            "Groups waiting for a slot, in fair order.",
             registry=registry,
         )
         self.forecast_error = Histogram(

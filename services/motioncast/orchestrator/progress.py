@@ -67,9 +67,9 @@ def read_progress(state: ResumeState, keypoints: int) -> Progress:
     """
     digests = {source.index: source.digest for source in state.sources}
     if 0 not in digests or max(digests) >= MAX_SOURCES:
-        raise ValueError("it has not the sources of a session")
+        raise ValueError("its sources are invalid")
     if state.started != state.HasField("predictor"):
-        raise ValueError("a predictor has a state where any frame was observed")
+        raise ValueError("it needs a predictor state if, and only if, frames were observed")
     return Progress(
         started=state.started,
         predictor=state.predictor if state.HasField("predictor") else None,

@@ -54,8 +54,8 @@ class ResumeKeys:
         """
         if path is None:
             _log.info(
-                "no resume key is given: sessions of this process go on nowhere else"
-                " (replicas share one with --resume-key FILE)"
+                "no resume key: sessions of this process cannot be resumed elsewhere"
+                " (replicas share a key with --resume-key FILE)"
             )
             return cls([secrets.token_bytes(32)])
         text = read_small(path, _MOST_FILE_BYTES, "resume_key")
@@ -63,7 +63,7 @@ class ResumeKeys:
         if not 1 <= len(keys) <= _MOST_KEYS:
             raise InvalidInputError.of(
                 "resume_key",
-                f"{path}: has {len(keys)} keys; it is 1 to {_MOST_KEYS}, one on a line",
+                f"{path}: {len(keys)} keys; expected 1 to {_MOST_KEYS}, one per line",
             )
         if min(map(len, keys)) < _LEAST_KEY_BYTES:
             raise InvalidInputError.of(
@@ -90,9 +90,9 @@ class ResumeKeys:
                 _FIELD, f"{len(token)} bytes exceed the limit of {MAX_TOKEN_BYTES}"
             )
         if len(token) <= _SIGNATURE_BYTES:
-            raise InvalidInputError.of(_FIELD, f"{len(token)} bytes are no token")
+            raise InvalidInputError.of(_FIELD, f"{len(token)} bytes are too short for a token")
         if token[0] != _VERSION:
-            raise refused(f"it has version {token[0]}, and this server reads version {_VERSION}")
+            raise refused(f"it has version {token[0]}, but this server reads version {_VERSION}")
         signature, signed = (
             token[1 : 1 + _SIGNATURE_BYTES],
             token[:1] + token[1 + _SIGNATURE_BYTES :],
@@ -101,8 +101,8 @@ class ResumeKeys:
         if not any(matches):
             raise InvalidInputError.of(
                 _FIELD,
-                "no server with this one's key has signed it (servers that share sessions have one"
-                " --resume-key)",
+                "it was not signed with this server's key (servers that share sessions need the"
+                " same --resume-key)",
             )
         try:
             return ResumeState.FromString(signed[1:])
@@ -119,12 +119,12 @@ def check_state(state: ResumeState, config: SessionConfig, owner: bytes) -> None
         owner: The session's owner, see `owner_of`.
     """
     if state.owner != owner:
-        raise refused("it is of a session of somebody else")
+        raise refused("it belongs to another client's session")
     if state.model != config.model.name:
-        raise refused(f"it is of a session with {state.model}, this one has {config.model.name}")
+        raise refused(f"it is for a session with {state.model}, this one uses {config.model.name}")
     if state.session != session_digest(config):
         raise refused(
-            "it is of a session with another configuration, or of another version of"
+            "it is for a session with another configuration, or with another version of"
             f" {config.model.name}"
         )
 

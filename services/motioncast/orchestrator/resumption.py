@@ -70,7 +70,7 @@ class Resumption:
         if state is None:
             return
         if not config.resumable:
-            raise refused("a session with delay_frames or datagrams does not go on elsewhere")
+            raise refused("a session with delay_frames or datagrams cannot be resumed elsewhere")
         check_state(state, config, owner)
         check_range("config.resume_token.next_index", state.next_index, 1, 2**63)
         with _in_the_words_of_a_token():
@@ -85,7 +85,7 @@ class Resumption:
     def check_source(self, index: int, digest: bytes) -> None:
         """Raises OutOfOrderError when a source sent again differs from the earlier one."""
         if self.progress.digests.get(index) != digest:
-            raise refused(f"source {index} is another than it was")
+            raise refused(f"source {index} differs from the original one")
 
     def begin(self, parts: Parts) -> None:
         """Restores a session, whose sources were sent again, to where the earlier one ended.

@@ -82,14 +82,13 @@ class Seats:
             self._make_room(
                 name,
                 same,
-                f"sessions: {len(same)} are served for you now, the limit for one peer is"
-                f" {self._most_per_peer}",
+                f"sessions: you have {len(same)}, the limit per peer is {self._most_per_peer}",
             )
         elif self.taken >= self._most:
             self._make_room(
                 name,
                 self._seats,
-                f"sessions: {self.taken} are served now, the limit is {self._most}",
+                f"sessions: {self.taken} are in use, the limit is {self._most}",
             )
         seat = Seat(name, patience())
         self._seats.append(seat)

@@ -45,7 +45,7 @@ def translated(
         )
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
         if deadline.remaining_seconds() == 0:
-            return DeadlineError(f"the deadline passed while {where} worked")
+            return DeadlineError(f"the deadline passed while waiting for {where}")
         return UnavailableError(
             f"{where} did not answer within {timeout_seconds:g} s",
             retry_after_seconds=RETRY_AFTER_SECONDS,
@@ -53,9 +53,9 @@ def translated(
     status = rpc_status.from_call(cast(grpc.Call, error))
     refusal = decode_error(status) if status is not None else None
     if isinstance(refusal, UnauthenticatedError | ForbiddenError):
-        _log.error("%s refuses the orchestrator's own token: %s", where, refusal)
+        _log.error("%s rejected the orchestrator's token: %s", where, refusal)
         return UnavailableError(
-            f"{where} does not let the orchestrator in", retry_after_seconds=RETRY_AFTER_SECONDS
+            f"{where} rejected the orchestrator's token", retry_after_seconds=RETRY_AFTER_SECONDS
         )
     if isinstance(refusal, ExhaustedError) and refusal.retry_after_seconds is not None:
         return NoRoomError(

@@ -66,7 +66,9 @@ def digest_of(request: StreamRequest) -> bytes:
 def check_index(index: int, *, first: bool) -> None:
     """Raises InvalidInputError when the first or a later source may not have the index."""
     if first and index != 0:
-        raise InvalidInputError.of("source.index", f"{index}, but the first source has index 0")
+        raise InvalidInputError.of(
+            "source.index", f"{index}, but the first source must have index 0"
+        )
     if index >= MAX_SOURCES:
         raise InvalidInputError.of(
             "source.index",

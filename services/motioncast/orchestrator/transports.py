@@ -108,7 +108,7 @@ class EngineTransport:
         """Returns the state in a message; InvalidInputError for the state of another model."""
         vector = np.frombuffer(b"".join(message.vectors), _LITTLE_ENDIAN)
         if message.model != self._models.name or vector.shape != (self._models.state,):
-            raise InvalidInputError.of("state", f"is none of {self._models.name}")
+            raise InvalidInputError.of("state", f"is not a state of {self._models.name}")
         return vector.astype(np.float32)[np.newaxis]
 
     def inputs(

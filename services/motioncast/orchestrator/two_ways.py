@@ -165,8 +165,8 @@ class TwoWays(SessionCoding):
         if index in self._sources:
             raise InvalidInputError.of(
                 "source.index",
-                f"{index} came before; where packets travel as datagrams a source stays what it"
-                " is: those that are late may refer to it",
+                f"{index} was already sent; a session with datagrams cannot replace a source, as"
+                " late packets may refer to it",
             )
         self._sources.add(index)
         self._take(self._receiver.set_source(index, keypoints))
@@ -195,7 +195,7 @@ class TwoWays(SessionCoding):
             try:
                 self.take(CodedKeypoints.FromString(data), len(data))
             except DecodeError:
-                self._failure = InvalidInputError.of("datagram", "is no packet of keypoints")
+                self._failure = InvalidInputError.of("datagram", "is not a keypoint packet")
             except DomainError as error:
                 self._failure = error
         if not packets:

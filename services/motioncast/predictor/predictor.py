@@ -83,5 +83,7 @@ class Predictor:
         except ArithmeticError as error:
             if state is None:
                 raise ArithmeticError(f"{models.predictor_model}: {error}") from error
-            raise InvalidInputError.of("state", "leads to a forecast that is not finite") from error
+            raise InvalidInputError.of(
+                "state", "results in a forecast that is not finite"
+            ) from error
         return Prediction(forecast, State(span.end, forecast.state), run.seconds)

@@ -95,7 +95,7 @@ def _samples(request: PredictRequest, state: State | None) -> int:
     if made not in (None, samples):
         raise InvalidInputError.of("samples", f"{samples}, but the state was made with {made}")
     if samples > 1 and not request.HasField("seed"):
-        raise InvalidInputError.of("seed", f"missing; {samples} sample paths are drawn with one")
+        raise InvalidInputError.of("seed", f"missing; required to draw {samples} sample paths")
     return samples
 
 

@@ -35,9 +35,7 @@ def lay_out(
             the span is longer than MAX_SPAN_FRAMES.
     """
     if next_index is None and not indices:
-        raise InvalidInputError.of(
-            "observed", "no frames, and without a state there is nothing to forecast from"
-        )
+        raise InvalidInputError.of("observed", "empty; a forecast needs observed frames or a state")
     start = indices[0] if next_index is None else next_index
     for m, index in enumerate(indices):
         if m == 0 and index < start:
@@ -67,4 +65,4 @@ def _check_length(field: str, start: int, end: int) -> None:
             f"limit of {MAX_SPAN_FRAMES}",
         )
     if end > _MAX_INDEX:
-        raise InvalidInputError.of(field, f"index {end} is beyond the end of every timeline")
+        raise InvalidInputError.of(field, f"index {end} exceeds the limit of {_MAX_INDEX}")

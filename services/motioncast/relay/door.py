@@ -38,7 +38,7 @@ def read_opening(request: PublishRequest | None) -> RoomOpening:
         InvalidInputError: A field is out of range.
     """
     if request is None or not request.HasField("opening"):
-        raise OutOfOrderError("opening: it has to come first", field="opening")
+        raise OutOfOrderError("opening: must be the first message", field="opening")
     opening = request.opening
     if not _MODEL.fullmatch(opening.model):
         raise InvalidInputError.of("opening.model", "is not 1 to 64 letters, digits, _ and -")
@@ -57,20 +57,24 @@ def read_opening(request: PublishRequest | None) -> RoomOpening:
         check_range(f"opening.{field}", getattr(opening, field), low, high)
     check_range("opening.anchored_keypoints", opening.anchored_keypoints, 0, opening.keypoints)
     if not 0 < opening.frame_rate <= 240:
-        raise InvalidInputError.of("opening.frame_rate", "is not above 0 and up to 240")
+        raise InvalidInputError.of(
+            "opening.frame_rate", f"{opening.frame_rate:g} is out of range (0, 240]"
+        )
     if opening.mode not in motion_transfer_pb2.TransferMode.values():
-        raise InvalidInputError.of("opening.mode", f"{opening.mode} is not a mode")
+        raise InvalidInputError.of("opening.mode", f"{opening.mode} is not a known mode")
     if opening.relative_motion and opening.mode != motion_transfer_pb2.TRANSFER_MODE_TRANSFER:
-        raise InvalidInputError.of("opening.relative_motion", "takes a source of its own")
+        raise InvalidInputError.of("opening.relative_motion", "only supported in transfer mode")
     weights = opening.source_weights
     if len(weights) not in (0, opening.keypoints):
         raise InvalidInputError.of(
-            "opening.source_weights", f"{len(weights)} of them for {opening.keypoints} keypoints"
+            "opening.source_weights", f"{len(weights)} weights for {opening.keypoints} keypoints"
         )
     if not all(math.isfinite(one) and one >= 0 for one in weights) or (
         len(weights) and not any(weights)
     ):
-        raise InvalidInputError.of("opening.source_weights", "one is not a number of at least 0")
+        raise InvalidInputError.of(
+            "opening.source_weights", "must be finite, at least 0, and not all 0"
+        )
     return opening
 
 
@@ -82,16 +86,24 @@ def checked_source(source: SourceImage, room: Room) -> SourceImage:
     """
     check_range("source.index", source.index, 0, MAX_SOURCES - 1)
     if not room.sources and source.index != 0:
-        raise InvalidInputError.of("source.index", "the first source has index 0")
+        raise InvalidInputError.of(
+            "source.index", f"{source.index}, but the first source must have index 0"
+        )
     image, opening = source.image, room.opening
     check_range("source.image.data", len(image.data), 1, MAX_SOURCE_BYTES)
     size = (opening.height, opening.width)
     if effective_encoding(image.encoding, "source.image.encoding") == RGB8:
         given, expected = len(image.data), 3 * size[0] * size[1]
         if (image.height, image.width) != size or given != expected:
-            raise InvalidInputError.of("source.image", f"{given} bytes are not {expected}")
+            raise InvalidInputError.of(
+                "source.image",
+                f"{image.width} x {image.height} in {given} bytes,"
+                f" expected {size[1]} x {size[0]} in {expected}",
+            )
     elif (image.height or size[0], image.width or size[1]) != size:
-        raise InvalidInputError.of("source.image", "is not of the size that the opening says")
+        raise InvalidInputError.of(
+            "source.image", f"is not of the opening's size, {size[1]} x {size[0]}"
+        )
     if not source.HasField("keypoints"):
         raise InvalidInputError.of("source.keypoints", "missing")
     decode_keypoints(source.keypoints, opening.keypoints, "source.keypoints")
@@ -107,7 +119,7 @@ def checked_packet(message: CodedKeypoints, room: Room) -> tuple[Packet, int]:
         OutOfOrderError: No source came before it, or its index goes back.
     """
     if not room.sources:
-        raise OutOfOrderError("packet: came before the source", field="packet")
+        raise OutOfOrderError("packet: was sent before the source", field="packet")
     try:
         header = parse_header(message.data)
         index = unwrap(header.index, room.next_index)
@@ -122,7 +134,9 @@ def checked_packet(message: CodedKeypoints, room: Room) -> tuple[Packet, int]:
             "packet", f"index {index} is past the end, frame_count is {room.opening.frame_count}"
         )
     if header.source is not None and header.source not in room.sources:
-        raise InvalidInputError.of("packet", f"refers to source {header.source}, which never came")
+        raise InvalidInputError.of(
+            "packet", f"refers to source {header.source}, which was not sent"
+        )
     if message.HasField("crop"):
         decode_crop(message.crop, "packet.crop")
     reference = None if header.source is not None else index - header.distance
@@ -140,7 +154,9 @@ def checked_end(end: RoomEnd, room: Room) -> int:
     if not end.frame_count:
         return declared
     if declared and end.frame_count != declared:
-        raise InvalidInputError.of("end.frame_count", f"the opening says {declared}")
+        raise InvalidInputError.of(
+            "end.frame_count", f"{end.frame_count}, but the opening declared {declared}"
+        )
     if not declared:
         low, high = room.next_index, room.next_index + MAX_GAP_FRAMES
         check_range("end.frame_count", end.frame_count, low, high)
@@ -155,7 +171,7 @@ def read_join(request: WatchRequest | None) -> JoinRoom:
         InvalidInputError: The name or the token is malformed.
     """
     if request is None or not request.HasField("join"):
-        raise OutOfOrderError("join: it has to come first", field="join")
+        raise OutOfOrderError("join: must be the first message", field="join")
     for field in ("name", "watch_token"):
         if not _SECRET.fullmatch(getattr(request.join, field)):
             raise InvalidInputError.of(f"join.{field}", "is not 1 to 64 letters, digits, _ and -")

@@ -27,18 +27,18 @@ class RelayMetrics:
         )
         self.payload_bytes = Counter(
             "motioncast_relay_payload_bytes",
-            "Bytes of the packets of coded keypoints themselves, by direction.",
+            "Bytes of coded keypoint packets, without the messages around them, by direction.",
             ("direction",),
             registry=registry,
         )
         self.packets = Counter(
             "motioncast_relay_packets",
-            "Packets of coded keypoints: received, sent, and missed by watchers who were too slow.",
+            "Coded keypoint packets: received, sent, and missed by watchers that were too slow.",
             ("direction",),
             registry=registry,
         )
-        self.rooms = Gauge("motioncast_relay_rooms", "Rooms now.", registry=registry)
-        self.watchers = Gauge("motioncast_relay_watchers", "Who watch now.", registry=registry)
+        self.rooms = Gauge("motioncast_relay_rooms", "Current rooms.", registry=registry)
+        self.watchers = Gauge("motioncast_relay_watchers", "Current watchers.", registry=registry)
         # Rates need a zero to start from.
         for kind in _KINDS:
             self.received_bytes.labels(kind)

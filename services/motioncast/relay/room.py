@@ -82,7 +82,7 @@ class Room:
         """
         if len(self._watchers) >= self.max_watchers:
             raise ExhaustedError(
-                f"room: {len(self._watchers)} watch now, the limit is {self.max_watchers}",
+                f"room: it has {len(self._watchers)} watchers, the limit is {self.max_watchers}",
                 retry_after_seconds=_RETRY_SECONDS,
             )
         watcher = Watcher(self._max_waiting)

@@ -64,7 +64,7 @@ class Rooms:
         matches = secrets.compare_digest(join.watch_token.encode(), token.encode())
         if room is None or not matches:
             raise UnknownRoomError(
-                "join: there is no such room, or its token is another", field="join"
+                "join: there is no such room, or the token does not match", field="join"
             )
         with self._watching.one_for(peer), room.watcher() as watcher:
             yield room, watcher

@@ -136,10 +136,10 @@ class RelayServicer(RelayServiceServicer):
         elif kind == "alive":
             self._metrics.receive("config", size)
         elif kind == "opening":
-            raise OutOfOrderError("opening: came twice", field="opening")
+            raise OutOfOrderError("opening: was sent twice", field="opening")
         else:
             raise InvalidInputError.of(
-                "message", "has neither opening, source, packet, end nor alive"
+                "message", "contains none of opening, source, packet, end and alive"
             )
         return kind == "end"
 
@@ -152,9 +152,11 @@ class RelayServicer(RelayServiceServicer):
             async for request in requests:
                 kind = request.WhichOneof("message")
                 if kind == "join":
-                    raise OutOfOrderError("join: came twice", field="join")
+                    raise OutOfOrderError("join: was sent twice", field="join")
                 if kind != "acknowledgement":
-                    raise InvalidInputError.of("message", "has neither join nor acknowledgement")
+                    raise InvalidInputError.of(
+                        "message", "contains neither join nor acknowledgement"
+                    )
                 self._metrics.receive("feedback", request.ByteSize())
                 room.acknowledge(watcher, request.acknowledgement)
                 await pace.spend(1)

@@ -46,15 +46,15 @@ class ReplicaMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.again = Counter(
             "motioncast_backend_calls_again",
-            "Calls of services behind the orchestrator, or of servers of models, that were made "
-            "once more, because a replica failed or was slow.",
+            "Calls to services behind the orchestrator, or to model servers, that were repeated "
+            "because a replica failed or was slow.",
             ("service", "reason"),
             registry=registry,
         )
         self.replicas = Gauge(
             "motioncast_backend_replicas",
-            "Replicas of services behind the orchestrator, or servers of models; out: failed or "
-            "slow, and not well since.",
+            "Replicas of services behind the orchestrator, or model servers; out: excluded until "
+            "recovered, because it failed or was slow.",
             ("service", "state"),
             registry=registry,
         )
@@ -251,7 +251,7 @@ class Replicas(Generic[Way]):
         if replica.out or replica not in self._replicas:
             return
         replica.out = True
-        self._tell("is left out: it " + _SAID[reason], replica)
+        self._tell("is excluded: it " + _SAID[reason], replica)
         self._looking[replica] = asyncio.create_task(self._look_after(replica, begin))
         self._count()
 
@@ -264,7 +264,7 @@ class Replicas(Generic[Way]):
         pause, longest = _LOOK_SECONDS
         while replica in self._replicas:
             if await self._judgement.well(replica.way, begin, self._patience()):
-                self._tell("is back", replica)
+                self._tell("has recovered", replica)
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)

@@ -95,7 +95,7 @@ class Admission:
                 "queue_full",
                 ExhaustedError(
                     f"server: {self._running} calls are running and {len(self._waiting)} are "
-                    "waiting, which are as many as it takes",
+                    "waiting, which is the limit",
                     retry_after_seconds=RETRY_AFTER_SECONDS,
                 ),
             )

@@ -38,7 +38,7 @@ class Arrival:
             if not limit.expired():
                 raise
             raise DeadlineError(
-                f"message: the request did not come whole within {self._seconds:g} s"
+                f"message: the request did not arrive completely within {self._seconds:g} s"
             ) from None
         await proceed(replace(call, receive=_once(request)))
 

@@ -37,7 +37,7 @@ async def answer_errors(call: Call, proceed: Proceed) -> None:
         problem = f"{call.service}/{call.method} is not served here"
         await _end(call.context.abort(grpc.StatusCode.UNIMPLEMENTED, problem))
     except Exception:
-        _log.exception("%s/%s failed for a reason not foreseen", call.service, call.method)
+        _log.exception("%s/%s failed unexpectedly", call.service, call.method)
         await _end(call.context.abort(grpc.StatusCode.INTERNAL, "internal error"))
 
 

@@ -169,7 +169,7 @@ class Flooding:
             try:
                 self.look()
             except OSError as error:  # out of files, or the list cannot be read
-                _log.debug("connections could not be looked at: %s", error)
+                _log.debug("connections could not be inspected: %s", error)
             took = time.perf_counter() - began
             await asyncio.sleep(max(_LOOK_SECONDS, took / _MOST_OF_THE_TIME))
 
@@ -214,7 +214,9 @@ class Flooding:
             self._metrics.floods.inc()
             if now - self._told > _TELL_SECONDS:
                 self._told = now
-                _log.warning("%s floods: it is not read from for %.1f s", peer, seconds)
+                _log.warning(
+                    "%s exceeds its traffic budget: not reading from it for %.1f s", peer, seconds
+                )
         paused = now < owed.until
         for one in connections:
             if paused != (one.name in self._paused):

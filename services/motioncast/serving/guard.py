@@ -94,14 +94,16 @@ def _allows(scopes: frozenset[str], scope: str) -> bool:
 
 
 def _forbidden(call: Call, scope: str) -> ForbiddenError:
-    return ForbiddenError(f"token: it does not allow {call.method}, which takes the scope {scope}")
+    return ForbiddenError(
+        f"token: it does not allow {call.method}, which requires the scope {scope}"
+    )
 
 
 def _token(context: Context) -> str:
     given = [value for name, value in context.invocation_metadata() or () if name == _HEADER]
     if len(given) != 1 or not isinstance(given[0], str):
-        raise UnauthenticatedError("token: this server asks for one (authorization: Bearer ...)")
+        raise UnauthenticatedError("token: this server requires one (authorization: Bearer ...)")
     scheme, token = given[0][: len(_SCHEME)], given[0][len(_SCHEME) :].strip()
     if scheme.lower() != _SCHEME or not token or not token.isascii():
-        raise UnauthenticatedError("token: the authorization is not Bearer and a token")
+        raise UnauthenticatedError("token: the authorization header is not Bearer and a token")
     return token

@@ -61,8 +61,8 @@ class HangingUp:
             self._mind(task, peer)
             return
         found = hang_up(peer, self._port())
-        said = "hung up on" if found else "its connection was not found"
-        _log.warning("%s took nothing of its answer for %g s: %s", peer, self._seconds, said)
+        said = "closed its connection" if found else "its connection was not found"
+        _log.warning("%s read nothing of its response for %g s: %s", peer, self._seconds, said)
 
 
 def hang_up(peer: str, port: int) -> bool:

@@ -101,7 +101,7 @@ class HttpEndpoint:
             except OSError as error:
                 if loop.time() - told > _TELL_SECONDS:
                     told = loop.time()
-                    _log.error("no connection can be accepted: %s", error.strerror)
+                    _log.error("connections cannot be accepted: %s", error.strerror)
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             if len(self._open) >= self._max_connections:

@@ -32,10 +32,13 @@ class TokenSettings:
         for field in ("issuer", "audience"):
             if not getattr(self, field):
                 raise InvalidInputError.of(
-                    f"token_{field}", "missing: tokens of any would count without it"
+                    f"token_{field}",
+                    f"missing; without it tokens with any {field} would be accepted",
                 )
         if not 0 <= self.leeway_seconds <= 300:
-            raise InvalidInputError.of("token_leeway", "is out of range [0, 300] seconds")
+            raise InvalidInputError.of(
+                "token_leeway", f"{self.leeway_seconds:g} is out of range [0, 300] seconds"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Keys:
 
     def __init__(self, file: Path | None, url: str | None) -> None:
         if (file is None) == (url is None):
-            raise InvalidInputError.of("tokens.keys", "a file or a URL of public keys is needed")
+            raise InvalidInputError.of("tokens.keys", "give either a file or a URL of public keys")
         self._file, self._url = file, url
         self._keys: KeySet | None = None
         self._read_at = self._tried_at = -float("inf")
@@ -84,7 +84,7 @@ class Keys:
                     await self._fetch()
         if self._keys is None or time.monotonic() - self._read_at > KEPT_SECONDS:
             raise UnavailableError(
-                "token: the keys to check it with cannot be had now",
+                "token: the keys to verify it are not available now",
                 retry_after_seconds=PAUSE_SECONDS,
             )
         return self._keys
@@ -104,7 +104,7 @@ class Keys:
                 data = await asyncio.to_thread(_download, self._url)
             self._take(public_keys(data))
         except (OSError, TimeoutError, ValueError, InvalidInputError) as error:
-            _log.warning("keys of tokens cannot be had from %s: %s", self._url, error)
+            _log.warning("keys of tokens are not available from %s: %s", self._url, error)
             return
         self._read_at = time.monotonic()
 
@@ -126,7 +126,7 @@ class Keys:
             return
         if self._keys is None:
             raise InvalidInputError.of("tokens.keys", problem)
-        _log.warning("the keys before go on: %s", problem)
+        _log.warning("keeping the previous keys: %s", problem)
 
     def _take(self, keys: KeySet) -> None:
         self._keys = keys
@@ -147,14 +147,16 @@ def public_keys(data: bytes) -> KeySet:
     try:
         keys = _of_pem(data) if data.lstrip().startswith(b"-----") else _of_json(json.loads(data))
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise InvalidInputError.of("keys", "neither JWKS nor a public key in PEM") from None
+        raise InvalidInputError.of("keys", "is neither JWKS nor a public key in PEM") from None
     if not 0 < len(keys) <= MAX_KEYS:
-        raise InvalidInputError.of("keys", f"{len(keys)} public keys are not 1 to {MAX_KEYS}")
+        raise InvalidInputError.of("keys", f"{len(keys)} public keys; expected 1 to {MAX_KEYS}")
     for key in keys:
         if key.is_private:
-            raise InvalidInputError.of("keys", "a private key: servers need the public ones alone")
+            raise InvalidInputError.of(
+                "keys", "contains a private key; servers need only public keys"
+            )
         if isinstance(key, RSAKey) and key.public_key.key_size < _MIN_RSA_BITS:
-            raise InvalidInputError.of("keys", f"an RSA key of fewer than {_MIN_RSA_BITS} bits")
+            raise InvalidInputError.of("keys", f"an RSA key has fewer than {_MIN_RSA_BITS} bits")
     return KeySet(keys)
 
 

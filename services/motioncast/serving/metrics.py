@@ -68,8 +68,8 @@ class Metrics:
         )
         self.expires = Gauge(
             "motioncast_certificate_expires_timestamp_seconds",
-            "When the certificate of the server's ports expires, seconds since 1970; no sample "
-            "where they are not encrypted.",
+            "Expiry of the certificate of the server's ports, seconds since 1970; no sample if "
+            "they are not encrypted.",
             ("ports",),
             registry=self.registry,
         )
@@ -80,7 +80,7 @@ class Metrics:
             "motioncast_calls_queued", "Calls waiting to be admitted.", registry=self.registry
         )
         self.limit = Gauge(
-            "motioncast_calls_limit", "Calls that may run at once.", registry=self.registry
+            "motioncast_calls_limit", "Maximum number of concurrent calls.", registry=self.registry
         )
         self.rejected = Counter(
             "motioncast_calls_rejected",
@@ -93,8 +93,8 @@ class Metrics:
 
         self.floods = Counter(
             "motioncast_floods",
-            "Times that a peer was not read from for a while, since it sent too much beside "
-            "messages.",
+            "Times that reading from a peer was paused because its traffic other than messages "
+            "exceeded its budget.",
             registry=self.registry,
         )
 

@@ -74,7 +74,7 @@ class Pace:
             return
         if now - self._told > _TELL_SECONDS:
             self._told = now
-            _log.warning("%s begins more than %g calls a second: they wait", peer, self._rate)
+            _log.warning("%s starts more than %g calls per second: delaying them", peer, self._rate)
         left: asyncio.CancelledError | None = None
         while (seconds := due - loop.time()) > 0 and not self._draining.is_set():
             try:

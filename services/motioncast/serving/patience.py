@@ -102,10 +102,10 @@ class Patience:
                 raise
             if self._gives_way:
                 raise ExhaustedError(
-                    "stream: the client was silent, and made way for another",
+                    "stream: ended to make room for another, because the client was silent",
                     retry_after_seconds=RETRY_AFTER_SECONDS,
                 ) from None
-            what = "said nothing" if self._waits else "took none of what is owed to it"
+            what = "sent nothing" if self._waits else "read none of its pending messages"
             raise DeadlineError(f"stream: the client {what} for {self._seconds:g} s") from None
 
     @property

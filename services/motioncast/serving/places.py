@@ -74,11 +74,10 @@ class Places:
         """
         name = peer_name(peer)
         if self.taken >= self._most:
-            raise self._full(f"{self.taken} are served now, the limit is {self._most}")
+            raise self._full(f"{self.taken} are in use, the limit is {self._most}")
         if self._taken[name] >= self._most_per_peer:
             raise self._full(
-                f"{self._taken[name]} are served for you now, the limit for one peer is"
-                f" {self._most_per_peer}"
+                f"you have {self._taken[name]}, the limit per peer is {self._most_per_peer}"
             )
         self._taken[name] += 1
         try:

@@ -75,8 +75,8 @@ def refuse_plain_text(host: str) -> None:
     if not is_only_here(host):
         raise InvalidInputError.of(
             "host",
-            f"{host or 'every address'} is reached from other machines, where plain text can be"
-            " read and changed: give this server a certificate (--ssl-mode TLS --ssl-certificate"
-            " FILE --ssl-key FILE; `motioncast certs OUT` makes one to try it with), or say"
-            " --insecure where the network itself is private",
+            f"{host or 'every address'} can be reached from other machines, and plain text can be"
+            " read and changed on the way: give this server a certificate (--ssl-mode TLS"
+            " --ssl-certificate FILE --ssl-key FILE; `motioncast certs OUT` creates one for tests),"
+            " or pass --insecure if the network itself is private",
         )

@@ -63,7 +63,7 @@ class ChannelTls:
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):
             raise InvalidInputError.of(
-                "certificate", "a client's certificate and its key come together"
+                "certificate", "a client certificate and its key must be given together"
             )
 
     def stamp(self) -> Stamp:
@@ -138,13 +138,13 @@ class Certificates:
             try:
                 loaded = self._load()
             except InvalidInputError as error:
-                _log.warning("the certificate before goes on: %s", error)
+                _log.warning("keeping the previous certificate: %s", error)
                 return
             if _stamp(self._files) != stamp:
                 self._stamp = ()  # changed meanwhile: the next check reloads them
                 return
             self._configuration, self._context, self._expires = loaded
-            _log.info("a new certificate counts from now on: %s", self._tls.certificate)
+            _log.info("now using the new certificate: %s", self._tls.certificate)
 
     def _load(self) -> tuple[grpc.ServerCertificateConfiguration, ssl.SSLContext, float]:
         tls = self._tls
@@ -155,7 +155,7 @@ class Certificates:
             try:
                 context.load_verify_locations(cadata=ca.decode("ascii"))
             except (ssl.SSLError, ValueError):
-                raise InvalidInputError.of("ssl_ca", f"{tls.ca} holds no certificate") from None
+                raise InvalidInputError.of("ssl_ca", f"{tls.ca} contains no certificate") from None
             context.verify_mode = ssl.CERT_OPTIONAL
         configuration = grpc.ssl_server_certificate_configuration(
             [(_read(tls.key), _read(tls.certificate))], ca
@@ -170,7 +170,7 @@ def _expiry(certificate: Path) -> float:
     except ValueError:  # OpenSSL accepts some that are not strictly valid
         return math.inf
     if found < time.time():
-        _log.warning("the certificate has expired, and callers refuse it: %s", certificate)
+        _log.warning("the certificate has expired, and clients will reject it: %s", certificate)
     return found
 
 

@@ -23,7 +23,12 @@ ALGORITHMS: Final = ("ES256", "ES384", "ES512", "RS256", "RS384", "PS256", "PS38
 MAX_TOKEN_BYTES: Final = 4096
 _KEPT: Final = 1024  # tokens with a verified signature
 _KEPT_SECONDS: Final = 60.0
-_WRONG: Final = {"iss": "issuer", "aud": "audience", "nbf": "beginning", "iat": "time of issue"}
+_WRONG: Final = {
+    "iss": "issuer",
+    "aud": "audience",
+    "nbf": "start of validity",
+    "iat": "time of issue",
+}
 
 
 class Verifier:
@@ -86,7 +91,7 @@ class Verifier:
             raise UnauthenticatedError(f"token: it lacks the claim {error.claim}") from None
         except InvalidClaimError as error:
             wrong = _WRONG.get(error.claim, error.claim)
-            raise UnauthenticatedError(f"token: its {wrong} is not what this server asks") from None
+            raise UnauthenticatedError(f"token: its {wrong} is not accepted here") from None
         except (JoseError, ValueError, TypeError, OverflowError):
             raise UnauthenticatedError("token: its claims cannot be read") from None
         if not isinstance(claims["sub"], str) or isinstance(claims["exp"], bool):
@@ -118,11 +123,9 @@ def _key_name(token: str) -> str | None:
         header = extract_compact(token.encode()).headers()
         algorithm, kid = header.get("alg"), header.get("kid")
     except (JoseError, ValueError, AttributeError, RecursionError):
-        raise UnauthenticatedError("token: it is no signed JWT") from None
+        raise UnauthenticatedError("token: it is not a signed JWT") from None
     if algorithm not in ALGORITHMS:
-        raise UnauthenticatedError(
-            f"token: it is not signed in one of the ways {', '.join(ALGORITHMS)}"
-        )
+        raise UnauthenticatedError(f"token: its algorithm is not one of {', '.join(ALGORITHMS)}")
     return kid if isinstance(kid, str) else None
 
 

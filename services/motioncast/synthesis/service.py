@@ -94,7 +94,7 @@ def _positions(request: SynthesizeRequest, sources: int) -> list[int]:
         return [0] * frames
     if len(given) != frames:
         raise InvalidInputError.of(
-            "source_positions", f"{len(given)} of them, but {frames} driving keypoint sets"
+            "source_positions", f"{len(given)} positions, but {frames} driving keypoint sets"
         )
     for n, position in enumerate(given):
         check_range(f"source_positions[{n}]", position, 0, sources - 1)

@@ -87,6 +87,6 @@ def _made(settings: TraceSettings) -> Tracer | None:
         problem = f"{error.name} is not installed: pip install 'motioncast[traces]'"
         if settings.endpoint is not None:
             raise InvalidInputError.of("traces-endpoint", problem) from None
-        _log.warning("nothing is traced, though the environment names a collector: %s", problem)
+        _log.warning("tracing is disabled although the environment names a collector: %s", problem)
         return None
     return OpenTelemetry(settings)

@@ -115,7 +115,7 @@ class EmbeddedTriton:
         try:
             await asyncio.wait((ended, loaded), return_when=asyncio.FIRST_COMPLETED)
             if not loaded.done():
-                raise UnavailableError("engine: tritonserver ended while it started; see the log")
+                raise UnavailableError("engine: tritonserver exited during startup; see the log")
             await loaded
         finally:
             await _cancel(ended)
@@ -137,7 +137,7 @@ class EmbeddedTriton:
                 finally:
                     self._supervisor = None
                     await _cancel(watching)
-                _log.error("tritonserver has ended; starting another")
+                _log.error("tritonserver has exited; restarting it")
             await self._start_again()
 
     async def _start_again(self) -> None:
@@ -150,7 +150,7 @@ class EmbeddedTriton:
             except DomainError as error:
                 _log.error("%s", error)
                 await self._stop()
-        _log.warning("tritonserver serves again")
+        _log.warning("tritonserver is serving again")
 
     async def _stop(self) -> None:
         self._supervisor = None
@@ -164,7 +164,7 @@ async def _watch(supervisor: Supervisor) -> None:
         try:
             await supervisor.run()
         except Exception:
-            _log.exception("watching the models failed for a reason not foreseen; going on")
+            _log.exception("watching the models failed unexpectedly; continuing")
             await asyncio.sleep(_LONGEST_PAUSE)
 
 

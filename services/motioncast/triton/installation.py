@@ -45,13 +45,13 @@ class Installation:
         machine = f"{sys.platform} {platform.machine()}"
         if machine != "linux x86_64":
             raise UnavailableError(
-                f"engine: there is no Triton for {machine} to embed; "
+                f"engine: Triton cannot be embedded on {machine}; "
                 "connect to one that runs elsewhere (--triton-url)"
             )
         if sys.version_info >= _NO_NUMPY_1:
             raise UnavailableError(
-                f"engine: there is no Triton for Python {_PYTHON} to embed, only for 3.11 and "
-                "3.12; connect to one that runs elsewhere (--triton-url)"
+                f"engine: Triton cannot be embedded in Python {_PYTHON}, only in 3.11 and 3.12; "
+                "connect to one that runs elsewhere (--triton-url)"
             )
         package = find_spec(_PACKAGE)
         if package is None or package.origin is None:
@@ -72,12 +72,12 @@ class Installation:
         for part in (found.server, found.python_backend, found.stub, found.libraries):
             if not part.exists():
                 raise UnavailableError(
-                    f"engine: this nvidia-pytriton has no {part.name}; motioncast[triton] names "
-                    "the version that works"
+                    f"engine: this nvidia-pytriton has no {part.name}; install the version that "
+                    "motioncast[triton] requires"
                 )
         if not np.__version__.startswith("1."):  # with numpy 2 its stub would return empty tensors
             raise UnavailableError(
-                f"engine: Triton's Python backend needs numpy < 2, this is numpy {np.__version__}: "
+                f"engine: Triton's Python backend needs numpy < 2, but this is {np.__version__}: "
                 "pip install 'motioncast[triton]'"
             )
         return found

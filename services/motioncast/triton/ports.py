@@ -31,8 +31,8 @@ def _take(host: str, port: int, name: str, sockets: ExitStack) -> int:
         held.listen()
     except OSError as error:
         raise UnavailableError(
-            f"{name}: cannot listen on {join_address(host, port)} ({error.strerror}); is another "
-            "server there?",
+            f"{name}: cannot listen on {join_address(host, port)} ({error.strerror}); is it in "
+            "use by another server?",
             field=name,
         ) from None
     taken: int = held.getsockname()[1]

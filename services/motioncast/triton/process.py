@@ -57,7 +57,9 @@ class ServerProcess:
 
         def first_line_came() -> None:  # by then it has read its command line
             if not hide_secret(pid, secret):
-                _log.warning("the command line of tritonserver shows its secret to everybody here")
+                _log.warning(
+                    "tritonserver's command line shows its secret to all users of this machine"
+                )
 
         self._relay = asyncio.create_task(relay(process.stderr, first_line_came))
 
@@ -173,6 +175,6 @@ async def relay(lines: StreamReader, first_line_came: Callable[[], None] | None 
             elif text:
                 _server_log.debug("%s", text)  # its tables
     except ValueError:
-        _log.warning("tritonserver wrote an endless line; its log ends here")
+        _log.warning("tritonserver logged an overlong line; the rest of its log is dropped")
         while await lines.read(_LONGEST_LINE):
             pass

@@ -70,5 +70,5 @@ def read_offer(repository: Path) -> Offer:
         is_ensemble = config.platform == "ensemble" or config.HasField("ensemble_scheduling")
         (ensembles if is_ensemble else models).append(folder.name)
     if not (models or ensembles or broken):
-        raise InvalidInputError.of("repository", f"{repository} has no model")
+        raise InvalidInputError.of("repository", f"{repository} contains no model")
     return Offer(tuple(models), tuple(ensembles), broken)

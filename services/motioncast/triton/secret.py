@@ -54,5 +54,5 @@ def hide_secret(pid: int, secret: str) -> bool:
             os.close(memory)
         return wanted not in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, IndexError) as error:
-        _log.debug("the command line of %d: %s", pid, error)
+        _log.debug("the secret in the command line of %d could not be hidden: %s", pid, error)
         return False

@@ -38,7 +38,7 @@ class TritonSettings:
     def __post_init__(self) -> None:
         if self.secret is not None and not _SECRET.fullmatch(self.secret):
             raise InvalidInputError.of(
-                "secret", "has to be 16 to 256 letters, digits, hyphens and underscores"
+                "secret", "must be 16 to 256 letters, digits, hyphens and underscores"
             )
         for name in ("port", "metrics_port"):
             if not 0 <= getattr(self, name) <= 65535:

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 _SCAN_SECONDS: Final = 1.0  # how soon the process of a model loaded by a client is watched
 _LOOK_SECONDS: Final = 0.2  # interval of checks for the process of a model that is being loaded
-_LOG_KNOWS: Final = "the server cannot load it; its log tells why"
+_LOG_KNOWS: Final = "the server cannot load it; see its log"
 _FIRST_PAUSE: Final = 1.0  # before a model is tried again; doubled each time
 _LONGEST_PAUSE: Final = 30.0
 _QUESTIONS: Final = 2  # consecutive calls that a server fails to answer before it is killed
@@ -135,7 +135,7 @@ class Supervisor:
             except UnavailableError:
                 return  # the server has ended too, which is handled elsewhere
             if not meant:
-                _log.error("the process of the model %s has ended; starting another", stub.model)
+                _log.error("the process of the model %s has exited; restarting it", stub.model)
                 await self._bring_back(stub.model)
         stub.region.unlink(missing_ok=True)  # the server leaves it behind when a stub is killed
 
@@ -174,7 +174,7 @@ class Supervisor:
                 if await self._processes() - before:  # the model's, or one that a client loads
                     going_on = time.monotonic()
                 elif time.monotonic() - going_on > self._settings.canary_limit_seconds:
-                    _log.error("tritonserver cannot load %s any more; starting it anew", model)
+                    _log.error("tritonserver can no longer load %s; restarting it", model)
                     os.kill(self._server, signal.SIGKILL)  # its owner notices and restarts it
                     break
             await loading
@@ -223,7 +223,7 @@ class Supervisor:
             await asyncio.sleep(max(0.0, limit - (time.monotonic() - started)))
             if await self._control.successes(model) != count:
                 return
-            _log.error("the model %s answers nothing (%s); ending its process", model, error)
+            _log.error("the model %s does not respond (%s); killing its process", model, error)
             hanging = await self._processes(model)
             for pid in hanging:
                 with suppress(ProcessLookupError):
@@ -239,7 +239,7 @@ class Supervisor:
                 await asyncio.sleep(self._settings.canary_seconds)
             answers = await self._control.answers(self._settings.canary_limit_seconds)
             silent = 0 if answers else silent + 1
-        _log.error("tritonserver answers nothing; starting it anew")
+        _log.error("tritonserver does not respond; restarting it")
         os.kill(self._server, signal.SIGKILL)
 
     async def _processes(self, model: str | None = None) -> set[int]:

@@ -35,7 +35,9 @@ class TritonTls:
 
     def __post_init__(self) -> None:
         if self.clients and self.ca is None:
-            raise InvalidInputError.of("ssl-ca", "is missing: who signs the callers' certificates?")
+            raise InvalidInputError.of(
+                "ssl-ca", "missing; give the authority that signs clients' certificates"
+            )
         for path in self._files():
             _read(path)
         try:

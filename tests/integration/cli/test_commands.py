@@ -114,12 +114,12 @@ def test_a_service_that_is_down_is_named(run: Run, clip: Path, tmp_path: Path) -
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     build_toy_repository(tmp_path)
     for model in tmp_path.iterdir():
-        write_checksums(model)  # without them the log has a line about that
+        write_checksums(model)  # without them a warning is logged
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         _refused(
             ["keypoint", "--port", port, "--http-port", "0", "--models", str(tmp_path)],
-            f"port: cannot listen on 127.0.0.1:{port}; is another server there?",
+            f"port: cannot listen on 127.0.0.1:{port}; is it in use by another server?",
         )
 
 

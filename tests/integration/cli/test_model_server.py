@@ -76,7 +76,9 @@ def test_what_the_model_server_decides_is_not_asked_of_the_services(
     option: dict[str, Any],
 ) -> None:
     options = EngineOptions(server=KServeSettings("h:1"), **option)
-    with pytest.raises(InvalidInputError, match=r": the model server at h:1 sets that itself$"):
+    with pytest.raises(
+        InvalidInputError, match=r": does not apply to the model server at h:1; set it there$"
+    ):
         check_options("remote", options)
 
 

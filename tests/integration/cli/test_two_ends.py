@@ -97,7 +97,7 @@ def test_a_wrong_token_is_told_in_a_sentence_and_writes_nothing(
         "receive", "--target", coded_target, "--room", "none", "--token", "0" * 32, "--out", out
     )
     assert (result.code, result.out) == (1, "")
-    assert "join: there is no such room, or its token is another" in result.err
+    assert "join: there is no such room, or the token does not match" in result.err
     assert not out.exists()
 
 

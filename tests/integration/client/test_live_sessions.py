@@ -37,6 +37,6 @@ async def test_a_live_session_waits_for_no_frames(toy_repository: Path) -> None:
         LocalServices(LocalSettings(repository=toy_repository)) as local,
         connect(local.target) as service,
     ):
-        with pytest.raises(InvalidRequestError, match="waits for no frames"):
+        with pytest.raises(InvalidRequestError, match="cannot be combined with delay_frames"):
             async for _ in service.stream(iter(FRAMES), live=True, delay_frames=2):
                 pass

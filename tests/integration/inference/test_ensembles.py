@@ -80,7 +80,7 @@ async def test_observed_frames_become_the_whole_stretch(repository: Path, patter
     for run in (moved, forecast):
         np.testing.assert_allclose(run["driving_keypoints"], path[np.newaxis], atol=1e-6)
         difference = run["image"][0].astype(int) - toy_frames(path)
-        assert np.abs(difference).max() <= 1  # a value between two levels
+        assert np.abs(difference).max() <= 1  # half-way values may be rounded either way
         np.testing.assert_allclose(run["next_state"][0, :6], path[-1].reshape(-1), atol=1e-6)
 
 
@@ -137,9 +137,11 @@ async def test_a_broken_ensemble_leaves_the_others_as_they_are(tmp_path: Path) -
         ready = {state.name: state.ready for state in engine.states()}
         assert {name for name, is_ready in ready.items() if not is_ready} == {
             "toy_path",  # its file is not a model
-            "toy_forecast",  # needs it
+            "toy_forecast",  # depends on it
             "toy_motion_transfer",
             "toy_reconstruct",  # its second step needs a tensor its first no longer provides
         }
-        with pytest.raises(InvalidInputError, match="nothing before toy_sequence gives detected"):
+        with pytest.raises(
+            InvalidInputError, match="no step before toy_sequence produces detected"
+        ):
             await engine.load("toy_reconstruct")

@@ -142,7 +142,7 @@ async def test_a_broken_model_leaves_the_others_and_is_named_without_its_folder(
 ) -> None:
     write_version(tmp_path, 1)
     break_version(tmp_path, 4, "broken")
-    reason = "broken/4/model.onnx cannot be served; the log says why"
+    reason = "broken/4/model.onnx cannot be served; see the log"
     async with OnnxRuntimeEngine(tmp_path) as engine:
         assert engine.models() == ("times",)
         assert engine.states() == (

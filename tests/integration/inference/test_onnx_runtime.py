@@ -98,7 +98,7 @@ async def test_the_highest_version_is_served(tmp_path: Path) -> None:
 async def test_an_unknown_model_is_told_with_those_that_are_there(
     engine: OnnxRuntimeEngine,
 ) -> None:
-    sentence = r"^model: toy is not in the repository; there are: toy_keypoint, toy_predictor, "
+    sentence = r"^model: toy is not in the repository; available: toy_keypoint, toy_predictor, "
     with pytest.raises(UnknownModelError, match=sentence):
         await engine.infer("toy", {})
     with pytest.raises(UnknownModelError, match=sentence):
@@ -118,7 +118,7 @@ async def test_values_that_a_model_cannot_take_are_refused_in_words(tmp_path: Pa
     )
     x = np.array([1, 2], np.float32)
     async with OnnxRuntimeEngine(tmp_path) as engine:
-        with pytest.raises(InvalidInputError, match=r"^inputs: the model pick cannot be run on"):
+        with pytest.raises(InvalidInputError, match=r"^inputs: the model pick cannot run on"):
             await engine.infer("pick", {"x": x, "at": np.array([2])})
         run = await engine.infer("pick", {"x": x, "at": np.array([1])})
     assert run["y"] == [2]
@@ -139,7 +139,7 @@ async def test_a_broken_model_file_is_named_at_the_start(
 
 async def test_a_model_with_a_type_that_no_array_has_is_named_at_the_start(tmp_path: Path) -> None:
     write_model(tmp_path, "words", "words (string[N] x) => (string[N] y) { y = Identity(x) }")
-    sentence = r"^repository: the model words has x of type tensor\(string\)$"
+    sentence = r"^repository: x of the model words has the unsupported type tensor\(string\)$"
     with pytest.raises(InvalidInputError, match=sentence):
         async with OnnxRuntimeEngine(tmp_path):
             pass

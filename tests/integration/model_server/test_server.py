@@ -81,7 +81,7 @@ async def test_a_model_with_a_config_that_cannot_be_read_is_not_ready(
     async with serving_kserve(tmp_path) as served:
         ready = await served.stub.ModelReady(service_pb2.ModelReadyRequest(name="sum"))
         assert not ready.ready
-        sentence = "sum/config.pbtxt cannot be read; the log says why"
+        sentence = "sum/config.pbtxt cannot be read; see the log"
         index = await served.stub.RepositoryIndex(service_pb2.RepositoryIndexRequest())
         assert [(each.state, each.reason) for each in index.models] == [("UNAVAILABLE", sentence)]
         status, told = await refusal(served.stub.ModelInfer(request(model_name="sum")))

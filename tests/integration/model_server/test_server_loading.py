@@ -41,7 +41,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_without_the_servers_files(
         load = service_pb2.RepositoryModelLoadRequest(model_name="sum")
         assert await refusal(served.stub.RepositoryModelLoad(load)) == (
             grpc.StatusCode.INVALID_ARGUMENT,
-            "model: sum cannot be loaded; the log says why",
+            "model: sum cannot be loaded; see the log",
         )
         assert (await served.stub.ModelReady(service_pb2.ModelReadyRequest(name="sum"))).ready
         load.parameters["config"].string_param = "{}"

@@ -94,11 +94,11 @@ async def test_what_does_not_fit_is_refused(served: KServeServed, region: Region
     await stub.SystemSharedMemoryRegister(asked(name="r", key=region.key, byte_size=SIZE))
     for offset, size in ((56, 16), (-16, 16), (0, -1)):
         told = await refusal(stub.ModelInfer(request("r", offset, size)))
-        assert told == f"x: {size} bytes at {offset}, but r has 64"
+        assert told == f"x: {size} bytes at offset {offset}, but r has 64"
     told = await refusal(stub.ModelInfer(request("r", 32, 8)))
     assert told == "x: 8 bytes, but shape [2, 2] of FP32 takes 16"
     told = await refusal(stub.ModelInfer(request("r", 32, 16, output_size=8)))
-    assert told == "y: 16 bytes do not fit into 8"
+    assert told == "y: 16 bytes do not fit into the 8 of its region"
 
 
 async def test_what_is_no_region_is_not_registered(served: KServeServed, region: Region) -> None:
@@ -108,17 +108,20 @@ async def test_what_is_no_region_is_not_registered(served: KServeServed, region:
         (asked(name="r", key=region.key, byte_size=SIZE), "name: r is registered already"),
         (
             asked(name="s", key="/../etc/passwd", byte_size=1),
-            "key: '/../etc/passwd' is not a valid name ",
+            "key: '/../etc/passwd' is not a valid shared ",
         ),
         (
             asked(name="s", key="/\0", byte_size=1),
-            "key: '/\\x00' is not a valid name of shared memory",
+            "key: '/\\x00' is not a valid shared memory name",
         ),
-        (asked(name="s", key="/", byte_size=1), "key: '/' is not a valid name of shared memory"),
+        (asked(name="s", key="/", byte_size=1), "key: '/' is not a valid shared memory name"),
         (asked(name="s", key="/nobody_made_this", byte_size=1), "key: /nobody_made_this cannot "),
         (asked(name="s", key=region.key, byte_size=0), "byte_size: 0 is less than 1"),
-        (asked(name="s", key=region.key, byte_size=65), "byte_size: 65 at 0, but "),
-        (asked(name="s", key=region.key, byte_size=8, offset=60), "byte_size: 8 at 60, but "),
+        (asked(name="s", key=region.key, byte_size=65), "byte_size: 65 at offset 0, but "),
+        (
+            asked(name="s", key=region.key, byte_size=8, offset=60),
+            "byte_size: 8 at offset 60, but ",
+        ),
     ):
         assert (await refusal(stub.SystemSharedMemoryRegister(request))).startswith(sentence)
 

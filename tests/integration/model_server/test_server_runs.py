@@ -78,11 +78,11 @@ _TENSOR = {"name": "image", "datatype": "UINT8", "shape": [1, 16, 16, 3]}
     [
         (
             {"inputs": [{**_TENSOR, "datatype": "BYTES"}]},
-            "image: type BYTES, which no model here takes",
+            "image: type BYTES, which is not supported",
         ),
         (
             {"inputs": [{**_TENSOR, "datatype": ""}]},
-            "image: type missing, which no model here takes",
+            "image: type missing, which is not supported",
         ),
         (
             {"inputs": [{**_TENSOR, "shape": [2, 16, 16, 3]}]},
@@ -94,7 +94,7 @@ _TENSOR = {"name": "image", "datatype": "UINT8", "shape": [1, 16, 16, 3]}
         ),
         (
             {"inputs": [{**_TENSOR, "shape": [0, 2**62, 4]}], "raw_input_contents": [b""]},
-            f"image: no array has shape [0, {2**62}, 4]",
+            f"image: shape [0, {2**62}, 4] is too large for an array",
         ),
         (
             {"inputs": [{**_TENSOR, "shape": [1, 768]}]},
@@ -105,14 +105,14 @@ _TENSOR = {"name": "image", "datatype": "UINT8", "shape": [1, 16, 16, 3]}
             "image: type int8, but the model takes uint8",
         ),
         ({"inputs": [_TENSOR, _TENSOR]}, "image: given twice"),
-        ({"inputs": [{**_TENSOR, **_CONTENTS}]}, "image: given by type and raw as well"),
+        ({"inputs": [{**_TENSOR, **_CONTENTS}]}, "image: given both typed and raw"),
         (
             {"inputs": [{**_TENSOR, "name": "picture"}]},
-            "picture: the model toy_keypoint takes image",
+            "picture: unknown; the model toy_keypoint takes image",
         ),
         (
             {"raw_input_contents": [IMAGE.tobytes()] * 2},
-            "raw_input_contents: 2 of them for 1 tensors",
+            "raw_input_contents: 2 elements for 1 tensors",
         ),
         (
             {"raw_input_contents": []},
@@ -123,13 +123,16 @@ _TENSOR = {"name": "image", "datatype": "UINT8", "shape": [1, 16, 16, 3]}
                 "inputs": [{**_TENSOR, "contents": {"uint_contents": [256] * 768}}],
                 "raw_input_contents": [],
             },
-            "image: UINT8 is within 0 to 255, which not all are",
+            "image: a value is out of range [0, 255] of UINT8",
         ),
         (
             {"inputs": [{**_TENSOR, "datatype": "FP16"}], "raw_input_contents": []},
-            "image: FP16 can be given raw only",
+            "image: FP16 can only be given raw",
         ),
-        ({"inputs": [], "raw_input_contents": []}, "image: missing; the model toy_keypoint takes"),
+        (
+            {"inputs": [], "raw_input_contents": []},
+            "image: missing; the model toy_keypoint requires",
+        ),
         ({"model_version": "one"}, "version: 'one' is not a number"),
         (
             {"outputs": [{"name": "keypoints", "parameters": {"classification": {}}}]},

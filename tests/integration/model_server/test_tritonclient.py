@@ -114,7 +114,7 @@ def test_a_refusal_has_its_status_and_its_sentence(
     assert raised.value.message() == "x: shape [1, 3], but the model takes [N, 2]"
     words = tritonclient.grpc.InferInput("x", [1], "BYTES")
     words.set_data_from_numpy(np.array([b"word"], np.object_))
-    with pytest.raises(InferenceServerException, match="x: type BYTES, which no model here takes"):
+    with pytest.raises(InferenceServerException, match="x: type BYTES, which is not supported"):
         client.infer("times", [words])
 
 

@@ -209,11 +209,21 @@ GOOD = both([[0], [1], [2]])[0]
         ([coded(b"\x42\0\0\1")], "INVALID_ARGUMENT", "refers to source 1", "coded.data"),
         ([GOOD[0], GOOD[0]], "FAILED_PRECONDITION", "index: 0", "index"),
         ([GOOD[0], coded(b"\x42\x7f\0\0")], "INVALID_ARGUMENT", "index", "index"),
-        ([GOOD[0], packet(1, points(1))], "FAILED_PRECONDITION", "travel coded", "keypoints"),
-        ([frame(0, IMAGE)], "FAILED_PRECONDITION", "travel coded", "frame"),
+        (
+            [GOOD[0], packet(1, points(1))],
+            "FAILED_PRECONDITION",
+            "keypoints are coded",
+            "keypoints",
+        ),
+        ([frame(0, IMAGE)], "FAILED_PRECONDITION", "keypoints are coded", "frame"),
         ([GOOD[0], source(IMAGE)], "INVALID_ARGUMENT", "missing", "source.keypoints"),
         ([by_itself(b"\xff")], "INVALID_ARGUMENT", "source: ", "source.coded_keypoints"),
-        ([by_itself(b"", AT_SOURCE)], "INVALID_ARGUMENT", "in place", "source.coded_keypoints"),
+        (
+            [by_itself(b"", AT_SOURCE)],
+            "INVALID_ARGUMENT",
+            "cannot be combined",
+            "source.coded_keypoints",
+        ),
     ],
 )
 async def test_what_is_wrong_is_said_and_a_session_beside_it_goes_on(
@@ -230,7 +240,7 @@ async def test_what_is_wrong_is_said_and_a_session_beside_it_goes_on(
 
 
 async def test_coded_packets_are_refused_where_floats_were_agreed_on(target: str) -> None:
-    with pytest.raises(grpc.RpcError, match="travel as floats") as failed:
+    with pytest.raises(grpc.RpcError, match="keypoints are floats") as failed:
         await cast(target, [*opening(is_coded=False), GOOD[0]])
     assert failed.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 

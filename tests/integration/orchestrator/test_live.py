@@ -57,6 +57,6 @@ async def test_pictures_that_are_late_are_not_looked_at(local: LocalServices) ->
 
 
 async def test_who_is_live_does_not_wait(local: LocalServices) -> None:
-    with pytest.raises(grpc.RpcError, match="waits for no frames") as refused:
+    with pytest.raises(grpc.RpcError, match="cannot be combined with delay_frames") as refused:
         await cast(local.target, [config(live=True, delay_frames=3)])
     assert broken_field(refused.value) == "config.live"

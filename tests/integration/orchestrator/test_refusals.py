@@ -31,8 +31,8 @@ def points(x: Sequence[float] = (0, 0), intensity: Sequence[float] = (1, 1)) -> 
 
 REFUSALS = {
     # name: (requests, status, field, part of the sentence)
-    "nothing at all": ([], "FAILED_PRECONDITION", "config", "ended before it came"),
-    "an empty message": ([StreamRequest()], "INVALID_ARGUMENT", "message", "neither config"),
+    "nothing at all": ([], "FAILED_PRECONDITION", "config", "ended before the configuration"),
+    "an empty message": ([StreamRequest()], "INVALID_ARGUMENT", "message", "none of config"),
     "the source first": ([SOURCE], "FAILED_PRECONDITION", "source", "before the configuration"),
     "a frame first": ([FRAME], "FAILED_PRECONDITION", "frame", "before the configuration"),
     "keypoints first": ([PACKET], "FAILED_PRECONDITION", "keypoints", "before the configuration"),
@@ -65,7 +65,7 @@ REFUSALS = {
         [config(), SOURCE, StreamRequest()],
         "INVALID_ARGUMENT",
         "message",
-        "neither config",
+        "none of config",
     ),
     "an unknown model": (
         [config(model="lite129")],

@@ -239,7 +239,7 @@ async def test_frames_by_source_are_shown_to_prometheus(repository: Path) -> Non
         (
             [extra(1, RIGHT)],
             "source.index",
-            "1, but the first source has index 0",
+            "1, but the first source must have index 0",
         ),
         (
             [TWO[0], packets(0)[0], source(source_image(1)[:8])],

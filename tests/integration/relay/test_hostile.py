@@ -101,20 +101,20 @@ async def rest(call: Any) -> list[Any]:
 
 
 WRONG_FIRST: list[tuple[PublishRequest, str]] = [
-    (source(), "opening: it has to come first"),
+    (source(), "opening: must be the first message"),
     (opening(model="../x"), "opening.model: is not 1 to 64"),
     (opening(codec_tables="F" * 64), "opening.codec_tables: is not 64 hexadecimal"),
     (opening(height=0), "opening.height: 0 is less than 1"),
     (opening(width=4097), "opening.width: 4097 exceeds the limit of 4096"),
     (opening(keypoints=1025), "opening.keypoints: 1025 exceeds"),
-    (opening(frame_rate=float("nan")), "opening.frame_rate: is not above 0"),
+    (opening(frame_rate=float("nan")), "opening.frame_rate: nan is out of range"),
     (opening(observed_frames=0), "opening.observed_frames: 0 is less"),
     (opening(predicted_frames=257), "opening.predicted_frames: 257 exceeds"),
     (opening(frame_count=2**63), "opening.frame_count: 9223372036854775808 exceeds"),
-    (opening(mode=9), "opening.mode: 9 is not a mode"),
-    (opening(relative_motion=True), "opening.relative_motion: takes a source of its own"),
-    (opening(source_weights=[1.0]), "opening.source_weights: 1 of them for 2 keypoints"),
-    (opening(source_weights=[1.0, float("inf")]), "opening.source_weights: one is not"),
+    (opening(mode=9), "opening.mode: 9 is not a known mode"),
+    (opening(relative_motion=True), "opening.relative_motion: only supported in transfer mode"),
+    (opening(source_weights=[1.0]), "opening.source_weights: 1 weights for 2 keypoints"),
+    (opening(source_weights=[1.0, float("inf")]), "opening.source_weights: must be finite"),
 ]
 
 
@@ -128,21 +128,24 @@ async def test_an_opening_that_cannot_be_opens_no_room(
 
 
 WRONG_LATER: list[tuple[list[PublishRequest], str]] = [
-    ([opening()], "opening: came twice"),
-    ([packet(0)], "packet: came before the source"),
-    ([source(index=1)], "source.index: the first source has index 0"),
+    ([opening()], "opening: was sent twice"),
+    ([packet(0)], "packet: was sent before the source"),
+    ([source(index=1)], "source.index: 1, but the first source must have index 0"),
     ([source(index=4)], "source.index: 4 exceeds the limit of 3"),
     ([source(keypoints=None)], "source.keypoints: missing"),
     ([source(keypoints=encode_keypoints(POINTS * 3))], "source.keypoints.x: 1.5 is out of range"),
-    ([source(image=encode_image(IMAGE[:8]))], "source.image: 384 bytes are not 768"),
+    (
+        [source(image=encode_image(IMAGE[:8]))],
+        "source.image: 16 x 8 in 384 bytes, expected 16 x 16 in 768",
+    ),
     ([source(image=None)], "source.image.data: 0 is less than 1"),
     ([source(), packet(0, data=b"\x42\0\0")], "packet.data: packet: 3 bytes"),
-    ([source(), packet(0, data=b"\x42\0\0\1")], "refers to source 1, which never came"),
+    ([source(), packet(0, data=b"\x42\0\0\1")], "refers to source 1, which was not sent"),
     ([source(), packet(0, data=bytes(1201))], "packet.data: packet: 1201 bytes"),
     ([source(), packet(5), packet(5)], "packet: index 5 goes back, expected 6 or later"),
     ([source(), packet(0, crop=Crop(side=float("nan")))], "packet.crop.side"),
     ([source(), packet(8), PublishRequest(end=RoomEnd(frame_count=8))], "8 is less than 9"),
-    ([PublishRequest()], "message: has neither opening, source, packet, end nor alive"),
+    ([PublishRequest()], "message: contains none of opening, source, packet, end and alive"),
 ]
 
 
@@ -165,7 +168,7 @@ async def test_nobody_watches_without_the_token(stub: Any) -> None:
     for wrong in ({"watch_token": "x" * 32}, {"name": "elsewhere"}, {"watch_token": room.name}):
         refused = await refusal(stub.Watch(), [join(room, **wrong)])
         assert refused.code() is StatusCode.NOT_FOUND
-        assert refused.details() == "join: there is no such room, or its token is another"
+        assert refused.details() == "join: there is no such room, or the token does not match"
     refused = await refusal(stub.Watch(), [join(room, watch_token="ü" * 32)])
     assert refused.code() is StatusCode.INVALID_ARGUMENT
     refused = await refusal(stub.Watch(), [WatchRequest(acknowledgement=Acknowledgement())])
@@ -244,7 +247,7 @@ async def test_a_sender_that_says_nothing_is_lost(
                 await call.write(PublishRequest(alive=Alive()))
             refused = await refusal(call, [])
         assert refused.code() is StatusCode.DEADLINE_EXCEEDED
-        assert refused.details() == "stream: the client said nothing for 0.3 s"
+        assert refused.details() == "stream: the client sent nothing for 0.3 s"
     assert said.room.name in caplog.text
     assert said.room.watch_token not in caplog.text
 
@@ -260,7 +263,7 @@ async def test_rooms_are_bounded_for_one_peer_and_free_again(repository: Path) -
         calls = [(await published(stub, [opening()]))[0] for _ in range(2)]
         refused = await refusal(stub.Publish(), [opening()])
         assert refused.code() is StatusCode.RESOURCE_EXHAUSTED
-        assert "the limit for one peer is 2" in (refused.details() or "")
+        assert "the limit per peer is 2" in (refused.details() or "")
         await calls[0].write(PublishRequest(end=RoomEnd()))
         await rest(calls[0])
         again, _ = await published(stub, [opening()])

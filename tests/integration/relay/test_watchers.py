@@ -146,7 +146,7 @@ async def test_as_many_watch_as_may_and_another_is_refused(
         async with service.publish(await opening(service)) as published:
             watching = [asyncio.create_task(watched(target, published, models)) for _ in range(16)]
             await until(published, 16)
-            with pytest.raises(Exception, match="16 watch now, the limit is 16"):
+            with pytest.raises(Exception, match="it has 16 watchers, the limit is 16"):
                 await watched(target, published, models)
             await published.set_source(0, IMAGE, AT_SOURCE)
             for index in range(30):

@@ -62,7 +62,7 @@ async def test_an_unknown_model_is_told_with_those_that_are_served(
 ) -> None:
     error = await refusal(call(served, "lite9"))
     assert isinstance(error, UnknownModelError)
-    assert str(error) == "model: 'lite9' is not served; there are: toy"
+    assert str(error) == "model: 'lite9' is not served; available: toy"
     assert error.field == "model"
 
 

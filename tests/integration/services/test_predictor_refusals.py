@@ -44,7 +44,7 @@ def points(x: float) -> list[ObservedFrame]:
         (
             lambda: PredictRequest(horizon=3),
             "observed",
-            "no frames, and without a state there is nothing to forecast from",
+            "empty; a forecast needs observed frames or a state",
         ),
         (
             lambda: PredictRequest(observed=frames(4, 6, 6)),
@@ -84,7 +84,7 @@ def points(x: float) -> list[ObservedFrame]:
         (
             lambda: PredictRequest(observed=frames(2**64 - 1)),
             "observed[0].index",
-            "index 18446744073709551616 is beyond the end of every timeline",
+            "index 18446744073709551616 exceeds the limit of 18446744073709551615",
         ),
         (
             lambda: PredictRequest(observed=points(float("nan"))),
@@ -114,7 +114,7 @@ def points(x: float) -> list[ObservedFrame]:
         (
             lambda: PredictRequest(observed=frames(0), samples=2),
             "seed",
-            "missing; 2 sample paths are drawn with one",
+            "missing; required to draw 2 sample paths",
         ),
         (
             lambda: PredictRequest(state=state(), samples=2, seed=1),
@@ -165,4 +165,4 @@ async def test_a_state_that_leads_nowhere_finite_is_refused(served: ModelsServed
     request = PredictRequest(observed=frames(5), state=state(vectors=[wild.tobytes()]))
     error = await refusal(served.predictor.Predict(request))
     assert isinstance(error, InvalidInputError)
-    assert str(error) == "state: leads to a forecast that is not finite"
+    assert str(error) == "state: results in a forecast that is not finite"

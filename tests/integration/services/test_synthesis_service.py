@@ -188,7 +188,7 @@ def _broken_source(request: SynthesizeRequest) -> None:
             "further_sources[0].keypoints.x",
             "0 values, but the model has 2 keypoints",
         ),
-        (_few_positions, "source_positions", "1 of them, but 2 driving keypoint sets"),
+        (_few_positions, "source_positions", "1 positions, but 2 driving keypoint sets"),
         (_far_position, "source_positions[1]", "2 exceeds the limit of 1"),
         (_drop_source, "source.data", "the image is empty"),
         (_shrink_source, "source", "4 x 4 pixels, but the model takes 16 x 16"),

@@ -144,7 +144,7 @@ def test_files_that_do_not_belong_together_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "cast.example.org", ""])
 def test_plain_text_is_not_spoken_to_other_machines(host: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"--ssl-mode TLS .* or say --insecure"):
+    with pytest.raises(InvalidInputError, match=r"--ssl-mode TLS .* or pass --insecure"):
         ServerSettings(host=host)
     ServerSettings(host=host, insecure=True)
 

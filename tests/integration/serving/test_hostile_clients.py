@@ -135,9 +135,7 @@ async def test_one_peer_has_a_quarter_of_the_watches_and_checks_are_answered_bes
         check = await served.health.Check(HealthCheckRequest())
         ready = await get_ready(served)
     assert [error.code() for error in refused] == [grpc.StatusCode.RESOURCE_EXHAUSTED]
-    assert refused[0].details() == (
-        "watches: 256 are served for you now, the limit for one peer is 256"
-    )
+    assert refused[0].details() == "watches: you have 256, the limit per peer is 256"
     assert check.status == HealthCheckResponse.SERVING
     assert ready == 200
 
@@ -207,7 +205,7 @@ async def test_a_process_without_files_says_so_once_and_goes_on(
         for client in clients:
             client.close()
         assert (await get(served.server, "/live")).status == 200
-    assert refusals() == ["no connection can be accepted: Too many open files"]
+    assert refusals() == ["connections cannot be accepted: Too many open files"]
     assert [one for one in caplog.records if one.name == "asyncio"] == []
 
 

@@ -47,7 +47,7 @@ async def heard(served: Served, hearing: asyncio.Event) -> Any:
 async def test_a_client_that_never_says_anything() -> None:
     async with serving(settings=IMPATIENT) as served:
         details = await end_of(served, served.motion.Stream())
-    assert details == "stream: the client said nothing for 0.1 s"
+    assert details == "stream: the client sent nothing for 0.1 s"
 
 
 async def test_a_client_that_says_nothing_more() -> None:
@@ -64,7 +64,7 @@ async def test_a_client_that_says_nothing_more() -> None:
         call = await heard(served, hearing)
         assert (await call.read()).config.model == "m"
         details = await end_of(served, call)
-    assert details == "stream: the client said nothing for 0.1 s"
+    assert details == "stream: the client sent nothing for 0.1 s"
 
 
 async def test_a_client_that_takes_nothing_of_what_is_owed() -> None:
@@ -90,7 +90,7 @@ async def test_a_client_that_takes_nothing_of_what_is_owed() -> None:
                 taken.append(response)
         assert len(taken) < 1000
         details = await end_of(served, call)
-    assert details == "stream: the client took none of what is owed to it for 0.2 s"
+    assert details == "stream: the client read none of its pending messages for 0.2 s"
 
 
 async def test_a_client_that_waits_for_what_is_owed_to_it_may_be_silent() -> None:

@@ -63,9 +63,12 @@ def dripping(client: RawHttp2, stream: int) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        (CHECK, b"message: the request did not come whole within 0.3 s"),
-        ("/grpc.health.v1.Health/Watch", b"message: the request did not come whole within 0.3 s"),
-        (STREAM, b"stream: the client said nothing for 0.3 s"),
+        (CHECK, b"message: the request did not arrive completely within 0.3 s"),
+        (
+            "/grpc.health.v1.Health/Watch",
+            b"message: the request did not arrive completely within 0.3 s",
+        ),
+        (STREAM, b"stream: the client sent nothing for 0.3 s"),
     ],
     ids=["one request", "one request, many answers", "a stream"],
 )
@@ -240,7 +243,7 @@ async def test_one_peer_has_a_quarter_of_all_calls() -> None:
     settings = replace(IMPATIENT, max_calls=8, silence_seconds=600)
     async with serving(settings=settings) as served:
         streams = [served.motion.Stream() for _ in range(3)]
-        with pytest.raises(grpc.aio.AioRpcError, match="the limit for one peer is 2") as refused:
+        with pytest.raises(grpc.aio.AioRpcError, match="the limit per peer is 2") as refused:
             await asyncio.gather(*(stream.read() for stream in streams))
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert await is_served(served)

@@ -45,12 +45,15 @@ async def refused(call: Callable[..., object], token: str | None) -> tuple[grpc.
 
 
 WRONG: dict[str, tuple[Callable[[Issuer], str | None], str]] = {
-    "none": (lambda _: None, "asks for one"),
-    "nonsense": (lambda _: "nonsense", "no signed JWT"),
+    "none": (lambda _: None, "requires one"),
+    "nonsense": (lambda _: "nonsense", "not a signed JWT"),
     "long": (lambda issuer: issuer.token() + 4096 * "A", "longer than 4096 bytes"),
-    "unsigned": (Issuer.unsigned, "one of the ways ES256"),
-    "HMAC of the public key": (Issuer.signed_with_the_public_key, "one of the ways ES256"),
-    "another way": (Issuer.in_another_way, "one of the ways ES256"),
+    "unsigned": (Issuer.unsigned, "its algorithm is not one of ES256"),
+    "HMAC of the public key": (
+        Issuer.signed_with_the_public_key,
+        "its algorithm is not one of ES256",
+    ),
+    "another way": (Issuer.in_another_way, "its algorithm is not one of ES256"),
     "altered": (Issuer.altered, "not signed by a key that this server knows"),
     "a stranger's": (Issuer.by_a_stranger, "not signed by a key that this server knows"),
     "expired": (lambda issuer: issuer.token(exp=int(time.time()) - 60), "has expired"),
@@ -59,7 +62,7 @@ WRONG: dict[str, tuple[Callable[[Issuer], str | None], str]] = {
         "its claims cannot be read",
     ),
     "never expires": (lambda issuer: issuer.token(exp=None), "lacks the claim exp"),
-    "not yet": (lambda issuer: issuer.token(nbf=int(time.time()) + 60), "its beginning"),
+    "not yet": (lambda issuer: issuer.token(nbf=int(time.time()) + 60), "its start of validity"),
     "audience": (lambda issuer: issuer.token(aud="another"), "its audience"),
     "issuer": (lambda issuer: issuer.token(iss="https://else.test"), "its issuer"),
     "nobody's": (lambda issuer: issuer.token(sub=None), "lacks the claim sub"),
@@ -87,7 +90,7 @@ async def test_what_a_token_allows(served: Served, issuer: Issuer) -> None:
     await served.motion.GetServerInfo(GetServerInfoRequest(), metadata=sees)
     code, said = await refused(served.keypoints.Detect, issuer.token(scope="stream publish watch"))
     assert code is grpc.StatusCode.PERMISSION_DENIED
-    assert said == "token: it does not allow Detect, which takes the scope admin"
+    assert said == "token: it does not allow Detect, which requires the scope admin"
     everything = bearer(issuer.token(scope="admin"))
     answer = await served.keypoints.Detect(DetectRequest(model="abc"), metadata=everything)
     assert answer.inference_ms == 3
@@ -194,7 +197,7 @@ async def test_keys_that_cannot_be_had_let_nobody_in(issuer: Issuer) -> None:
                 for _ in range(3):
                     code, sentence = await refused(served.motion.GetServerInfo, issuer.token())
                     assert code is grpc.StatusCode.UNAVAILABLE
-                    assert sentence == "token: the keys to check it with cannot be had now"
+                    assert sentence == "token: the keys to verify it are not available now"
             assert asked == ["/keys"]  # not once per call
 
 

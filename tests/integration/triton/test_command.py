@@ -95,11 +95,11 @@ async def test_bare_models_are_served_by_triton_itself(
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"threads": 2}, "threads: on Triton the models' config.pbtxt sets that"),
-        ({"max_runs": 2}, "max-runs: on Triton the models' config.pbtxt sets that"),
+        ({"threads": 2}, "threads: does not apply to Triton; set it in the models' config.pbtxt"),
+        ({"max_runs": 2}, "max-runs: does not apply to Triton; set it in the models' config.pbtxt"),
         (
             {"server": KServeSettings("h:1")},
-            "engine: either triton runs the models, or the model server at h:1",
+            "engine: triton cannot be combined with the model server at h:1",
         ),
     ],
 )

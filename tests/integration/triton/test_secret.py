@@ -136,7 +136,7 @@ async def test_regions_and_files_are_for_this_user_alone(triton: EmbeddedTriton)
 
 @pytest.mark.parametrize("secret", ["", "short", "sixteen or more, but with blanks", "x" * 257])
 async def test_a_secret_that_is_none_is_refused(secret: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"^secret: has to be 16 to 256 letters"):
+    with pytest.raises(InvalidInputError, match=r"^secret: must be 16 to 256 letters"):
         TritonSettings(Path(), secret=secret)
 
 

@@ -138,7 +138,7 @@ async def test_a_request_that_fails_fails_alone_and_tells_nothing_internal(
     assert last.as_numpy("value") == [[30]]
     assert isinstance(wrong, InferenceServerException)
     assert wrong.status() == "StatusCode.INTERNAL"
-    assert wrong.message() == "the run of table failed; the server's log tells why"
+    assert wrong.message() == "the run of table failed; see the server's log"
 
 
 async def test_axes_that_contradict_one_another_are_told_by_name(
@@ -172,7 +172,7 @@ async def test_broken_models_are_named_and_the_others_served(
     assert triton.broken == {
         "garbled": "ONNX Runtime cannot load its model.onnx",
         "unconfigured": "it has no config.pbtxt; `motioncast export` writes one",
-        "unfit": "the config does not fit the model: input x is TYPE_INT32, but "
+        "unfit": "the config does not match the model: input x is TYPE_INT32, but "
         "tensor(float) in the model; input x has dims [-1, 2, 2], but [-1, -1] in the model; "
         "output y has dims [-1, 2, 2], but [-1, -1] in the model",
     }

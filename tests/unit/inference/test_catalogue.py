@@ -35,7 +35,7 @@ async def test_a_model_says_how_many_of_its_keypoints_are_anchored(
     config.write_text((config.read_text() if config.exists() else "") + told)
     models = (await catalogue(repository)).default
     assert models.anchored_keypoints == models.message().anchored_keypoints == count
-    refused = f"toy_keypoint: no keypoint counts as anchored: anchored_keypoints: {text!r} is not"
+    refused = f"toy_keypoint: treating no keypoint as anchored: anchored_keypoints: {text!r} is not"
     assert (refused in caplog.text) == (text not in {"0", "1", "2"})
 
 
@@ -69,7 +69,7 @@ async def test_an_unknown_configuration_is_told_with_those_that_are_served(
 ) -> None:
     served = await catalogue(toy_repository)
     with pytest.raises(
-        UnknownModelError, match=r"^model: 'lite9' is not served; there are: toy$"
+        UnknownModelError, match=r"^model: 'lite9' is not served; available: toy$"
     ) as got:
         served.resolve("lite9")
     assert got.value.field == "model"
@@ -111,8 +111,8 @@ _IMAGES_TO_POINTS = """
 @pytest.mark.parametrize(
     ("name", "points", "sentence"),
     [
-        ("landmarks", "2", r"the model toy_keypoint has no output keypoints of 3 axes$"),
-        ("keypoints", "5", r"the models of toy do not fit one another: keypoints has shape "),
+        ("landmarks", "2", r"the model toy_keypoint has no output keypoints with 3 axes$"),
+        ("keypoints", "5", r"the models of toy do not match: keypoints has shape "),
     ],
 )
 async def test_models_that_do_not_fit_one_another_are_told(

@@ -64,11 +64,11 @@ def test_inputs_are_taken_in_any_order() -> None:
         ),
         (
             {"keypoints": zeros(1, 5, 16, 3)},
-            "observed: missing; the model lite_predictor takes it",
+            "observed: missing; the model lite_predictor requires it",
         ),
         (
             {"keypoints": zeros(1, 5, 16, 3), "observed": zeros(1, 5), "noise": zeros(1)},
-            "noise: the model lite_predictor takes keypoints, observed",
+            "noise: unknown; the model lite_predictor takes keypoints, observed",
         ),
     ],
 )

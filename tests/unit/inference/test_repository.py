@@ -33,7 +33,7 @@ def test_what_is_no_model_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_repository_without_models_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"has no model, that is, no <model>/<version>/"):
+    with pytest.raises(InvalidInputError, match=r"contains no model \(<model>/<version>/"):
         find_models(tmp_path)
 
 
@@ -55,7 +55,7 @@ def test_an_installed_package_brings_its_models(
     monkeypatch.setenv("MOTIONCAST_USER_MODELS", str(tmp_path / "none"))
     monkeypatch.setattr(repository, "__file__", str(packages / "inference" / "repository.py"))
     monkeypatch.setattr(motioncast, "__path__", [str(packages)])
-    with pytest.raises(InvalidInputError, match=r"name their folder in MOTIONCAST_MODEL_REPOSIT"):
+    with pytest.raises(InvalidInputError, match=r"set MOTIONCAST_MODEL_REPOSITORY to their"):
         default_repository()
     put(packages, "model_repository/a/1/model.onnx")
     assert default_repository() == packages / "model_repository"

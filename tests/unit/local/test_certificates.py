@@ -41,13 +41,13 @@ def test_an_authority_goes_on_and_certificates_are_new(tmp_path: Path) -> None:
 def test_what_cannot_be_is_named(tmp_path: Path) -> None:
     for names, days, sentence in (
         (["a"], 0, "^days: 0 is out of range"),
-        ([], 1, "^name: a server needs one"),
-        (["ü.test"], 1, "^name: 'ü.test' is no host name"),
+        ([], 1, "^name: a server needs at least one"),
+        (["ü.test"], 1, "^name: 'ü.test' is not a host name"),
     ):
         with pytest.raises(InvalidInputError, match=sentence):
             make_certificates(tmp_path / "none", names, days)
     assert not (tmp_path / "none").exists()
     make_certificates(tmp_path)
     (tmp_path / "ca.key").write_text("nonsense")
-    with pytest.raises(InvalidInputError, match=r"^ca: .* are no authority and its key"):
+    with pytest.raises(InvalidInputError, match=r"^ca: .* are not an authority and its key"):
         make_certificates(tmp_path)

@@ -28,7 +28,7 @@ def test_a_page_that_differs_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     with pytest.raises(typer.Exit) as ended:
         main(file, check=True)
     assert ended.value.exit_code == 1
-    assert "write it anew" in capsys.readouterr().err
+    assert "write it again without --check" in capsys.readouterr().err
 
 
 def test_every_metric_is_ours_or_has_a_name_that_is_known_everywhere() -> None:

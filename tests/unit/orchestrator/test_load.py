@@ -55,7 +55,7 @@ def test_what_cannot_be_made_in_time_is_refused_with_the_time_to_come_again() ->
     door = Door()
     door.enter("A", 8.0)
     door.enter("B", 8.0)  # 0.8 of 0.85
-    with pytest.raises(ExhaustedError, match=r"sessions take 80% .* would take 20%") as refusal:
+    with pytest.raises(ExhaustedError, match=r"sessions use 80% .* would use 20%") as refusal:
         door.enter("C", 4.0)
     assert refusal.value.retry_after_seconds == 2.0
     assert door.refused("capacity") == 1
@@ -123,7 +123,7 @@ def test_lateness_grows_as_in_a_queue_and_is_kept_below_the_target() -> None:
     refusal = door.load.refusal("B", "m", 6.0)
     assert refusal is not None
     assert refusal.reason == "latency"
-    assert "1000 ms late or more; the target is 900 ms" in refusal.problem
+    assert "at least 1000 ms late; the target is 900 ms" in refusal.problem
 
 
 def test_seconds_of_a_frame_are_summed_over_the_stages() -> None:

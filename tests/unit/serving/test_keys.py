@@ -41,7 +41,7 @@ def test_public_keys_of_every_kind_are_read() -> None:
         (jwks(OctKey.generate_key(256).as_dict()), "0 public keys"),
         (jwks(EC.as_dict(private=True)), "a private key"),
         (EC.as_pem(private=True), "a private key"),
-        (jwks(*[EC.as_dict(private=False)] * 65), "65 public keys are not 1 to 64"),
+        (jwks(*[EC.as_dict(private=False)] * 65), "65 public keys; expected 1 to 64"),
         (b" " * (MAX_BYTES + 1), "more than 262144 bytes"),
         (b"[" * 100_000, "neither JWKS nor"),
     ],

@@ -133,7 +133,7 @@ def test_a_request_that_fails_does_not_fail_those_it_was_joined_with(tmp_path: P
     model.finalize()
     assert good.outputs["y"].tolist() == [[20]]
     assert bad.error.code == TritonError.INTERNAL
-    assert bad.error.message == "the run of m failed; the server's log tells why"
+    assert bad.error.message == "the run of m failed; see the server's log"
     assert "Gather" in Logger.lines[-1]
 
 
@@ -179,5 +179,5 @@ def test_axes_of_one_name_have_to_agree(tmp_path: Path) -> None:
 
 
 def test_a_model_that_does_not_fit_its_config_is_not_loaded(tmp_path: Path) -> None:
-    with pytest.raises(TritonModelException, match=r"^m: the config does not fit the model: "):
+    with pytest.raises(TritonModelException, match=r"^m: the config does not match the model: "):
         _open(tmp_path, _COUNT, [_X], [_tensor("z", "FP32", -1)])

@@ -162,7 +162,7 @@ def test_the_options_of_cuda_are_passed_on() -> None:
 @pytest.mark.parametrize(
     ("accelerator", "problem"),
     [
-        ({"name": "abacus"}, "the execution accelerator abacus is unknown here"),
+        ({"name": "abacus"}, "the execution accelerator abacus is unknown"),
         (
             {"name": "tensorrt", "parameters": {"precision_mode": "FP8"}},
             "tensorrt's precision_mode FP8 is not FP32, FP16 or INT8",
@@ -180,7 +180,7 @@ def test_what_no_accelerator_knows_is_told(accelerator: dict[str, Any], problem:
 
 def test_a_provider_that_is_not_there_is_told_before_the_model_is_read(tmp_path: Path) -> None:
     config = _config() | _accelerated("cpu", {"name": "openvino"})
-    with pytest.raises(UnfitError, match=r"^the config asks for OpenVINOExecutionProvider; this "):
+    with pytest.raises(UnfitError, match=r"^the config requests OpenVINOExecutionProvider; this "):
         open_session(tmp_path / "1" / "model.onnx", config, _CPU)
 
 

@@ -48,7 +48,7 @@ def test_a_platform_without_a_wheel_is_told_what_to_do(
     with pytest.raises(UnavailableError) as refused:
         Installation.find()
     assert str(refused.value) == (
-        f"engine: there is no Triton for {system} {machine} to embed; "
+        f"engine: Triton cannot be embedded on {system} {machine}; "
         "connect to one that runs elsewhere (--triton-url)"
     )
 
@@ -57,7 +57,7 @@ def test_a_python_that_has_no_numpy_1_is_told_what_to_do(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(sys, "version_info", (3, 13, 0))
-    with pytest.raises(UnavailableError, match=r"only for 3\.11 and 3\.12; connect to one"):
+    with pytest.raises(UnavailableError, match=r"only in 3\.11 and 3\.12; connect to one"):
         Installation.find()
 
 

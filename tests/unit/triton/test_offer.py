@@ -52,7 +52,9 @@ def test_every_shipped_model_is_offered() -> None:
 @pytest.mark.parametrize("missing", [True, False])
 def test_a_repository_without_models_is_refused(tmp_path: Path, missing: bool) -> None:
     folder = tmp_path / "nowhere" if missing else tmp_path
-    with pytest.raises(InvalidInputError, match=r"^repository: .* (is not a folder|has no model)$"):
+    with pytest.raises(
+        InvalidInputError, match=r"^repository: .* (is not a folder|contains no model)$"
+    ):
         read_offer(folder)
 
 

@@ -246,7 +246,7 @@ class KServeEngine:
         known = ", ".join(self.models()) or "none"
         return UnknownModelError(
             f"model: {model} is not served by the model server at {self.settings.address}; "
-            f"there are: {known}",
+            f"available: {known}",
             field="model",
         )
 

@@ -49,9 +49,9 @@ def translate(
     """
     ours = _own_sentence(error)
     if isinstance(ours, UnauthenticatedError | ForbiddenError):  # about our token, not our caller's
-        _log.error("the model server at %s refuses our own token: %s", address, ours)
+        _log.error("the model server at %s rejected this service's token: %s", address, ours)
         return UnavailableError(
-            f"the model server at {address} does not let us in",
+            f"the model server at {address} rejected this service's token",
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
     if ours is not None:
@@ -60,32 +60,33 @@ def translate(
     _log.debug("%s answered %s for %s: %s", server, code.name, model, error.details())
     if _RESTRICTED in (error.details() or "").lower():
         return UnknownModelError(
-            f"{server} tells and does some things for those alone who know its secret"
-            f" ({SECRET_VARIABLE})"
+            f"{server} requires its secret for some operations ({SECRET_VARIABLE})"
         )
     if _is_passing(error):
-        problem = "does not answer" + (f" or cannot run {model} now" if model else "")
+        problem = "does not answer" + (f" or cannot run {model} at the moment" if model else "")
         return UnavailableError(f"{server} {problem}", retry_after_seconds=RETRY_AFTER_SECONDS)
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT:
             _log.warning("%s refused the inputs of %s: %s", server, model, error.details())
-            return InvalidInputError.of("inputs", f"{server} refused those of {model}")
+            return InvalidInputError.of("inputs", f"{server} refused the inputs of {model}")
         case grpc.StatusCode.NOT_FOUND if known:
             return UnavailableError(
-                f"{server} has not loaded {model} now", retry_after_seconds=RETRY_AFTER_SECONDS
+                f"{server} is not serving {model} at the moment",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
             )
         case grpc.StatusCode.NOT_FOUND:
             return UnknownModelError(f"model: {model} is not served by {server}", field="model")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return ExhaustedError(
-                f"message: what {model} takes or gives is larger than {server} or we accept",
+                f"message: the inputs or outputs of {model} exceed the message size limit of "
+                f"{server} or of this service",
                 field="message",
             )
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineError(f"deadline: passed while {server} ran {model}")
         case grpc.StatusCode.UNIMPLEMENTED:
             return UnavailableError(f"{server} does not speak KServe v2 with Triton's extensions")
-    return RuntimeError(f"{server} failed at {model}: {code.name} {error.details()}")
+    return RuntimeError(f"{server} failed on {model}: {code.name} {error.details()}")
 
 
 def _own_sentence(error: grpc.aio.AioRpcError) -> DomainError | None:

@@ -109,7 +109,7 @@ class Link:
         try:
             outputs = decode_tensors(response.outputs, response.raw_output_contents)
         except InvalidInputError as error:  # not the caller's fault
-            raise RuntimeError(f"{model} was answered wrongly: {error}") from error
+            raise RuntimeError(f"the response for {model} is invalid: {error}") from error
         if self._memory is not None:
             self._memory.learn(model, inputs, outputs)
         return outputs, response
@@ -118,6 +118,6 @@ class Link:
         size, limit = message.ByteSize(), self._settings.max_message_bytes
         if size > limit:
             raise ExhaustedError(
-                f"message: {what} take {size} bytes, which exceed the limit of {limit}",
+                f"message: {what} take {size} bytes, the limit is {limit}",
                 field="message",
             )

@@ -66,7 +66,8 @@ def _tensor(model: str, tensor: Any, max_batch_size: int) -> TensorMetadata:
     dtype = dtype_of(tensor.datatype)
     if dtype is None:
         raise InvalidInputError.of(
-            "repository", f"the model {model} has {tensor.name} of type {tensor.datatype}"
+            "repository",
+            f"{tensor.name} of the model {model} has the unsupported type {tensor.datatype}",
         )
     shape: list[int | str] = [
         f"{tensor.name}_axis{axis}" if length < 0 else length

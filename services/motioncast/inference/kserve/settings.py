@@ -52,7 +52,7 @@ class KServeSettings:
                 raise InvalidInputError.of("address", f"{one!r} is not HOST:PORT")
         if (self.client_certificate is None) != (self.client_key is None):
             raise InvalidInputError.of(
-                "client_certificate", "a client's certificate and its key come together"
+                "client_certificate", "a client certificate and its key must be given together"
             )
         if self.max_message_bytes < 1:
             raise InvalidInputError.of("max_message_bytes", f"{self.max_message_bytes} is below 1")
@@ -65,7 +65,7 @@ class KServeSettings:
             )
         if self.token is not None and not (self.is_secure or self.is_local):
             raise InvalidInputError.of(
-                "token", f"goes to {self.address}, another machine, over TLS alone"
+                "token", f"not sent to another machine ({self.address}) without TLS"
             )
 
     @property

@@ -131,7 +131,9 @@ class SharedMemory:
             await asyncio.gather(*(self._unregister(name) for name in list(self._registered)))
             await asyncio.sleep(0.01 if self._registered else 0)
         if self._registered:
-            _log.warning("the server still uses shared memory of ours: %s", [*self._registered])
+            _log.warning(
+                "the server has not released shared memory of this client: %s", [*self._registered]
+            )
         self._idle.clear()
         self._given_up.clear()
 
@@ -156,7 +158,7 @@ class SharedMemory:
             try:
                 region = Region(size)
             except OSError as error:
-                _log.warning("there is no shared memory for %d bytes (%s)", size, error.strerror)
+                _log.warning("cannot allocate %d bytes of shared memory (%s)", size, error.strerror)
                 self._usable = False
                 return None
             return await self._announce(region)
@@ -174,7 +176,7 @@ class SharedMemory:
                 metadata=self._metadata,
             )
         except grpc.aio.AioRpcError as error:
-            _log.info("the server shares no memory with us: %s", error.details())
+            _log.info("the server does not use shared memory of this client: %s", error.details())
             self._usable = error.code() is grpc.StatusCode.UNAVAILABLE
             del self._registered[name]
             return None

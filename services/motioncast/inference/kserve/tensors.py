@@ -81,11 +81,11 @@ def decode_tensors(
             if data is None:
                 break
             if tensor.HasField("contents"):
-                raise InvalidInputError.of(tensor.name, "given by type and raw as well")
+                raise InvalidInputError.of(tensor.name, "given both typed and raw")
         arrays[tensor.name] = _decode(tensor, data)
     if left != 0:
         raise InvalidInputError.of(
-            "raw_input_contents", f"{len(raw)} of them for {len(tensors)} tensors"
+            "raw_input_contents", f"{len(raw)} elements for {len(tensors)} tensors"
         )
     return arrays
 
@@ -99,7 +99,7 @@ def _decode(tensor: Any, data: bytes | memoryview | None) -> Array:
     dtype = dtype_of(tensor.datatype)
     if dtype is None:
         raise InvalidInputError.of(
-            tensor.name, f"type {tensor.datatype or 'missing'}, which no model here takes"
+            tensor.name, f"type {tensor.datatype or 'missing'}, which is not supported"
         )
     shape = tuple(tensor.shape)
     if any(length < 0 for length in shape):
@@ -119,13 +119,13 @@ def _shaped(name: str, elements: Array, shape: tuple[int, ...]) -> Array:
     try:
         return elements.reshape(shape)
     except ValueError:  # no elements, but an axis too long for any array
-        raise InvalidInputError.of(name, f"no array has shape {list(shape)}") from None
+        raise InvalidInputError.of(name, f"shape {list(shape)} is too large for an array") from None
 
 
 def _decode_typed(tensor: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
     field = _CONTENTS.get(tensor.datatype)
     if field is None:
-        raise InvalidInputError.of(tensor.name, f"{tensor.datatype} can be given raw only")
+        raise InvalidInputError.of(tensor.name, f"{tensor.datatype} can only be given raw")
     elements = np.asarray(getattr(tensor.contents, field))
     if len(elements) != math.prod(shape):
         raise InvalidInputError.of(
@@ -137,6 +137,6 @@ def _decode_typed(tensor: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> 
         if elements.min() < limits.min or elements.max() > limits.max:
             raise InvalidInputError.of(
                 tensor.name,
-                f"{tensor.datatype} is within {limits.min} to {limits.max}, which not all are",
+                f"a value is out of range [{limits.min}, {limits.max}] of {tensor.datatype}",
             )
     return _shaped(tensor.name, elements.astype(dtype), shape)

@@ -83,7 +83,7 @@ class TritonPythonModel:
             if len(calls) > 1:  # an error in one of them must not fail the others
                 return {place: it for call in calls for place, it in self._respond([call]).items()}
             pb_utils.Logger.log_error(f"a run of {self._name} failed: {error}")
-            sentence = f"the run of {self._name} failed; the server's log tells why"
+            sentence = f"the run of {self._name} failed; see the server's log"
             return {calls[0].place: _failed(sentence, pb_utils.TritonError.INTERNAL)}
         return {
             call.place: pb_utils.InferenceResponse(

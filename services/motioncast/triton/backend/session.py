@@ -83,7 +83,7 @@ def open_session(file: Path, config: Config, device: tuple[str, str]) -> Any:
     lacking = [name for name, _ in providers if name not in onnxruntime.get_available_providers()]
     if lacking:
         has = ", ".join(onnxruntime.get_available_providers())
-        raise UnfitError(f"the config asks for {', '.join(lacking)}; this ONNX Runtime has {has}")
+        raise UnfitError(f"the config requests {', '.join(lacking)}; this ONNX Runtime has {has}")
     if not file.is_file():
         raise UnfitError(f"version {file.parent.name} has no {file.name}")
     try:
@@ -141,7 +141,7 @@ def execution_providers(
     for accelerator in (*on_gpu, *wanted.get("cpu_execution_accelerator", [])):
         name = accelerator["name"]
         if name not in _PROVIDERS:
-            raise UnfitError(f"the execution accelerator {name} is unknown here")
+            raise UnfitError(f"the execution accelerator {name} is unknown")
         given = dict(accelerator.get("parameters", {}))
         options = _tensorrt_options(given) if name == "tensorrt" else given
         if accelerator in on_gpu:
@@ -170,7 +170,7 @@ def check_config(session: Any, config: Config) -> None:
         *_differences("output", config["output"], session.get_outputs(), batched),
     ]
     if problems:
-        raise UnfitError("the config does not fit the model: " + "; ".join(problems))
+        raise UnfitError("the config does not match the model: " + "; ".join(problems))
 
 
 def _differences(
