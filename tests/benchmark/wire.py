@@ -22,29 +22,24 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import typer
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.wire_capture import capturing, client_of, count
 
 from motioncast.cli.traffic import WIRE_BYTES
 from motioncast.data.command_line import Program
 
 CLIP: Final = Path(__file__).parents[2] / "clients/motioncast/cli/assets/interview.mp4"
 COMMAND: Final = [sys.executable, "-m", "motioncast.cli.main"]
-SOURCE_BYTES: Final = 1400
-_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA: Final = 0
-_COLUMNS: Final = (
-    *("ip.len", "tcp.srcport", "tcp.dstport", "udp.srcport"),
-    *("tcp.seq_raw", "tcp.payload"),
-)
-
-
 STREAMS: Final = (
     ("--predicted", "0"),
     ("--observed", "1", "--predicted", "1"),
@@ -64,116 +59,6 @@ class Target(NamedTuple):
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Packet:
-    """The content of a TCP packet."""
-
-    bytes: int
-    calls: frozenset[int]  # calls with messages in it
-    opening: bool  # has the first message of a call
-    source: bool
-    control: int  # bytes of frames other than messages
-    bare: bool
-
-
-@dataclass(slots=True)
-class _Way:
-    """Parses HTTP/2 in one direction of one connection."""
-
-    rest: bytes = b""  # of an incomplete frame
-    next_sequence: int | None = None
-    messages: Counter[int] = field(default_factory=Counter)  # complete messages by call
-    held: dict[int, bytes] = field(
-        default_factory=lambda: defaultdict(bytes)
-    )  # incomplete messages by call
-    packets: list[_Packet] = field(default_factory=list)
-
-    def take(self, size: int, sequence: int, payload: bytes) -> None:
-        """Processes a packet."""
-        if payload and self.next_sequence not in (None, sequence):
-            payload = b""  # a retransmission
-        if not payload:
-            self.packets.append(_Packet(size, frozenset(), False, False, 0, True))
-            return
-        self.next_sequence = (sequence + len(payload)) % 2**32
-        self.rest = (self.rest + payload).removeprefix(_PREFACE)
-        calls, control, opening, source = set(), 0, False, len(self.rest) >= SOURCE_BYTES
-        while len(self.rest) >= 9 and len(self.rest) >= (end := 9 + _number(self.rest[:3])):
-            kind, call, body = self.rest[3], _number(self.rest[5:9]), self.rest[9:end]
-            self.rest = self.rest[end:]
-            if kind != _DATA:
-                control += end
-                continue
-            calls.add(call)
-            opening = opening or not self.messages[call]
-            held = self.held[call] + body
-            source = source or max(len(held), len(body)) >= SOURCE_BYTES
-            while len(held) >= 5 and len(held) >= (end := 5 + _number(held[1:5])):
-                held = held[end:]
-                self.messages[call] += 1
-            self.held[call] = held
-        self.packets.append(_Packet(size, frozenset(calls), opening, source, control, False))
-
-    def counts(self) -> Counter[str]:
-        """Returns the bytes by kind."""
-        session = max(self.messages, key=self.messages.__getitem__, default=0)
-        counts: Counter[str] = Counter()
-        for packet in self.packets:
-            if packet.source:
-                counts["source"] += packet.bytes
-            elif packet.bare:
-                counts["bare"] += packet.bytes
-            elif packet.opening or (packet.calls and session not in packet.calls):
-                counts["opening"] += packet.bytes
-            elif packet.calls:
-                counts["messages"] += packet.bytes - packet.control
-                counts["control"] += packet.control
-            else:
-                counts["control"] += packet.bytes
-        return counts
-
-
-def _number(data: bytes) -> int:
-    return int.from_bytes(data, "big")
-
-
-def count(capture: Path, port: int) -> dict[tuple[int, str], Counter[str]]:
-    """Returns bytes by kind for each client port and direction ("up", "down"); UDP as port 0.
-
-    Args:
-        capture: File written by dumpcap.
-        port: The server's port.
-    """
-    names = [word for name in _COLUMNS for word in ("-e", name)]
-    command = ["tshark", "-r", str(capture), "-T", "fields", *names]
-    read = subprocess.run(command, check=True, capture_output=True, text=True)
-    ways: dict[tuple[int, str], _Way] = defaultdict(_Way)
-    counts: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
-    for line in read.stdout.splitlines():
-        size, source, target, udp, sequence, payload = line.split("\t")
-        if udp:
-            counts[0, "down" if int(udp) == port else "up"]["datagrams"] += int(size)
-            continue
-        way = (int(source), "up") if int(target) == port else (int(target), "down")
-        ways[way].take(int(size), int(sequence), bytes.fromhex(payload))
-    return counts | {way: one.counts() for way, one in ways.items()}
-
-
-@contextmanager
-def capturing(port: int, to: Path) -> Iterator[None]:
-    """Captures traffic to and from a loopback port during the block."""
-    command = ["dumpcap", "-q", "-i", "lo", "-f", f"port {port}", "-w", str(to)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("File:"):
-                break
-        try:
-            yield
-        finally:
-            process.terminate()
-
-
 @contextmanager
 def serving(model: str, port: int) -> Iterator[None]:
     """Runs the services, with the datagram port equal to the TCP port."""
@@ -182,7 +67,7 @@ def serving(model: str, port: int) -> Iterator[None]:
     command = [*COMMAND, "serve", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert "listens" in process.stdout.readline()
+        assert "is listening" in process.stdout.readline()
         try:
             yield
         finally:
@@ -234,11 +119,6 @@ def _free_port() -> int:
         return port
 
 
-def _client(counts: dict[tuple[int, str], Counter[str]], way: str) -> int:
-    """Returns the client port that sources came from ("up") or went to ("down")."""
-    return max((one for one in counts if one[1] == way), key=lambda one: counts[one]["source"])[0]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Which sessions run."""
@@ -272,7 +152,7 @@ def measured_stream(target: Target, folder: Path, options: list[str], name: str)
     with capturing(target.port, capture):
         report = stream(target.address, target.model, folder, *options)
     counts = count(capture, target.port)
-    counted = counts[_client(counts, "up"), "up"] + counts.get((0, "up"), Counter())
+    counted = counts[client_of(counts, "up"), "up"] + counts.get((0, "up"), Counter())
     seconds = report["frames"]["total"] / report["configuration"]["frame_rate"]
     return row(f"stream {name}", report["keypoint_rates"]["wire"], seconds, counted)
 
@@ -291,7 +171,7 @@ def measured_ends(
     for end, command, traffic, there, back in zip(
         both, ("send", "receive"), traffics, ("up", "down"), ("down", "up"), strict=True
     ):
-        client, label = _client(counts, there), f"{command} {name}"
+        client, label = client_of(counts, there), f"{command} {name}"
         video = traffic["keypoints"] + WIRE_BYTES * traffic["packets"]
         answers = traffic["feedback"] + WIRE_BYTES * traffic["feedback_messages"]
         for what, size, way in (("video", video, there), ("answers", answers, back)):
