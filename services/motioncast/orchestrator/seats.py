@@ -88,7 +88,7 @@ class Seats:
             self._make_room(
                 name,
                 self._seats,
-                f"sessions: {self.taken} are in use, the limit is {self._most}",
+                f"sessions: {self.taken} are active, the limit is {self._most}",
             )
         seat = Seat(name, patience())
         self._seats.append(seat)

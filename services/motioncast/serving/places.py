@@ -74,7 +74,7 @@ class Places:
         """
         name = peer_name(peer)
         if self.taken >= self._most:
-            raise self._full(f"{self.taken} are in use, the limit is {self._most}")
+            raise self._full(f"{self.taken} are active, the limit is {self._most}")
         if self._taken[name] >= self._most_per_peer:
             raise self._full(
                 f"you have {self._taken[name]}, the limit per peer is {self._most_per_peer}"

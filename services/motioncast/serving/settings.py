@@ -45,7 +45,7 @@ class ServerSettings:
         for field in ("port", "http_port"):
             port = getattr(self, field)
             if port is not None and not 0 <= port <= 65535:
-                raise InvalidInputError.of(field, f"{port} is not within 0 to 65535")
+                raise InvalidInputError.of(field, f"{port} is out of range [0, 65535]")
         for field, least in (
             ("max_concurrent_calls", 1),
             ("max_queued_calls", 0),

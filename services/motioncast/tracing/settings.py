@@ -35,7 +35,7 @@ class TraceSettings:
                     " http://localhost:4317",
                 )
         if self.ratio is not None and not 0 <= self.ratio <= 1:
-            raise InvalidInputError.of("traces-ratio", f"{self.ratio} is not within 0 to 1")
+            raise InvalidInputError.of("traces-ratio", f"{self.ratio} is out of range [0, 1]")
 
     @property
     def wanted(self) -> bool:

@@ -42,7 +42,9 @@ class TritonSettings:
             )
         for name in ("port", "metrics_port"):
             if not 0 <= getattr(self, name) <= 65535:
-                raise InvalidInputError.of(name, f"{getattr(self, name)} is not within 0 to 65535")
+                raise InvalidInputError.of(
+                    name, f"{getattr(self, name)} is out of range [0, 65535]"
+                )
         for name in (
             "start_seconds",
             "load_seconds",

@@ -59,4 +59,4 @@ def test_what_is_no_collector_is_said_before_anything_starts(run: Run) -> None:
     assert "traces-endpoint: 'localhost:4317' is not the URL of a collector" in result.err
     result = run("serve", "--traces-endpoint", "http://localhost:4317", "--traces-ratio", 1.5)
     assert result.code == 1
-    assert "traces-ratio: 1.5 is not within 0 to 1" in result.err
+    assert "traces-ratio: 1.5 is out of range [0, 1]" in result.err

@@ -89,7 +89,7 @@ def test_when_all_are_taken_the_peer_that_has_most_makes_way(
 def test_honest_clients_do_not_put_one_another_out(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room(monkeypatch, OrchestratorSettings(max_sessions=2))
     waiting = [room.take(A, 98.5), room.take(B, 99.5)]  # their sources are still arriving
-    with pytest.raises(ExhaustedError, match="2 are in use, the limit is 2"):
+    with pytest.raises(ExhaustedError, match="2 are active, the limit is 2"):
         room.take(C, None)
     assert not any(one.gave_way for one in waiting)
 

@@ -48,7 +48,7 @@ def test_all_peers_together_have_all() -> None:
     with ExitStack() as taken:
         for number in range(8):
             taken.enter_context(places.one_for(f"ipv4:192.0.2.{number // 2}:1"))
-        with pytest.raises(ExhaustedError, match="sessions: 8 are in use, the limit is 8"):
+        with pytest.raises(ExhaustedError, match="sessions: 8 are active, the limit is 8"):
             taken.enter_context(places.one_for("ipv4:198.51.100.1:1"))
 
 

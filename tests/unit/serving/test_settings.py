@@ -13,8 +13,8 @@ from motioncast.wire.errors import InvalidInputError
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"port": 65536}, "port: 65536 is not within 0 to 65535"),
-        ({"http_port": -1}, "http_port: -1 is not within 0 to 65535"),
+        ({"port": 65536}, "port: 65536 is out of range [0, 65535]"),
+        ({"http_port": -1}, "http_port: -1 is out of range [0, 65535]"),
         ({"max_concurrent_calls": 0}, "max_concurrent_calls: 0 is less than 1"),
         ({"max_queued_calls": -1}, "max_queued_calls: -1 is less than 0"),
         ({"max_message_bytes": 0}, "max_message_bytes: 0 is less than 1"),
