@@ -43,7 +43,7 @@ def serving_process(models: Path) -> Iterator[tuple[subprocess.Popen[str], dict[
     command += ["--http-port", "0", "--models", str(models), "--log-level", "WARNING"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert "listens" in process.stdout.readline()
+        assert "is listening" in process.stdout.readline()
         lines = [process.stdout.readline().split() for _ in range(4)]
         yield process, {name: address for name, address, *_ in lines}
 

@@ -58,7 +58,7 @@ class Fleet:
         for name in names:
             line = self.processes[name].stdout
             assert line is not None
-            assert "listens" in line.readline(), f"{name} has not started"
+            assert "is listening" in line.readline(), f"{name} has not started"
             self.addresses[name] = line.readline().split()[1]
         for name in names:
             if not name.startswith(TRITONS):  # Triton has loaded its models by now

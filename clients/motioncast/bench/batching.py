@@ -121,7 +121,7 @@ def _default_model(repository: Path) -> str:
     """Returns the shipped configuration, or else the repository's first."""
     found = sorted(one.name.removesuffix("_keypoint") for one in repository.glob("*_keypoint"))
     if not found:
-        raise BenchError(f"models: {repository} has none")
+        raise BenchError(f"models: {repository} contains no models")
     return SHIPPED if SHIPPED in found else found[0]
 
 

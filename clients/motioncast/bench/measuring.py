@@ -81,7 +81,7 @@ def refuse_below(least: int, **numbers: int) -> None:
 def refuse_none_or_below(least: int, name: str, numbers: Sequence[int]) -> None:
     """Raises BenchError if there are no numbers, or one is less than `least`."""
     if not numbers or min(numbers) < least:
-        raise BenchError(f"{name}: at least one of at least {least} is needed")
+        raise BenchError(f"{name}: expected at least one value, each {least} or more")
 
 
 def _processor() -> str:

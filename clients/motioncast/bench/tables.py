@@ -42,7 +42,7 @@ def pipelines_table(result: PipelinesResult) -> RenderableType:
 def batching_table(result: BatchingResults) -> RenderableType:
     """Returns calls/s and latency by model, callers and delay, and the machine."""
     table = Table(title="Dynamic batching on Triton", title_justify="left")
-    for column in ("model", "callers", "may wait, us"):
+    for column in ("model", "callers", "max delay, us"):
         table.add_column(column)
     for column in ("calls/s", "p50, ms", "p95, ms"):
         table.add_column(column, justify="right")
@@ -60,7 +60,7 @@ def batching_table(result: BatchingResults) -> RenderableType:
 def transport_table(result: Transport) -> RenderableType:
     """Returns the milliseconds of both ways by size."""
     table = Table("bytes in, and out", "message, ms", "shared memory, ms", title=result.engine)
-    table.caption = "median of the calls, in brackets the quickest"
+    table.caption = "median of the calls, with the fastest in brackets"
     for row in result.rows:
         table.add_row(
             f"{row.size:,}",
@@ -109,8 +109,8 @@ def _setting(result: BenchResult) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_row(
         "inference",
-        f"{result.intra_op_threads} threads each, {result.max_concurrent_runs} at once; the raw"
-        " calls likewise",
+        f"{result.intra_op_threads} threads each, {result.max_concurrent_runs} at once; also for"
+        " the raw calls",
     )
     return Group(_where(result.machine), table)
 
@@ -120,5 +120,5 @@ def _where(machine: Machine) -> RenderableType:
     table.add_row("machine", f"{machine.processor}, {machine.cores} cores")
     table.add_row("load before", f"{machine.load_before:.1f} running processes")
     table.add_row("versions", f"ONNX Runtime {machine.onnxruntime}, gRPC {machine.grpcio}")
-    table.add_row("clients", "in a process of their own on the same machine, as fast as they can")
+    table.add_row("clients", "in a separate process on the same machine, as fast as possible")
     return table

@@ -31,11 +31,11 @@ def advice(configuration: Configuration, quality: QualityReport, faces_seen: boo
 def _remedies(configuration: Configuration, quality: QualityReport, faces_seen: bool) -> list[str]:
     remedies = []
     if configuration.frame == "off":
-        remedies.append("The picture was not framed: --frame auto shows the model the face alone.")
+        remedies.append("The picture was not framed: --frame auto crops it to the face.")
     elif not faces_seen:
         remedies.append(
-            "No face was seen: the model is one of talking heads, which should look at the camera,"
-            " in light, not too small."
+            "No face was found: the model is for talking heads. The face should be well lit, "
+            "large enough and turned to the camera."
         )
     observed, predicted = quality.observed, quality.predicted
     if (
@@ -43,15 +43,16 @@ def _remedies(configuration: Configuration, quality: QualityReport, faces_seen: 
         and predicted is not None
         and _gain(observed) >= HARDLY_DB > _gain(predicted)
     ):
-        remedies.append("The forecast frames are what is weak: --predicted 0 sends every frame.")
+        remedies.append("Only the forecast frames are poor: --predicted 0 sends every frame.")
     if configuration.source == "first frame" and configuration.sent_as == "keypoints":
-        remedies.append("Further sources show what the first frame hides: --sources 4.")
+        remedies.append("More source images show what the first frame hides: --sources 4.")
     else:
         remedies.append(
-            "Further sources show what the first frame hides: --send keypoints --sources 4."
+            "More source images show what the first frame hides: --send keypoints --sources 4."
         )
     remedies.append(
-        "A model of this person: motioncast train personal VIDEO (docs/tutorial_personal.md)."
+        "Or train a model of this person: motioncast train personal VIDEO "
+        "(docs/tutorial_personal.md)."
     )
     return remedies
 

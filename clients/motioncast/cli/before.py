@@ -38,9 +38,9 @@ def check_options(options: CastOptions, *, transfer: bool, limit: int | None) ->
 def check_timeout(seconds: float) -> None:
     """Raises CommandError for an invalid timeout."""
     if not seconds > 0:
-        raise CommandError(f"timeout: {seconds:g} s leave no time")
+        raise CommandError(f"timeout: {seconds:g} s is not above 0")
     if not isfinite(seconds):
-        raise CommandError("timeout: has to be a number of seconds; without it there is no limit")
+        raise CommandError("timeout: must be a finite number of seconds; omit it for no limit")
 
 
 def check_gate(pixels: float) -> None:
@@ -54,10 +54,10 @@ def check_gate(pixels: float) -> None:
 def check_sources(given: int, gathered: int, send: str) -> None:
     """Raises CommandError if frames of the video cannot be sources."""
     if gathered > 1 and given:
-        raise CommandError("sources: frames of the video are no sources where --source is one")
+        raise CommandError("sources: cannot be combined with --source")
     if gathered > 1 and send != "keypoints":
         raise CommandError(
-            "sources: frames are picked by their keypoints, which --send keypoints detects here"
+            "sources: requires --send keypoints, because frames are picked by their keypoints"
         )
 
 
@@ -66,7 +66,7 @@ def check_keypoint_options(options: CastOptions, send: str) -> None:
     if options.gate_pixels is not None:
         check_gate(options.gate_pixels)
     if send != "keypoints":
-        here = "frames are sent; --send keypoints detects keypoints here"
+        here = "requires --send keypoints"
         if options.keypoints is not None:
             raise CommandError(f"keypoints: {here}")
         if options.gate_pixels is not None:  # only the server sees the keypoints
@@ -76,9 +76,11 @@ def check_keypoint_options(options: CastOptions, send: str) -> None:
         if options.datagrams:
             raise CommandError(f"datagrams: {here}")
     elif options.keypoints == "floats" and options.packet_frames != 1:
-        raise CommandError("packet-frames: keypoints travel as floats, each frame's by themselves")
+        raise CommandError(
+            "packet-frames: requires --keypoints coded; floats are sent frame by frame"
+        )
     elif options.keypoints == "floats" and options.datagrams:
-        raise CommandError("datagrams: keypoints travel as floats, over gRPC alone")
+        raise CommandError("datagrams: requires --keypoints coded; floats are only sent over gRPC")
 
 
 def check_json(path: Path | None) -> None:
@@ -89,7 +91,7 @@ def check_json(path: Path | None) -> None:
         raise CommandError(f"json: {shown(path)} is a folder, not a file")
     there = next((one for one in path.absolute().parents if one.exists()), None)
     if there is not None and not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        raise CommandError(f"json: nothing can be written to {shown(there)}")
+        raise CommandError(f"json: {shown(there)} is not a writable folder")
 
 
 def holds_results_of(folder: Path, video: str) -> bool:
@@ -104,4 +106,4 @@ def holds_results_of(folder: Path, video: str) -> bool:
 def check_replaceable(folder: Path, *, force: bool) -> None:
     """Raises CommandError if a folder contains results and replacing them was not requested."""
     if not force and any((folder / name).exists() for name in RESULTS):
-        raise CommandError(f"out: {shown(folder)} holds results already (--force replaces them)")
+        raise CommandError(f"out: {shown(folder)} already contains results; --force replaces them")

@@ -49,7 +49,7 @@ def find_clips(folder: Path, limit: int | None) -> list[Path]:
     """Returns the videos of a folder; if limited, evenly spread over their sorted names."""
     clips = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
     if not clips:
-        raise CommandError(f"{folder}: no videos there")
+        raise CommandError(f"{folder}: contains no videos")
     if limit is None or limit >= len(clips):
         return clips
     return [clips[i] for i in np.linspace(0, len(clips) - 1, limit).astype(int)]
@@ -95,7 +95,9 @@ async def evaluate_clips(
 
 def clips_table(rows: Sequence[ClipsQuality]) -> Table:
     """Returns the rows as a table to print."""
-    table = Table(title="Quality through the services, means over clips, beside copying the source")
+    table = Table(
+        title="Quality through the services, means over clips, compared with copying the source"
+    )
     for name in ("M:N", "frames"):
         table.add_column(name)
     for name in ("clips", "PSNR, dB", "copied", "gain, dB", "SSIM", "copied"):

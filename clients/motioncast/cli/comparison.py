@@ -27,7 +27,7 @@ _FAINT: Final[Colour] = (150, 156, 164)
 
 _LEGEND: Final = {
     Origin.OBSERVED: "observed: sent",
-    Origin.PREDICTED: "predicted: never sent, forecast",
+    Origin.PREDICTED: "predicted: not sent, forecast",
     Origin.CONCEALED: "concealed: lost, forecast",
 }
 

@@ -17,8 +17,8 @@ class Datagrams:
         typer.Option(
             "--datagram-port",
             metavar="PORT",
-            help="orchestrator: UDP port where coded keypoints may come as QUIC datagrams, too; 0 "
-            "takes a free one. Default: none, they come over gRPC.",
+            help="orchestrator: UDP port that accepts coded keypoints as QUIC datagrams; 0 picks "
+            "a free port. Default: none, keypoints are accepted over gRPC only.",
         ),
     ] = None
     public_port: Annotated[
@@ -26,8 +26,8 @@ class Datagrams:
         typer.Option(
             "--datagram-public-port",
             metavar="PORT",
-            help="orchestrator: UDP port that clients are told, where another one leads to this "
-            "one. Default: the port itself.",
+            help="orchestrator: UDP port announced to clients, if a different port is forwarded "
+            "to --datagram-port. Default: the same port.",
         ),
     ] = None
     wait: Annotated[
@@ -35,7 +35,7 @@ class Datagrams:
         typer.Option(
             "--datagram-wait",
             metavar="SECONDS",
-            help="orchestrator: how long a frame waits for those before it that have not come; "
-            "then they are lost, and forecast.",
+            help="orchestrator: how long a frame waits for missing earlier frames; after that "
+            "they count as lost and are forecast.",
         ),
     ] = 0.06

@@ -58,7 +58,7 @@ def watcher_of(job: StreamJob, model: Model, device: Device) -> Watcher:
     try:
         return Watcher(_detector(job.models, model), anchored)
     except (CommandError, DomainError, ImportError, MediaError, MissingExtraError):
-        return Watcher(None, reason=f"no model here finds the keypoints of {model.name}")
+        return Watcher(None, reason=f"no local model detects the keypoints of {model.name}")
 
 
 def _detector(models: Path | None, model: Model) -> Detector:
@@ -67,7 +67,7 @@ def _detector(models: Path | None, model: Model) -> Detector:
     detector = KeypointDetector(_model_file(models, f"{model.name}_keypoint"))
     expected = model.height, model.width, model.keypoints
     if (detector.height, detector.width, detector.keypoints) != expected:
-        raise CommandError(f"model: {model.name} here is another one than the server's")
+        raise CommandError(f"model: the local {model.name} differs from the server's")
     return detector
 
 
@@ -78,5 +78,5 @@ def _model_file(models: Path | None, name: str) -> Path:
     repository = models or default_repository()
     file = find_models(repository).get(name)
     if file is None:
-        raise CommandError(f"{repository} has no {name}, which is needed on this side")
+        raise CommandError(f"{repository} has no {name}, which is required on this machine")
     return file

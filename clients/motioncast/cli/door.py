@@ -84,15 +84,19 @@ def _given(options: dict[str, Any]) -> Iterator[None]:
 _TLS: Final = Annotated[
     bool,
     typer.Option(
-        "--tls", envvar="MOTIONCAST_TLS", help="Connect over TLS; implied by the files below."
+        "--tls",
+        envvar="MOTIONCAST_TLS",
+        help="Connect over TLS; implied by the other --tls options.",
     ),
 ]
 _OPTIONS: Final[Options] = {
     "tls": (_TLS, False),
-    "tls_ca": file_option("--tls-ca", "PEM of the authorities that sign the server's certificate."),
-    "tls_cert": file_option("--tls-cert", "PEM to show the server, with its key, where it asks."),
-    "tls_key": file_option("--tls-key", "PEM of that key."),
+    "tls_ca": file_option("--tls-ca", "PEM file of the certificate authorities to trust."),
+    "tls_cert": file_option(
+        "--tls-cert", "PEM file of the client certificate, for servers that require one."
+    ),
+    "tls_key": file_option("--tls-key", "PEM file of the key of that certificate."),
     "token_file": file_option(
-        "--token-file", "Token to bring; or MOTIONCAST_TOKEN, the token itself."
+        "--token-file", "File of the token to send; MOTIONCAST_TOKEN sets the token itself."
     ),
 }

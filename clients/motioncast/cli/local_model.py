@@ -48,15 +48,16 @@ def local_model(models: Path | None, name: str | None) -> LocalModel:
         name = SHIPPED if SHIPPED in offered else offered[0]
     if name is None or name not in offered:
         there = ", ".join(offered) or "none"
-        raise CommandError(f"model: {name!r} is not in {shown(repository)}, but {there}")
+        raise CommandError(f"model: {name!r} is not in {shown(repository)}, which contains {there}")
     detector = KeypointDetector(files[f"{name}_keypoint"])
     if detector.height != detector.width:
-        raise CommandError(f"model: {name} takes {detector.width} x {detector.height} pixels")
+        size = f"{detector.width} x {detector.height}"
+        raise CommandError(f"model: {name} takes {size} pixels, but only square models can be sent")
     path = repository / f"{name}_keypoint" / FILE_NAME
     try:
         tables = ModelTables.of(path.read_bytes())
     except (OSError, TablesError) as error:
-        problem = f"{name} here has no codec tables that can be read, so that it cannot be sent"
+        problem = f"the codec tables of {name} cannot be read, and sending requires them"
         raise CommandError(f"model: {problem} ({error})") from error
     parameters = read_parameters(repository, f"{name}_keypoint")
     framing = parameters.get("framing", FramingMode.OFF)

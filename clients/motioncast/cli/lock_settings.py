@@ -27,24 +27,28 @@ class Ssl:
         typer.Option(
             "--ssl-mode",
             case_sensitive=False,
-            help="TLS encrypts every port; MTLS also asks callers for a certificate that --ssl-ca "
-            "signed.",
+            help="TLS encrypts every port; MTLS also requires a client certificate signed by "
+            "--ssl-ca.",
         ),
     ] = SslMode.DISABLED
     certificate: Annotated[
         Path | None,
         typer.Option(
-            "--ssl-certificate", help="PEM file of this server. Files that change count at once."
+            "--ssl-certificate",
+            help="PEM file of the server certificate. Changed files take effect immediately.",
         ),
     ] = None
     key: Annotated[
-        Path | None, typer.Option("--ssl-key", help="PEM file of its key, without a password.")
+        Path | None,
+        typer.Option(
+            "--ssl-key", help="PEM file of the server certificate's key, without a password."
+        ),
     ] = None
     ca: Annotated[
         Path | None,
         typer.Option(
             "--ssl-ca",
-            help="PEM file of the authority that signs callers' certificates, and those of the "
+            help="PEM file of the authority that signs the certificates of clients, and of the "
             "services that an orchestrator calls.",
         ),
     ] = None
@@ -57,20 +61,21 @@ class Tokens:
     keys: Annotated[
         Path | None,
         typer.Option(
-            "--token-keys", help="File of the public keys that sign tokens: JWKS, or one in PEM."
+            "--token-keys",
+            help="File of the public keys to verify tokens with: JWKS, or a single key in PEM.",
         ),
     ] = None
     keys_url: Annotated[
         str | None,
-        typer.Option("--token-keys-url", metavar="URL", help="Or where they are, as JWKS."),
+        typer.Option("--token-keys-url", metavar="URL", help="URL of those keys (JWKS)."),
     ] = None
-    issuer: Annotated[
-        str | None, typer.Option("--token-issuer", help="Who has to have made a token (iss).")
-    ] = None
-    audience: Annotated[
-        str, typer.Option("--token-audience", help="For whom it has to be (aud).")
-    ] = "motioncast"
+    issuer: Annotated[str | None, typer.Option("--token-issuer", help="Required issuer (iss).")] = (
+        None
+    )
+    audience: Annotated[str, typer.Option("--token-audience", help="Required audience (aud).")] = (
+        "motioncast"
+    )
     leeway: Annotated[
         float,
-        typer.Option("--token-leeway", metavar="SECONDS", help="By which clocks may differ."),
+        typer.Option("--token-leeway", metavar="SECONDS", help="Tolerated clock difference."),
     ] = 30.0

@@ -17,7 +17,7 @@ def tls_of(ssl: Ssl) -> ServerTls | None:
     if ssl.mode is SslMode.DISABLED:
         for field in ("certificate", "key"):
             if getattr(ssl, field) is not None:
-                raise InvalidInputError.of(f"ssl-{field}", "takes --ssl-mode TLS or MTLS")
+                raise InvalidInputError.of(f"ssl-{field}", "requires --ssl-mode TLS or MTLS")
         return None
     if ssl.certificate is None or ssl.key is None:
         missing = "ssl-certificate" if ssl.certificate is None else "ssl-key"
@@ -42,7 +42,9 @@ def tokens_of(settings: ServeSettings) -> TokenSettings | None:
     tokens = settings.tokens
     if tokens.keys is None and tokens.keys_url is None:
         if tokens.issuer is not None:
-            raise InvalidInputError.of("token-keys", "missing for the issuer's tokens")
+            raise InvalidInputError.of(
+                "token-keys", "required by --token-issuer, unless --token-keys-url is given"
+            )
         return None
     return TokenSettings(
         tokens.keys, tokens.keys_url, tokens.issuer or "", tokens.audience, tokens.leeway

@@ -19,9 +19,10 @@ _SIGNER: ContextVar[Signer | None] = ContextVar("signer", default=None)
 _OPTIONS: Final[Options] = {
     "marks_certificate": file_option(
         "--marks-certificate",
-        "PEM that signs what is written (C2PA), with those above it. Default: one nobody trusts.",
+        "PEM file of the C2PA signing certificate and its chain. Default: an untrusted "
+        "development certificate.",
     ),
-    "marks_key": file_option("--marks-key", "PEM of its key."),
+    "marks_key": file_option("--marks-key", "PEM file of the key of that certificate."),
 }
 
 
@@ -46,10 +47,10 @@ def signed_line(suffix: str = ".mp4") -> str:
         return f"Marked as synthetic, signed with {signer.certificate}."
     if can_sign(suffix):
         return (
-            "Marked as synthetic, signed with a development certificate that nobody trusts"
-            " (--marks-certificate)."
+            "Marked as synthetic, signed with an untrusted development certificate "
+            "(--marks-certificate sets another)."
         )
-    return "Marked as synthetic, unsigned: that needs .mp4 and motioncast[marks]."
+    return "Marked as synthetic, unsigned: signing requires .mp4 and motioncast[marks]."
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def _given(options: dict[str, Path | None]) -> Iterator[None]:
 
     certificate, key = options["marks_certificate"], options["marks_key"]
     if (certificate is None) != (key is None):
-        raise CommandError("marks: a certificate and its key go together")
+        raise CommandError("marks: --marks-certificate and --marks-key must be given together")
     signer = None
     if certificate is not None and key is not None:
         from motioncast.provenance import Signer

@@ -13,8 +13,8 @@ def verdict(marks: Marks) -> tuple[bool, str]:
     if broken:
         return False, "was changed after it was signed, or its signature is broken"
     if not marks.synthetic:
-        return False, "says nothing of a model having made it, which proves nothing"
-    return True, "says that a model made it, or a part of it"
+        return False, "does not state that a model made it, which proves nothing"
+    return True, "states that a model made it or a part of it"
 
 
 def lines_of(marks: Marks) -> Iterator[str]:
@@ -30,7 +30,11 @@ def lines_of(marks: Marks) -> Iterator[str]:
     if manifest.description:
         yield f"      {shown(manifest.description)}"
     made = f"made by {shown(manifest.generator)}, " if manifest.generator else ""
-    trusted = "trusted" if manifest.trusted else "trusted by nobody here (--trust)"
+    trusted = "trusted" if manifest.trusted else "not trusted (--trust sets the authorities)"
     yield f"      {made}signed by {shown(manifest.issuer)!r}: {trusted}"
-    state = "unchanged since" if manifest.intact else "changed since, or a broken signature"
+    state = (
+        "unchanged since signing"
+        if manifest.intact
+        else "changed since signing, or broken signature"
+    )
     yield f"      {state}" + (f" ({', '.join(manifest.problems)})" if not manifest.intact else "")

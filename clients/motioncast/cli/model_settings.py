@@ -30,13 +30,17 @@ class Models:
     """Which models are served."""
 
     repository: Annotated[
-        Path | None, typer.Option("--models", help="Model repository. Default: the shipped one.")
+        Path | None,
+        typer.Option(
+            "--models", help="Folder of the model repository. Default: the shipped models."
+        ),
     ] = None
     default: Annotated[
         str | None,
         typer.Option(
             "--model",
-            help="Model for calls that name none. Default: face256, if the repository has it.",
+            help="Model for requests that name none. Default: face256, if the repository "
+            "contains it.",
         ),
     ] = None
 
@@ -49,31 +53,35 @@ class Engine:
         str,
         typer.Option(
             "--engine",
-            help="inprocess: ONNX Runtime in this process; triton: the real Triton server, "
-            "started and watched over here (pip install 'motioncast\\[triton]').",
+            help="What runs the models. inprocess: ONNX Runtime in this process; triton: a "
+            "Triton server started and supervised by this command (pip install "
+            "'motioncast\\[triton]'); remote: the server at --triton-url.",
         ),
     ] = "inprocess"
     threads: Annotated[
         int | None,
         typer.Option(
             "--threads",
-            help="Threads of one inference. Default: one per core that this process may use.",
+            help="Threads per inference. Default: one per core available to this process.",
         ),
     ] = None
     max_runs: Annotated[
         int | None,
-        typer.Option("--max-runs", help="Inferences at once. Default: as many as cores."),
+        typer.Option("--max-runs", help="Concurrent inferences. Default: one per core."),
     ] = None
     provider: Annotated[
         ProviderName | None,
         typer.Option(
             "--provider",
-            help="What computes the models in this process. Default: cpu. The others need a GPU "
-            "and onnxruntime-gpu.",
+            help="Execution provider for models in this process. Default: cpu. The others "
+            "require a GPU and onnxruntime-gpu.",
         ),
     ] = None
     precision: Annotated[
-        PrecisionName, typer.Option("--precision", help="float16: by tensorrt alone.")
+        PrecisionName,
+        typer.Option(
+            "--precision", help="Precision of inference; float16 requires --provider tensorrt."
+        ),
     ] = PrecisionName.FLOAT32
 
 
@@ -86,26 +94,33 @@ class Triton:
         typer.Option(
             "--triton-url",
             metavar="HOST:PORT",
-            help="Let a server that speaks KServe v2 run the models: Triton, or `motioncast serve "
-            "models`; several with commas between, or dns:///NAME:PORT. Default: this process runs "
-            "them.",
+            help="Run the models on a KServe v2 server: Triton or `motioncast serve models`. "
+            "Several addresses separated by commas, or dns:///NAME:PORT. Default: run them "
+            "in this process.",
         ),
     ] = None
     tls: Annotated[
-        bool, typer.Option("--triton-tls", help="Encrypt; implied by the files below.")
+        bool,
+        typer.Option(
+            "--triton-tls",
+            help="Connect to that server over TLS; implied by the certificate options.",
+        ),
     ] = False
     root_certificates: Annotated[
         Path | None,
         typer.Option(
-            "--triton-root-certificates", help="PEM file to check it with. Default: gRPC's own."
+            "--triton-root-certificates",
+            help="PEM file of the authorities to verify that server with. Default: gRPC's own.",
         ),
     ] = None
     client_certificate: Annotated[
         Path | None,
         typer.Option(
-            "--triton-client-certificate", help="PEM file to show it, together with the key."
+            "--triton-client-certificate",
+            help="PEM file of the client certificate for that server; requires its key.",
         ),
     ] = None
     client_key: Annotated[
-        Path | None, typer.Option("--triton-client-key", help="PEM file of that key.")
+        Path | None,
+        typer.Option("--triton-client-key", help="PEM file of the client certificate's key."),
     ] = None

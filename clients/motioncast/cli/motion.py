@@ -68,13 +68,15 @@ def measure_motion(
         on_frame: Called for each frame whose keypoints were compared.
     """
     if len(results) < 2:
-        return Motion(reason="one frame does not move")
+        return Motion(reason="at least two frames are needed")
     shown = _First(originals, len(results))
     error = temporal_error(results, shown) if reconstruction else math.nan
     wrong = None if math.isnan(error) else error
     places = compared_frames(len(results))
     if watcher.detector is None or len(places) < 2:
-        return Motion(wrong, reason=watcher.reason or "two frames have one without the source's")
+        return Motion(
+            wrong, reason=watcher.reason or "at least two frames other than the source are needed"
+        )
     result, original = (
         _keypoints(images, places, watcher.detector, on_frame) for images in (results, originals)
     )
@@ -88,10 +90,10 @@ def motion_rows(motion: Motion) -> list[tuple[str, str]]:
     """Returns the measurements, as names and figures for a table."""
     rows = []
     if motion.temporal_error is not None:
-        rows.append(("error of motion, 1 for a still picture", f"{motion.temporal_error:.3f}"))
+        rows.append(("error of motion (1: a still picture)", f"{motion.temporal_error:.3f}"))
     for name, one in (
         ("keypoints", motion.keypoints),
-        ("opening of the mouth", motion.mouth),
+        ("mouth opening", motion.mouth),
         ("lids", motion.lids),
     ):
         if one is not None:

@@ -37,7 +37,7 @@ class Ended:
     @property
     def sentence(self) -> str:
         """The reason and the counts as a sentence, without what happens to the frames."""
-        return f"{self.reason.rstrip('.')}: {self.received} of {self.expected} frames had come back"
+        return f"{self.reason.rstrip('.')}: {self.received} of {self.expected} frames were received"
 
 
 def partial_report(

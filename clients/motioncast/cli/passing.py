@@ -73,7 +73,7 @@ async def pass_through(job: StreamJob, spools: Path, stages: Stages) -> Passed:
             print(f"motioncast: {unframed}", file=sys.stderr)
         framed = mode is not FramingMode.OFF
         if job.full_picture and not framed:
-            raise CommandError("full-picture: the pictures are not framed, so they are not full")
+            raise CommandError("full-picture: requires framing (--frame auto or fixed)")
         _check_sources(job, info)
         device, max_pixels = device_of(job, model, mode), most_pixels(info)
         size = None if framed else model.height
@@ -175,7 +175,7 @@ async def _cast(
 def _keypoint_encoding(job: StreamJob, model: Model) -> KeypointEncoding:
     encoding = job.options.keypoints or ("coded" if model.codec_tables else "floats")
     if job.options.datagrams and encoding != "coded":
-        raise CommandError(f"datagrams: {model.name} has no codec tables, keypoints are floats")
+        raise CommandError(f"datagrams: {model.name} has no codec tables, which they require")
     return encoding
 
 
@@ -189,5 +189,5 @@ def _check_sources(job: StreamJob, info: ServerInfo) -> None:
     for option, count in (("source", len(job.sources)), ("sources", job.gather)):
         if count > info.max_sources:
             raise CommandError(
-                f"{option}: {count} of them, but a session has at most {info.max_sources}"
+                f"{option}: {count} given, but the server accepts at most {info.max_sources}"
             )

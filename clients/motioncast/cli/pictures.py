@@ -56,7 +56,7 @@ class Pictures:
         while self._latest is None or self._position < index:
             self._latest = next(self._frames, None)
             if self._latest is None:
-                raise MediaError(f"{self._path.name}: became shorter while it was read")
+                raise MediaError(f"{self._path.name}: was truncated while it was being read")
             self._position += 1
         return self._latest
 

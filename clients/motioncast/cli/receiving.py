@@ -116,9 +116,9 @@ async def receive_video(job: ReceiveJob, stages: Stages) -> Received:
                 counted.look()  # the connection may end with its call
                 advance()
             if watching.ending is not Ending.ENDED:
-                raise CommandError("the sender was lost before the video was over")
+                raise CommandError("the sender was lost before the end of the video")
             if first_index < 0:
-                raise CommandError("the video was over before a frame came")
+                raise CommandError("the video ended before any frame arrived")
         counted.look()
         seconds = (sum(origins.values()) + repeated) / opening.frame_rate
         traffic, wire = watching.traffic, counted.total

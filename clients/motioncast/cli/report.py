@@ -84,7 +84,7 @@ class ClockCounts:
         if not self.repeated and not self.dropped:
             return ""
         return (
-            "the video has no steady frame rate: by its timestamps"
+            "the video has a variable frame rate: to match its timestamps,"
             f" {self.repeated} frames were repeated and {self.dropped} dropped"
         )
 
@@ -175,8 +175,8 @@ class DelayReport:
     def sentence(self) -> str:
         """The gain as a sentence."""
         return (
-            f"{self.frames} frames lie between those sent around them, at {self.psnr_db:.2f} dB"
-            f" (SSIM {self.ssim:.4f}); forecast they come to {self.forecast_psnr_db:.2f} dB"
+            f"{self.frames} frames were interpolated, at {self.psnr_db:.2f} dB"
+            f" (SSIM {self.ssim:.4f}); forecast instead, they reach {self.forecast_psnr_db:.2f} dB"
             f" (SSIM {self.forecast_ssim:.4f})"
         )
 
@@ -236,5 +236,5 @@ def _mean_quality(frames: Iterable[FrameRecord]) -> MeanQuality | None:
 
 def _why_nothing_is_measured(frames: Sequence[FrameRecord]) -> str:
     if any(frame.result is not None for frame in frames):
-        return "the video has one frame, and that is the source"
-    return "transfer: there is no original that the result could be compared with"
+        return "the video has only one frame, which is the source"
+    return "transfer mode has no original to compare the result with"

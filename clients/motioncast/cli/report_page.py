@@ -159,7 +159,7 @@ def _byte_bars(report: Report) -> list[_Bar]:
         "source image": counts.source,
         "frames": counts.frames,
         "keypoints": counts.keypoints,
-        "results, on the way back": counts.results,
+        "results, returned": counts.results,
     }
     largest = max(rows.values())
     return [_Bar(name, f"{size:,} bytes", 100 * size / largest) for name, size in rows.items()]

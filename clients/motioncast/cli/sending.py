@@ -132,7 +132,7 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
             await published.end(frames)
             counted.look()
     if frames == 0:
-        raise CommandError(f"skip: none of the video's frames is left after {job.skip}")
+        raise CommandError(f"skip: no frame is left after skipping {job.skip}")
     traffic = published.traffic
     seconds = frames / video.frame_rate
     packets, wire = traffic.packets, counted.total

@@ -40,30 +40,33 @@ class Listen:
 
     host: Annotated[
         str,
-        typer.Option("--host", help="Address to listen on; 0.0.0.0 for every one of this machine."),
+        typer.Option(
+            "--host", help="Address to listen on; 0.0.0.0 for all addresses of this machine."
+        ),
     ] = "127.0.0.1"
     port: Annotated[
         int | None,
         typer.Option(
             "--port",
             help="gRPC port. Default: 50050 orchestrator, 50051 keypoint, 50052 predictor, 50053 "
-            "synthesis, 50054 models, 50055 relay; all services: the first of four. 0 takes free "
-            "ones.",
+            "synthesis, 50054 models, 50055 relay. For all services: the first of four "
+            "consecutive ports. 0 picks free ports.",
         ),
     ] = None
     http_port: Annotated[
         int | None,
         typer.Option(
             "--http-port",
-            help="HTTP port of /metrics, /live and /ready. Default: 8050 to 8055, likewise.",
+            help="HTTP port of /metrics, /live and /ready. Default: 8050 to 8055, in the same "
+            "order.",
         ),
     ] = None
     insecure: Annotated[
         bool,
         typer.Option(
             "--insecure",
-            help="Speak plain text on addresses that other machines reach: for networks that are "
-            "private.",
+            help="Allow plain text on addresses that other machines can reach; only for private "
+            "networks.",
         ),
     ] = False
 
@@ -85,8 +88,8 @@ class Services:
         Path | None,
         typer.Option(
             "--services-token-file",
-            help="File of the token (scope admin) that these services ask the orchestrator for, or "
-            "a model server (--triton-url) those whose models it runs.",
+            help="File of the token (scope admin) to send to services that require one: those "
+            "above, or the model server (--triton-url).",
         ),
     ] = None
 
@@ -97,9 +100,9 @@ class Log:
 
     level: Annotated[
         LogLevel,
-        typer.Option("--log-level", case_sensitive=False, help="What is worth a line in the log."),
+        typer.Option("--log-level", case_sensitive=False, help="Lowest level to log."),
     ] = LogLevel.INFO
-    json: Annotated[bool, typer.Option("--log-json", help="Log lines as JSON.")] = False
+    json: Annotated[bool, typer.Option("--log-json", help="Write log lines as JSON.")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,8 @@ class Traces:
         typer.Option(
             "--traces-endpoint",
             metavar="URL",
-            help="OpenTelemetry collector that traces go to (OTLP over gRPC), such as "
-            "http://localhost:4317. Default: that of OTEL_EXPORTER_OTLP_ENDPOINT; without either "
+            help="OpenTelemetry collector to send traces to (OTLP over gRPC), such as "
+            "http://localhost:4317. Default: OTEL_EXPORTER_OTLP_ENDPOINT; without either, "
             "nothing is traced.",
         ),
     ] = None
@@ -121,15 +124,16 @@ class Traces:
         typer.Option(
             "--traces-ratio",
             metavar="SHARE",
-            help="Of the sessions, 0 to 1, that are traced. Default: as OTEL_TRACES_SAMPLER says, "
-            "else all.",
+            help="Share of sessions to trace, 0 to 1. Default: set by OTEL_TRACES_SAMPLER, else "
+            "all.",
         ),
     ] = None
     callers: Annotated[
         bool,
         typer.Option(
             "--traces-callers",
-            help="Let who calls continue a trace of theirs, and decide whether it is traced here.",
+            help="Continue traces that callers started; the caller then decides whether a "
+            "session is traced.",
         ),
     ] = False
 

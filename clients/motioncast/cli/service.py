@@ -51,9 +51,11 @@ def square_model(info: ServerInfo, name: str | None) -> Model:
     named = [model for model in info.models if name in (None, model.name)]
     if not named:
         served = ", ".join(model.name for model in info.models)
-        raise CommandError(f"model: {name!r} is not served, but {served}")
+        raise CommandError(f"model: {name!r} is not served (expected one of {served})")
     model = named[0]
     if model.width != model.height:
         size = f"{model.width} x {model.height}"
-        raise CommandError(f"model: {model.name} takes {size} pixels, but videos are made square")
+        raise CommandError(
+            f"model: {model.name} takes {size} pixels, but only square models are supported"
+        )
     return model

@@ -82,7 +82,7 @@ def datagrams_of(settings: ServeSettings) -> DatagramSettings | None:
     given = settings.datagrams
     if given.port is None:
         if given != Datagrams():
-            raise InvalidInputError.of("datagram-port", "missing for the other options")
+            raise InvalidInputError.of("datagram-port", "required by the other --datagram options")
         return None
     return DatagramSettings(settings.listen.host, given.port, given.public_port, given.wait)
 
@@ -198,7 +198,7 @@ async def serve_triton(settings: ServeSettings) -> signal.Signals:
     ports, host = ports_of_one(settings.listen, "models"), settings.listen.host
     if tokens_of(settings) is not None:
         raise InvalidInputError.of(
-            "engine", "a Triton of our own knows no tokens: take --ssl-mode MTLS"
+            "engine", "triton cannot check tokens: use --ssl-mode MTLS instead"
         )
     tls, metrics_host = tls_of(settings.ssl), host
     if tls is None and not settings.listen.insecure:
@@ -233,7 +233,7 @@ async def _registration(
     if service == "models":
         if options.server is not None:
             raise InvalidInputError.of(
-                "triton-url", "bare models can only be served by the machine that runs them"
+                "triton-url", "cannot be combined with `serve models`, which runs the models itself"
             )
         engine = await exits.enter_async_context(in_process(options))
         registration = import_module("motioncast.model_server").registration(
@@ -277,6 +277,6 @@ def _announce(servers: dict[str, Server], datagram_port: int | None) -> None:
 
 def _tell(*lines: str) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"motioncast {version('motioncast')} listens; Ctrl-C stops it")
+    console.print(f"motioncast {version('motioncast')} is listening; press Ctrl-C to stop it")
     for line in lines:
         console.print(line)

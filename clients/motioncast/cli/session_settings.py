@@ -25,19 +25,21 @@ class Sessions:
         PipelineName,
         typer.Option(
             "--pipeline",
-            help="orchestrator: services: a group is three calls of services; ensemble: one call "
-            "of models in a row, where the models are run.",
+            help="orchestrator: how groups are processed. services: three service calls per "
+            "group; ensemble: one call of chained models, on the engine that runs them.",
         ),
     ] = PipelineName.SERVICES
     maximum: Annotated[
-        int, typer.Option("--max-sessions", help="orchestrator: sessions served at once.")
+        int,
+        typer.Option("--max-sessions", help="orchestrator: maximum number of concurrent sessions."),
     ] = 64
     maximum_per_peer: Annotated[
         int | None,
         typer.Option(
             "--max-sessions-per-peer",
-            help="orchestrator: sessions of one address at once. Default: a quarter of all; behind "
-            "a proxy that is one address for everybody, so name as many as --max-sessions.",
+            help="orchestrator: maximum number of concurrent sessions per client address. "
+            "Default: a quarter of --max-sessions. Behind a proxy all clients share one "
+            "address: set it to --max-sessions.",
         ),
     ] = None
     silence: Annotated[
@@ -45,7 +47,7 @@ class Sessions:
         typer.Option(
             "--silence",
             metavar="SECONDS",
-            help="orchestrator: a session whose client says nothing for so long is ended.",
+            help="orchestrator: end a session whose client sends nothing for this long.",
         ),
     ] = 10.0
     latency_target: Annotated[
@@ -53,29 +55,29 @@ class Sessions:
         typer.Option(
             "--latency-target",
             metavar="SECONDS",
-            help="orchestrator: sessions are refused that would make more than 5 of 100 groups "
-            "later than this for their frame rate; 0 refuses none.",
+            help="orchestrator: refuse sessions that would make more than 5 % of groups later "
+            "than this for their frame rate; 0 refuses none.",
         ),
     ] = 1.0
     group_slots: Annotated[
         int | None,
         typer.Option(
             "--group-slots",
-            help="orchestrator: groups worked on at once; others wait in an order that is fair to "
-            "sessions and peers. Default: twice the runs of the models here, 32 where they are "
-            "elsewhere.",
+            help="orchestrator: groups processed concurrently; others wait in a queue that is "
+            "fair to sessions and peers. Default: twice --max-runs for models in this "
+            "process, 32 for models elsewhere.",
         ),
     ] = None
     resume_key: Annotated[
         Path | None,
         typer.Option(
             "--resume-key",
-            help="orchestrator: file of the secret that resume tokens are signed with. Replicas "
-            "share it, and sessions go on from one to another. Default: one of this process.",
+            help="orchestrator: file of the secret that signs resume tokens. Replicas that share "
+            "it can resume each other's sessions. Default: a random secret per process.",
         ),
     ] = None
     max_message_bytes: Annotated[
-        int, typer.Option("--max-message-bytes", help="orchestrator: largest message accepted.")
+        int, typer.Option("--max-message-bytes", help="orchestrator: size limit of a message.")
     ] = 8 * 2**20
 
 
@@ -86,19 +88,21 @@ class Calls:
     max_concurrent: Annotated[
         int,
         typer.Option(
-            "--max-concurrent-calls", help="One service alone: calls at once; others wait."
+            "--max-concurrent-calls",
+            help="Single service: maximum number of concurrent calls; others wait.",
         ),
     ] = 80
     max_queued: Annotated[
         int,
         typer.Option(
             "--max-queued-calls",
-            help="One service alone: calls that may wait; others are refused.",
+            help="Single service: maximum number of waiting calls; others are refused.",
         ),
     ] = 64
     drain_grace: Annotated[
         float,
         typer.Option(
-            "--drain-grace", help="Seconds that running calls have to end when told to stop."
+            "--drain-grace",
+            help="Seconds that running calls have to finish after SIGTERM or Ctrl-C.",
         ),
     ] = 5.0

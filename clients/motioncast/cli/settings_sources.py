@@ -24,7 +24,7 @@ _KINDS: Final = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "a string",
     Path: "a path",
 }
 
@@ -49,7 +49,7 @@ def from_file(path: Path, sections: Mapping[str, Any]) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested too deeply
-        raise SettingsError(f"{path}: is not TOML ({error})") from error
+        raise SettingsError(f"{path}: is not valid TOML ({error})") from error
     values: dict[str, Any] = {}
     for section, table in tables.items():
         if section not in sections:

@@ -63,7 +63,7 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
         motion = _motion(passed, stages)
         if passed.ended is not None:
             if any((job.out / name).exists() for name in RESULTS):
-                raise CommandError(f"{passed.ended.sentence}; the results before are kept")
+                raise CommandError(f"{passed.ended.sentence}; earlier results were kept")
             _write_partial(job, passed, passed.ended, rendering, motion, size, folder)
         else:
             delay = measure_delay(passed, rendering.frames)
@@ -74,7 +74,7 @@ def stream_video(job: StreamJob, stages: Stages) -> Report:
             page = render_page(report, rendering.strip, folder / "comparison.mp4")
             (folder / "report.html").write_text(page, encoding="utf-8")
     if passed.ended is not None:
-        raise CommandError(f"{passed.ended.sentence}, kept in {shown(job.out)}")
+        raise CommandError(f"{passed.ended.sentence} and kept in {shown(job.out)}")
     return report
 
 
@@ -101,7 +101,7 @@ def _motion(passed: Passed, stages: Stages) -> Motion:
         passed.originals,
         passed.watcher,
         reconstruction=passed.cast.config.mode is Mode.RECONSTRUCTION,
-        on_frame=stages("watching it move", compared if watched else 0),
+        on_frame=stages("measuring motion", compared if watched else 0),
     )
 
 

@@ -89,7 +89,7 @@ def _measures(quality: MeanQuality | None) -> tuple[str, ...]:
 def _facts(report: Report) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_row("sent", sent_sentence(report))
-    table.add_row("came back", came_back_sentence(report))
+    table.add_row("received", came_back_sentence(report))
     if len(report.source_frames) > 1:
         table.add_row("frames by source", ", ".join(map(str, report.source_frames)))
     table.add_row("raw video", f"{report.raw_frame_bytes:,} bytes")
@@ -97,8 +97,10 @@ def _facts(report: Report) -> RenderableType:
     if sentence := keypoints_sentence(report):
         table.add_row("keypoints", sentence)
     table.add_row("per frame sent", f"{report.bits_per_sent_frame:,.0f} bits")
-    table.add_row("saved", f"{report.saved.against_raw_frames:.1%} against raw frames")
-    table.add_row("", f"{report.saved.against_all_keypoints:.1%} against all keypoints")
+    table.add_row("saved", f"{report.saved.against_raw_frames:.1%} compared with raw frames")
+    table.add_row(
+        "", f"{report.saved.against_all_keypoints:.1%} compared with sending all keypoints"
+    )
     if report.delay is not None:
         table.add_row("delay", report.delay.sentence)
     table.add_row("throughput", f"{report.frames_per_second:.1f} frames/s")
@@ -114,9 +116,9 @@ def _facts(report: Report) -> RenderableType:
 
 def _rivals(report: Report) -> RenderableType:
     table = Table(
-        title="Bytes sent, beside video codecs at the nearest quality", title_justify="left"
+        title="Bytes sent, compared with video codecs at the nearest quality", title_justify="left"
     )
-    table.add_column("the same frames by")
+    table.add_column("method")
     for column in ("bytes", "bit rate", "PSNR"):
         table.add_column(column, justify="right")
     for row in compared(report):

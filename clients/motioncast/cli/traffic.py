@@ -84,7 +84,7 @@ def came_back_sentence(report: Report) -> str:
     how = {"rgb8": "uncompressed", "h264": "H.264"}.get(
         report.configuration.returned_as, report.configuration.returned_as.upper()
     )
-    return f"{report.bytes.results:,} bytes (frames made by the service, {how})"
+    return f"{report.bytes.results:,} bytes (frames rendered by the service, {how})"
 
 
 def compared(report: Report) -> list[Compared]:
@@ -107,19 +107,19 @@ def compared(report: Report) -> list[Compared]:
 def note(report: Report) -> str:
     """Explains what the bytes of `compared` include, and how the comparison comes out."""
     counted = (
-        "All messages sent, the source among them; whole streams of the codecs, the first picture"
-        " and the headers among them. HTTP/2 and TCP/IP come on top of either."
+        "motioncast: all messages sent, including the source. Codecs: whole streams, including the"
+        " first picture and the headers. HTTP/2 and TCP/IP overhead is not counted in either."
     )
     rows = compared(report)
     if not rows or rows[0].bytes < min(row.bytes for row in rows[1:]):
         return counted
     if report.configuration.sent_as == "frames":
-        return f"{counted} Frames travel as pictures here; --send keypoints sends far less."
+        return f"{counted} Frames were sent as pictures; --send keypoints sends far less."
     if report.configuration.keypoint_encoding == "floats":
-        return f"{counted} Keypoints travel as 32-bit floats here; --keypoints coded sends less."
+        return f"{counted} Keypoints were sent as 32-bit floats; --keypoints coded sends less."
     seconds = report.frames.total / report.configuration.frame_rate
     alone = rows[0].bits_per_second - 8 * report.bytes.source / seconds
     return (
-        f"{counted} The source is sent once, however long the video is: without it this run takes"
+        f"{counted} The source is sent once, however long the video is; without it, this run takes"
         f" {bit_rate(alone)}."
     )

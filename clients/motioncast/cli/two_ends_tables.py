@@ -18,7 +18,7 @@ def sent_lines(sent: Sent) -> Iterator[str]:
     traffic = sent.traffic
     yield (
         f"{sent.frames} frames of {sent.model} in {sent.packets} packets;"
-        f" {sent.watchers} watched at the end."
+        f" {sent.watchers} watchers at the end."
     )
     yield f"Sent: {_kinds(traffic)}."
     if sent.seconds > 0:
@@ -36,9 +36,10 @@ def received_lines(received: Received, out: Path) -> Iterator[str]:
     origins, rates = received.origins, received.rates
     frames = ", ".join(f"{count} {origin}" for origin, count in origins.items())
     began = f", from frame {received.first_index} on" if received.first_index else ""
-    again = f"; {received.repeated} left out" if received.repeated else ""
+    again = f"; {received.repeated} skipped" if received.repeated else ""
     yield (
-        f"{sum(origins.values())} frames made by {received.opening.model}: {frames}{began}{again}."
+        f"{sum(origins.values())} frames rendered by {received.opening.model}:"
+        f" {frames}{began}{again}."
     )
     yield f"Received: {_kinds(received.traffic)}."
     yield (
@@ -59,7 +60,7 @@ def _both_ways(traffic: TwoEndsTraffic, seconds: float, there: str, back: str) -
         f" about {bit_rate(8 * (size + WIRE_BYTES * count) / seconds)} on the wire"
         for way, size, count in zip((there, back), sizes, messages, strict=True)
     ]
-    return f"Both ways, beside the sources ({traffic.source:,} bytes): {'; '.join(parts)}."
+    return f"Both directions, without the sources ({traffic.source:,} bytes): {'; '.join(parts)}."
 
 
 def _counted(wire: WireBytes | None, seconds: float) -> Iterator[str]:
@@ -69,8 +70,8 @@ def _counted(wire: WireBytes | None, seconds: float) -> Iterator[str]:
     ways = {"sent": wire.sent, "received": wire.received}
     parts = [f"{n:,} bytes {way} ({bit_rate(8 * n / seconds)})" for way, n in ways.items()]
     yield (
-        f"All of the connection on the wire, as the kernel counted it: {', '.join(parts)}; sources,"
-        " acknowledgements and HTTP/2's own frames among them."
+        f"Whole connection on the wire, as counted by the kernel: {', '.join(parts)}, including"
+        " sources, acknowledgements and HTTP/2 control frames."
     )
 
 
@@ -82,4 +83,5 @@ def _kinds(traffic: TwoEndsTraffic) -> str:
     }
     total = sum(kinds.values())
     parts = ", ".join(f"{name} {size:,}" for name, size in kinds.items())
-    return f"{total:,} bytes ({parts}), and {traffic.feedback:,} of feedback the other way"
+    back = f"{traffic.feedback:,} bytes of feedback in the other direction"
+    return f"{total:,} bytes ({parts}), plus {back}"

@@ -64,7 +64,7 @@ async def watch(
             await asyncio.sleep(0)  # lets Ctrl-C and SIGTERM take effect
         if frames <= part.skip:
             name = shown(part.video.name)
-            raise CommandError(f"skip: {name} has {frames} frames, none is left after {part.skip}")
+            raise CommandError(f"skip: {name} has only {frames} frames, cannot skip {part.skip}")
         return Watched(
             video.frame_rate,
             frames - part.skip,

@@ -27,6 +27,6 @@ def unframed_sentence(models: Path | None, model: str) -> str | None:
     if wish == FramingMode.OFF or FINDER in find_models(repository):
         return None
     return (
-        f"{model} wants pictures framed on the face, but {shown(repository)} has no {FINDER}:"
-        " the centre of the picture is shown as it is."
+        f"{model} expects pictures framed on the face, but {shown(repository)} has no {FINDER}:"
+        " the centre of the picture is used instead."
     )

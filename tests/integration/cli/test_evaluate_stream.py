@@ -59,4 +59,4 @@ def test_what_is_no_pattern_is_refused(run: Run, white_clips: Path, pattern: str
 def test_a_folder_without_videos_is_refused(run: Run, tmp_path: Path) -> None:
     result = run("evaluate", "stream", tmp_path)
     assert result.code == 1
-    assert "no videos there" in result.err
+    assert "contains no videos" in result.err

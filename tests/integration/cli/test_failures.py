@@ -22,7 +22,7 @@ from support.command_line import Run
         (["--limit", "0"], "limit: 0 is below 1"),
         (["--seed", "-1"], "seed: -1 is below 0"),
         (["--relative"], "relative_motion: requires a separate source image"),
-        (["--model", "other"], "model: 'other' is not served, but toy"),
+        (["--model", "other"], "model: 'other' is not served (expected one of toy)"),
         (["--models", "nowhere"], "repository: nowhere is not a folder"),
         (["--source", "nothing.png"], "nothing.png: no such file"),
         (["--source", __file__], "test_failures.py: not a readable image"),

@@ -56,7 +56,7 @@ def test_a_certificate_without_its_key_or_that_cannot_sign_ends_before_the_start
     alone = run("stream", clip, "--out", tmp_path / "out", "--marks-key", files["marks.key"])
     assert (alone.code, alone.err) == (
         1,
-        "motioncast: marks: a certificate and its key go together\n",
+        "motioncast: marks: --marks-certificate and --marks-key must be given together\n",
     )
     for servers in (("server.pem", "server.key"), ("marks.pem", "client.key")):
         pair = [files[name] for name in servers]

@@ -85,7 +85,7 @@ def test_what_the_model_server_decides_is_not_asked_of_the_services(
 def test_bare_models_are_not_served_from_another_server(run: Run) -> None:
     result = run("serve", "models", "--triton-url", "h:1")
     assert result.code == 1
-    assert "triton-url: bare models can only be served by the machine that runs them" in result.err
+    assert "triton-url: cannot be combined with `serve models`" in result.err
 
 
 def test_options_of_a_server_that_is_not_named_are_refused(run: Run) -> None:

@@ -61,7 +61,7 @@ def test_a_model_is_trained_named_and_streamed_through(
     unknown = run(*stream, "--model", "bob", "--force")
     assert (unknown.code, unknown.err.splitlines()[-1]) == (
         1,
-        "motioncast: model: 'bob' is not served, but ada",
+        "motioncast: model: 'bob' is not served (expected one of ada)",
     )
     again = run(*train, "--repository", models, *start)
     assert again.code == 1

@@ -47,8 +47,8 @@ def test_a_poor_picture_and_a_better_first_one_are_sources_too(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--refresh", "30", "--source", "x.png"], "refresh: frames of the video are no sources"),
-        (["--first-quality", "30", "--encoding", "webp"], "first-quality: that of AVIF"),
+        (["--refresh", "30", "--source", "x.png"], "refresh: cannot be combined with --source"),
+        (["--first-quality", "30", "--encoding", "webp"], "first-quality: requires --encoding"),
     ],
 )
 def test_options_that_cannot_be_together_are_refused(

@@ -182,7 +182,7 @@ def test_no_frame_left_is_said_with_how_many_there_are(
 ) -> None:
     result = run("stream", clip, "--skip", FRAMES, "--out", tmp_path / "out")
     assert result.code == 1
-    assert f"skip: {clip.name} has {FRAMES} frames, none is left after {FRAMES}" in result.err
+    assert f"skip: {clip.name} has only {FRAMES} frames, cannot skip {FRAMES}" in result.err
     assert not (tmp_path / "out").exists()
 
 

@@ -70,7 +70,7 @@ def test_a_server_that_is_killed_leaves_what_had_come(
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     ended = written["ended"]
     assert 2 <= ended["received"] < ended["expected"] == LENGTH
-    assert f"{ended['received']} of {LENGTH} frames had come back" in result.err
+    assert f"{ended['received']} of {LENGTH} frames were received" in result.err
     assert ended["reason"] in result.err
     assert len(written["timeline"]) == written["frames"]["total"] == ended["received"]
     assert written["bytes"] is None
@@ -80,7 +80,7 @@ def test_a_server_that_is_killed_leaves_what_had_come(
     names -= {"report.json", "report.html"}
     assert names == {"comparison.mp4", "comparison.png", "result.mp4"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert f"A part: {ended['received']} of {LENGTH} frames." in page
+    assert f"Incomplete: {ended['received']} of {LENGTH} frames." in page
     assert html.escape(ended["reason"], quote=False) in page.replace("&#39;", "'")
     assert page.count("data:video/mp4;base64,") == 1
 
@@ -96,5 +96,5 @@ def test_whole_results_are_not_replaced_by_a_part(
     result = run("stream", slow_clip, *options)
     killing.join()
     assert result.code == 1
-    assert "the results before are kept" in result.err
+    assert "earlier results were kept" in result.err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -77,7 +77,7 @@ def test_packets_may_travel_as_datagrams(
     floats = ["--send", "keypoints", "--keypoints", "floats", "--models", coding, "--datagrams"]
     result = run("stream", clip, *floats, "--out", tmp_path / "floats")
     assert result.code != 0
-    assert "datagrams: keypoints travel as floats" in result.err
+    assert "datagrams: requires --keypoints coded" in result.err
 
 
 def test_a_gate_leaves_out_what_is_forecast_well(
@@ -99,13 +99,13 @@ def test_frames_have_no_rates_of_keypoints(run: Run, clip: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--keypoints", "coded"], "keypoints: frames are sent"),
+        (["--keypoints", "coded"], "keypoints: requires --send keypoints"),
         (["--send", "keypoints", "--keypoints", "coded"], "toy has no codec tables"),
-        (["--gate", "1"], "gate: frames are sent"),
-        (["--packet-frames", "2"], "packet-frames: frames are sent"),
+        (["--gate", "1"], "gate: requires --send keypoints"),
+        (["--packet-frames", "2"], "packet-frames: requires --send keypoints"),
         (
             ["--send", "keypoints", "--keypoints", "floats", "--packet-frames", "2"],
-            "packet-frames: keypoints travel as floats",
+            "packet-frames: requires --keypoints coded",
         ),
         (["--send", "keypoints", "--gate", "0"], "gate: 0 pixels, expected more than 0"),
     ],

@@ -33,7 +33,7 @@ def test_both_figures_stand_in_the_report(
     assert delay["forecast_psnr_db"] == pytest.approx(sum(forecast) / len(forecast))
     assert of_waited["configuration"]["delay_frames"] == 1
     for text in (waited.out, (tmp_path / "waited" / "report.html").read_text(encoding="utf-8")):
-        assert "forecast they come to" in text.replace("\n", " ")
+        assert "forecast instead, they reach" in text.replace("\n", " ")
 
 
 def test_frames_return_as_h264(run: Run, clip: Path, toy_repository: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_results_are_replaced_only_when_that_is_asked_for(
     again = run("stream", clip, "--out", tmp_path, "--quiet")
     assert again.code == 1
     assert again.err == (
-        f"motioncast: out: {tmp_path} holds results already (--force replaces them)\n"
+        f"motioncast: out: {tmp_path} already contains results; --force replaces them\n"
     )
     assert (tmp_path / "report.json").read_text() == before
     assert run("stream", clip, "--out", tmp_path, "--limit", 3, "--force", "--quiet").code == 0
@@ -131,17 +131,17 @@ def test_results_are_replaced_only_when_that_is_asked_for(
         (["--predicted", "300"], "predicted: 300 exceeds the limit of 256"),
         (["--limit", "0"], "limit: 0 is below 1"),
         (["--seed", "-1"], "seed: -1 is below 0"),
-        (["--timeout", "0"], "timeout: 0 s leave no time"),
-        (["--timeout", "nan"], "timeout: nan s leave no time"),
-        (["--timeout", "inf"], "timeout: has to be a number of seconds"),
+        (["--timeout", "0"], "timeout: 0 s is not above 0"),
+        (["--timeout", "nan"], "timeout: nan s is not above 0"),
+        (["--timeout", "inf"], "timeout: must be a finite number of seconds"),
         (["--send", "keypoints", "--gate", "nan"], "gate: nan pixels, expected more than 0"),
         (["--send", "keypoints", "--gate", "-1"], "gate: -1 pixels, expected more than 0"),
         (["--relative"], "relative_motion: requires a separate source image"),
-        (["--model", "other"], "model: 'other' is not served, but toy"),
+        (["--model", "other"], "model: 'other' is not served (expected one of toy)"),
         (["--models", "nowhere"], "repository: nowhere is not a folder"),
         (["--source", "nothing.png"], "nothing.png: no such file"),
-        (["--sources", "2"], "sources: frames are picked by their keypoints"),
-        (["--full-picture"], "full-picture: the pictures are not framed"),
+        (["--sources", "2"], "sources: requires --send keypoints"),
+        (["--full-picture"], "full-picture: requires framing"),
         (["--json", "."], "json: . is a folder, not a file"),
     ],
 )

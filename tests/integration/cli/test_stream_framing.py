@@ -150,7 +150,7 @@ def test_a_device_frames_as_the_server_does(
 def test_without_framing_there_is_no_full_picture(run: Run, walk: Path, tmp_path: Path) -> None:
     result = run("stream", walk, "--full-picture", "--out", tmp_path / "out")
     assert result.code == 1
-    assert "full-picture: the pictures are not framed" in result.err
+    assert "full-picture: requires framing" in result.err
     assert not (tmp_path / "out").exists()
 
 
@@ -166,7 +166,7 @@ def test_a_wish_for_framing_without_a_finder_is_said(run: Run, walk: Path, tmp_p
     (root / "toy_keypoint" / "config.pbtxt").write_text(wish)
     result = run("stream", walk, "--models", root, "--quiet", "--out", tmp_path / "out")
     assert result.code == 0
-    sentence = f"toy wants pictures framed on the face, but {root} has no face_finder"
+    sentence = f"toy expects pictures framed on the face, but {root} has no face_finder"
     assert result.err.startswith(f"motioncast: {sentence}")
     assert result.err.count("\n") == 1
     assert report(tmp_path / "out")["advice"][0].startswith(sentence)

@@ -82,17 +82,17 @@ def test_with_one_source_the_report_is_as_ever(run: Run, video: Path, tmp_path: 
     [
         (
             ["--sources", 2],
-            "sources: frames are picked by their keypoints, which --send keypoints detects here",
+            "sources: requires --send keypoints, because frames are picked by their keypoints",
         ),
         (
             ["--sources", 2, "--send", "keypoints", "--source", "here.png"],
-            "sources: frames of the video are no sources where --source is one",
+            "sources: cannot be combined with --source",
         ),
         (
             ["--sources", 5, "--send", "keypoints"],
-            "sources: 5 of them, but a session has at most 4",
+            "sources: 5 given, but the server accepts at most 4",
         ),
-        (["--source", "a.png"] * 5, "source: 5 of them, but a session has at most 4"),
+        (["--source", "a.png"] * 5, "source: 5 given, but the server accepts at most 4"),
     ],
 )
 def test_what_cannot_be_is_said(

@@ -33,7 +33,7 @@ def test_a_video_goes_from_one_process_to_another(
         )
         assert done.returncode == 0, done.stderr
         assert sender.wait() == 0
-    assert f"{FRAMES} frames made by toy" in done.stdout
+    assert f"{FRAMES} frames rendered by toy" in done.stdout
     told, got = json.loads(sent.read_text()), json.loads(received.read_text())
     assert got["frames"] == {"observed": 5, "predicted": 5, "concealed": 0}
     assert told["packets"] == got["bytes"]["packets"] == 5
@@ -81,7 +81,7 @@ def test_a_delay_and_a_gate_that_cannot_be_are_sentences(
     room = ("--target", coded_target, "--room", "r", "--token", "t", "--out", tmp_path / "v.mp4")
     result = run("receive", *room, "--delay", "2")
     assert result.code == 1
-    assert "delay: is of --real-time" in result.err
+    assert "delay: requires --real-time" in result.err
     result = run(
         "send", clip, "--target", coded_target, "--models", coded_repository, "--gate", "0"
     )
@@ -130,14 +130,14 @@ def test_a_sender_that_is_killed_leaves_no_video(
             sender.kill()
             _, err = receiver.communicate()
     assert receiver.returncode == 1
-    assert "the sender was lost before the video was over" in err
+    assert "the sender was lost before the end of the video" in err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_without_tables_is_refused(run: Run, coded_target: str, clip: Path) -> None:
     result = run("send", clip, "--target", coded_target)
     assert result.code == 1
-    assert "toy here has no codec tables" in result.err
+    assert "the codec tables of toy cannot be read" in result.err
 
 
 def test_a_relay_runs_alone(coded_repository: Path, clip: Path, tmp_path: Path) -> None:

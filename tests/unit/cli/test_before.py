@@ -20,7 +20,7 @@ def test_a_folder_without_results_takes_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["result.mp4", "report.json", "full_picture.mp4"])
 def test_results_are_replaced_by_force_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(CommandError, match=r"holds results already \(--force replaces them\)$"):
+    with pytest.raises(CommandError, match=r"already contains results; --force replaces them$"):
         check_replaceable(tmp_path, force=False)
     check_replaceable(tmp_path, force=True)
 

@@ -16,9 +16,9 @@ from motioncast.cli.settings_sources import SettingsError, from_environment, fro
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"[sessions]\nsilence = \xff", "is not TOML"),
-        (b"[sessions]\nsilence = " + 5000 * b"[", "is not TOML"),
-        (b"[sessions]\nmaximum = 1" + 5000 * b"0", "is not TOML"),
+        (b"[sessions]\nsilence = \xff", "is not valid TOML"),
+        (b"[sessions]\nsilence = " + 5000 * b"[", "is not valid TOML"),
+        (b"[sessions]\nmaximum = 1" + 5000 * b"0", "is not valid TOML"),
         (b"[sessions]\nsilence = 1" + 400 * b"0", "expected a number"),
         (b"[sessions]\nsilence = nan", "expected a number"),
         (b"[sessions]\nsilence = -inf", "expected a number"),

@@ -33,7 +33,7 @@ def test_what_each_mode_shows_and_trusts() -> None:
         (Ssl(SslMode.TLS, PEM), "^ssl-key: missing for --ssl-mode TLS"),
         (Ssl(SslMode.MTLS, None, KEY, CA), "^ssl-certificate: missing for --ssl-mode MTLS"),
         (Ssl(SslMode.MTLS, PEM, KEY), "^ssl_ca: mutual TLS needs"),
-        (Ssl(SslMode.DISABLED, PEM), "^ssl-certificate: takes --ssl-mode TLS or MTLS"),
+        (Ssl(SslMode.DISABLED, PEM), "^ssl-certificate: requires --ssl-mode TLS or MTLS"),
     ],
 )
 def test_what_is_missing_is_named(ssl: Ssl, sentence: str) -> None:
@@ -48,7 +48,7 @@ def test_tokens_are_asked_for_where_keys_are_named() -> None:
     assert tokens_of(given) == TokenSettings(keys=keys, issuer="https://login.test")
     with pytest.raises(InvalidInputError, match=r"^token_issuer: missing"):
         tokens_of(ServeSettings(tokens=Tokens(keys=keys)))
-    with pytest.raises(InvalidInputError, match=r"^token-keys: missing"):
+    with pytest.raises(InvalidInputError, match=r"^token-keys: required by"):
         tokens_of(ServeSettings(tokens=Tokens(issuer="https://login.test")))
 
 

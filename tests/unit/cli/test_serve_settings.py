@@ -79,12 +79,12 @@ def test_every_setting_has_one_option_and_the_earlier_names_are_kept() -> None:
         ("[listen]\nport = '1'", "listen.port is '1' (expected a whole number)"),
         ("[listen]\nport = 1.5", "listen.port is 1.5 (expected a whole number)"),
         ("[listen]\nport = true", "listen.port is True (expected a whole number)"),
-        ("[listen]\nhost = 1", "listen.host is 1 (expected a text)"),
+        ("[listen]\nhost = 1", "listen.host is 1 (expected a string)"),
         ("[log]\njson = 1", "log.json is 1 (expected true or false)"),
         ("[sessions]\nsilence = 'long'", "sessions.silence is 'long' (expected a number)"),
         ("[sessions]\npipeline = 'both'", "is 'both' (expected one of services, ensemble)"),
         ("listen = 1", "listen is 1 (expected a section)"),
-        ("[listen", "is not TOML (Expected ']'"),
+        ("[listen", "is not valid TOML (Expected ']'"),
     ],
 )
 def test_what_a_file_cannot_say_is_named_with_the_file(

@@ -11,33 +11,36 @@ import typer
 def bench(
     streams: Annotated[
         list[int],
-        typer.Option(
-            metavar="N", help="Concurrent streams to measure; may be given several times."
-        ),
+        typer.Option(metavar="N", help="Number of concurrent streams to measure; may be repeated."),
     ] = [1, 4, 16],  # noqa: B006  # read by typer and never modified
-    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 5,
-    predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 5,
+    observed: Annotated[int, typer.Option(help="Frames sent per group.")] = 5,
+    predicted: Annotated[int, typer.Option(help="Frames forecast per group.")] = 5,
     frames: Annotated[
-        int, typer.Option(help="Frames of one measurement, shared among its streams.")
+        int, typer.Option(help="Frames per measurement, divided among its streams.")
     ] = 300,
-    rounds: Annotated[int, typer.Option(help="Measurements; the median is reported.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(help="Number of measurements; the median is reported.")
+    ] = 3,
     video: Annotated[
-        Path | None, typer.Option(help="What the streams send. Default: the bundled clip.")
+        Path | None, typer.Option(help="Video that the streams send. Default: the bundled clip.")
     ] = None,
     models: Annotated[
-        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+        Path | None,
+        typer.Option(help="Folder of the model repository. Default: the shipped models."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model configuration. Default: the first.")
+        str | None, typer.Option(help="Name of the model configuration. Default: the first one.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of one inference. Default: one per core.")
+        int | None, typer.Option(help="Threads per inference. Default: one per core.")
     ] = None,
     max_runs: Annotated[
-        int | None, typer.Option(help="Inferences at once. Default: one per core.")
+        int | None, typer.Option(help="Concurrent inferences. Default: one per core.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
 ) -> None:
     """Measure frames/s through all services, compared with raw model calls for the same frames."""
     from rich.console import Console

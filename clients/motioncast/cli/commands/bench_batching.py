@@ -12,24 +12,29 @@ def bench_batching(
     delays: Annotated[
         list[int],
         typer.Option(
-            "--delay", help="Microseconds that a call may wait; may be given several times."
+            "--delay", help="Microseconds that a call may wait for a batch; may be repeated."
         ),
     ] = [0, 500, 2000],  # noqa: B006  # read by typer and never modified
     callers: Annotated[
-        list[int], typer.Option(metavar="N", help="Callers at once; may be given several times.")
+        list[int], typer.Option(metavar="N", help="Number of concurrent callers; may be repeated.")
     ] = [1, 4, 16],  # noqa: B006  # never modified
     calls: Annotated[
-        int, typer.Option(help="Calls of one measurement, shared among its callers.")
+        int, typer.Option(help="Calls per measurement, divided among its callers.")
     ] = 48,
-    rounds: Annotated[int, typer.Option(help="Measurements; the median is reported.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(help="Number of measurements; the median is reported.")
+    ] = 3,
     models: Annotated[
-        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+        Path | None,
+        typer.Option(help="Folder of the model repository. Default: the shipped models."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model configuration. Default: the first.")
+        str | None, typer.Option(help="Name of the model configuration. Default: the first one.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
 ) -> None:
     """Measure every model on embedded Tritons: without dynamic batching, and with each delay."""
     from rich.console import Console

@@ -12,32 +12,37 @@ def bench_pipelines(
     engines: Annotated[
         list[str],
         typer.Option(
-            "--engine", metavar="ENGINE", help="May be given twice. Default: inprocess and triton."
+            "--engine",
+            metavar="ENGINE",
+            help="Engine to measure, inprocess or triton; may be repeated.",
         ),
     ] = ["inprocess", "triton"],  # noqa: B006  # never modified
     streams: Annotated[
         list[int],
-        typer.Option(
-            metavar="N", help="Concurrent streams to measure; may be given several times."
-        ),
+        typer.Option(metavar="N", help="Number of concurrent streams to measure; may be repeated."),
     ] = [1, 4, 16],  # noqa: B006  # never modified
-    observed: Annotated[int, typer.Option(help="Frames sent in each group.")] = 5,
-    predicted: Annotated[int, typer.Option(help="Frames forecast in each group.")] = 5,
+    observed: Annotated[int, typer.Option(help="Frames sent per group.")] = 5,
+    predicted: Annotated[int, typer.Option(help="Frames forecast per group.")] = 5,
     frames: Annotated[
-        int, typer.Option(help="Frames of one measurement, shared among its streams.")
+        int, typer.Option(help="Frames per measurement, divided among its streams.")
     ] = 200,
-    rounds: Annotated[int, typer.Option(help="Measurements; the median is reported.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(help="Number of measurements; the median is reported.")
+    ] = 3,
     video: Annotated[
-        Path | None, typer.Option(help="What the streams send. Default: the bundled clip.")
+        Path | None, typer.Option(help="Video that the streams send. Default: the bundled clip.")
     ] = None,
     models: Annotated[
-        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+        Path | None,
+        typer.Option(help="Folder of the model repository. Default: the shipped models."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model configuration. Default: the first.")
+        str | None, typer.Option(help="Name of the model configuration. Default: the first one.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
 ) -> None:
     """Measure frames/s and latency with services and with ensembles, on each engine, in turns."""
     from rich.console import Console

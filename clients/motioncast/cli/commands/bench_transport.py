@@ -20,7 +20,10 @@ class EngineName(StrEnum):
 
 def bench_transport(
     engine: Annotated[
-        EngineName, typer.Option(help="inprocess: `motioncast serve models`; triton: the real one.")
+        EngineName,
+        typer.Option(
+            help="Server to measure. inprocess: `motioncast serve models`; triton: a real Triton."
+        ),
     ] = EngineName.INPROCESS,
     sizes: Annotated[
         list[int],
@@ -29,11 +32,15 @@ def bench_transport(
             min=1,
             max=MAX_BYTES,
             metavar="BYTES",
-            help="Bytes of the input; may be given several times.",
+            help="Size of the input tensor; may be repeated.",
         ),
     ] = [1_000, 49_152, 196_608, 786_432, 3_145_728],  # noqa: B006  # never modified
-    calls: Annotated[int, typer.Option(min=1, help="Calls of each size and way.")] = 200,
-    json: Annotated[Path | None, typer.Option(help="Write the result here too.")] = None,
+    calls: Annotated[
+        int, typer.Option(min=1, help="Number of calls for each size and transport.")
+    ] = 200,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
 ) -> None:
     """Measure the round trip of tensors to a model server on this machine."""
     from rich.console import Console

@@ -14,19 +14,19 @@ PACKET_FRAMES: Final = 4  # delay does not matter for a file, and headers outwei
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out/demo"),
+    out: Annotated[Path, typer.Option(help="Folder to write the results to.")] = Path("out/demo"),
     send: Annotated[
-        Send, typer.Option(help="Send frames, or keypoints detected here.")
+        Send, typer.Option(help="Send frames, or keypoints detected on this machine.")
     ] = Send.KEYPOINTS,
     keypoints: Annotated[
         Keypoints | None,
-        typer.Option(help="How keypoints travel. Default: coded where they can be."),
+        typer.Option(help="How keypoints are sent. Default: coded, if the model has codec tables."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace results of another video, too.")
+        bool, typer.Option("--force", help="Also replace the results of another video.")
     ] = False,
-    json: Annotated[Path | None, typer.Option(help="Write report.json here too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Also write report.json to this path.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only errors and warnings.")] = False,
 ) -> None:
     """Reconstruct a bundled clip from its keypoints, with every second frame forecast.
 

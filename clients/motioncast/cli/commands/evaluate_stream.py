@@ -15,25 +15,33 @@ def evaluate_stream(
     pattern: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="M:N", help="Pattern; give it once for each. Default: 1:0, 1:1 and 5:5."
+            metavar="M:N",
+            help="Pattern of frames sent and forecast per group; may be repeated. Default: "
+            "1:0, 1:1 and 5:5.",
         ),
     ] = None,
     clips: Annotated[
-        int | None, typer.Option(help="Only that many clips, spread over the folder.", min=1)
+        int | None,
+        typer.Option(help="Maximum number of clips, spread evenly over the folder.", min=1),
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(help="HOST:PORT of an orchestrator. Default: all in this process."),
+        typer.Option(
+            help="HOST:PORT of an orchestrator. Default: run all services in this process."
+        ),
     ] = None,
     models: Annotated[
-        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+        Path | None,
+        typer.Option(help="Folder of the model repository. Default: the shipped models."),
     ] = None,
     frame: Annotated[
         Framing | None,
-        typer.Option(help="Frame the face. Default: as the model would have it."),
+        typer.Option(help="How the face is framed. Default: the model's setting."),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only errors.")] = False,
 ) -> None:
     """Measure PSNR and SSIM of the results, for observed and for predicted frames."""
     from rich.console import Console

@@ -10,8 +10,10 @@ import typer
 
 def info(
     target: Annotated[str, typer.Option(help="HOST:PORT of an orchestrator.")] = "localhost:50050",
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 5.0,
-    json: Annotated[Path | None, typer.Option(help="Write the answer here too.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for a response.")] = 5.0,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
 ) -> None:
     """Show the models and limits of a running server."""
     import dataclasses

@@ -9,14 +9,16 @@ import typer
 
 
 def marks(
-    file: Annotated[Path, typer.Argument(help="Video or picture.")],
+    file: Annotated[Path, typer.Argument(help="Video or picture to check.")],
     trust: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="PEM of authorities whose signatures count. Default: nobody's."
+            metavar="FILE", help="PEM file of the certificate authorities to trust. Default: none."
         ),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the answer here too.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
 ) -> None:
     """Read the marks of synthetic media and check the signature; makes no network requests.
 

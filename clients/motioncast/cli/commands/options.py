@@ -27,21 +27,22 @@ class Framing(StrEnum):
     OFF = "off"  # the centre square
 
 
-Video = Annotated[Path, typer.Argument(help="Any video that FFmpeg reads.")]
+Video = Annotated[Path, typer.Argument(help="Video to send: any format that FFmpeg reads.")]
 SourceImages = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Image to animate instead of the video's first frame; up to 4 of the same.",
+        help="Image to animate instead of the video's first frame; may be repeated, for up to 4 "
+        "images of the same person or scene.",
     ),
 ]
 Relative = Annotated[
-    bool, typer.Option("--relative", help="With --source: transfer motion, not positions.")
+    bool, typer.Option("--relative", help="With --source: transfer the motion, not the positions.")
 ]
-Observed = Annotated[int, typer.Option(help="Frames sent in each group.")]
+Observed = Annotated[int, typer.Option(help="Frames sent per group.")]
 Skip = Annotated[
-    int, typer.Option(min=0, help="Leave out that many frames at the video's beginning.")
+    int, typer.Option(min=0, help="Number of frames to skip at the start of the video.")
 ]
 Frame = Annotated[
-    Framing | None, typer.Option(help="Frame the face. Default: as the model would have it.")
+    Framing | None, typer.Option(help="How the face is framed. Default: the model's setting.")
 ]

@@ -9,28 +9,29 @@ import typer
 
 
 def receive(
-    room: Annotated[str, typer.Option(help="Name of the room, as `motioncast send` prints it.")],
+    room: Annotated[str, typer.Option(help="Name of the room, as printed by `motioncast send`.")],
     token: Annotated[
         str,
         typer.Option(
             envvar="MOTIONCAST_WATCH_TOKEN",
-            help="The right to watch it. Other users of this machine see what stands on a command "
-            "line; the variable they do not.",
+            help="Token for watching the room, as printed by `motioncast send`. Prefer the "
+            "variable: other users of this machine can see command lines.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Video to write.")],
+    out: Annotated[Path, typer.Option(help="Path of the video to write.")],
     target: Annotated[str, typer.Option(help="HOST:PORT of the relay.")] = "localhost:50050",
     models: Annotated[
-        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+        Path | None,
+        typer.Option(help="Folder of the model repository. Default: the shipped models."),
     ] = None,
     threads: Annotated[
-        int, typer.Option(min=0, help="Threads of one inference; 0: one per core.")
+        int, typer.Option(min=0, help="Threads per inference; 0: one per core.")
     ] = 0,
     real_time: Annotated[
         bool,
         typer.Option(
             "--real-time",
-            help="Make frames when they are due, the newest alone, as a viewer would.",
+            help="Render in real time, as a viewer would: only the newest frame when it is due.",
         ),
     ] = False,
     delay: Annotated[
@@ -38,15 +39,15 @@ def receive(
         typer.Option(
             min=0,
             max=25,
-            help="With --real-time: frames that each waits, so that what is missing lies between "
-            "two that came.",
+            help="With --real-time: frames of delay, to interpolate missing frames between "
+            "received ones.",
         ),
     ] = 0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a video that is there already.")
-    ] = False,
-    json: Annotated[Path | None, typer.Option(help="Write what was received here too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing video.")] = False,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only errors.")] = False,
 ) -> None:
     """Receive a video that is sent as keypoints; its frames are rendered on this machine.
 
@@ -66,9 +67,9 @@ def receive(
 
     check_json(json)
     if delay and not real_time:
-        raise CommandError("delay: is of --real-time; without it every frame is waited for")
+        raise CommandError("delay: requires --real-time")
     if out.exists() and not force:
-        raise CommandError(f"out: {shown(out)} is there already; --force replaces it")
+        raise CommandError(f"out: {shown(out)} already exists; --force replaces it")
     job = ReceiveJob(target, room, token, out, models, threads, real_time, delay)
     with progress_bars(quiet=quiet) as stages:
         received = run_stoppable(receive_video(job, stages))

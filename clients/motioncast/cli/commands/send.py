@@ -22,7 +22,7 @@ from motioncast.timeline.pattern import DEFAULT_OBSERVED, DEFAULT_PREDICTED
 def send(
     video: Video,
     target: Annotated[
-        str, typer.Option(help="HOST:PORT of a relay: `motioncast serve` has one.")
+        str, typer.Option(help="HOST:PORT of a relay, such as that of `motioncast serve`.")
     ] = "localhost:50050",
     source: SourceImages = None,
     sources: Annotated[
@@ -30,37 +30,47 @@ def send(
         typer.Option(
             min=1,
             max=4,
-            help="Without --source: frames of the video that become sources as it goes.",
+            help="Without --source: maximum number of source images to pick from the video while "
+            "sending.",
         ),
     ] = 1,
     relative: Relative = False,
     observed: Observed = DEFAULT_OBSERVED,
     predicted: Annotated[
-        int, typer.Option(help="Frames that receivers forecast in each group; 0 sends every frame.")
+        int, typer.Option(help="Frames per group that receivers forecast; 0 sends every frame.")
     ] = DEFAULT_PREDICTED,
     model: Annotated[
-        str | None, typer.Option(help="Model configuration. Default: face256, if it is here.")
+        str | None,
+        typer.Option(
+            help="Name of the model configuration. Default: face256, if the repository contains it."
+        ),
     ] = None,
     models: Annotated[
-        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+        Path | None,
+        typer.Option(help="Folder of the model repository. Default: the shipped models."),
     ] = None,
     skip: Skip = 0,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Take only that many frames of the video.")
+        int | None, typer.Option(min=1, help="Maximum number of frames to send.")
     ] = None,
     frame: Frame = None,
     encoding: Annotated[
-        ImageEncoding, typer.Option(help="How source images are sent; webp loses nothing.")
+        ImageEncoding, typer.Option(help="Encoding of source images; webp and png are lossless.")
     ] = ImageEncoding.AVIF,
     coarseness: Annotated[
-        int, typer.Option(min=0, max=7, help="Of the coded keypoints, half an octave each.")
+        int,
+        typer.Option(
+            min=0,
+            max=7,
+            help="Quantisation of coded keypoints; each level is half an octave coarser.",
+        ),
     ] = 2,
     gate: Annotated[
         float | None,
         typer.Option(
             metavar="PIXELS",
-            help="Leave out frames that the receivers' forecast errs by less in: the largest error "
-            "of a keypoint, of 256 pixels. 1 is hardly seen.",
+            help="Do not send frames whose forecast error is smaller: the largest error of a "
+            "keypoint, in pixels of a 256-pixel picture. 1 is barely visible.",
         ),
     ] = None,
     refresh: Annotated[
@@ -69,8 +79,9 @@ def send(
             metavar="DB",
             min=1,
             max=60,
-            help="Make a picture now and then as receivers do; where its PSNR is below this, send"
-            " the frame as a source too: four at once (or --sources), 12 in all, up to 64 KiB.",
+            help="Render a picture periodically, as receivers do; if its PSNR is below this, "
+            "also send the frame as a source: at most 4 sources at a time (or --sources), "
+            "12 sources and 64 KiB in total.",
         ),
     ] = None,
     first_quality: Annotated[
@@ -78,20 +89,28 @@ def send(
         typer.Option(
             min=1,
             max=69,
-            help="Send a smaller first picture (AVIF of this quality) before the source, which"
-            " follows a second later.",
+            help="Send a smaller first picture (AVIF of this quality); the full source follows "
+            "one second later.",
         ),
     ] = None,
     wait: Annotated[
         int,
         typer.Option(
-            min=0, max=25, help="Frames that one may wait for others in a packet: fewer headers."
+            min=0,
+            max=25,
+            help="Frames that a frame may wait to share a packet with later ones, which "
+            "saves headers.",
         ),
     ] = 0,
-    watchers: Annotated[int, typer.Option(min=0, help="Begin when so many watch; 0: at once.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Write what was sent here too.")] = None,
+    watchers: Annotated[
+        int,
+        typer.Option(min=0, help="Number of watchers to wait for before sending; 0: do not wait."),
+    ] = 1,
+    json: Annotated[
+        Path | None, typer.Option(help="Also write the result to this JSON file.")
+    ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print the line for receivers, and errors, only.")
+        bool, typer.Option("--quiet", help="Print only the command for receivers, and errors.")
     ] = False,
 ) -> None:
     """Send a video as keypoints to all watchers; the frames are rendered there.
@@ -115,13 +134,13 @@ def send(
     if gate is not None:
         check_gate(gate)
     if relative and not source:
-        raise CommandError("relative: takes a source image of its own")
+        raise CommandError("relative: requires --source")
     if sources > 1 and source:
-        raise CommandError("sources: frames of the video are no sources where --source is one")
+        raise CommandError("sources: cannot be combined with --source")
     if refresh is not None and source:
-        raise CommandError("refresh: frames of the video are no sources where --source is one")
+        raise CommandError("refresh: cannot be combined with --source")
     if first_quality is not None and encoding is not ImageEncoding.AVIF:
-        raise CommandError("first-quality: that of AVIF, and --encoding is another")
+        raise CommandError("first-quality: requires --encoding avif")
     job = SendJob(
         video,
         target,

@@ -45,7 +45,9 @@ def serve(service: Name | None, config: Path | None, **given: Any) -> None:
             param_hint="'--engine'",
         )
     if settings.triton.url is None and settings.triton != Triton():
-        raise typer.BadParameter("is missing for the other options", param_hint="'--triton-url'")
+        raise typer.BadParameter(
+            "is required by the other --triton options", param_hint="'--triton-url'"
+        )
     configure_logging(as_json=settings.log.json, level=settings.log.level.value)
     raise_file_limit()
     with tracing(traces_of(settings, service)):
@@ -77,8 +79,8 @@ def _read_settings(context: typer.Context, file: Path | None) -> Path | None:
 _SERVICE: Final = Annotated[
     Name | None,
     typer.Argument(
-        help="Serve this one alone; models: all of them, over KServe v2. Default: the four "
-        "services and the relay, in this process."
+        help="Service to run alone; models: all models, over KServe v2. Default: the four "
+        "services and the relay, in one process."
     ),
 ]
 _CONFIG: Final = Annotated[
@@ -88,8 +90,8 @@ _CONFIG: Final = Annotated[
         is_eager=True,
         envvar="MOTIONCAST_CONFIG",
         metavar="FILE",
-        help="TOML file of settings, such as deploy/motioncast.toml. The command line counts more, "
-        "and so do variables such as MOTIONCAST_LISTEN_PORT.",
+        help="TOML file of settings, such as deploy/motioncast.toml. The command line and "
+        "variables such as MOTIONCAST_LISTEN_PORT override it.",
     ),
 ]
 _EITHER: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD

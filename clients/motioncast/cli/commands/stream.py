@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 FILES = {
     "comparison.mp4": "original | result | keypoints",
-    "comparison.png": "the same of several frames",
-    "result.mp4": "the result alone",
-    "report.html": "everything measured, as a page",
-    "report.json": "the same for programs",
+    "comparison.png": "several frames of it, as a picture",
+    "result.mp4": "only the result",
+    "report.html": "all measurements, as a web page",
+    "report.json": "all measurements, as JSON",
 }
 
 
@@ -56,44 +56,50 @@ class Returned(StrEnum):
 
 def stream(
     video: Video,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the results to.")],
     source: SourceImages = None,
     sources: Annotated[
         int,
         typer.Option(
-            min=1, help="Without --source: frames of the video that become sources as it goes."
+            min=1,
+            help="Without --source: maximum number of source images to pick from the video "
+            "while sending.",
         ),
     ] = 1,
     relative: Relative = False,
     observed: Observed = DEFAULT_OBSERVED,
     predicted: Annotated[
-        int, typer.Option(help="Frames forecast in each group; 0 sends every frame.")
+        int, typer.Option(help="Frames forecast per group; 0 sends every frame.")
     ] = DEFAULT_PREDICTED,
     send: Annotated[
-        Send, typer.Option(help="Send frames, or keypoints detected here.")
+        Send, typer.Option(help="Send frames, or keypoints detected on this machine.")
     ] = Send.FRAMES,
     keypoints: Annotated[
         Keypoints | None,
         typer.Option(
-            help="With --send keypoints: how they travel. Default: coded where they can be."
+            help="With --send keypoints: how they are sent. Default: coded, if the model has "
+            "codec tables."
         ),
     ] = None,
     packet_frames: Annotated[
-        int, typer.Option(min=1, max=8, help="Coded frames in a packet: fewer headers, more delay.")
+        int,
+        typer.Option(
+            min=1, max=8, help="Coded frames per packet: more frames save headers but add delay."
+        ),
     ] = 1,
     datagrams: Annotated[
         bool,
         typer.Option(
             "--datagrams",
-            help="Coded packets as QUIC datagrams where those get through, over gRPC elsewhere.",
+            help="Send coded packets as QUIC datagrams if those get through, else over gRPC.",
         ),
     ] = False,
     gate: Annotated[
         float | None,
         typer.Option(
             metavar="PIXELS",
-            help="With --send keypoints: leave out frames that the forecast errs by less in, of 256"
-            " pixels. They come back as predicted ones.",
+            help="With --send keypoints: do not send frames whose forecast error is smaller, in "
+            "pixels of a 256-pixel picture. They are returned as predicted frames.",
         ),
     ] = None,
     delay: Annotated[
@@ -102,62 +108,72 @@ def stream(
             metavar="FRAMES",
             min=0,
             max=16,
-            help="Frames that the service waits, so that those not sent lie between those sent"
-            " instead of being forecast. The video goes through twice, to say what that wins.",
+            help="Frames of delay at the service, to interpolate frames that were not sent "
+            "instead of forecasting them. The video is sent twice, to measure the gain.",
         ),
     ] = 0,
-    returned: Annotated[Returned, typer.Option(help="How frames come back.")] = Returned.RGB8,
+    returned: Annotated[
+        Returned, typer.Option(help="Encoding of the returned frames.")
+    ] = Returned.RGB8,
     crf: Annotated[
         int | None,
-        typer.Option(min=1, max=51, help="With --returned h264: 1 is best. Default: 23."),
+        typer.Option(
+            min=1, max=51, help="With --returned h264: quality from 1 (best) to 51. Default: 23."
+        ),
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(help="HOST:PORT of an orchestrator. Default: all in this process."),
+        typer.Option(
+            help="HOST:PORT of an orchestrator. Default: run all services in this process."
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model configuration. Default: the server's.")
+        str | None,
+        typer.Option(help="Name of the model configuration. Default: the server's default."),
     ] = None,
     models: Annotated[
         Path | None,
-        typer.Option(help="Model repository. Default: the shipped one."),
+        typer.Option(help="Folder of the model repository. Default: the shipped models."),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(help="Seed of the predictor's noise. Default: no noise."),
     ] = None,
     skip: Skip = 0,
-    limit: Annotated[
-        int | None, typer.Option(help="Take only that many frames of the video.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Maximum number of frames to send.")] = None,
     frame: Frame = None,
     full_picture: Annotated[
-        bool, typer.Option("--full-picture", help="Put the results back into the full pictures.")
+        bool,
+        typer.Option(
+            "--full-picture", help="Also write the results inserted into the full pictures."
+        ),
     ] = False,
     encoding: Annotated[
-        ImageEncoding, typer.Option(help="How images are sent, the source image too.")
+        ImageEncoding,
+        typer.Option(help="Encoding of the images that are sent, including the source image."),
     ] = ImageEncoding.RGB8,
     quality: Annotated[
         int | None,
         typer.Option(
-            min=1, max=100, help="Of jpeg and avif: 1 takes fewest bytes. Default: 95, 70."
+            min=1,
+            max=100,
+            help="Quality of jpeg and avif; 1 is the smallest. Default: 95 for jpeg, 70 for avif.",
         ),
     ] = None,
     rivals: Annotated[
         bool,
-        typer.Option("--rivals", help="Measure what x264 and AV1 need for the same frames too."),
+        typer.Option("--rivals", help="Also measure what x264 and AV1 need for the same frames."),
     ] = False,
     real_time: Annotated[
         bool, typer.Option("--real-time", help="Send at the video's frame rate, as a camera would.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace results that are there already.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds for the whole video. Default: no limit.")
+        float | None,
+        typer.Option(help="Time limit for the whole video, in seconds. Default: none."),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write report.json here too.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Also write report.json to this path.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only errors and warnings.")] = False,
 ) -> None:
     """Send a video through the service and see what comes back.
 
@@ -225,6 +241,8 @@ def run_job(job: StreamJob, *, json: Path | None, quiet: bool) -> None:
     if not quiet:
         console = Console()
         console.print(stream_tables(report))
-        full = {FULL_PICTURE: "the result in the full pictures"} if job.full_picture else {}
+        full = (
+            {FULL_PICTURE: "the result inserted into the full pictures"} if job.full_picture else {}
+        )
         show_paths(console, job.out, {**FILES, **full})
         console.print(signed_line(), style="dim", soft_wrap=True, highlight=False, markup=False)
