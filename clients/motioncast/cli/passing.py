@@ -148,7 +148,7 @@ async def _cast(
         gathering = Gathering(model.source_weights, GatherSettings(job.gather))
     pixels = job.options.gate_pixels
     gate = None if pixels is None else gate_for(job.models, model, pixels)
-    advance = stages("through the services", len(video))
+    advance = stages("streaming", len(video))
 
     def keep(image: Pixels) -> None:
         results.append(image)

@@ -11,7 +11,7 @@ from motioncast.client.video import Sound, open_sound
 from motioncast.media import MediaError
 
 KEPT: Final = "kept"
-NONE: Final = "none: the video is silent"
+NONE: Final = "none: the video has no sound track"
 
 
 class Soundtrack:

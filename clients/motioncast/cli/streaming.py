@@ -86,7 +86,7 @@ def _cut(
     if passed.pictures is None:
         return config.width, config.height
     full = folder / FULL_PICTURE if job.full_picture else None
-    advance = stages("cutting", len(passed.pictures))
+    advance = stages("cropping", len(passed.pictures))
     with passed.pictures as pictures:
         cut_originals(pictures, passed.results, passed.cast, passed.originals, full, sound, advance)
         height, width, _ = pictures[0].shape

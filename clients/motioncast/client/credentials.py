@@ -55,7 +55,7 @@ class Tls:
         try:
             context = ssl.create_default_context(cadata=None if ca is None else ca.decode("ascii"))
         except (ssl.SSLError, ValueError):
-            raise InvalidRequestError.of("tls.ca", f"{self.ca} holds no certificate") from None
+            raise InvalidRequestError.of("tls.ca", f"{self.ca} contains no certificate") from None
         if self.certificate is not None and self.key is not None:
             for field, path in (("tls.certificate", self.certificate), ("tls.key", self.key)):
                 _read(field, path)

@@ -33,7 +33,7 @@ def listed(given: T | Sequence[T], axes: int, field: str = "source") -> list[tup
     if not isinstance(given, list | tuple) and np.ndim(given) <= axes:
         return [(field, given)]  # type: ignore[list-item]  # a single array
     if not 1 <= len(given) <= MAX_SOURCES:
-        problem = f"{len(given)} of them, but a session has 1 to {MAX_SOURCES} sources"
+        problem = f"{len(given)} given, but a session takes 1 to {MAX_SOURCES} sources"
         raise InvalidRequestError.of(field, problem)
     return [(f"{field}[{n}]", one) for n, one in enumerate(given)]
 

@@ -127,7 +127,7 @@ def unwrap(index: int, newest: int) -> int:
     """
     ahead = (index - newest + _INDICES // 2) % _INDICES - _INDICES // 2
     if newest + ahead < 0:
-        raise BitstreamError(f"packet: index {index} lies before the first frame")
+        raise BitstreamError(f"packet: index {index} is before the first frame")
     return newest + ahead
 
 

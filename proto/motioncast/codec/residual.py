@@ -109,12 +109,12 @@ def read_golomb(coder: RangeDecoder, highest: int) -> int:
     while coder.decode_bits(1):
         length += 1
         if length > highest.bit_length():
-            raise BitstreamError(f"packet: a number is over {highest}")
+            raise BitstreamError(f"packet: a number exceeds {highest}")
     value = 1
     for _ in range(length):
         value = value << 1 | coder.decode_bits(1)
     if value - 1 > highest:
-        raise BitstreamError(f"packet: a number is over {highest}")
+        raise BitstreamError(f"packet: a number exceeds {highest}")
     return value - 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 MAX_PEM_BYTES: Final = 64 * 1024
-DEVELOPMENT: Final = "motioncast development, trusted by nobody"
+DEVELOPMENT: Final = "motioncast development (untrusted)"
 _DAYS: Final = 30  # validity of the development certificate
 
 

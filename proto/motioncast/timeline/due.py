@@ -153,7 +153,7 @@ class Timeline:
         if index < self._next_due:
             raise TooLateError(
                 "index",
-                f"{index} comes too late, the pattern skips it and it is forecast already;"
+                f"{index} is too late, the pattern skips it and it is already forecast;"
                 f" expected {expected} or later",
             )
         if self._frame_count is not None and index >= self._frame_count:

@@ -71,8 +71,8 @@ def test_sound_of_a_part_begins_with_it(run: Run, tmp_path: Path) -> None:
 
 def test_a_silent_video_is_said_to_be_silent(run: Run, clip: Path, tmp_path: Path) -> None:
     result = run("stream", clip, "--out", tmp_path)
-    assert _report(tmp_path)["sound"] == "none: the video is silent"
-    assert result.out.count("the video is silent") == 1
+    assert _report(tmp_path)["sound"] == "none: the video has no sound track"
+    assert result.out.count("the video has no sound track") == 1
 
 
 def test_held_frames_keep_the_duration_and_are_counted(run: Run, tmp_path: Path) -> None:

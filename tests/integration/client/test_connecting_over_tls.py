@@ -84,7 +84,7 @@ def test_files_that_cannot_be_used_are_named(files: dict[str, Path], tmp_path: P
     for make, sentence in (
         (lambda: Tls(certificate="a"), r"^tls: the client certificate and its key must be given"),
         (lambda: Tls(tmp_path / "none").credentials(), r"^tls.ca: .*none cannot be read"),
-        (lambda: Tls(tmp_path / "nonsense").credentials(), r"^tls.ca: .* holds no certificate"),
+        (lambda: Tls(tmp_path / "nonsense").credentials(), r"^tls.ca: .* contains no certificate"),
         (
             lambda: Tls(None, files["client.pem"], files["server.key"]).credentials(),
             r"^tls.key: .* is not the certificate's key",

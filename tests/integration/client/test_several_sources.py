@@ -71,7 +71,7 @@ async def test_one_source_in_a_list_gives_what_it_gives_alone(cast: Cast, target
 
 
 async def test_too_many_sources_are_refused(cast: Cast, target: str) -> None:
-    with pytest.raises(InvalidRequestError, match="5 of them, but a session has 1 to 4 sources"):
+    with pytest.raises(InvalidRequestError, match="5 given, but a session takes 1 to 4 sources"):
         await cast(target, video(), source=[source_image(n) for n in range(5)])
 
 

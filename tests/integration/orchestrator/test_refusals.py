@@ -216,7 +216,7 @@ REFUSALS = {
         [config(predicted_frames=1), SOURCE, packet(0, POINTS), packet(1, POINTS)],
         "FAILED_PRECONDITION",
         "index",
-        "1 comes too late",
+        "1 is too late",
     ),
     "a frame past the end": (
         [config(frame_count=2), SOURCE, packet(0, POINTS), packet(2, POINTS)],

@@ -92,8 +92,8 @@ def test_sources_of_a_keypoint_session_bring_their_keypoints() -> None:
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ([], "source: 0 of them, but a session has 1 to 4 sources"),
-        ([FRAME] * 5, "source: 5 of them, but a session has 1 to 4 sources"),
+        ([], "source: 0 given, but a session takes 1 to 4 sources"),
+        ([FRAME] * 5, "source: 5 given, but a session takes 1 to 4 sources"),
         (
             [FRAME, WRONG_SIZE],
             "source[1]: 4 x 6 pixels, but the source has 6 x 4",

@@ -184,7 +184,7 @@ def test_a_frame_that_was_forecast_already_comes_too_late() -> None:
     timeline = Timeline(Pattern(2, 2))
     timeline.arrive(0)
     timeline.arrive(1)
-    with pytest.raises(TooLateError, match=r"index: 3 comes too late.*expected 4 or later"):
+    with pytest.raises(TooLateError, match=r"index: 3 is too late.*expected 4 or later"):
         timeline.arrive(3)
 
 
