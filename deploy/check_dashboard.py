@@ -69,14 +69,14 @@ async def check(choices: Choices) -> list[Answer]:
             *rule_queries(DEPLOY / "prometheus" / "rules", elsewhere),
         ]
         for name, reason in stack.missing:
-            print(f"{name} does not run: {reason}")
+            print(f"{name} is not running: {reason}")
         over = loop.time() + PATIENCE_SECONDS
         async with asyncio.TaskGroup() as tasks:
             loads = [tasks.create_task(one) for one in stack.loads()]
             while True:
                 answers = [await ask(stack.prometheus, query) for query in queries]
                 good = sum(answer.is_good for answer in answers)
-                print(f"{good} of {len(answers)} queries have something to show", flush=True)
+                print(f"{good} of {len(answers)} queries return data", flush=True)
                 if good == len(answers) or loop.time() > over:
                     break
                 await asyncio.sleep(LOOK_SECONDS)
@@ -139,13 +139,13 @@ def _labels(metric: dict[str, str]) -> str:
 
 def main(
     models: Annotated[
-        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+        Path | None, typer.Option(help="Model repository to serve. Default: the shipped one.")
     ] = None,
-    rate: Annotated[float, typer.Option(help="Frames a second of each session.")] = 10.0,
+    rate: Annotated[float, typer.Option(help="Frames per second of each session.")] = 10.0,
 ) -> None:
     """Run every query of dashboards and rules, on a real Prometheus and real services."""
     if shutil.which("prometheus") is None:
-        print("prometheus: not found; Debian's package of that name has it", file=sys.stderr)
+        print("prometheus: not found; install Debian's package prometheus", file=sys.stderr)
         raise typer.Exit(1)
     try:
         answers = asyncio.run(check(Choices(models=models, rate=rate, without=("grafana",))))
@@ -160,7 +160,7 @@ def main(
         if answer.problem:
             print(f"           {answer.problem}")
     good = sum(answer.is_good for answer in answers)
-    print(f"{good} of {len(answers)} queries work and have what they should to show")
+    print(f"{good} of {len(answers)} queries work and return the expected data")
     raise typer.Exit(good != len(answers))
 
 

@@ -43,7 +43,10 @@ class ImageError(Exception):
 
 def main(
     sbom: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the image's parts here (CycloneDX).")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File to write the image's bill of materials to (CycloneDX)."
+        ),
     ] = None,
 ) -> None:
     """Build the image's contents and run its entry points."""
@@ -63,7 +66,7 @@ def main(
         check_compose(image, mounted)
         if sbom is not None:
             write_sbom(root, sbom.resolve())  # the program runs in the image's folder
-    print("the image's entry points start, answer and end")
+    print("the image's entry points start, answer and exit")
 
 
 def stages(text: str) -> tuple[list[list[str]], list[list[str]]]:
@@ -86,7 +89,7 @@ def python_of(stage: Sequence[Sequence[str]]) -> str:
     assert version is not None
     found = shutil.which(f"python{version[1]}")
     if found is None:
-        raise ImageError(f"this needs Python {version[1]}, as the image has it")
+        raise ImageError(f"Python {version[1]}: not found (the version in the image is needed)")
     return found
 
 
@@ -114,7 +117,7 @@ def run_build(root: Path, stage: Sequence[Sequence[str]], python: str) -> None:
             case "ENV":
                 pass  # pip's own folders
             case _:
-                raise ImageError(f"Dockerfile: {name}: not understood by {Path(__file__).name}")
+                raise ImageError(f"Dockerfile: {name} is not supported by {Path(__file__).name}")
 
 
 def copy(source: Path, target: Path) -> None:
@@ -165,7 +168,7 @@ class Image:
                 running.kill()
                 code = running.wait()
         if code:
-            raise ImageError(f"{name}: ended with {code}\n{log.read_text('utf-8')}")
+            raise ImageError(f"{name}: exited with code {code}\n{log.read_text('utf-8')}")
 
     def _until_healthy(
         self, name: str, host: str, running: subprocess.Popen[bytes], log: Path
@@ -176,7 +179,7 @@ class Image:
             if subprocess.run(check, capture_output=True, **self._as()).returncode == 0:
                 return
             time.sleep(0.5)
-        raise ImageError(f"{name}: not healthy\n{log.read_text('utf-8')}")
+        raise ImageError(f"{name}: did not become healthy\n{log.read_text('utf-8')}")
 
     def _as(self) -> dict[str, Any]:
         """Returns the environment of a container, and its user if this process can switch to it."""
@@ -193,7 +196,7 @@ class Image:
         try:
             subprocess.run([python, "-Ic", ""], check=True, user=user, group=user, cwd="/")
         except (OSError, subprocess.CalledProcessError):
-            print(f"as root: user {user} may not run the Python of this machine", flush=True)
+            print(f"running as root: user {user} cannot run the Python of this machine", flush=True)
             return None
         return user
 
@@ -227,7 +230,7 @@ def answer(host: str) -> None:
     with connect_sync(f"{host}:50050", timeout=10.0) as service:
         models = service.server_info(timeout=10.0).models
     if not models:
-        raise ImageError(f"{host}: serves no model")
+        raise ImageError(f"{host}: serves no models")
     print(f"  serves {', '.join(model.name for model in models)}", flush=True)
 
 
@@ -236,7 +239,7 @@ def write_sbom(root: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     program = shutil.which("cyclonedx-py")
     if program is None:
-        raise ImageError("sbom: this needs cyclonedx-bom (`make sbom`)")
+        raise ImageError("sbom: cyclonedx-bom is not installed (use `make sbom`)")
     python = root / "opt" / "motioncast" / "bin" / "python"
     options = ["--output-reproducible", "--output-format=JSON", f"--output-file={target}"]
     options += [f"--pyproject={ROOT / 'pyproject.toml'}"]

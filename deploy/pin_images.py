@@ -87,7 +87,7 @@ def digest_of(name: str, tag: str) -> str:
         headers = ask(url, "HEAD", {"Accept": ", ".join(KINDS), "Authorization": f"Bearer {token}"})
     digest = str(headers.get("Docker-Content-Digest", ""))
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-        raise ValueError("the registry names no digest")
+        raise ValueError("the registry returned no valid digest")
     return digest
 
 
@@ -104,12 +104,12 @@ def token_for(challenge: str) -> str:
     asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
     realm = asked.pop("realm", "")
     if not realm.startswith(("https://", "http://127.0.0.1")):
-        raise ValueError(f"the registry asks for something else than a token: {challenge[:200]!r}")
+        raise ValueError(f"the registry requires unsupported authentication: {challenge[:200]!r}")
     with urlopen(Request(f"{realm}?{urlencode(asked)}"), timeout=SECONDS) as answer:
         found = json.loads(answer.read(2**20))
     token = found.get("token") or found.get("access_token")
     if not isinstance(token, str):
-        raise ValueError("the registry gives no token")
+        raise ValueError("the registry returned no token")
     return token
 
 

@@ -111,7 +111,7 @@ async def process(
             running.send_signal(signal.SIGCONT)  # a stopped process would not end otherwise
         if await running.wait() != 0:
             last = log.read_text(errors="replace")[-2000:]
-            print(f"{' '.join(command)} ended with {running.returncode}:\n{last}")
+            print(f"{' '.join(command)} exited with code {running.returncode}:\n{last}")
 
 
 async def until_ready(name: str, url: str, running: asyncio.subprocess.Process) -> None:
@@ -127,4 +127,4 @@ async def until_ready(name: str, url: str, running: asyncio.subprocess.Process) 
             return
         except OSError:
             await asyncio.sleep(0.2)
-    raise RuntimeError(f"{name}: not ready at {url}")
+    raise RuntimeError(f"{name}: did not become ready at {url}")

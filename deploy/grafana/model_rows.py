@@ -8,10 +8,10 @@ from panels import MODEL, Panel, gauge, heat, quantile, rate, series
 
 NV: Final = "nv_inference"
 MODELS: Final[dict[str, list[Panel]]] = {
-    "Models of our engines": [
+    "Models (embedded engine)": [
         series(
             "Runs per second",
-            "By model.",
+            "Runs of each model.",
             (
                 rate("motioncast_inference_seconds_count", MODEL, by="job, model"),
                 "{{job}} {{model}}",
@@ -21,14 +21,14 @@ MODELS: Final[dict[str, list[Panel]]] = {
         ),
         series(
             "Run time, p95",
-            "The run alone, without the wait for its turn.",
+            "Time of the run itself, excluding the wait before it.",
             (quantile(0.95, "motioncast_inference_seconds", MODEL, by="model"), "{{model}}"),
             unit="s",
             min=0,
         ),
         series(
             "Wait, p95",
-            "For its turn, and the way to the engine.",
+            "Time in the queue and on the way to the engine.",
             (quantile(0.95, "motioncast_inference_wait_seconds", MODEL, by="model"), "{{model}}"),
             unit="s",
             thresholds=(0.1, 0.25),
@@ -36,36 +36,36 @@ MODELS: Final[dict[str, list[Panel]]] = {
         ),
         heat(
             "Run times",
-            "How many runs took how long.",
+            "Distribution of run times.",
             f'motioncast_inference_seconds_bucket{{instance=~"$instance",{MODEL}}}',
         ),
         heat(
             "Waits",
-            "How many runs waited how long.",
+            "Distribution of waiting times.",
             f'motioncast_inference_wait_seconds_bucket{{instance=~"$instance",{MODEL}}}',
         ),
         heat(
-            "Frames of a run",
-            "How many runs were about how many frames: what one call gathers.",
+            "Frames per run",
+            "Distribution of the number of frames in one run.",
             f'motioncast_inference_batch_frames_bucket{{instance=~"$instance",{MODEL}}}',
             unit="short",
         ),
         series(
             "Runs in flight",
-            "Asked for and not ended, by service.",
+            "Requested and not yet finished, by service.",
             (gauge("motioncast_inferences_in_flight", by="job"), "{{job}}"),
             min=0,
         ),
         Panel(
             "table",
-            "Models that can run",
-            "With version and checksum; more than one line of a model is two files of it.",
+            "Loaded models",
+            "With version and checksum; two lines for one model mean two different files.",
             ((f"count by (model, version, sha256) (motioncast_model_info{{{MODEL}}})", ""),),
             width=16,
         ),
         series(
             "Ready",
-            "0: offered and cannot run.",
+            "0: offered but cannot run.",
             (gauge("motioncast_model_ready", MODEL, by="model", how="min"), "{{model}}"),
             min=0,
             max=1,
@@ -82,7 +82,7 @@ MODELS: Final[dict[str, list[Panel]]] = {
         ),
         series(
             "Mean batch",
-            "Elements of each run: what dynamic batching gathers.",
+            "Mean number of elements per run, gathered by dynamic batching.",
             (
                 f"{rate(f'{NV}_count', MODEL, by='model')}"
                 f" / {rate(f'{NV}_exec_count', MODEL, by='model')}",
@@ -91,8 +91,8 @@ MODELS: Final[dict[str, list[Panel]]] = {
             min=0,
         ),
         series(
-            "Mean time of a request",
-            "All of it, the wait in the queue, and the run.",
+            "Mean request time",
+            "Total, time in the queue, and time of the run.",
             *(
                 (
                     f"{rate(f'{NV}_{part}_duration_us', MODEL, by='model')}"
@@ -109,22 +109,22 @@ MODELS: Final[dict[str, list[Panel]]] = {
             min=0,
         ),
         series(
-            "Requests that wait",
-            "In Triton's queues.",
+            "Pending requests",
+            "Requests in Triton's queues.",
             (gauge(f"{NV}_pending_request_count", MODEL, by="model"), "{{model}}"),
             min=0,
         ),
         series(
             "GPU",
-            "Share of the time that it was busy.",
+            "Share of the time that the GPU was busy.",
             (gauge("nv_gpu_utilization", by="gpu_uuid", how="max"), "{{gpu_uuid}}"),
             unit="percentunit",
             min=0,
             max=1,
         ),
         series(
-            "Memory of the GPU",
-            "In use, of what there is.",
+            "GPU memory",
+            "Used and total.",
             (gauge("nv_gpu_memory_used_bytes", by="gpu_uuid"), "{{gpu_uuid}} used"),
             (gauge("nv_gpu_memory_total_bytes", by="gpu_uuid"), "{{gpu_uuid}} total"),
             unit="bytes",

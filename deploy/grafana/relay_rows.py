@@ -22,21 +22,21 @@ def of_late(metric: str) -> str:
 RELAY: Final[list[Panel]] = [
     series(
         "Rooms and watchers",
-        "Now. A room is one sender; a watcher makes the frames itself.",
+        "Currently open. A room has one sender; watchers synthesise the frames themselves.",
         (gauge("motioncast_relay_rooms"), "rooms"),
         (gauge("motioncast_relay_watchers"), "watchers"),
         min=0,
     ),
     series(
         "Packets",
-        "Of coded keypoints. Sent is received times watchers, but for what they missed.",
+        "Packets of coded keypoints. Sent is received times watchers, minus missed packets.",
         (rate(PACKETS, by="direction"), "{{direction}}"),
         unit="pps",
         min=0,
     ),
     series(
         "Missed packets",
-        "Share of those that watchers should have got; they skip to the next anchor.",
+        "Share of the packets due to watchers; a watcher that misses one skips to the next anchor.",
         (
             f"{rate(PACKETS, MISSED)} / {rate(PACKETS, PASSED_ON)}",
             "missed",
@@ -61,15 +61,15 @@ RELAY: Final[list[Panel]] = [
         min=0,
     ),
     series(
-        "Bits of keypoints",
-        "Packets alone, without messages around them: from one sender, and to one watcher.",
+        "Keypoint bit rate",
+        "Packets only, without the messages around them: from one sender, and to one watcher.",
         (
             f"8 * {rate(PAYLOAD, FROM_SENDERS)} / {of_late('motioncast_relay_rooms')}",
-            "a sender",
+            "per sender",
         ),
         (
             f"8 * {rate(PAYLOAD, TO_WATCHERS)} / {of_late('motioncast_relay_watchers')}",
-            "a watcher",
+            "per watcher",
         ),
         unit="bps",
         min=0,

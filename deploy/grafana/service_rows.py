@@ -17,11 +17,11 @@ KEYPOINTS: Final = (
 )
 FRAMES: Final = "motioncast_frames_total"
 STAGE: Final = "motioncast_stage_seconds"
-ALIKE: Final = "Each service's call as the orchestrator saw it, and the whole group."
+ALIKE: Final = "Calls of each service as measured by the orchestrator, and the whole group."
 
 SERVICE: Final[dict[str, list[Panel]]] = {
     "Now": [
-        stat("Sessions", "Streams that are open now.", gauge("motioncast_sessions")),
+        stat("Sessions", "Streams currently open.", gauge("motioncast_sessions")),
         stat("Frames per second", "Returned to clients.", rate(FRAMES), decimals=1),
         stat(
             "Frames not sent",
@@ -33,8 +33,8 @@ SERVICE: Final[dict[str, list[Panel]]] = {
             max=1,
         ),
         stat(
-            "Saved against raw frames",
-            "Share of bytes saved against sending every frame as raw RGB; sources count as sent.",
+            "Saved compared with raw frames",
+            "Share of bytes saved compared with raw RGB of every frame; sources count as sent.",
             RAW,
             "percentunit",
             decimals=2,
@@ -42,7 +42,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
         ),
         stat(
             "Concealed",
-            "Share of frames that should have come and did not.",
+            "Share of frames that were expected but did not arrive.",
             rate(FRAMES, 'origin="concealed"') + " / " + rate(FRAMES),
             "percentunit",
             (0.01, 0.05),
@@ -51,7 +51,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
             max=1,
         ),
         stat(
-            "p95 of a group",
+            "Group latency, p95",
             "From the last message of a group until its frames are ready to send.",
             quantile(0.95, STAGE, 'stage="total"'),
             "s",
@@ -71,18 +71,18 @@ SERVICE: Final[dict[str, list[Panel]]] = {
             for q in (0.5, 0.95, 0.99)
         ),
         heat(
-            "Latency of groups",
-            "How many groups took how long.",
+            "Group latency",
+            "Distribution of the latency of groups.",
             f'{STAGE}_bucket{{instance=~"$instance",stage="total"}}',
         ),
         heat(
             "Arrival to result",
-            "From the arrival of an observed frame until its result leaves.",
+            "From the arrival of an observed frame until its result is sent.",
             'motioncast_arrival_to_result_seconds_bucket{instance=~"$instance"}',
         ),
         series(
             "Arrival to result",
-            "The same as quantiles; it includes the wait for the rest of the frame's group.",
+            "The same, as quantiles; includes the wait for the rest of the frame's group.",
             *(
                 (quantile(q, "motioncast_arrival_to_result_seconds"), f"p{round(100 * q)}")
                 for q in (0.5, 0.95, 0.99)
@@ -95,14 +95,15 @@ SERVICE: Final[dict[str, list[Panel]]] = {
     "Frames and bytes": [
         series(
             "Frames by origin",
-            "Observed: sent. Predicted: skipped on purpose. Concealed: expected, but did not come.",
+            "Observed: sent. Predicted: skipped on purpose. Concealed: expected but did not"
+            " arrive.",
             (rate(FRAMES, by="origin"), "{{origin}}"),
             min=0,
             custom={"fillOpacity": 40, "stacking": {"mode": "normal", "group": "A"}},
         ),
         series(
             "Bandwidth saved",
-            "Against raw RGB of every frame, and against the keypoints of every frame.",
+            "Compared with raw RGB of every frame, and with the keypoints of every frame.",
             (RAW, "against raw frames"),
             (KEYPOINTS, "against all keypoints"),
             unit="percentunit",
@@ -110,7 +111,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
         ),
         series(
             "Bytes received and sent",
-            "Messages at the orchestrator's door, by kind.",
+            "Messages between clients and the orchestrator, by kind.",
             (rate("motioncast_received_bytes_total", by="kind"), "received {{kind}}"),
             (rate("motioncast_sent_bytes_total", by="kind"), "sent {{kind}}"),
             unit="Bps",
@@ -118,7 +119,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
         ),
         series(
             "Bits per sent frame",
-            "Of messages with frames or keypoints.",
+            "Size of messages with frames or keypoints, per frame.",
             ("motioncast:bits_per_sent_frame:rate5m", "bits"),
             min=0,
         ),
@@ -134,8 +135,8 @@ SERVICE: Final[dict[str, list[Panel]]] = {
     ],
     "Capacity": [
         series(
-            "Seats taken",
-            "Sessions, of those that are served at once.",
+            "Seats in use",
+            "Share of the maximum number of concurrent sessions and calls.",
             ("motioncast:sessions:saturation", "sessions"),
             ("motioncast:calls:saturation", "calls at {{job}}"),
             unit="percentunit",
@@ -144,7 +145,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
         ),
         series(
             "Sessions admitted, refused and resumed",
-            "Refused: no place, too late or too much. Tokens: sessions that go on from elsewhere.",
+            "Refused: full, too late or overloaded. Tokens: sessions resumed from another server.",
             (rate("motioncast_sessions_admitted_total"), "admitted"),
             (rate("motioncast_sessions_refused_total", by="reason"), "refused: {{reason}}"),
             (rate("motioncast_session_resumes_total", by="result"), "token: {{result}}"),
@@ -153,32 +154,33 @@ SERVICE: Final[dict[str, list[Panel]]] = {
         ),
         heat(
             "Lateness of groups",
-            "By how much they were made later than a video of their frame rate needs.",
+            "How much later groups were finished than a video of their frame rate requires.",
             'motioncast_group_late_seconds_bucket{instance=~"$instance"}',
         ),
         series(
             "Load and lateness",
-            "Share of what can be made that sessions ask for; p95 of the lateness, and its target.",
+            "Load that sessions request as a share of capacity; p95 of the lateness, and"
+            " its target.",
             (gauge("motioncast_load", by="instance"), "{{instance}} load"),
             (quantile(0.95, "motioncast_group_late_seconds"), "late, p95, s"),
             (gauge("motioncast_latency_target_seconds", how="max"), "late, target, s"),
             min=0,
         ),
         series(
-            "Groups that wait",
-            "For a slot, in fair order.",
+            "Queued groups",
+            "Groups waiting for a slot, in fair order.",
             (gauge("motioncast_groups_queued", by="instance"), "{{instance}}"),
             min=0,
         ),
         series(
             "Replicas",
-            "As orchestrators see the services; out: failed or slow, and silent since.",
+            "As seen by orchestrators; out: failed or slow, and not responding since.",
             (gauge("motioncast_backend_replicas", by="service, state"), "{{service}} {{state}}"),
             min=0,
         ),
         series(
-            "Calls made once more",
-            "Because a replica failed or was slow.",
+            "Repeated calls",
+            "Calls repeated because a replica failed or was slow.",
             (
                 rate("motioncast_backend_calls_again_total", by="service, reason"),
                 "{{service}} {{reason}}",
@@ -188,7 +190,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
         ),
         series(
             "Calls in flight and queued",
-            "Admitted and running, and waiting for their turn.",
+            "Running calls, and calls waiting to run.",
             (gauge("motioncast_calls_in_flight", by="job"), "{{job}} in flight"),
             (gauge("motioncast_calls_queued", by="job"), "{{job}} queued"),
             min=0,
@@ -202,7 +204,7 @@ SERVICE: Final[dict[str, list[Panel]]] = {
         ),
         series(
             "Calls by status",
-            "Without health checks.",
+            "Excluding health checks.",
             (
                 rate(
                     "grpc_server_handled_total", 'grpc_service=~"motioncast.*"', by="job, grpc_code"
@@ -213,8 +215,8 @@ SERVICE: Final[dict[str, list[Panel]]] = {
             min=0,
         ),
         series(
-            "Shares of the objectives' errors",
-            "Calls that failed because of the server, and groups over half a second, in the last hour.",
+            "Errors against objectives",
+            "Calls that failed because of the server, groups over half a second; last hour.",
             ("motioncast:availability_errors:ratio1h", "availability; 0.5 % allowed"),
             ("motioncast:latency_errors:ratio1h", "latency; 5 % allowed"),
             unit="percentunit",
@@ -225,27 +227,27 @@ SERVICE: Final[dict[str, list[Panel]]] = {
     "Processes": [
         series(
             "Memory",
-            "Resident.",
+            "Resident memory.",
             (gauge("process_resident_memory_bytes", by="job, instance"), "{{job}} {{instance}}"),
             unit="bytes",
             min=0,
         ),
         series(
-            "Processors",
-            "Seconds of them per second.",
+            "CPU",
+            "CPU seconds per second.",
             (rate("process_cpu_seconds_total", by="job, instance"), "{{job}} {{instance}}"),
             min=0,
         ),
         series(
             "Open files",
-            "Connections most of all.",
+            "Open file descriptors, mostly connections.",
             (gauge("process_open_fds", by="job, instance"), "{{job}} {{instance}}"),
             min=0,
         ),
         Panel(
             "table",
             "Versions",
-            "What runs where.",
+            "Versions of each instance.",
             ((gauge("motioncast_build_info", by="job, instance, version, python", how="max"), ""),),
             width=24,
             height=6,

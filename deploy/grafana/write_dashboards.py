@@ -74,7 +74,7 @@ def dashboard(uid: str, title: str, rows: dict[str, list[Panel]]) -> dict[str, A
 
 
 def main(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; write nothing.")] = False,
 ) -> None:
     """Write the dashboards; with --check, exit with 1 if a file differs from them."""
     differing = 0
@@ -84,7 +84,7 @@ def main(
         if not check:
             file.write_text(text, encoding="utf-8")
         elif not file.exists() or file.read_text("utf-8") != text:
-            print(f"{file} is not what this script writes", file=sys.stderr)
+            print(f"{file} differs from what this script would write", file=sys.stderr)
             differing += 1
     raise typer.Exit(differing > 0)
 

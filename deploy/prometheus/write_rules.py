@@ -31,14 +31,14 @@ def rule_object() -> dict[str, Any]:
 
 
 def main(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing, compare.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; write nothing.")] = False,
 ) -> None:
     """Write the rules; with --check, exit with 1 if the file differs from them."""
     text = _SAID + yaml.safe_dump(rule_object(), sort_keys=False, width=100)
     if not check:
         FILE.write_text(text, encoding="utf-8")
     elif not FILE.exists() or FILE.read_text("utf-8") != text:
-        print(f"{FILE} is not what this script writes", file=sys.stderr)
+        print(f"{FILE} differs from what this script would write", file=sys.stderr)
         raise typer.Exit(1)
 
 

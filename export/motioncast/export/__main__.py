@@ -20,30 +20,41 @@ from motioncast.models.configurations import CONFIGURATIONS
 class ExportOptions:
     """The checkpoints to export, and the models and repository to write."""
 
-    config: Annotated[str, typer.Option(metavar="NAME", help=f"one of {', '.join(CONFIGURATIONS)}")]
-    repository: Annotated[Path, typer.Option(help="folder to write to")]
+    config: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"configuration of the networks, one of {', '.join(CONFIGURATIONS)}",
+        ),
+    ]
+    repository: Annotated[Path, typer.Option(help="model repository to write to")]
     synthesis: Annotated[Path | None, typer.Option(help="checkpoint of detector and synthesis")] = (
         None
     )
     predictor: Annotated[Path | None, typer.Option(help="checkpoint of the predictor")] = None
     name: Annotated[
-        str | None, typer.Option(help="of the models instead of the configuration's")
+        str | None, typer.Option(help="name of the models (default: that of the configuration)")
     ] = None
     precision: Annotated[
         Precision,
         typer.Option(
-            help="of detector and synthesis: float16 for GPUs, int8 for CPUs with VNNI or AMX"
+            help="precision of detector and synthesis: float16 for GPUs, int8 for CPUs"
+            " with VNNI or AMX"
         ),
     ] = "float32"
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="training videos, from which int8 takes its ranges"),
+        typer.Option(
+            metavar="FOLDER", help="folder of training videos to calibrate int8 ranges with"
+        ),
     ] = None
     framing: Annotated[
         FramingMode,
-        typer.Option(help="how pictures are framed for it unless told otherwise: auto for faces"),
+        typer.Option(help="default framing of pictures for the models; auto for faces"),
     ] = FramingMode.OFF
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="for the result as JSON")] = None
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file to write the result to")
+    ] = None
 
 
 def run(options: ExportOptions, command: str) -> None:

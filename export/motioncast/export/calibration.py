@@ -35,7 +35,7 @@ class Calibration:
         clips = [read_clip(path, size) for path in chosen]
         training, _ = split_names([path.name for path in chosen])
         if not training:
-            raise ValueError(f"calibration: {folder} has no clip for training")
+            raise ValueError(f"calibration: {folder} contains no training clips")
         self.frames = [
             clips[i][np.linspace(0, len(clips[i]) - 1, FRAMES).astype(int)] for i in training
         ]

@@ -200,8 +200,8 @@ def _tensors(
                 known = found.get(outer, one)
                 if (agreed := _agreed(known, one)) is None:
                     raise EnsembleError(
-                        f"{name}_{step.part}: {inner} has axes {axes}, but {known[1]} in the models"
-                        f" that {name}_{ensemble.part} joins it to"
+                        f"{name}_{step.part}: {inner} has axes {axes} (expected {known[1]},"
+                        f" as in the models that {name}_{ensemble.part} connects it to)"
                     )
                 found[outer] = agreed
     if not ensemble.max_batch_size:

@@ -108,7 +108,10 @@ def export_models(
         ParityError: a model does not agree with PyTorch; the message lists every mismatch.
     """
     if (precision == "int8") != (calibration is not None):
-        raise ExportError("calibration: int8, and nothing else, needs a folder of training clips")
+        raise ExportError(
+            "calibration: a folder of training clips is needed for int8, and can be"
+            " used only for int8"
+        )
     found = read_checkpoints(
         config, synthesis=synthesis, predictor=predictor, name=name, framing=framing
     )
@@ -160,8 +163,8 @@ def read_checkpoints(
         network = load_predictor(predictor)
         if network.sizes.keypoints != expected.keypoints:
             raise ExportError(
-                f"predictor: {predictor} forecasts {network.sizes.keypoints} keypoints,"
-                f" {config!r} has {expected.keypoints}"
+                f"predictor: {predictor} forecasts {network.sizes.keypoints} keypoints"
+                f" (expected {expected.keypoints}, as in {config!r})"
             )
         found.append((predictor_exportable(name or config, network), predictor))
     if not found:

@@ -69,8 +69,10 @@ def export_finder(checkpoint: Path, repository: Path) -> Path:
 class FinderOptions:
     """The weights to export and the repository to write to."""
 
-    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="weights, converted")]
-    repository: Annotated[Path, typer.Option(metavar="FOLDER", help="folder to write to")]
+    checkpoint: Annotated[
+        Path, typer.Option(metavar="FILE", help="converted weights of the face finder")
+    ]
+    repository: Annotated[Path, typer.Option(metavar="FOLDER", help="model repository to write to")]
 
 
 def run(options: FinderOptions, command: str) -> None:

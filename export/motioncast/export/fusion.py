@@ -127,8 +127,8 @@ def summary(model: ModelProto) -> str:
     convolutions = sum(node.op_type in CONVOLUTIONS for node in nodes(loaded.graph))
     return (
         f"{model.graph.name}: {sum(operators(model).values())} operators in the file,"
-        f" {fused(loaded)} of {convolutions} convolutions with their activation in them,"
-        f" left over: {', '.join(left) or 'nothing'}"
+        f" {fused(loaded)} of {convolutions} convolutions fused with their activation,"
+        f" left over: {', '.join(left) or 'none'}"
     )
 
 

@@ -41,7 +41,9 @@ Options = TypeVar("Options")
 class ModelsOptions:
     """Options common to both commands: which models of a repository to inspect."""
 
-    config: Annotated[str, typer.Option(metavar="NAME", help="of the models")] = "face256"
+    config: Annotated[str, typer.Option(metavar="NAME", help="configuration of the models")] = (
+        "face256"
+    )
     threads: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1
 
 
@@ -50,7 +52,7 @@ class OperatorsOptions(ModelsOptions):
     """Options of `operators`: the repository to inspect, and the frames in one call."""
 
     repository: Annotated[Path, typer.Option(metavar="FOLDER")] = Path("model_repository")
-    frames: Annotated[int, typer.Option(min=1, help="of one call")] = 10
+    frames: Annotated[int, typer.Option(min=1, help="number of frames in one call")] = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +60,19 @@ class CompareOptions(ModelsOptions):
     """Options of `compare`: the repositories to compare, and the inputs to compare them on."""
 
     repositories: Annotated[list[Path], typer.Argument(metavar="REPOSITORY")]
-    frames: Annotated[list[int] | None, typer.Option(metavar="T", min=1, help="repeat")] = None
+    frames: Annotated[
+        list[int] | None,
+        typer.Option(metavar="T", min=1, help="number of frames in one call; may be repeated"),
+    ] = None
     rounds: Annotated[int, typer.Option(min=1)] = 15
     data: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="videos: PSNR on validation clips")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="folder of videos to measure PSNR on (validation clips)"
+        ),
     ] = None
-    clips: Annotated[int, typer.Option(min=1, help="at most")] = CLIPS
-    json: Annotated[Path | None, typer.Option(help="writes the times to this file")] = None
+    clips: Annotated[int, typer.Option(min=1, help="maximum number of clips")] = CLIPS
+    json: Annotated[Path | None, typer.Option(help="JSON file to write the times to")] = None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -160,7 +168,7 @@ def validation_clips(folder: Path, size: int, limit: int) -> list[Clip]:
     paths = VideoFolder(folder).paths()
     _, held_out = split_names([path.name for path in paths])
     if not held_out:
-        raise ValueError(f"data: {folder} has no validation clip")
+        raise ValueError(f"data: {folder} contains no validation clips")
     return [read_clip(paths[i], size) for i in held_out[:limit]]
 
 

@@ -55,13 +55,15 @@ async def test_everything_is_named_streams_and_ends(toy_repository: Path) -> Non
         places = {name: place for name, place, _ in found}
         numbers = {name: int(number) for name, _, number in found}
         assert {"orchestrator", "keypoint", "predictor", "synthesis", "relay"} <= places.keys()
-        assert "prometheus" in places or "not found; Debian" in said
+        assert "prometheus" in places or "not found; install Debian" in said
         for name, place in places.items():
             assert await read(place), name
         while await frames_returned(places["orchestrator"]) < 20:
             assert running.returncode is None
         os.kill(numbers["relay"], signal.SIGKILL)  # as one does to trigger an alert
-        while "relay ended with -9" not in (ends := (await running.stderr.readline()).decode()):
+        while "relay exited with code -9" not in (
+            ends := (await running.stderr.readline()).decode()
+        ):
             assert ends, "it ended with the relay"
         again = (await running.stderr.readline()).decode()
         assert "serve relay" in again
