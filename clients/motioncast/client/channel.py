@@ -40,7 +40,7 @@ def opened(
         InvalidRequestError: A certificate cannot be used, or the token would travel in plain text.
     """
     if not target.strip():
-        raise ConnectError("the address is empty: it is HOST:PORT", reason="name")
+        raise ConnectError("the address is empty (expected HOST:PORT)", reason="name")
     options = [
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_receive_message_length", max_message_bytes),
@@ -61,7 +61,7 @@ def opened(
     ]
     if token is not None and tls is None and not is_loopback(target):
         raise InvalidRequestError.of(
-            "token", "goes to another machine over TLS alone: connect(..., tls=True) or Tls(...)"
+            "token", "is sent to other machines only over TLS: connect(..., tls=True) or Tls(...)"
         )
     bearer = None if token is None else TokenBearer(token)
     channel = (

@@ -5,13 +5,11 @@ Every option is a field here, in the contract and in the orchestrator's `configu
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Final, TypedDict
 
 from motioncast.client.errors import InvalidRequestError, ServerError
+from motioncast.client.option_checks import frame_rate_of, named, text, whole_number
 from motioncast.client.types import Encoding, Framing, KeypointEncoding, Mode, OutputEncoding
 from motioncast.codec import DEFAULT_COARSENESS, MAX_COARSENESS, MAX_PACKET_FRAMES
 from motioncast.framing import FramingMode
@@ -33,8 +31,6 @@ from motioncast.wire import framing as wire_framing
 from motioncast.wire import images
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.framing import decode_mode, encode_mode
-
-T = TypeVar("T")
 
 ENCODINGS: Final[dict[Encoding, images.Encoding]] = {
     "rgb8": images.RGB8,
@@ -154,18 +150,18 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
     config = StreamConfig(
         mode=MODES[mode],
         relative_motion=options["relative_motion"],
-        observed_frames=_whole("observed", options["observed"], 1, MAX_GROUP_FRAMES),
-        predicted_frames=_whole("predicted", options["predicted"], 0, MAX_GROUP_FRAMES),
-        frame_rate=_frame_rate(options["frame_rate"]),
-        output_encoding=_named("output", options["output"], OUTPUTS),
+        observed_frames=whole_number("observed", options["observed"], 1, MAX_GROUP_FRAMES),
+        predicted_frames=whole_number("predicted", options["predicted"], 0, MAX_GROUP_FRAMES),
+        frame_rate=frame_rate_of(options["frame_rate"]),
+        output_encoding=named("output", options["output"], OUTPUTS),
     )
-    if delay := _whole("delay_frames", options["delay_frames"], 0, MAX_DELAY_FRAMES):
+    if delay := whole_number("delay_frames", options["delay_frames"], 0, MAX_DELAY_FRAMES):
         config.delay_frames = delay
     if options["live"]:
         config.live = True
     if options["pictures_only"]:
         config.pictures_only = True
-    crf = _whole("output_crf", options["output_crf"], 1, images.MAX_CRF)
+    crf = whole_number("output_crf", options["output_crf"], 1, images.MAX_CRF)
     if options["output"] == "h264":
         config.output_crf = crf
     elif "output_crf" in given:
@@ -173,10 +169,10 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
     mode_of_framing = framing("frame", options["frame"])
     if mode_of_framing is not FramingMode.OFF:
         config.frame = encode_mode(mode_of_framing)
-    _whole("coarseness", options["coarseness"], 0, MAX_COARSENESS)
-    _whole("packet_frames", options["packet_frames"], 1, MAX_PACKET_FRAMES)
+    whole_number("coarseness", options["coarseness"], 0, MAX_COARSENESS)
+    whole_number("packet_frames", options["packet_frames"], 1, MAX_PACKET_FRAMES)
     sent_as = options["keypoint_encoding"]
-    if _named("keypoint_encoding", sent_as, KEYPOINT_ENCODINGS) == KEYPOINT_ENCODING_CODED:
+    if named("keypoint_encoding", sent_as, KEYPOINT_ENCODINGS) == KEYPOINT_ENCODING_CODED:
         config.keypoint_encoding = KEYPOINT_ENCODING_CODED
     elif given.keys() & {"coarseness", "packet_frames"}:
         raise InvalidRequestError.of(
@@ -188,13 +184,13 @@ def encode_config(given: StreamOptions, mode: Mode) -> StreamConfig:
         config.datagrams.SetInParent()
     gate_of(options["gate"])
     if options["quality"] is not None:
-        _whole("quality", options["quality"], 1, 100)
+        whole_number("quality", options["quality"], 1, 100)
     if options["model"] is not None:
-        config.model = _name("model", options["model"])
+        config.model = text("model", options["model"])
     if options["frame_count"] is not None:
-        config.frame_count = _whole("frame_count", options["frame_count"], 1, 2**64 - 1)
+        config.frame_count = whole_number("frame_count", options["frame_count"], 1, 2**64 - 1)
     if options["seed"] is not None:
-        config.seed = _whole("seed", options["seed"], 0, 2**64 - 1)
+        config.seed = whole_number("seed", options["seed"], 0, 2**64 - 1)
     return config
 
 
@@ -262,7 +258,7 @@ def quality_of(options: StreamOptions, sent_as: Encoding) -> int | None:
 
 def encoding(field: str, name: Encoding) -> images.Encoding:
     """Returns the contract's number for an encoding; InvalidRequestError for an unknown one."""
-    number = _named(field, name, ENCODINGS)
+    number = named(field, name, ENCODINGS)
     if not images.available(number):
         raise InvalidRequestError.of(
             field, f"{name} cannot be encoded: this Pillow was built without it"
@@ -272,7 +268,7 @@ def encoding(field: str, name: Encoding) -> images.Encoding:
 
 def framing(field: str, name: Framing) -> FramingMode:
     """Returns the mode of that name; InvalidRequestError for an unknown one."""
-    return _named(field, name, {mode.value: mode for mode in FramingMode})
+    return named(field, name, {mode.value: mode for mode in FramingMode})
 
 
 def received_framing(number: wire_framing.Mode) -> FramingMode:
@@ -281,37 +277,3 @@ def received_framing(number: wire_framing.Mode) -> FramingMode:
         return decode_mode(number)
     except InvalidInputError as error:
         raise ServerError(f"the server answered with {error}") from error
-
-
-def _named(field: str, name: str, known: Mapping[Any, T]) -> T:
-    if name not in known:
-        raise InvalidRequestError.of(
-            field, f"{name!r} is unknown (expected one of {', '.join(known)})"
-        )
-    return known[name]
-
-
-def _whole(field: str, value: int, low: int, high: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InvalidRequestError.of(field, f"{value!r} is not a whole number") from None
-    if number < low:
-        raise InvalidRequestError.of(field, f"{number} is below {low}")
-    if number > high:
-        raise InvalidRequestError.of(field, f"{number} exceeds the limit of {high}")
-    return number
-
-
-def _name(field: str, value: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidRequestError.of(field, f"{value!r} is not a string")
-    return value
-
-
-def _frame_rate(value: float) -> float:
-    if not isinstance(value, Real):
-        raise InvalidRequestError.of("frame_rate", f"{value!r} is not a number")
-    if not 0 < value <= 240:
-        raise InvalidRequestError.of("frame_rate", f"{value:g} is not in (0, 240]")
-    return float(value)

@@ -9,9 +9,8 @@ The caller defines what a replica is, which errors are its own, and how recovery
 services are channels with a health check, model servers are connections on which the same run is
 repeated.
 
-Calls are pure functions of their requests, so repeating one is safe. gRPC has most of this (round
-robin, retries, outlier detection), but its Python library cannot ask a second replica while the
-first is silent, and a process that hangs never fails.
+Calls are pure functions of their requests, so repeating one is safe. gRPC has retries and outlier
+detection, but in Python it cannot ask a second replica while the first is silent.
 """
 
 from __future__ import annotations

@@ -162,6 +162,8 @@ async def test_what_is_no_token_is_told_without_it(token: str) -> None:
 
 
 async def test_a_token_never_leaves_this_machine_in_plain_text() -> None:
-    with pytest.raises(InvalidRequestError, match=r"^token: goes to another machine over TLS"):
+    with pytest.raises(
+        InvalidRequestError, match=r"^token: is sent to other machines only"
+    ):
         async with connect("cast.example.org:50050", token="secret"):
             pass

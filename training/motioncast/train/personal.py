@@ -16,13 +16,11 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, get_args
+from typing import Self
 
 import torch
-import typer
 
 from motioncast.client.errors import MotioncastError
-from motioncast.data.clip_cache import DEFAULT_CACHE
 from motioncast.data.command_line import Failure, Program, Refusal
 from motioncast.data.framing import ClipFraming, Frame
 from motioncast.data.keypoints import extract_tracks
@@ -45,19 +43,18 @@ from motioncast.models.predictors.checkpoint import (
     save_predictor,
 )
 from motioncast.models.predictors.vrnn import VRNN
-from motioncast.models.shipped import CONFIGURATION, shipped_checkpoint
+from motioncast.models.shipped import shipped_checkpoint
 from motioncast.train.configuration import override
 from motioncast.train.fields import ConfigurationError
+from motioncast.train.personal_options import PersonalOptions
 from motioncast.train.personal_predictor import SCHEDULE, choose_predictor
-from motioncast.train.personal_synthesis import SETTINGS, Tails, default_settings, fine_tune
+from motioncast.train.personal_synthesis import Tails, default_settings, fine_tune
 from motioncast.train.settings import TrainingSettings
 from motioncast.wire.errors import DomainError
 
 NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 PARTS = ("keypoint", "predictor", "synthesis")
 RECORD = "personal.json"
-Shipped = Literal["face256", "lite128"]
-SHIPPED: Final = get_args(Shipped)
 
 
 class PersonalError(Exception):
@@ -78,64 +75,10 @@ EXPECTED = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class PersonalOptions:
-    """Which videos, for how long, from which networks, and where the models go."""
-
-    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="of one scene")]
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="checkpoints and log; resumed")]
-    name: Annotated[
-        str | None, typer.Option(help="of the models (default: that of the --out folder)")
-    ] = None
-    repository: Annotated[
-        Path | None, typer.Option(help="folder for the models (default: one of yours)")
-    ] = None
-    replace: Annotated[bool, typer.Option("--replace", help="models of that name")] = False
-    use_until: Annotated[
-        float, typer.Option(metavar="SHARE", help="use the first share of every video alone")
-    ] = 1.0
-    held_out: Annotated[
-        float,
-        typer.Option(metavar="SHARE", help="of the used frames of every video, at its end"),
-    ] = 0.1
-    frame: Annotated[
-        Frame | None,
-        typer.Option(
-            help="fixed (the default of face configurations): the face that every video's first"
-            " frame shows, in training and from then on; off: the centre square"
-        ),
-    ] = None
-    config: Annotated[Shipped, typer.Option(help="of the shipped networks to begin with")] = (
-        CONFIGURATION
-    )
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            help=f"at most (default: {SETTINGS.steps}, then {SCHEDULE.steps} of the predictor)"
-        ),
-    ] = None
-    minutes: Annotated[float | None, typer.Option(help="of the synthesis, instead of steps")] = None
-    seed: int | None = None
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="CHECKPOINT",
-            help="of detector and synthesis (default: the shipped one)",
-        ),
-    ] = None
-    predictor: Annotated[
-        Path | None,
-        typer.Option(metavar="CHECKPOINT", help="of a vrnn (default: the shipped one)"),
-    ] = None
-    cache: Annotated[Path, typer.Option(help="of decoded clips")] = DEFAULT_CACHE
-    threads: Annotated[int, typer.Option(min=1)] = torch.get_num_threads()
-
-
 def run(options: PersonalOptions, command: str) -> None:
     """Trains, exports and explains how to use the result; raises Refusal for invalid input."""
     if options.steps is not None and options.minutes is not None:
-        raise Refusal("--steps and --minutes: only one of them can be given")
+        raise Refusal("--steps and --minutes: expected at most one of them")
     torch.set_num_threads(options.threads)
     try:
         _train(options)
@@ -151,12 +94,12 @@ def check_name(name: str, repository: Path, replace_models: bool) -> None:
             " --name ada_2)"
         )
     if name in CONFIGURATIONS:
-        raise PersonalError(f"name: {name!r} is that of a network; choose another")
+        raise PersonalError(f"name: {name!r} is the name of a configuration; choose another")
     taken = [part for part in PARTS if (repository / f"{name}_{part}").exists()]
     if taken and not replace_models:
         raise PersonalError(
-            f"name: {repository} has a model {name}_{taken[0]} (choose another name,"
-            f" or --replace it)"
+            f"name: {repository} already has a model {name}_{taken[0]} (choose another name,"
+            " or --replace it)"
         )
 
 
@@ -177,8 +120,8 @@ class _Beginning:
         networks, shipped = load_motion_transfer(start), _vrnn(predictor)
         if shipped.sizes.keypoints != networks.configuration.keypoints:
             raise PersonalError(
-                f"{predictor}: forecasts {shipped.sizes.keypoints} keypoints,"
-                f" {start} has {networks.configuration.keypoints}"
+                f"{predictor}: forecasts {shipped.sizes.keypoints} keypoints (expected"
+                f" {networks.configuration.keypoints}, as in {start})"
             )
         return cls(start, predictor, networks, shipped)
 
@@ -200,7 +143,9 @@ def _train(options: PersonalOptions) -> None:
 
     tuned = _tune_synthesis(beginning.networks, videos, options.out, settings)
     predictor = _tune_predictor(beginning.shipped, tuned, videos, options)
-    print("exporting; each model is compared with its network, which takes a while", flush=True)
+    print(
+        "exporting the models and comparing each with its network, which takes a while", flush=True
+    )
     models = export_models(
         config.name,
         repository,
@@ -246,7 +191,7 @@ def _tune_synthesis(
     tails = Tails(videos.sources_and_tails())
     seen = fine_tune(networks, videos, tails, out / "synthesis", settings)
     print(
-        f"held-out frames: {max(seen):.2f} dB, {seen[0]:.2f} dB before,"
+        f"held-out frames: {max(seen):.2f} dB, {seen[0]:.2f} dB before training,"
         f" {tails.copied_psnr_db():.2f} dB by copying the source",
         flush=True,
     )
@@ -263,7 +208,7 @@ def _tune_predictor(
     chosen = choose_predictor(shipped, tracks, options.out / "predictor", schedule)
     save_predictor(chosen.model, options.out / "predictor.pt")
     errors = ", ".join(f"{name} {error:.3f}" for name, error in chosen.errors.items())
-    print(f"predictor: {chosen.name}; errors over that of holding still: {errors}", flush=True)
+    print(f"predictor: {chosen.name}; errors relative to holding still: {errors}", flush=True)
     return options.out / "predictor.pt"
 
 
@@ -279,8 +224,8 @@ def _claim(record: Path, facts: dict[str, object]) -> None:
     if record.is_file():
         if json.loads(record.read_text(encoding="utf-8")) != facts:
             raise PersonalError(
-                f"{record.parent}: holds a training on other videos, shares or checkpoints"
-                " (give another --out)"
+                f"{record.parent}: contains a training on other videos, shares or"
+                " checkpoints (choose another --out)"
             )
         return
     record.parent.mkdir(parents=True, exist_ok=True)

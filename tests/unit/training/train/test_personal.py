@@ -23,7 +23,8 @@ from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN
 from motioncast.models.shipped import shipped_checkpoint
 from motioncast.train.journal import read_log
-from motioncast.train.personal import SHIPPED, PersonalError, check_name
+from motioncast.train.personal import PersonalError, check_name
+from motioncast.train.personal_options import SHIPPED
 from motioncast.train.personal_predictor import SCHEDULE, SETTING, choose_predictor, holding
 from motioncast.train.personal_synthesis import SETTINGS, Stopping, Tails, fine_tune
 
@@ -106,7 +107,7 @@ def test_a_name_is_what_a_folder_and_an_option_can_be_called(name: str, tmp_path
 
 
 def test_the_shipped_name_and_a_taken_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(PersonalError, match="'lite128' is that of a network"):
+    with pytest.raises(PersonalError, match="'lite128' is the name of a configuration"):
         check_name("lite128", tmp_path, replace_models=True)
     (tmp_path / "ada_predictor").mkdir()
     with pytest.raises(PersonalError, match=r"has a model ada_predictor \(choose another"):
