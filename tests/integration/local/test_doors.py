@@ -155,7 +155,7 @@ async def test_a_subject_has_its_share_wherever_it_comes_from(
 
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "A" * 4097, "ü"])
 async def test_what_is_no_token_is_told_without_it(token: str) -> None:
-    with pytest.raises(InvalidRequestError, match=r"^token: is not 1 to 4096 visible") as caught:
+    with pytest.raises(InvalidRequestError, match=r"^token: .*4096") as caught:
         async with connect("localhost:1", token=token):
             pass
     assert not token or token not in str(caught.value)
