@@ -94,6 +94,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: is not a {MOTION_TRANSFER_FORMAT} checkpoint")
     if payload.get("version") != FORMAT_VERSION:
         raise CheckpointError(
-            f"{path}: has format version {payload.get('version')}, this code reads {FORMAT_VERSION}"
+            f"{path}: has format version {payload.get('version')} (expected {FORMAT_VERSION})"
         )
     return payload

@@ -58,8 +58,8 @@ def _of_folder(folder: Path, initialisations: int | None) -> list[Entrant]:
         seeds = [int(number) if number else None for _, _, number in map(_parts, paths)]
         if None not in seeds and len(paths) < (initialisations or 1):
             raise EntrantsError(
-                f"predictors: {folder} holds {len(paths)} initialisations of {kind},"
-                f" {initialisations} were asked for"
+                f"predictors: {folder} contains {len(paths)} initialisations of {kind}"
+                f" ({initialisations} requested)"
             )
         chosen = list(zip(seeds, paths, strict=True))[:initialisations]
         entrants += [Entrant(kind, seed, load_forecaster(path), path) for seed, path in chosen]

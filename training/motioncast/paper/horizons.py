@@ -83,8 +83,8 @@ def clip_errors(
             found = per_clip_errors(entrant.predictor, keypoints, setting)
         except (RuntimeError, ValueError) as error:
             raise EntrantsError(
-                f"predictors: {entrant.checkpoint or entrant.name} cannot forecast this"
-                f" ({first_line(error)})"
+                f"predictors: {entrant.checkpoint or entrant.name} cannot forecast these"
+                f" tracks ({first_line(error)})"
             ) from error
         errors.setdefault(entrant.kind, []).append(found.double().numpy())
     return {kind: np.stack(tables) for kind, tables in errors.items()}
@@ -158,8 +158,8 @@ def verdict_sentence(verdicts: Sequence[HorizonVerdict], against: str) -> str:
     name = f"{look(CONTENDER).label} against {look(against).label}"
     by = f"; by {min(gains):+.1%} to {max(gains):+.1%} of its error" if gains else ""
     return (
-        f"**{name}:** lower error at {_listed(lower, len(own))}, surely (p < {SURE}) at"
-        f" {_listed(sure, len(own))}{by}."
+        f"**{name}:** lower error at {_listed(lower, len(own))}, significantly (p < {SURE})"
+        f" at {_listed(sure, len(own))}{by}."
     )
 
 

@@ -48,14 +48,22 @@ from motioncast.paper.summary import CONTENDER, FrameLine
 class HorizonOptions:
     """Which predictors forecast which tracks, and how far."""
 
-    tracks: Annotated[Path, typer.Option(help="from `motioncast train tracks`")]
-    predictors: Annotated[Path, typer.Option(metavar="FOLDER", help="<kind>_<seed>.pt, var.pt")]
-    out: Annotated[Path, typer.Option(metavar="DIR", help="gets DIR/horizons")]
-    force: Annotated[bool, typer.Option("--force", help="replace earlier results there")] = False
-    part: Annotated[Part, typer.Option(help="of the clips")] = "all"
-    initialisations: Annotated[int | None, typer.Option(metavar="N", help="only the first N")] = (
-        None
-    )
+    tracks: Annotated[Path, typer.Option(help="keypoint tracks, from `motioncast train tracks`")]
+    predictors: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="folder of predictor checkpoints: <kind>_<seed>.pt and var.pt"
+        ),
+    ]
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder to write DIR/horizons in")]
+    force: Annotated[
+        bool, typer.Option("--force", help="replace earlier results in the folder")
+    ] = False
+    part: Annotated[Part, typer.Option(help="which clips of the tracks to use")] = "all"
+    initialisations: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="use only the first N initialisations of each kind"),
+    ] = None
     observed: int = Setting().observed_frames
     horizon: int = Setting().horizon_frames
     stride: int = Setting().stride_frames
@@ -100,7 +108,7 @@ def run(options: HorizonOptions, command: str) -> None:
         }
         write_json(unfinished / "results.json", content)
     print(page.split("## ")[0].strip())
-    print(f"\n{folder / 'README.md'}: the results")
+    print(f"\nresults: {folder / 'README.md'}")
 
 
 def as_page(
@@ -139,16 +147,17 @@ def as_page(
         "\n".join(f"- {verdict_sentence(verdicts, other)}" for other in others),
         table(head, rows("mean")),
         "![forecast error by horizon](horizons.png)",
-        "## The worst initialisation of each",
+        "## The worst initialisation of each predictor",
         table(head, rows("worst_initialisation")),
         "## Relative to the motion since the last observed frame",
         table(head, rows("relative_to_motion")),
     ]
     if intervals:
         parts += [
-            "## The 90 % interval that a predictor states",
-            "Share of true x and y within it; the same for the central 90 % of paths drawn at"
-            " random; and its mean width in pixels at 256x256.",
+            "## The 90 % intervals stated by the predictors",
+            "Share of true x and y within the stated interval; the same for the central 90"
+            " % of sampled paths; and the mean width of the stated interval in pixels at"
+            " 256x256.",
             table(
                 ["", *map(str, horizons)],
                 [
@@ -160,9 +169,10 @@ def as_page(
     if verdicts:
         parts += [
             f"## {look(CONTENDER).label} against each of the others",
-            "Difference of the errors (positive: the VRNN is better) with its 95 % interval over"
-            " initialisations and clips; one-sided p of sign flips of clips, corrected (Holm) over"
-            " the horizons; share of the clips on which the VRNN is better.",
+            "Difference of the errors (positive: the VRNN is better) with its 95 % interval"
+            " over initialisations and clips; one-sided p of a sign-flip test over clips,"
+            " Holm-corrected over the horizons; number of clips on which the VRNN is"
+            " better.",
         ]
         columns = ["horizon", "better by, px", "of its error", "p (Holm)", "clips won"]
         parts += [
@@ -201,12 +211,12 @@ def _long_enough(tracks: Tracks, part: str, setting: Setting) -> tuple[list[int]
     chosen = [clip for clip, held in enumerate(tracks.validation) if held in wanted]
     clips = [clip for clip in chosen if len(tracks.clip(clip)) >= setting.length]
     if not clips:
-        raise ValueError(f"tracks: no clip has the {setting.length} frames of a window")
+        raise ValueError(f"tracks: all clips are shorter than a window of {setting.length} frames")
     short = [tracks.names[clip] for clip in chosen if clip not in clips]
     left_out = f"Left out, shorter than {setting.length} frames: {', '.join(short)}."
     notes = [left_out] if short else []
     if len(clips) < 2:
-        notes.append("One clip: no interval and no test can be given.")
+        notes.append("There is only one clip, so no intervals or tests can be given.")
     return clips, notes
 
 

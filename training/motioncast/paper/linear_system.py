@@ -151,19 +151,22 @@ class LinearSystemOptions(LinearSystem):
     """A system, and its use: tracks are written, or predictors judged."""
 
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="the folder to write train.npz to")
+        Path | None, typer.Option(metavar="FOLDER", help="folder to write train.npz to")
     ] = None
     judge: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="a predictor; repeat")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="predictor checkpoint to compare; may be repeated"),
     ] = None
-    clips: Annotated[int, typer.Option(help="to train on, and to judge by")] = 400
-    frames: Annotated[int, typer.Option(help="of every clip")] = 60
+    clips: Annotated[
+        int, typer.Option(help="number of clips to train on, or to compare predictors on")
+    ] = 400
+    frames: Annotated[int, typer.Option(help="number of frames of each clip")] = 60
 
 
 def run(options: LinearSystemOptions, command: str) -> None:
     """Writes tracks of a system, or compares predictors with its optimum."""
     if (options.out is None) == (not options.judge):
-        raise Refusal("either --out or --judge is needed, and not both")
+        raise Refusal("--out and --judge: expected one of them")
     if options.out is not None:
         path = options.out / "train.npz"
         save_tracks(as_tracks(options.simulate(options.clips, options.frames, seed=1)), path)
@@ -183,7 +186,7 @@ def _comparison(predictors: Mapping[str, Predictor], options: LinearSystemOption
         for name, predictor in predictors.items()
     }
     optimum = per_clip_errors(options.optimal(), clips, setting).mean(dim=0)
-    title = f"Error over the optimum, free running after {setting.observed_frames} frames:"
+    title = f"Error relative to the optimum, free running after {setting.observed_frames} frames:"
     return f"{title}\n\n{as_table({'optimum, pixels at 256': optimum.tolist(), **ratios})}"
 
 

@@ -77,29 +77,41 @@ class ProtocolOptions(DataOptions):
     """Which protocol, on which videos, with which networks."""
 
     protocol: Annotated[ProtocolName, typer.Argument()]
-    out: Annotated[Path, typer.Option(metavar="DIR", help="gets DIR/PROTOCOL")]
-    force: Annotated[bool, typer.Option("--force", help="replace earlier results there")] = False
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder to write DIR/PROTOCOL in")]
+    force: Annotated[
+        bool, typer.Option("--force", help="replace earlier results in the folder")
+    ] = False
     mode: Literal["reconstruction", "transfer", "both"] = "both"
-    relative: Annotated[bool, typer.Option("--relative", help="transfer: relative motion")] = False
-    cut: Annotated[Cut, typer.Option(help="of videos into clips")] = "consecutive"
+    relative: Annotated[
+        bool, typer.Option("--relative", help="use relative motion for the transfer")
+    ] = False
+    cut: Annotated[Cut, typer.Option(help="how to cut videos into clips")] = "consecutive"
     clips: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="only N of the clips, evenly spread")
+        int | None, typer.Option(metavar="N", min=1, help="use only N of the clips, evenly spread")
     ] = None
     synthesis: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="checkpoint of stage 1 (default: shipped)")
+        Path | None,
+        typer.Option(metavar="FILE", help="stage 1 checkpoint (default: the shipped one)"),
     ] = None
     predictors: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="<kind>_<seed>.pt and var.pt (default: shipped)"),
+        typer.Option(
+            metavar="FOLDER",
+            help="folder of predictor checkpoints: <kind>_<seed>.pt and var.pt (default: the"
+            " shipped ones)",
+        ),
     ] = None
     initialisations: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="only the first N of every kind")
+        int | None,
+        typer.Option(metavar="N", min=1, help="use only the first N initialisations of each kind"),
     ] = None
-    samples: Annotated[int, typer.Option(help="of the VRNN, for its diversity")] = 20
+    samples: Annotated[
+        int, typer.Option(help="number of VRNN samples to measure diversity with")
+    ] = 20
     i3d: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TorchScript network, for FVD")
+        Path | None, typer.Option(metavar="FILE", help="I3D network for FVD, in TorchScript")
     ] = None
-    seed: Annotated[int, typer.Option(help="of sources, samples and intervals")] = 0
+    seed: Annotated[int, typer.Option(help="seed of sources, samples and intervals")] = 0
     threads: Annotated[int, typer.Option(min=1)] = 2
 
 
@@ -114,7 +126,7 @@ def run(options: ProtocolOptions, command: str) -> None:
         print(note)
     with results_folder(folder, options.force) as unfinished:
         conduct(prepared, options, command, unfinished)
-    print(f"{folder / 'README.md'}: the results")
+    print(f"results: {folder / 'README.md'}")
 
 
 def prepare(options: ProtocolOptions) -> Prepared:
@@ -144,7 +156,9 @@ def prepare(options: ProtocolOptions) -> Prepared:
         notes.append(f"{reason}.")
         i3d = None
     elif len(clips) < FEW_CLIPS:
-        notes.append(f"FVD of {len(clips)} clips: below {FEW_CLIPS} it is biased upwards.")
+        notes.append(
+            f"FVD of {len(clips)} clips: with fewer than {FEW_CLIPS} it is biased upwards."
+        )
     if i3d is not None:
         i3d.features([clips.frames(0)])  # detects at once if the network is not I3D
     filled = forecast_all(entrants, clips.keypoints, protocol.mask())
@@ -254,7 +268,7 @@ def _too_short(cache: ClipCache, frames: int) -> list[str]:
     ]
     if len(short) == len(cache):
         raise ExperimentError(
-            f"data: no video has the {frames} frames that the protocol needs"
+            f"data: all videos are shorter than the {frames} frames that the protocol needs"
             f" (the longest has {cache.lengths().max()})"
         )
     return [f"Left out, shorter than {frames} frames: {', '.join(short)}."] if short else []
@@ -263,7 +277,8 @@ def _too_short(cache: ClipCache, frames: int) -> list[str]:
 def _shipped(path: Path, option: str) -> Path:
     if not path.exists():
         raise ExperimentError(
-            f"{path}: no such checkpoint; only a clone ships them (name yours with {option})"
+            f"{path}: no such checkpoint; only a clone of the repository contains it (pass"
+            f" yours with {option})"
         )
     return path
 

@@ -66,7 +66,10 @@ def transfer_sources(videos: Sequence[Hashable], generator: torch.Generator) -> 
     ValueError when all clips are of one video.
     """
     if len(set(videos)) < 2:
-        raise ValueError("transfer: needs clips of at least two videos, a source and a driving one")
+        raise ValueError(
+            "transfer: needs clips of at least two videos, one for the source and one"
+            " for the motion"
+        )
     shuffled: list[int] = torch.randperm(len(videos), generator=generator).tolist()
     counts = Counter(videos)
     largest = max(counts.values())

@@ -19,11 +19,13 @@ HEADINGS = {
 # Their tests are equivalent to that of the MSE.
 SIDE_MEASURES = tuple(one.name for one in IMAGE_MEASURES if one.name != "mse")
 EXPLANATIONS = {
-    "keypoints": "Forecast keypoints against those that the detector sees; no image is involved.",
-    "reconstruction": "The source is the clip's own first frame; judged against the clip itself.",
+    "keypoints": "Forecast keypoints compared with the detected ones; no images are involved.",
+    "reconstruction": (
+        "The source is the clip's own first frame; results are compared with the clip itself."
+    ),
     "transfer": (
-        "The source is the first frame of another video; judged, as in the paper, against what the"
-        " same keypoints give without prediction."
+        "The source is the first frame of another video; as in the paper, results are"
+        " compared with those of the same keypoints without prediction."
     ),
 }
 
@@ -55,14 +57,15 @@ def as_markdown(findings: Findings) -> str:
         f"{len(findings.clips)} clips of {protocol.frames} frames, cut from {videos} videos of"
         f" {findings.data}. Made by",
         f"```\n{findings.command}\n```",
-        "Brackets are 95 % intervals over initialisations and videos at once (bootstrap); where a"
-        " figure is one per initialisation, Student's interval over initialisations. AKD is in"
-        f" pixels of the {findings.image_size}x{findings.image_size} frame, the forecast error in"
-        f" pixels at 256x256. MS-SSIM has {scales_that_fit(findings.image_size)} scales.",
+        "Brackets are 95 % intervals, bootstrapped over initialisations and videos"
+        " together; for measures with one figure per initialisation, Student's interval"
+        " over initialisations. AKD is in pixels of the"
+        f" {findings.image_size}x{findings.image_size} frame, the forecast error in pixels"
+        f" at 256x256. MS-SSIM has {scales_that_fit(findings.image_size)} scales.",
         *findings.notes,
     ]
     if videos < 2:
-        parts.append("All clips are of one video: no interval and no test can be given.")
+        parts.append("All clips are of one video, so no intervals or tests can be given.")
     for section in findings.sections:
         parts += [f"## {HEADINGS[section.mode]}", EXPLANATIONS[section.mode]]
         parts += _section(findings, section)
@@ -128,12 +131,12 @@ def _verdicts(verdicts: Sequence[Verdict]) -> str:
                 "yes" if verdict.p_holm < 0.05 else "no",
             ]
         )
-    head = ["on predicted frames", "better by", "relative", "p (Holm)", "surely better"]
+    head = ["on predicted frames", "better by", "relative", "p (Holm)", "significantly better"]
     title = f"**Does {look(CONTENDER).label} beat the others?**"
     note = (
-        "One-sided: sign flips of whole videos (Welch's test over initialisations for figures that"
-        " are one per initialisation); p is corrected for the number of others. The other measures'"
-        " tests are in `tests.csv`."
+        "One-sided sign-flip tests over whole videos (Welch's test over initialisations for"
+        " measures with one figure per initialisation); p is corrected for the number of"
+        " comparisons. The other measures' tests are in `tests.csv`."
     )
     return f"{title} {note}\n\n{table(head, rows)}"
 
@@ -164,20 +167,21 @@ def _latents(findings: Findings) -> list[str]:
         "## The VRNN's latent variable",
         "NLL bound and KL in nats per coordinate and frame (displacements in units of their"
         " standard deviation), KL per frame in nats; a dimension is in use above 0.01 nats."
-        " Diversity and coverage are of sampled forecasts (z is drawn, the decoder's mean taken),"
-        " predicted frames, pixels at 256x256.",
+        " Diversity and coverage are those of sampled forecasts (z is drawn, the decoder's"
+        " mean is used) on predicted frames, in pixels at 256x256.",
         table(head, rows),
         *[_image(name) for name in findings.figures.get("kl", ())],
     ]
     if findings.pictures:
         parts += [
             "### The latent path (paper, Figure 2)",
-            "Kernel PCA of the posterior means z_t, and of the recurrent states h_t, over clips of"
-            " different videos. P1: every frame has a z of its own (the smallest distance between"
-            " two frames' z, over the median distance, is above 0). P2: neighbours in X stay"
-            " neighbours in z (trustworthiness and continuity, 5 neighbours: 1 is best, 0.5 what"
-            " chance gives), and a bound on the Lipschitz constant from below (largest"
-            " |z_t - z_s| / |x_t - x_s|, x the keypoints).",
+            "Kernel PCA of the posterior means z_t, and of the recurrent states h_t, over"
+            " clips of different videos. P1: every frame has its own z (the smallest"
+            " distance between the z of two frames, relative to the median distance, is"
+            " above 0). P2: neighbours in X stay neighbours in z (trustworthiness and"
+            " continuity with 5 neighbours: 1 is best, 0.5 is chance level), and a lower"
+            " bound on the Lipschitz constant (largest |z_t - z_s| / |x_t - x_s|, x being"
+            " the keypoints).",
             _pictures(findings.pictures),
             *[_image(name) for name in findings.figures.get("latent", ())],
         ]

@@ -16,16 +16,23 @@ DEFAULT_CONFIGURATION: Final = "lite128"
 class TrainingOptions:
     """What is trained, where the results go, and how it is computed."""
 
-    out: Annotated[Path, typer.Option(help="checkpoints, log.jsonl and tensorboard; resumed")]
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="folder for checkpoints, log.jsonl and TensorBoard events; an earlier training"
+            " there is resumed"
+        ),
+    ]
     config: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|FILE.toml",
-            help=f"{', '.join(configuration_names())}, or a file like those"
+            help=f"{', '.join(configuration_names())}, or a TOML file in the same format"
             f" (default: {DEFAULT_CONFIGURATION})",
         ),
     ] = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Annotated[
-        Precision | None, typer.Option(help="default: the configuration's, or auto")
+        Precision | None,
+        typer.Option(help="numerical precision (default: the configuration's, or auto)"),
     ] = None

@@ -85,10 +85,15 @@ def conformal_quantile(residuals: Tensor, level: float) -> Tensor:
 class CalibrationOptions:
     """Which predictor to calibrate, on which tracks."""
 
-    predictor: Annotated[Path, typer.Option(metavar="FILE", help="vrnn, gru or rnn")]
-    data: Annotated[Path, typer.Option(metavar="TRACKS", help="from motioncast train tracks")]
+    predictor: Annotated[
+        Path, typer.Option(metavar="FILE", help="predictor to calibrate, a vrnn, gru or rnn")
+    ]
+    data: Annotated[
+        Path, typer.Option(metavar="TRACKS", help="keypoint tracks, from `motioncast train tracks`")
+    ]
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="default: the predictor itself")
+        Path | None,
+        typer.Option(metavar="FILE", help="file to write (default: overwrite the predictor)"),
     ] = None
 
 
@@ -100,12 +105,14 @@ def run(options: CalibrationOptions, command: str) -> None:
         clips = load_tracks(options.data).subset("validation")
     if clips and clips[0].shape[1] != model.sizes.keypoints:
         raise Refusal(
-            f"{options.data}: has {clips[0].shape[1]} keypoints"
-            f" (expected {model.sizes.keypoints}, as {options.predictor} has)"
+            f"{options.data}: has {clips[0].shape[1]} keypoints (expected"
+            f" {model.sizes.keypoints}, as in {options.predictor})"
         )
     horizons = calibrate(model, clips)
     if not horizons:
-        raise Refusal(f"{options.data}: no validation clips of more than {OBSERVED_FRAMES} frames")
+        raise Refusal(
+            f"{options.data}: has no validation clips of more than {OBSERVED_FRAMES} frames"
+        )
     save_predictor(model, out)
     print(f"{out}: calibrated for horizons 1 to {horizons} on {len(clips)} validation clips")
 

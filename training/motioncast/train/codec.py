@@ -28,20 +28,25 @@ _DEFAULTS = FitSettings()
 class CodecOptions:
     """The tracks that the tables are fitted to, and how finely."""
 
-    tracks: Annotated[list[Path], typer.Option(metavar="FILE", help="repeat")]
-    model: Annotated[str, typer.Option(metavar="NAME", help="configuration, face256")]
-    models: Annotated[Path, typer.Option(metavar="FOLDER", help="of the models")] = Path(
+    tracks: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="keypoint tracks to fit; may be repeated")
+    ]
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="configuration of the models, such as face256")
+    ]
+    models: Annotated[Path, typer.Option(metavar="FOLDER", help="model repository")] = Path(
         "model_repository"
     )
     components: Annotated[
         int,
         typer.Option(
-            metavar="C", help="directions of position; 0: no transform, for unsupervised keypoints"
+            metavar="C",
+            help="number of directions of position; 0: no transform, for unsupervised keypoints",
         ),
     ] = _DEFAULTS.components
-    error_pixels: Annotated[float, typer.Option(help="mean error of quantisation at 256")] = (
-        _DEFAULTS.error_pixels
-    )
+    error_pixels: Annotated[
+        float, typer.Option(help="mean quantisation error, in pixels at 256")
+    ] = _DEFAULTS.error_pixels
     intensity_step: float = _DEFAULTS.intensity_step
 
 

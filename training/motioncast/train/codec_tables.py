@@ -63,7 +63,10 @@ def fit_tables(
     """
     training = [clip for clip in training if len(clip) > LEAP_FRAMES]
     if not training or not any(len(clip) > 1 for clip in validation):
-        raise ValueError(f"clips: none for training of more than {LEAP_FRAMES} frames, or to check")
+        raise ValueError(
+            f"clips: none of more than {LEAP_FRAMES} frames to train on, or none of two"
+            " frames to validate on"
+        )
     matrix, widths = _matrix(training, settings.components)
     positions, intensities = widths == 0, np.maximum(widths, 1) ** 0.5
     geometric = geometric_classes()
@@ -142,7 +145,10 @@ def _matrix(clips: Sequence[Clip], components: int) -> tuple[Integers, npt.NDArr
         widths = np.tile(np.array([0, 0, 1]), keypoints)
         return np.eye(3 * keypoints, dtype=np.int64) * UNIT, widths
     if components > 2 * keypoints:
-        raise ValueError(f"components: {components}, there are {2 * keypoints} of {keypoints}")
+        raise ValueError(
+            f"components: {components} is more than {2 * keypoints}, the number for"
+            f" {keypoints} keypoints"
+        )
     scatter = np.zeros((2 * keypoints, 2 * keypoints))
     for lag in DISPLACEMENT_LAGS:
         moved = np.concatenate(

@@ -169,14 +169,14 @@ def _predictor(
         plans[each] = _plan(common, own, where, f"predictor.{each}")
         if plans[each].sizes.keypoints != network.keypoints:
             raise ConfigurationError(
-                f"{where}: predictor.sizes.keypoints is {plans[each].sizes.keypoints} "
-                f"(expected {network.keypoints}, as {network.name} has)"
+                f"{where}: predictor.sizes.keypoints is {plans[each].sizes.keypoints}"
+                f" (expected {network.keypoints}, as in {network.name})"
             )
         weights = plans[each].loss.keypoints
         if weights and len(weights) != network.keypoints:
             raise ConfigurationError(
-                f"{where}: predictor.loss.keypoints has {len(weights)} weights "
-                f"(expected {network.keypoints}, as {network.name} has)"
+                f"{where}: predictor.loss.keypoints has {len(weights)} weights (expected"
+                f" {network.keypoints}, as in {network.name})"
             )
     return kind, plans
 
@@ -200,5 +200,5 @@ def _refuse_two_lengths(
     given = [length for length in lengths if length in table]
     if len(given) > 1:
         raise ConfigurationError(
-            f"{where}: {section} gives {' and '.join(given)} (expected one length)"
+            f"{where}: {section} sets {' and '.join(given)} (expected one length)"
         )

@@ -40,16 +40,22 @@ class FaceOptions:
         typer.Option(
             "--set",
             metavar="FOLDER SHARE",
-            help="a set of faces (data.face_sets, data.portrait_sets), and how often it is drawn"
-            " from; repeat",
+            help="face set (from data.face_sets or data.portrait_sets) and its share of"
+            " the samples relative to the other sets; may be repeated",
         ),
     ]
-    out: Annotated[Path, typer.Option(help="checkpoints, log.jsonl and tensorboard; resumed")]
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="folder for checkpoints, log.jsonl and TensorBoard events; an earlier training"
+            " there is resumed"
+        ),
+    ]
     config: Annotated[Faces, typer.Option()] = "face256"
     without: Annotated[
-        list[str] | None, typer.Option(metavar="PERSON", help="is left out; repeat")
+        list[str] | None, typer.Option(metavar="PERSON", help="person to exclude; may be repeated")
     ] = None
-    minutes: Annotated[float | None, typer.Option(help="how long; or --steps")] = None
+    minutes: Annotated[float | None, typer.Option(help="training time, instead of --steps")] = None
     steps: int | None = None
     batch_size: int = 16
     learning_rate: float = 1e-3
@@ -60,18 +66,25 @@ class FaceOptions:
     texture: float = 0.0
     landmarks: Annotated[float, typer.Option(metavar="WEIGHT")] = 0.0
     emphasis: Annotated[
-        float | None, typer.Option(metavar="WEIGHT", help="of lips, lids, brows")
+        float | None, typer.Option(metavar="WEIGHT", help="extra weight of lips, lids and brows")
     ] = None
     mouth: Annotated[
-        float | None, typer.Option(metavar="WEIGHT", help="of what is between the lips")
+        float | None,
+        typer.Option(metavar="WEIGHT", help="extra weight of the area between the lips"),
     ] = None
     expressive: Annotated[float, typer.Option(metavar="SHARE", min=0, max=1)] = 0.3
-    rooms: Annotated[Path | None, typer.Option(metavar="FOLDER", help="videos or photographs")] = (
-        None
-    )
-    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="of decoded rooms")] = DEFAULT_CACHE
+    rooms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="folder of videos or photographs to use as backgrounds"
+        ),
+    ] = None
+    cache: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="cache folder for decoded backgrounds")
+    ] = DEFAULT_CACHE
     adversarial: Annotated[
-        bool, typer.Option("--adversarial", help="fine-tune --from CHECKPOINT")
+        bool,
+        typer.Option("--adversarial", help="fine-tune --from CHECKPOINT with adversarial losses"),
     ] = False
     seed: int = 0
     start: Annotated[Path | None, typer.Option("--from", metavar="CHECKPOINT")] = None
@@ -81,7 +94,7 @@ class FaceOptions:
 def run(options: FaceOptions, command: str) -> None:
     """Trains; raises Refusal for invalid options or files."""
     if (options.minutes is None) == (options.steps is None):
-        raise Refusal("either --minutes or --steps is needed, and not both")
+        raise Refusal("--minutes and --steps: expected one of them")
     torch.set_num_threads(options.threads)
     network = configuration(options.config)
     with refusing(CheckpointError, ConfigurationError, DamagedVideoError, FaceSetError, OSError):
@@ -109,14 +122,16 @@ def run(options: FaceOptions, command: str) -> None:
 def _pairs(options: FaceOptions) -> list[tuple[str, str]]:
     """Returns folders and shares as given; raises Refusal if there are none."""
     if not options.sets:
-        raise Refusal("--set is needed at least once")
+        raise Refusal("--set: at least one is needed")
     return cast("list[tuple[str, str]]", options.sets)
 
 
 def _settings(options: FaceOptions) -> FaceSettings | FaceAdversarialSettings:
     """Returns the settings given by the options; ConfigurationError for a number out of range."""
     if options.adversarial and options.start is None:
-        raise ConfigurationError("--adversarial: fine-tunes trained networks (expected --from)")
+        raise ConfigurationError(
+            "--adversarial: needs trained networks to fine-tune (--from CHECKPOINT)"
+        )
     given = {
         "minutes": options.minutes,
         "steps": options.steps,
@@ -150,7 +165,9 @@ def _training(
     if start is not None:
         trained = load_motion_transfer(start)
         if trained.configuration.architecture != network.architecture:
-            raise CheckpointError(f"{start}: holds {trained.configuration.name}, no face networks")
+            raise CheckpointError(
+                f"{start}: contains {trained.configuration.name}, not face networks"
+            )
         model.load_state_dict(trained.state_dict())
     if isinstance(settings, FaceAdversarialSettings):
         return FaceAdversarialTraining(model, settings)

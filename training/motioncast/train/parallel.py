@@ -113,5 +113,5 @@ def choose_device(name: str, index: int = 0) -> torch.device:
     if name == "cpu" or (name == "auto" and not gpus):
         return torch.device("cpu")
     if index >= gpus:
-        raise ValueError(f"device: process {index} finds no GPU (this PyTorch sees {gpus})")
+        raise ValueError(f"device: no GPU for process {index} (PyTorch finds {gpus})")
     return torch.device("cuda", index)

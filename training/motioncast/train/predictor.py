@@ -147,14 +147,17 @@ def relative_error(model: RecurrentPredictor, windows: Tensor, setting: Setting)
 class PredictorOptions(TrainingOptions):
     """Which kind of predictor is trained, on which tracks."""
 
-    predictor: Annotated[Kind | None, typer.Option(help="default: the configuration's")] = None
-    data: Annotated[Path, typer.Option(help="from `motioncast train tracks`")]
+    predictor: Annotated[
+        Kind | None, typer.Option(help="kind of predictor to train (default: the configuration's)")
+    ] = None
+    data: Annotated[Path, typer.Option(help="keypoint tracks, from `motioncast train tracks`")]
     steps: int | None = None
-    batch_size: Annotated[int | None, typer.Option(help="over all processes")] = None
+    batch_size: Annotated[int | None, typer.Option(help="batch size over all processes")] = None
     learning_rate: float | None = None
     seed: int | None = None
     seeds: Annotated[
-        str | None, typer.Option(metavar="0-4", help="one after the other, instead of --seed")
+        str | None,
+        typer.Option(metavar="0-4", help="seeds to train one after the other, instead of --seed"),
     ] = None
     threads: int = 1
 
@@ -165,7 +168,7 @@ def run(options: PredictorOptions, command: str) -> None:
     with refusing(CheckpointError, ConfigurationError, FileNotFoundError, TracksError):
         seeds = None if options.seeds is None else parse_seeds(options.seeds)
         if seeds is not None and options.seed is not None:
-            raise ConfigurationError("command line: --seed and --seeds (expected one)")
+            raise ConfigurationError("--seed and --seeds: expected at most one of them")
         tracks = load_tracks(options.data)
         kind, plan = _plan(options, tracks)
         with joined(options.device) as processes:
@@ -188,7 +191,9 @@ def parse_seeds(text: str) -> list[int]:
     else:
         seeds = [int(one) for one in text.split(",")] if re.fullmatch(r"\d+(,\d+)*", text) else []
     if not seeds:
-        raise ConfigurationError(f"{text!r} names no seeds (expected 0-4 or 0,2,5)")
+        raise ConfigurationError(
+            f"--seeds: {text!r} is not a list of seeds (expected a form such as 0-4 or 0,2,5)"
+        )
     return seeds
 
 
@@ -202,8 +207,8 @@ def _plan(options: PredictorOptions, tracks: Tracks) -> tuple[str, PredictorPlan
         plan = replace(plan, sizes=replace(plan.sizes, keypoints=keypoints))
     if plan.sizes.keypoints != keypoints:
         raise ConfigurationError(
-            f"{options.data}: has {keypoints} keypoints"
-            f" (expected {plan.sizes.keypoints}, as {configuration.name} has)"
+            f"{options.data}: has {keypoints} keypoints (expected {plan.sizes.keypoints}, as"
+            f" in {configuration.name})"
         )
     wanted = ("steps", "learning_rate", "seed", "precision")
     given = {name: getattr(options, name) for name in wanted}
@@ -211,8 +216,8 @@ def _plan(options: PredictorOptions, tracks: Tracks) -> tuple[str, PredictorPlan
     clips = tracks.subset("training")
     if max(map(len, clips), default=0) < schedule.window_frames:
         raise ConfigurationError(
-            f"{options.data}: no training clip has {schedule.window_frames} frames"
-            f" (predictor.schedule.window_frames)"
+            f"{options.data}: all training clips are shorter than {schedule.window_frames}"
+            " frames (predictor.schedule.window_frames)"
         )
     if schedule.epochs is not None:
         steps = math.ceil(schedule.epochs * len(clips) / schedule.batch)
@@ -239,10 +244,10 @@ def _said(best: float) -> str:
     """Describes how good the kept weights are; NaN means there was no data to select by."""
     if math.isnan(best):
         return (
-            "the last weights, without an interval: no clip that is long enough is held out to"
-            " judge by (one in twenty is, by the hash of its name)"
+            "the last weights, without an interval, as no validation clip is long enough"
+            " (one clip in twenty is held out, by the hash of its name)"
         )
-    return f"{best:.4f} of holding still, on validation clips"
+    return f"error of {best:.4f} relative to holding still, on validation clips"
 
 
 def _fit(tracks: Tracks, out: Path, processes: Processes) -> None:

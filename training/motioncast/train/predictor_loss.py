@@ -88,7 +88,7 @@ def loss_terms(
         ValueError: the objective is the ELBO, and the model has none.
     """
     if weights.objective == "elbo" and not isinstance(model, VRNN):
-        raise ValueError("objective: 'elbo' needs a predictor with a latent, a vrnn")
+        raise ValueError("objective: 'elbo' needs a predictor with a latent variable (vrnn)")
     fed = true_inputs(observed, weights, progress, draws)
     if noise.dim() == 4:
         paths = len(noise)
@@ -99,7 +99,7 @@ def loss_terms(
     nothing = keypoints.new_zeros(())
     if isinstance(model, SiMLPe):
         if draws is None:
-            raise ValueError("draws: a model of blocks needs them")
+            raise ValueError("draws: are needed by a model of blocks")
         forecast = block_loss(model, keypoints, fed, draws, weights.keypoints)
         return LossTerms(forecast, forecast.detach(), nothing, nothing)
     state = keypoints.new_zeros(len(keypoints), model.state_size)
@@ -258,7 +258,7 @@ def true_inputs(
     if weights.scheduled_sampling == 0:
         return torch.ones_like(observed) if weights.objective == "elbo" else observed
     if draws is None:
-        raise ValueError("draws: scheduled sampling needs them")
+        raise ValueError("draws: are needed by scheduled sampling")
     fallen = min(1.0, progress / weights.scheduled_sampling)
     if_observed, if_predicted = (1 - fallen * (1 - final) for final in FINAL_TRUE_INPUTS)
     fed = (draws < torch.where(observed > 0, if_observed, if_predicted)).to(observed)

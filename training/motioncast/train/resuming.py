@@ -18,6 +18,6 @@ def resume(training: Resumable, path: Path) -> None:
     try:
         training.resume(path)
     except Exception as error:  # torch.load passes on any unpickling or unzipping error
-        missing = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         reason = missing.partition("\n")[0]
         raise CheckpointError(f"{path}: cannot be resumed ({reason})") from error

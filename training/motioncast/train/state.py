@@ -29,7 +29,7 @@ class SynthesisTraining(ABC):
         processes: Processes = ALONE,
     ) -> None:
         if (settings.steps is None) == (settings.minutes is None):
-            raise ValueError("training: give its length either in steps or in minutes")
+            raise ValueError("training: expected a length either in steps or in minutes")
         if (settings.steps or settings.minutes or 0) <= 0:
             raise ValueError("training: its length must be positive")
         self.settings = settings
@@ -128,7 +128,7 @@ class SynthesisTraining(ABC):
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["configuration"] != self.model.configuration.name:
             raise ValueError(
-                f"is a training of {state['configuration']}, not of {self.model.configuration.name}"
+                f"is a training of {state['configuration']}, not {self.model.configuration.name}"
             )
         self.load_state(state)
 

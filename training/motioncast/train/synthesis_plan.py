@@ -31,14 +31,21 @@ class SynthesisOptions(TrainingOptions, DataOptions):
 
     steps: int | None = None
     minutes: float | None = None
-    epochs: Annotated[float | None, typer.Option(help="of one sample per clip")] = None
-    batch_size: Annotated[int | None, typer.Option(help="over all processes")] = None
+    epochs: Annotated[
+        float | None, typer.Option(help="training length in epochs of one sample per clip")
+    ] = None
+    batch_size: Annotated[int | None, typer.Option(help="batch size over all processes")] = None
     learning_rate: float | None = None
-    freeze_detector: Annotated[float | None, typer.Option(help="share of the training, 0 to 1")] = (
-        None
-    )
+    freeze_detector: Annotated[
+        float | None,
+        typer.Option(help="share of the training after which the detector is frozen, 0 to 1"),
+    ] = None
     freeze_statistics: Annotated[
-        float | None, typer.Option(help="share of the training, 0 to 1")
+        float | None,
+        typer.Option(
+            help="share of the training after which the statistics of batch normalisation are"
+            " frozen, 0 to 1"
+        ),
     ] = None
     seed: int | None = None
     start: Annotated[
@@ -46,21 +53,22 @@ class SynthesisOptions(TrainingOptions, DataOptions):
         typer.Option(
             "--from",
             metavar="CHECKPOINT",
-            help="start from these weights instead of random ones",
+            help="checkpoint to start from instead of random weights",
         ),
     ] = None
     also: Annotated[  # pairs of words
         list[str],
         typer.Option(
             metavar="FOLDER SHARE",
-            help="draw this share of the samples from further videos, or photographs (repeatable)",
+            help="folder of further videos or photographs, and its share of the samples;"
+            " may be repeated",
         ),
     ] = field(default_factory=list)
     rooms: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="videos or photographs, whose pictures some people are put before",
+            help="folder of videos or photographs to use as backgrounds of some people",
         ),
     ] = None
     threads: int = field(default_factory=torch.get_num_threads)
@@ -86,11 +94,11 @@ def planned(options: SynthesisOptions) -> Plan:
     frozen = ("freeze_detector", "freeze_statistics")
     wanted = (*LENGTHS, "batch_size", "learning_rate", *frozen, "seed", "precision")
     if sum(getattr(options, length) is not None for length in LENGTHS) > 1:
-        raise ConfigurationError("command line: --steps, --minutes, --epochs (expected one)")
+        raise ConfigurationError("--steps, --minutes and --epochs: expected one of them")
     chosen = load_configuration(options.config or DEFAULT_CONFIGURATION)
     settings = override(chosen.synthesis, {name: getattr(options, name) for name in wanted})
     if all(getattr(settings, length) is None for length in LENGTHS):
-        raise ConfigurationError("command line: no length (expected --steps or --minutes)")
+        raise ConfigurationError("--steps or --minutes: one of them is needed")
     start = None if options.start is None else load_start(options.start, chosen.network)
     for share, what in (
         (settings.freeze_detector, "detector"),
@@ -98,7 +106,7 @@ def planned(options: SynthesisOptions) -> Plan:
     ):
         if share == 0 and start is None:
             raise ConfigurationError(
-                f"{chosen.name}: fixes the {what} from the start (expected --from CHECKPOINT)"
+                f"{chosen.name}: freezes the {what} from the start (use --from CHECKPOINT)"
             )
     further = [
         (Path(folder), share_of(text))
@@ -106,7 +114,7 @@ def planned(options: SynthesisOptions) -> Plan:
     ]
     plan = Plan(chosen, settings, start, further)
     if plan.own_share <= 0:
-        raise ConfigurationError("--also: the shares leave nothing for --data")
+        raise ConfigurationError("--also: the sum of the shares leaves nothing for --data")
     folders = [folder for folder, _ in further]
     for folder in folders if options.rooms is None else [*folders, options.rooms]:
         clip_source(DataSource(folder)).paths()
@@ -121,7 +129,9 @@ def load_start(path: Path, network: Configuration) -> MotionTransfer:
     """
     start = load_motion_transfer(path)
     if start.configuration != network:
-        raise ConfigurationError(f"{path}: holds {start.configuration.name}, not {network.name}")
+        raise ConfigurationError(
+            f"{path}: contains {start.configuration.name} (expected {network.name})"
+        )
     return start
 
 

@@ -90,7 +90,9 @@ def fit_var(
     fitted = tuple(each for each in patterns if each.frames <= longest)
     if not fitted:
         expected = ", ".join(map(str, patterns))
-        raise ValueError(f"clips: the longest has {longest} frames (expected {expected})")
+        raise ValueError(
+            f"clips: the longest has {longest} frames (expected at least one of {expected})"
+        )
     statistics = motion_statistics(clips)
     horizons = horizons_by_offsets(fitted, lags)
     maps = {}

@@ -38,7 +38,7 @@ def test_a_predictor_survives_the_disk_to_half_precision(kind: str, tmp_path: Pa
     ("change", "message"),
     [
         ({"format": "motioncast.motion_transfer"}, "not a predictor"),
-        ({"version": 99}, "version 99 is not known"),
+        ({"version": 99}, "has predictor format version 99"),
         ({"kind": "crystal_ball"}, "'crystal_ball' is unknown"),
         ({"sizes": {"keypoints": 4, "hidden": 8, "latent": 4, "features": 6}}, "size mismatch"),
         ({"weights": {}}, "damaged predictor"),

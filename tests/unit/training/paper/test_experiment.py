@@ -162,5 +162,5 @@ def test_entrants_are_the_initialisations_asked_for_and_the_simple_predictors(
     names = [entrant.name for entrant in load_entrants(tmp_path, 2)]
 
     assert names == ["vrnn_0", "vrnn_1", "damped", "hold", "linear"]
-    with pytest.raises(EntrantsError, match="holds 3 initialisations of vrnn, 4 were asked for"):
+    with pytest.raises(EntrantsError, match="contains 3 initialisations of vrnn \\(4 requested"):
         load_entrants(tmp_path, 4)

@@ -40,7 +40,7 @@ def test_the_sentence_names_the_horizons_at_which_it_is_sure() -> None:
     sentence = verdict_sentence(horizon_verdicts(errors()), "hold")
 
     assert "VRNN against hold" in sentence
-    assert "surely (p < 0.05) at horizon 1;" in sentence
+    assert "significantly (p < 0.05) at horizon 1;" in sentence
 
 
 def test_lines_tell_the_worst_initialisation_and_the_share_of_the_motion() -> None:
@@ -96,4 +96,4 @@ def test_tracks_that_are_too_short_are_an_error_in_one_sentence(
         horizons_command.main([*command, "--out", str(tmp_path)])
 
     assert stopped.value.code == 2
-    assert "no clip has the 22 frames" in capsys.readouterr().err
+    assert "all clips are shorter than a window of 22 frames" in capsys.readouterr().err

@@ -88,7 +88,7 @@ def test_one_video_alone_is_judged_without_intervals_and_without_transfer(
 
     page = (tmp_path / "bair" / "README.md").read_text()
     assert "FVD not reported: missing.pt does not exist" in page
-    assert "no interval and no test" in page
+    assert "no intervals or tests" in page
     assert "Transfer is not reported" in page
     summary = read_csv(tmp_path / "bair" / "summary.csv")
     assert {line["low"] for line in summary if line["measure"] == "mse"} == {""}
@@ -97,10 +97,10 @@ def test_one_video_alone_is_judged_without_intervals_and_without_transfer(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["m1", "--data", "short"], "no video has the 32 frames that the protocol needs"),
+        (["m1", "--data", "short"], "all videos are shorter than the 32 frames"),
         (["m1", "--data", "nowhere"], "is not a folder"),
         (["m1", "--data", "short", "--i3d", "short/a.mkv"], "a.mkv"),
-        (["m1", "--data", "short", "--predictors", "short"], "holds no predictor"),
+        (["m1", "--data", "short", "--predictors", "short"], "contains no predictors"),
         (["m1", "--data", "short", "--synthesis", "short/a.mkv"], "is not a checkpoint"),
     ],
 )

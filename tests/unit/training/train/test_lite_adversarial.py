@@ -165,7 +165,7 @@ def test_fine_tuning_starts_from_trained_networks_and_keeps_their_detector(
 
     with pytest.raises(SystemExit):
         train.main(command)
-    assert "mine: fixes the detector from the start (expected --from" in capsys.readouterr().err
+    assert "mine: freezes the detector from the start (use --from" in capsys.readouterr().err
 
     train.main([*command, "--from", str(tmp_path / "trained.pt")])
     start = load_motion_transfer(tmp_path / "trained.pt")

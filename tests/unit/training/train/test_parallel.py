@@ -62,6 +62,6 @@ def test_without_torchrun_a_process_is_alone() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused_and_auto_takes_the_cpu() -> None:
-    with pytest.raises(ValueError, match=r"finds no GPU \(this PyTorch sees 0\)"):
+    with pytest.raises(ValueError, match=r"no GPU for process 0 \(PyTorch finds 0\)"):
         choose_device("cuda")
     assert choose_device("auto") == torch.device("cpu")

@@ -53,7 +53,7 @@ def test_tracks_of_another_number_of_keypoints_than_the_configuration_s_are_refu
 ) -> None:
     with pytest.raises(SystemExit):
         main(["--config", "lite64_grid", "--data", str(tracks), "--out", str(tmp_path)])
-    assert "tracks.npz: has 3 keypoints (expected 10, as lite64_grid" in capsys.readouterr().err
+    assert "tracks.npz: has 3 keypoints (expected 10, as in lite64_grid" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seeds", ["4-1", "a", "1,,2", "1-", ""])
@@ -62,7 +62,7 @@ def test_seeds_that_are_none_are_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["--data", str(tracks), "--out", str(tmp_path), "--seeds", seeds])
-    assert "expected 0-4 or 0,2,5" in capsys.readouterr().err
+    assert "such as 0-4 or 0,2,5" in capsys.readouterr().err
 
 
 def test_clips_that_are_too_short_are_refused_with_the_setting_that_asks_for_more(
@@ -72,7 +72,7 @@ def test_clips_that_are_too_short_are_refused_with_the_setting_that_asks_for_mor
     save_tracks(Tracks(("a",), (0, 30), torch.zeros(30, 2, 3), (False,)), path)
     with pytest.raises(SystemExit):
         main(["--data", str(path), "--out", str(tmp_path)])
-    message = "no training clip has 32 frames (predictor.schedule.window_frames)"
+    message = "all training clips are shorter than 32 frames (predictor.schedule.window_frames)"
     assert f"short.npz: {message}" in capsys.readouterr().err
 
 
@@ -86,5 +86,5 @@ def test_tracks_without_validation_clips_train_to_the_last_weights(
     main([*run, "--predictor", "gru", "--steps", "2", "--batch-size", "2"])
     assert load_predictor(tmp_path / "predictor.pt").sizes.keypoints == 2
     said = capsys.readouterr().out
-    assert "predictor.pt: the last weights, without an interval: no clip" in said
+    assert "predictor.pt: the last weights, without an interval, as no" in said
     assert "nan" not in said

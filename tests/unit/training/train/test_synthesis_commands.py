@@ -73,7 +73,10 @@ def test_a_training_starts_from_a_checkpoint_and_draws_from_further_folders(
 @pytest.mark.parametrize(
     ("further", "sentence"),
     [
-        (["--also", "x", "0.6", "--also", "y", "0.5"], "the shares leave nothing for --data"),
+        (
+            ["--also", "x", "0.6", "--also", "y", "0.5"],
+            "the sum of the shares leaves nothing for --data",
+        ),
         (["--also", "x", "1.5"], "the share is 1.5"),
         (["--also", "x", "some"], "the share is some"),
         (["--from", "absent.pt"], "absent.pt: no such checkpoint"),
@@ -81,7 +84,7 @@ def test_a_training_starts_from_a_checkpoint_and_draws_from_further_folders(
         (["--rooms", "absent"], "absent is not a folder"),
         (
             ["--freeze-statistics", "0"],
-            "fixes the statistics of batch normalisation from the start",
+            "freezes the statistics of batch normalisation from the start",
         ),
     ],
 )
@@ -104,7 +107,7 @@ def test_a_start_of_another_configuration_is_refused(
     arguments = ["--data", str(videos), "--out", str(tmp_path), "--steps", "1"]
     with pytest.raises(SystemExit):
         train.main([*arguments, "--from", str(tmp_path / "start.pt")])
-    assert "holds lite64, not lite128" in capsys.readouterr().err
+    assert "contains lite64 (expected lite128)" in capsys.readouterr().err
 
 
 def test_a_training_without_a_length_is_refused(
@@ -112,7 +115,7 @@ def test_a_training_without_a_length_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         train.main(["--config", "lite64", "--data", str(videos), "--out", str(tmp_path)])
-    assert "no length" in capsys.readouterr().err
+    assert "one of them is needed" in capsys.readouterr().err
 
 
 def test_a_file_configures_a_training_in_epochs(videos: Path, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ class Weights:
         wanted: set[int] = set()
         for name in outputs:
             if name not in self._network.outputs:
-                raise TfliteError(f"there is no output {name}: {sorted(self._network.outputs)}")
+                raise TfliteError(
+                    f"output {name} is unknown (expected one of {sorted(self._network.outputs)})"
+                )
             self._lead_to(self._network.outputs[name], wanted)
         operations = [
             one
@@ -140,13 +142,16 @@ def _fill(layer: Layer, operation: Operation) -> None:
     expected = list(layer.parameters())  # the weight, and the bias of a convolution
     shapes = [tuple(value.shape) for value in found], [tuple(value.shape) for value in expected]
     if shapes[0] != shapes[1]:
-        raise TfliteError(f"{operation.kind}: has weights {shapes[0]}, the layer {shapes[1]}")
+        raise TfliteError(
+            f"{operation.kind}: has weights of shape {shapes[0]} (expected {shapes[1]},"
+            " as in the layer)"
+        )
     for parameter, value in zip(expected, found, strict=True):
         parameter.copy_(value)
 
 
 def main(
-    modules: Annotated[Path, typer.Argument(help="Folder mediapipe/modules of the wheel.")],
+    modules: Annotated[Path, typer.Argument(help="The wheel's folder mediapipe/modules.")],
     out: Annotated[Path, typer.Argument(help="Folder to write to.")],
 ) -> None:
     """Converts MediaPipe's TFLite files to PyTorch weights."""

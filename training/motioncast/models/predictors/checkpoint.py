@@ -103,8 +103,8 @@ def predictor_files(folder: Path) -> dict[str, list[Path]]:
     files = {kind: [path for _, path in sorted(paths)] for kind, paths in found.items() if paths}
     if not files:
         raise PredictorCheckpointError(
-            f"{folder}: holds no predictor"
-            f" (expected KIND_SEED.pt, KIND one of {', '.join(LEARNED)})"
+            f"{folder}: contains no predictors (expected KIND_SEED.pt, KIND one of"
+            f" {', '.join(LEARNED)})"
         )
     return files
 
@@ -123,7 +123,7 @@ def _recurrent(content: dict[str, Any], path: Path) -> RecurrentPredictor:
         }
         model.load_state_dict(unstated | {name: value.float() for name, value in weights.items()})
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise PredictorCheckpointError(f"{path}: damaged predictor ({error})") from error
+        raise PredictorCheckpointError(f"{path}: is a damaged predictor ({error})") from error
     return model.eval()
 
 
@@ -143,7 +143,7 @@ def _autoregression(content: dict[str, Any], path: Path) -> VectorAutoregression
             },
         )
     except (KeyError, TypeError) as error:
-        raise PredictorCheckpointError(f"{path}: damaged predictor ({error})") from error
+        raise PredictorCheckpointError(f"{path}: is a damaged predictor ({error})") from error
 
 
 def _write(kind: str, content: dict[str, Any], path: Path) -> None:
@@ -166,7 +166,6 @@ def _read(path: Path) -> dict[str, Any]:
         )
     if content.get("version") != VERSION:
         raise PredictorCheckpointError(
-            f"{path}: predictor format version {content.get('version')!r} is not known"
-            f" (expected {VERSION})"
+            f"{path}: has predictor format version {content.get('version')!r} (expected {VERSION})"
         )
     return content

@@ -70,8 +70,8 @@ class VectorAutoregression:
             known = self.maps.get(gap.offsets)
             if known is None or len(known.weights) < gap.length:
                 raise ValueError(
-                    f"observed: no vector autoregression for a gap of {gap.length} frames after"
-                    f" those at {', '.join(map(str, gap.offsets))}"
+                    f"observed: no vector autoregression for a gap of {gap.length} frames"
+                    f" with observations at offsets {', '.join(map(str, gap.offsets))}"
                     f" (fitted for {', '.join(map(str, self.patterns))})"
                 )
             recent = keypoints[:, [gap.last + offset for offset in gap.offsets]]  # (B, L, K, 3)

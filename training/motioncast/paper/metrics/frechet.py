@@ -34,9 +34,11 @@ class GaussianMoments:
         """
         centre, matrix = np.asarray(mean, dtype=float), np.asarray(covariance, dtype=float)
         if matrix.shape != (*centre.shape, *centre.shape):
-            raise ValueError(f"covariance: {matrix.shape} does not fit a mean of {centre.shape}")
+            raise ValueError(
+                f"covariance: shape {matrix.shape} does not match a mean of shape {centre.shape}"
+            )
         if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-9 * np.abs(matrix).max(initial=0)):
-            raise ValueError("covariance: not symmetric")
+            raise ValueError("covariance: is not symmetric")
         values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
         if values.min(initial=0) < -1e-6 * values.max(initial=0):
             raise ValueError("covariance: has a negative eigenvalue")
@@ -47,9 +49,11 @@ class GaussianMoments:
         """Fits samples (N, D), N >= 2, with the unbiased covariance (division by N - 1)."""
         features = np.asarray(samples, dtype=float)
         if features.ndim != 2 or len(features) < 2:
-            raise ValueError(f"samples: {features.shape} is not (N, D) with at least two samples")
+            raise ValueError(
+                f"samples: have shape {features.shape} (expected (N, D) with N at least 2)"
+            )
         if not np.isfinite(features).all():
-            raise ValueError("samples: hold a value that is not finite")
+            raise ValueError("samples: contain values that are not finite")
         mean = features.mean(axis=0)
         deviations = (features - mean) / np.sqrt(len(features) - 1)
         triangle: Array = np.linalg.qr(deviations, mode="r")  # type: ignore[assignment]
@@ -59,7 +63,7 @@ class GaussianMoments:
 def frechet_distance(first: GaussianMoments, second: GaussianMoments) -> float:
     """Returns d^2, the squared distance that FID and FVD report."""
     if first.mean.shape != second.mean.shape:
-        raise ValueError(f"features: {first.mean.shape} and {second.mean.shape} cannot be compared")
+        raise ValueError(f"features: shapes {first.mean.shape} and {second.mean.shape} differ")
     shift = float(np.square(first.mean - second.mean).sum())
     variances = float(np.square(first.root).sum() + np.square(second.root).sum())
     common = float(np.linalg.svd(first.root @ second.root.T, compute_uv=False).sum())

@@ -90,7 +90,7 @@ class I3D:
             video = torch.from_numpy(np.array(clip)).permute(3, 0, 1, 2)[None]  # (1, 3, T, S, S)
             found.append(self._call(video.float().to(self.device)).double().cpu().numpy())
         if not found:
-            raise ValueError("videos: none to take features of")
+            raise ValueError("videos: none given")
         return np.concatenate(found)
 
     def _call(self, videos: torch.Tensor) -> torch.Tensor:
@@ -98,10 +98,10 @@ class I3D:
             output = self.network(videos, rescale=True, resize=True, return_features=True)
         except RuntimeError as error:
             last_line = str(error).strip().splitlines()[-1]
-            raise FvdError(f"{self.path}: does not run as I3D does ({last_line})") from error
+            raise FvdError(f"{self.path}: does not run as an I3D network ({last_line})") from error
         if not isinstance(output, torch.Tensor) or output.shape != (len(videos), FEATURES):
             got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-            raise FvdError(f"{self.path}: gives {got}, not ({len(videos)}, {FEATURES})")
+            raise FvdError(f"{self.path}: returns {got} (expected ({len(videos)}, {FEATURES}))")
         return output
 
 
@@ -116,7 +116,10 @@ def fvd(real: Videos, generated: Videos, network: Path | None) -> Fvd:
     if reason is not None or network is None:
         return Fvd(None, reason, clips=clips)
     if real.shape[1] != generated.shape[1]:
-        raise ValueError(f"videos: {real.shape[1]} and {generated.shape[1]} frames do not compare")
+        raise ValueError(
+            f"videos: have {real.shape[1]} and {generated.shape[1]} frames (expected the"
+            " same number)"
+        )
     i3d = I3D.load(network)
     return fvd_of_features(i3d.features(real), i3d.features(generated))
 
@@ -128,7 +131,9 @@ def unavailable(network: Path | None, frames: int) -> str | None:
     if not network.is_file():
         return f"FVD not reported: {network} does not exist"
     if frames < MINIMUM_FRAMES:
-        return f"FVD not reported: {frames} frames, I3D needs {MINIMUM_FRAMES}"
+        return (
+            f"FVD not reported: clips have {frames} frames, and I3D needs at least {MINIMUM_FRAMES}"
+        )
     return None
 
 
@@ -137,7 +142,9 @@ def fvd_of_features(real: Features, generated: Features) -> Fvd:
     clips = (len(real), len(generated))
     if min(clips) < 2:
         return Fvd(None, "FVD not reported: fewer than two clips", clips=clips)
-    few = f"{min(clips)} clips: below {FEW_CLIPS} the estimate is biased upwards"
+    few = (
+        f"the estimate from {min(clips)} clips is biased upwards (at least {FEW_CLIPS} are needed)"
+    )
     return Fvd(
         value=frechet_distance_of_samples(real, generated),
         warning=few if min(clips) < FEW_CLIPS else None,
@@ -147,6 +154,11 @@ def fvd_of_features(real: Features, generated: Features) -> Fvd:
 
 def _check_clip(clip: Videos) -> None:
     if clip.ndim != 4 or clip.shape[3] != 3 or clip.dtype != np.uint8:
-        raise ValueError(f"videos: a clip {clip.shape} of {clip.dtype} is not (T, S, S, 3) bytes")
+        raise ValueError(
+            f"videos: a clip has shape {clip.shape} and type {clip.dtype} (expected"
+            " (T, S, S, 3) and uint8)"
+        )
     if len(clip) < MINIMUM_FRAMES:
-        raise ValueError(f"videos: {len(clip)} frames, I3D needs {MINIMUM_FRAMES}")
+        raise ValueError(
+            f"videos: a clip has {len(clip)} frames (I3D needs at least {MINIMUM_FRAMES})"
+        )

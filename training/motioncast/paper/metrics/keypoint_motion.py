@@ -68,7 +68,9 @@ def motion_features(tracks: Tensor) -> tuple[Features, Features]:
     Trailing frames that do not fill a whole stretch are left out.
     """
     if tracks.dim() != 4 or tracks.shape[1] < MINIMUM_FRAMES:
-        raise ValueError(f"tracks: {tuple(tracks.shape)} has not {MINIMUM_FRAMES} frames or more")
+        raise ValueError(
+            f"tracks: shape {tuple(tracks.shape)} has fewer than {MINIMUM_FRAMES} frames"
+        )
     pixels = tracks[..., :2].double() * pixels_per_unit(REFERENCE_SIZE)
     velocity = pixels.diff(dim=1)  # (B, T - 1, K, 2)
     return direction_counts(velocity), direction_counts(velocity.diff(dim=1))

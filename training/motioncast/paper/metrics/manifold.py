@@ -69,7 +69,7 @@ def kernel_pca(path: npt.ArrayLike, components: int = 2) -> Embedding:
     points = _points("path", path)
     sigma = float(np.median(pdist(points)))
     if sigma == 0:
-        raise ValueError("path: most of its points are one and the same")
+        raise ValueError("path: most of its points are identical")
     model = KernelPCA(n_components=components, kernel="rbf", gamma=1 / (2 * sigma**2))
     coordinates = model.fit_transform(points)
     gram = np.exp(-squareform(pdist(points, "sqeuclidean")) / (2 * sigma**2))
@@ -84,7 +84,7 @@ def neighbourhoods(
     x, z = _points("inputs", inputs), _points("path", path)
     _same_length(x, z)
     if not 0 < neighbours < len(x) / 2:
-        raise ValueError(f"neighbours: {neighbours} must be below half of {len(x)} frames")
+        raise ValueError(f"neighbours: {neighbours} is not less than half of {len(x)} frames")
     return Neighbourhoods(
         trustworthiness=float(trustworthiness(x, z, n_neighbors=neighbours)),
         continuity=float(trustworthiness(z, x, n_neighbors=neighbours)),
@@ -105,7 +105,7 @@ def lipschitz(
     distances = pdist(x)
     far = distances >= minimum_distance
     if not far.any():
-        raise ValueError(f"inputs: no two frames are {minimum_distance} apart")
+        raise ValueError(f"inputs: no two frames are at least {minimum_distance} apart")
     ratios = pdist(z)[far] / distances[far]
     median, quantile_90, quantile_99 = np.quantile(ratios, [0.5, 0.9, 0.99])
     return Lipschitz(
@@ -136,10 +136,14 @@ def distinctness(path: npt.ArrayLike) -> Distinctness:
 def _points(name: str, values: npt.ArrayLike) -> Array:
     points = np.asarray(values, dtype=np.float64)
     if points.ndim != 2 or len(points) < 3:
-        raise ValueError(f"{name}: {points.shape} is not (T, coordinates) of at least three frames")
+        raise ValueError(
+            f"{name}: has shape {points.shape} (expected (T, coordinates) with T at least 3)"
+        )
     return points
 
 
 def _same_length(x: Array, z: Array) -> None:
     if len(x) != len(z):
-        raise ValueError(f"inputs and path: {len(x)} and {len(z)} frames")
+        raise ValueError(
+            f"inputs and path: have {len(x)} and {len(z)} frames (expected the same number)"
+        )

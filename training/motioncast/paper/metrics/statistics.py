@@ -82,7 +82,9 @@ def interval_over_initialisations(values: npt.ArrayLike, level: float = 0.95) ->
     """Returns the mean of values (I,), one per initialisation, with Student's interval, I >= 2."""
     sample = np.asarray(values, dtype=float)
     if sample.ndim != 1 or len(sample) < 2:
-        raise ValueError(f"initialisations: {sample.shape} is not one value each of two or more")
+        raise ValueError(
+            f"initialisations: shape {sample.shape} (expected one value for each of at least two)"
+        )
     half = stats.t.ppf((1 + level) / 2, len(sample) - 1) * sample.std(ddof=1) / len(sample) ** 0.5
     mean = float(sample.mean())
     return Interval(mean, mean - float(half), mean + float(half), level)
@@ -105,7 +107,9 @@ def compare(
     """
     first, second = _table("a", a), _table("b", b)
     if first.shape[1] != second.shape[1]:
-        raise ValueError(f"a and b: {first.shape[1]} and {second.shape[1]} clips")
+        raise ValueError(
+            f"a and b: have {first.shape[1]} and {second.shape[1]} clips (expected the same number)"
+        )
     videos = _Videos.of(a, groups)
     weights = videos.draw(rng, resamples)
     means_a = videos.resampled_means(first, weights, rng)
@@ -155,13 +159,16 @@ def compare_initialisations(
     """
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if first.ndim != 1 or second.ndim != 1 or max(len(first), len(second)) < 2:
-        raise ValueError(f"initialisations: {first.shape} and {second.shape} cannot be tested")
+        raise ValueError(
+            f"initialisations: shapes {first.shape} and {second.shape} (expected one"
+            " dimension, and at least two values in one of them)"
+        )
     variances = [
         sample.var(ddof=1) / len(sample) if len(sample) > 1 else 0.0 for sample in (first, second)
     ]
     error = float(np.sqrt(sum(variances)))
     if error == 0:
-        raise ValueError("initialisations: they do not vary, there is nothing to test")
+        raise ValueError("initialisations: the values do not vary, so there is nothing to test")
     freedom = sum(variances) ** 2 / sum(
         variance**2 / (len(sample) - 1)
         for variance, sample in zip(variances, (first, second), strict=True)
@@ -199,10 +206,12 @@ class _Videos:
         if groups is None:
             groups = range(clips)
         if len(groups) != clips:
-            raise ValueError(f"groups: {len(groups)} for {clips} clips")
+            raise ValueError(
+                f"groups: {len(groups)} for {clips} clips (expected one for each clip)"
+            )
         names = list(dict.fromkeys(groups))
         if len(names) < 2:
-            raise ValueError("groups: one video alone tells nothing about others")
+            raise ValueError("groups: at least two videos are needed")
         columns = [names.index(group) for group in groups]
         return cls(np.eye(len(names))[columns])
 
@@ -241,7 +250,7 @@ def _percentiles(estimate: float, resampled: Array, level: float) -> Interval:
 def _table(name: str, values: npt.ArrayLike) -> Array:
     table = np.asarray(values, dtype=float)
     if table.ndim != 2 or table.size == 0:
-        raise ValueError(f"{name}: {table.shape} is not (initialisations, clips)")
+        raise ValueError(f"{name}: has shape {table.shape} (expected (initialisations, clips))")
     if not np.isfinite(table).all():
-        raise ValueError(f"{name}: holds a value that is not finite")
+        raise ValueError(f"{name}: contains values that are not finite")
     return table

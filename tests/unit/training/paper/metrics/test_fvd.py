@@ -93,7 +93,7 @@ def test_clips_too_short_for_the_network_mean_no_fvd(tmp_path: Path) -> None:
     network = saved(MeanPixel(), tmp_path / "i3d.pt")
     result = fvd(clips([1, 2], frames=9), clips([1, 2], frames=9), network)
     assert result.value is None
-    assert result.reason == "FVD not reported: 9 frames, I3D needs 10"
+    assert result.reason == "FVD not reported: clips have 9 frames, and I3D needs at least 10"
 
 
 def test_one_clip_means_no_fvd(tmp_path: Path) -> None:
@@ -115,19 +115,19 @@ def test_a_file_that_is_no_torchscript_is_refused_by_name(tmp_path: Path) -> Non
 
 def test_a_network_with_another_number_of_features_is_refused(tmp_path: Path) -> None:
     network = saved(MeanPixel(features=1024), tmp_path / "other.pt")
-    with pytest.raises(FvdError, match=r"other.pt: gives \(1, 1024\), not \(1, 400\)"):
+    with pytest.raises(FvdError, match=r"other.pt: returns \(1, 1024\) \(expected \(1, 400\)\)"):
         fvd(clips([1, 2]), clips([1, 2]), network)
 
 
 def test_a_network_of_another_signature_is_refused(tmp_path: Path) -> None:
     network = saved(NoKeywords(), tmp_path / "other.pt")
-    with pytest.raises(FvdError, match=r"other.pt: does not run as I3D does"):
+    with pytest.raises(FvdError, match=r"other.pt: does not run as an I3D network"):
         fvd(clips([1, 2]), clips([1, 2]), network)
 
 
 def test_videos_that_are_no_bytes_are_refused(tmp_path: Path) -> None:
     network = saved(MeanPixel(), tmp_path / "i3d.pt")
-    with pytest.raises(ValueError, match="is not \\(T, S, S, 3\\) bytes"):
+    with pytest.raises(ValueError, match=r"expected \(T, S, S, 3\) and uint8"):
         fvd(clips([1, 2]) / 255, clips([1, 2]), network)  # type: ignore[arg-type]
 
 

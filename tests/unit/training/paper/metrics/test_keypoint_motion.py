@@ -95,7 +95,7 @@ def test_random_tracks_have_the_frechet_distance_of_their_features() -> None:
 
 def test_tracks_too_short_for_one_stretch_are_refused() -> None:
     short = torch.zeros(2, 5, 3, 3)
-    with pytest.raises(ValueError, match="6 frames or more"):
+    with pytest.raises(ValueError, match="fewer than 6 frames"):
         keypoint_motion_distance(short, short)
 
 

@@ -54,7 +54,7 @@ def test_a_random_path_tells_nothing_of_its_inputs() -> None:
 
 
 def test_too_many_neighbours_are_refused() -> None:
-    with pytest.raises(ValueError, match="below half of 40 frames"):
+    with pytest.raises(ValueError, match="not less than half of 40 frames"):
         neighbourhoods(points(0), points(1), neighbours=20)
 
 
@@ -126,10 +126,10 @@ def test_kernel_pca_agrees_with_the_eigenvectors_of_the_centred_kernel() -> None
 
 
 def test_a_path_that_stands_still_cannot_be_embedded() -> None:
-    with pytest.raises(ValueError, match="one and the same"):
+    with pytest.raises(ValueError, match="identical"):
         kernel_pca(np.ones((10, 4)))
 
 
 def test_two_frames_are_no_path() -> None:
-    with pytest.raises(ValueError, match="at least three frames"):
+    with pytest.raises(ValueError, match="with T at least 3"):
         distinctness(np.zeros((2, 4)))
