@@ -33,7 +33,7 @@ REARRANGING = frozenset({"Reshape", "Slice", "Split", "Transpose", "Mul", "Div",
 
 
 def to_int8(model: ModelProto, batches: Sequence[Arrays]) -> ModelProto:
-    """Returns a copy with INT8 convolutions, except those whose outputs encode positions.
+    """Returns a copy with INT8 convolutions, except thin ones and those that encode positions.
 
     Args:
         model: the model in float32.
@@ -49,7 +49,7 @@ def to_int8(model: ModelProto, batches: Sequence[Arrays]) -> ModelProto:
             _Batches(batches),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED),
-            nodes_to_exclude=about_places(model),
+            nodes_to_exclude=[*about_places(model), *thin(model)],
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -78,6 +78,16 @@ def about_places(model: ModelProto) -> list[str]:
             if maker is not None and maker.op_type in QUANTISED:
                 found.add(maker.name)
     return sorted(found)
+
+
+def thin(model: ModelProto) -> list[str]:
+    """Returns the names of convolutions with a single output channel, which INT8 makes slower."""
+    weights = {one.name: one.dims for one in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type in QUANTISED and weights.get(node.input[1], (0,))[0] == 1
+    ]
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]  # it has no types

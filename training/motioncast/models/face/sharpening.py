@@ -5,9 +5,8 @@
 A network trained on squared errors blurs what it is unsure of, and warping blurs again. Whatever
 moves as head or face gets back some of its fine detail (unsharp masking); the room, which is not
 blurred, is left alone. On people held out from training, 0.02 dB buy 0.04 of the original's
-sharpness. Training sees images without it, or it would learn to undo it. Luma minus blurred luma
-is one small convolution of the colours, a tenth of the cost of blurring by matrix products.
-Shapes: N frames, image side S.
+sharpness. Training sees images without it, or it would learn to undo it. The blur is separable: two
+convolutions of one line each cost a tenth of a square one. Shapes: N frames, image side S.
 """
 
 from typing import Final
@@ -28,25 +27,28 @@ LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 class Sharpening(nn.Module):
     """Images (N, 3, S, S) and head masks (N, 1, 32, 32) -> the images, sharpened."""
 
-    kernel: Tensor
+    luma: Tensor
+    line: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.finer = Resample(GRID, size)
-        self.register_buffer("kernel", detail_kernel(), persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("line", gaussian_line(), persistent=False)
 
     def forward(self, image: Tensor, head: Tensor, white: float = 1.0) -> Tensor:
         """Sharpens images with values from 0 to `white`, except their outermost REACH pixels."""
-        detail = functional.conv2d(image, AMOUNT * self.kernel)
-        sharper: Tensor = image + self.finer(head) * functional.pad(detail, (REACH,) * 4)
+        luma = functional.conv2d(image, self.luma)
+        blurred = functional.conv2d(luma, self.line.view(1, 1, -1, 1))
+        blurred = functional.conv2d(blurred, self.line.view(1, 1, 1, -1))
+        detail = luma[..., REACH:-REACH, REACH:-REACH] - blurred
+        amount = AMOUNT * self.finer(head)
+        sharper: Tensor = image + amount * functional.pad(detail, (REACH,) * 4)
         return sharper.clamp(0.0, white)
 
 
-def detail_kernel() -> Tensor:
-    """Returns (1, 3, 7, 7): luma of a pixel minus Gaussian-blurred luma."""
+def gaussian_line() -> Tensor:
+    """Returns the (2 REACH + 1) weights of one line of the blurring kernel, which sum to 1."""
     offsets = torch.arange(-REACH, REACH + 1)
     line = torch.exp(-0.5 * (offsets / SPREAD) ** 2)
-    line = line / line.sum()
-    kept = -torch.outer(line, line)
-    kept[REACH, REACH] += 1
-    return torch.tensor(LUMA).view(1, 3, 1, 1) * kept
+    return line / line.sum()
