@@ -174,7 +174,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(
     synthesis, predictor = checkpoints
     with pytest.raises(ExportError, match="is of 'lite128', not 'paper64'"):
         export_models("paper64", tmp_path / "models", synthesis=synthesis)
-    with pytest.raises(ExportError, match="forecasts 16 keypoints, 'paper64' has 10"):
+    with pytest.raises(ExportError, match="forecasts 16 keypoints"):
         export_models("paper64", tmp_path / "models", predictor=predictor)
     assert not (tmp_path / "models").exists()
 
