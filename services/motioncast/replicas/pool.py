@@ -31,7 +31,7 @@ from motioncast.replicas.judging import Answer, Call, Judgement, Until, Way
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = (0.1, 1.0)  # between health checks of an excluded one
-_SLOW: Final = 1.5  # times the slowest recent call
+_SLOW: Final = 1.25  # times the slowest recent call
 _REMEMBERED: Final = 100  # calls
 _MOST_ASKED: Final = 64  # calls that may be sent to two replicas at once ...
 _ASKED_EACH: Final = 0.1  # ... and on average one in ten, or overload would double the work
