@@ -19,8 +19,8 @@ from motioncast.models import losses
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH
 from motioncast.models.geometry import gaussians, pixel_centres
+from motioncast.train.adversarial_fine_tuning import AdversarialFineTuning
 from motioncast.train.face_landmarks import LandmarkLoss
-from motioncast.train.lite_adversarial import LiteAdversarialTraining
 from motioncast.train.reconstruction import (
     LARGEST_SCALING,
     Reconstruction,
@@ -117,7 +117,7 @@ class FaceTraining(ReconstructionTraining):
         return first, second
 
 
-class FaceAdversarialTraining(LiteAdversarialTraining, FaceTraining):
+class FaceAdversarialTraining(AdversarialFineTuning, FaceTraining):
     """The same against a discriminator of close-ups, of lips or of eyes."""
 
     settings: FaceAdversarialSettings

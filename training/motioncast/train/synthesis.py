@@ -27,9 +27,9 @@ from motioncast.models.checkpoint import CheckpointError, save_motion_transfer
 from motioncast.models.configurations import Configuration
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.train.adversarial import AdversarialTraining
+from motioncast.train.adversarial_fine_tuning import AdversarialFineTuning
 from motioncast.train.fields import ConfigurationError
 from motioncast.train.journal import Journal
-from motioncast.train.lite_adversarial import LiteAdversarialTraining
 from motioncast.train.parallel import ALONE, Processes, joined
 from motioncast.train.preview import held_out_pairs, preview
 from motioncast.train.reconstruction import ReconstructionTraining
@@ -178,7 +178,7 @@ def new_training(
     if isinstance(settings, AdversarialSettings):
         return AdversarialTraining(model, settings, processes)
     if isinstance(settings, LiteAdversarialSettings):
-        return LiteAdversarialTraining(model, settings, processes)
+        return AdversarialFineTuning(model, settings, processes)
     assert isinstance(settings, TrainingSettings)
     return ReconstructionTraining(model, settings, processes)
 

@@ -1,4 +1,4 @@
-"""Adversarial fine-tuning of trained lite networks: sharp lips, teeth and lids.
+"""Adversarial fine-tuning of trained networks: sharp lips, teeth and lids.
 
     python -m motioncast.train.synthesis --config lite128_adversarial --from CHECKPOINT ...
 
@@ -28,7 +28,7 @@ from motioncast.train.reconstruction import Reconstruction, ReconstructionTraini
 from motioncast.train.settings import LiteAdversarialSettings
 
 
-class LiteAdversarialTraining(ReconstructionTraining):
+class AdversarialFineTuning(ReconstructionTraining):
     """Reconstruction against a discriminator of close-ups."""
 
     settings: LiteAdversarialSettings

@@ -13,8 +13,8 @@ from motioncast.models.configurations import LITE64
 from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.patch_discriminator import PatchDiscriminator, details
 from motioncast.train import synthesis as train
+from motioncast.train.adversarial_fine_tuning import AdversarialFineTuning, gradient_ratio
 from motioncast.train.close_up import crop, strongest_motion
-from motioncast.train.lite_adversarial import LiteAdversarialTraining, gradient_ratio
 from motioncast.train.settings import LiteAdversarialSettings
 
 
@@ -26,7 +26,7 @@ def batch() -> Batch:
     return Batch(*noise(3, 2, 3, 64, 64))
 
 
-def training(share: float = 0.5) -> LiteAdversarialTraining:
+def training(share: float = 0.5) -> AdversarialFineTuning:
     torch.manual_seed(0)
     settings = LiteAdversarialSettings(
         steps=10,
@@ -35,7 +35,7 @@ def training(share: float = 0.5) -> LiteAdversarialTraining:
         precision="float32",
         adversarial_share=share,
     )
-    return LiteAdversarialTraining(MotionTransfer(LITE64), settings)
+    return AdversarialFineTuning(MotionTransfer(LITE64), settings)
 
 
 def test_a_close_up_is_taken_where_most_moves() -> None:
@@ -132,7 +132,7 @@ def test_generator_and_discriminator_learn_and_the_detector_does_not() -> None:
 def test_close_ups_that_do_not_fit_are_refused() -> None:
     for side in (20, 72):
         with pytest.raises(ValueError, match=rf"close_up_pixels: {side} is not a multiple of 8 up"):
-            LiteAdversarialTraining(
+            AdversarialFineTuning(
                 MotionTransfer(LITE64), LiteAdversarialSettings(steps=1, close_up_pixels=side)
             )
 
