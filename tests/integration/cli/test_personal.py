@@ -77,7 +77,7 @@ def test_a_folder_of_another_training_is_refused(
     command = ["train", "personal", video, "--name", "ada", "--out", out, *start]
     result = run(*command, "--repository", tmp_path / "models")
     assert result.code == 1
-    assert f"{out}: holds a training on other videos" in result.err
+    assert f"{out}: contains a training on other videos" in result.err
     assert not (tmp_path / "models").exists()
 
 

@@ -111,8 +111,8 @@ async def test_a_batch_over_the_models_limit_is_refused_before_it_is_sent(tmp_pa
 @pytest.mark.parametrize(
     ("limit", "told"),
     [
-        (700, r"the inputs of toy_synthesis take \d+ bytes, the limit is 700$"),
-        (2000, r"the outputs of toy_synthesis take \d+ bytes, the limit is 2000$"),
+        (700, r"the inputs of toy_synthesis \(\d+ bytes\) exceed the limit of 700$"),
+        (2000, r"the outputs of toy_synthesis \(\d+ bytes\) exceed the limit of 2000$"),
         # gRPC's limit: twice that
         (1000, r"the inputs or outputs of toy_synthesis exceed the message size limit of "),
     ],

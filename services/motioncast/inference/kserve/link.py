@@ -118,6 +118,6 @@ class Link:
         size, limit = message.ByteSize(), self._settings.max_message_bytes
         if size > limit:
             raise ExhaustedError(
-                f"message: {what} take {size} bytes, the limit is {limit}",
+                f"message: {what} ({size} bytes) exceed the limit of {limit}",
                 field="message",
             )

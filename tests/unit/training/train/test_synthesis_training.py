@@ -84,7 +84,7 @@ def test_a_resumed_training_goes_on_bit_for_bit(
 def test_a_training_does_not_resume_another_configuration(tmp_path: Path) -> None:
     training(TrainingSettings(steps=1)).save(tmp_path / "training.pt")
 
-    with pytest.raises(ValueError, match="is a training of lite128, not of paper64"):
+    with pytest.raises(ValueError, match="is a training of lite128, not paper64"):
         training(AdversarialSettings(steps=1)).resume(tmp_path / "training.pt")
 
 
