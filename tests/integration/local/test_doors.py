@@ -162,8 +162,6 @@ async def test_what_is_no_token_is_told_without_it(token: str) -> None:
 
 
 async def test_a_token_never_leaves_this_machine_in_plain_text() -> None:
-    with pytest.raises(
-        InvalidRequestError, match=r"^token: is sent to other machines only"
-    ):
+    with pytest.raises(InvalidRequestError, match=r"^token: is sent to other machines only"):
         async with connect("cast.example.org:50050", token="secret"):
             pass
