@@ -80,7 +80,8 @@ def problems() -> Iterable[str]:
             if not hashes:
                 yield f"requirements/{name}: {package} has no hash: make lock"
             if package in fixed and fixed[package][0] != version:
-                yield f"requirements/{name}: {package} {version} is not pinned so: make lock"
+                wanted = f"{version} differs from constraints.txt"
+                yield f"requirements/{name}: {package} {wanted}: make lock"
             if package not in fixed and name == "image.txt":
                 yield f"requirements/{name}: {package} is not in constraints.txt"
         if name == "hashes.txt" and (missing := fixed.keys() - locked.keys()):

@@ -1,7 +1,7 @@
 """Converts a graph's convolutions to INT8 with ranges from training clips (static quantisation).
 
     x = scale * (q - zero)      activations uint8, one range per tensor
-                                    weights int8, one range per output channel
+                                weights int8, one range per output channel
 
 Written as QuantizeLinear and DequantizeLinear around float operators (QDQ), which is standard ONNX:
 both ONNX Runtime and TensorRT turn it into integer convolutions. Only convolutions are quantised:

@@ -48,7 +48,7 @@ def test_a_release_without_hash_or_of_another_version_is_found(
     text = re.sub(r"^numpy==\S+ \\", r"numpy==1.0 \\", image.read_text("utf-8"), flags=re.MULTILINE)
     image.write_text(re.sub(r"(pillow==\S+) \\\n(    --hash.*\n)+", r"\1\n", text), "utf-8")
     assert [one.partition(":")[2] for one in lock.problems()] == [
-        " numpy 1.0 is not pinned so: make lock",
+        " numpy 1.0 differs from constraints.txt: make lock",
         " pillow has no hash: make lock",
     ]
 

@@ -6,7 +6,7 @@ import onnxruntime
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from motioncast.export.graph import check, operators
-from motioncast.export.int8 import about_places, to_int8
+from motioncast.export.int8 import about_places, thin, to_int8
 
 
 def graph() -> ModelProto:
@@ -59,6 +59,18 @@ def test_convolutions_that_a_softmax_reads_stay_in_float32() -> None:
     weights = {tensor.name: tensor.data_type for tensor in quantised.graph.initializer}
     assert weights["w3"] == TensorProto.FLOAT
     assert weights["w1_quantized"] == weights["w2_quantized"] == TensorProto.INT8
+
+
+def test_convolutions_with_a_single_output_channel_stay_in_float32() -> None:
+    model = graph()
+    (second,) = (one for one in model.graph.initializer if one.name == "w2")
+    second.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(second)[:1], "w2"))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 1
+    assert thin(model) == ["second"]
+    quantised = to_int8(model, batches(1.0))
+    weights = {tensor.name: tensor.data_type for tensor in quantised.graph.initializer}
+    assert weights["w2"] == TensorProto.FLOAT
+    assert weights["w1_quantized"] == TensorProto.INT8
 
 
 def test_a_quantised_model_has_standard_operators_only_and_the_same_interface() -> None:
