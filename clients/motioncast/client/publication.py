@@ -137,7 +137,9 @@ class SyncPublication:
             problem = f"shape {np.shape(image)} of {image.dtype}, expected {size} of uint8"
             raise InvalidRequestError.of("image", problem)
         self._send(self._sender.set_source(index, keypoints))
-        message = sources.message(index, image, keypoints, ENCODINGS[encoding], quality=quality)
+        message = sources.message(
+            index, image, keypoints, ENCODINGS[encoding], coded=True, quality=quality
+        )
         request = PublishRequest(source=message)
         self._put(request)
         return request.ByteSize()

@@ -31,7 +31,7 @@ from motioncast.v1.relay_pb2_grpc import RelayServiceStub
 from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.framing import decode_crop
 from motioncast.wire.images import decode_image
-from motioncast.wire.keypoints import decode_keypoints
+from motioncast.wire.source_keypoints import read_source_keypoints
 
 ACKNOWLEDGE_SECONDS: Final = 0.1  # minimum interval between two acknowledgements
 _PARTS: Final = {"watched": "config", "source": "source", "packet": "keypoints", "end": "config"}
@@ -139,7 +139,9 @@ class SyncWatching:
             if response.HasField("source"):
                 source = response.source
                 image = decode_image(source.image, opening.height, opening.width, "source.image")
-                at = decode_keypoints(source.keypoints, opening.keypoints, "source.keypoints")
+                at = read_source_keypoints(source, opening.keypoints)
+                if at is None:
+                    raise InvalidInputError.of("source.keypoints", "missing")
                 return receiver.add_source(source.index, image, at)
             packet = response.packet
             self.traffic.payload += len(packet.data)

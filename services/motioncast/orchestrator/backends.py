@@ -242,13 +242,14 @@ class Backends:
         until = Deadline.after(self._call_timeout_seconds).earlier(deadline)
         metadata, waits = self._metadata(), pauses()
         full: NoRoomError | None = None
+        kind = method, request.ByteSize().bit_length()
 
         def begin(channel: grpc.aio.Channel, seconds: float | None) -> Any:
             return method.of(channel)(request, timeout=seconds, metadata=metadata)
 
         while True:
             try:
-                response = await self._services[method.service].call(begin, until)
+                response = await self._services[method.service].call(begin, until, kind)
             except grpc.aio.AioRpcError as error:
                 failure = translated(
                     f"the {method.service} service at {self._target(method.service)}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from motioncast.codec import BitstreamError, CodecTables, KeypointDecoder, decode_source
+from motioncast.codec import BitstreamError, CodecTables, KeypointDecoder
 from motioncast.orchestrator.stretch import Arrived
 from motioncast.v1.common_pb2 import CodedKeypoints, KeypointSet
 from motioncast.v1.motion_transfer_pb2 import SourceImage
@@ -103,17 +103,3 @@ class SessionCoding:
     def _take_source(self, index: int, keypoints: Keypoints) -> None:
         assert self._decoder is not None  # checked before
         self._decoder.set_source(index, keypoints)
-
-
-def decode_coded(source: SourceImage, keypoints: int) -> KeypointSet:
-    """Returns the `keypoints` keypoints of a source that sent them coded.
-
-    Raises:
-        InvalidInputError: The bytes cannot be decoded, or the source also has keypoints as floats.
-    """
-    if source.HasField("keypoints"):
-        raise InvalidInputError.of("source.coded_keypoints", "cannot be combined with keypoints")
-    try:
-        return encode_keypoints(decode_source(source.coded_keypoints, keypoints))
-    except BitstreamError as error:
-        raise InvalidInputError.of("source.coded_keypoints", str(error)) from error

@@ -10,15 +10,16 @@ from typing import Final
 
 from motioncast.codec.packet import MAX_SKIPPED
 from motioncast.orchestrator.accounting import Kind, Received
-from motioncast.orchestrator.coding import SessionCoding, decode_coded
+from motioncast.orchestrator.coding import SessionCoding
 from motioncast.orchestrator.framing import SessionFraming
 from motioncast.orchestrator.sources import check_index
 from motioncast.orchestrator.stretch import Arrived
 from motioncast.v1.common_pb2 import KeypointSet, ModelInfo
 from motioncast.v1.motion_transfer_pb2 import SourceImage, StreamRequest
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
-from motioncast.wire.keypoints import decode_keypoints
+from motioncast.wire.keypoints import decode_keypoints, encode_keypoints
 from motioncast.wire.limits import check_range
+from motioncast.wire.source_keypoints import read_source_keypoints
 
 _FLOATS_BYTES: Final = 12  # per keypoint: x, y, intensity
 
@@ -85,11 +86,9 @@ async def checked_source(
     check_index(source.index, first=first)
     image = await framing.source(source.image, first=first, field="source.image")
     checked = SourceImage(image=image, index=source.index)
-    if source.HasField("keypoints"):
-        decode_keypoints(source.keypoints, model.keypoints, "source.keypoints")
-        checked.keypoints.CopyFrom(source.keypoints)
-    if source.coded_keypoints:
-        checked.keypoints.CopyFrom(decode_coded(source, model.keypoints))
+    keypoints = read_source_keypoints(source, model.keypoints)
+    if keypoints is not None:
+        checked.keypoints.CopyFrom(encode_keypoints(keypoints))
     coding.source(checked)
     return checked
 

@@ -21,8 +21,8 @@ from motioncast.v1.relay_pb2 import JoinRoom, PublishRequest, RoomEnd, RoomOpeni
 from motioncast.wire.errors import InvalidInputError, OutOfOrderError
 from motioncast.wire.framing import decode_crop
 from motioncast.wire.images import RGB8, effective_encoding
-from motioncast.wire.keypoints import decode_keypoints
 from motioncast.wire.limits import check_range
+from motioncast.wire.source_keypoints import read_source_keypoints
 
 MAX_FRAME_COUNT: Final = 1 << 24
 _MODEL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -104,9 +104,8 @@ def checked_source(source: SourceImage, room: Room) -> SourceImage:
         raise InvalidInputError.of(
             "source.image", f"is not of the opening's size, {size[1]} x {size[0]}"
         )
-    if not source.HasField("keypoints"):
+    if read_source_keypoints(source, opening.keypoints) is None:
         raise InvalidInputError.of("source.keypoints", "missing")
-    decode_keypoints(source.keypoints, opening.keypoints, "source.keypoints")
     return source
 
 

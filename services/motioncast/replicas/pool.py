@@ -1,9 +1,10 @@
 """The replicas of one service: which one gets a call, which is asked as well, which are excluded.
 
-    in turn     calls go round robin over the replicas that are not excluded
+    in turn     a call goes to the replica with the fewest calls running, else round robin
     failed      retried on another one at once; when all failed, after a pause, for two seconds
     slow        another one is asked as well, and the first response counts
-    left out    a replica that failed or was slow is excluded until it is healthy again
+    left out    a replica that failed or was slow is excluded until it is healthy again, or has
+                answered a call of the kind for which it seemed slow
 
 The caller defines what a replica is, which errors are its own, and how recovery is detected:
 services are channels with a health check, model servers are connections on which the same run is
@@ -19,20 +20,18 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from motioncast.replicas.judging import Answer, Call, Judgement, Until, Way
+from motioncast.replicas.patience import Patience, Running
 
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = (0.1, 1.0)  # between health checks of an excluded one
-_SLOW: Final = 1.25  # times the slowest recent call
-_REMEMBERED: Final = 100  # calls
 _MOST_ASKED: Final = 64  # calls that may be sent to two replicas at once ...
 _ASKED_EACH: Final = 0.1  # ... and on average one in ten, or overload would double the work
 _SAID: Final = {"failed": "failed", "slow": "was slow"}
@@ -66,12 +65,7 @@ class Replica(Generic[Way]):
     address: str
     way: Way
     out: bool = False  # excluded: it failed or was slow, and has not recovered
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked(Generic[Way]):
-    replica: Replica[Way]
-    at: float  # when, in seconds
+    slow_kind: Hashable = None  # the kind of calls that it was slow in
 
 
 class Replicas(Generic[Way]):
@@ -101,13 +95,12 @@ class Replicas(Generic[Way]):
         self._clock = clock
         self._open_way = open_way
         self._judgement = judgement
-        self._slow_seconds = slow_seconds
+        self._patience: Patience[Replica[Way]] = Patience(slow_seconds, clock)
         self._metrics = metrics
         self._replicas = [Replica(one, open_way(one)) for one in addresses]
         self._turn = 0
         self._looking: dict[Replica[Way], asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._took: deque[float] = deque(maxlen=_REMEMBERED)
         self._may_ask = float(_MOST_ASKED)
         for reason in ("failed", "slow"):  # rates need a zero to start from
             metrics.again.labels(name, reason)
@@ -127,18 +120,19 @@ class Replicas(Generic[Way]):
             self._let_go(one, 30.0)
         self._count()
 
-    async def call(self, begin: Call[Way, Answer], until: Until) -> Answer:
+    async def call(self, begin: Call[Way, Answer], until: Until, kind: Hashable = None) -> Answer:
         """Returns the response of a replica.
 
         Args:
             begin: Starts the call on a replica, with a timeout in seconds.
             until: When the response is of no use any more.
+            kind: Calls of one kind take about equally long: one that later ones overtake is slow.
 
         Raises:
             Exception: The last replica's error when none succeeded; any error that is not the
                 replica's own is raised at once.
         """
-        running: dict[asyncio.Task[Answer], _Asked[Way]] = {}
+        running: dict[asyncio.Task[Answer], Running[Replica[Way]]] = {}
         tried: list[Replica[Way]] = []
         gives_up, waits = self._clock() + self._judgement.down_seconds, pauses()
 
@@ -146,20 +140,20 @@ class Replicas(Generic[Way]):
             tried.append(replica)
             task = asyncio.create_task(_answer(begin(replica.way, until.remaining_seconds())))
             task.add_done_callback(_look_at)
-            running[task] = _Asked(replica, self._clock())
+            running[task] = self._patience.begin(replica, kind)
 
         self._turn += 1
         try:
             ask(self._next([]))
             while True:
                 other = self._other(tried)
-                patience = None if other is None else self._patience()
-                done, _ = await asyncio.wait(
-                    running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
-                )
+                if other is None:
+                    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                else:
+                    done = await self._patience.wait(running, [*running.values()][-1])
                 if not done and other is not None:  # slow
                     for one in running.values():
-                        self._suspect(one.replica, begin, "slow")
+                        self._suspect(one.replica, begin, "slow", one.kind)
                     if self._may_ask >= 1:
                         self._may_ask -= 1
                         self._metrics.again.labels(self._name, "slow").inc()
@@ -173,14 +167,15 @@ class Replicas(Generic[Way]):
                     try:
                         answer = task.result()
                     except Exception as error:
+                        self._patience.end(asked)
                         if not self._judgement.failed(error):
                             raise
                         failure = error
-                        self._suspect(asked.replica, begin, "failed")
+                        self._suspect(asked.replica, begin, "failed", None)
                     else:
-                        # Only its own time: a replica that hung must not extend the wait for the
-                        # next.
-                        self._took.append(self._clock() - asked.at)
+                        self._patience.end(asked, answered=True)
+                        if asked.replica.slow_kind == kind:
+                            self._readmit(asked.replica)
                         self._may_ask = min(_MOST_ASKED, self._may_ask + _ASKED_EACH)
                         return answer
                 if running or failure is None:
@@ -196,8 +191,9 @@ class Replicas(Generic[Way]):
                 self._metrics.again.labels(self._name, "failed").inc()
                 ask(other)
         finally:
-            for task in running:
+            for task, asked in running.items():
                 task.cancel()
+                self._patience.end(asked)
 
     async def ask_all(self, begin: Call[Way, Answer], seconds: float) -> list[Answer]:
         """Returns the responses of all replicas that are not excluded, or of all when all are.
@@ -229,15 +225,11 @@ class Replicas(Generic[Way]):
             task.cancel()
         await asyncio.gather(*(one.way.close(grace) for one in self._replicas))
 
-    def _patience(self) -> float:
-        """Returns the seconds after which a call counts as slow."""
-        return max(self._slow_seconds, _SLOW * max(self._took, default=0.0))
-
     def _next(self, tried: Sequence[Replica[Way]]) -> Replica[Way]:
-        """Returns the next replica in turn, preferring those not tried and not excluded."""
+        """Returns the next replica, preferring those not tried, not excluded, and least busy."""
         turn = self._turn % len(self._replicas)
         in_turn = self._replicas[turn:] + self._replicas[:turn]
-        return min(in_turn, key=lambda one: (one in tried, one.out))
+        return min(in_turn, key=lambda one: (one in tried, one.out, self._patience.load(one)))
 
     def _other(self, tried: Sequence[Replica[Way]]) -> Replica[Way] | None:
         """Returns a replica that was not tried, or None."""
@@ -245,14 +237,23 @@ class Replicas(Generic[Way]):
             return None
         return self._next(tried)
 
-    def _suspect(self, replica: Replica[Way], begin: Call[Way, Any], reason: str) -> None:
+    def _suspect(
+        self, replica: Replica[Way], begin: Call[Way, Any], reason: str, kind: Hashable
+    ) -> None:
         """Excludes a replica until it has recovered; when all are excluded they are used anyway."""
         if replica.out or replica not in self._replicas:
             return
-        replica.out = True
+        replica.out, replica.slow_kind = True, kind
         self._tell("is excluded: it " + _SAID[reason], replica)
         self._looking[replica] = asyncio.create_task(self._look_after(replica, begin))
         self._count()
+
+    def _readmit(self, replica: Replica[Way]) -> None:
+        if replica.out and (looking := self._looking.pop(replica, None)) is not None:
+            looking.cancel()
+            self._tell("has recovered", replica)
+            replica.out = False
+            self._count()
 
     def _tell(self, what: str, replica: Replica[Way]) -> None:
         """Logs at WARNING if there are others; the failure of the only one reaches its caller."""
@@ -262,7 +263,7 @@ class Replicas(Generic[Way]):
     async def _look_after(self, replica: Replica[Way], begin: Call[Way, Any]) -> None:
         pause, longest = _LOOK_SECONDS
         while replica in self._replicas:
-            if await self._judgement.well(replica.way, begin, self._patience()):
+            if await self._judgement.well(replica.way, begin, self._patience.seconds()):
                 self._tell("has recovered", replica)
                 break
             await asyncio.sleep(pause)

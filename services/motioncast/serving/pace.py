@@ -23,6 +23,7 @@ from motioncast.serving.places import Places, peer_name
 
 _BURST_SECONDS: Final = 0.1  # a burst delays other peers by a twentieth of a second at most
 _TELL_SECONDS: Final = 60.0
+_TELL_DELAY_SECONDS: Final = 0.25  # less is the burst with which several streams begin
 _KEPT: Final = 1024  # peers, before those without recent calls are forgotten
 
 _log: Final = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Pace:
         self._due[peer] = due
         if due <= now:
             return
-        if now - self._told > _TELL_SECONDS:
+        if due - now > _TELL_DELAY_SECONDS and now - self._told > _TELL_SECONDS:
             self._told = now
             _log.warning("%s starts more than %g calls per second: delaying them", peer, self._rate)
         left: asyncio.CancelledError | None = None

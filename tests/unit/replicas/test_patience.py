@@ -1,10 +1,10 @@
-"""How long a call waits for a replica, in virtual time."""
+"""Which replica gets a call and how long the call waits for it, in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import grpc.aio
 import pytest
@@ -17,6 +17,7 @@ from motioncast.serving import Deadline
 
 SLOW = 1.0
 ANSWER = 0.01
+T = TypeVar("T")
 
 
 class Channel:
@@ -25,9 +26,10 @@ class Channel:
     def __init__(self, address: str) -> None:
         self.address = address
         self.hangs = False
+        self.seconds = ANSWER
 
     async def answer(self) -> str:
-        await (asyncio.Event().wait() if self.hangs else asyncio.sleep(ANSWER))
+        await (asyncio.Event().wait() if self.hangs else asyncio.sleep(self.seconds))
         return self.address
 
     def unary_unary(self, *_: Any, **__: Any) -> Callable[..., Awaitable[Any]]:
@@ -42,33 +44,150 @@ class Channel:
         """Disconnects."""
 
 
-def test_one_that_hung_makes_nobody_wait_longer_for_the_next_that_hangs() -> None:
-    channels = {address: Channel(address) for address in ("a", "b")}
+class Pair:
+    """Two replicas, `a` and `b`, and the calls that were repeated."""
 
-    async def incidents() -> list[float]:
-        replicas = Replicas(
+    def __init__(self) -> None:
+        self.a, self.b = Channel("a"), Channel("b")
+        self._registry = CollectorRegistry()
+        self.replicas = Replicas(
             "synthesis",
-            list(channels),
-            lambda address: cast(grpc.aio.Channel, channels[address]),
+            ["a", "b"],
+            lambda address: cast(grpc.aio.Channel, getattr(self, address)),
             SERVICES,
             SLOW,
-            ReplicaMetrics(CollectorRegistry()),
+            ReplicaMetrics(self._registry),
             now,
         )
+
+    async def call(self, kind: str = "run") -> tuple[str, float]:
+        """Returns which replica answered a call, and after how many seconds."""
+        began = now()
+        address = await self.replicas.call(
+            lambda channel, _: cast(Channel, channel).answer(), Deadline(), kind
+        )
+        return address, now() - began
+
+    async def stream(self, calls: int) -> list[tuple[str, float]]:
+        """Makes calls one after another."""
+        return [await self.call() for _ in range(calls)]
+
+    async def learn(self) -> None:
+        """Makes calls that take longer and longer, up to 2 s."""
+        for self.a.seconds in (0.9, 1.6, 2.0):
+            self.b.seconds = self.a.seconds
+            await self.stream(2)
+
+    def repeated(self) -> float | None:
+        """Returns how many calls were repeated because a replica was slow."""
+        labels = {"service": "synthesis", "reason": "slow"}
+        return self._registry.get_sample_value("motioncast_backend_calls_again_total", labels)
+
+    def excluded(self) -> float | None:
+        """Returns how many replicas are excluded."""
+        labels = {"service": "synthesis", "state": "out"}
+        return self._registry.get_sample_value("motioncast_backend_replicas", labels)
+
+
+def virtually(scene: Callable[[Pair], Awaitable[T]]) -> T:
+    """Runs a scene with two replicas in virtual time."""
+
+    async def run() -> T:
+        pair = Pair()
+        try:
+            return await scene(pair)
+        finally:
+            await pair.replicas.close()
+
+    return run_virtually(run())
+
+
+def test_one_that_hung_makes_nobody_wait_longer_for_the_next_that_hangs() -> None:
+    async def incidents(pair: Pair) -> list[float]:
         took = []
-        for hanging in ("a", "b", "a", "b"):
-            for channel in channels.values():
-                channel.hangs = channel.address == hanging
+        for hanging, other in (("a", "b"), ("b", "a")) * 2:
+            getattr(pair, hanging).hangs, getattr(pair, other).hangs = True, False
             for _ in range(2):  # whichever comes first, the hanging one is called once
-                began = now()
-                answer = await replicas.call(
-                    lambda channel, _: cast(Channel, channel).answer(), Deadline()
-                )
-                assert answer != hanging
-                took.append(now() - began)
-        await replicas.close()
+                answered, seconds = await pair.call()
+                assert answered == other
+                took.append(seconds)
         return took
 
-    took = run_virtually(incidents())
+    took = virtually(incidents)
     assert max(took) == pytest.approx(SLOW + ANSWER)
     assert min(took) == pytest.approx(ANSWER)
+
+
+def test_a_call_goes_to_the_replica_with_fewer_calls_running() -> None:
+    async def scene(pair: Pair) -> list[str]:
+        pair.a.seconds, pair.b.seconds = 0.5, 0.9
+        calls = []
+        for seconds in (0, 0, 0.6):
+            await asyncio.sleep(seconds)
+            calls.append(asyncio.create_task(pair.call()))
+        return [address for address, _ in await asyncio.gather(*calls)]
+
+    # At 0.6 s a has answered and b has not; whose turn it is does not matter.
+    first, second, third = virtually(scene)
+    assert {first, second} == {"a", "b"}
+    assert third == "a"
+
+
+def test_where_calls_take_long_the_others_show_that_one_hangs() -> None:
+    async def scene(pair: Pair) -> tuple[float, float | None]:
+        await pair.learn()
+        pair.a.hangs, pair.b.seconds = True, 1.0
+        streams = await asyncio.gather(*(pair.stream(6) for _ in range(4)))
+        return max(seconds for stream in streams for _, seconds in stream), pair.excluded()
+
+    longest, excluded = virtually(scene)
+    # Two streams go on with b, which has fewer calls running; of the calls that they begin at 1 and
+    # 2 s, the third is answered at 3 s. Now the two that hang are asked of b: 4 s in all, instead
+    # of 5 s (twice the slowest recent call, and 1 s).
+    assert longest == pytest.approx(4.0)
+    assert excluded == 1
+
+
+def test_a_busy_replica_is_not_asked_twice() -> None:
+    async def scene(pair: Pair) -> tuple[float | None, float | None]:
+        pair.a.seconds, pair.b.seconds = 0.5, 0.5
+        first = [asyncio.create_task(pair.stream(12)) for _ in range(4)]
+        for seconds in (0.9, 1.6, 2.9):  # every stream that joins makes all of them slower
+            await asyncio.sleep(3.0)
+            pair.a.seconds, pair.b.seconds = seconds, 0.7 * seconds
+        await asyncio.gather(*first)
+        return pair.repeated(), pair.excluded()
+
+    assert virtually(scene) == (0, 0)
+
+
+def test_calls_of_another_kind_overtake_nobody() -> None:
+    async def scene(pair: Pair) -> tuple[float | None, float]:
+        await pair.learn()
+        await pair.stream(1)  # of b: a is next
+        pair.a.seconds, pair.b.seconds = 3.0, 0.1
+        long = asyncio.create_task(pair.call("long"))
+        await asyncio.sleep(0.05)
+        for _ in range(20):
+            assert (await pair.call("short"))[0] == "b"  # it has fewer calls running
+        return pair.repeated(), (await long)[1]
+
+    assert virtually(scene) == (0, pytest.approx(3.0))
+
+
+def test_a_slow_one_is_used_again_as_soon_as_it_answers_such_a_call() -> None:
+    async def scene(pair: Pair) -> tuple[list[float | None], set[str]]:
+        await pair.call()  # of b: a is next
+        pair.a.hangs, pair.b.seconds = True, 0.9
+        calls = [asyncio.create_task(pair.call())]
+        await asyncio.sleep(0.1)
+        pair.a.hangs, pair.a.seconds = False, 0.95
+        calls += [asyncio.create_task(pair.call()) for _ in range(2)]  # of b and a
+        await asyncio.sleep(SLOW - 0.1 + 0.02)
+        excluded = [pair.excluded()]  # a, because of the first call
+        await asyncio.sleep(0.05)
+        excluded.append(pair.excluded())  # a has answered the third, at 1.05 s
+        await asyncio.gather(*calls)
+        return excluded, {address for address, _ in await pair.stream(2)}
+
+    assert virtually(scene) == ([1, 0], {"a", "b"})

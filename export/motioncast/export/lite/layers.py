@@ -77,8 +77,18 @@ def depth_to_space(maps: Tensor) -> Tensor:
 
 
 def softplus(values: Tensor) -> Tensor:
-    """Returns log(1 + exp(x)) without overflow, in vectorised operators."""
-    return values.clamp(min=0) + torch.log(1 + torch.exp(-values.abs()))
+    """Returns log(1 + exp(x)) without overflow, in vectorised operators.
+
+    The logarithm is a series, 2 artanh(y / (2 + y)) = log(1 + y): ONNX Runtime's Log rounds
+    differently where its threads' shares meet, so that results would depend on the batch.
+    """
+    small = torch.exp(-values.abs())
+    part = small / (2 + small)  # at most 1/3: eight terms are exact to 1e-9
+    square = part * part
+    series = torch.full_like(square, 1 / 15)
+    for odd in range(13, 0, -2):
+        series = series * square + 1 / odd
+    return values.clamp(min=0) + 2 * part * series
 
 
 def _convolution(

@@ -105,8 +105,9 @@ class KServeEngine:
         async def run(link: Link, _: float | None) -> Inference:
             return await link.run(model, inputs)
 
+        kind = model, sum(one.nbytes for one in inputs.values()).bit_length()
         return await self._persist(
-            lambda: self._check_open().call(run, _NEVER), self.settings.retry_seconds
+            lambda: self._check_open().call(run, _NEVER, kind), self.settings.retry_seconds
         )
 
     def models(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def parallax(left: Tensor, weights: Tensor, depths: Tensor) -> Tensor:
         depths: (1, A, 1) their depths.
     """
     weighted = weights * depths
-    return (weighted * left).sum(1) / (weighted * depths).sum()
+    return (weighted.transpose(1, 2) @ left).squeeze(1) / (weighted * depths).sum()
 
 
 class Depth(nn.Module):

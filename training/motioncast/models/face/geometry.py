@@ -110,8 +110,9 @@ def rigidity() -> Tensor:
 def fit_affine(source: Tensor, driving: Tensor, weights: Tensor) -> Affine:
     """Returns the weighted least-squares affine map from driving to source points (N, A, 2)."""
     weights = weights / weights.sum(1, keepdim=True)
-    centre = (weights * driving).sum(1, keepdim=True)
-    target = (weights * source).sum(1, keepdim=True)
+    # Products of matrices: ONNX Runtime sums an axis in another order if it is the first.
+    across = weights.transpose(1, 2)  # (1, 1, A)
+    centre, target = across @ driving, across @ source  # (N, 1, 2)
     d, s = driving - centre, source - target
     crossed = (weights * s).transpose(1, 2) @ d  # (N, 2, 2)
     spread = (weights * d).transpose(1, 2) @ d

@@ -65,8 +65,9 @@ class NearFinder(nn.Module):
         score = logits.sigmoid()
         floor = score.amax(dim=1, keepdim=True).clamp(max=_LEAST_SCORE)
         same = (_overlap(places, first) > _OVERLAP) & (score >= floor)
-        weight = (score * same).unsqueeze(-1)
-        mean = (places * weight).sum(dim=1) / weight.sum(dim=1)  # (N, 8)
+        weight = (score * same).unsqueeze(1)  # (N, 1, 896)
+        # A product of matrices: ONNX Runtime sums an axis in another order if it is the first.
+        mean = (weight @ places).squeeze(1) / weight.sum(dim=-1)  # (N, 8)
         return FoundFace(mean[:, :4], mean[:, 4:].reshape(-1, 2, 2))
 
     def raw(self, images: Tensor) -> tuple[Tensor, Tensor]:

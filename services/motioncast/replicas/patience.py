@@ -1,0 +1,110 @@
+"""Decides when a running call counts as slow: it takes too long, or later calls overtake it.
+
+    silent       its replica has answered no call of its kind since it began, or for some time: for
+                 twice the time of the slowest recent call
+    overtaken    its replica is silent, and other replicas have answered later calls of its kind
+    lost         its replica answers others, but it takes four times as long as any recent call
+
+Under load every call takes longer, but a replica that works answers some call regularly. Silence
+tells a hanging replica from a busy one, and being overtaken tells it soon when calls take long.
+Kinds must be comparable: say, calls of one model and of about the same size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+_SILENT: Final = 2.0  # times the slowest recent call
+_LOST: Final = 4.0  # times the slowest recent call
+_OVERTAKEN: Final = 3  # later calls of its kind that others have answered
+_REMEMBERED: Final = 100  # calls
+Party = TypeVar("Party")  # a replica
+
+
+@dataclass(eq=False)
+class Running(Generic[Party]):
+    """A call to one replica that is not answered yet."""
+
+    replica: Party
+    kind: Hashable
+    at: float  # when it began, in seconds
+    silent_since: float  # when it began, or its replica last answered a call of its kind
+    passed: int = 0  # later calls that other replicas have answered meanwhile
+    overtaken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Patience(Generic[Party]):
+    """The calls that are running at the replicas of one service, and how long recent ones took.
+
+    Args:
+        least_seconds: No call counts as slow before this.
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(self, least_seconds: float, clock: Callable[[], float]) -> None:
+        self._least_seconds = least_seconds
+        self._clock = clock
+        self._took: deque[float] = deque(maxlen=_REMEMBERED)
+        self._running: set[Running[Party]] = set()
+
+    def seconds(self) -> float:
+        """Returns after how long a replica counts as silent even if no call is overtaken."""
+        return max(self._least_seconds, _SILENT * max(self._took, default=0.0))
+
+    def load(self, replica: Party) -> int:
+        """Returns how many calls a replica has not answered yet."""
+        return sum(one.replica is replica for one in self._running)
+
+    def begin(self, replica: Party, kind: Hashable) -> Running[Party]:
+        """Notes that a call of some kind has begun; `end` must follow."""
+        now = self._clock()
+        call = Running(replica, kind, now, now)
+        self._running.add(call)
+        return call
+
+    def end(self, call: Running[Party], *, answered: bool = False) -> None:
+        """Notes that a call is over, and whether with a response."""
+        self._running.discard(call)
+        if not answered:
+            return
+        # Only its own time: a replica that hung must not extend the wait for the next.
+        now = self._clock()
+        self._took.append(now - call.at)
+        for other in self._running:
+            if other.kind != call.kind:
+                continue
+            if other.replica is call.replica:
+                other.silent_since, other.passed = now, 0
+                other.overtaken.clear()
+            elif other.at < call.at:
+                other.passed += 1
+                if other.passed >= _OVERTAKEN:
+                    other.overtaken.set()
+
+    async def wait(
+        self, tasks: Collection[asyncio.Task[Any]], newest: Running[Party]
+    ) -> set[asyncio.Task[Any]]:
+        """Returns those of the tasks that are done, or none once the newest call is slow."""
+        while True:
+            overtaken = asyncio.create_task(newest.overtaken.wait())
+            waited = tasks if newest.overtaken.is_set() else {*tasks, overtaken}
+            seconds = max(0.0, self._late(newest) - self._clock())
+            try:
+                done, _ = await asyncio.wait(
+                    waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                overtaken.cancel()
+            done.discard(overtaken)
+            if done or self._clock() >= self._late(newest):
+                return done
+
+    def _late(self, call: Running[Party]) -> float:
+        """Returns when a running call counts as slow, as far as is known now."""
+        lost = call.at + _LOST / _SILENT * self.seconds()
+        silence = self._least_seconds if call.overtaken.is_set() else self.seconds()
+        return min(lost, call.silent_since + silence)
