@@ -21,7 +21,7 @@ from motioncast.inference import (
     Provider,
     default_repository,
 )
-from motioncast.replicas.pool import ReplicaMetrics
+from motioncast.replicas.metrics import ReplicaMetrics
 from motioncast.wire.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from motioncast.inference.measured import EngineMetrics
 from motioncast.inference.model_metrics import model_families
 from motioncast.orchestrator.metrics import OrchestratorMetrics
 from motioncast.relay.metrics import RelayMetrics
-from motioncast.replicas.pool import ReplicaMetrics
+from motioncast.replicas.metrics import ReplicaMetrics
 from motioncast.serving import Metrics
 
 _MAX_VALUES: Final = 8  # of a label that are listed

@@ -21,7 +21,8 @@ from motioncast.orchestrator.service_failures import RETRY_AFTER_SECONDS, NoRoom
 from motioncast.orchestrator.settings import ServiceAddresses
 from motioncast.replicas.addresses import LOOK_SECONDS, listed, named, resolved
 from motioncast.replicas.judging import SERVICES, serves
-from motioncast.replicas.pool import ReplicaMetrics, Replicas, pauses
+from motioncast.replicas.metrics import ReplicaMetrics
+from motioncast.replicas.pool import Replicas, pauses
 from motioncast.serving import Deadline
 from motioncast.v1.common_pb2 import Image, ModelInfo
 from motioncast.v1.keypoint_pb2 import (

@@ -16,7 +16,7 @@ from motioncast.orchestrator.pipeline import Pipeline
 from motioncast.orchestrator.service import MotionTransferServicer
 from motioncast.orchestrator.services_pipeline import ServicesPipeline
 from motioncast.orchestrator.settings import OrchestratorSettings, ServiceAddresses
-from motioncast.replicas.pool import ReplicaMetrics
+from motioncast.replicas.metrics import ReplicaMetrics
 from motioncast.serving import MAX_QUESTION_BYTES, Metrics, Registration
 from motioncast.serving.beside import beside
 from motioncast.v1 import motion_transfer_pb2

@@ -4,6 +4,7 @@ target -> addresses -> Replicas: one connection each, round robin, retries elsew
 """
 
 from motioncast.replicas.addresses import LOOK_SECONDS, listed, named, resolved
-from motioncast.replicas.pool import ReplicaMetrics, Replicas, pauses
+from motioncast.replicas.metrics import ReplicaMetrics
+from motioncast.replicas.pool import Replicas, pauses
 
 __all__ = ["LOOK_SECONDS", "ReplicaMetrics", "Replicas", "listed", "named", "pauses", "resolved"]

@@ -24,9 +24,8 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, S
 from dataclasses import dataclass
 from typing import Any, Final, Generic
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
 from motioncast.replicas.judging import Answer, Call, Judgement, Until, Way
+from motioncast.replicas.metrics import ReplicaMetrics
 from motioncast.replicas.patience import Patience, Running
 
 _FIRST_PAUSE_SECONDS: Final = 0.02
@@ -34,28 +33,9 @@ _LONGEST_PAUSE_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = (0.1, 1.0)  # between health checks of an excluded one
 _MOST_ASKED: Final = 64  # calls that may be sent to two replicas at once ...
 _ASKED_EACH: Final = 0.1  # ... and on average one in ten, or overload would double the work
+_NO_KIND: Final = object()  # equals no kind of calls, not even None
 _SAID: Final = {"failed": "failed", "slow": "was slow"}
 _log: Final = logging.getLogger(__name__)
-
-
-class ReplicaMetrics:
-    """Metrics of calls to replicas; model servers are the service "models"."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.again = Counter(
-            "motioncast_backend_calls_again",
-            "Calls to services behind the orchestrator, or to model servers, that were repeated "
-            "because a replica failed or was slow.",
-            ("service", "reason"),
-            registry=registry,
-        )
-        self.replicas = Gauge(
-            "motioncast_backend_replicas",
-            "Replicas of services behind the orchestrator, or model servers; out: excluded until "
-            "recovered, because it failed or was slow.",
-            ("service", "state"),
-            registry=registry,
-        )
 
 
 @dataclass(eq=False)
@@ -65,7 +45,7 @@ class Replica(Generic[Way]):
     address: str
     way: Way
     out: bool = False  # excluded: it failed or was slow, and has not recovered
-    slow_kind: Hashable = None  # the kind of calls that it was slow in
+    slow_kind: Hashable = _NO_KIND  # of the call that it was slow in, if that excluded it
 
 
 class Replicas(Generic[Way]):
@@ -171,10 +151,10 @@ class Replicas(Generic[Way]):
                         if not self._judgement.failed(error):
                             raise
                         failure = error
-                        self._suspect(asked.replica, begin, "failed", None)
+                        self._suspect(asked.replica, begin, "failed")
                     else:
                         self._patience.end(asked, answered=True)
-                        if asked.replica.slow_kind == kind:
+                        if asked.replica.slow_kind == kind:  # it works after all
                             self._readmit(asked.replica)
                         self._may_ask = min(_MOST_ASKED, self._may_ask + _ASKED_EACH)
                         return answer
@@ -238,7 +218,11 @@ class Replicas(Generic[Way]):
         return self._next(tried)
 
     def _suspect(
-        self, replica: Replica[Way], begin: Call[Way, Any], reason: str, kind: Hashable
+        self,
+        replica: Replica[Way],
+        begin: Call[Way, Any],
+        reason: str,
+        kind: Hashable = _NO_KIND,
     ) -> None:
         """Excludes a replica until it has recovered; when all are excluded they are used anyway."""
         if replica.out or replica not in self._replicas:
@@ -249,11 +233,12 @@ class Replicas(Generic[Way]):
         self._count()
 
     def _readmit(self, replica: Replica[Way]) -> None:
-        if replica.out and (looking := self._looking.pop(replica, None)) is not None:
+        replica.out, replica.slow_kind = False, _NO_KIND
+        looking = self._looking.pop(replica, None)
+        if looking is not None and looking is not asyncio.current_task():
             looking.cancel()
-            self._tell("has recovered", replica)
-            replica.out = False
-            self._count()
+        self._tell("has recovered", replica)
+        self._count()
 
     def _tell(self, what: str, replica: Replica[Way]) -> None:
         """Logs at WARNING if there are others; the failure of the only one reaches its caller."""
@@ -264,13 +249,11 @@ class Replicas(Generic[Way]):
         pause, longest = _LOOK_SECONDS
         while replica in self._replicas:
             if await self._judgement.well(replica.way, begin, self._patience.seconds()):
-                self._tell("has recovered", replica)
-                break
+                self._readmit(replica)
+                return
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
-        replica.out = False
         self._looking.pop(replica, None)
-        self._count()
 
     def _let_go(self, replica: Replica[Way], grace: float) -> None:
         task = asyncio.create_task(replica.way.close(grace))

@@ -15,7 +15,8 @@ from support.tiny_services import serving
 
 from motioncast.replicas.addresses import listed, named, resolved
 from motioncast.replicas.judging import SERVICES
-from motioncast.replicas.pool import ReplicaMetrics, Replicas
+from motioncast.replicas.metrics import ReplicaMetrics
+from motioncast.replicas.pool import Replicas
 from motioncast.serving import Context, Deadline, ServerSettings
 from motioncast.v1.keypoint_pb2 import DetectRequest, DetectResponse
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub

@@ -23,7 +23,8 @@ from motioncast.inference.kserve.remote import RemoteModel, describe
 from motioncast.inference.kserve.settings import KServeSettings
 from motioncast.replicas.addresses import LOOK_SECONDS, listed, named, resolved
 from motioncast.replicas.judging import Judgement
-from motioncast.replicas.pool import ReplicaMetrics, Replicas
+from motioncast.replicas.metrics import ReplicaMetrics
+from motioncast.replicas.pool import Replicas
 from motioncast.wire.errors import (
     DomainError,
     InvalidInputError,
