@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from figures.drawing import Column, Drawing, Row, forecasts, quality, records
 from figures.operations import OPERATIONS
-from figures.rates import SHOWN, needed, rates
+from figures.rates import RATES
 from figures.sending import losses, sent
 
 GAIN, GAIN_SSIM = "{:+.2f}", "{:+.3f}"
@@ -229,18 +229,7 @@ TABLES: Final[Mapping[str, Drawing]] = {
             _case("gate, 2 px", forecast="vrnn"),
         ),
     ),
-    "rate_face256_people": rates("rate_face256_people_test", SHOWN),
-    "rate_face256_people_needed": needed("rate_face256_people_test", "every frame, coarseness 2"),
-    "rate_face256_people_needed_packed": needed(
-        "rate_face256_people_test", "every frame, 5 in a packet, coarseness 2"
-    ),
-    "rate_lite128_strangers": rates("rate_lite128_grid_unseen_speaker", SHOWN),
-    "rate_lite128_strangers_needed": needed(
-        "rate_lite128_grid_unseen_speaker", "every frame, coarseness 2"
-    ),
-    "rate_lite128_strangers_needed_packed": needed(
-        "rate_lite128_grid_unseen_speaker", "every frame, 5 in a packet, coarseness 2"
-    ),
+    **RATES,
     "loss": losses(
         {
             "people/test, face256": "loss_face256_people_test",

@@ -186,8 +186,6 @@ def main(
 ) -> None:
     """Disturb every process in every way and print the effect on streams."""
     asset = resources.files("motioncast.cli").joinpath("assets/grid_sbwu5s.mp4")
-    with resources.as_file(asset) as clip, read_video(clip, 128, limit=FRAMES) as video:
-        pictures = list(video.frames)
     with ExitStack() as exits:
         folder = Path(exits.enter_context(tempfile.TemporaryDirectory()))
         (folder / "key").write_text("a key of both orchestrators")
@@ -195,6 +193,10 @@ def main(
         behind = TRITONS if triton else BEHIND
         running = exits.enter_context(fleet(models, folder / "key", behind))
         targets = running.targets
+        with connect_sync(targets[0]) as service:
+            size = next(one.height for one in service.server_info().models if one.name == model)
+        with resources.as_file(asset) as clip, read_video(clip, size, limit=FRAMES) as video:
+            pictures = list(video.frames)
         if envoy is not None:
             program = shutil.which(envoy) or envoy
             targets = [exits.enter_context(proxy(program, running, folder))]
@@ -202,7 +204,8 @@ def main(
         def measured(name: str, how: str, disturb: Callable[[], None]) -> None:
             seen = run_streams(targets, pictures, streams, model, disturb)
             complete = sum([n for n, *_ in one] == [*range(FRAMES)] for one in seen.frames)
-            same = sum(one == alone for one, alone in zip(seen.frames, calm.frames, strict=True))
+            pairs = zip(seen.frames, calm.frames, strict=True)
+            same = sum(one == alone and len(one) > 0 for one, alone in pairs)
             print(
                 f"{name:18} {how:8} {complete:3} of {streams} complete, {same:3} the same,"
                 f" {seen.resumes:3} went on, {seen.longest:5.2f} s",
@@ -210,6 +213,8 @@ def main(
             )
 
         calm = run_streams(targets, pictures, streams, model, lambda: None)
+        if not all(calm.frames):
+            sys.exit("streams failed without a disturbance")
         measured("nothing", "", lambda: None)
         if triton:
             disturb_tritons(running, measured, model)
