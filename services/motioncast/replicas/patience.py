@@ -1,13 +1,13 @@
 """Decides when a running call counts as slow: it takes too long, or later calls overtake it.
 
-    silent       its replica has answered no call of its kind since it began, or for some time: for
-                 twice the time of the slowest recent call
-    overtaken    its replica is silent, and other replicas have answered later calls of its kind
-    lost         its replica answers others, but it takes four times as long as any recent call
+    silent       its replica has answered no earlier call of its kind for twice as long as the
+                 slowest recent call took
+    overtaken    four calls of its kind that began later have been answered meanwhile
+    lost         it takes four times as long as the slowest recent call
 
-Under load every call takes longer, but a replica that works answers some call regularly. Silence
-tells a hanging replica from a busy one, and being overtaken tells it soon when calls take long.
-Kinds must be comparable: say, calls of one model and of about the same size.
+Under load every call takes longer, but a replica that works answers calls about in the order in
+which they came. So being overtaken tells a call that hangs, or was lost, from one that waits its
+turn. Kinds must be comparable: say, calls of one model and of about the same size.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, TypeVar
 
 _SILENT: Final = 2.0  # times the slowest recent call
 _LOST: Final = 4.0  # times the slowest recent call
-_OVERTAKEN: Final = 3  # later calls of its kind that others have answered
+_OVERTAKEN: Final = 4  # later calls of its kind that were answered
 _REMEMBERED: Final = 100  # calls
 Party = TypeVar("Party")  # a replica
 
@@ -32,8 +32,8 @@ class Running(Generic[Party]):
     replica: Party
     kind: Hashable
     at: float  # when it began, in seconds
-    silent_since: float  # when it began, or its replica last answered a call of its kind
-    passed: int = 0  # later calls that other replicas have answered meanwhile
+    silent_since: float  # when it began, or its replica last answered an earlier one of its kind
+    passed: int = 0  # later calls of its kind that were answered since
     overtaken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -77,13 +77,13 @@ class Patience(Generic[Party]):
         for other in self._running:
             if other.kind != call.kind:
                 continue
-            if other.replica is call.replica:
-                other.silent_since, other.passed = now, 0
-                other.overtaken.clear()
-            elif other.at < call.at:
+            if other.at < call.at:
                 other.passed += 1
                 if other.passed >= _OVERTAKEN:
                     other.overtaken.set()
+            elif other.replica is call.replica:
+                other.silent_since, other.passed = now, 0
+                other.overtaken.clear()
 
     async def wait(
         self, tasks: Collection[asyncio.Task[Any]], newest: Running[Party]

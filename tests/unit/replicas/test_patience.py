@@ -143,10 +143,25 @@ def test_where_calls_take_long_the_others_show_that_one_hangs() -> None:
 
     longest, excluded = virtually(scene)
     # Two streams go on with b, which has fewer calls running; of the calls that they begin at 1 and
-    # 2 s, the third is answered at 3 s. Now the two that hang are asked of b: 4 s in all, instead
+    # 2 s, the fourth is answered at 3 s. Now the two that hang are asked of b: 4 s in all, instead
     # of 5 s (twice the slowest recent call, and 1 s).
     assert longest == pytest.approx(4.0)
     assert excluded == 1
+
+
+def test_a_call_that_a_working_replica_has_lost_is_repeated() -> None:
+    async def scene(pair: Pair) -> float:
+        await pair.learn()
+        await pair.stream(1)  # of b: a is next
+        pair.a.hangs = True
+        lost = asyncio.create_task(pair.call())
+        await asyncio.sleep(0.1)
+        pair.a.hangs, pair.a.seconds, pair.b.seconds = False, 1.0, 1.0
+        await asyncio.gather(*(pair.stream(4) for _ in range(3)))
+        return (await lost)[1]
+
+    # Three later calls are answered at 1.1 s, a fourth at 2.1 s: then it is asked of b.
+    assert virtually(scene) == pytest.approx(3.1)
 
 
 def test_a_busy_replica_is_not_asked_twice() -> None:
