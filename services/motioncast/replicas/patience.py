@@ -2,7 +2,8 @@
 
     silent       its replica has answered no earlier call of its kind for twice as long as the
                  slowest recent call took
-    overtaken    four calls of its kind that began later have been answered meanwhile
+    overtaken    three calls of its kind that began later have been answered meanwhile, or its
+                 replica is slow with another one
     lost         it takes four times as long as the slowest recent call
 
 Under load every call takes longer, but a replica that works answers calls about in the order in
@@ -20,7 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 
 _SILENT: Final = 2.0  # times the slowest recent call
 _LOST: Final = 4.0  # times the slowest recent call
-_OVERTAKEN: Final = 4  # later calls of its kind that were answered
+_OVERTAKEN: Final = 3  # later calls of its kind that were answered
 _REMEMBERED: Final = 100  # calls
 Party = TypeVar("Party")  # a replica
 
@@ -84,6 +85,12 @@ class Patience(Generic[Party]):
             elif other.replica is call.replica:
                 other.silent_since, other.passed = now, 0
                 other.overtaken.clear()
+
+    def hurry(self, replica: Party, kind: Hashable) -> None:
+        """Lets a replica's other calls of a kind count as overtaken: one of them was slow."""
+        for one in self._running:
+            if one.replica is replica and one.kind == kind:
+                one.overtaken.set()
 
     async def wait(
         self, tasks: Collection[asyncio.Task[Any]], newest: Running[Party]

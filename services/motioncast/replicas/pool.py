@@ -1,6 +1,6 @@
 """The replicas of one service: which one gets a call, which is asked as well, which are excluded.
 
-    in turn     a call goes to the replica with the fewest calls running, else round robin
+    in turn     calls go round robin, past a replica with two more unanswered calls than another
     failed      retried on another one at once; when all failed, after a pause, for two seconds
     slow        another one is asked as well, and the first response counts
     left out    a replica that failed or was slow is excluded until it is healthy again, or has
@@ -33,6 +33,7 @@ _LONGEST_PAUSE_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = (0.1, 1.0)  # between health checks of an excluded one
 _MOST_ASKED: Final = 64  # calls that may be sent to two replicas at once ...
 _ASKED_EACH: Final = 0.1  # ... and on average one in ten, or overload would double the work
+_BEHIND: Final = 2  # unanswered calls more than another replica has
 _NO_KIND: Final = object()  # equals no kind of calls, not even None
 _SAID: Final = {"failed": "failed", "slow": "was slow"}
 _log: Final = logging.getLogger(__name__)
@@ -134,12 +135,15 @@ class Replicas(Generic[Way]):
                 if not done and other is not None:  # slow
                     for one in running.values():
                         self._suspect(one.replica, begin, "slow", one.kind)
+                        self._patience.hurry(one.replica, one.kind)
                     if self._may_ask >= 1:
                         self._may_ask -= 1
                         self._metrics.again.labels(self._name, "slow").inc()
                         ask(other)
                     else:
-                        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                        await asyncio.wait(
+                            running, timeout=_LOOK_SECONDS[0], return_when=asyncio.FIRST_COMPLETED
+                        )
                     continue
                 failure = None
                 for task in done:
@@ -206,10 +210,16 @@ class Replicas(Generic[Way]):
         await asyncio.gather(*(one.way.close(grace) for one in self._replicas))
 
     def _next(self, tried: Sequence[Replica[Way]]) -> Replica[Way]:
-        """Returns the next replica, preferring those not tried, not excluded, and least busy."""
+        """Returns the next replica, preferring those not tried, not excluded, and not behind.
+
+        Always taking the least busy one would feed the faster of two on the same cores, and starve
+        the other.
+        """
         turn = self._turn % len(self._replicas)
         in_turn = self._replicas[turn:] + self._replicas[:turn]
-        return min(in_turn, key=lambda one: (one in tried, one.out, self._patience.load(one)))
+        loads = {one: self._patience.load(one) for one in in_turn}
+        most = min(loads.values()) + _BEHIND
+        return min(in_turn, key=lambda one: (one in tried, one.out, loads[one] >= most))
 
     def _other(self, tried: Sequence[Replica[Way]]) -> Replica[Way] | None:
         """Returns a replica that was not tried, or None."""
