@@ -134,8 +134,8 @@ class Replicas(Generic[Way]):
                     done = await self._patience.wait(running, [*running.values()][-1])
                 if not done and other is not None:  # slow
                     for one in running.values():
-                        self._suspect(one.replica, begin, "slow", one.kind)
-                        self._patience.hurry(one.replica, one.kind)
+                        self._suspect(one.replica, begin, "slow", kind)
+                        self._patience.hurry(one.replica, kind)
                     if self._may_ask >= 1:
                         self._may_ask -= 1
                         self._metrics.again.labels(self._name, "slow").inc()

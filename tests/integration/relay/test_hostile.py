@@ -15,7 +15,7 @@ import pytest
 from grpc import StatusCode
 from support.codec_tables import turned_tables
 
-from motioncast.codec import KeypointEncoder, SourceReference
+from motioncast.codec import KeypointEncoder, SourceReference, encode_source
 from motioncast.local import LocalServices, LocalSettings
 from motioncast.relay import RelaySettings
 from motioncast.relay.room import common_frames
@@ -134,6 +134,11 @@ WRONG_LATER: list[tuple[list[PublishRequest], str]] = [
     ([source(index=4)], "source.index: 4 exceeds the limit of 3"),
     ([source(keypoints=None)], "source.keypoints: missing"),
     ([source(keypoints=encode_keypoints(POINTS * 3))], "source.keypoints.x: 1.5 is out of range"),
+    ([source(keypoints=None, coded_keypoints=b"\xff")], "source.coded_keypoints: source: "),
+    (
+        [source(coded_keypoints=encode_source(POINTS))],
+        "source.coded_keypoints: cannot be combined with keypoints",
+    ),
     (
         [source(image=encode_image(IMAGE[:8]))],
         "source.image: 16 x 8 in 384 bytes, expected 16 x 16 in 768",

@@ -187,6 +187,18 @@ def test_a_busy_replica_is_not_asked_twice() -> None:
     assert virtually(scene) == (0, 0)
 
 
+def test_calls_beyond_the_allowance_are_repeated_once_others_are_answered() -> None:
+    async def scene(pair: Pair) -> tuple[float | None, float]:
+        pair.a.hangs = True
+        calls = await asyncio.gather(*(pair.call() for _ in range(140)))
+        return pair.repeated(), max(seconds for _, seconds in calls)
+
+    # 70 hang, and 64 may be repeated at once; each answer allows a tenth of another.
+    repeated, longest = virtually(scene)
+    assert repeated == 70
+    assert longest == pytest.approx(SLOW + 0.1 + ANSWER)
+
+
 def test_calls_of_another_kind_overtake_nobody() -> None:
     async def scene(pair: Pair) -> tuple[float | None, float]:
         await pair.learn()
@@ -194,8 +206,8 @@ def test_calls_of_another_kind_overtake_nobody() -> None:
         pair.a.seconds, pair.b.seconds = 3.0, 0.1
         long = asyncio.create_task(pair.call("long"))
         await asyncio.sleep(0.05)
+        pair.a.seconds = 2.0
         for _ in range(20):  # of b, except for one: then a is two behind
-            pair.a.seconds = 2.0
             await pair.call("short")
         return pair.repeated(), (await long)[1]
 
