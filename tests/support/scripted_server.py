@@ -13,17 +13,22 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from motioncast.serving import Context
 
 Infer = Callable[[Any, Context], Awaitable[Any]]
+Ready = Callable[[], bool | None]
 
 
 @asynccontextmanager
-async def serving_script(infer: Infer) -> AsyncIterator[str]:
+async def serving_script(infer: Infer, ready: Ready = lambda: None) -> AsyncIterator[str]:
     """Serves a model "echo", x FP32 [-1] -> y FP32 [-1], whose calls `infer` answers.
+
+    Args:
+        infer: Answers a run.
+        ready: Returns whether the model is ready; None: the server cannot be asked.
 
     Yields:
         The server's address.
     """
     server = grpc.aio.server()
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_Scripted(infer), server)
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_Scripted(infer, ready), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -57,14 +62,21 @@ def failing(code: grpc.StatusCode, details: str, times: int = 1_000_000) -> Infe
 
 
 class _Scripted(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    def __init__(self, infer: Infer) -> None:
+    def __init__(self, infer: Infer, ready: Ready) -> None:
         self._infer = infer
+        self._ready = ready
 
     async def ModelInfer(self, request: Any, context: Context) -> Any:
         return await self._infer(request, context)
 
     async def ServerReady(self, request: Any, context: Context) -> Any:
         return service_pb2.ServerReadyResponse(ready=True)
+
+    async def ModelReady(self, request: Any, context: Context) -> Any:
+        ready = self._ready()
+        if ready is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
+        return service_pb2.ModelReadyResponse(ready=ready)
 
     async def RepositoryIndex(self, request: Any, context: Context) -> Any:
         return service_pb2.RepositoryIndexResponse(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -43,11 +43,14 @@ class Judgement(Generic[Way]):
         failed: Whether an error is the replica's own, so that another may succeed.
         well: Whether an excluded replica is healthy again; may repeat the call that it was excluded
             for, with a timeout of that many seconds.
+        alive: Whether a replica can serve calls of a kind at present: a question that costs
+            nothing, does not wait behind calls, and is cancelled when it takes too long.
         down_seconds: After this long without a response from any replica, the call fails.
     """
 
     failed: Callable[[Exception], bool]
     well: Callable[[Way, Call[Way, Any], float], Awaitable[bool]]
+    alive: Callable[[Way, Hashable], Awaitable[bool]]
     down_seconds: float
 
 
@@ -69,4 +72,19 @@ async def _is_serving(channel: grpc.aio.Channel, _begin: Any, _seconds: float) -
     return await serves(channel)
 
 
-SERVICES: Final[Judgement[grpc.aio.Channel]] = Judgement(_is_gone, _is_serving, DOWN_SECONDS)
+async def _is_alive(channel: grpc.aio.Channel, _kind: Hashable) -> bool:
+    """Returns whether a service answers its health check, with whatever status.
+
+    One that drains is not SERVING, but finishes its calls.
+    """
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    try:
+        await stub.Check(health_pb2.HealthCheckRequest())
+    except grpc.aio.AioRpcError as error:
+        return not _is_gone(error)
+    return True
+
+
+SERVICES: Final[Judgement[grpc.aio.Channel]] = Judgement(
+    _is_gone, _is_serving, _is_alive, DOWN_SECONDS
+)

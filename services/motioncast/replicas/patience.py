@@ -5,6 +5,7 @@
     overtaken    three calls of its kind that began later have been answered meanwhile, or its
                  replica is slow with another one
     lost         it takes four times as long as the slowest recent call
+    given up     its replica does not answer even the question whether it is alive (pulse.py)
 
 Under load every call takes longer, but a replica that works answers calls about in the order in
 which they came. So being overtaken tells a call that hangs, or was lost, from one that waits its
@@ -35,7 +36,9 @@ class Running(Generic[Party]):
     at: float  # when it began, in seconds
     silent_since: float  # when it began, or its replica last answered an earlier one of its kind
     passed: int = 0  # later calls of its kind that were answered since
-    overtaken: asyncio.Event = field(default_factory=asyncio.Event)
+    overtaken: bool = False
+    given_up: bool = False  # its replica does not answer, or cannot serve calls of the kind
+    news: asyncio.Event = field(default_factory=asyncio.Event)  # when one of the two has changed
 
 
 class Patience(Generic[Party]):
@@ -60,6 +63,10 @@ class Patience(Generic[Party]):
         """Returns how many calls a replica has not answered yet."""
         return sum(one.replica is replica for one in self._running)
 
+    def waits(self, replica: Party, kind: Hashable) -> bool:
+        """Returns whether a replica has not answered a call of a kind yet."""
+        return any(one.replica is replica and one.kind == kind for one in self._running)
+
     def begin(self, replica: Party, kind: Hashable) -> Running[Party]:
         """Notes that a call of some kind has begun; `end` must follow."""
         now = self._clock()
@@ -81,37 +88,48 @@ class Patience(Generic[Party]):
             if other.at < call.at:
                 other.passed += 1
                 if other.passed >= _OVERTAKEN:
-                    other.overtaken.set()
+                    other.overtaken = True
+                    other.news.set()
             elif other.replica is call.replica:
                 other.silent_since, other.passed = now, 0
-                other.overtaken.clear()
+                other.overtaken = other.given_up = False
 
     def hurry(self, replica: Party, kind: Hashable) -> None:
         """Lets a replica's other calls of a kind count as overtaken: one of them was slow."""
         for one in self._running:
             if one.replica is replica and one.kind == kind:
-                one.overtaken.set()
+                one.overtaken = True
+                one.news.set()
+
+    def give_up(self, replica: Party, kind: Hashable) -> None:
+        """Lets a replica's calls of a kind count as slow at once."""
+        for one in self._running:
+            if one.replica is replica and one.kind == kind:
+                one.given_up = True
+                one.news.set()
 
     async def wait(
         self, tasks: Collection[asyncio.Task[Any]], newest: Running[Party]
     ) -> set[asyncio.Task[Any]]:
         """Returns those of the tasks that are done, or none once the newest call is slow."""
         while True:
-            overtaken = asyncio.create_task(newest.overtaken.wait())
-            waited = tasks if newest.overtaken.is_set() else {*tasks, overtaken}
+            newest.news.clear()
+            news = asyncio.create_task(newest.news.wait())
             seconds = max(0.0, self._late(newest) - self._clock())
             try:
                 done, _ = await asyncio.wait(
-                    waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                    {*tasks, news}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
                 )
             finally:
-                overtaken.cancel()
-            done.discard(overtaken)
+                news.cancel()
+            done.discard(news)
             if done or self._clock() >= self._late(newest):
                 return done
 
     def _late(self, call: Running[Party]) -> float:
         """Returns when a running call counts as slow, as far as is known now."""
+        if call.given_up:
+            return call.at
         lost = call.at + _LOST / _SILENT * self.seconds()
-        silence = self._least_seconds if call.overtaken.is_set() else self.seconds()
+        silence = self._least_seconds if call.overtaken else self.seconds()
         return min(lost, call.silent_since + silence)

@@ -27,6 +27,7 @@ from typing import Any, Final, Generic
 from motioncast.replicas.judging import Answer, Call, Judgement, Until, Way
 from motioncast.replicas.metrics import ReplicaMetrics
 from motioncast.replicas.patience import Patience, Running
+from motioncast.replicas.pulse import Pulse
 
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
@@ -77,6 +78,7 @@ class Replicas(Generic[Way]):
         self._open_way = open_way
         self._judgement = judgement
         self._patience: Patience[Replica[Way]] = Patience(slow_seconds, clock)
+        self._pulse = Pulse(self._patience, lambda one, kind: judgement.alive(one.way, kind))
         self._metrics = metrics
         self._replicas = [Replica(one, open_way(one)) for one in addresses]
         self._turn = 0
@@ -122,6 +124,8 @@ class Replicas(Generic[Way]):
             task = asyncio.create_task(_answer(begin(replica.way, until.remaining_seconds())))
             task.add_done_callback(_look_at)
             running[task] = self._patience.begin(replica, kind)
+            if len(self._replicas) > 1:
+                self._pulse.watch(replica, kind)
 
         self._turn += 1
         try:
@@ -205,6 +209,7 @@ class Replicas(Generic[Way]):
 
     async def close(self, grace: float | None = None) -> None:
         """Ends running calls after the grace period, and disconnects."""
+        self._pulse.close()
         for task in (*self._looking.values(), *self._closing):
             task.cancel()
         await asyncio.gather(*(one.way.close(grace) for one in self._replicas))

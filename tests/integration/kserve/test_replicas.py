@@ -93,10 +93,6 @@ async def test_a_server_that_is_well_and_runs_nothing_is_left_out_until_it_runs(
         await goes_on.wait()
         return await echo(request, context)
 
-    async def ask(engine: KServeEngine) -> None:
-        run = await engine.infer("echo", {"x": X[0]})
-        np.testing.assert_array_equal(run["y"], X[0])
-
     async with (
         serving_script(late) as hanging,
         serving_script(echo) as well,
@@ -104,14 +100,67 @@ async def test_a_server_that_is_well_and_runs_nothing_is_left_out_until_it_runs(
     ):
         with caplog.at_level(logging.WARNING, "motioncast.replicas"):
             for _ in range(6):
-                await ask(engine)
+                await echoed(engine)
         # On a busy machine the other may also be slow for a while.
         assert is_out(registry)
         assert caplog.text.count(f"{hanging} is excluded: it was slow") == 1
         goes_on.set()
         async with asyncio.timeout(60):
             while is_out(registry):
-                await ask(engine)
+                await echoed(engine)
+
+
+async def echoed(engine: KServeEngine) -> None:
+    run = await engine.infer("echo", {"x": X[0]})
+    np.testing.assert_array_equal(run["y"], X[0])
+
+
+async def never(request: Any, context: Context) -> Any:
+    """Answers no run."""
+    await asyncio.Event().wait()
+
+
+async def test_a_run_in_a_model_that_is_reloaded_meanwhile_goes_to_another_server() -> None:
+    """When a model's process dies, Triton keeps the runs in it for up to five seconds."""
+    async with (
+        serving_script(never, lambda: False) as reloading,
+        serving_script(echo, lambda: True) as well,
+        opened(reloading, well, slow_seconds=600) as (engine, registry),
+    ):
+        async with asyncio.timeout(60):
+            for _ in range(2):
+                await echoed(engine)
+        assert is_out(registry) == 1
+
+
+@pytest.mark.parametrize("answer", [True, None])
+async def test_a_server_with_the_model_or_that_cannot_be_asked_is_given_time(
+    answer: bool | None,
+) -> None:
+    runs, questions, goes_on = 0, 0, asyncio.Event()
+
+    async def late(request: Any, context: Context) -> Any:
+        nonlocal runs
+        runs += 1
+        await goes_on.wait()
+        return await echo(request, context)
+
+    def ready() -> bool | None:
+        nonlocal questions
+        questions += 1
+        if questions == 2:
+            goes_on.set()
+        return answer
+
+    async with (
+        serving_script(late, ready) as one,
+        serving_script(late, ready) as other,
+        opened(one, other, slow_seconds=600) as (engine, registry),
+    ):
+        async with asyncio.timeout(60):
+            await echoed(engine)
+        assert runs == 1
+        assert is_out(registry) == 0
 
 
 async def test_a_name_is_every_server_that_it_has(repository: Path) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, TypeVar
 
-import grpc.aio
 import pytest
 from prometheus_client import CollectorRegistry
 from support.virtual_time import now, run_virtually
 
-from motioncast.replicas.judging import SERVICES
+from motioncast.replicas.judging import Judgement
 from motioncast.replicas.metrics import ReplicaMetrics
 from motioncast.replicas.pool import Replicas
 from motioncast.serving import Deadline
@@ -26,23 +25,27 @@ class Channel:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.hangs = False
+        self.hangs = False  # answers no call
+        self.silent = False  # does not answer whether it is alive
         self.seconds = ANSWER
 
     async def answer(self) -> str:
         await (asyncio.Event().wait() if self.hangs else asyncio.sleep(self.seconds))
         return self.address
 
-    def unary_unary(self, *_: Any, **__: Any) -> Callable[..., Awaitable[Any]]:
-        """Returns a health check that is never answered."""
-
-        async def silent(*_: Any, **__: Any) -> None:
+    async def is_alive(self, _kind: Hashable) -> bool:
+        if self.silent:
             await asyncio.Event().wait()
+        return True
 
-        return silent
+    async def is_well(self, _call: object, _seconds: float) -> bool:
+        return False
 
     async def close(self, grace: float | None = None) -> None:
         """Disconnects."""
+
+
+CHANNELS: Final = Judgement(lambda error: False, Channel.is_well, Channel.is_alive, 0.0)
 
 
 class Pair:
@@ -54,8 +57,8 @@ class Pair:
         self.replicas = Replicas(
             "synthesis",
             ["a", "b"],
-            lambda address: cast(grpc.aio.Channel, getattr(self, address)),
-            SERVICES,
+            {"a": self.a, "b": self.b}.__getitem__,
+            CHANNELS,
             SLOW,
             ReplicaMetrics(self._registry),
             now,
@@ -64,9 +67,7 @@ class Pair:
     async def call(self, kind: str = "run") -> tuple[str, float]:
         """Returns which replica answered a call, and after how many seconds."""
         began = now()
-        address = await self.replicas.call(
-            lambda channel, _: cast(Channel, channel).answer(), Deadline(), kind
-        )
+        address = await self.replicas.call(lambda channel, _: channel.answer(), Deadline(), kind)
         return address, now() - began
 
     async def stream(self, calls: int) -> list[tuple[str, float]]:
@@ -143,6 +144,35 @@ def test_calls_go_round_robin_past_a_replica_that_is_two_behind() -> None:
 
     # At 0.8 s it would be a's turn, but it has two calls to answer, and b has none.
     assert virtually(behind) == ["a", "b", "a", "b", "b"]
+
+
+def test_calls_at_a_replica_that_does_not_say_that_it_is_alive_are_repeated_soon() -> None:
+    async def scene(pair: Pair) -> tuple[list[float], float | None]:
+        await pair.learn()  # a call may take 4 s, as far as is known
+        await pair.stream(1)  # of b: a is next
+        pair.a.hangs, pair.a.silent, pair.b.seconds = True, True, 0.1
+        calls = [asyncio.create_task(pair.call()) for _ in range(2)]
+        await asyncio.sleep(0.6)
+        calls.append(asyncio.create_task(pair.call()))  # it waits with the first one
+        took = [seconds for _, seconds in await asyncio.gather(*calls)]
+        return took, pair.excluded()
+
+    took, excluded = virtually(scene)
+    # It is asked after 0.25 s, and has half a second to answer.
+    assert took == pytest.approx([0.85, 0.1, 0.25])
+    assert excluded == 1
+
+
+def test_a_replica_that_says_that_it_is_alive_is_given_time() -> None:
+    async def scene(pair: Pair) -> tuple[float | None, float]:
+        await pair.learn()
+        await pair.stream(1)  # of b: a is next
+        pair.a.seconds = 3.0
+        return pair.repeated(), (await pair.call())[1]
+
+    repeated, seconds = virtually(scene)
+    assert repeated == 0
+    assert seconds == pytest.approx(3.0)
 
 
 def test_where_calls_take_long_the_others_show_that_one_hangs() -> None:

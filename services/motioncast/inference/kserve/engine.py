@@ -18,11 +18,11 @@ from tritonclient.grpc import service_pb2
 
 from motioncast.inference.engine import Array, Inference, ModelMetadata
 from motioncast.inference.kserve.errors import RETRY_AFTER_SECONDS
+from motioncast.inference.kserve.judging import RUNS, is_passing
 from motioncast.inference.kserve.link import QUESTION_SECONDS, Link
 from motioncast.inference.kserve.remote import RemoteModel, describe
 from motioncast.inference.kserve.settings import KServeSettings
 from motioncast.replicas.addresses import LOOK_SECONDS, listed, named, resolved
-from motioncast.replicas.judging import Judgement
 from motioncast.replicas.metrics import ReplicaMetrics
 from motioncast.replicas.pool import Replicas
 from motioncast.wire.errors import (
@@ -38,7 +38,6 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
-_WELL_SECONDS: Final = 1.0  # at least, for repeating the run that a server was excluded for
 
 
 class KServeEngine:
@@ -74,7 +73,7 @@ class KServeEngine:
             "models",
             await resolved(address) or listed(address),
             lambda target: Link(self.settings, target),
-            _RUNS,
+            RUNS,
             self.settings.slow_seconds,
             self._metrics,
         )
@@ -214,7 +213,7 @@ class KServeEngine:
             try:
                 return await attempt()
             except DomainError as failure:
-                if not _is_passing(failure):
+                if not is_passing(failure):
                     raise
                 if time.monotonic() + pause > until:
                     cause = failure.__cause__
@@ -273,29 +272,3 @@ _NEVER: Final = _Never()
 
 def _ready_models(index: Any) -> frozenset[str]:
     return frozenset(model.name for model in index.models if model.state == "READY")
-
-
-def _is_passing(error: Exception) -> bool:
-    """Returns whether another server, or the same one a little later, may succeed."""
-    return isinstance(error, DomainError) and bool(error.retry_after_seconds)
-
-
-async def _answers(
-    link: Link, begin: Callable[[Link, None], Awaitable[Any]], seconds: float
-) -> bool:
-    """Returns whether a server answers the call that it was excluded for.
-
-    Its health check is not enough: Triton reports that it is healthy while a model's process hangs.
-    """
-    try:
-        async with asyncio.timeout(max(seconds, _WELL_SECONDS)):
-            await begin(link, None)
-    except TimeoutError:
-        return False
-    except Exception as error:
-        return not _is_passing(error)
-    return True
-
-
-# This does not wait for a server to come back: `_persist` does, for `retry_seconds`.
-_RUNS: Final = Judgement(_is_passing, _answers, down_seconds=0.0)
