@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, Final, Self
 
@@ -33,7 +34,10 @@ from motioncast.wire.framing import decode_crop
 from motioncast.wire.images import decode_image
 from motioncast.wire.source_keypoints import read_source_keypoints
 
-ACKNOWLEDGE_SECONDS: Final = 0.1  # minimum interval between two acknowledgements
+# Between two acknowledgements: less than a second, after which gRPC would send PINGs of the same size.
+ACKNOWLEDGE_SECONDS: Final = 0.8
+_URGENT_SECONDS: Final = 0.1  # the same, if the sender or the server is waiting for one
+_UNACKNOWLEDGED: Final = 8  # packets that the server sends before it waits, if it does not say
 _PARTS: Final = {"watched": "config", "source": "source", "packet": "keypoints", "end": "config"}
 
 
@@ -52,6 +56,8 @@ class SyncWatching:
         self._target = target
         self._join = WatchRequest(join=JoinRoom(name=room, watch_token=token))
         self._acknowledgement = relay_pb2.Acknowledgement()
+        self._unacknowledged = 0  # packets since the last acknowledgement
+        self._limit = _UNACKNOWLEDGED
         self._news = threading.Event()
         self._over = threading.Event()
         self._call: Any = None
@@ -75,6 +81,7 @@ class SyncWatching:
             raise ServerError(f"{self._target}: the server did not describe the room")
         self._opening = decode_opening(first.watched.opening)
         self.next_index = first.watched.next_index
+        self._limit = first.watched.max_unacknowledged_packets or _UNACKNOWLEDGED
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -114,15 +121,20 @@ class SyncWatching:
             self.acknowledge(receiver.acknowledgement())
 
     def acknowledge(self, acknowledgement: Acknowledgement) -> None:
-        """Tells the sender what has arrived, unless it was already told."""
+        """Tells the sender what has arrived, within a second.
+
+        Sooner if it is the first frame, an anchor is needed, or the server may send only half as
+        many packets again.
+        """
         told = relay_pb2.Acknowledgement(stuck=acknowledgement.stuck)
         if acknowledgement.newest >= 0:
             frames = FramesAcknowledged(
                 newest=acknowledgement.newest, before=acknowledgement.before
             )
             told.frames.CopyFrom(frames)
-        if told != self._acknowledgement:
-            self._acknowledgement = told
+        before, self._acknowledgement = self._acknowledgement, told
+        first = told.HasField("frames") and not before.HasField("frames")
+        if first or told.stuck != before.stuck or 2 * self._unacknowledged >= self._limit:
             self._news.set()
 
     def close(self) -> None:
@@ -146,6 +158,7 @@ class SyncWatching:
             packet = response.packet
             self.traffic.payload += len(packet.data)
             self.traffic.packets += 1
+            self._unacknowledged += 1
             crop = decode_crop(packet.crop) if packet.HasField("crop") else None
             return receiver.receive(packet.data, crop)
         except (InvalidInputError, InvalidRequestError) as error:
@@ -156,12 +169,17 @@ class SyncWatching:
         request = self._join
         self.traffic.count("config", request.ByteSize())
         yield request
-        while not self._over.wait(ACKNOWLEDGE_SECONDS):
-            self._news.wait(ALIVE_SECONDS)
+        said, at = self._acknowledgement, time.monotonic()
+        while not self._over.wait(_URGENT_SECONDS):
+            self._news.wait(ACKNOWLEDGE_SECONDS - _URGENT_SECONDS)
             self._news.clear()
             if self._over.is_set():
                 return
-            request = WatchRequest(acknowledgement=self._acknowledgement)
+            if self._acknowledgement == said and time.monotonic() - at < ALIVE_SECONDS:
+                continue
+            said, at = self._acknowledgement, time.monotonic()
+            self._unacknowledged = 0
+            request = WatchRequest(acknowledgement=said)
             self.traffic.count("feedback", request.ByteSize())
             yield request
 

@@ -55,6 +55,7 @@ class Room:
         self._watchers: list[Watcher] = []
         self._missed = 0
         self._changed = asyncio.Event()
+        self._told: Feedback | None = None
         self._over = False
         self._failure: Exception | None = None
 
@@ -145,22 +146,26 @@ class Room:
         self._changed.set()
 
     async def feedback(self) -> Feedback | None:
-        """Waits for a change; returns the current feedback, or None when the room is closed.
+        """Waits until the feedback changes; returns it, or None when the room is closed.
 
         Raises:
             DomainError: The error that the room was closed with.
         """
-        await self._changed.wait()
-        self._changed.clear()
-        if self._failure is not None:
-            raise self._failure
-        if self._over:
-            return None
-        return Feedback(
-            watchers=len(self._watchers),
-            acknowledged=common_frames([one.frames for one in self._watchers]),
-            anchor_wanted=any(one.needs_anchor for one in self._watchers),
-        )
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._failure is not None:
+                raise self._failure
+            if self._over:
+                return None
+            feedback = Feedback(
+                watchers=len(self._watchers),
+                acknowledged=common_frames([one.frames for one in self._watchers]),
+                anchor_wanted=any(one.needs_anchor for one in self._watchers),
+            )
+            if feedback != self._told:
+                self._told = feedback
+                return feedback
 
     def _close(self, end: RoomEnd) -> None:
         if not self._over:

@@ -97,7 +97,11 @@ class RelayServicer(RelayServiceServicer):
             self._metrics.watchers.inc()
             try:
                 self._metrics.receive("config", size)
-                watched = Watched(opening=room.opening, next_index=room.next_index)
+                watched = Watched(
+                    opening=room.opening,
+                    next_index=room.next_index,
+                    max_unacknowledged_packets=self._settings.max_waiting_packets,
+                )
                 yield self._counted(WatchResponse(watched=watched))
                 async with beside(self._acknowledge(request_iterator, room, watcher)):
                     while (response := await watcher.next()) is not None:

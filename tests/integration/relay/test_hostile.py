@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,25 @@ async def test_invented_acknowledgements_hurt_nobody(stub: Any) -> None:
     await call.done_writing()
     kinds = [response.WhichOneof("message") for response in await rest(watching)]
     assert kinds == ["watched", "source", "packet", "end"]
+
+
+async def test_the_sender_is_told_only_what_has_changed(stub: Any) -> None:
+    call, room = await published(stub, [opening(), source(), packet(0)])
+    watching = stub.Watch()
+    await watching.write(join(room))
+    watched = (await watching.read()).watched
+    assert watched.max_unacknowledged_packets == RelaySettings().max_waiting_packets
+    told = [(await call.read()).feedback]
+    for index in range(1, 10):
+        await call.write(packet(index))
+        if index in (3, 6):
+            frames = FramesAcknowledged(newest=index, before=1)
+            for _ in range(3):
+                await watching.write(WatchRequest(acknowledgement=Acknowledgement(frames=frames)))
+            while told[-1].acknowledged.newest != index:
+                told.append((await call.read()).feedback)
+    assert [one.acknowledged.newest for one in told if one.HasField("acknowledged")] == [3, 6]
+    assert all(one != other for one, other in pairwise(told))
 
 
 async def test_a_sender_that_says_nothing_is_lost(
