@@ -34,7 +34,7 @@ from motioncast.wire.framing import decode_crop
 from motioncast.wire.images import decode_image
 from motioncast.wire.source_keypoints import read_source_keypoints
 
-# Between two acknowledgements: less than a second, after which gRPC would send PINGs of the same size.
+# Between two acknowledgements; after a second gRPC would send a PING, which is as large.
 ACKNOWLEDGE_SECONDS: Final = 0.8
 _URGENT_SECONDS: Final = 0.1  # the same, if the sender or the server is waiting for one
 _UNACKNOWLEDGED: Final = 8  # packets that the server sends before it waits, if it does not say
