@@ -12,6 +12,7 @@ LINKS: Final = ((0.05, None), (0.2, None), (0.4, None), (0.05, 4.0), (0.2, 4.0),
 SCHEMES: Final = (
     "chain",
     "adaptive",
+    "adaptive, some",
     "acknowledged",
     "source",
     "gate",

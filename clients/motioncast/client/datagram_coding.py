@@ -2,7 +2,8 @@
 
     gRPC alone        until the link is up and once it has closed: each against the previous frame
     datagrams         over the link: against the previous frame on a clean link, against the newest
-                      acknowledged one for two seconds after the start and after every loss
+                      acknowledged one for two seconds after the start and after every loss, when
+                      packets with much motion are also sent twice
     gRPC again        unacknowledged packets that the server may be waiting for: at the end, when
                       the session makes no progress, and when the link has closed
 
@@ -23,8 +24,10 @@ from motioncast.client.datagram_link import DatagramLink
 from motioncast.client.types import DatagramTraffic, Keypoints
 from motioncast.codec import CodecTables
 from motioncast.sending import (
+    COPIED_BOUND_PIXELS,
     REFERENCES,
     Acknowledgement,
+    Gate,
     KeypointSender,
     LinkState,
     Policy,
@@ -76,6 +79,9 @@ class DatagramCoder:
             policy,
             self._reference,
             wait_frames=packet_frames - 1,
+            copies=2,
+            copied=Gate(COPIED_BOUND_PIXELS),
+            copied_after_loss=True,
             coarseness=coarseness,
             pattern=pattern,
         )
@@ -189,6 +195,8 @@ class DatagramCoder:
             if up and message.ByteSize() <= MAX_DATAGRAM_BYTES:
                 self._send(message, last)
                 continue
+            if packet.copy:
+                continue  # gRPC loses nothing
             rest.append(message)
             self._grpc_packets += 1
             self._carrier = "grpc"

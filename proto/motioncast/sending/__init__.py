@@ -18,12 +18,20 @@ from motioncast.sending.forecasters import Forecaster, Hold, Keypoints
 from motioncast.sending.link import Acknowledgement, LinkState
 from motioncast.sending.ordering import Ordering
 from motioncast.sending.playout import Playout, Shown
-from motioncast.sending.policies import EveryFrame, Gate, Policy, Regular, weighted_error
+from motioncast.sending.policies import (
+    COPIED_BOUND_PIXELS,
+    EveryFrame,
+    Gate,
+    Policy,
+    Regular,
+    weighted_error,
+)
 from motioncast.sending.receiver import KeypointReceiver
 from motioncast.sending.references import REFERENCES, ReferenceChoice
 from motioncast.sending.sender import KeypointSender, SentPacket
 
 __all__ = [
+    "COPIED_BOUND_PIXELS",
     "REFERENCES",
     "Acknowledgement",
     "EveryFrame",

@@ -46,13 +46,14 @@ class LinkState:
         self.newest_sent: int | None = None
         self.newest_acknowledged: int | None = None
         self._outstanding: dict[int, int] = {}  # unacknowledged frames: when they were sent
+        self._doubted_at: int | None = None  # at the start nothing is known
         self._lost_at: int | None = None
         self._round_trip: float | None = None
 
     def sent(self, frames: Sequence[int], now: int) -> None:
         """Notes the frames of a packet that is sent while frame `now` is due."""
         if self.newest_sent is None:
-            self._lost_at = now  # nothing is known of the link yet
+            self._doubted_at = now
         self.newest_sent = frames[-1]
         self._outstanding.update(dict.fromkeys(frames, now))
         while len(self._outstanding) > MAX_OUTSTANDING:
@@ -72,14 +73,19 @@ class LinkState:
             del self._outstanding[index]
         if came and (self.newest_acknowledged is None or max(came) > self.newest_acknowledged):
             self.newest_acknowledged = max(came)
-        for index in [one for one in self._outstanding if one < newest - HISTORY]:
+        for index in [one for one in self._outstanding if one < newest]:
             del self._outstanding[index]
-        if any(one < newest for one in self._outstanding):
-            self._lost_at = now
+            if index >= newest - HISTORY:  # nothing is said of earlier ones
+                self._lost_at = now
 
     def lossy(self, now: int) -> bool:
-        """Returns whether a frame was lost recently, or the session has just begun."""
-        return self._lost_at is None or now - self._lost_at < MEMORY_FRAMES
+        """Returns whether a frame may have been lost recently, or the session has just begun."""
+        doubted = self._doubted_at is None or now - self._doubted_at < MEMORY_FRAMES
+        return doubted or self.loses(now)
+
+    def loses(self, now: int) -> bool:
+        """Returns whether a frame was certainly lost recently."""
+        return self._lost_at is not None and now - self._lost_at < MEMORY_FRAMES
 
     @property
     def round_trip_frames(self) -> float:
@@ -97,8 +103,8 @@ class LinkState:
         return now - sent > self._round_trip + PATIENCE_FRAMES
 
     def doubt(self, now: int) -> None:
-        """Counts the last frame as lost."""
-        self._lost_at = now
+        """Counts the last frame as possibly lost."""
+        self._doubted_at = now
 
     def _answered(self, frames: int) -> None:
         before = self._round_trip

@@ -22,6 +22,7 @@ from motioncast.timeline.pattern import Pattern
 
 PIXELS_PER_UNIT: Final = 127.5  # of keypoint coordinates, in an image of 256
 DEFAULT_BOUND_PIXELS: Final = 1.0
+COPIED_BOUND_PIXELS: Final = 4.0  # of a gate that selects the packets to send twice after a loss
 DEFAULT_HEARTBEAT_FRAMES: Final = 25
 MAX_HEARTBEAT_FRAMES: Final = 252  # as far back as a packet can refer
 

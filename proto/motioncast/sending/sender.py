@@ -59,6 +59,7 @@ class KeypointSender:
         copies: How often every packet is sent, 1 to 4.
         copied: Which packets are sent again, by their last frame; None: all. A gate with a coarser
             bound selects those whose loss would hurt most.
+        copied_after_loss: Whether packets are sent again only for two seconds after a loss.
         copy_spacing_frames: Delay between copies; 0: all at once, early enough to be shown.
         coarseness: Coarseness of the codec, 0 to 7.
         pattern: The pattern that receivers know. Other frames that a policy leaves out are
@@ -77,6 +78,7 @@ class KeypointSender:
         wait_frames: int = 0,
         copies: int = 1,
         copied: Policy | None = None,
+        copied_after_loss: bool = False,
         copy_spacing_frames: int = 0,
         coarseness: int = DEFAULT_COARSENESS,
         pattern: Pattern | None = None,
@@ -90,6 +92,7 @@ class KeypointSender:
         self._wait = wait_frames
         self._copies = copies
         self._copied: Policy = EveryFrame() if copied is None else copied
+        self._copied_after_loss = copied_after_loss
         self._spacing = copy_spacing_frames
         self._coarseness = coarseness
         self._link = LinkState()
@@ -204,7 +207,7 @@ class KeypointSender:
     def _copies_wanted(self, index: int, decoded: Keypoints) -> bool:
         wanted = self._copied.sends(index, decoded)
         self._copied.settle(index, decoded if wanted else None)
-        return wanted
+        return wanted and (not self._copied_after_loss or self._link.loses(self._now))
 
     def _reference(self, index: int, keypoints: Keypoints) -> Reference:
         """Returns what the packet that begins with this frame refers to."""

@@ -93,6 +93,19 @@ def test_a_coarser_gate_has_those_sent_twice_that_would_be_missed_most() -> None
     assert again == [0, 2, 4]
 
 
+def test_copies_may_be_limited_to_two_seconds_after_a_loss() -> None:
+    sender, receiver = ends(KeypointSender(TABLES, copies=2, copied_after_loss=True))
+    copied = []
+    for index, frame in enumerate(walk(130)):
+        packets = sender.push(index, frame)
+        copied += [index for one in packets if one.copy]
+        if index != 60:
+            receiver.receive(packets[0].data)
+        sender.acknowledge(receiver.acknowledgement())
+    # 61 cannot be decoded, and 62 is an anchor: its acknowledgement shows what was lost.
+    assert copied == list(range(62, 62 + 50))
+
+
 def test_a_lost_frame_takes_no_other_with_it_where_references_are_acknowledged() -> None:
     sender, receiver = ends(KeypointSender(TABLES, references=REFERENCES["acknowledged"]))
     lost, found = {3, 4, 11}, []

@@ -10,11 +10,16 @@ shown from true keypoints in pixels of 256, and *times* is that over the same sc
 
     chain          against the frame before; a source when the receiver reports that it is stuck
     adaptive       as `acknowledged` for two seconds after a loss and at the start, else as `chain`
+    adaptive, some as `adaptive`; for two seconds after a loss, packets with much motion go twice
     acknowledged   always against the newest acknowledged frame
     source         always against the source; no acknowledgements
     gate           only frames that holding the last one would miss by more than the bound; adaptive
     gate, twice    as `gate`, with every packet sent twice
     gate, some     as `gate`, sending twice only packets that a gate with 1.5 times the bound sends
+
+Frames that did not arrive in time are shown as receivers show them: interpolated if a later one is
+there, else forecast by the model's predictor. After a gate they are held: its bound is that of
+holding.
 """
 
 from collections.abc import Sequence
@@ -26,12 +31,19 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from motioncast.client import MotioncastError
+from motioncast.client.forecasting import KeypointPredictor
 from motioncast.codec import CodecTables, EncodingError, TablesError
 from motioncast.data.command_line import Program, refusing
 from motioncast.data.keypoints import TracksError
 from motioncast.emulation import Link, LinkError
 from motioncast.evaluate.markdown import table
-from motioncast.evaluate.sent_tracks import SentTracksOptions, sent_tracks, write_lines
+from motioncast.evaluate.sent_tracks import (
+    SentTracksOptions,
+    predictor_file,
+    sent_tracks,
+    write_lines,
+)
 from motioncast.evaluate.transmission import (
     FRAMES_PER_SECOND,
     Clip,
@@ -41,7 +53,7 @@ from motioncast.evaluate.transmission import (
     mean_error,
     transmit_all,
 )
-from motioncast.sending import Gate, Policy
+from motioncast.sending import COPIED_BOUND_PIXELS, Forecaster, Gate, Policy
 
 LOSSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 BURST = 4.0  # packets
@@ -49,8 +61,17 @@ COPIED_BOUNDS = 1.5  # multiple of the gate's bound beyond which a packet is sen
 CLEAN = "chain"  # the scheme with which the others' bits are compared
 
 
-def schemes(gate_pixels: float, weights: Sequence[float]) -> list[Scheme]:
-    """Returns the ways to send keypoints that are compared."""
+def schemes(
+    gate_pixels: float, weights: Sequence[float], forecaster: Forecaster | None = None
+) -> list[Scheme]:
+    """Returns the ways to send keypoints that are compared.
+
+    Args:
+        gate_pixels: The gate's bound.
+        weights: Weights of the keypoints for the gate; empty: all equal.
+        forecaster: Forecasts missing frames where every frame is sent; None: they are held.
+    """
+    shown = None if forecaster is None else lambda: forecaster
 
     def gate() -> Policy:
         return Gate(gate_pixels, weights)
@@ -59,10 +80,18 @@ def schemes(gate_pixels: float, weights: Sequence[float]) -> list[Scheme]:
         return Gate(COPIED_BOUNDS * gate_pixels, weights)
 
     return [
-        Scheme(CLEAN),
-        Scheme("adaptive", "adaptive"),
-        Scheme("acknowledged", "acknowledged"),
-        Scheme("source", "source", answered=False),
+        Scheme(CLEAN, forecaster=shown),
+        Scheme("adaptive", "adaptive", forecaster=shown),
+        Scheme(
+            "adaptive, some",
+            "adaptive",
+            copies=2,
+            copied=lambda: Gate(COPIED_BOUND_PIXELS),
+            copied_after_loss=True,
+            forecaster=shown,
+        ),
+        Scheme("acknowledged", "acknowledged", forecaster=shown),
+        Scheme("source", "source", forecaster=shown, answered=False),
         Scheme("gate", "adaptive", gate),
         Scheme("gate, twice", "adaptive", gate, copies=2),
         Scheme("gate, some", "adaptive", gate, copies=2, copied=coarser),
@@ -71,14 +100,15 @@ def schemes(gate_pixels: float, weights: Sequence[float]) -> list[Scheme]:
 
 @dataclass(frozen=True, slots=True)
 class LossLine:
-    """Means over all frames of all clips."""
+    """Means over all frames of all clips and seeds."""
 
     scheme: str
     loss: float
     mean_burst: float | None  # packets; None: independent losses
     delay_frames: int
+    seeds: int
     clips: int
-    frames: int
+    frames: int  # of one seed
     error_pixels: float
     largest_error_pixels: float  # of a frame's keypoints
     times: float  # error over that without loss, all else equal
@@ -95,22 +125,28 @@ def measure(
     compared: Sequence[Scheme],
     links: Sequence[Link],
     delays: Sequence[int] = (0,),
-    seed: int = 0,
+    seeds: Sequence[int] = (0,),
     blend_frames: int = 0,
 ) -> list[LossLine]:
     """Sends clips (T, K, 3) by every scheme over every link, the first of which loses nothing.
 
+    With several seeds each clip is sent as often.
+
     Raises ValueError when no clip has two frames, or the keypoints do not match the tables.
     """
-    send = partial(transmit_all, tables, clips, blend_frames=blend_frames, seed=seed)
+
+    def send(scheme: Scheme, link: Link, delay_frames: int) -> list[Transmitted]:
+        transmit = partial(transmit_all, tables, clips, scheme, link, delay_frames=delay_frames)
+        return [one for seed in seeds for one in transmit(blend_frames=blend_frames, seed=seed)]
+
     clean: dict[tuple[str, int], float] = {}  # errors without loss
-    chain = send(Scheme(CLEAN), links[0], delay_frames=0)
+    chain = send(Scheme(CLEAN), links[0], 0)
     chain_bits, lines = sum(one.bits for one in chain), []
     runs = [(s, link, delay) for s in compared for delay in delays for link in links]
     for scheme, link, delay in tqdm(runs, disable=None):
-        found = send(scheme, link, delay_frames=delay)
+        found = send(scheme, link, delay)
         before = clean.setdefault((scheme.name, delay), mean_error(found))
-        lines.append(_line(scheme, link, delay, found, before, chain_bits))
+        lines.append(_line(scheme, link, delay, found, before, chain_bits, len(seeds)))
     return lines
 
 
@@ -121,6 +157,7 @@ def _line(
     found: Sequence[Transmitted],
     before: float,
     chain_bits: int,
+    seeds: int,
 ) -> LossLine:
     frames = sum(len(one.errors) for one in found)
     to_kbits = FRAMES_PER_SECOND / frames / 1000
@@ -129,8 +166,9 @@ def _line(
         loss=link.loss,
         mean_burst=link.mean_burst,
         delay_frames=delay,
-        clips=len(found),
-        frames=frames,
+        seeds=seeds,
+        clips=len(found) // seeds,
+        frames=frames // seeds,
         error_pixels=mean_error(found),
         largest_error_pixels=fmean(value for one in found for value in one.largest),
         times=mean_error(found) / before if before else 1.0,
@@ -162,7 +200,7 @@ def as_page(lines: Sequence[LossLine], command: str) -> str:
         ]
         for one in lines
     ]
-    said = f"{lines[0].clips} clips, {lines[0].frames} frames."
+    said = f"{lines[0].clips} clips, {lines[0].frames} frames, {lines[0].seeds} seeds."
     title = "# Keypoints over a network that loses packets"
     return "\n\n".join([title, said, f"```\n{command}\n```", table(head, rows)])
 
@@ -192,19 +230,29 @@ class LossOptions(SentTracksOptions):
     gate: Annotated[
         float, typer.Option(metavar="PIXELS", help="error bound of the gate, in pixels at 256")
     ] = 1.0
-    seed: Annotated[int, typer.Option(min=0, help="seed of the packet losses")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="first seed of the packet losses")] = 0
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, help="number of seeds; bursts are few in one")
+    ] = 4
+    predictor: Annotated[
+        bool, typer.Option(help="forecast missing frames with the model's predictor, or hold")
+    ] = True
 
 
 def run(options: LossOptions, command: str) -> None:
     """Evaluates and prints; raises Refusal for invalid input."""
-    with refusing(TablesError, EncodingError, TracksError, LinkError, OSError, ValueError):
+    wrong = (TablesError, EncodingError, TracksError, LinkError, MotioncastError)
+    with refusing(*wrong, OSError, ValueError):
         sent = sent_tracks(options)
-        compared = _chosen(schemes(options.gate, sent.weights), options.scheme)
+        file = predictor_file(options.models, options.model)
+        forecaster = KeypointPredictor(file) if options.predictor else None
+        compared = _chosen(schemes(options.gate, sent.weights, forecaster), options.scheme)
         shares = sorted({0.0, *options.loss})
         links = [link_of(loss, None, options.round_trip) for loss in shares]
         links += [link_of(loss, options.burst, options.round_trip) for loss in shares if loss]
         delays = sorted({*options.delay})
-        lines = measure(sent.tables, sent.clips, compared, links, delays, options.seed)
+        seeds = range(options.seed, options.seed + options.seeds)
+        lines = measure(sent.tables, sent.clips, compared, links, delays, seeds)
     write_lines(options.json, command, lines)
     print(as_page(lines, command))
 

@@ -13,7 +13,6 @@ keypoints and frames; *largest*: that of a frame's worst keypoint, mean over fra
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from statistics import fmean
 from typing import Annotated
 
@@ -27,7 +26,12 @@ from motioncast.data.command_line import Program, refusing
 from motioncast.data.keypoints import TracksError
 from motioncast.emulation import Link
 from motioncast.evaluate.markdown import table
-from motioncast.evaluate.sent_tracks import SentTracksOptions, sent_tracks, write_lines
+from motioncast.evaluate.sent_tracks import (
+    SentTracksOptions,
+    predictor_file,
+    sent_tracks,
+    write_lines,
+)
 from motioncast.evaluate.transmission import (
     FRAMES_PER_SECOND,
     Clip,
@@ -184,15 +188,11 @@ def run(options: SendingOptions, command: str) -> None:
         sent = sent_tracks(options)
         forecaster = None
         if options.predictor:
-            forecaster = KeypointPredictor(_predictor(options.models, options.model))
+            forecaster = KeypointPredictor(predictor_file(options.models, options.model))
         chosen = cases(options.gate, sent.weights, forecast=options.predictor)
         lines = [measure(sent.tables, sent.clips, one, forecaster) for one in tqdm(chosen)]
     write_lines(options.json, command, lines)
     print(as_page(lines, command))
-
-
-def _predictor(models: Path, model: str) -> Path:
-    return models / f"{model}_predictor" / "1" / "model.onnx"
 
 
 main = Program("motioncast evaluate sending", SendingOptions, run, __doc__)

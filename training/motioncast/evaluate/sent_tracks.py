@@ -54,6 +54,11 @@ def sent_tracks(options: SentTracksOptions) -> SentTracks:
     return SentTracks(tables, clips, () if known is None else source_weights(known))
 
 
+def predictor_file(models: Path, model: str) -> Path:
+    """Returns where a repository has a configuration's predictor."""
+    return models / f"{model}_predictor" / "1" / "model.onnx"
+
+
 def write_lines(path: Path | None, command: str, lines: Sequence[Any]) -> None:
     """Writes dataclasses as the `rows` of a JSON file, with the provenance of the measurement."""
     if path is not None:

@@ -47,6 +47,7 @@ class Scheme:
     policy: Callable[[], Policy] = EveryFrame
     copies: int = 1
     copied: Callable[[], Policy] | None = None  # selects the frames to send repeatedly; None: all
+    copied_after_loss: bool = False  # whether only for two seconds after a loss
     wait_frames: int = 0
     forecaster: Callable[[], Forecaster] | None = None  # of the playout; None holds frames
     answered: bool = True  # whether acknowledgements are sent
@@ -91,6 +92,7 @@ def transmit(
         wait_frames=scheme.wait_frames,
         copies=scheme.copies,
         copied=None if scheme.copied is None else scheme.copied(),
+        copied_after_loss=scheme.copied_after_loss,
     )
     receiver = KeypointReceiver(tables)
     for end in (sender, receiver):

@@ -61,6 +61,33 @@ def test_acknowledged_references_lose_what_is_lost_and_no_more() -> None:
     assert safe.bits > chain.bits
 
 
+class Continued:
+    """Forecasts that the last movement goes on."""
+
+    def begin(self) -> tuple[np.ndarray, ...]:
+        return ()
+
+    def forecast(self, state: tuple[np.ndarray, ...]) -> np.ndarray | None:
+        return 2 * state[-1] - state[0] if state else None
+
+    def after(
+        self, state: tuple[np.ndarray, ...], keypoints: np.ndarray | None
+    ) -> tuple[np.ndarray, ...]:
+        now = self.forecast(state) if keypoints is None else keypoints
+        return () if now is None else (*state[-1:], now)
+
+
+def test_where_every_frame_is_sent_missing_ones_are_forecast_and_after_a_gate_held() -> None:
+    clip, link = moving(60), link_of(0.2, None, 4.0)
+
+    def worst(name: str, forecaster: Continued | None) -> float:
+        [scheme] = [one for one in loss.schemes(1.5, (), forecaster) if one.name == name]
+        return max(transmit(TABLES, clip, scheme, link, seed=(1,)).errors[3:])
+
+    assert worst("acknowledged", Continued()) < 0.7 < 0.9 < worst("acknowledged", None)
+    assert worst("gate", Continued()) == worst("gate", None)
+
+
 def test_copies_cost_twice_and_the_same_seed_gives_the_same() -> None:
     clip, link = moving(30), link_of(0.3, 3.0, 4.0)
     once = transmit_all(TABLES, [clip], Scheme("source", "source"), link, seed=4)
@@ -81,9 +108,10 @@ def test_the_commands_print_tables_and_write_their_figures(
     save_tracks(Tracks(("a",), (0, 12), torch.from_numpy(moving(12)), (False,)), tracks)
     given = ["--model", "toy", "--models", str(tmp_path), "--tracks", str(tracks)]
 
-    loss.main([*given, "--loss", "0.2", "--delay", "1", "--json", str(tmp_path / "l.json")])
+    held = [*given, "--no-predictor"]
+    loss.main([*held, "--loss", "0.2", "--delay", "1", "--json", str(tmp_path / "l.json")])
     rows = json.loads((tmp_path / "l.json").read_text())["rows"]
-    assert len(rows) == 7 * 3  # schemes by links: no loss, random, bursts
+    assert len(rows) == 8 * 3  # schemes by links: no loss, random, bursts
     assert {row["times"] for row in rows if row["loss"] == 0} == {1.0}
     assert "| gate, twice |" in capsys.readouterr().out
 
@@ -93,5 +121,5 @@ def test_the_commands_print_tables_and_write_their_figures(
     assert rows[-1]["policy"] == "gate, 2 px"
     for wrong in (["--scheme", "none"], ["--burst", "0.5"]):
         with pytest.raises(SystemExit) as stopped:
-            loss.main([*given, *wrong])
+            loss.main([*held, *wrong])
         assert stopped.value.code == 2
