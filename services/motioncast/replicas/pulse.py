@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic
 
+import grpc.aio
+
 from motioncast.replicas.patience import Party, Patience
 
 _EVERY_SECONDS: Final = 0.25  # between two questions, and before the first one
@@ -59,3 +61,5 @@ class Pulse(Generic[Party]):
                 return await self._alive(replica, kind)
         except TimeoutError:
             return False
+        except grpc.aio.UsageError:  # its channel is closed, and its calls end by themselves
+            return True
