@@ -145,6 +145,4 @@ def _cell(value: Any, form: str) -> str:
 
 def _origin(content: Content) -> str:
     machine = content["machine"]
-    where = f"{content['date']} on {machine['cores']} cores of {machine['processor']}"
-    # Such a file was not written by its command but copied from an earlier document.
-    return f"{where} (taken over from an earlier document)" if content.get("taken_over") else where
+    return f"{content['date']} on {machine['cores']} cores of {machine['processor']}"

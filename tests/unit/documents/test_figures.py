@@ -53,14 +53,7 @@ def test_a_file_says_the_command_that_writes_it(name: str) -> None:
     else:
         written = " ".join(["motioncast", *BENCHMARKS[name].command])
     content = json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
-    assert content.get("taken_over") or content["command"] == written
-
-
-def test_every_file_that_was_taken_over_can_be_measured_anew() -> None:
-    taken_over = {
-        file.stem for file in FILES if json.loads(file.read_text("utf-8")).get("taken_over")
-    }
-    assert taken_over <= {*BENCHMARKS, *EVALUATIONS}
+    assert content["command"] == written
 
 
 def test_an_evaluation_says_its_commands_without_this_machine_s_folders() -> None:
