@@ -239,16 +239,19 @@ async def test_the_sender_is_told_only_what_has_changed(stub: Any) -> None:
     await watching.write(join(room))
     watched = (await watching.read()).watched
     assert watched.max_unacknowledged_packets == RelaySettings().max_waiting_packets
+    await call.write(packet(1))  # the anchor that the watcher waits for
     told = [(await call.read()).feedback]
-    for index in range(1, 10):
-        await call.write(packet(index))
-        if index in (3, 6):
-            frames = FramesAcknowledged(newest=index, before=1)
-            for _ in range(3):
-                await watching.write(WatchRequest(acknowledgement=Acknowledgement(frames=frames)))
-            while told[-1].acknowledged.newest != index:
-                told.append((await call.read()).feedback)
-    assert [one.acknowledged.newest for one in told if one.HasField("acknowledged")] == [3, 6]
+    while told[-1].watchers != 1 or told[-1].anchor_wanted:
+        told.append((await call.read()).feedback)
+    for first in (2, 5):
+        for index in range(first, first + 3):
+            await call.write(packet(index))
+        frames = FramesAcknowledged(newest=first + 2, before=1)
+        for _ in range(3):
+            await watching.write(WatchRequest(acknowledgement=Acknowledgement(frames=frames)))
+        while told[-1].acknowledged.newest != first + 2:
+            told.append((await call.read()).feedback)
+    assert [one.acknowledged.newest for one in told if one.HasField("acknowledged")] == [4, 7]
     assert all(one != other for one, other in pairwise(told))
 
 
