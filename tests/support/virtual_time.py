@@ -31,6 +31,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _Jumping()
         super().__init__(self._jumping)
 
+    def stall(self, seconds: float) -> None:
+        """Lets time pass as if the process did not run."""
+        self._jumping.now += seconds
+
     def time(self) -> float:
         """Returns the virtual seconds elapsed."""
         return self._jumping.now

@@ -17,6 +17,7 @@ from motioncast.replicas.patience import Party, Patience
 
 _EVERY_SECONDS: Final = 0.25  # between two questions, and before the first one
 ANSWER_SECONDS: Final = 0.5  # a replica that does not answer within this time hangs
+_STALLED_SECONDS: Final = 0.25  # later than this, this process itself did not run
 
 Asked = Callable[[Party, Hashable], Awaitable[bool]]
 
@@ -56,10 +57,12 @@ class Pulse(Generic[Party]):
             del self._tasks[replica, kind]
 
     async def _answers(self, replica: Party, kind: Hashable) -> bool:
+        loop = asyncio.get_running_loop()
+        at_latest = loop.time() + ANSWER_SECONDS + _STALLED_SECONDS
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._alive(replica, kind)
         except TimeoutError:
-            return False
+            return loop.time() > at_latest
         except grpc.aio.UsageError:  # its channel is closed, and its calls end by themselves
             return True

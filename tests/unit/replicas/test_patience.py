@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import pytest
 from prometheus_client import CollectorRegistry
-from support.virtual_time import now, run_virtually
+from support.virtual_time import VirtualLoop, now, run_virtually
 
 from motioncast.replicas.judging import Judgement
 from motioncast.replicas.metrics import ReplicaMetrics
@@ -161,6 +161,22 @@ def test_calls_at_a_replica_that_does_not_say_that_it_is_alive_are_repeated_soon
     # It is asked after 0.25 s, and has half a second to answer.
     assert took == pytest.approx([0.85, 0.1, 0.25])
     assert excluded == 1
+
+
+def test_a_question_proves_nothing_where_this_process_did_not_run_meanwhile() -> None:
+    async def scene(pair: Pair) -> float:
+        await pair.learn()
+        await pair.stream(1)  # of b: a is next
+        pair.a.hangs, pair.a.silent, pair.b.seconds = True, True, 0.1
+        call = asyncio.create_task(pair.call())
+        await asyncio.sleep(0.3)  # it was asked at 0.25 s
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.stall(0.75)  # until 1.05 s
+        return (await call)[1]
+
+    # It is asked again 0.25 s later, and has half a second.
+    assert virtually(scene) == pytest.approx(1.05 + 0.25 + 0.5 + 0.1)
 
 
 def test_a_replica_that_says_that_it_is_alive_is_given_time() -> None:
