@@ -82,6 +82,8 @@ async def _is_alive(channel: grpc.aio.Channel, _kind: Hashable) -> bool:
         await stub.Check(health_pb2.HealthCheckRequest())
     except grpc.aio.AioRpcError as error:
         return not _is_gone(error)
+    except grpc.aio.UsageError:
+        pass  # its channel is closed, and its calls end by themselves
     return True
 
 

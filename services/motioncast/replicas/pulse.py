@@ -11,12 +11,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic
 
-import grpc.aio
-
 from motioncast.replicas.patience import Party, Patience
 
 _EVERY_SECONDS: Final = 0.25  # between two questions, and before the first one
-ANSWER_SECONDS: Final = 0.5  # a replica that does not answer within this time hangs
+_ANSWER_SECONDS: Final = 0.5  # a replica that does not answer within this time hangs
 _STALLED_SECONDS: Final = 0.25  # later than this, this process itself did not run
 
 Asked = Callable[[Party, Hashable], Awaitable[bool]]
@@ -58,11 +56,9 @@ class Pulse(Generic[Party]):
 
     async def _answers(self, replica: Party, kind: Hashable) -> bool:
         loop = asyncio.get_running_loop()
-        at_latest = loop.time() + ANSWER_SECONDS + _STALLED_SECONDS
+        at_latest = loop.time() + _ANSWER_SECONDS + _STALLED_SECONDS
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(_ANSWER_SECONDS):
                 return await self._alive(replica, kind)
         except TimeoutError:
             return loop.time() > at_latest
-        except grpc.aio.UsageError:  # its channel is closed, and its calls end by themselves
-            return True

@@ -146,6 +146,16 @@ async def test_the_only_one_is_asked_though_it_is_out_and_is_in_again_once_it_an
             await until(lambda: is_out(registry) == 0, only)
 
 
+async def test_a_question_over_a_closed_channel_proves_nothing() -> None:
+    async with serving() as one:
+        channel = grpc.aio.insecure_channel(one.server.address)
+        assert await SERVICES.alive(channel, None)
+        await channel.close()
+        assert await SERVICES.alive(channel, None)
+    async with grpc.aio.insecure_channel(one.server.address) as gone:
+        assert not await SERVICES.alive(gone, None)
+
+
 async def test_what_a_replica_refuses_is_not_asked_of_another() -> None:
     async def refuse(served: list[int], request: DetectRequest, context: Context) -> DetectResponse:
         served.append(1)

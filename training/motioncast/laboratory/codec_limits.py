@@ -13,7 +13,7 @@ Shapes: T frames, K keypoints, B blocks of N frames, C coefficients of a frame, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
@@ -34,6 +34,7 @@ Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
 _ROUNDING: Final = 0.3  # added before cutting off: the dead zone of the shipped codec
+_UNIT_CLASS: Final = 40  # of a mean magnitude of 1
 _FIRST_STEPS: Final = (0.3, 4.0)  # times the tables' steps
 _SEARCHES: Final = 8
 _ROUNDS: Final = 5  # of fitting frequencies
@@ -50,7 +51,7 @@ class Statistics:
 
     def classes(self, scale: int) -> Whole:
         """Returns the classes (M,) at a scale."""
-        return np.clip(self.profile + 2 * (scale - SCALES // 2), 0, CLASSES - 1)
+        return _shifted(self.profile, scale)
 
     def of_scales(self, magnitudes: Whole) -> Floats:
         """Returns the bits (B, 16) of blocks (B, M) at every scale."""
@@ -65,26 +66,32 @@ def fit_statistics(magnitudes: Whole) -> Statistics:
     """Fits the frequencies to blocks (B, M), as `motioncast train codec` does."""
     prior = geometric_classes() / geometric_classes().sum(axis=1, keepdims=True)
     symbols = np.minimum(magnitudes, ESCAPE)
-    middle = np.full(magnitudes.shape[1], 40)  # a mean magnitude of 1
+    middle = np.full(magnitudes.shape[1], _UNIT_CLASS)
     found = Statistics(middle, _costs(prior), np.full(SCALES, np.log2(SCALES)))
     for _ in range(_ROUNDS):
         scales = found.of_scales(magnitudes).argmin(axis=1)  # (B,)
         counts = np.zeros((SCALES, magnitudes.shape[1], ESCAPE + 1))
         np.add.at(counts, (scales[:, None], np.arange(magnitudes.shape[1]), symbols), 1)
-        shifts = 2 * (np.arange(SCALES) - SCALES // 2)
         totals = [
-            np.einsum("scm,sm->c", counts, found.costs[np.clip(one + shifts, 0, CLASSES - 1)])
+            np.einsum("scm,sm->c", counts, found.costs[_shifted(one, np.arange(SCALES))])
             for one in range(CLASSES)
         ]
         shares = np.bincount(scales, minlength=SCALES) + 1.0
-        found = Statistics(
-            np.stack(totals).argmin(axis=0), found.costs, -np.log2(shares / shares.sum())
+        found = replace(
+            found,
+            profile=np.stack(totals).argmin(axis=0),
+            scale_costs=-np.log2(shares / shares.sum()),
         )
         frequencies = _PRIOR_COUNT * prior
         for scale in range(SCALES):
             np.add.at(frequencies, found.classes(scale), counts[scale])
-        found = Statistics(found.profile, _costs(frequencies), found.scale_costs)
+        found = replace(found, costs=_costs(frequencies))
     return found
+
+
+def _shifted(classes: Whole | int, scale: Whole | int) -> Whole:
+    shifted: Whole = np.clip(classes + 2 * (np.asarray(scale) - SCALES // 2), 0, CLASSES - 1)
+    return shifted
 
 
 def _costs(frequencies: Floats) -> Floats:
@@ -167,21 +174,15 @@ def fitted(
     """Returns the codec with frequencies, and the step with that error on validation clips."""
     low, high = _FIRST_STEPS
     for search in range(_SEARCHES):
-        step = (low * high) ** 0.5
-        # Frequencies of about this step: they determine what is chosen.
-        if codec.statistics is None or search < _SEARCHES // 2:
-            now = _with(codec, step, codec.statistics)
-            codec = _with(codec, step, fit_statistics(now.code(training).magnitudes))
-        if _with(codec, step, codec.statistics).code(validation).error > error:
-            high = step
+        codec = replace(codec, step=(low * high) ** 0.5)
+        if search < _SEARCHES // 2:  # what is chosen depends on the frequencies at this step
+            codec = replace(codec, statistics=fit_statistics(codec.code(training).magnitudes))
+        if codec.code(validation).error > error:
+            high = codec.step
         else:
-            low = step
-    final = _with(codec, low, codec.statistics)
-    return _with(final, low, fit_statistics(final.code(training).magnitudes))
-
-
-def _with(codec: BlockCodec, step: float, statistics: Statistics | None) -> BlockCodec:
-    return BlockCodec(codec.tables, codec.over_time, step, codec.multiplier, statistics)
+            low = codec.step
+    codec = replace(codec, step=low)
+    return replace(codec, statistics=fit_statistics(codec.code(training).magnitudes))
 
 
 def bits_of_a_frame(codec: BlockCodec, clips: Sequence[Lattice]) -> tuple[float, float]:
@@ -219,6 +220,8 @@ def run(options: LimitsOptions, command: str) -> None:
             for clips in (tracks.subset("training"), tracks.subset("validation"))
         )
         test = [_frames(clip.numpy(), tables) for clip in load_tracks(options.test).subset("all")]
+    if not (training and validation and test):
+        raise Refusal("--tracks: needs clips to fit and clips to validate on, --test at least one")
     if not all(len(clip) > max(options.frames) for clip in (*training, *validation, *test)):
         raise Refusal(f"--frames: a clip has no block of {max(options.frames)} frames")
     lines = []

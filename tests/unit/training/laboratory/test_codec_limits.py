@@ -85,11 +85,18 @@ def test_a_block_of_slow_motion_takes_fewer_bits_at_the_same_error() -> None:
     assert errors == pytest.approx((0.25,) * 3, rel=0.1)
 
 
-def test_tracks_of_other_keypoints_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        ((9, 2, 3), "tracks: 2 keypoints, the tables have 80"),
+        ((9, 80, 3), "needs clips to fit and clips to validate on"),
+    ],
+)
+def test_tracks_that_do_not_fit_are_refused(
+    shape: tuple[int, ...], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_tracks(Tracks(("a",), (0, 9), torch.zeros(9, 2, 3), (False,)), tmp_path / "a.npz")
+    save_tracks(Tracks(("a",), (0, 9), torch.zeros(shape), (False,)), tmp_path / "a.npz")
     with pytest.raises(SystemExit) as stopped:
         main(["--tracks", str(tmp_path / "a.npz"), "--test", str(tmp_path / "a.npz")])
     assert stopped.value.code == 2
-    assert "tracks: 2 keypoints, the tables have 80" in capsys.readouterr().err
+    assert sentence in capsys.readouterr().err
