@@ -14,6 +14,8 @@ where it was interrupted.
 import json
 import os
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -28,7 +30,8 @@ from motioncast.data.own_videos import Division, OwnVideos, OwnVideosError, open
 from motioncast.export.__main__ import describe
 from motioncast.export.exporter import ExportError, export_models, fingerprint
 from motioncast.export.parity import ParityError
-from motioncast.framing import FramingMode
+from motioncast.framing import FINDER, FramingMode
+from motioncast.inference.own_models import user_models
 from motioncast.inference.repository import (
     default_repository,
     own_repository,
@@ -103,6 +106,18 @@ def check_name(name: str, repository: Path, replace_models: bool) -> None:
         )
 
 
+def add_finder(repository: Path) -> None:
+    """Copies the shipped face finder into a repository that has none, atomically.
+
+    Framed models cannot be used without it.
+    """
+    if (repository / FINDER).exists():
+        return
+    with tempfile.TemporaryDirectory(prefix=".finder-", dir=repository) as aside:
+        copy = shutil.copytree(shipped_repository() / FINDER, Path(aside, FINDER))
+        copy.rename(repository / FINDER)
+
+
 @dataclass(frozen=True, slots=True)
 class _Beginning:
     """The checkpoints that a training starts from, and their contents."""
@@ -154,6 +169,8 @@ def _train(options: PersonalOptions) -> None:
         name=name,
         framing=FramingMode(frame),
     )
+    if frame != "off" and repository != user_models():  # with those the shipped finder is served
+        add_finder(repository)
     for model in models:
         print(describe(model))
     if options.repository is None:
