@@ -11,6 +11,7 @@ from support.command_line import Run
 from support.random_networks import random_motion_transfer, random_vrnn
 
 from motioncast.client.video import write_video
+from motioncast.inference.repository import ENVIRONMENT_VARIABLE, shipped_repository
 from motioncast.models.checkpoint import save_motion_transfer
 from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import save_predictor
@@ -66,6 +67,25 @@ def test_a_model_is_trained_named_and_streamed_through(
     again = run(*train, "--repository", models, *start)
     assert again.code == 1
     assert "has a model ada_keypoint (choose another name, or --replace it)" in again.err
+
+
+def test_a_framed_model_can_be_streamed_from_a_repository_of_its_own(
+    run: Run,
+    video: Path,
+    start: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(shipped_repository()))
+    models = tmp_path / "models"
+    train = ["train", "personal", video, "--out", tmp_path / "ada", "--steps", 1]
+    trained = run(*train, "--frame", "fixed", "--repository", models, *start)
+    assert trained.code == 0, trained.err
+    stream = ["stream", video, "--models", models, "--limit", 4, "--out", tmp_path / "out"]
+    streamed = run(*stream, "--model", "ada")
+    assert streamed.code == 0, streamed.err
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["configuration"]["frame"] == "fixed"
 
 
 def test_a_folder_of_another_training_is_refused(
