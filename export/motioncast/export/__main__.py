@@ -10,6 +10,7 @@ import typer
 
 from motioncast.data.command_line import Failure, Program, Refusal
 from motioncast.export.exporter import ExportedModel, ExportError, export_models
+from motioncast.export.finder import add_finder
 from motioncast.export.parity import ParityError
 from motioncast.export.precision import Precision
 from motioncast.framing import FramingMode
@@ -50,7 +51,10 @@ class ExportOptions:
     ] = None
     framing: Annotated[
         FramingMode,
-        typer.Option(help="default framing of pictures for the models; auto for faces"),
+        typer.Option(
+            help="default framing of pictures for the models; auto for faces. Unless it is"
+            " off, the shipped face_finder is copied into a repository without one"
+        ),
     ] = FramingMode.OFF
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON file to write the result to")
@@ -74,6 +78,8 @@ def run(options: ExportOptions, command: str) -> None:
             calibration=options.calibration,
             framing=options.framing,
         )
+        if options.framing is not FramingMode.OFF:
+            add_finder(options.repository)
     except (ExportError, ParityError, OSError, ValueError) as error:
         raise Failure(str(error)) from error
     for model in models:

@@ -5,6 +5,8 @@
 It belongs to no configuration: all of them share it for framing pictures before detection.
 """
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,17 +26,18 @@ from motioncast.export.specification import (
     Tolerance,
 )
 from motioncast.export.wrappers import ServedDetector
+from motioncast.framing import FINDER
+from motioncast.inference.repository import shipped_repository
 from motioncast.models.mediapipe.finder import CANDIDATES, PICTURE, VALUES, FaceFinder
 from motioncast.models.mediapipe.weights import load_weights
 
-NAME = "face_finder"
 FACES = (BATCH, CANDIDATES, VALUES)
 
 
 def finder_specification() -> ModelSpecification:
     """Describes the served face finder."""
     return ModelSpecification(
-        name=NAME,
+        name=FINDER,
         description="RGB pictures, letterboxed -> the surest candidates for faces, surest first: "
         "score in [0, 1]; centre x, y, width, height, left eye x, y, right eye x, y in [0, 1]",
         inputs=(TensorSpecification("image", "uint8", (BATCH, PICTURE, PICTURE, 3)),),
@@ -63,6 +66,18 @@ def export_finder(checkpoint: Path, repository: Path) -> Path:
     facts = {"checkpoint_sha256": fingerprint(checkpoint)}
     model, _ = build(finder_exportable(finder), facts)
     return write_model(repository, finder_specification(), model)
+
+
+def add_finder(repository: Path) -> None:
+    """Copies the shipped face finder into a repository that has none, atomically.
+
+    Framed models cannot be used without it.
+    """
+    if (repository / FINDER).exists():
+        return
+    with tempfile.TemporaryDirectory(prefix=".finder-", dir=repository) as aside:
+        copy = shutil.copytree(shipped_repository() / FINDER, Path(aside, FINDER))
+        copy.rename(repository / FINDER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,8 @@ from motioncast.export.exporter import (
 )
 from motioncast.export.graph import check
 from motioncast.export.parity import Case
+from motioncast.framing import FINDER
+from motioncast.inference.repository import find_models
 from motioncast.models.checkpoint import save_motion_transfer
 from motioncast.models.configurations import LITE128, PAPER64
 from motioncast.models.predictors.checkpoint import save_predictor
@@ -46,6 +48,17 @@ def exported(
     synthesis, predictor = checkpoints
     repository = tmp_path_factory.mktemp("exported") / "models"
     return export_models("lite128", repository, synthesis=synthesis, predictor=predictor)
+
+
+def test_framed_models_are_exported_with_a_face_finder(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    framed, unframed = tmp_path / "framed", tmp_path / "unframed"
+    options = ["--config", "lite128", "--predictor", str(checkpoints[1])]
+    main([*options, "--repository", str(framed), "--framing", "fixed"])
+    main([*options, "--repository", str(unframed)])
+    assert list(find_models(framed)) == [FINDER, "lite128_predictor"]
+    assert list(find_models(unframed)) == ["lite128_predictor"]
 
 
 def test_the_models_can_be_given_another_name(

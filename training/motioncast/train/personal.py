@@ -14,8 +14,6 @@ where it was interrupted.
 import json
 import os
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -29,8 +27,9 @@ from motioncast.data.keypoints import extract_tracks
 from motioncast.data.own_videos import Division, OwnVideos, OwnVideosError, open_own_videos
 from motioncast.export.__main__ import describe
 from motioncast.export.exporter import ExportError, export_models, fingerprint
+from motioncast.export.finder import add_finder
 from motioncast.export.parity import ParityError
-from motioncast.framing import FINDER, FramingMode
+from motioncast.framing import FramingMode
 from motioncast.inference.own_models import user_models
 from motioncast.inference.repository import (
     default_repository,
@@ -104,18 +103,6 @@ def check_name(name: str, repository: Path, replace_models: bool) -> None:
             f"name: {repository} already has a model {name}_{taken[0]} (choose another name,"
             " or --replace it)"
         )
-
-
-def add_finder(repository: Path) -> None:
-    """Copies the shipped face finder into a repository that has none, atomically.
-
-    Framed models cannot be used without it.
-    """
-    if (repository / FINDER).exists():
-        return
-    with tempfile.TemporaryDirectory(prefix=".finder-", dir=repository) as aside:
-        copy = shutil.copytree(shipped_repository() / FINDER, Path(aside, FINDER))
-        copy.rename(repository / FINDER)
 
 
 @dataclass(frozen=True, slots=True)

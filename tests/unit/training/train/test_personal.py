@@ -15,8 +15,6 @@ from motioncast.data.clip_cache import ClipCache
 from motioncast.data.keypoints import Tracks
 from motioncast.data.own_videos import OwnVideos
 from motioncast.data.windows import every_window
-from motioncast.framing import FINDER
-from motioncast.inference.repository import find_models, shipped_repository
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.configurations import LITE64
 from motioncast.models.predictors.checkpoint import load_predictor
@@ -25,7 +23,7 @@ from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN
 from motioncast.models.shipped import shipped_checkpoint
 from motioncast.train.journal import read_log
-from motioncast.train.personal import PersonalError, add_finder, check_name
+from motioncast.train.personal import PersonalError, check_name
 from motioncast.train.personal_options import SHIPPED
 from motioncast.train.personal_predictor import SCHEDULE, SETTING, choose_predictor, holding
 from motioncast.train.personal_synthesis import SETTINGS, Stopping, Tails, fine_tune
@@ -127,18 +125,3 @@ def test_the_shipped_checkpoints_fit_one_another(configuration: str) -> None:
     assert networks.configuration.keypoints == predictor.sizes.keypoints
     with pytest.raises(FileNotFoundError, match=rf"{configuration}_voice\.pt: this installation"):
         shipped_checkpoint("voice", configuration)
-
-
-def test_a_repository_of_framed_models_gets_the_shipped_face_finder(tmp_path: Path) -> None:
-    add_finder(tmp_path)
-    shipped = find_models(shipped_repository())[FINDER].read_bytes()
-    assert find_models(tmp_path)[FINDER].read_bytes() == shipped
-    assert [one.name for one in tmp_path.iterdir()] == [FINDER]
-
-
-def test_the_face_finder_of_a_repository_is_kept(tmp_path: Path) -> None:
-    own = tmp_path / FINDER / "1" / "model.onnx"
-    own.parent.mkdir(parents=True)
-    own.write_bytes(b"own")
-    add_finder(tmp_path)
-    assert own.read_bytes() == b"own"
