@@ -24,6 +24,7 @@ Frame = npt.NDArray[np.uint8]
 MIRROR = mirror_order()
 BORDER = 0.25  # of the side, repeated around a frame before it is moved
 GREY = np.array([0.299, 0.587, 0.114])  # BT.601
+SOFTEST = (0.4, 0.9)  # range of a soft picture's detail
 ROOM_SIDE = 128  # of the room pictures, which are out of focus
 ROOM_EVERY = 25  # interval in frames at which their videos are sampled
 
@@ -40,6 +41,7 @@ class Variation:
     colours: float = 0.5
     squeeze: float = 0.12  # logarithm of the largest change of width over height, halved
     shear: float = 0.1
+    soft: float = 0.3  # as from a camera with fewer pixels
 
 
 ANYBODY = Variation()
@@ -52,6 +54,7 @@ class Change(NamedTuple):
     views: tuple[np.ndarray, np.ndarray]  # (2, 3) each, see `draw_view`
     table: list[int]  # 3 x 256 levels
     mixture: npt.NDArray[np.float32]  # (3, 3) of colours
+    detail: float = 1.0  # pixels of the camera along a side, relative to the picture's
 
 
 def draw_change(random: np.random.Generator, variation: Variation) -> Change:
@@ -73,6 +76,7 @@ def draw_change(random: np.random.Generator, variation: Variation) -> Change:
         (view, second),
         _levels(random, variation.colours),
         _mixture(random, variation.colours),
+        random.uniform(*SOFTEST) if random.random() < variation.soft else 1.0,
     )
 
 
@@ -87,6 +91,10 @@ def draw_view(random: np.random.Generator, size: float, angle: float, shift: flo
 def varied(image: Frame, change: Change, view: np.ndarray, side: int) -> Tensor:
     """Returns a frame (S, S, 3) with a change applied, (3, side, side) in [0, 1]."""
     picture = _moved(image[:, ::-1] if change.mirrored else image, view, side)
+    if change.detail < 1:
+        few = round(side * change.detail)
+        coarse = picture.resize((few, few), Image.Resampling.LANCZOS)
+        picture = coarse.resize((side, side), Image.Resampling.BICUBIC)
     recoloured = np.asarray(picture.point(change.table), np.float32)
     mixed = (recoloured / 255) @ change.mixture.T
     return torch.from_numpy(mixed.clip(0, 1)).permute(2, 0, 1).contiguous()

@@ -23,7 +23,14 @@ EXPRESSIVE = 0.3  # share of the pairs
 
 # Little augmentation: this person will reappear in this light and in front of this room.
 VARIATION = Variation(
-    mirrored=0.0, followed=0.0, unseen=0.0, elsewhere=0.0, colours=0.3, squeeze=0.03, shear=0.02
+    mirrored=0.0,
+    followed=0.0,
+    unseen=0.0,
+    elsewhere=0.0,
+    colours=0.3,
+    squeeze=0.03,
+    shear=0.02,
+    soft=0.0,
 )
 
 FACE_SETTINGS = FaceSettings(

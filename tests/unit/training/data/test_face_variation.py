@@ -53,13 +53,29 @@ def test_hues_turn_about_grey() -> None:
 
 
 def test_nothing_varied_gives_the_frame_back() -> None:
-    still = Variation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    still = Variation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     change = draw_change(np.random.default_rng(0), still)
     frame = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     same = varied(frame, change, change.views[1], SIDE).permute(1, 2, 0).numpy() * 255
     assert_allclose(same, frame, atol=1e-3)
     places = np.random.default_rng(2).uniform(-1, 1, (ANCHORED, 2)).astype(np.float32)
     assert_allclose(varied_points(places, change, change.views[0]), places, atol=1e-6)
+
+
+def test_soft_pictures_lose_fine_detail_alone() -> None:
+    random = np.random.default_rng(0)
+    change = draw_change(random, Variation(0, 0, 0, 0, 0, colours=0, soft=1.0))
+    assert 0.4 <= change.detail < 0.9
+    columns = np.arange(SIDE)
+    waves = {length: np.cos(2 * np.pi * columns / length) for length in (2, 32)}  # pixels
+    left = {}
+    for length, wave in waves.items():
+        frame = np.tile((128 + 100 * wave).round().astype(np.uint8)[None, :, None], (SIDE, 1, 3))
+        soft = varied(frame, change, np.eye(2, 3), SIDE).numpy() * 255
+        left[length] = soft[..., 8:-8].std() / frame[:, 8:-8].std()
+    assert left[2] < 0.2
+    assert left[32] > 0.95
+    assert not any(draw_change(random, Variation(soft=0)).detail < 1 for _ in range(50))
 
 
 def test_a_person_is_put_before_a_room() -> None:
