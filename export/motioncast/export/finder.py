@@ -27,6 +27,7 @@ from motioncast.export.specification import (
 )
 from motioncast.export.wrappers import ServedDetector
 from motioncast.framing import FINDER
+from motioncast.inference.own_models import user_models
 from motioncast.inference.repository import shipped_repository
 from motioncast.models.mediapipe.finder import CANDIDATES, PICTURE, VALUES, FaceFinder
 from motioncast.models.mediapipe.weights import load_weights
@@ -71,9 +72,10 @@ def export_finder(checkpoint: Path, repository: Path) -> Path:
 def add_finder(repository: Path) -> None:
     """Copies the shipped face finder into a repository that has none, atomically.
 
-    Framed models cannot be used without it.
+    Framed models cannot be used without it. The folder of the user's own models needs no copy: it
+    is served together with the shipped ones.
     """
-    if (repository / FINDER).exists():
+    if (repository / FINDER).exists() or repository == user_models():
         return
     with tempfile.TemporaryDirectory(prefix=".finder-", dir=repository) as aside:
         copy = shutil.copytree(shipped_repository() / FINDER, Path(aside, FINDER))

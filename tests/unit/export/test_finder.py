@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from motioncast.export.finder import add_finder
 from motioncast.framing import FINDER
+from motioncast.inference.own_models import USER_VARIABLE
 from motioncast.inference.repository import find_models, shipped_repository
 
 
@@ -20,3 +23,11 @@ def test_the_face_finder_of_a_repository_is_kept(tmp_path: Path) -> None:
     own.write_bytes(b"own")
     add_finder(tmp_path)
     assert own.read_bytes() == b"own"
+
+
+def test_the_users_own_models_are_served_with_the_shipped_face_finder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(USER_VARIABLE, str(tmp_path))
+    add_finder(tmp_path)
+    assert list(tmp_path.iterdir()) == []

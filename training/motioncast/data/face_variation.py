@@ -24,7 +24,7 @@ Frame = npt.NDArray[np.uint8]
 MIRROR = mirror_order()
 BORDER = 0.25  # of the side, repeated around a frame before it is moved
 GREY = np.array([0.299, 0.587, 0.114])  # BT.601
-SOFTEST = (0.4, 0.9)  # range of a soft picture's detail
+SOFT_DETAIL = (0.4, 0.9)
 ROOM_SIDE = 128  # of the room pictures, which are out of focus
 ROOM_EVERY = 25  # interval in frames at which their videos are sampled
 
@@ -76,7 +76,7 @@ def draw_change(random: np.random.Generator, variation: Variation) -> Change:
         (view, second),
         _levels(random, variation.colours),
         _mixture(random, variation.colours),
-        random.uniform(*SOFTEST) if random.random() < variation.soft else 1.0,
+        random.uniform(*SOFT_DETAIL) if random.random() < variation.soft else 1.0,
     )
 
 

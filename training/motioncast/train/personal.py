@@ -30,7 +30,6 @@ from motioncast.export.exporter import ExportError, export_models, fingerprint
 from motioncast.export.finder import add_finder
 from motioncast.export.parity import ParityError
 from motioncast.framing import FramingMode
-from motioncast.inference.own_models import user_models
 from motioncast.inference.repository import (
     default_repository,
     own_repository,
@@ -156,7 +155,7 @@ def _train(options: PersonalOptions) -> None:
         name=name,
         framing=FramingMode(frame),
     )
-    if frame != "off" and repository != user_models():  # with those the shipped finder is served
+    if frame != "off":
         add_finder(repository)
     for model in models:
         print(describe(model))
