@@ -1,4 +1,5 @@
 """Augmentation of pairs of faces: both frames change alike, and their keypoints with them.
+Only damage by camera and codec is the source's alone.
 
 The data shows only a few dozen people; to a network, somebody narrower, with other colours and in
 another room is a new person in a new place.
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from motioncast.data.camera import Damage, draw_damage
 from motioncast.data.clip_cache import DEFAULT_CACHE
 from motioncast.data.rooms import made_up_wall
 from motioncast.data.sources import DataSource, open_clips
@@ -42,6 +44,8 @@ class Variation:
     squeeze: float = 0.12  # logarithm of the largest change of width over height, halved
     shear: float = 0.1
     soft: float = 0.3  # as from a camera with fewer pixels
+    noisy: float = 0.3  # sources with noise of their camera (`camera.py`)
+    coded: float = 0.4  # sources compressed, as they are when they are sent
 
 
 ANYBODY = Variation()
@@ -55,6 +59,7 @@ class Change(NamedTuple):
     table: list[int]  # 3 x 256 levels
     mixture: npt.NDArray[np.float32]  # (3, 3) of colours
     detail: float = 1.0  # pixels of the camera along a side, relative to the picture's
+    damage: Damage = Damage()  # of the source alone
 
 
 def draw_change(random: np.random.Generator, variation: Variation) -> Change:
@@ -77,6 +82,7 @@ def draw_change(random: np.random.Generator, variation: Variation) -> Change:
         _levels(random, variation.colours),
         _mixture(random, variation.colours),
         random.uniform(*SOFT_DETAIL) if random.random() < variation.soft else 1.0,
+        draw_damage(random, variation.noisy, variation.coded),
     )
 
 

@@ -31,6 +31,8 @@ VARIATION = Variation(
     squeeze=0.03,
     shear=0.02,
     soft=0.0,
+    noisy=0.0,
+    coded=0.0,
 )
 
 FACE_SETTINGS = FaceSettings(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from motioncast.data.face_variation import Variation
 from motioncast.data.faces import FaceSampler, FaceSet, openings
 from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH
 
@@ -87,3 +88,14 @@ def test_pairs_for_expression_differ_more_in_it_than_others(spots: Path) -> None
     # In 6 equally spaced frames random pairs are 7/3 apart on average, the farthest of 8 almost 5.
     assert apart[0.0] == pytest.approx(7 / 3, abs=0.3)
     assert apart[1.0] > 4
+
+
+def test_only_the_source_is_damaged(spots: Path) -> None:
+    """Compression leaves traces in the black around the disc; the other frame has none."""
+    still = {name: 0.0 for name in ("mirrored", "moved", "followed", "unseen", "elsewhere")}
+    variation = Variation(**still, colours=0, soft=0, noisy=1.0, coded=0.5)
+    sampler = FaceSampler([FaceSet(spots, 1.0)], 8, seed=0, side=SIDE, variation=variation)
+    batch = sampler.draw(0)
+    assert set(batch.driving.unique().tolist()) == {0.0, 1.0}
+    for source in batch.source:
+        assert len(source.unique()) > 2
