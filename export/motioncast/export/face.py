@@ -19,6 +19,7 @@ from motioncast.models.face.anchored import reduced
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
+from motioncast.models.face.restoration import Restoration
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.synthesis import repeat_frames
 
@@ -43,6 +44,7 @@ class ServedFaceSynthesis(nn.Module):
     def __init__(self, synthesis: FaceSynthesis) -> None:
         super().__init__()
         self.network = folded = fold_batch_norms(synthesis)
+        self.restoration = ServedRestoration(folded.restoration)
         self.motion_encoder = _from_pixels(folded.motion_encoder)
         self.encoder = _from_pixels(folded.encoder)
         self.motion = ServedFaceMotion(folded.dense_motion)
@@ -58,7 +60,7 @@ class ServedFaceSynthesis(nn.Module):
     ) -> Tensor:
         batch, frames = driving_keypoints.shape[:2]
         network = self.network
-        levels = source_image.permute(0, 3, 1, 2).float()
+        levels = self.restoration(source_image.permute(0, 3, 1, 2).float())
         centred = levels - MIDDLE
         reduced = functional.avg_pool2d(centred, network.reduce) if network.reduce > 1 else centred
         tables = self.renderer.prepare(levels)
@@ -86,6 +88,21 @@ class ServedFaceSynthesis(nn.Module):
         sharp = network.sharpening(images.permute(0, 3, 1, 2), head, white=255.0)
         images = sharp.permute(0, 2, 3, 1)
         return images.round().to(torch.uint8).view(batch, frames, *images.shape[1:])
+
+
+class ServedRestoration(nn.Module):
+    """Source images (B, 3, S, S) from 0 to 255 -> the same, restored."""
+
+    def __init__(self, restoration: Restoration) -> None:
+        super().__init__()
+        _, *rest = restoration.body
+        self.body = nn.Sequential(from_pixels(first_of(restoration.body), scale=1 / 255), *rest)
+        self.last = phases_first(restoration.last)
+
+    def forward(self, levels: Tensor) -> Tensor:
+        correction = depth_to_space(self.last(self.body(levels - MIDDLE)))
+        restored: Tensor = (levels + 255 * correction).clamp(0, 255)
+        return restored
 
 
 class ServedFaceMotion(nn.Module):

@@ -64,6 +64,8 @@ def _noise(shape: tuple[int, ...], damage: Damage) -> npt.NDArray[np.float32]:
     grain = (grain + random.standard_normal((*shape, 1), np.float32)) / np.float32(np.sqrt(2))
     if damage.smoothed:
         for axis in (0, 1):
-            grain = (2 * grain + np.roll(grain, 1, axis) + np.roll(grain, -1, axis)) / 4
+            grain = np.float32(0.5) * grain + np.float32(0.25) * (
+                np.roll(grain, 1, axis) + np.roll(grain, -1, axis)
+            )
         grain /= grain.std()
     return np.float32(damage.noise) * grain

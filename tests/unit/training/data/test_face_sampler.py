@@ -91,11 +91,11 @@ def test_pairs_for_expression_differ_more_in_it_than_others(spots: Path) -> None
 
 
 def test_only_the_source_is_damaged(spots: Path) -> None:
-    """Compression leaves traces in the black around the disc; the other frame has none."""
-    still = {name: 0.0 for name in ("mirrored", "moved", "followed", "unseen", "elsewhere")}
+    """Noise is everywhere in the black around the disc; the other frame has none."""
+    still = dict.fromkeys(("mirrored", "moved", "followed", "unseen", "elsewhere"), 0.0)
     variation = Variation(**still, colours=0, soft=0, noisy=1.0, coded=0.5)
     sampler = FaceSampler([FaceSet(spots, 1.0)], 8, seed=0, side=SIDE, variation=variation)
     batch = sampler.draw(0)
-    assert set(batch.driving.unique().tolist()) == {0.0, 1.0}
+    assert ((batch.driving == 0) | (batch.driving == 1)).all()
     for source in batch.source:
-        assert len(source.unique()) > 2
+        assert ((source > 0) & (source < 1)).any()

@@ -1,6 +1,6 @@
 """The synthesis network for faces: a source warped by geometry and network, painted where unseen.
 
-    output = sharpened(mask * warp(source, flow) + (1 - mask) * painted)
+    output = sharpened(mask * warp(restored source, flow) + (1 - mask) * painted)
 
 The dense motion sees the source at 128x128 whatever the image's size, so its weights serve both
 sizes; the painter works at a quarter and half of the side. The source is encoded once; which planes
@@ -17,6 +17,7 @@ from torch.nn import functional
 from motioncast.models.configurations import Configuration
 from motioncast.models.face.keypoints import GROUPS
 from motioncast.models.face.motion import GRID, FaceMotion, Maps
+from motioncast.models.face.restoration import Restoration
 from motioncast.models.face.sharpening import Sharpening
 from motioncast.models.geometry import space_to_depth, warp_frames
 from motioncast.models.lite.blocks import conv_bn_relu, depth_to_space_up, residuals
@@ -42,6 +43,7 @@ class FaceSynthesis(SynthesisNetwork):
         super().__init__()
         size = configuration.image_size
         self.reduce = size // LOOKED_AT
+        self.restoration = Restoration()
         self.motion_encoder = _encoder()
         self.encoder = _encoder()
         self.dense_motion = FaceMotion(configuration.keypoints, 48, size // 2)
@@ -61,6 +63,7 @@ class FaceSynthesis(SynthesisNetwork):
 
     def encode(self, source: Tensor) -> EncodedFace:
         """Encodes source images (B, 3, S, S) in [0, 1], once for all their driving frames."""
+        source = self.restoration(source)
         looked_at = functional.avg_pool2d(source, self.reduce) if self.reduce > 1 else source
         return EncodedFace(
             self.colours.prepare(source),
