@@ -6,9 +6,10 @@
 
 When one checkpoint was trained further from the other, networks in between are often better on
 people that neither has seen (Wortsman et al. 2022, "Model soups"); choose the share on validation
-clips.
+clips. Parts that the first lacks are the second's.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,17 +20,23 @@ import typer
 from motioncast.data.command_line import Program, refusing
 from motioncast.models.checkpoint import (
     CheckpointError,
+    absent_weights,
     load_motion_transfer,
     save_motion_transfer,
 )
 from motioncast.models.motion_transfer import MotionTransfer
 
 
-def between(first: MotionTransfer, second: MotionTransfer, share: float) -> MotionTransfer:
+def between(
+    first: MotionTransfer,
+    second: MotionTransfer,
+    share: float,
+    only_second: Collection[str] = (),
+) -> MotionTransfer:
     """Returns networks with a share of 0 to 1 of the second's weights; modifies the first in place.
 
-    Integer values, such as batch counts, are the first's. Raises CheckpointError for
-    networks of different configurations.
+    Weights named in `only_second` are the second's; integer values, such as batch counts, the
+    first's. Raises CheckpointError for networks of different configurations.
     """
     names = first.configuration.name, second.configuration.name
     if names[0] != names[1]:
@@ -40,7 +47,7 @@ def between(first: MotionTransfer, second: MotionTransfer, share: float) -> Moti
     with torch.no_grad():
         for name, value in first.state_dict().items():
             if value.is_floating_point():
-                value.lerp_(others[name], share)
+                value.lerp_(others[name], 1.0 if name in only_second else share)
     return first
 
 
@@ -62,7 +69,8 @@ def run(options: BetweenOptions, command: str) -> None:
     """Writes the interpolated weights; raises Refusal for a file that is not a checkpoint."""
     with refusing(CheckpointError, OSError):
         first, second = (load_motion_transfer(path) for path in (options.first, options.second))
-        save_motion_transfer(between(first, second, options.share), options.out)
+        new = absent_weights(options.first)
+        save_motion_transfer(between(first, second, options.share, new), options.out)
 
 
 main = Program("motioncast.laboratory.between", BetweenOptions, run, __doc__)

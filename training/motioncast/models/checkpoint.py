@@ -58,6 +58,15 @@ def load_motion_transfer(path: Path) -> MotionTransfer:
     return model.eval()
 
 
+def absent_weights(path: Path) -> frozenset[str]:
+    """Returns the names of the weights that a checkpoint lacks and that start untrained.
+
+    Raises as `load_motion_transfer` does.
+    """
+    names = load_motion_transfer(path).state_dict().keys()
+    return frozenset(names - _read(Path(path))["weights"].keys())
+
+
 def resized(networks: MotionTransfer, wanted: Configuration) -> MotionTransfer:
     """Returns face networks reconfigured for another image size; the same weights serve both.
 

@@ -8,7 +8,7 @@ from support.random_networks import random_motion_transfer
 
 from motioncast.laboratory.between import main
 from motioncast.models.checkpoint import load_motion_transfer, save_motion_transfer
-from motioncast.models.configurations import LITE64, LITE128
+from motioncast.models.configurations import FACE128, LITE64, LITE128
 
 
 def test_weights_lie_on_the_line_between_two_checkpoints(tmp_path: Path) -> None:
@@ -24,6 +24,36 @@ def test_weights_lie_on_the_line_between_two_checkpoints(tmp_path: Path) -> None
 
     found = load_motion_transfer(tmp_path / "c.pt").state_dict()[name]
     torch.testing.assert_close(found, (3 * first + second) / 4, atol=2e-3, rtol=2e-3)  # float16
+
+
+def test_what_the_first_lacks_is_the_second_s(tmp_path: Path) -> None:
+    one, other = (random_motion_transfer(FACE128, seed=seed) for seed in (1, 2))
+    save_motion_transfer(one, tmp_path / "a.pt")
+    save_motion_transfer(other, tmp_path / "b.pt")
+    payload = torch.load(tmp_path / "a.pt")
+    kept = {name: w for name, w in payload["weights"].items() if "restoration" not in name}
+    torch.save({**payload, "weights": kept}, tmp_path / "a.pt")
+
+    main(
+        [
+            "--first",
+            str(tmp_path / "a.pt"),
+            "--second",
+            str(tmp_path / "b.pt"),
+            "--out",
+            str(tmp_path / "c.pt"),
+        ]
+    )
+
+    found = load_motion_transfer(tmp_path / "c.pt").state_dict()
+    wanted = other.state_dict()
+    restoration = [name for name in found if "restoration" in name]
+    assert restoration
+    for name in restoration:
+        torch.testing.assert_close(found[name], wanted[name], atol=1e-3, rtol=1e-3)
+    name = "synthesis.of_motion.weight"
+    middle = (one.state_dict()[name] + wanted[name]) / 2
+    torch.testing.assert_close(found[name], middle, atol=2e-3, rtol=2e-3)
 
 
 def test_two_configurations_have_nothing_between_them(

@@ -4,7 +4,7 @@
 
 A network trained on squared errors blurs what it is unsure of, and warping blurs again. Whatever
 moves as head or face gets back some of its fine detail (unsharp masking); the room, which is not
-blurred, is left alone. On people held out from training, 0.02 dB buy 0.04 of the original's
+blurred, is left alone. On people held out from training, 0.04 dB buy 0.04 of the original's
 sharpness. Training sees images without it, or it would learn to undo it. The blur is separable: two
 convolutions of one line each cost a tenth of a square one. Shapes: N frames, image side S.
 """
@@ -18,7 +18,7 @@ from torch.nn import functional
 from motioncast.models.face.motion import GRID
 from motioncast.models.geometry import Resample
 
-AMOUNT: Final = 0.25
+AMOUNT: Final = 0.4
 SPREAD: Final = 0.8  # standard deviation of the blurring Gaussian, in pixels
 REACH: Final = 3  # radius of its kernel, in pixels
 LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
