@@ -34,16 +34,8 @@ def test_what_the_first_lacks_is_the_second_s(tmp_path: Path) -> None:
     kept = {name: w for name, w in payload["weights"].items() if "restoration" not in name}
     torch.save({**payload, "weights": kept}, tmp_path / "a.pt")
 
-    main(
-        [
-            "--first",
-            str(tmp_path / "a.pt"),
-            "--second",
-            str(tmp_path / "b.pt"),
-            "--out",
-            str(tmp_path / "c.pt"),
-        ]
-    )
+    arguments = ["--first", str(tmp_path / "a.pt"), "--second", str(tmp_path / "b.pt")]
+    main([*arguments, "--out", str(tmp_path / "c.pt")])
 
     found = load_motion_transfer(tmp_path / "c.pt").state_dict()
     wanted = other.state_dict()
