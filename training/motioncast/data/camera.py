@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
+from torch import Tensor
 
 NOISE_LEVELS = (0.7, 5.0)  # standard deviation of the noise, of 255; small values are more frequent
 SMOOTHED = 0.5  # share of the noise that is smooth, as from a camera that reduces noise
@@ -55,6 +57,15 @@ def damaged(picture: Image.Image, damage: Damage) -> Image.Image:
     speed = {"speed": AVIF_SPEED} if damage.coding == "AVIF" else {}
     picture.save(file, damage.coding, quality=damage.quality, **speed)
     return Image.open(file).convert("RGB")
+
+
+def with_damage(image: Tensor, damage: Damage) -> Tensor:
+    """Returns an image (3, S, S) in [0, 1], damaged; itself if nothing happens to it."""
+    if not damage.visible:
+        return image
+    levels = image.permute(1, 2, 0).mul(255).round().to(torch.uint8)
+    picture = np.array(damaged(Image.fromarray(levels.numpy()), damage))
+    return torch.from_numpy(picture).permute(2, 0, 1).div(255)
 
 
 def _noise(shape: tuple[int, ...], damage: Damage) -> npt.NDArray[np.float32]:

@@ -24,10 +24,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
-from motioncast.data.camera import Damage, damaged
+from motioncast.data.camera import with_damage
 from motioncast.data.face_variation import (
     ANYBODY,
     Variation,
@@ -200,15 +199,7 @@ class FaceSampler:
             points.append(_with_presence(varied_points(one.points[row], change, view), random))
         if random.random() < self.variation.unseen:
             points = [part * torch.tensor([1.0, 1.0, 0.0]) for part in points]
-        return _damaged(images[0], change.damage), images[1], points[0], points[1]
-
-
-def _damaged(image: Tensor, damage: Damage) -> Tensor:
-    if not damage.visible:
-        return image
-    levels = image.permute(1, 2, 0).mul(255).round().to(torch.uint8)
-    picture = np.array(damaged(Image.fromarray(levels.numpy()), damage))
-    return torch.from_numpy(picture).permute(2, 0, 1).div(255)
+        return with_damage(images[0], change.damage), images[1], points[0], points[1]
 
 
 def _with_presence(points: npt.NDArray[np.float64], random: np.random.Generator) -> Tensor:
