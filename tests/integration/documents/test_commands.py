@@ -69,7 +69,7 @@ LEFT_OUT: Final = {
     r"paper m1 ": "takes videos of 64 frames and five trained predictors: the paper's",
     r"--also photographs|lite128_adversarial": "needs photographs and other videos than the clip",
     r"train predictor .*--seeds": "five trainings of what one of the same page is",
-    r"face_tracks|train.consensus|config face256 ": "needs sets of faces that are not in the repository",
+    r"face_tracks|train.consensus|config face256 ": "needs sets of faces, which are not here",
     r"paper64|UvA": "needs UvA-NEMO, which is not in the repository",
     r"^torchrun": "needs several processors",
 }

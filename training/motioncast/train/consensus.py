@@ -12,11 +12,12 @@ them need not be trained again. Everything else in the checkpoint is copied.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar, cast
 
 import numpy as np
 import torch
@@ -37,6 +38,10 @@ from motioncast.models.checkpoint import (
 )
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.unsupervised import UnsupervisedDetector
+from motioncast.train.face import sampling_share
+from motioncast.train.fields import ConfigurationError
+
+Detector = TypeVar("Detector", bound=nn.Module)
 
 TURN, SIZE, SHIFT = 0.12, 0.1, 0.1  # largest changes of a view: radians, share, half frames
 INTENSITY = 0.1  # weight of an intensity's error against a coordinate's, in half frames
@@ -46,7 +51,7 @@ VARIATION = replace(ANYBODY, mirrored=0.0, noisy=0.2, coded=0.1)
 MOVED = {"size": 0.15, "angle": 0.2, "shift": 0.17}  # largest changes of a training view
 
 
-def consensus(detector: nn.Module, image: Tensor, maps: Tensor) -> Tensor:
+def consensus(detector: Callable[[Tensor], Tensor], image: Tensor, maps: Tensor) -> Tensor:
     """Returns the keypoints (K, 3) that a detector finds on average in views of an image.
 
     Args:
@@ -65,14 +70,12 @@ def consensus(detector: nn.Module, image: Tensor, maps: Tensor) -> Tensor:
 
 
 def seen_from(keypoints: Tensor, view: Tensor) -> Tensor:
-    """Returns where keypoints (K, 3) of an image are in u -> image(A u + b), view [A | b] (2, 3)."""
+    """Returns where keypoints (K, 3) of an image are in u -> image(A u + b), [A | b] (2, 3)."""
     places = (keypoints[:, :2] - view[:, 2]) @ torch.linalg.inv(view[:, :2]).T
     return torch.cat([places, keypoints[:, 2:]], dim=-1)
 
 
-def targets(
-    detector: UnsupervisedDetector, faces: FaceSet, views: int, seed: int = 0
-) -> Tensor:
+def targets(detector: UnsupervisedDetector, faces: FaceSet, views: int, seed: int = 0) -> Tensor:
     """Returns the consensus (N, K, 3) for every frame of a face set, from views at 128x128."""
     random = np.random.default_rng(seed)
     smaller = detector.reduce // 2
@@ -135,19 +138,17 @@ class Views:
 
 
 def train(
-    detector: nn.Module,
+    detector: Detector,
     views: Views,
     minutes: float,
     learning_rates: tuple[float, float],
-) -> nn.Module:
+) -> Detector:
     """Trains a detector in place, along a cosine, and returns the running average of its weights.
 
     Its statistics stay as they are, so that intensities keep their scale.
     """
     detector.eval()
-    average = torch.optim.swa_utils.AveragedModel(
-        detector, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE)
-    )
+    average = deepcopy(detector)
     optimiser = torch.optim.Adam(detector.parameters(), lr=learning_rates[0])
     first, last = learning_rates
     started, done, step, recent = time.monotonic(), 0.0, 0, 0.0
@@ -159,16 +160,18 @@ def train(
                 group["lr"] = rate
             loss = error(detector(images), wanted)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(detector.parameters(), 1.0)
             optimiser.step()
-            average.update_parameters(detector)
+            with torch.no_grad():
+                for mean, value in zip(average.parameters(), detector.parameters(), strict=True):
+                    mean.lerp_(value, 1 - AVERAGE)
             recent += 0.02 * (loss.item() - recent)
             step += 1
             done = min(1.0, (time.monotonic() - started) / (60 * minutes))
             bar.update(100 * done - bar.n)
             bar.set_postfix_str(f", step {step}, error {recent:.5f}")
-    return average.module.eval()
+    return average
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +181,7 @@ class ConsensusOptions:
     start: Annotated[
         Path, typer.Option("--from", metavar="FILE", help="stage 1 checkpoint of face networks")
     ]
-    sets: Annotated[
+    sets: Annotated[  # pairs of words
         list[str],
         typer.Option(
             "--set",
@@ -187,7 +190,7 @@ class ConsensusOptions:
         ),
     ]
     out: Annotated[Path, typer.Option(metavar="FILE", help="checkpoint file to write")]
-    minutes: Annotated[float, typer.Option(min=0, help="training time after the targets are known")]
+    minutes: Annotated[float, typer.Option(min=0, help="training time, once the targets are known")]
     without: Annotated[
         list[str] | None, typer.Option(metavar="PERSON", help="person to exclude; may be repeated")
     ] = None
@@ -204,11 +207,12 @@ def run(options: ConsensusOptions, command: str) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     without = frozenset(options.without or ())
-    with refusing(CheckpointError, FaceSetError, OSError, ValueError):
+    with refusing(CheckpointError, ConfigurationError, FaceSetError, OSError):
         model = load_motion_transfer(options.start)
         if not isinstance(model.detector, FaceDetector):
             raise Refusal(f"--from: {options.start} has no face detector")
-        sets = [FaceSet(Path(one), float(share), without) for one, share in options.sets]
+        pairs = cast("list[tuple[str, str]]", options.sets)
+        sets = [FaceSet(Path(one), sampling_share(text), without) for one, text in pairs]
         refuse_unknown_people(sets, without)
         detector = model.detector.unsupervised
         wanted = [targets(detector, one, options.views, options.seed) for one in sets]

@@ -100,7 +100,9 @@ def run(options: FaceOptions, command: str) -> None:
     with refusing(CheckpointError, ConfigurationError, DamagedVideoError, FaceSetError, OSError):
         settings = _settings(options)
         without = frozenset(options.without or ())
-        sets = [FaceSet(Path(folder), _weight(text), without) for folder, text in _pairs(options)]
+        sets = [
+            FaceSet(Path(folder), sampling_share(text), without) for folder, text in _pairs(options)
+        ]
         refuse_unknown_people(sets, without)
         training = _training(network, settings, options.start)
         options.out.mkdir(parents=True, exist_ok=True)
@@ -174,7 +176,7 @@ def _training(
     return FaceTraining(model, settings)
 
 
-def _weight(text: str) -> float:
+def sampling_share(text: str) -> float:
     """Parses how often a set is drawn from, relative to the others: a number above 0."""
     try:
         weight = float(text)

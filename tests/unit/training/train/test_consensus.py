@@ -96,9 +96,7 @@ def test_only_the_unsupervised_detector_changes(faces: Path, tmp_path: Path) -> 
     assert isinstance(second.detector, FaceDetector)
     others = second.state_dict()
     changed = {
-        name
-        for name, value in first.state_dict().items()
-        if not torch.equal(value, others[name])
+        name for name, value in first.state_dict().items() if not torch.equal(value, others[name])
     }
     assert changed
     assert all(name.startswith("detector.unsupervised.") for name in changed)
@@ -120,4 +118,10 @@ def test_refusals_are_sentences(
     drawn = ["--set", str(faces), "1"]
     assert "none.pt: no such checkpoint" in refusal("--from", "none.pt", *drawn)
     assert "lite64.pt has no face detector" in refusal("--from", str(lite), *drawn)
+    face = tmp_path / "face128.pt"
+    save_motion_transfer(MotionTransfer(FACE128), face)
+    start = ["--from", str(face)]
+    assert "the share is much" in refusal(*start, "--set", str(faces), "much")
+    assert "nowhere: is not a face set" in refusal(*start, "--set", "nowhere", "1")
+    assert "no set contains chris" in refusal(*start, *drawn, "--without", "chris")
     assert not (tmp_path / "out.pt").exists()
