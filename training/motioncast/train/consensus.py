@@ -1,7 +1,7 @@
 r"""Teaches the unsupervised keypoints of face networks to follow the image, wherever it moves.
 
-    python -m motioncast.train.consensus --from CHECKPOINT --set people --set grid --minutes 15 \
-        --out CHECKPOINT
+    python -m motioncast.train.consensus --from CHECKPOINT --set people 0.9 --set grid 0.1 \
+        --minutes 15 --out CHECKPOINT
 
 The detector sees each frame alone, so its error changes from frame to frame. Here its answers in
 several views of a frame, mapped back, are combined into one target: the median of their positions,
@@ -65,8 +65,9 @@ def consensus(detector: Callable[[Tensor], Tensor], image: Tensor, maps: Tensor)
     views = transform(image.expand(len(maps), -1, -1, -1), maps)
     found = detector(views)
     matrix, offset = maps[:, :, :2], maps[:, :, 2]
+    # Not torch.median: of an even number it returns the smaller of the two in the middle.
     places = found[..., :2] @ matrix.transpose(1, 2) + offset[:, None]
-    return torch.cat([places.median(dim=0).values, found[..., 2:].mean(dim=0)], dim=-1)
+    return torch.cat([places.quantile(0.5, dim=0), found[..., 2:].mean(dim=0)], dim=-1)
 
 
 def seen_from(keypoints: Tensor, view: Tensor) -> Tensor:
@@ -190,14 +191,16 @@ class ConsensusOptions:
         ),
     ]
     out: Annotated[Path, typer.Option(metavar="FILE", help="checkpoint file to write")]
-    minutes: Annotated[float, typer.Option(min=0, help="training time, once the targets are known")]
+    minutes: Annotated[
+        float, typer.Option(min=0.001, help="training time, once the targets are known")
+    ]
     without: Annotated[
         list[str] | None, typer.Option(metavar="PERSON", help="person to exclude; may be repeated")
     ] = None
-    views: Annotated[int, typer.Option(min=1, help="views of a frame per target")] = 16
+    views: Annotated[int, typer.Option(min=1, help="views of a frame per target")] = 8
     batch_size: Annotated[int, typer.Option(min=1)] = 32
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-5
+    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3
+    final_learning_rate: Annotated[float, typer.Option(min=0)] = 1e-5
     seed: int = 0
     threads: Annotated[int, typer.Option(min=1)] = torch.get_num_threads()
 

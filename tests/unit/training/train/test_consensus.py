@@ -60,6 +60,18 @@ def test_one_view_that_is_far_off_does_not_count() -> None:
     assert torch.allclose(found[0, :2], SPOT, atol=2e-3)
 
 
+def test_the_median_of_an_even_number_of_views_is_in_the_middle() -> None:
+    views = maps(*[(0.0, 0.0, 0.0)] * 4)
+
+    def spread(images: Tensor) -> Tensor:
+        keypoints = centroid(images)
+        keypoints[..., :2] += torch.tensor([-0.3, -0.1, 0.1, 0.3]).view(4, 1, 1)
+        return keypoints
+
+    found = consensus(spread, spot(), views)
+    assert torch.allclose(found[0, :2], SPOT, atol=2e-3)
+
+
 def test_keypoints_are_expected_where_a_view_shows_them() -> None:
     (view,) = maps((0.25, 0.05, -0.1))
     moved = centroid(transform(spot()[None], view[None]))[0]
@@ -124,4 +136,5 @@ def test_refusals_are_sentences(
     assert "the share is much" in refusal(*start, "--set", str(faces), "much")
     assert "nowhere: is not a face set" in refusal(*start, "--set", "nowhere", "1")
     assert "no set contains chris" in refusal(*start, *drawn, "--without", "chris")
+    assert "'--learning-rate'" in refusal(*start, *drawn, "--learning-rate", "-1")
     assert not (tmp_path / "out.pt").exists()
