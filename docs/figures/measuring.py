@@ -244,11 +244,22 @@ EVALUATIONS: Final[Mapping[str, Evaluation]] = {
     "quality_face256_people_test_at_128": _quality(
         "people/test --all --frame fixed --model face256 --pattern 1:0 --measure-at 128"
     ),
+    "quality_face128_people_test": _quality(
+        "people/test --all --frame fixed --pattern 1:0"
+        " --checkpoint {here}/training/checkpoints/face128_synthesis.pt"
+        " --predictor {here}/training/checkpoints/face256_predictor.pt"
+    ),
     "quality_face256_grid_unseen_speaker": _quality(
         "grid/unseen_speaker --all --frame fixed --model face256 --pattern 1:0"
     ),
     "quality_face256_grid_test": _quality(
         "grid/test --clips 12 --frame fixed --model face256 --pattern 1:0"
+    ),
+    "quality_face256_grid_unseen_speaker_at_128": _quality(
+        "grid/unseen_speaker --all --frame fixed --model face256 --pattern 1:0 --measure-at 128"
+    ),
+    "quality_face256_grid_test_at_128": _quality(
+        "grid/test --clips 12 --frame fixed --model face256 --pattern 1:0 --measure-at 128"
     ),
     "quality_face256_classic": _quality(
         "classic --all --frame fixed --model face256 --pattern 1:0"

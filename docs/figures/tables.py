@@ -115,6 +115,11 @@ TABLES: Final[Mapping[str, Drawing]] = {
                 "face256",
             ),
             Row(
+                ("", "face128, trained at 128x128", ALL),
+                "quality_face128_people_test",
+                "face128_synthesis",
+            ),
+            Row(
                 ("", "lite128, framed too, at 128x128", ALL),
                 "quality_lite128_people_test",
                 "lite128",
@@ -125,8 +130,18 @@ TABLES: Final[Mapping[str, Drawing]] = {
                 "face256",
             ),
             Row(
+                ("", "face256, measured at 128x128", ALL),
+                "quality_face256_grid_unseen_speaker_at_128",
+                "face256",
+            ),
+            Row(
                 ("the speaker of GRID's training clips, {clips} of `grid/test`", "face256", ALL),
                 "quality_face256_grid_test",
+                "face256",
+            ),
+            Row(
+                ("", "face256, measured at 128x128", ALL),
+                "quality_face256_grid_test_at_128",
                 "face256",
             ),
             Row((CLASSIC, "face256", ALL), "quality_face256_classic", "face256"),

@@ -167,8 +167,9 @@ async def test_a_model_that_a_client_unloads_stays_unloaded(
 ) -> None:
     process = _process(triton, "growing")
     await client.unload_model("growing", headers=headers)
-    while is_alive(process.pid):
-        await client.is_server_live()
+    async with asyncio.timeout(60):
+        while is_alive(process.pid):
+            await client.is_server_live()
     # Failures are handled in order, so by then the supervisor has handled the previous one.
     killed = _process(triton, "double")
     os.kill(killed.pid, signal.SIGKILL)

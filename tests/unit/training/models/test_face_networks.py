@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from motioncast.models.checkpoint import CheckpointError, resized
+from motioncast.models.checkpoint import CheckpointError, load_motion_transfer, resized
 from motioncast.models.configurations import FACE128, FACE256, LITE128, Configuration, configuration
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.lite.colours import to_planes, to_rgb
 from motioncast.models.motion_transfer import MotionTransfer
+from motioncast.models.shipped import shipped_checkpoint
 
 MOST_PARAMETERS = 6_000_000
 
@@ -62,3 +63,13 @@ def test_the_same_weights_serve_both_sizes() -> None:
         resized(small, LITE128)
     with pytest.raises(CheckpointError, match="is of 'lite128', not 'face128'"):
         resized(lite, FACE128)
+
+
+def test_face128_has_the_keypoints_of_face256_so_its_predictors_serve_both() -> None:
+    small, large = (
+        load_motion_transfer(shipped_checkpoint("synthesis", name)).detector.state_dict()
+        for name in ("face128", "face256")
+    )
+    assert small.keys() == large.keys()
+    # The detectors see other picture sizes, so only what was trained has to be the same.
+    assert all(torch.equal(small[name], large[name]) for name in small)
