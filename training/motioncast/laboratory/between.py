@@ -6,7 +6,8 @@
 
 When one checkpoint was trained further from the other, networks in between are often better on
 people that neither has seen (Wortsman et al. 2022, "Model soups"); choose the share on validation
-clips. Parts that the first lacks are the second's.
+clips. Parts that the first lacks are the second's. Face networks may be of two image sizes; the
+result has the second's.
 """
 
 from collections.abc import Collection
@@ -22,6 +23,7 @@ from motioncast.models.checkpoint import (
     CheckpointError,
     absent_weights,
     load_motion_transfer,
+    resized,
     save_motion_transfer,
 )
 from motioncast.models.motion_transfer import MotionTransfer
@@ -69,6 +71,8 @@ def run(options: BetweenOptions, command: str) -> None:
     """Writes the interpolated weights; raises Refusal for a file that is not a checkpoint."""
     with refusing(CheckpointError, OSError):
         first, second = (load_motion_transfer(path) for path in (options.first, options.second))
+        if first.configuration.architecture == second.configuration.architecture == "face":
+            first = resized(first, second.configuration)
         new = absent_weights(options.first)
         save_motion_transfer(between(first, second, options.share, new), options.out)
 

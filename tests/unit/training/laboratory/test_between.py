@@ -8,7 +8,7 @@ from support.random_networks import random_motion_transfer
 
 from motioncast.laboratory.between import main
 from motioncast.models.checkpoint import load_motion_transfer, save_motion_transfer
-from motioncast.models.configurations import FACE128, LITE64, LITE128
+from motioncast.models.configurations import FACE128, FACE256, LITE64, LITE128
 
 
 def test_weights_lie_on_the_line_between_two_checkpoints(tmp_path: Path) -> None:
@@ -24,6 +24,21 @@ def test_weights_lie_on_the_line_between_two_checkpoints(tmp_path: Path) -> None
 
     found = load_motion_transfer(tmp_path / "c.pt").state_dict()[name]
     torch.testing.assert_close(found, (3 * first + second) / 4, atol=2e-3, rtol=2e-3)  # float16
+
+
+def test_face_networks_of_two_sizes_give_networks_of_the_second_s(tmp_path: Path) -> None:
+    one, other = random_motion_transfer(FACE256, seed=1), random_motion_transfer(FACE128, seed=2)
+    save_motion_transfer(one, tmp_path / "a.pt")
+    save_motion_transfer(other, tmp_path / "b.pt")
+
+    arguments = ["--first", str(tmp_path / "a.pt"), "--second", str(tmp_path / "b.pt")]
+    main([*arguments, "--share", "0.75", "--out", str(tmp_path / "c.pt")])
+
+    found = load_motion_transfer(tmp_path / "c.pt")
+    assert found.configuration == FACE128
+    name = "synthesis.of_motion.weight"
+    expected = (one.state_dict()[name] + 3 * other.state_dict()[name]) / 4
+    torch.testing.assert_close(found.state_dict()[name], expected, atol=2e-3, rtol=2e-3)
 
 
 def test_what_the_first_lacks_is_the_second_s(tmp_path: Path) -> None:
