@@ -56,6 +56,12 @@ class ExportOptions:
             " off, the shipped face_finder is copied into a repository without one"
         ),
     ] = FramingMode.OFF
+    codec: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="codec.json of a detector with the same keypoints, to be copied"
+        ),
+    ] = None
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON file to write the result to")
     ] = None
@@ -77,6 +83,7 @@ def run(options: ExportOptions, command: str) -> None:
             precision=options.precision,
             calibration=options.calibration,
             framing=options.framing,
+            codec=options.codec,
         )
         if options.framing is not FramingMode.OFF:
             add_finder(options.repository)

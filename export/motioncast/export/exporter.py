@@ -14,6 +14,9 @@ from pathlib import Path
 from onnx import ModelProto
 from torch import nn
 
+from motioncast.codec.tables import CodecTables
+from motioncast.codec.tables_file import FILE_NAME as CODEC_FILE
+from motioncast.codec.tables_file import read_tables, write_tables
 from motioncast.export import specification as interface
 from motioncast.export.calibration import Calibration
 from motioncast.export.cpu_network import cpu_network
@@ -24,7 +27,7 @@ from motioncast.export.glue import LICENCE
 from motioncast.export.graph import OPSET, check, finish, operators
 from motioncast.export.parity import CASES, Agreement, Case, compare
 from motioncast.export.precision import Conversion, Precision, conversion
-from motioncast.export.repository import write_model
+from motioncast.export.repository import write_beside, write_model
 from motioncast.export.rollout import roll_out, step_specification
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.specification import ModelSpecification
@@ -81,6 +84,7 @@ def export_models(
     precision: Precision = "float32",
     calibration: Path | None = None,
     framing: FramingMode = FramingMode.OFF,
+    codec: Path | None = None,
 ) -> tuple[ExportedModel, ...]:
     """Exports the models of one configuration from their checkpoints.
 
@@ -95,6 +99,8 @@ def export_models(
         calibration: folder of training videos from which int8 ranges are calibrated.
         framing: how pictures should be framed for these models; written into the keypoint model's
             config.pbtxt, from which `motioncast stream` takes its default.
+        codec: codec.json of a detector with the same keypoints, to be written next to this one.
+            Without it, tables that are already there are kept.
 
     If the repository then holds both the keypoint and the synthesis model of that name, their
     ensembles are written too. Nothing is written unless every model agrees with PyTorch.
@@ -105,6 +111,7 @@ def export_models(
             do not fit the existing models of that name in the repository.
         FileNotFoundError, CheckpointError, PredictorCheckpointError: a checkpoint cannot be read.
         DamagedVideoError: a calibration clip cannot be read.
+        TablesError: the codec tables are invalid.
         ParityError: a model does not agree with PyTorch; the message lists every mismatch.
     """
     if (precision == "int8") != (calibration is not None):
@@ -112,6 +119,7 @@ def export_models(
             "calibration: a folder of training clips is needed for int8, and can be"
             " used only for int8"
         )
+    tables = None if codec is None else _tables(codec, config, synthesis)
     found = read_checkpoints(
         config, synthesis=synthesis, predictor=predictor, name=name, framing=framing
     )
@@ -136,6 +144,8 @@ def export_models(
     except EnsembleError as error:
         raise ExportError(f"ensembles: {error} (export all models of {name or config})") from error
     exported = tuple(_write(repository, *model) for model in built)
+    if tables is not None:
+        write_beside(repository, exported[0].name, CODEC_FILE, write_tables(tables))
     write_ensembles(repository, rest)
     return exported
 
@@ -239,6 +249,19 @@ def build(
         cases,
     )
     return model, agreement
+
+
+def _tables(codec: Path, config: str, synthesis: Path | None) -> CodecTables:
+    """Returns the codec tables to be written next to the detector; raises as `export_models`."""
+    if synthesis is None:
+        raise ExportError("codec: tables belong to a detector (expected a synthesis checkpoint)")
+    tables, expected = read_tables(codec), configuration(config).keypoints
+    if tables.keypoints != expected:
+        raise ExportError(
+            f"codec: {codec} is for {tables.keypoints} keypoints"
+            f" (expected {expected}, as in {config!r})"
+        )
+    return tables
 
 
 def _write(

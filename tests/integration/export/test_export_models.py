@@ -13,6 +13,7 @@ from google.protobuf import text_format
 from support.random_networks import random_motion_transfer, random_vrnn
 from tritonclient.grpc import model_config_pb2 as triton
 
+from motioncast.codec.errors import TablesError
 from motioncast.export.__main__ import main
 from motioncast.export.exporter import (
     ExportedModel,
@@ -25,11 +26,14 @@ from motioncast.export.exporter import (
 from motioncast.export.graph import check
 from motioncast.export.parity import Case
 from motioncast.framing import FINDER
+from motioncast.inference.checksums import verify
 from motioncast.inference.repository import find_models
 from motioncast.models.checkpoint import save_motion_transfer
 from motioncast.models.configurations import LITE128, PAPER64
 from motioncast.models.predictors.checkpoint import save_predictor
 from motioncast.models.predictors.recurrent import PREDICTOR_SIZES
+
+SHIPPED = Path(__file__).parents[3] / "model_repository"
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +207,45 @@ def test_what_does_not_fit_the_models_that_are_there_is_refused(
     with pytest.raises(ExportError, match=r"axes .*export all models of lite128"):
         export_models("lite128", repository, predictor=checkpoints[1])
     assert (repository / "lite128_predictor" / "config.pbtxt").stat().st_ino == before
+
+
+def test_codec_tables_are_written_next_to_the_detector(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    tables = SHIPPED / "lite128_keypoint" / "codec.json"
+    options = ["--config", "lite128", "--synthesis", str(checkpoints[0]), "--name", "ada"]
+    main([*options, "--codec", str(tables), "--repository", str(tmp_path)])
+    written = tmp_path / "ada_keypoint" / "codec.json"
+    assert written.read_bytes() == tables.read_bytes()
+    assert verify(written)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("face256", r"is for 80 keypoints \(expected 16, as in 'lite128'\)"),
+        (None, "codec tables: not valid JSON"),
+    ],
+)
+def test_codec_tables_of_another_detector_are_refused(
+    checkpoints: tuple[Path, Path], tmp_path: Path, model: str | None, said: str
+) -> None:
+    tables = tmp_path / "codec.json"
+    if model is None:
+        tables.write_text("no tables")
+    else:
+        shutil.copy(SHIPPED / f"{model}_keypoint" / "codec.json", tables)
+    with pytest.raises((ExportError, TablesError), match=said):
+        export_models("lite128", tmp_path / "models", synthesis=checkpoints[0], codec=tables)
+    assert not (tmp_path / "models").exists()
+
+
+def test_codec_tables_without_a_detector_are_refused(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    tables = SHIPPED / "lite128_keypoint" / "codec.json"
+    with pytest.raises(ExportError, match="tables belong to a detector"):
+        export_models("lite128", tmp_path / "models", predictor=checkpoints[1], codec=tables)
 
 
 def test_the_command_line_writes_models_and_a_report(
