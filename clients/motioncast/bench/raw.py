@@ -19,7 +19,7 @@ from motioncast.inference.repository import find_models
 
 
 class RawModels:
-    """The three models of a configuration in ONNX Runtime sessions, configured like the engine's.
+    """The models of a configuration in ONNX Runtime sessions, configured like the engine's.
 
     Args:
         repository: Folder of models.
@@ -36,12 +36,15 @@ class RawModels:
         clip: Sequence[Pixels],
     ) -> None:
         files, options = find_models(repository), session_options(settings)
-        self._keypoint, self._predictor, self._synthesis = (
-            onnxruntime.InferenceSession(
-                files[f"{configuration}_{part}"], options, providers=["CPUExecutionProvider"]
-            )
-            for part in ("keypoint", "predictor", "synthesis")
-        )
+
+        def opened(part: str) -> onnxruntime.InferenceSession:
+            file = files[f"{configuration}_{part}"]
+            return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+        self._keypoint, self._predictor = opened("keypoint"), opened("predictor")
+        self._synthesis = opened("synthesis")
+        registers = f"{configuration}_registration" in files
+        self._registration = opened("registration") if registers else None
         self._runs_at_once = settings.max_concurrent_runs
         self._clip = clip
         axes = {value.name: value.shape for value in self._predictor.get_inputs()}
@@ -72,6 +75,10 @@ class RawModels:
         keypoints = self._keypoint.run(["keypoints"], {"image": image})[0]  # (observed, K, 3)
         if group.observed:
             calls.append((self._keypoint, {"image": image}))
+        source = {"source_image": image[:1], "source_keypoints": keypoints[:1]}
+        if group.frames and group.observed and self._registration is not None:
+            inputs = {**source, "image": image, "keypoints": keypoints}
+            calls.append((self._registration, inputs))
         driving = np.resize(keypoints, (1, group.frames, *keypoints.shape[1:]))
         if group.frames > group.observed:
             observed = (np.arange(group.frames) < group.observed).astype(np.float32)
@@ -80,8 +87,7 @@ class RawModels:
             inputs = {"keypoints": driving, "observed": observed[np.newaxis]}
             calls.append((self._predictor, {**inputs, "noise": noise, "state": state}))
         if group.frames:
-            inputs = {"source_image": image[:1], "source_keypoints": keypoints[:1]}
-            calls.append((self._synthesis, {**inputs, "driving_keypoints": driving}))
+            calls.append((self._synthesis, {**source, "driving_keypoints": driving}))
         return calls
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from motioncast.cli.detecting import Detector, SessionDetector
 from motioncast.cli.failures import CommandError
 from motioncast.cli.feed import Feed
 from motioncast.client import (
@@ -142,13 +143,6 @@ class Framing(Protocol):
         """Returns a frame of the timeline."""
 
 
-class Detector(Protocol):
-    """Detects keypoints on this side."""
-
-    def detect(self, images: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Returns the keypoints (B, K, 3) of images (B, H, W, 3)."""
-
-
 async def cast(
     service: Service,
     video: Images,
@@ -172,7 +166,8 @@ async def cast(
         options: How the video is sent.
         keep: Called with the image of every frame, in order.
         source: Other images to animate (transfer); None takes the first frame (reconstruction).
-        detector: Detects the keypoints to send; None sends the frames themselves.
+        detector: Detects the keypoints to send, and registers them with the first source if it
+            can; None sends the frames themselves.
         framing: Only with a detector: frames the pictures first.
         gathering: Only with a detector and no other images: selects frames as further sources.
         gate: Only with a detector: selects which of the pattern's frames are sent.
@@ -252,12 +247,14 @@ def _open(
         )
         return stream, frames.taken
 
+    session = SessionDetector(detector)
+
     def detect(index: int) -> list[NDArray[np.float32] | FramedKeypoints | Source | None]:
         if not options.pattern.expects(index):
             return [None]
         framed = None if framing is None else framing.frame(index, video[index])
         image = video[index] if framed is None else framed.image
-        found: NDArray[np.float32] = detector.detect(image[None])[0]
+        found = session.frame(image)
         element = found if framed is None else FramedKeypoints(found, framed.crop)
         number = None if given.gathering is None else given.gathering.see(index, found)
         return [element] if number is None else [Source(image, number, found), element]
@@ -267,7 +264,7 @@ def _open(
     if framing is not None:
         frame = framing.begin if source is None else framing.portrait
         images = [frame(image).image for image in images]
-    points = list(detector.detect(np.stack(images)))
+    points = session.sources(images)
     if given.gathering is not None:
         given.gathering.see(0, points[0])
     stream = service.stream_keypoints(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from motioncast.cli.cast import Detector, Framing
+from motioncast.cli.cast import Framing
+from motioncast.cli.detecting import Detector
 from motioncast.cli.failures import CommandError
 from motioncast.cli.job import StreamJob
 from motioncast.cli.motion import Watcher
@@ -33,12 +34,22 @@ def device_of(job: StreamJob, model: Model, mode: FramingMode) -> Device:
     """
     if job.send != "keypoints":
         return Device(None, lambda frame_rate: None)
-    return sending_device(job.models, model, mode)
+    return sending_device(job.models, model, mode, register=not job.options.relative_motion)
 
 
-def sending_device(models: Path | None, model: Model, mode: FramingMode) -> Device:
-    """Opens the keypoint detector here, and the framing; raises as `device_of` does."""
-    detector = _detector(models, model)
+def sending_device(
+    models: Path | None, model: Model, mode: FramingMode, *, register: bool
+) -> Device:
+    """Opens the keypoint detector here, and the framing; raises as `device_of` does.
+
+    Args:
+        models: The repository; None for the installed one.
+        model: Whose keypoints are sent.
+        mode: How pictures are framed.
+        register: Whether keypoints are registered with the source, if the repository has the model
+            for it.
+    """
+    detector = _detector(models, model, register=register)
     if mode is FramingMode.OFF:
         return Device(detector, lambda frame_rate: None)
     from motioncast.client.framing import DeviceFraming, FaceFinder
@@ -61,10 +72,11 @@ def watcher_of(job: StreamJob, model: Model, device: Device) -> Watcher:
         return Watcher(None, reason=f"no local model detects the keypoints of {model.name}")
 
 
-def _detector(models: Path | None, model: Model) -> Detector:
+def _detector(models: Path | None, model: Model, *, register: bool = False) -> Detector:
     from motioncast.client.device import KeypointDetector
 
-    detector = KeypointDetector(_model_file(models, f"{model.name}_keypoint"))
+    registration = _find(models, f"{model.name}_registration") if register else None
+    detector = KeypointDetector(_model_file(models, f"{model.name}_keypoint"), registration)
     expected = model.height, model.width, model.keypoints
     if (detector.height, detector.width, detector.keypoints) != expected:
         raise CommandError(f"model: the local {model.name} differs from the server's")
@@ -72,11 +84,20 @@ def _detector(models: Path | None, model: Model) -> Detector:
 
 
 def _model_file(models: Path | None, name: str) -> Path:
-    from motioncast.inference import default_repository
+    file = _find(models, name)
+    if file is None:
+        there = _repository(models)
+        raise CommandError(f"{there} has no {name}, which is required on this machine")
+    return file
+
+
+def _find(models: Path | None, name: str) -> Path | None:
     from motioncast.inference.repository import find_models
 
-    repository = models or default_repository()
-    file = find_models(repository).get(name)
-    if file is None:
-        raise CommandError(f"{repository} has no {name}, which is required on this machine")
-    return file
+    return find_models(_repository(models)).get(name)
+
+
+def _repository(models: Path | None) -> Path:
+    from motioncast.inference import default_repository
+
+    return models or default_repository()

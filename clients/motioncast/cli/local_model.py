@@ -71,5 +71,6 @@ def local_model(models: Path | None, name: str | None) -> LocalModel:
         parse_weights(weights, detector.keypoints),
         tables.digest,
         parse_anchored(parameters.get(ANCHORED, "0"), detector.keypoints),
+        registers=f"{name}_registration" in files,
     )
     return LocalModel(repository, model, tables)

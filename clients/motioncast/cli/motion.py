@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from motioncast.cli.cast import Detector, Images
+from motioncast.cli.cast import Images
+from motioncast.cli.detecting import Detector
 from motioncast.quality.agreement import Agreement
 from motioncast.quality.expression import compare_movement
 from motioncast.quality.temporal import temporal_error
@@ -24,7 +25,7 @@ class Motion:
     """How a result moves compared with the original or, in a transfer, with the driving video.
 
     Frame 0, the source's own, is excluded from keypoint comparisons. Keypoints are detected in both
-    videos by the same detector, whatever was sent.
+    videos by the same detector, in each picture alone, whatever was sent.
     """
 
     temporal_error: float | None = None  # 1 for a still picture; None if there is no original

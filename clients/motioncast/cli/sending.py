@@ -10,9 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from motioncast.cli.cast import Detector, Framing
+from motioncast.cli.cast import Framing
+from motioncast.cli.detecting import Detector, SessionDetector
 from motioncast.cli.device import sending_device
 from motioncast.cli.door import credentials
 from motioncast.cli.failures import CommandError
@@ -98,7 +97,8 @@ async def send_video(job: SendJob, stages: Stages, announce: Callable[[str, str]
     """
     here = await asyncio.to_thread(local_model, job.models, job.model)
     mode = here.model.framing if job.frame is None else job.frame
-    device = sending_device(here.repository, here.model, mode)
+    register = not job.relative_motion
+    device = sending_device(here.repository, here.model, mode, register=register)
     assert device.detector is not None
     refresher = None
     if job.refresh_db is not None:
@@ -147,7 +147,7 @@ class _Finding:
     ) -> None:
         self._job = job
         self._size = here.model.height
-        self._detector = detector
+        self._detector = SessionDetector(detector)
         self._framing = framing
         self._gathering = None
         if job.gather > 1 and job.refresh_db is None:
@@ -162,7 +162,7 @@ class _Finding:
         if self._framing is not None:
             frame = self._framing.portrait if given else self._framing.begin
             images = [frame(image).image for image in images]
-        points = list(self._detector.detect(np.stack(images)))
+        points = self._detector.sources(images)
         if self._gathering is not None:
             self._gathering.see(0, points[0])
         return list(zip(images, points, strict=True))
@@ -171,8 +171,7 @@ class _Finding:
         """Returns the model's view of a picture, its keypoints, and which part it shows."""
         framed = None if self._framing is None else self._framing.frame(index, picture)
         image = picture if framed is None else framed.image
-        found: Keypoints = self._detector.detect(image[None])[0]
-        return image, found, None if framed is None else framed.crop
+        return image, self._detector.frame(image), None if framed is None else framed.crop
 
     def becomes_source(self, index: int, keypoints: Keypoints) -> int | None:
         """Returns the index of the source that a frame becomes; None if it does not."""

@@ -60,6 +60,7 @@ class Model:
     source_weights: tuple[float, ...] = ()  # of the K keypoints, to choose a source; empty: equal
     codec_tables: str = ""  # SHA-256 of its keypoints' codec tables; "" if it has none
     anchored_keypoints: int = 0  # the first ones, which mark fixed points of every face
+    registers: bool = False  # whether frames' keypoints are registered with the source
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,17 @@
 
 from torch import nn
 
-from motioncast.export.face import ServedFaceDetector, ServedFaceSynthesis
+from motioncast.export.face import (
+    ServedFaceDetector,
+    ServedFaceRegistration,
+    ServedFaceSynthesis,
+)
 from motioncast.export.folding import fold_batch_norms
 from motioncast.export.lite.detector import ServedLiteDetector
 from motioncast.export.lite.synthesis import ServedLiteSynthesis
-from motioncast.export.wrappers import ServedDetector, ServedSynthesis
+from motioncast.export.wrappers import ServedDetector, ServedRegistration, ServedSynthesis
 from motioncast.models.face.detector import FaceDetector
+from motioncast.models.face.registration import Registration
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.lite.detector import LiteKeypointDetector
 from motioncast.models.lite.synthesis import LiteSynthesis
@@ -24,5 +29,7 @@ def cpu_network(reference: nn.Module) -> nn.Module:
             return ServedFaceDetector(detector)
         case ServedSynthesis(synthesis=FaceSynthesis() as synthesis):
             return ServedFaceSynthesis(synthesis)
+        case ServedRegistration(registration=Registration() as registration):
+            return ServedFaceRegistration(registration)
         case _:
             return fold_batch_norms(reference)

@@ -4,6 +4,8 @@
     forecast          observed keypoints -> the keypoints of all M + N frames -> frames
     motion_transfer   observed frames -> keypoints -> keypoints of all M + N frames -> frames
 
+If the configuration has a registration model, it runs after the detector, as in the services.
+
 config.pbtxt lists every step and every tensor passed between steps, so Triton and the in-process
 engine run an ensemble the same way. Tensors that one network cannot pass to the next unchanged go
 through the glue models (`motioncast.export.glue`).
@@ -12,7 +14,7 @@ through the glue models (`motioncast.export.glue`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tritonclient.grpc import model_config_pb2 as triton
@@ -22,14 +24,18 @@ from motioncast.export import glue
 from motioncast.export.glue import GlueModel
 from motioncast.export.triton import latest_version
 
-PARTS: Final = ("keypoint", "predictor", "synthesis")
+PARTS: Final = ("keypoint", "registration", "predictor", "synthesis")
 FORECAST_BATCH: Final = 8  # sessions in one call: the synthesis model's maximum
 
 # Tensors that several models share; the ensembles use the same names.
 _SOURCE: Final = ("source_image", "source_keypoints")
 _RECURRENCE: Final = ("observed", "noise", "state")
 _FORECAST: Final = ("forecast", "half_width90", "next_state")
-_OF_FRAMES: Final = ("frames", "detected")  # first axis is frames; for other tensors it is sessions
+_OF_FRAMES: Final = (
+    "frames",
+    "detected",
+    "registered",
+)  # first axis is frames; for other tensors it is sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,11 @@ _CHOOSE: Final = Step(
 )
 _SYNTHESISE: Final = Step("synthesis", _same(*_SOURCE, "driving_keypoints"), _same("image"))
 _DETECT: Final = Step("keypoint", {"image": "frames"}, {"keypoints": "detected"})
+_REGISTER: Final = Step(
+    "registration",
+    {**_same(*_SOURCE), "image": "frames", "keypoints": "detected"},
+    _same("registered"),
+)
 
 RECONSTRUCT: Final = Ensemble(
     part="reconstruct",
@@ -147,9 +158,19 @@ def ensembles_of(name: str, models: Mapping[str, ModelConfig]) -> dict[str, Mode
     """
     return {
         f"{name}_{ensemble.part}": ensemble_config(name, ensemble, models)
-        for ensemble in ENSEMBLES
+        for ensemble in (_registering(one, models) for one in ENSEMBLES)
         if _has(models, *(step.part for step in ensemble.steps))
     }
+
+
+def _registering(ensemble: Ensemble, models: Mapping[str, ModelConfig]) -> Ensemble:
+    """Returns the ensemble with a registration of what it detects, if there is a model for it."""
+    if _DETECT not in ensemble.steps or not _has(models, "registration"):
+        return ensemble
+    first, following, *rest = ensemble.steps
+    takes = {**following.takes, "keypoints": "registered"}
+    steps = (first, _REGISTER, replace(following, takes=takes), *rest)
+    return replace(ensemble, steps=steps)
 
 
 def ensemble_config(

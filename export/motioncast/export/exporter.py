@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onnx import ModelProto
-from torch import nn
 
 from motioncast.codec.tables import CodecTables
 from motioncast.codec.tables_file import FILE_NAME as CODEC_FILE
 from motioncast.codec.tables_file import read_tables, write_tables
-from motioncast.export import specification as interface
 from motioncast.export.calibration import Calibration
-from motioncast.export.cpu_network import cpu_network
 from motioncast.export.ensemble_files import ensembles_around, write_ensembles
 from motioncast.export.ensembles import EnsembleError
+from motioncast.export.exportables import (
+    Exportable,
+    motion_transfer_exportables,
+    predictor_exportable,
+)
 from motioncast.export.folding import fold_batch_norms
 from motioncast.export.glue import LICENCE
 from motioncast.export.graph import OPSET, check, finish, operators
@@ -32,34 +34,14 @@ from motioncast.export.rollout import roll_out, step_specification
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.specification import ModelSpecification
 from motioncast.export.translation import to_onnx
-from motioncast.export.wrappers import (
-    ServedDetector,
-    ServedPredictor,
-    ServedStep,
-    ServedSynthesis,
-)
 from motioncast.framing import FramingMode
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer, resized
 from motioncast.models.configurations import configuration
-from motioncast.models.face.detector import FaceDetector
-from motioncast.models.motion_transfer import MotionTransfer
 from motioncast.models.predictors.checkpoint import load_predictor
-from motioncast.models.predictors.recurrent import RecurrentPredictor
 
 
 class ExportError(Exception):
     """The given checkpoints cannot be exported as the requested models; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exportable:
-    """A network ready to be exported."""
-
-    specification: ModelSpecification
-    reference: nn.Module  # the ONNX file must agree with it
-    translated: nn.Module  # the module to translate: the reference, folded or not, or one step
-    rolled_out: bool  # whether `translated` is one step
-    in_integers: bool = True  # whether int8 applies to it; otherwise it stays in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +112,9 @@ def export_models(
     built = []
     for one, path in found:
         facts = {"config": config, "checkpoint_sha256": fingerprint(path)}
-        keeps = one.rolled_out or (precision == "int8" and not one.in_integers)
+        keeps = one.rolled_out or not {"int8": one.in_integers, "float16": one.in_halves}.get(
+            precision, True
+        )
         wanted = None if keeps else conversion(precision, one.specification, clips)
         if wanted is not None:
             facts["precision"] = precision
@@ -180,42 +164,6 @@ def read_checkpoints(
     if not found:
         raise ExportError("export: no checkpoint given (synthesis, predictor or both)")
     return found
-
-
-def motion_transfer_exportables(
-    networks: MotionTransfer,
-    name: str | None = None,
-    framing: FramingMode = FramingMode.OFF,
-) -> tuple[Exportable, Exportable]:
-    """Returns the keypoint and synthesis models, named after the configuration or `name`."""
-    named = replace(networks.configuration, name=name or networks.configuration.name)
-    detector = ServedDetector(networks.detector)
-    synthesis = ServedSynthesis(networks.synthesis)
-    return (
-        Exportable(
-            interface.keypoint_specification(named, framing),
-            reference=detector,
-            translated=cpu_network(detector),
-            rolled_out=False,
-            in_integers=not isinstance(networks.detector, FaceDetector),
-        ),
-        Exportable(
-            interface.synthesis_specification(named),
-            reference=synthesis,
-            translated=cpu_network(synthesis),
-            rolled_out=False,
-        ),
-    )
-
-
-def predictor_exportable(name: str, predictor: RecurrentPredictor) -> Exportable:
-    """Returns the predictor model of the configuration `name`."""
-    return Exportable(
-        interface.predictor_specification(name, predictor),
-        reference=ServedPredictor(predictor),
-        translated=ServedStep(predictor),
-        rolled_out=True,
-    )
 
 
 def build(

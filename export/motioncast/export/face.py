@@ -11,14 +11,15 @@ from torch.nn import functional
 
 from motioncast.export.anchored import ServedAnchored
 from motioncast.export.folding import fold_batch_norms
-from motioncast.export.lite.bilinear import locate, neighbourhoods, sample_many
+from motioncast.export.lite.bilinear import SampleFew, locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE, ServedLiteDetector
 from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
 from motioncast.export.lite.rendering import RenderingParts, Yuv420Renderer
 from motioncast.models.face.anchored import reduced
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED
-from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion
+from motioncast.models.face.motion import CORRECTION, GRID, FaceMotion, FineGrid
+from motioncast.models.face.registration import Registration
 from motioncast.models.face.restoration import Restoration
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.synthesis import repeat_frames
@@ -67,7 +68,7 @@ class ServedFaceSynthesis(nn.Module):
         source = repeat_frames(torch.arange(batch).unsqueeze(1), frames).float()  # (N, 1)
         of_source = repeat_frames(source_keypoints, frames)
         of_driving = driving_keypoints.flatten(0, 1)
-        displacement, guide, head = self.motion(
+        displacement, guide, masks = self.motion(
             self.motion_encoder(reduced), source, source_keypoints, of_source, of_driving
         )
         side = displacement.shape[-1]
@@ -83,11 +84,45 @@ class ServedFaceSynthesis(nn.Module):
         below = self.up_quarter(network.below(quarter))
         quarter = network.at_quarter(quarter + depth_to_space(torch.relu(below)))
         half = depth_to_space(torch.relu(self.up_half(quarter)))
-        flow = (displacement + network.dense_motion.identity + 1) * ((side - 1) / 2)
+        flow = (displacement + network.dense_motion.fine.identity + 1) * ((side - 1) / 2)
         images: Tensor = self.renderer(tables, flow.flatten(2), source, half)
+        head = masks[:, 1:3].sum(1, keepdim=True)
         sharp = network.sharpening(images.permute(0, 3, 1, 2), head, white=255.0)
         images = sharp.permute(0, 2, 3, 1)
         return images.round().to(torch.uint8).view(batch, frames, *images.shape[1:])
+
+
+class ServedFaceRegistration(nn.Module):
+    """Source (1, S, S, 3), its keypoints (1, K, 3), images (N, S, S, 3), theirs -> (N, K, 3)."""
+
+    def __init__(self, registration: Registration) -> None:
+        super().__init__()
+        folded = fold_batch_norms(registration.synthesis)
+        self.reduce = folded.reduce
+        self.motion_encoder = _from_pixels(folded.motion_encoder)
+        self.view = registration.view
+        self.motion = ServedFaceMotion(folded.dense_motion, self.view.grid)
+        self.sample = SampleFew(3)
+
+    def forward(
+        self, source_image: Tensor, source_keypoints: Tensor, image: Tensor, keypoints: Tensor
+    ) -> Tensor:
+        levels = source_image.permute(0, 3, 1, 2).float()
+        reduced = functional.avg_pool2d(levels, self.reduce) if self.reduce > 1 else levels
+        source = torch.zeros_like(keypoints[:, :1, 0])  # (N, 1): every frame has the same one
+        displacement, _, masks = self.motion(
+            self.motion_encoder(reduced - MIDDLE),
+            source,
+            source_keypoints,
+            source_keypoints.expand(keypoints.shape[0], -1, -1),
+            keypoints,
+        )
+        table = neighbourhoods(self.view.planes(levels / 255).permute(0, 2, 3, 1))
+        warped = self.sample(table, *_located(displacement, source))
+        warped = warped.view(-1, 3, *displacement.shape[2:])
+        frames = image.permute(0, 3, 1, 2).float() / 255
+        corrected: Tensor = self.view.corrected(keypoints, frames, warped, masks)
+        return corrected
 
 
 class ServedRestoration(nn.Module):
@@ -106,14 +141,16 @@ class ServedRestoration(nn.Module):
 
 
 class ServedFaceMotion(nn.Module):
-    """Features and keypoints of sources, keypoints of both frames -> displacement, guide, head.
+    """Features and keypoints of sources, keypoints of both frames -> displacement, guide, masks.
 
-    Features are (B, C, 32, 32); the outputs (N, 2, h, h), (N, 64, 32, 32), (N, 1, 32, 32).
+    Features are (B, C, 32, 32); the outputs (N, 2, h, h), (N, 64, 32, 32), (N, parts, 32, 32).
+    The displacement is computed on the network's grid of positions, or another one.
     """
 
-    def __init__(self, folded: FaceMotion) -> None:
+    def __init__(self, folded: FaceMotion, grid: FineGrid | None = None) -> None:
         super().__init__()
         self.network = folded
+        self.grid = folded.fine if grid is None else grid
 
     def forward(
         self,
@@ -123,9 +160,9 @@ class ServedFaceMotion(nn.Module):
         of_source: Tensor,
         of_driving: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        network = self.network
-        head, face, parallax = network.geometry(of_source, of_driving)
-        coarse_head, coarse_face = network.down(head), network.down(face)
+        network, grid = self.network, self.grid
+        head, face, parallax = grid.geometry(of_source, of_driving)
+        coarse_head, coarse_face = grid.down(head), grid.down(face)
         depth = network.depth_of(features, keypoints)
         turn = _warped(depth, coarse_face, source) * parallax[..., None, None]
         coarse_head, coarse_face = coarse_head + turn, coarse_face + turn
@@ -140,9 +177,9 @@ class ServedFaceMotion(nn.Module):
         masks = estimate[:, : network.parts].softmax(dim=1)
         plain = (shift.transpose(1, 2) @ masks[:, 3:].flatten(2)).view(-1, 2, GRID, GRID)
         plain = plain + CORRECTION * estimate[:, -2:] + (1 - masks[:, :1]) * turn
-        fine = network.up(torch.cat([masks[:, 1:3], plain], dim=1))
-        displacement = fine[:, :1] * head + fine[:, 1:2] * face + fine[:, 2:]
-        return displacement, refined, masks[:, 1:3].sum(1, keepdim=True)
+        upper = grid.up(torch.cat([masks[:, 1:3], plain], dim=1))
+        displacement = upper[:, :1] * head + upper[:, 1:2] * face + upper[:, 2:]
+        return displacement, refined, masks
 
 
 def _from_pixels(encoder: nn.Sequential) -> nn.Sequential:
@@ -153,11 +190,16 @@ def _from_pixels(encoder: nn.Sequential) -> nn.Sequential:
 
 def _warped(features: Tensor, displacement: Tensor, source: Tensor) -> Tensor:
     """Samples maps (B, C, h, h) at displacements (N, 2, h, h), given in half sides."""
+    rows, weights = _located(displacement, source)
+    samples = sample_many(neighbourhoods(features.permute(0, 2, 3, 1)), rows, weights)
     side = features.shape[-1]
+    return samples.view(-1, side, side, samples.shape[-1]).permute(0, 3, 1, 2)
+
+
+def _located(displacement: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the table rows of displaced positions and the weights of their taps (`locate`)."""
+    side = displacement.shape[-1]
     index = torch.arange(side, dtype=torch.float32)
     identity = torch.stack([index.expand(side, side), index[:, None].expand(side, side)])
     places = identity + displacement * ((side - 1) / 2) + 1  # in pixels, from pixel -1
-    rows, weights = locate(places.flatten(2), side, source)
-    table = neighbourhoods(features.permute(0, 2, 3, 1))
-    samples = sample_many(table, rows, weights)  # (N, h * h, C)
-    return samples.view(-1, side, side, samples.shape[-1]).permute(0, 3, 1, 2)
+    return locate(places.flatten(2), side, source)

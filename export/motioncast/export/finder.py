@@ -15,7 +15,8 @@ import typer
 from torch import nn
 
 from motioncast.data.command_line import Failure, Program
-from motioncast.export.exporter import Exportable, build, fingerprint
+from motioncast.export.exportables import Exportable
+from motioncast.export.exporter import build, fingerprint
 from motioncast.export.parity import ParityError
 from motioncast.export.repository import write_model
 from motioncast.export.specification import (

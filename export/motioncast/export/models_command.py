@@ -32,7 +32,7 @@ from motioncast.export.speed import (
     specification_of,
 )
 
-PARTS = ("keypoint", "synthesis", "predictor")
+PARTS = ("keypoint", "registration", "synthesis", "predictor")
 CLIPS = 12
 Options = TypeVar("Options")
 
@@ -101,6 +101,11 @@ def operators(options: OperatorsOptions) -> str:
     """Returns, for each model, a fusion summary and its operators by share of run time."""
     pages = []
     for part in PARTS:
+        if (
+            part == "registration"
+            and not (options.repository / f"{options.config}_{part}").is_dir()
+        ):
+            continue  # most configurations have none
         path = onnx_file(options.repository, f"{options.config}_{part}")
         model = onnx.load(path)
         inputs = draw_inputs(specification_of(open_session(path, 1)), _case(part, options.frames))
@@ -128,7 +133,12 @@ def compare(options: CompareOptions) -> str:
                     str(speed.frames),
                     *(
                         f"{one.cpu:.2f} ({one.wall:.2f})"
-                        for one in (speed.detector, speed.synthesis, speed.total)
+                        for one in (
+                            speed.detector,
+                            speed.registration,
+                            speed.synthesis,
+                            speed.total,
+                        )
                     ),
                     f"{first.total.cpu / speed.total.cpu:.2f}",
                 ]
@@ -139,7 +149,7 @@ def compare(options: CompareOptions) -> str:
             for models, each in zip(loaded, speeds, strict=True)
         ]
         options.json.write_text(json.dumps({"repositories": times}, indent=2) + "\n", "utf-8")
-    header = ["repository", "T", "detector", "synthesis", "both", "times as fast"]
+    header = ["repository", "T", "detector", "registration", "synthesis", "all", "times as fast"]
     title = f"CPU ms per frame (wall), {options.threads} thread(s)"
     pages = [f"{title}\n\n{as_table(header, rows)}"]
     stages = [

@@ -2,6 +2,7 @@
 
     <config>_keypoint    image -> keypoints
     <config>_synthesis   source_image, source_keypoints, driving_keypoints -> image
+    <config>_registration  source_image, source_keypoints, image, keypoints -> registered
     <config>_predictor   keypoints, observed, noise, state -> forecast, half_width90, next_state
 
 The first axis of every tensor is the batch; predictor and synthesis also have a time axis.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # the interfaces themselves need no torch
 
 BATCH, TIME = "batch", "time"
 OBSERVED = "observed"  # axis of only the observed frames of a stretch: TIME or fewer
+NAMED = (BATCH, TIME, OBSERVED)  # axes of variable length
 ElementType = Literal["uint8", "float32"]
 
 
@@ -124,6 +126,28 @@ def synthesis_specification(configuration: Configuration) -> ModelSpecification:
         dynamic_batching=False,
         gpu=GpuServing(instances=2, preferred_batch_sizes=(2, 4, 8)),
         parameters=_source_weights(configuration),
+    )
+
+
+def registration_specification(configuration: Configuration) -> ModelSpecification:
+    """Describes the registration of a configuration's keypoints: one session in each call."""
+    size, keypoints = configuration.image_size, configuration.keypoints
+    of_frames = (OBSERVED, keypoints, 3)
+    return ModelSpecification(
+        name=f"{configuration.name}_registration",
+        description="source image and keypoints, images and the keypoints found in each alone"
+        " -> keypoints that align the source with the images",
+        inputs=(
+            TensorSpecification("source_image", "uint8", (1, size, size, 3)),
+            TensorSpecification("source_keypoints", "float32", (1, keypoints, 3)),
+            TensorSpecification("image", "uint8", (OBSERVED, size, size, 3)),
+            TensorSpecification("keypoints", "float32", of_frames),
+        ),
+        outputs=(TensorSpecification("registered", "float32", of_frames),),
+        tolerances={"registered": Tolerance(1e-3)},
+        max_batch_size=0,  # the first axis of the images is frames, that of the source sessions
+        dynamic_batching=False,
+        gpu=GpuServing(instances=2, tensorrt=False),
     )
 
 

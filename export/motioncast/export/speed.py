@@ -2,6 +2,8 @@
 
     synthesis of T frames = encoding the source + T * decoding a frame
 
+A repository whose models register keypoints is measured and judged with that.
+
 The repositories take turns call by call, so that other load on the machine affects all equally.
 Reports the minimum over all rounds of wall time and of CPU time, the latter summed over threads:
 CPU time hardly changes when other programs run.
@@ -20,8 +22,7 @@ from motioncast.export.parity import Arrays, Case
 from motioncast.export.repository import onnx_file
 from motioncast.export.sampling import draw_inputs
 from motioncast.export.specification import (
-    BATCH,
-    TIME,
+    NAMED,
     ModelSpecification,
     TensorSpecification,
 )
@@ -38,31 +39,39 @@ class Milliseconds:
     cpu: float  # summed over all threads
 
 
+NOTHING = Milliseconds(0.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Speed:
     """One repository's models at one number of frames per call."""
 
     frames: int
     detector: Milliseconds
+    registration: Milliseconds  # zero where there is none
     synthesis: Milliseconds  # including encoding of the source
 
     @property
     def total(self) -> Milliseconds:
-        return Milliseconds(
-            self.detector.wall + self.synthesis.wall, self.detector.cpu + self.synthesis.cpu
-        )
+        parts = (self.detector, self.registration, self.synthesis)
+        return Milliseconds(sum(one.wall for one in parts), sum(one.cpu for one in parts))
 
 
 class LoadedModels:
-    """Detector and synthesis of one configuration of a repository, loaded into ONNX Runtime.
+    """Detector, registration if any, and synthesis of a configuration, loaded into ONNX Runtime.
 
-    Raises FileNotFoundError if a model is missing.
+    Raises FileNotFoundError if a detector or a synthesis is missing.
     """
 
     def __init__(self, repository: Path, config: str, threads: int) -> None:
         self.repository = repository
         self.detector = open_session(onnx_file(repository, f"{config}_keypoint"), threads)
         self.synthesis = open_session(onnx_file(repository, f"{config}_synthesis"), threads)
+        name = f"{config}_registration"
+        registers = (repository / name).is_dir()
+        self.registration = (
+            open_session(onnx_file(repository, name), threads) if registers else None
+        )
 
     @property
     def size(self) -> int:
@@ -77,14 +86,14 @@ class LoadedModels:
 
     def reconstruct(self, clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Returns frames 1.. of a clip (T, S, S, 3), synthesised from its frame 0 and keypoints."""
-        keypoints = self.detect(clip)
+        found = keypoints = self.detect(clip)
+        source = {"source_image": clip[:1], "source_keypoints": found[:1]}
+        if self.registration is not None:
+            inputs = {**source, "image": clip, "keypoints": found}
+            keypoints = self.registration.run(None, inputs)[0]
         (images,) = self.synthesis.run(
             None,
-            {
-                "source_image": clip[:1],
-                "source_keypoints": keypoints[:1],
-                "driving_keypoints": keypoints[np.newaxis, 1:],
-            },
+            {**source, "driving_keypoints": keypoints[np.newaxis, 1:]},
         )
         drawn: NDArray[np.uint8] = images[0]
         return drawn
@@ -100,8 +109,15 @@ def measure(
         detected = _take_turns(detectors, _inputs(detectors[0], count, 1), count, rounds)
         drawing = [each.synthesis for each in repositories]
         drawn = _take_turns(drawing, _inputs(drawing[0], 1, count), count, rounds)
-        for speeds, detector, synthesis in zip(found, detected, drawn, strict=True):
-            speeds.append(Speed(count, detector, synthesis))
+        aligning = [each.registration for each in repositories if each.registration is not None]
+        aligned = iter(
+            _take_turns(aligning, _inputs(aligning[0], 1, count), count, rounds) if aligning else ()
+        )
+        for each, speeds, detector, synthesis in zip(
+            repositories, found, detected, drawn, strict=True
+        ):
+            registration = NOTHING if each.registration is None else next(aligned)
+            speeds.append(Speed(count, detector, registration, synthesis))
     return found
 
 
@@ -165,7 +181,7 @@ def specification_of(session: onnxruntime.InferenceSession) -> ModelSpecificatio
         TensorSpecification(
             value.name,
             "uint8" if value.type == "tensor(uint8)" else "float32",
-            tuple(axis if axis in (BATCH, TIME) else int(axis) for axis in value.shape),
+            tuple(axis if axis in NAMED else int(axis) for axis in value.shape),
         )
         for value in session.get_inputs()
     )

@@ -11,14 +11,18 @@ from onnx import ModelProto
 from torch import nn
 
 from motioncast.export.graph import OPSET, nodes
-from motioncast.export.specification import BATCH, TIME, ModelSpecification, TensorSpecification
+from motioncast.export.specification import (
+    NAMED,
+    ModelSpecification,
+    TensorSpecification,
+)
 
 LONGEST_AXIS = 1 << 16
 
 
 def to_onnx(module: nn.Module, specification: ModelSpecification) -> ModelProto:
     """Translates a module with the specification's inputs and outputs; named axes are dynamic."""
-    dimensions = {axis: torch.export.Dim(axis, min=1, max=LONGEST_AXIS) for axis in (BATCH, TIME)}
+    dimensions = {axis: torch.export.Dim(axis, min=1, max=LONGEST_AXIS) for axis in NAMED}
     inputs = specification.inputs
     with _quiet_exporter():
         program = torch.onnx.export(

@@ -35,6 +35,22 @@ class ServedSynthesis(nn.Module):
         return levels(images)  # (B, T, S, S, 3)
 
 
+class ServedRegistration(nn.Module):
+    """Source (1, S, S, 3), its keypoints (1, K, 3), images (N, S, S, 3), theirs -> (N, K, 3)."""
+
+    def __init__(self, registration: nn.Module) -> None:
+        super().__init__()
+        self.registration = registration
+
+    def forward(
+        self, source_image: Tensor, source_keypoints: Tensor, image: Tensor, keypoints: Tensor
+    ) -> Tensor:
+        registered: Tensor = self.registration(
+            unit_range(source_image), source_keypoints, unit_range(image), keypoints.unsqueeze(0)
+        )
+        return registered.squeeze(0)
+
+
 class ServedPredictor(nn.Module):
     """Keypoints, observed, noise, state -> forecast, half_width90 (B, T, K, 3), next state."""
 

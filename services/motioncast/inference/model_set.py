@@ -1,4 +1,4 @@
-"""A model configuration as an engine serves it: three matching models, and their properties.
+"""A model configuration as an engine serves it: its matching models, and their properties.
 
 Sizes come from the models' tensors; other properties from the `parameters` in a model's
 config.pbtxt. An invalid parameter is logged and ignored.
@@ -43,6 +43,8 @@ class ModelSet:
             the parameter `source_weights` of its synthesis model; empty when all are equal.
         anchored_keypoints: Number of its leading keypoints that mark the same points on every face:
             the parameter `anchored_keypoints` of its keypoint model.
+        registration_model: Name of the model that registers keypoints with a source image; None if
+            it has none.
         codec: The tables that code its keypoints; None if it has none.
     """
 
@@ -55,6 +57,7 @@ class ModelSet:
     framing: FramingMode = FramingMode.OFF
     source_weights: tuple[float, ...] = ()
     anchored_keypoints: int = 0
+    registration_model: str | None = None
     codec: ModelTables | None = field(default=None, compare=False)
 
     @property
@@ -73,6 +76,7 @@ class ModelSet:
             source_weights=self.source_weights,
             codec_tables=self.codec_digest,
             anchored_keypoints=self.anchored_keypoints,
+            registers=self.registration_model is not None,
         )
 
     @property
@@ -104,7 +108,8 @@ class ModelSet:
         """Reads the sizes from the models' metadata.
 
         Raises:
-            InvalidInputError: One of the three models is missing or has another interface.
+            InvalidInputError: One of the three models is missing, or one of them or of an optional
+                registration model has another interface; or that model is offered but cannot run.
         """
         for part in PARTS:
             if f"{name}_{part}" not in engine.models():
@@ -123,19 +128,20 @@ class ModelSet:
             framing=_framing(engine, f"{name}_keypoint"),
             source_weights=_source_weights(engine, name, fixed_length(found, 1)),
             anchored_keypoints=_anchored(engine, name, fixed_length(found, 1)),
+            registration_model=_registration(engine, name),
             codec=_codec(engine, name, fixed_length(found, 1)),
         )
         sizes._check(engine)
         return sizes
 
     def _check(self, engine: Engine) -> None:
-        """Checks the last axes of all tensors that the three models exchange."""
+        """Checks the last axes of all tensors that the models exchange."""
         points = (self.keypoints, _COORDINATES)
         pixels = (self.height, self.width, _COORDINATES)
         keypoint = engine.metadata(self.keypoint_model)
         predictor = engine.metadata(self.predictor_model)
         synthesis = engine.metadata(self.synthesis_model)
-        for tensor, axes in (
+        exchanged = [
             (input_of(keypoint, "image", 4), pixels),
             (output_of(keypoint, "keypoints", 3), points),
             (input_of(predictor, "keypoints", 4), points),
@@ -146,7 +152,17 @@ class ModelSet:
             (input_of(synthesis, "source_keypoints", 3), points),
             (input_of(synthesis, "driving_keypoints", 4), points),
             (output_of(synthesis, "image", 5), pixels),
-        ):
+        ]
+        if self.registration_model is not None:
+            registration = engine.metadata(self.registration_model)
+            exchanged += [
+                (input_of(registration, "source_image", 4), pixels),
+                (input_of(registration, "source_keypoints", 3), points),
+                (input_of(registration, "image", 4), pixels),
+                (input_of(registration, "keypoints", 3), points),
+                (output_of(registration, "registered", 3), points),
+            ]
+        for tensor, axes in exchanged:
             if tensor.shape[len(tensor.shape) - len(axes) :] != axes:
                 raise InvalidInputError.of(
                     "repository",
@@ -203,6 +219,15 @@ def _anchored(engine: Engine, name: str, keypoints: int) -> int:
     except InvalidInputError as error:
         _log.error("%s_keypoint: treating no keypoint as anchored: %s", name, error)
         return 0
+
+
+def _registration(engine: Engine, name: str) -> str | None:
+    model = f"{name}_registration"
+    if model not in engine.offered():
+        return None
+    if model not in engine.models():
+        raise InvalidInputError.of("repository", f"{name} has a model {model} that cannot run")
+    return model
 
 
 def _codec(engine: Engine, name: str, keypoints: int) -> ModelTables | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from motioncast.framing import Letterbox, letterboxed
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet
-from motioncast.keypoint.detector import Detector
+from motioncast.keypoint.detector import Detector, Source
 from motioncast.keypoint.finder import Finder
 from motioncast.serving import MAX_QUESTION_BYTES, Context, Deadline, Metrics, Registration
 from motioncast.v1.common_pb2 import Image
@@ -32,9 +32,10 @@ from motioncast.v1.keypoint_pb2_grpc import (
     add_KeypointServiceServicer_to_server,
 )
 from motioncast.wire.codec import encode_tables
+from motioncast.wire.errors import InvalidInputError
 from motioncast.wire.framing import encode_faces
 from motioncast.wire.images import Pixels, decode_image, decode_picture, takes_codec
-from motioncast.wire.keypoints import encode_keypoints
+from motioncast.wire.keypoints import decode_keypoints, encode_keypoints
 from motioncast.wire.limits import check_range
 
 MAX_IMAGES: Final = 64
@@ -69,7 +70,8 @@ def registration(
         max_request_bytes={
             "ListModels": MAX_QUESTION_BYTES,
             "ReadCodecTables": MAX_QUESTION_BYTES,
-            "Detect": MAX_IMAGES * catalogue.largest_image_bytes,
+            "Detect": (MAX_IMAGES + 1) * catalogue.largest_image_bytes
+            + catalogue.largest_keypoints_bytes,
         },
         log_level=logging.DEBUG,
     )
@@ -86,8 +88,9 @@ class KeypointServicer(KeypointServiceServicer):
     async def Detect(self, request: DetectRequest, context: Context) -> DetectResponse:
         models = self._catalogue.resolve(request.model)
         check_range("images", len(request.images), 1, MAX_IMAGES)
+        source = await _source(request, models)
         images = await _decode(request.images, models)
-        detection = await self._detector.detect(models, images, Deadline.of(context))
+        detection = await self._detector.detect(models, images, Deadline.of(context), source)
         return DetectResponse(
             keypoints=map(encode_keypoints, detection.keypoints),
             inference_ms=1000 * detection.seconds,
@@ -117,6 +120,24 @@ class KeypointServicer(KeypointServiceServicer):
 def _letterbox_all(images: Sequence[Image]) -> list[tuple[Pixels, Letterbox]]:
     """Returns the images as input of the finder; decodes them one at a time, to save memory."""
     return [letterboxed(decode_picture(image, f"images[{n}]")) for n, image in enumerate(images)]
+
+
+async def _source(request: DetectRequest, models: ModelSet) -> Source | None:
+    """Returns what the images' keypoints are registered with; None if they are not."""
+    given = [name for name in ("source", "source_keypoints") if request.HasField(name)]
+    if not given:
+        return None
+    if models.registration_model is None:
+        raise InvalidInputError.of(given[0], f"{models.name} cannot register keypoints")
+    if "source_keypoints" not in given:
+        raise InvalidInputError.of("source_keypoints", "missing; required with source")
+    if "source" not in given:
+        raise InvalidInputError.of("source", "missing; required with source_keypoints")
+    keypoints = decode_keypoints(request.source_keypoints, models.keypoints, "source_keypoints")
+    decode = partial(decode_image, request.source, models.height, models.width, "source")
+    takes = takes_codec(request.source.encoding)
+    image = await asyncio.to_thread(decode) if takes else decode()
+    return Source(models.registration_model, image, keypoints)
 
 
 async def _decode(images: Sequence[Image], models: ModelSet) -> Pixels:

@@ -36,6 +36,7 @@ from motioncast.v1.keypoint_pb2 import (
     ReadCodecTablesResponse,
 )
 from motioncast.v1.keypoint_pb2_grpc import KeypointServiceStub
+from motioncast.v1.motion_transfer_pb2 import SourceImage
 from motioncast.v1.predictor_pb2 import PredictRequest, PredictResponse
 from motioncast.v1.predictor_pb2_grpc import PredictorServiceStub
 from motioncast.v1.synthesis_pb2 import SynthesizeRequest, SynthesizeResponse
@@ -211,9 +212,17 @@ class Backends:
             ) from error
 
     async def detect(
-        self, model: str, images: Sequence[Image], deadline: Deadline
+        self,
+        model: str,
+        images: Sequence[Image],
+        deadline: Deadline,
+        source: SourceImage | None = None,
     ) -> Answer[DetectResponse]:
+        """Returns the keypoints of images, registered with a source if there is one."""
         request = DetectRequest(model=model, images=images)
+        if source is not None:
+            request.source.CopyFrom(source.image)
+            request.source_keypoints.CopyFrom(source.keypoints)
         return await self._call(_DETECT, request, deadline)
 
     async def find_faces(

@@ -77,6 +77,14 @@ class SessionConfig:
         return self.delay_frames == 0 and not self.datagrams and not self.live
 
     @property
+    def registers(self) -> bool:
+        """Whether keypoints found in images are registered with the first source.
+
+        In relative motion they are not: the source may show another person.
+        """
+        return self.model.registers and not self.relative_motion
+
+    @property
     def picture_encoding(self) -> Encoding:
         """Encoding requested from synthesis; for H.264 the session encodes the pictures itself."""
         return RGB8 if self.output_encoding == H264 else self.output_encoding

@@ -14,7 +14,7 @@ from motioncast.framing import FINDER, Face, looks, seen
 from motioncast.inference import Catalogue, Engine, MeasuredEngine, ModelSet, finds_faces
 from motioncast.orchestrator.configuration import ServedModels, SessionConfig
 from motioncast.orchestrator.ensemble_session import EnsembleSession, Made
-from motioncast.orchestrator.models import ModelCalls, SessionCalls
+from motioncast.orchestrator.models import ModelCalls, SessionCalls, detect, inputs_of
 from motioncast.orchestrator.pipeline import (
     AT_ONCE,
     Cast,
@@ -28,7 +28,7 @@ from motioncast.orchestrator.turns import Turns
 from motioncast.serving import Deadline
 from motioncast.tracing import Parts
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
-from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
 from motioncast.wire.errors import InvalidInputError, UnknownModelError
 from motioncast.wire.images import Encoding, Pixels, decode_image, encode_image, takes_codec
 from motioncast.wire.keypoints import encode_keypoints
@@ -73,13 +73,19 @@ class EnsemblePipeline:
         assert codec is not None  # the client was given its digest
         return codec
 
-    async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
-        """Returns the keypoints of a source image."""
+    async def detect(
+        self,
+        model: ModelInfo,
+        image: Image,
+        deadline: Deadline,
+        first: SourceImage | None = None,
+    ) -> KeypointSet:
+        """Returns the keypoints of a source image, registered with the first one if given."""
         models = self._catalogue.resolve(model.name)
-        pixels = decode_image(image, models.height, models.width)
-        inputs = {"image": pixels[np.newaxis]}
-        answer = await self._calls.run(models.keypoint_model, inputs, deadline)
-        return encode_keypoints(answer.response["keypoints"][0])
+        pixels = decode_image(image, models.height, models.width)[np.newaxis]
+        source = None if first is None else inputs_of(first, models)
+        calls = SessionCalls(self._calls, deadline)
+        return encode_keypoints((await detect(models, calls, pixels, source, StageTimings()))[0])
 
     async def find_faces(self, square: Pixels, deadline: Deadline) -> list[Face]:
         """Returns the faces in a letterboxed picture."""

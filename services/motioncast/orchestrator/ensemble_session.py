@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from motioncast.inference import ModelSet
 from motioncast.inference.engine import Array
 from motioncast.orchestrator.configuration import SessionConfig
-from motioncast.orchestrator.models import SessionCalls
+from motioncast.orchestrator.models import SessionCalls, detect, inputs_of
 from motioncast.orchestrator.progress import BEGINNING, Progress
 from motioncast.orchestrator.recurrence import Filled, Recurrence
 from motioncast.orchestrator.sources import SourceChooser, Sources
@@ -81,6 +81,7 @@ class EnsembleSession:
             self._recurrence.go_on(self._transport.unpack(resumed.predictor))
         self._delayed = config.delay_frames > 0
         self._resumable = config.resumable
+        self._registers = config.registers
         self._chooser = SourceChooser(models.source_weights, resumed.choice)
         self._sources: Sources | None = None  # of the previous stretch
         self._inputs: dict[int, dict[str, Array]] = {}  # model inputs, by source index
@@ -198,9 +199,9 @@ class EnsembleSession:
         images = [one for one in arrivals if isinstance(one, Image)]
         detected: Array = np.empty((0, self._models.keypoints, 3), np.float32)
         if images:
-            inputs = {"image": self._pixels(images)}
-            run = await self._calls.run("keypoint", self._models.keypoint_model, inputs, timings)
-            detected = run["keypoints"]
+            source = self._first if self._registers else None
+            pixels = self._pixels(images)
+            detected = await detect(self._models, self._calls, pixels, source, timings)
         found = iter(detected)
         known = [
             next(found) if isinstance(one, Image) else decode_keypoints(one, self._models.keypoints)
@@ -221,13 +222,7 @@ class EnsembleSession:
         if sources is not self._sources:
             self._sources = sources
             self._inputs = {
-                index: {
-                    "source_image": self._pixels([one.image]),
-                    "source_keypoints": decode_keypoints(one.keypoints, self._models.keypoints)[
-                        np.newaxis
-                    ],
-                }
-                for index, one in sources.by_index.items()
+                index: inputs_of(one, self._models) for index, one in sources.by_index.items()
             }
 
     @property

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from time import perf_counter
 
-from motioncast.inference import Inference, MeasuredEngine
+import numpy as np
+
+from motioncast.inference import Inference, MeasuredEngine, ModelSet
 from motioncast.inference.engine import Array
 from motioncast.orchestrator.backends import Answer
 from motioncast.orchestrator.pipeline import milliseconds_since
 from motioncast.orchestrator.service_failures import RETRY_AFTER_SECONDS
 from motioncast.replicas.pool import pauses
 from motioncast.serving import Deadline
-from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
 from motioncast.wire.errors import (
     DeadlineError,
     ExhaustedError,
@@ -21,6 +23,8 @@ from motioncast.wire.errors import (
     UnavailableError,
     UnknownModelError,
 )
+from motioncast.wire.images import Pixels, decode_image
+from motioncast.wire.keypoints import Keypoints, decode_keypoints
 
 
 class ModelCalls:
@@ -87,3 +91,37 @@ class SessionCalls:
         ):
             setattr(timings, name, getattr(timings, name) + milliseconds)
         return answer.response
+
+
+def inputs_of(source: SourceImage, models: ModelSet) -> dict[str, Array]:
+    """Returns a source as inputs of a model: `source_image` and `source_keypoints`."""
+    image = decode_image(source.image, models.height, models.width)
+    keypoints = decode_keypoints(source.keypoints, models.keypoints)
+    return {"source_image": image[np.newaxis], "source_keypoints": keypoints[np.newaxis]}
+
+
+async def detect(
+    models: ModelSet,
+    calls: SessionCalls,
+    images: Pixels,
+    source: Mapping[str, Array] | None,
+    timings: StageTimings,
+) -> Keypoints:
+    """Returns the keypoints (N, K, 3) of images (N, H, W, 3).
+
+    Args:
+        models: The model configuration.
+        calls: Runs its models.
+        images: The images.
+        source: What they are registered with, as `inputs_of` returns it; None for no registration.
+            Has no effect if the configuration has no registration model.
+        timings: Where both runs are added to the keypoint stage.
+    """
+    run = await calls.run("keypoint", models.keypoint_model, {"image": images}, timings)
+    found: Keypoints = run["keypoints"]
+    if source is None or models.registration_model is None:
+        return found
+    inputs = {**source, "image": images, "keypoints": found}
+    run = await calls.run("keypoint", models.registration_model, inputs, timings)
+    registered: Keypoints = run["registered"]
+    return registered

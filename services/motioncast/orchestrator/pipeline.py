@@ -16,7 +16,7 @@ from motioncast.orchestrator.stretch import Stretch
 from motioncast.serving import Deadline
 from motioncast.timeline.origin import Origin
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
-from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
 from motioncast.wire.images import Pixels
 from motioncast.wire.keypoints import Keypoints, encode_keypoints
 
@@ -89,8 +89,22 @@ class Pipeline(Protocol):
         """
         ...
 
-    async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
-        """Returns the keypoints of a source image, raw RGB of the model's size."""
+    async def detect(
+        self,
+        model: ModelInfo,
+        image: Image,
+        deadline: Deadline,
+        first: SourceImage | None = None,
+    ) -> KeypointSet:
+        """Returns the keypoints of a source image, raw RGB of the model's size.
+
+        Args:
+            model: The model configuration.
+            image: The source image.
+            deadline: The session's deadline.
+            first: The source to register the keypoints with; None for no registration. Requires
+                `model.registers`.
+        """
         ...
 
     async def find_faces(self, square: Pixels, deadline: Deadline) -> list[Face]:

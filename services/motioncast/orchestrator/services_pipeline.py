@@ -38,7 +38,7 @@ from motioncast.timeline.span import Span
 from motioncast.tracing import Parts
 from motioncast.tracing import Span as Traced
 from motioncast.v1.common_pb2 import Image, KeypointSet, ModelInfo
-from motioncast.v1.motion_transfer_pb2 import StageTimings
+from motioncast.v1.motion_transfer_pb2 import SourceImage, StageTimings
 from motioncast.v1.synthesis_pb2 import FurtherSource, SynthesizeRequest
 from motioncast.wire.framing import decode_faces
 from motioncast.wire.images import Pixels, encode_image
@@ -80,9 +80,15 @@ class ServicesPipeline:
             self._codecs[model.name] = codec
         return codec
 
-    async def detect(self, model: ModelInfo, image: Image, deadline: Deadline) -> KeypointSet:
-        """Returns the keypoints of a source image."""
-        answer = await self._backends.detect(model.name, [image], deadline)
+    async def detect(
+        self,
+        model: ModelInfo,
+        image: Image,
+        deadline: Deadline,
+        first: SourceImage | None = None,
+    ) -> KeypointSet:
+        """Returns the keypoints of a source image, registered with the first one if given."""
+        answer = await self._backends.detect(model.name, [image], deadline, first)
         return answer.response.keypoints[0]
 
     async def find_faces(self, square: Pixels, deadline: Deadline) -> list[Face]:
@@ -173,12 +179,13 @@ class ServicesPipeline:
     async def _detect(
         self, stretch: Stretch, config: SessionConfig, timings: StageTimings, deadline: Deadline
     ) -> Span:
-        """Returns the keypoints of the frames that the sender supplied."""
+        """Returns the keypoints of the frames that the sender supplied; registers its images'."""
         arrivals = [one.arrival for one in stretch.frames]
         images = [one for one in arrivals if isinstance(one, Image)]
         detected: list[KeypointSet] = []
         if images:
-            answer = await self._backends.detect(config.model.name, images, deadline)
+            source = stretch.sources.first if config.registers else None
+            answer = await self._backends.detect(config.model.name, images, deadline, source)
             detected = list(answer.response.keypoints)
             timings.keypoint_ms = answer.milliseconds
             timings.keypoint_inference_ms = answer.response.inference_ms

@@ -26,6 +26,7 @@ from motioncast.orchestrator.progress import BEGINNING
 from motioncast.orchestrator.resumption import Parts, Resumption
 from motioncast.orchestrator.returned import ReturnedVideo, leave_pictures
 from motioncast.orchestrator.seats import Seat
+from motioncast.orchestrator.source_keypoints import SourceKeypoints
 from motioncast.orchestrator.sources import Sourced, Sources, digest_of
 from motioncast.orchestrator.stretch import (
     Arrived,
@@ -42,7 +43,6 @@ from motioncast.v1 import common_pb2
 from motioncast.v1.motion_transfer_pb2 import (
     AccessUnit,
     ResultFrame,
-    SourceImage,
     StreamEnd,
     StreamRequest,
     StreamResponse,
@@ -102,6 +102,10 @@ class Session:
         self._returned = ReturnedVideo(config)
         self._framing = SessionFraming(
             config, lambda square: pipeline.find_faces(square, deadline), accounting.count_framing
+        )
+        self._keypoints = SourceKeypoints(
+            lambda image, first: pipeline.detect(config.model, image, deadline, first),
+            registers=config.registers,
         )
         self._resumption = resumption
         self._start = 0 if resumption is None else resumption.start
@@ -184,7 +188,7 @@ class Session:
 
     async def _sources(self, requests: AsyncIterator[StreamRequest]) -> Sources:
         """Returns the sources that the session begins with: one, or all of a resumed session."""
-        resumption, received = self._resumption, []
+        resumption, received = self._resumption, list[Sourced]()
         if resumption is not None:
             resumption.begin_coding(self._coding)
         resumed = resumption is not None and resumption.resumed
@@ -199,7 +203,7 @@ class Session:
             digest = digest_of(request)
             if resumption is not None and resumed:
                 resumption.check_source(index, digest)
-            received.append(Sourced(await self._with_keypoints(source), digest))
+            received += await self._keypoints.complete(source, digest)
         return Sources.of(*received)
 
     def _add_token(self, cast: Cast, last: ResultFrame) -> None:
@@ -240,7 +244,8 @@ class Session:
                     request.source, self._config.model, self._framing, self._coding, first=False
                 )
                 self._accounting.count_received(Received("source", request.ByteSize()))
-                yield Sourced(await self._with_keypoints(source), digest_of(request))
+                for sourced in await self._keypoints.complete(source, digest_of(request)):
+                    yield sourced
                 continue
             arrivals, received = await door.read_arrivals(
                 request, self._config.model, self._framing, self._coding
@@ -251,13 +256,6 @@ class Session:
                     continue  # from a packet sent again for its later frames
                 self._accounting.count_arrival(arrival.index)
                 yield arrival
-
-    async def _with_keypoints(self, source: SourceImage) -> SourceImage:
-        if not source.HasField("keypoints"):
-            model = self._config.model
-            found = await self._pipeline.detect(model, source.image, self._deadline)
-            source.keypoints.CopyFrom(found)
-        return source
 
 
 def _encode(

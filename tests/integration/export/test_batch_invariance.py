@@ -56,6 +56,22 @@ def test_keypoints_of_a_frame_do_not_depend_on_its_batch(name: str, threads: int
         assert keypoints(name, threads, batch).tobytes() == alone.tobytes()
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_registered_keypoints_of_a_frame_do_not_depend_on_its_batch(threads: int) -> None:
+    images, found = frames(256), keypoints("face256", 1, 10)
+
+    def registered(threads: int, batch: int) -> bytes:
+        run = session("face256_registration", threads)
+        source = {"source_image": images[:1], "source_keypoints": found[:1]}
+        somes = [slice(at, at + batch) for at in range(0, FRAMES, batch)]
+        parts = [{**source, "image": images[one], "keypoints": found[one]} for one in somes]
+        return np.concatenate([run.run(["registered"], part)[0] for part in parts]).tobytes()
+
+    alone = registered(1, 1)
+    for batch in BATCHES:
+        assert registered(threads, batch) == alone
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_does_not_depend_on_its_batch(name: str) -> None:
     source, driving = frames(size_of(name))[:1], keypoints(name, 1, 10)[:12]

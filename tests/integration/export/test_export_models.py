@@ -15,14 +15,8 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from motioncast.codec.errors import TablesError
 from motioncast.export.__main__ import main
-from motioncast.export.exporter import (
-    ExportedModel,
-    ExportError,
-    build,
-    export_models,
-    motion_transfer_exportables,
-    predictor_exportable,
-)
+from motioncast.export.exportables import motion_transfer_exportables, predictor_exportable
+from motioncast.export.exporter import ExportedModel, ExportError, build, export_models
 from motioncast.export.graph import check
 from motioncast.export.parity import Case
 from motioncast.framing import FINDER

@@ -10,7 +10,8 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from motioncast.export.ensemble_files import ensembles_around, write_ensembles
 from motioncast.export.ensembles import PARTS
-from motioncast.export.exporter import Exportable, fingerprint, read_checkpoints
+from motioncast.export.exportables import Exportable
+from motioncast.export.exporter import fingerprint, read_checkpoints
 from motioncast.export.fusion import fused, leftovers, optimised, unfused
 from motioncast.export.graph import check, operators
 from motioncast.export.parity import compare

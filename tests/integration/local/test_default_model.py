@@ -22,7 +22,10 @@ async def test_a_video_is_framed_and_comes_back_by_frames_and_by_keypoints() -> 
         pictures = list(video.frames)[::20]
     models = default_repository()
     finder = FaceFinder(models / "face_finder" / "1" / "model.onnx", threads=1)
-    detector = KeypointDetector(models / "face256_keypoint" / "1" / "model.onnx", threads=1)
+    keypoint, registration = (
+        models / f"face256_{part}" / "1" / "model.onnx" for part in ("keypoint", "registration")
+    )
+    detector = KeypointDetector(keypoint, registration, threads=1)
     framing = DeviceFraming(finder, "fixed", SIZE)
     source = framing.begin(pictures[0]).image
     async with (
@@ -32,7 +35,7 @@ async def test_a_video_is_framed_and_comes_back_by_frames_and_by_keypoints() -> 
         info = await service.server_info(timeout=30)
         served = service.stream(pictures, frame="fixed", observed=2, predicted=1)
         by_frames = [frame async for frame in served]
-        found = detector.observed(pictures, 2, 1, framing)
+        found = detector.observed(pictures, 2, 1, framing, source=source)
         sent = service.stream_keypoints(found, source=source, observed=2, predicted=1)
         by_keypoints = [frame async for frame in sent]
     assert info.models[0].name == "face256"

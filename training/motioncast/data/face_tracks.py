@@ -1,5 +1,7 @@
 """Extracts keypoint tracks of a face set, with a trained detector's unsupervised keypoints.
 
+Clips are registered with their first frames, as a sender does whose source that is.
+
     python -m motioncast.data.face_tracks --checkpoint FILE --set FOLDER --out TRACKS.npz
         [--set FOLDER ...] [--hold-out PERSON ...] [--detect]
 
@@ -19,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import typer
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from motioncast.data.command_line import Program, Refusal, refusing
@@ -27,15 +29,17 @@ from motioncast.data.faces import Clip
 from motioncast.data.keypoints import Tracks, save_tracks
 from motioncast.models.checkpoint import CheckpointError, load_motion_transfer
 from motioncast.models.face.detector import FaceDetector
+from motioncast.models.motion_transfer import MotionTransfer
 
 BATCH = 32
 
 
 def face_tracks(
-    detector: FaceDetector, folder: Path, hold_out: Collection[str] = (), whole: bool = False
+    model: MotionTransfer, folder: Path, hold_out: Collection[str] = (), whole: bool = False
 ) -> Tracks:
-    """Returns the tracks (F, K, 3) of a set's clips of two frames or more.
+    """Returns the tracks (F, K, 3) of a set's clips of two frames or more, as senders send them.
 
+    Every clip is registered with its first frame.
     hold_out: persons whose clips are for validation; whole: detects the anchored keypoints too.
     """
     frames = np.load(folder / "frames.npy", mmap_mode="r")
@@ -45,18 +49,19 @@ def face_tracks(
     found, starts = [], [0]
     for clip in tqdm(clips, desc="detecting", unit="clip"):
         rows = slice(clip.start, clip.stop)
-        found.append(
-            torch.cat(
-                [
-                    _detect(
-                        detector,
-                        np.array(frames[rows][first : first + BATCH]),
-                        None if whole else np.array(points[rows][first : first + BATCH]),
-                    )
-                    for first in range(0, clip.stop - clip.start, BATCH)
-                ]
-            )
-        )
+        parts: list[Tensor] = []
+        for first in range(0, clip.stop - clip.start, BATCH):
+            some = slice(first, first + BATCH)
+            levels = torch.from_numpy(np.array(frames[rows][some]))
+            images = levels.permute(0, 3, 1, 2).float() / 255
+            known = None if whole else np.array(points[rows][some])
+            keypoints = _detect(model.detector, images, known)
+            if first == 0:
+                source, at_source = images[:1], keypoints[:1]
+            with torch.inference_mode():
+                sent = model.register(source, at_source, images, keypoints.unsqueeze(0))[0].clone()
+            parts.append(sent)
+        found.append(torch.cat(parts))
         starts.append(starts[-1] + len(found[-1]))
     return Tracks(
         names=tuple(f"{clip.person}/{clip.name}" for clip in clips),
@@ -79,13 +84,9 @@ def joined(parts: Sequence[Tracks]) -> Tracks:
     )
 
 
-def _detect(
-    detector: FaceDetector,
-    frames: npt.NDArray[np.uint8],
-    points: npt.NDArray[np.float32] | None,
-) -> Tensor:
-    """Returns keypoints (N, K, 3) of frames uint8 (N, S, S, 3) and points (N, 70, 2) if known."""
-    images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+def _detect(detector: nn.Module, images: Tensor, points: npt.NDArray[np.float32] | None) -> Tensor:
+    """Returns keypoints (N, K, 3) of images (N, 3, S, S), with points (N, 70, 2) if known."""
+    assert isinstance(detector, FaceDetector)
     with torch.inference_mode():
         if points is None:
             keypoints: Tensor = detector(images)
@@ -125,10 +126,10 @@ def run(options: FaceTracksOptions, command: str) -> None:
     torch.set_num_threads(options.threads)
     held_out = options.hold_out or []
     with refusing(OSError, CheckpointError):
-        detector = load_motion_transfer(options.checkpoint).eval().detector
-        if not isinstance(detector, FaceDetector):
+        model = load_motion_transfer(options.checkpoint).eval()
+        if not isinstance(model.detector, FaceDetector):
             raise Refusal(f"--checkpoint: {options.checkpoint} has no face detector")
-        parts = [face_tracks(detector, one, held_out, options.detect) for one in options.sets]
+        parts = [face_tracks(model, one, held_out, options.detect) for one in options.sets]
     tracks = joined(parts)
     people = {name.partition("/")[0] for name in tracks.names}
     if unknown := sorted(set(held_out) - people):

@@ -9,6 +9,7 @@ import hashlib
 import os
 import tempfile
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,15 +69,24 @@ class Tracks:
 
 
 def extract_tracks(model: MotionTransfer, clips: ClipCache, batch: int = 64) -> Tracks:
-    """Runs the detector, on its device, over every frame of the clips, with a progress bar."""
+    """Runs the detector, on its device, over every frame of the clips, with a progress bar.
+
+    The keypoints are those that a sender sends whose source is the clip's first frame: registered
+    with it, if the networks do that.
+    """
     model.eval()
     device = next(model.parameters()).device
     found = []
     with torch.inference_mode():
-        for start in tqdm(range(0, len(clips.frames), batch), desc="detecting", unit="batch"):
-            frames = torch.from_numpy(np.array(clips.frames[start : start + batch]))
-            images = frames.to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
-            found.append(model.detect(images).float().cpu())
+        for start, stop in tqdm(list(pairwise(clips.starts)), desc="detecting", unit="clip"):
+            for first in range(start, stop, batch):
+                frames = torch.from_numpy(np.array(clips.frames[first : min(first + batch, stop)]))
+                images = frames.to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, S, S)
+                detected = model.detect(images).float()
+                if first == start:
+                    source, at_source = images[:1], detected[:1]
+                sent = model.register(source, at_source, images, detected.unsqueeze(0))[0]
+                found.append(sent.cpu())
     return Tracks(
         names=clips.names,
         starts=clips.starts,

@@ -36,7 +36,7 @@ from motioncast.data.command_line import Program, refusing
 from motioncast.evaluate.canvas import Frames
 from motioncast.evaluate.codec import PIXELS_PER_UNIT
 from motioncast.evaluate.markdown import table
-from motioncast.evaluate.pipelines import Pipeline, open_pipelines
+from motioncast.evaluate.pipelines import Pipeline, open_pipelines, sent_keypoints
 from motioncast.evaluate.quality_results import QualityOptions, chosen_clips, whole_file
 from motioncast.evaluate.results import write_json
 from motioncast.quality.pixels import image_psnr, image_ssim
@@ -77,7 +77,7 @@ def compare(
     pipeline: Pipeline, tables: CodecTables, name: str, clip: Frames, coarseness: Sequence[int]
 ) -> list[PictureCost]:
     """Returns the cost of each coarseness for a clip (T, S, S, 3)."""
-    found = pipeline.detect(clip)
+    found = sent_keypoints(pipeline, clip)
 
     def quality(keypoints: npt.NDArray[np.float32]) -> tuple[float, float]:
         drawn = pipeline.draw(clip[0], found[0], torch.from_numpy(keypoints[1:]))

@@ -1,6 +1,7 @@
 """The three networks of a configuration behind one interface, wherever they run.
 
     detect     frames -> keypoints
+    register   keypoints of frames -> the same, corrected against a source
     fill       keypoints with gaps -> keypoints without
     draw       source, keypoints -> frames
 
@@ -48,6 +49,14 @@ class Pipeline(Protocol):
     def detect(self, frames: Frames) -> Tensor:
         """Returns the keypoints (T, K, 3) of frames (T, S, S, 3)."""
 
+    def register(
+        self, source: Frames, source_keypoints: Tensor, frames: Frames, found: Tensor
+    ) -> Tensor:
+        """Returns the keypoints (T, K, 3) of frames, corrected against a source (S, S, 3).
+
+        They are `found`, those found in each frame alone, if the networks do not register.
+        """
+
     def fill(self, keypoints: Tensor, observed: Tensor) -> Tensor:
         """Forecasts the unobserved frames (T,) of keypoints (T, K, 3); the first is observed."""
 
@@ -75,6 +84,18 @@ class CheckpointPipeline:
     def detect(self, frames: Frames) -> Tensor:
         parts = _parts(frames)
         return torch.cat([self._model.detect(as_images(part)) for part in parts]).clone()
+
+    @torch.inference_mode()
+    def register(
+        self, source: Frames, source_keypoints: Tensor, frames: Frames, found: Tensor
+    ) -> Tensor:
+        image, at_source = as_images(source[None]), source_keypoints[None]
+        pairs = zip(_parts(frames), torch.split(found, FRAMES_PER_CALL), strict=True)
+        parts = [
+            self._model.register(image, at_source, as_images(part), points[None])[0]
+            for part, points in pairs
+        ]
+        return torch.cat(parts).clone()
 
     @torch.inference_mode()
     def fill(self, keypoints: Tensor, observed: Tensor) -> Tensor:
@@ -112,7 +133,9 @@ class RepositoryPipeline:
             self._exits = exits.pop_all()
         found = find_models(self._repository)
         models = self._models
-        names = (models.keypoint_model, models.predictor_model, models.synthesis_model)
+        names = [models.keypoint_model, models.predictor_model, models.synthesis_model]
+        if models.registration_model is not None:
+            names.append(models.registration_model)
         self.files = tuple(found[name] for name in names)
         self.name, self.size = models.name, models.height
         self.source_weights = models.source_weights
@@ -126,6 +149,27 @@ class RepositoryPipeline:
         parts = [
             self._run(self._models.keypoint_model, "keypoints", image=part)
             for part in _parts(frames)
+        ]
+        return torch.from_numpy(np.concatenate(parts))
+
+    def register(
+        self, source: Frames, source_keypoints: Tensor, frames: Frames, found: Tensor
+    ) -> Tensor:
+        model = self._models.registration_model
+        if model is None:
+            return found
+        parts = [
+            self._run(
+                model,
+                "registered",
+                source_image=source[None],
+                source_keypoints=source_keypoints[None].numpy(),
+                image=part,
+                keypoints=points.numpy(),
+            )
+            for part, points in zip(
+                _parts(frames), torch.split(found, FRAMES_PER_CALL), strict=True
+            )
         ]
         return torch.from_numpy(np.concatenate(parts))
 
@@ -210,6 +254,14 @@ def open_pipelines(options: PipelineOptions) -> Iterator[Sequence[Pipeline]]:
             pipelines.append(CheckpointPipeline(checkpoint, options.predictor))
         _check(pipelines)
         yield pipelines
+
+
+def sent_keypoints(pipeline: Pipeline, clip: Frames) -> Tensor:
+    """Returns the keypoints (T, K, 3) that a sender of a clip sends, its first frame the source."""
+    found = pipeline.detect(clip)
+    if len(clip) == 1:
+        return found
+    return torch.cat([found[:1], pipeline.register(clip[0], found[0], clip[1:], found[1:])])
 
 
 def _check(pipelines: Sequence[Pipeline]) -> None:

@@ -36,7 +36,7 @@ class Reconstruction:
     figures: FrameFigures  # of every frame
     missing: Sequence[int]  # the frames whose keypoints were not sent
     found: Tensor  # (T, K, 3), the keypoints that the detector finds in the output
-    keypoints: Tensor  # (T, K, 3), those of the original
+    keypoints: Tensor  # (T, K, 3), those found in the original
     anchored: bool  # whether keypoints are anchored to lips and lids
 
     @cached_property

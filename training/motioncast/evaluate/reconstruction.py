@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from motioncast.evaluate.canvas import Frames
 from motioncast.evaluate.original import Original
-from motioncast.evaluate.pipelines import Pipeline
+from motioncast.evaluate.pipelines import Pipeline, sent_keypoints
 from motioncast.evaluate.quality_metrics import METRICS, Means, Reconstruction
 from motioncast.models.predictors.gap_filling import pattern as mask_of
 from motioncast.quality.expression import shows_expression
@@ -49,11 +49,11 @@ def reconstruct(
 
     A frame whose keypoints are sent looks the same under all patterns, and is drawn once.
     """
-    keypoints = pipeline.detect(original.clip)
+    keypoints = sent_keypoints(pipeline, original.clip)
     source, source_keypoints = original.clip[0], keypoints[0]
     sent = pipeline.draw(source, source_keypoints, keypoints)
     of_sent = original.judge(original.planes(sent), range(len(sent)))
-    found_in_sent = pipeline.detect(sent)
+    found_in_original, found_in_sent = pipeline.detect(original.clip), pipeline.detect(sent)
     results = {}
     for pattern in patterns:
         output, figures, found = sent, of_sent, found_in_sent
@@ -73,7 +73,7 @@ def reconstruct(
             figures=figures,
             missing=missing,
             found=found,
-            keypoints=keypoints,
+            keypoints=found_in_original,
             anchored=shows_expression(pipeline.anchored_keypoints),
         )
         measured = {one.name: one.of_clip(clip) for one in METRICS if one.of_clip is not None}

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motioncast.evaluate.original import FrameFigures, Original
-from motioncast.evaluate.pipelines import Pipeline
+from motioncast.evaluate.pipelines import Pipeline, sent_keypoints
 from motioncast.quality.pixels import planes
 from motioncast.sending.refreshing import Refreshing, RefreshSettings
 from motioncast.sources import Choice, ChoiceSettings, Gathering, GatherSettings, choose, costs
@@ -88,7 +88,7 @@ def compare_sources(
     refreshing: RefreshSettings | None = None,
 ) -> list[ClipSources]:
     """Measures one clip in all of WAYS, in their order."""
-    keypoints = pipeline.detect(original.clip)
+    keypoints = sent_keypoints(pipeline, original.clip)
     points = keypoints.numpy()
     weights = pipeline.source_weights
     gathered = gather(points, weights, gathering, choice)

@@ -64,6 +64,7 @@ class FaceTraining(ReconstructionTraining):
                 )
             )
             synthesis = self.model.synthesis
+            of_driving = self._registered(source, driving, of_source, of_driving)
             output = synthesis.decode(synthesis.encode(source), of_source, of_driving.unsqueeze(1))
         image, warped = output.image.float(), output.warped.float()
         between = inside_mouth(batch.driving_points, driving.shape[-1])
@@ -84,6 +85,18 @@ class FaceTraining(ReconstructionTraining):
             apart = self.landmarks(image, driving, batch.driving_points)
             terms["landmarks"] = settings.landmark_weight * apart
         return Reconstruction(image, of_driving, weights, terms)
+
+    @torch.no_grad()
+    def _registered(
+        self, source: Tensor, driving: Tensor, of_source: Tensor, found: Tensor
+    ) -> Tensor:
+        """Returns the driving keypoints, three in four of the batch registered with the source.
+
+        The others stay as found, as receivers also get those from senders that do not register.
+        """
+        some = len(found) * 3 // 4
+        pairs = source[:some], of_source[:some], driving[:some], found[:some].unsqueeze(1)
+        return torch.cat([self.model.register(*pairs).squeeze(1), found[some:]])
 
     def _unsupervised(
         self,

@@ -81,10 +81,11 @@ class Tails:
 
         def rebuild(source: Tensor, frames: Tensor) -> Tensor:
             at_source = networks.detect(source)
-            made = [
-                networks.synthesise(source, at_source, networks.detect(part).unsqueeze(0))[0]
-                for part in torch.split(frames, FRAMES_PER_CALL)
-            ]
+            made = []
+            for part in torch.split(frames, FRAMES_PER_CALL):
+                found = networks.detect(part).unsqueeze(0)
+                driving = networks.register(source, at_source, part, found)
+                made.append(networks.synthesise(source, at_source, driving)[0])
             return torch.cat(made)
 
         return self._mean(rebuild)

@@ -6,7 +6,8 @@ from support.random_networks import random_motion_transfer
 
 from motioncast.data.clip_cache import ClipCache
 from motioncast.data.pairs import PairSampler, Pool
-from motioncast.export.exporter import build, motion_transfer_exportables
+from motioncast.export.exportables import motion_transfer_exportables
+from motioncast.export.exporter import build
 from motioncast.export.parity import Case
 from motioncast.models.configurations import BASE256, LITE128
 from motioncast.models.cost import parameters

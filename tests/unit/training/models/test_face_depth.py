@@ -69,7 +69,7 @@ def test_what_is_near_moves_with_the_turn_and_the_room_stays() -> None:
     features, depth = torch.zeros(1, 48, 32, 32), torch.zeros(1, 2, 32, 32)
     flat = motion(features, depth, keypoints, driving)
     near = motion(features, depth + 1.0, keypoints, driving)
-    turn = motion.geometry(keypoints, driving).parallax
+    turn = motion.fine.geometry(keypoints, driving).parallax
     expected = (1 - near.masks[:, :1]) * turn[..., None, None]
     moved = (near.flow - flat.flow)[..., ::2, ::2].mean(dim=(2, 3))
     assert_close(moved, expected.mean(dim=(2, 3)), atol=2e-3, rtol=0)

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from motioncast.evaluate.coverage import coverage
-from motioncast.export.exporter import build, predictor_exportable
+from motioncast.export.exportables import predictor_exportable
+from motioncast.export.exporter import build
 from motioncast.models.predictors.coordinates import as_keypoints
 from motioncast.models.predictors.gap_filling import continue_with_interval
 from motioncast.models.predictors.recurrent import MotionStatistics, PredictorSizes

@@ -30,7 +30,7 @@ from motioncast.codec.tables_file import FILE_NAME
 from motioncast.data.arguments import open_data
 from motioncast.data.command_line import Program, refusing
 from motioncast.evaluate.canvas import Frames
-from motioncast.evaluate.pipelines import Pipeline, open_pipelines
+from motioncast.evaluate.pipelines import Pipeline, open_pipelines, sent_keypoints
 from motioncast.evaluate.provenance import provenance
 from motioncast.evaluate.quality_results import (
     QualityOptions,
@@ -177,7 +177,8 @@ def _ours(
     rate: float,
     forecaster: Forecaster | None,
 ) -> Iterator[Stream]:
-    return our_streams(pipeline, tables, truth.clip, truth.keypoints, rate, forecaster)
+    keypoints = sent_keypoints(pipeline, truth.clip).numpy()
+    return our_streams(pipeline, tables, truth.clip, keypoints, rate, forecaster)
 
 
 def _measured(truth: Truth, streams: Iterable[Stream], folder: Path | None) -> list[Point]:

@@ -69,23 +69,32 @@ class Maps(nn.Module):
         return torch.stack(maps, dim=1).clamp(max=1.0)
 
 
+class FineGrid(nn.Module):
+    """The positions at which the flow is computed: `side` x `side` of them."""
+
+    identity: Tensor
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.geometry = FaceGeometry(side)
+        self.down = nn.AvgPool2d(side // GRID)
+        self.up = Resample(GRID, side)
+        self.register_buffer("identity", identity_grid(side, side), persistent=False)
+
+
 class FaceMotion(nn.Module):
     """Source features (N, C, 32, 32), its depths, and the keypoints of both frames -> `Motion`."""
 
     identity32: Tensor
-    identity: Tensor
     centres: Tensor
 
     def __init__(self, keypoints: int, channels: int, side: int) -> None:
         super().__init__()
         self.unsupervised = keypoints - ANCHORED
         self.parts = 3 + self.unsupervised
-        self.geometry = FaceGeometry(side)
+        self.fine = FineGrid(side)
         self.maps = Maps(GRID)
-        self.down = nn.AvgPool2d(side // GRID)
-        self.up = Resample(GRID, side)
         self.register_buffer("identity32", identity_grid(GRID, GRID), persistent=False)
-        self.register_buffer("identity", identity_grid(side, side), persistent=False)
         self.register_buffer("centres", pixel_centres(GRID), persistent=False)
         given = 2 * channels + 2 * len(GROUPS) + 2 * self.unsupervised + 4
         self.depth = Depth(channels, len(GROUPS) + self.unsupervised)
@@ -103,9 +112,18 @@ class FaceMotion(nn.Module):
         with torch.no_grad():
             self.to_masks.bias[:3] = START
 
-    def forward(self, features: Tensor, depth: Tensor, source: Tensor, driving: Tensor) -> Motion:
-        head, face, parallax = self.geometry(source, driving)
-        coarse_head, coarse_face = self.down(head), self.down(face)
+    def forward(
+        self,
+        features: Tensor,
+        depth: Tensor,
+        source: Tensor,
+        driving: Tensor,
+        fine: FineGrid | None = None,
+    ) -> Motion:
+        """Returns the motion, with the flow on another grid of positions if one is given."""
+        grid = self.fine if fine is None else fine
+        head, face, parallax = grid.geometry(source, driving)
+        coarse_head, coarse_face = grid.down(head), grid.down(face)
         turn = warp(depth, self.identity32 + coarse_face) * parallax[..., None, None]
         coarse_head, coarse_face = coarse_head + turn, coarse_face + turn
         moved = warp(features, (self.identity32 + coarse_face).to(features.dtype))
@@ -120,8 +138,8 @@ class FaceMotion(nn.Module):
         with full_precision(estimate):
             plain = (shift.transpose(1, 2) @ masks[:, 3:].flatten(2)).view(-1, 2, GRID, GRID)
             plain = plain + CORRECTION * estimate[:, -2:] + (1 - masks[:, :1]) * turn
-            fine = self.up(torch.cat([masks[:, 1:3], plain], dim=1))
-            flow = self.identity + fine[:, :1] * head + fine[:, 1:2] * face + fine[:, 2:]
+            upper = grid.up(torch.cat([masks[:, 1:3], plain], dim=1))
+            flow = grid.identity + upper[:, :1] * head + upper[:, 1:2] * face + upper[:, 2:]
         return Motion(flow, refined, masks)
 
     def depth_of(self, features: Tensor, source: Tensor) -> Tensor:

@@ -64,12 +64,17 @@ class FaceSynthesis(SynthesisNetwork):
     def encode(self, source: Tensor) -> EncodedFace:
         """Encodes source images (B, 3, S, S) in [0, 1], once for all their driving frames."""
         source = self.restoration(source)
-        looked_at = functional.avg_pool2d(source, self.reduce) if self.reduce > 1 else source
         return EncodedFace(
             self.colours.prepare(source),
-            self.motion_encoder(space_to_depth(looked_at - 0.5, 2)),
+            self.motion_features(source),
             self.encoder(space_to_depth(source - 0.5, 2)),
         )
+
+    def motion_features(self, source: Tensor) -> Tensor:
+        """Returns what the dense motion sees of sources (B, 3, S, S): (B, 48, 32, 32)."""
+        looked_at = functional.avg_pool2d(source, self.reduce) if self.reduce > 1 else source
+        features: Tensor = self.motion_encoder(space_to_depth(looked_at - 0.5, 2))
+        return features
 
     def decode(self, encoded: EncodedFace, source: Tensor, driving: Tensor) -> Synthesis:
         """Synthesises T frames per source from its keypoints (B, K, 3) and driving (B, T, K, 3)."""
