@@ -38,7 +38,7 @@ def test_info_tells_what_is_served(run: Run, served: dict[str, str], tmp_path: P
     told = json.loads(wanted.read_text())
     size = {"height": 16, "width": 16, "keypoints": 2}
     rest = {"framing": "off", "source_weights": [], "codec_tables": "", "anchored_keypoints": 0}
-    assert told["models"] == [{"name": "toy", **size, **rest}]
+    assert told["models"] == [{"name": "toy", **size, **rest, "registers": False}]
     assert told["max_sources"] == 4
 
 

@@ -27,7 +27,12 @@ CHECKPOINTS = ROOT / "training" / "checkpoints"
 NETWORKS = {"face256": "face256", "lite128": "lite128", "lite128_bridge": "lite128"}
 CONFIGURATIONS = tuple(NETWORKS)
 FRAMING = {"lite128_bridge": FramingMode.OFF}  # a robot arm has no face
-MODELS = sorted(f"{name}_{part}" for name in CONFIGURATIONS for part in PARTS)  # the networks
+MODELS = sorted(  # the networks; only those of faces register keypoints
+    f"{name}_{part}"
+    for name in CONFIGURATIONS
+    for part in PARTS
+    if part != "registration" or name == "face256"
+)
 # Activations that do not directly follow a convolution. lite128's synthesis: two follow sums of
 # branches, two the residual blocks on such a sum. face256's detector: score, presence, a slope.
 IN_THE_OPEN = {
@@ -114,6 +119,7 @@ def test_a_shipped_config_names_the_tensors_of_its_onnx_file(name: str) -> None:
     session = onnxruntime.InferenceSession(
         folder / "1" / "model.onnx", providers=["CPUExecutionProvider"]
     )
+    skipped = 1 if config.max_batch_size else 0  # the batch axis is not listed
     for described, actual in (
         (config.input, session.get_inputs()),
         (config.output, session.get_outputs()),
@@ -122,11 +128,11 @@ def test_a_shipped_config_names_the_tensors_of_its_onnx_file(name: str) -> None:
             (
                 one.name,
                 DATA_TYPES[one.type],
-                [-1 if isinstance(axis, str) else axis for axis in one.shape[1:]],
+                [-1 if isinstance(axis, str) else axis for axis in one.shape[skipped:]],
             )
             for one in actual
         ]
-        assert all(one.shape[0] == "batch" for one in actual)
+        assert all(one.shape[0] == "batch" for one in actual) == bool(skipped)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -94,7 +94,7 @@ class FaceTraining(ReconstructionTraining):
 
         The others stay as found, as receivers also get those from senders that do not register.
         """
-        some = len(found) * 3 // 4
+        some = (3 * len(found) + 3) // 4
         pairs = source[:some], of_source[:some], driving[:some], found[:some].unsqueeze(1)
         return torch.cat([self.model.register(*pairs).squeeze(1), found[some:]])
 
