@@ -77,8 +77,9 @@ def gpu_config(specification: ModelSpecification, gpu: GpuServing) -> ModelConfi
     config = model_config(specification)
     del config.instance_group[:]
     config.instance_group.add(count=gpu.instances, kind=ModelInstanceGroup.KIND_GPU)
-    config.dynamic_batching.preferred_batch_size[:] = gpu.preferred_batch_sizes
-    config.dynamic_batching.max_queue_delay_microseconds = 0
+    if specification.max_batch_size:
+        config.dynamic_batching.preferred_batch_size[:] = gpu.preferred_batch_sizes
+        config.dynamic_batching.max_queue_delay_microseconds = 0
     if gpu.tensorrt:
         config.optimization.execution_accelerators.gpu_execution_accelerator.add(
             name="tensorrt",

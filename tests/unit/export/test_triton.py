@@ -8,6 +8,7 @@ from motioncast.export.specification import (
     ModelSpecification,
     keypoint_specification,
     predictor_specification,
+    registration_specification,
     synthesis_specification,
 )
 from motioncast.export.triton import print_config, print_gpu_config
@@ -111,6 +112,15 @@ def test_gpus_serve_the_same_tensors(specification: ModelSpecification) -> None:
     preferred = gpu.dynamic_batching.preferred_batch_size
     assert preferred
     assert max(preferred) <= gpu.max_batch_size
+
+
+def test_calls_of_one_session_are_never_joined() -> None:
+    specification = registration_specification(FACE256)
+    for config in (parsed(specification), parsed_for_gpus(specification)):
+        assert config.max_batch_size == 0
+        assert not config.HasField("dynamic_batching")
+        assert [one.dims[0] for one in config.input] == [1, 1, -1, -1]
+        assert [list(one.dims) for one in config.output] == [[-1, 80, 3]]
 
 
 def test_tensorrt_takes_the_images_and_leaves_the_recurrence_in_float32() -> None:
