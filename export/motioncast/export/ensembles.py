@@ -31,11 +31,8 @@ FORECAST_BATCH: Final = 8  # sessions in one call: the synthesis model's maximum
 _SOURCE: Final = ("source_image", "source_keypoints")
 _RECURRENCE: Final = ("observed", "noise", "state")
 _FORECAST: Final = ("forecast", "half_width90", "next_state")
-_OF_FRAMES: Final = (
-    "frames",
-    "detected",
-    "registered",
-)  # first axis is frames; for other tensors it is sessions
+# Their first axis is frames; that of other tensors is sessions.
+_OF_FRAMES: Final = ("frames", "detected", "registered")
 
 
 @dataclass(frozen=True, slots=True)

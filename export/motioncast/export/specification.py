@@ -144,7 +144,7 @@ def registration_specification(configuration: Configuration) -> ModelSpecificati
             TensorSpecification("keypoints", "float32", of_frames),
         ),
         outputs=(TensorSpecification("registered", "float32", of_frames),),
-        tolerances={"registered": Tolerance(1e-3)},
+        tolerances={"registered": Tolerance(1e-4)},  # as of the detector that found them
         max_batch_size=0,  # the first axis of the images is frames, that of the source sessions
         dynamic_batching=False,
         gpu=GpuServing(instances=2, tensorrt=False),
