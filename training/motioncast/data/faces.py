@@ -10,7 +10,8 @@ A face set is a folder:
 Sample i of step s depends only on (seed, s, i), so a resumed training sees the samples it would
 have seen. Persons are drawn first, then one of their clips: having many clips gives no extra
 weight. Some pairs are drawn for their different expressions: blinks and wide mouths are rare, but
-conspicuous.
+conspicuous. In some the source is the first frame of its clip, as it is when a file is sent: video
+codecs code it on its own, often softer and noisier than the frames after it.
 """
 
 import json
@@ -105,22 +106,31 @@ class FaceSet:
         object.__setattr__(self, "persons", tuple(by_person.values()))
         object.__setattr__(self, "people", frozenset(clip.person for clip in clips))
 
-    def draw(self, random: np.random.Generator, expressive: float = 0.0) -> tuple[int, int]:
-        """Returns two frames of one clip.
+    def draw(
+        self, random: np.random.Generator, expressive: float = 0.0, first: float = 0.0
+    ) -> tuple[int, int]:
+        """Returns two frames of one clip, the source and the driving frame.
 
         A share `expressive` of the pairs, 0 to 1, are the frames that differ most in the opening of
-        mouth or lids among a few frames.
+        mouth or lids among a few frames. In a share `first` of all, the source is then replaced by
+        the clip's first frame.
         """
         clips = self.persons[int(random.integers(len(self.persons)))]
         clip = clips[int(random.integers(len(clips)))]
+        source, driving = self._pair(clip, random, expressive)
+        if first and random.random() < first and driving != clip.start:
+            source = clip.start
+        return source, driving
+
+    def _pair(self, clip: Clip, random: np.random.Generator, expressive: float) -> tuple[int, int]:
         if random.random() < expressive:
             some = clip.start + random.integers(clip.stop - clip.start, size=CANDIDATES)
             order = np.argsort(self.openings[some, int(random.integers(2))])
             least, most = int(some[order[0]]), int(some[order[-1]])
             if least != most:
                 return (least, most) if random.random() < 0.5 else (most, least)
-        first, second = random.choice(clip.stop - clip.start, 2, replace=False)
-        return clip.start + int(first), clip.start + int(second)
+        one, other = random.choice(clip.stop - clip.start, 2, replace=False)
+        return clip.start + int(one), clip.start + int(other)
 
 
 def refuse_unknown_people(sets: Sequence[FaceSet], people: Collection[str]) -> None:
@@ -162,9 +172,11 @@ class FaceSampler:
         variation: Variation = ANYBODY,
         rooms: npt.NDArray[np.uint8] | None = None,
         workers: int = 1,
+        first: float = 0.0,
     ) -> None:
         self.sets, self.batch_size, self.seed, self.side = sets, batch_size, seed, side
         self.expressive = expressive  # share of the pairs that differ most in expression
+        self.first = first  # share of the pairs whose source is the first frame of its clip
         self.variation, self.rooms = variation, rooms
         shares = np.array([one.share for one in sets])
         self._shares = shares / shares.sum()
@@ -186,7 +198,7 @@ class FaceSampler:
     def _sample(self, step: int, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         random = np.random.default_rng([self.seed, step, index])
         one = self.sets[int(random.choice(len(self.sets), p=self._shares))]
-        rows = one.draw(random, self.expressive)
+        rows = one.draw(random, self.expressive, self.first)
         frames, points = [one.frames[row] for row in rows], []
         elsewhere = random.random() < self.variation.elsewhere
         if elsewhere and one.mattes is not None and self.rooms is not None:

@@ -73,6 +73,15 @@ class FaceOptions:
         typer.Option(metavar="WEIGHT", help="extra weight of the area between the lips"),
     ] = None
     expressive: Annotated[float, typer.Option(metavar="SHARE", min=0, max=1)] = 0.3
+    first: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="share of the pairs whose source is the first frame of its clip",
+        ),
+    ] = 0.0
     rooms: Annotated[
         Path | None,
         typer.Option(
@@ -117,6 +126,7 @@ def run(options: FaceOptions, command: str) -> None:
         network.image_size,
         options.expressive,
         rooms=rooms,
+        first=options.first,
     )
     train(training, sampler, options.out)  # type: ignore[arg-type]
 

@@ -90,6 +90,22 @@ def test_pairs_for_expression_differ_more_in_it_than_others(spots: Path) -> None
     assert apart[1.0] > 4
 
 
+def test_sources_are_first_frames_of_clips_as_often_as_asked(spots: Path) -> None:
+    drawn, random = FaceSet(spots, 1.0), np.random.default_rng(0)
+    pairs = [drawn.draw(random, first=0.5) for _ in range(600)]
+    assert all(source != driving for source, driving in pairs)
+    assert all((source < 6) == (driving < 6) for source, driving in pairs)
+    share = np.mean([source in (0, 6) for source, driving in pairs if driving not in (0, 6)])
+    # In half of the pairs, and in a fifth of the others: by chance, one of five frames.
+    assert share == pytest.approx(0.5 + 0.5 / 5, abs=0.06)
+
+
+def test_first_frames_are_sources_of_pairs_for_expression_too(spots: Path) -> None:
+    drawn, random = FaceSet(spots, 1.0), np.random.default_rng(0)
+    pairs = [drawn.draw(random, expressive=1.0, first=1.0) for _ in range(100)]
+    assert all(source in (0, 6) for source, driving in pairs if driving not in (0, 6))
+
+
 def test_only_the_source_is_damaged(spots: Path) -> None:
     """Noise is everywhere in the black around the disc; the other frame has none."""
     still = dict.fromkeys(("mirrored", "moved", "followed", "unseen", "elsewhere"), 0.0)

@@ -75,6 +75,7 @@ def test_refusals_are_sentences(
     assert "--minutes and --steps: expected one" in refusal(*run[:2], *run[4:], *drawn)
     assert "learning_rate is -1.0 (expected" in refusal(*run, *drawn, "--learning-rate", "-1")
     assert "'--expressive'" in refusal(*run, *drawn, "--expressive", "2")
+    assert "'--first'" in refusal(*run, *drawn, "--first", "-1")
     assert "none.pt: no such checkpoint" in refusal(*run, *drawn, "--from", "none.pt")
     assert "contains lite64, not face networks" in refusal(*run, *drawn, "--from", str(lite))
     assert "--adversarial: needs trained networks" in refusal(*run, *drawn, "--adversarial")
