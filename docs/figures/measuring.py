@@ -222,7 +222,8 @@ def _forecast(configuration: str, data: str, kinds: Mapping[str, str]) -> Evalua
 
 
 _FACE256 = {
-    "vrnn": "{here}/training/checkpoints/face256_predictor.pt",
+    "windowed": "{here}/training/checkpoints/face256_predictor.pt",
+    "vrnn": "{here}/training/checkpoints/face256_vrnn.pt",
     "gru": "{here}/training/checkpoints/face256_gru.pt",
     "simlpe": "{here}/training/checkpoints/face256_simlpe.pt",
     "var": "{var}",  # 59 MB, so it is not in the repository; `motioncast train predictor` fits it

@@ -40,7 +40,7 @@ def sent(files: Mapping[str, str], lines: Sequence[Mapping[str, Any]]) -> Drawin
                     [
                         clips if number == 0 else "",
                         row["policy"],
-                        row["forecast"].replace("vrnn", "VRNN"),
+                        row["forecast"],
                         str(row["delay_frames"]),
                         str(row["wait_frames"]),
                         f"{row['frames_sent']:.2f}",

@@ -24,7 +24,13 @@ PEOPLE, STRANGERS, KNOWN, CLASSIC = (
     "akiyo, carphone, salesman whole",
 )
 ALL, EVERY_SECOND, FIVE = "every frame sent", "1:1", "5:5"
-LEARNED = {"var": "VAR", "gru": "GRU", "vrnn": "**VRNN**", "simlpe": "siMLPe"}
+LEARNED = {
+    "var": "VAR",
+    "gru": "GRU",
+    "vrnn": "VRNN",
+    "simlpe": "siMLPe",
+    "windowed": "**VRNN + siMLPe**",
+}
 OF_PEOPLE, OF_GRID = "forecast_face256_people_test", "forecast_face256_grid_test"
 OF_KNOWN, OF_STRANGERS = "forecast_lite128_grid_test", "forecast_lite128_grid_unseen_speaker"
 SPARSE = (1, 2, 4, 8, 12)
@@ -71,7 +77,10 @@ TABLES: Final[Mapping[str, Drawing]] = {
         (PSNR, PSNR_GAIN, *SSIM),
     ),
     "readme_forecasts_face256": forecasts(
-        _predictors(OF_PEOPLE, {"hold": "hold", "vrnn": "VRNN (shipped)"}), SPARSE
+        _predictors(
+            OF_PEOPLE, {"hold": "hold", "vrnn": "VRNN", "windowed": "VRNN + siMLPe (shipped)"}
+        ),
+        SPARSE,
     ),
     "readme_forecasts_lite128": forecasts(
         [
@@ -244,9 +253,9 @@ TABLES: Final[Mapping[str, Drawing]] = {
             _case("gate, 1 px"),
             _case("gate, 1 px", delay=1),
             _case("gate, 1 px", wait=4),
-            _case("gate, 1 px", forecast="vrnn"),
+            _case("gate, 1 px", forecast="predictor"),
             _case("gate, 2 px"),
-            _case("gate, 2 px", forecast="vrnn"),
+            _case("gate, 2 px", forecast="predictor"),
         ),
     ),
     **RATES,

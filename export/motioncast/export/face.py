@@ -118,11 +118,13 @@ class ServedFaceRegistration(nn.Module):
             keypoints,
         )
         table = neighbourhoods(self.view.planes(levels / 255).permute(0, 2, 3, 1))
-        warped = self.sample(table, *_located(displacement, source))
-        warped = warped.view(-1, 3, *displacement.shape[2:])
+
+        def warped(displacement: Tensor) -> Tensor:
+            seen: Tensor = self.sample(table, *_located(displacement, source))
+            return seen.view(-1, 3, *displacement.shape[2:])
+
         frames = image.permute(0, 3, 1, 2).float() / 255
-        corrected: Tensor = self.view.corrected(keypoints, frames, warped, masks)
-        return corrected
+        return self.view.aligned(keypoints, frames, displacement, masks[:, 3:], warped)
 
 
 class ServedRestoration(nn.Module):

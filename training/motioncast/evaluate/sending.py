@@ -127,7 +127,7 @@ def measure(
 
     return Line(
         policy=case.policy,
-        forecast="vrnn" if case.forecast else "hold",
+        forecast="predictor" if case.forecast else "hold",
         delay_frames=case.delay_frames,
         wait_frames=case.wait_frames,
         clips=len(found),

@@ -19,7 +19,7 @@ from motioncast.data.keypoints import Tracks
 from motioncast.data.own_videos import HELD_OUT_FRAMES, LEARNED_FRAMES
 from motioncast.data.windows import every_window
 from motioncast.metrics.forecast import Setting
-from motioncast.models.predictors.checkpoint import load_predictor
+from motioncast.models.predictors.checkpoint import kind_of, load_predictor
 from motioncast.models.predictors.vrnn import VRNN
 from motioncast.train.calibration import calibrate
 from motioncast.train.predictor import relative_error, train
@@ -60,7 +60,7 @@ def choose_predictor(
         torch.cat([before[-SETTING.observed_frames :], tracks.clip(2 * index + 1)])
         for index, before in enumerate(learned)
     ]
-    training = PredictorTraining("vrnn", shipped.sizes, learned, schedule, LossWeights())
+    training = PredictorTraining(kind_of(shipped), shipped.sizes, learned, schedule, LossWeights())
     for model in (training.model, training.average):
         _take_weights(model, shipped)
     adapted = deepcopy(training.average)
@@ -86,13 +86,7 @@ def holding(model: nn.Module) -> VRNN:
     """Returns a copy that forecasts no displacement at all."""
     still = deepcopy(model)
     assert isinstance(still, VRNN)
-    last = still.decoder_network[-1]
-    assert isinstance(last, nn.Linear)
-    with torch.no_grad():
-        for parameter in (last.weight, last.bias):
-            parameter[: still.code_size] = 0.0
-        if not still.reads_positions:
-            still.slope.zero_()
+    still.silence()
     return still.eval()
 
 

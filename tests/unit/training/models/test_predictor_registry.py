@@ -18,8 +18,8 @@ from motioncast.paper.style import look
 
 
 def test_the_registry_has_these_predictors() -> None:
-    assert ORDER == ("vrnn", "simlpe", "rnn", "gru", "var", "damped", "hold", "linear")
-    assert set(NETWORKS) == {"vrnn", "simlpe", "rnn", "gru"}
+    assert ORDER == ("vrnn", "windowed", "simlpe", "rnn", "gru", "var", "damped", "hold", "linear")
+    assert set(NETWORKS) == {"vrnn", "windowed", "simlpe", "rnn", "gru"}
     assert set(RULES) == {"damped", "hold", "linear"}
     assert set(LEARNED) - set(NETWORKS) == {"var"}  # fitted in closed form
 

@@ -17,7 +17,7 @@ from motioncast.data.own_videos import OwnVideos
 from motioncast.data.windows import every_window
 from motioncast.models.checkpoint import load_motion_transfer
 from motioncast.models.configurations import LITE64
-from motioncast.models.predictors.checkpoint import load_predictor
+from motioncast.models.predictors.checkpoint import build_predictor, kind_of, load_predictor
 from motioncast.models.predictors.gap_filling import continue_free, free_running
 from motioncast.models.predictors.recurrent import PredictorSizes
 from motioncast.models.predictors.vrnn import VRNN
@@ -84,12 +84,18 @@ def test_a_silenced_predictor_holds_still() -> None:
     assert_close(forecast, observed[:, -1:].expand(-1, 4, -1, -1))
 
 
-def test_the_predictor_with_the_least_error_on_the_tails_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["vrnn", "windowed"])
+def test_the_predictor_with_the_least_error_on_the_tails_is_taken(
+    kind: str, tmp_path: Path
+) -> None:
     time = torch.arange(120.0)[:, None, None]
     phases = torch.arange(9.0).view(3, 3)
     keypoints = 0.5 + 0.3 * torch.sin(0.2 * time + phases)
     tracks = Tracks(("learned", "held out"), (0, 96, 120), keypoints, (False, False))
-    chosen = choose_predictor(random_vrnn(SIZES), tracks, tmp_path, replace(SCHEDULE, steps=60))
+    shipped = build_predictor(kind, SIZES).eval()
+    assert isinstance(shipped, VRNN)
+    chosen = choose_predictor(shipped, tracks, tmp_path, replace(SCHEDULE, steps=60))
+    assert kind_of(chosen.model) == kind
     assert set(chosen.errors) == {"shipped", "adapted", "fine-tuned", "holding"}
     assert chosen.errors["holding"] == pytest.approx(1, abs=1e-4)
     assert chosen.errors[chosen.name] == min(chosen.errors.values())

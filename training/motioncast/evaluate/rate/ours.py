@@ -81,7 +81,7 @@ def schemes(weights: tuple[float, ...], *, forecast: bool) -> list[Scheme]:
         policy = partial(regular, pattern)
         found.append(Scheme(f"{pattern}, hold", usual, policy))
         if forecast:
-            found.append(Scheme(f"{pattern}, VRNN", usual, policy, forecast=True))
+            found.append(Scheme(f"{pattern}, forecast", usual, policy, forecast=True))
     found.append(
         Scheme("1:1, a frame of delay", usual, partial(regular, Pattern(1, 1)), delay_frames=1)
     )
@@ -90,7 +90,7 @@ def schemes(weights: tuple[float, ...], *, forecast: bool) -> list[Scheme]:
         found.append(Scheme("gate, hold", setting, policy))
         found.append(Scheme("gate, 2 frames of delay", setting, policy, delay_frames=2))
         if forecast:
-            found.append(Scheme("gate, VRNN", setting, policy, forecast=True))
+            found.append(Scheme("gate, forecast", setting, policy, forecast=True))
     return found
 
 

@@ -2,19 +2,23 @@
 
 A keypoint found in a frame alone is a pixel or two off, differently in every frame. A sender also
 has the source, so it knows what the receiver's image will look like and can align it with the
-frame. That is image registration (Lucas and Kanade, 1981), here one Gauss-Newton step with x, the
-displacements of all unsupervised keypoints:
+frame. That is image registration (Lucas and Kanade, 1981), here two Gauss-Newton steps, each with
+d, a change of the displacements x of all unsupervised keypoints:
 
-    minimise    mean over p of w(p) (F(p) - W(p) - J(p) x)^2  +  RIDGE |x|^2 / mean(w)^2
+    minimise    mean over p of w(p) (F(p) - W(p) - J(p) d)^2  +  RIDGE |x + d|^2 / mean(w)^2
     w(p) = ROBUST / (|F(p) - W(p)| + ROBUST)
 
-F is the frame's brightness, W the source's, moved by the keypoints as found; a keypoint moves the
-part of the picture that its mask covers, so its columns of J are its mask times the gradient of W.
+F is the frame's brightness, W the source's, moved by the keypoints; a keypoint moves the part of
+the picture that its mask covers, so its columns of J are its mask times the gradient of W. The
+network that decides the masks runs once: the second step adds mask times displacement to the flow.
 What a keypoint does not move, or what shows no gradient, leaves it where it was found, and so does
 a source that looks different from the frame, such as another person's. Nothing is
 learned: it works for anyone whom the dense motion works for.
 Shapes: B sources, T frames of each, N = B * T, K keypoints, U of them unsupervised, S image side.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +34,8 @@ SIDE = 64  # of the pictures that are aligned
 RIDGE = 8e-4  # keeps keypoints near where they were found, per squared half side
 ROBUST = 0.03  # difference in brightness, out of 1, from which on pixels count less
 FURTHEST = 0.15  # half sides that a coordinate is corrected by at most
-STEPS = 16  # of the conjugate gradients, which solve 20 equations exactly in 20
+STEPS = 2  # of Gauss and Newton
+SOLVER_STEPS = 16  # of the conjugate gradients, which solve 20 equations exactly in 20
 TINY = 1e-30  # instead of a division by zero once the solution is exact
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 
@@ -62,9 +67,9 @@ class Registration(nn.Module):
         moved = motion(features, depth, of_source, of_frames, view.grid)
         with full_precision(found):
             planes = repeat_frames(view.planes(source), times)
-            warped = warp(planes, moved.flow.float())
-            corrected = view.corrected(of_frames, frames, warped, moved.masks.float())
-        return corrected.view_as(found)
+            flow, masks = moved.flow.float(), moved.masks[:, 3:].float()
+            aligned = view.aligned(of_frames, frames, flow, masks, partial(warp, planes))
+        return aligned.view_as(found)
 
 
 class RegistrationView(nn.Module):
@@ -88,14 +93,37 @@ class RegistrationView(nn.Module):
         bright = self.brightness(source)
         return torch.cat([bright, *gradient(bright)], dim=1)
 
-    def corrected(self, found: Tensor, frames: Tensor, warped: Tensor, masks: Tensor) -> Tensor:
-        """Returns keypoints (N, K, 3) from the warped planes and the masks (N, parts, 32, 32)."""
-        error = self.brightness(frames) - warped[:, :1]
-        return step(found, error, self.up(masks[:, 3:]), warped[:, 1:])
+    def aligned(
+        self,
+        found: Tensor,
+        frames: Tensor,
+        flow: Tensor,
+        masks: Tensor,
+        warped: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        """Returns keypoints (N, K, 3) that align the source with frames (N, 3, S, S).
+
+        Args:
+            found: (N, K, 3), in each frame alone.
+            frames: in [0, 1].
+            flow: (N, 2, 64, 64) the motion by the keypoints as found.
+            masks: (N, U, 32, 32), what the unsupervised keypoints move.
+            warped: Returns the source's planes (N, 3, 64, 64), moved by such a flow.
+        """
+        bright, fine = self.brightness(frames), self.up(masks)
+        places = found[:, ANCHORED:, :2]
+        moved, shown = torch.zeros_like(places), warped(flow)
+        for number in range(STEPS):
+            if number:  # flows go from driving frame to source, against the keypoints
+                change = (moved.transpose(1, 2) @ masks.flatten(2)).view(-1, 2, GRID, GRID)
+                shown = warped(flow - self.up(change))
+            moved = step(moved, bright - shown[:, :1], fine, shown[:, 1:])
+        own = torch.cat([(places + moved).clamp(-1, 1), found[:, ANCHORED:, 2:]], dim=-1)
+        return torch.cat([found[:, :ANCHORED], own], dim=1)
 
 
-def step(found: Tensor, error: Tensor, masks: Tensor, gradients: Tensor) -> Tensor:
-    """Returns keypoints (N, K, 3) after one Gauss-Newton step that reduces error (N, 1, h, h).
+def step(moved: Tensor, error: Tensor, masks: Tensor, gradients: Tensor) -> Tensor:
+    """Returns displacements (N, U, 2) after one more Gauss-Newton step on the error (N, 1, h, h).
 
     `masks` (N, U, h, h) say what the unsupervised keypoints move, `gradients` (N, 2, h, h) how the
     picture there changes per half side.
@@ -110,15 +138,14 @@ def step(found: Tensor, error: Tensor, masks: Tensor, gradients: Tensor) -> Tens
     sums = (rows * (weights / weights.shape[2])) @ rows.transpose(1, 2)
     normal, right, mean = sums[:, :-2, :-2], sums[:, :-2, -2:-1], sums[:, -1:, -1:]
     ridge = RIDGE / mean.square()
-    normal = normal + ridge * torch.eye(jacobian.shape[1], device=found.device)
-    moved = conjugate_gradients(normal, right).clamp(-FURTHEST, FURTHEST)
-    moved = moved.view(-1, 2, masks.shape[1]).transpose(1, 2)  # (N, U, 2)
-    own = found[:, ANCHORED:]
-    own = torch.cat([(own[..., :2] + moved).clamp(-1, 1), own[..., 2:]], dim=-1)
-    return torch.cat([found[:, :ANCHORED], own], dim=1)
+    normal = normal + ridge * torch.eye(jacobian.shape[1], device=error.device)
+    before = moved.transpose(1, 2).flatten(1).unsqueeze(2)  # (N, 2U, 1)
+    change = conjugate_gradients(normal, right - ridge * before)
+    after = (before + change).clamp(-FURTHEST, FURTHEST)
+    return after.view(-1, 2, masks.shape[1]).transpose(1, 2)
 
 
-def conjugate_gradients(matrix: Tensor, right: Tensor, steps: int = STEPS) -> Tensor:
+def conjugate_gradients(matrix: Tensor, right: Tensor, steps: int = SOLVER_STEPS) -> Tensor:
     """Solves matrix x = right, (N, n, n) symmetric and positive definite, (N, n, 1).
 
     With the diagonal as preconditioner. ONNX has no operator that solves linear equations.

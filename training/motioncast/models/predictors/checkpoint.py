@@ -39,6 +39,11 @@ def build_predictor(
     return NETWORKS[kind](sizes, statistics)
 
 
+def kind_of(model: RecurrentPredictor) -> str:
+    """Returns the name of a predictor's kind in the registry."""
+    return next(name for name, built in NETWORKS.items() if built is type(model))
+
+
 def save_predictor(model: RecurrentPredictor, path: Path) -> None:
     """Writes a predictor atomically, weights in float16 and normalisation in float32."""
     normalisation = dict(model.named_buffers())
@@ -46,8 +51,7 @@ def save_predictor(model: RecurrentPredictor, path: Path) -> None:
         name: value if name in normalisation else value.half()
         for name, value in model.state_dict().items()
     }
-    kind = next(name for name, built in NETWORKS.items() if built is type(model))
-    _write(kind, {"sizes": asdict(model.sizes), "weights": weights}, path)
+    _write(kind_of(model), {"sizes": asdict(model.sizes), "weights": weights}, path)
 
 
 def save_var(model: VectorAutoregression, path: Path) -> None:

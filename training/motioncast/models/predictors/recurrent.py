@@ -59,6 +59,7 @@ class PredictorSizes:
     window: int = 10  # siMLPe: number of frames read,
     block: int = 12  # number of frames forecast at once,
     layers: int = 6  # number of blocks
+    window_features: int = 32  # width of the siMLPe beside a VRNN (windowed.py)
 
 
 LITE128 = PredictorSizes()

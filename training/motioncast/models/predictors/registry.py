@@ -12,6 +12,7 @@ from motioncast.models.predictors.gru import GRU, MonkeyNetGRU
 from motioncast.models.predictors.recurrent import RecurrentPredictor
 from motioncast.models.predictors.simlpe import SiMLPe
 from motioncast.models.predictors.vrnn import VRNN
+from motioncast.models.predictors.windowed import WindowedVRNN
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Kind:
 
 REGISTRY: Final = (  # in the order of tables and figures
     Kind("vrnn", "VRNN", "#0072B2", network=VRNN),
+    Kind("windowed", "VRNN + siMLPe", "#999933", network=WindowedVRNN),
     Kind("simlpe", "siMLPe", "#882255", network=SiMLPe),
     Kind("rnn", "RNN", "#D55E00", network=MonkeyNetGRU),
     Kind("gru", "GRU", "#009E73", network=GRU),

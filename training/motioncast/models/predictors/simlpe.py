@@ -102,6 +102,11 @@ class SiMLPe(RecurrentPredictor):
         plan = self.plan(memory.hidden)
         forecast = self.place(memory, self.expand(plan.ahead[:, 0]))
         current = take(observed, keypoints, forecast)  # (B, K, 3)
+        return Advance(forecast, current, self.absorb(memory, current, observed))
+
+    def absorb(self, memory: Memory, current: Tensor, observed: Tensor) -> Tensor:
+        """Returns the hidden state (B, H) after a frame's keypoints (B, K, 3)."""
+        plan = self.plan(memory.hidden)
         displacement = self.encode(self.displacement(memory, current))  # (B, C)
         window = torch.cat([plan.window[:, 1:], displacement[:, None]], dim=1)
         mask = torch.cat([plan.observed[:, 1:], observed[:, None]], dim=1)
@@ -112,8 +117,7 @@ class SiMLPe(RecurrentPredictor):
         moved = window[:, -REACH_FRAMES:].sum(dim=1).square() / self.usual_motion
         beyond = moved.clamp(max=LARGEST_MOTION) - 1
         restless = plan.restless + RESTLESSNESS_RATE * (beyond - plan.restless)
-        parts = (window.flatten(1), mask, ahead.flatten(1), restless)
-        return Advance(forecast, current, torch.cat(parts, dim=1))
+        return torch.cat([window.flatten(1), mask, ahead.flatten(1), restless], dim=1)
 
     def look_ahead(self, window: Tensor, observed: Tensor) -> Tensor:
         """Returns the displacements (B, N, C) that follow those of a window (B, n, C), (B, n)."""

@@ -92,6 +92,10 @@ class VRNN(RecurrentPredictor):
         self.recurrence = GatedRecurrence(2 * features, hidden)
         self.spread_network = two_layers(hidden + coordinates, features, coordinates)
 
+    def own(self, memory: Memory) -> Tensor:
+        """Returns the recurrence's part of the hidden state, (..., H); here all of it."""
+        return memory.hidden
+
     def prior(self, hidden: Tensor) -> Gaussian:
         """p(z_t | h_{t-1})."""
         return _gaussian(self.prior_network(hidden))
@@ -113,21 +117,32 @@ class VRNN(RecurrentPredictor):
         been observed, and from the surprise. The forecast itself does not read the surprise: that
         made it worse on people who are hard to forecast.
         """
-        known = torch.cat([memory.hidden, memory.surprise.log().flatten(-2)], dim=-1)
+        known = torch.cat([self.own(memory), memory.surprise.log().flatten(-2)], dim=-1)
         return as_keypoints(F.softplus(self.spread_network(known)) + MINIMUM_SCALE)
 
     def advance(
         self, memory: Memory, keypoints: Tensor, observed: Tensor, noise: Tensor
     ) -> Advance:
         """Forecasts and processes one frame (see RecurrentPredictor); the noise draws z_t."""
-        predicted_z = self.prior(memory.hidden).sample(noise)  # (B, Z)
-        forecast = self.place(memory, self.decoder(predicted_z, memory.hidden).mean)
+        before = self.own(memory)
+        predicted_z = self.prior(before).sample(noise)  # (B, Z)
+        forecast = self.place(memory, self.decoder(predicted_z, before).mean)
         current = take(observed, keypoints, forecast)  # (B, K, 3)
         x = self.psi_x(self.describe(memory, current, observed))  # (B, F)
-        observed_z = self.posterior(x, memory.hidden).sample(noise)
+        observed_z = self.posterior(x, before).sample(noise)
         z = take(observed, observed_z, predicted_z)
-        hidden = self.recurrence(torch.cat([x, self.psi_z(z)], dim=-1), memory.hidden)
+        hidden = self.recurrence(torch.cat([x, self.psi_z(z)], dim=-1), before)
         return Advance(forecast, current, hidden)
+
+    def silence(self) -> None:
+        """Makes the network forecast no displacement: it repeats the frame before."""
+        last = self.decoder_network[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            for parameter in (last.weight, last.bias):
+                parameter[: self.code_size] = 0.0
+            if not self.reads_positions:
+                self.slope.zero_()
 
     def elbo(self, keypoints: Tensor, states: Tensor, noise: Tensor) -> Elbo:
         """Bounds the log-likelihood of the true keypoints, given the states before every step.
@@ -144,12 +159,13 @@ class VRNN(RecurrentPredictor):
         memory = self.recall(states)
         observed = torch.ones_like(states[..., 0])  # the posterior always sees the truth
         x = self.psi_x(self.describe(memory, keypoints, observed))
-        posterior = self.posterior(x, memory.hidden)
-        decoded = self.decoder(posterior.sample(noise), memory.hidden)
+        before = self.own(memory)
+        posterior = self.posterior(x, before)
+        decoded = self.decoder(posterior.sample(noise), before)
         displacement = self.displacement(memory, keypoints) - self.drift(memory)
         return Elbo(
             log_likelihood=decoded.log_likelihood(displacement.flatten(-2)),  # (B, T)
-            kl=posterior.kl(self.prior(memory.hidden)),
+            kl=posterior.kl(self.prior(before)),
         )
 
 
