@@ -85,8 +85,10 @@ def test_in_a_gap_both_go_on_from_their_mean() -> None:
             mean = (own[0] + own[1]) / 2
             assert_close(found[:, frame], mean, atol=1e-6, rtol=0)
             current = given if seen[0] else mean
-            hidden = [_vrnn_after(vrnn, states[0], current, seen), None]
-            hidden[1] = simlpe.absorb(memories[1], current, seen)
+            hidden = (
+                _vrnn_after(vrnn, states[0], current, seen),
+                simlpe.absorb(memories[1], current, seen),
+            )
             states = [
                 _next(one, memory, state_hidden, current, seen)
                 for one, memory, state_hidden in zip((vrnn, simlpe), memories, hidden, strict=True)
@@ -140,7 +142,7 @@ def test_beside_a_silent_reader_it_is_a_vrnn() -> None:
 
 def test_the_likelihood_is_of_what_the_reader_did_not_forecast() -> None:
     """Frames that follow the whole forecast are likelier than frames that follow the VRNN's."""
-    both = cast(WindowedVRNN, mean_of(*pair()))
+    both = mean_of(*pair())
     keypoints, noise = walk(), torch.zeros(2, 16, 2)
     start = torch.zeros(2, both.state_size)
     run = both.unroll(keypoints, torch.ones(2, 16), noise, start)

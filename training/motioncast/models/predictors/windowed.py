@@ -100,12 +100,12 @@ def mean_of(vrnn: VRNN, simlpe: SiMLPe) -> WindowedVRNN:
         decoder = both.decoder_network[-1]
         assert isinstance(decoder, nn.Linear)
         for parameter in (decoder.weight, decoder.bias):
-            parameter[: both.code_size] /= 2
+            parameter[: both.code_size].div_(2)
         for parameter in (both.window.leave.weight, both.window.leave.bias):
-            parameter /= 2
+            parameter.div_(2)
         if not both.reads_positions:
-            both.slope /= 2
-            both.window.slope /= 2
+            both.slope.div_(2)
+            both.window.slope.div_(2)
     return both.eval()
 
 
