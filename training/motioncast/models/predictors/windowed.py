@@ -89,7 +89,7 @@ def mean_of(vrnn: VRNN, simlpe: SiMLPe) -> WindowedVRNN:
     if type(vrnn) is not VRNN:
         raise ValueError("the first predictor is not a VRNN alone")
     buffers, others = dict(vrnn.named_buffers()), dict(simlpe.named_buffers())
-    for name in {"mean", "std", "unit", "basis", "energy"} & buffers.keys():
+    for name in sorted({"mean", "std", "unit", "basis", "energy"} & buffers.keys()):
         if not torch.equal(buffers[name], others[name]):
             raise ValueError(f"the predictors were trained on different tracks ({name} differs)")
     both = WindowedVRNN(sizes, _statistics(buffers))
