@@ -14,16 +14,14 @@ from typing import Annotated
 import typer
 
 from motioncast.data.command_line import Program, Refusal, refusing
-from motioncast.data.keypoints import TracksError, load_tracks
 from motioncast.models.predictors.checkpoint import (
     PredictorCheckpointError,
     load_predictor,
-    save_predictor,
 )
 from motioncast.models.predictors.simlpe import SiMLPe
 from motioncast.models.predictors.vrnn import VRNN
 from motioncast.models.predictors.windowed import mean_of
-from motioncast.train.calibration import calibrate
+from motioncast.train.calibration import save_calibrated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,24 +36,14 @@ class MeanForecastOptions:
 
 def run(options: MeanForecastOptions, command: str) -> None:
     """Writes the predictor; raises Refusal for files that do not fit together."""
-    with refusing(OSError, PredictorCheckpointError, TracksError, ValueError):
+    with refusing(OSError, PredictorCheckpointError, ValueError):
         vrnn, simlpe = load_predictor(options.vrnn), load_predictor(options.simlpe)
         if not isinstance(vrnn, VRNN):
             raise Refusal(f"--vrnn: {options.vrnn} is not a VRNN")
         if not isinstance(simlpe, SiMLPe):
             raise Refusal(f"--simlpe: {options.simlpe} is not a siMLPe")
         both = mean_of(vrnn, simlpe)
-        clips = load_tracks(options.data).subset("validation")
-    if clips and clips[0].shape[1] != both.sizes.keypoints:
-        raise Refusal(
-            f"--data: {options.data} has {clips[0].shape[1]} keypoints (expected"
-            f" {both.sizes.keypoints}, as in {options.vrnn})"
-        )
-    horizons = calibrate(both, clips)
-    if not horizons:
-        raise Refusal(f"--data: {options.data} has no validation clips that are long enough")
-    save_predictor(both, options.out)
-    print(f"{options.out}: calibrated for horizons 1 to {horizons} on {len(clips)} clips")
+    save_calibrated(both, options.vrnn, options.data, options.out)
 
 
 main = Program("motioncast.laboratory.mean_forecast", MeanForecastOptions, run, __doc__)

@@ -99,21 +99,28 @@ class CalibrationOptions:
 
 def run(options: CalibrationOptions, command: str) -> None:
     """Calibrates a trained predictor on the validation clips of a track file."""
-    out = options.out or options.predictor
-    with refusing(OSError, PredictorCheckpointError, TracksError):
+    with refusing(PredictorCheckpointError, OSError):
         model = load_predictor(options.predictor)
-        clips = load_tracks(options.data).subset("validation")
+    save_calibrated(model, options.predictor, options.data, options.out or options.predictor)
+
+
+def save_calibrated(model: RecurrentPredictor, source: Path, data: Path, out: Path) -> None:
+    """Writes a predictor from a file `source`, calibrated on the validation clips of tracks.
+
+    Raises Refusal, and writes nothing, if the tracks are not usable.
+    """
+    with refusing(OSError, TracksError):
+        clips = load_tracks(data).subset("validation")
     if clips and clips[0].shape[1] != model.sizes.keypoints:
         raise Refusal(
-            f"{options.data}: has {clips[0].shape[1]} keypoints (expected"
-            f" {model.sizes.keypoints}, as in {options.predictor})"
+            f"{data}: has {clips[0].shape[1]} keypoints (expected"
+            f" {model.sizes.keypoints}, as in {source})"
         )
     horizons = calibrate(model, clips)
     if not horizons:
-        raise Refusal(
-            f"{options.data}: has no validation clips of more than {OBSERVED_FRAMES} frames"
-        )
-    save_predictor(model, out)
+        raise Refusal(f"{data}: has no validation clips of more than {OBSERVED_FRAMES} frames")
+    with refusing(OSError):
+        save_predictor(model, out)
     print(f"{out}: calibrated for horizons 1 to {horizons} on {len(clips)} validation clips")
 
 

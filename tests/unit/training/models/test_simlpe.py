@@ -41,9 +41,7 @@ def network(components: int = 0, window: int = 10, block: int = 12) -> SiMLPe:
 def holding() -> SiMLPe:
     """Returns a network that forecasts no motion, which is optimal for a random walk."""
     model = network(components=4)
-    with torch.no_grad():
-        for parameter in (model.leave.weight, model.leave.bias, model.slope):
-            parameter.zero_()
+    model.silence()
     return model
 
 

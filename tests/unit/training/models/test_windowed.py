@@ -122,9 +122,7 @@ def test_beside_a_silent_reader_it_is_a_vrnn() -> None:
     both = network("windowed")
     assert isinstance(both, WindowedVRNN)
     both.load_state_dict(vrnn.state_dict(), strict=False)
-    with torch.no_grad():
-        for parameter in (both.window.leave.weight, both.window.leave.bias, both.window.slope):
-            parameter.zero_()
+    both.window.silence()
     keypoints, observed = walk(), torch.tensor([[1.0] * 6 + [0.0] * 10] * 2)
     assert_close(
         forecast(both, keypoints, observed), forecast(vrnn, keypoints, observed), atol=1e-6, rtol=0

@@ -119,6 +119,14 @@ class SiMLPe(RecurrentPredictor):
         restless = plan.restless + RESTLESSNESS_RATE * (beyond - plan.restless)
         return torch.cat([window.flatten(1), mask, ahead.flatten(1), restless], dim=1)
 
+    def silence(self) -> None:
+        """Makes the network forecast no displacement: it repeats the frame before."""
+        with torch.no_grad():
+            for parameter in (self.leave.weight, self.leave.bias):
+                parameter.zero_()
+            if not self.reads_positions:
+                self.slope.zero_()
+
     def look_ahead(self, window: Tensor, observed: Tensor) -> Tensor:
         """Returns the displacements (B, N, C) that follow those of a window (B, n, C), (B, n)."""
         known = torch.cat([window, observed[..., None]], dim=-1)

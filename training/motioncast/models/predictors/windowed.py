@@ -10,7 +10,7 @@ network of two trained ones, which can be trained further as any VRNN.
 Shapes: B batch, K keypoints (x, y, intensity), Z latent, H hidden of the VRNN, W of siMLPe.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from motioncast.models.predictors.recurrent import (
     Memory,
     MotionStatistics,
     PredictorSizes,
+    RecurrentPredictor,
 )
 from motioncast.models.predictors.simlpe import SiMLPe
 from motioncast.models.predictors.vrnn import VRNN
@@ -60,11 +61,7 @@ class WindowedVRNN(VRNN):
     def silence(self) -> None:
         """Makes both networks forecast no displacement."""
         super().silence()
-        with torch.no_grad():
-            for parameter in (self.window.leave.weight, self.window.leave.bias):
-                parameter.zero_()
-            if not self.reads_positions:
-                self.window.slope.zero_()
+        self.window.silence()
 
     def _reading(self, memory: Memory) -> Memory:
         return memory._replace(hidden=memory.hidden[..., self.sizes.hidden :])
@@ -88,11 +85,11 @@ def mean_of(vrnn: VRNN, simlpe: SiMLPe) -> WindowedVRNN:
         raise ValueError(f"the predictors differ in {', '.join(different)}")
     if type(vrnn) is not VRNN:
         raise ValueError("the first predictor is not a VRNN alone")
-    buffers, others = dict(vrnn.named_buffers()), dict(simlpe.named_buffers())
-    for name in sorted({"mean", "std", "unit", "basis", "energy"} & buffers.keys()):
-        if not torch.equal(buffers[name], others[name]):
+    statistics, others = _statistics(vrnn), _statistics(simlpe)
+    for name, value in statistics.items():
+        if not torch.equal(value, others[name]):
             raise ValueError(f"the predictors were trained on different tracks ({name} differs)")
-    both = WindowedVRNN(sizes, _statistics(buffers))
+    both = WindowedVRNN(sizes, MotionStatistics(**statistics))
     both.load_state_dict(vrnn.state_dict(), strict=False)
     both.window.load_state_dict(simlpe.state_dict())
     both.factors.zero_()
@@ -109,11 +106,6 @@ def mean_of(vrnn: VRNN, simlpe: SiMLPe) -> WindowedVRNN:
     return both.eval()
 
 
-def _statistics(buffers: dict[str, Tensor]) -> MotionStatistics:
-    return MotionStatistics(
-        buffers["mean"],
-        buffers["std"],
-        buffers["unit"],
-        buffers.get("basis"),
-        buffers.get("energy"),
-    )
+def _statistics(model: RecurrentPredictor) -> dict[str, Tensor]:
+    names = [field.name for field in fields(MotionStatistics)]
+    return {name: value for name, value in model.named_buffers() if name in names}
