@@ -14,7 +14,7 @@ from motioncast.export.folding import fold_batch_norms
 from motioncast.export.lite.bilinear import SampleFew, locate, neighbourhoods, sample_many
 from motioncast.export.lite.detector import MIDDLE, ServedLiteDetector
 from motioncast.export.lite.layers import depth_to_space, first_of, from_pixels, phases_first
-from motioncast.export.lite.rendering import RenderingParts, Yuv420Renderer
+from motioncast.export.lite.rendering import FinerRenderer, RenderingParts
 from motioncast.models.face.anchored import reduced
 from motioncast.models.face.detector import FaceDetector
 from motioncast.models.face.keypoints import ANCHORED
@@ -52,7 +52,7 @@ class ServedFaceSynthesis(nn.Module):
         self.up_quarter = phases_first(first_of(folded.up_quarter))
         self.up_half = phases_first(first_of(folded.up_half))
         features = self.up_half.out_channels // 4
-        self.renderer = Yuv420Renderer(
+        self.renderer = FinerRenderer(
             RenderingParts(folded.colours, folded.at_half, folded.to_rgb_and_mask, features)
         )
 
@@ -85,7 +85,8 @@ class ServedFaceSynthesis(nn.Module):
         quarter = network.at_quarter(quarter + depth_to_space(torch.relu(below)))
         half = depth_to_space(torch.relu(self.up_half(quarter)))
         flow = (displacement + network.dense_motion.fine.identity + 1) * ((side - 1) / 2)
-        images: Tensor = self.renderer(tables, flow.flatten(2), source, half)
+        light = network.light(network.light.colours(levels / 255), source_keypoints, of_driving)
+        images: Tensor = self.renderer(tables, flow.flatten(2), source, half, light)
         head = masks[:, 1:3].sum(1, keepdim=True)
         sharp = network.sharpening(images.permute(0, 3, 1, 2), head, white=255.0)
         images = sharp.permute(0, 2, 3, 1)

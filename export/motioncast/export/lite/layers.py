@@ -47,9 +47,10 @@ def planes_of_pixels(conv: nn.Conv2d, channels: slice, rgb_of_chroma: Tensor) ->
 
 
 @torch.no_grad()
-def part_of(conv: nn.Conv2d, channels: slice) -> nn.Conv2d:
-    """Returns `conv` restricted to some of its inputs, including its bias."""
-    return _convolution(conv.weight[:, channels], conv.bias, padding=conv.padding[0])
+def part_of(conv: nn.Conv2d, channels: slice, bias: bool = True) -> nn.Conv2d:
+    """Returns `conv` restricted to some of its inputs, with or without its bias."""
+    own = conv.bias if bias else None
+    return _convolution(conv.weight[:, channels], own, padding=conv.padding[0])
 
 
 @torch.no_grad()

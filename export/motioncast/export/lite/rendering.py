@@ -1,4 +1,4 @@
-"""The lite synthesis at half and full resolution: warping, decoding and blending.
+"""The synthesis at half and full resolution: warping, decoding and blending.
 
     output = decoded + mask * (warped - decoded)
 
@@ -21,7 +21,7 @@ from motioncast.export.lite.layers import (
     phases_first,
     planes_of_pixels,
 )
-from motioncast.models.lite.colours import RgbSource, Yuv420Source, to_planes
+from motioncast.models.lite.colours import FinerSource, RgbSource, Yuv420Source, to_planes
 
 COLOURS = 3
 PHASES = BLOCK**2
@@ -79,6 +79,60 @@ class RgbRenderer(nn.Module):
         return image.permute(0, 2, 3, 1) * 255
 
 
+class FinerRenderer(nn.Module):
+    """Warps the upsampled source in RGB, as phases, and rearranges the image last."""
+
+    up: Tensor
+    to_levels: Tensor
+
+    def __init__(self, parts: RenderingParts) -> None:
+        super().__init__()
+        assert isinstance(parts.colours, FinerSource)
+        self.network = parts.colours
+        first, features = first_of(parts.decoder), parts.features
+        self.register_buffer("up", _phases(parts.colours), persistent=False)
+        self.sample = SampleFew(COLOURS)
+        self.of_features = part_of(first, slice(features))
+        self.of_warped = part_of(first, slice(features, None), bias=False)
+        self.decoder64 = parts.decoder[3:]
+        self.to_rgb_and_mask = parts.to_rgb_and_mask
+        phases = torch.eye(COLOURS * PHASES).view(COLOURS, PHASES, -1).transpose(0, 1)
+        self.register_buffer("to_levels", 255 * phases.flatten(0, 1), persistent=False)
+
+    def prepare(self, levels: Tensor) -> tuple[Tensor, ...]:
+        """Returns sampling tables of source images (B, 3, S, S) from 0 to 255."""
+        (finer,) = self.network.prepare(levels * (1 / 255))
+        return (neighbourhoods(finer.permute(0, 2, 3, 1)),)
+
+    def forward(
+        self,
+        tables: tuple[Tensor, ...],
+        flow: Tensor,
+        source: Tensor,
+        at64: Tensor,
+        light: Tensor,
+    ) -> Tensor:
+        """Renders images (N, S, S, 3) as `RgbRenderer` does.
+
+        `light` (N, (c, phase), S / 2, S / 2) is added to the decoder's logits.
+        """
+        warped = self._warp(tables[0], flow, source)
+        at64 = torch.relu(self.of_features(at64) + self.of_warped(warped - 0.5))
+        rendered = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)) + light)
+        decoded, mask = rendered[:, :-PHASES], rendered[:, -PHASES:]
+        image = decoded + mask.repeat(1, COLOURS, 1, 1) * (warped - decoded)
+        levels = self.to_levels @ image.flatten(2)  # (N, (phase, c), S / 2 * S / 2)
+        return depth_to_space(levels.view_as(image)).permute(0, 2, 3, 1)
+
+    def _warp(self, table: Tensor, flow: Tensor, source: Tensor) -> Tensor:
+        """Returns the warped source (N, (c, phase), S / 2, S / 2)."""
+        half, small = self.up.shape[1:]
+        side = BLOCK * BLOCK * half - 1
+        places = _of_phases(self.up, _pixels(flow, small, side))
+        warped: Tensor = self.sample(table, *locate(places, side, source))
+        return warped.view(-1, COLOURS * PHASES, half, half)
+
+
 class Yuv420Renderer(nn.Module):
     """Warps luma and chroma detail as phases, and chroma at half the side; converts to RGB last.
 
@@ -95,8 +149,7 @@ class Yuv420Renderer(nn.Module):
         assert isinstance(parts.colours, Yuv420Source)
         self.network = parts.colours
         first, features = first_of(parts.decoder), parts.features
-        up = parts.colours.upsample_flow.matrix  # (S, h)
-        phases = up.view(-1, BLOCK, up.shape[1]).transpose(0, 1).contiguous()  # (2, S / 2, h)
+        phases = _phases(parts.colours)
         self.register_buffer("up", phases, persistent=False)
         self.register_buffer("up_chroma", phases.mean(dim=0), persistent=False)
         self.sample_finest, self.sample_chroma = SampleFew(COLOURS), SampleFew(CHROMA)
@@ -136,12 +189,28 @@ class Yuv420Renderer(nn.Module):
         """
         half, small = self.up_chroma.shape
         side = BLOCK * BLOCK * half - 1
-        places = (flow * ((side - 1) / (small - 1)) + 1).view(-1, 2, 1, 1, small, small)
-        of_luma = self.up.unsqueeze(1) @ (places @ self.up.transpose(1, 2))
-        of_chroma = self.up_chroma @ (places[:, :, 0, 0] @ self.up_chroma.t()) * 0.5
-        finest: Tensor = self.sample_finest(tables[0], *locate(of_luma.flatten(2), side, source))
+        places = _pixels(flow, small, side)
+        of_luma = _of_phases(self.up, places)
+        of_chroma = self.up_chroma @ (places @ self.up_chroma.t()) * 0.5
+        finest: Tensor = self.sample_finest(tables[0], *locate(of_luma, side, source))
         chroma = self.sample_chroma(tables[1], *locate(of_chroma.flatten(2), side // 2, source))
         return finest.view(-1, COLOURS * PHASES, half, half), chroma.view(-1, CHROMA, half, half)
+
+
+def _phases(colours: RgbSource) -> Tensor:
+    """Returns the matrices (2, S / 2, h) from a flow's rows to every second row of an image."""
+    up = colours.upsample_flow.matrix  # (S, h)
+    return up.view(-1, BLOCK, up.shape[1]).transpose(0, 1).contiguous()
+
+
+def _pixels(flow: Tensor, small: int, side: int) -> Tensor:
+    """Returns a flow (N, 2, h * h) in pixels of a side, from pixel -1: (N, 2, h, h)."""
+    return (flow * ((side - 1) / (small - 1)) + 1).view(-1, 2, small, small)
+
+
+def _of_phases(up: Tensor, places: Tensor) -> Tensor:
+    """Upsamples places (N, 2, h, h) to (N, 2, (phase, S / 2, S / 2))."""
+    return (up.unsqueeze(1) @ (places[:, :, None, None] @ up.transpose(1, 2))).flatten(2)
 
 
 def _shape(parts: Tensor) -> tuple[int, int, int]:

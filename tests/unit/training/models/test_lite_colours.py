@@ -1,4 +1,4 @@
-"""The representations the lite synthesis warps: RGB, or luma and half-size chroma."""
+"""The representations the synthesis warps: RGB, upsampled RGB, or luma and half-size chroma."""
 
 import math
 
@@ -11,7 +11,14 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from motioncast.models.geometry import identity_grid
-from motioncast.models.lite.colours import RgbSource, Warped, Yuv420Source, to_planes, to_rgb
+from motioncast.models.lite.colours import (
+    FinerSource,
+    RgbSource,
+    Warped,
+    Yuv420Source,
+    to_planes,
+    to_rgb,
+)
 
 SIZE = 32
 
@@ -90,14 +97,14 @@ def test_video_has_no_chroma_but_that_of_its_squares() -> None:
     assert_close(finest[:, 1:], torch.zeros(2, 2, 2 * SIZE - 1, 2 * SIZE - 1), atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("kind", [RgbSource, Yuv420Source])
+@pytest.mark.parametrize("kind", [RgbSource, FinerSource, Yuv420Source])
 def test_what_does_not_move_stays_as_it_is(kind: type[RgbSource]) -> None:
     source, image = kind(SIZE), noise(2, 3, SIZE, SIZE)  # with chroma at full resolution
     still = source.warp(source.prepare(image), moved((0, 0)).expand(2, -1, -1, -1))
     assert_close(still.image + still.detail, image, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("kind", [RgbSource, Yuv420Source])
+@pytest.mark.parametrize("kind", [RgbSource, FinerSource, Yuv420Source])
 def test_whole_squares_move_exactly(kind: type[RgbSource]) -> None:
     source, image = kind(SIZE), noise(1, 3, SIZE, SIZE)
     warped = source.warp(source.prepare(image), moved((4, 2)))
@@ -116,6 +123,7 @@ def test_a_wave_keeps_its_height_half_a_pixel_further() -> None:
         return float((warped - between)[..., inside].abs().max())
 
     assert error(Yuv420Source(SIZE)) < 0.01
+    assert error(FinerSource(SIZE)) < 0.01
     assert error(RgbSource(SIZE)) > 0.05  # bilinear interpolation keeps cos(pi / 4) of it
 
 
@@ -127,7 +135,24 @@ def test_what_is_decoded_ends_as_420_video_within_its_range() -> None:
     assert_close(Yuv420Source(SIZE).blend(decoded, nothing, warped), expected)
 
 
-@pytest.mark.parametrize("kind", [RgbSource, Yuv420Source])
+def test_a_coloured_wave_keeps_its_colour_half_a_pixel_further() -> None:
+    """Six samples a period: squares of 4:2:0 video would keep no more than cos(pi / 6) of it."""
+    phase = math.pi / 3 * torch.arange(float(SIZE))
+
+    def red(phase: Tensor) -> Tensor:  # the same luma everywhere
+        waves = [0.5 + height * torch.cos(phase) for height in (0.2, -0.2 * 0.299 / 0.587, 0)]
+        return torch.stack(waves)[None, :, None].expand(-1, -1, SIZE, -1)
+
+    def error(source: RgbSource) -> float:
+        warped = source.warp(source.prepare(red(phase)), moved((0.5, 0)))
+        shown = source.blend(warped.image, torch.ones(1, 1, SIZE, SIZE), warped)
+        between = red(phase + math.pi / 6)
+        return float((shown - between)[..., 6:-6, 6:-6].abs().max())
+
+    assert error(FinerSource(SIZE)) < 0.005
+
+
+@pytest.mark.parametrize("kind", [RgbSource, FinerSource, Yuv420Source])
 def test_where_the_mask_is_one_the_warped_source_is_seen_with_all_its_colours(
     kind: type[RgbSource],
 ) -> None:

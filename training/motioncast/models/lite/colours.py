@@ -1,12 +1,13 @@
 """The planes of a source that the lite synthesis warps, and how the final image is composed.
 
 rgb      the source as it is
-yuv420   luma, and chroma at half the resolution, as in video: each is interpolated to half pixels
-         once before warping, so moving it does not blur it
+finer    the same, interpolated to half pixels once before warping, so moving it does not blur it
+yuv420   luma, and chroma at half the resolution, as in video, each interpolated in this way
 
-The chroma of a decoded video is constant over each square of four pixels; an image with finer
-chroma has been given false detail. A source from a camera, or a downscaled one, may have real
-chroma detail: it is warped alongside the planes and added where the image shows the warped source.
+The chroma of a decoded video is constant over each square of four pixels, until it is resized; an
+image with finer chroma has been given false detail. A source from a camera, or a downscaled one,
+may have real chroma detail: with yuv420 it is warped alongside the planes and added where the image
+shows the warped source.
 Shapes: B sources, T driving frames for each, N = B * T, image side S, flow's side h.
 """
 
@@ -87,6 +88,21 @@ class RgbSource(nn.Module):
     def blend(self, decoded: Tensor, mask: Tensor, warped: Warped) -> Tensor:
         """Returns images (N, 3, S, S), the warped source where the mask (N, 1, S, S) is 1."""
         return decoded + mask * (warped.image - decoded)
+
+
+class FinerSource(RgbSource):
+    """Warps the upsampled source in RGB: for pictures that were resized, as framed ones are.
+
+    Their chroma is smooth and would be wrong if it were constant over squares of four pixels.
+    """
+
+    def __init__(self, size: int, flow_side: int | None = None) -> None:
+        super().__init__(size, flow_side)
+        self.finer = Resample(size, 2 * size - 1, lanczos_matrix)
+
+    def prepare(self, source: Tensor) -> tuple[Tensor, ...]:
+        """Returns the source at (B, 3, 2 S - 1, 2 S - 1), clamped: hard edges would overshoot."""
+        return (self.finer(source).clamp(0, 1),)
 
 
 class Yuv420Source(RgbSource):
