@@ -174,12 +174,13 @@ def test_training_writes_its_networks_and_its_log(sampler: PairSampler, tmp_path
 
 
 def test_the_loss_falls_on_a_single_batch(sampler: PairSampler) -> None:
-    state = training(TrainingSettings(steps=1000, batch_size=2, warmup_steps=1))
-    batch = sampler.batch(0)
+    """The rate is small, as bfloat16 rounds differently from processor to processor."""
+    settings = TrainingSettings(steps=1000, batch_size=2, warmup_steps=10, learning_rate=3e-4)
+    state, batch = training(settings), sampler.batch(0)
 
-    pixels = [state.learn(batch)["pixels"] for _ in range(30)]
+    pixels = [state.learn(batch)["pixels"] for _ in range(50)]
 
-    assert pixels[-1] < 0.7 * pixels[0]
+    assert pixels[-1] < 0.5 * pixels[0]
 
 
 def test_settings_give_exactly_one_length() -> None:
