@@ -17,7 +17,7 @@ from motioncast.data.augmentation import random_affine, transform
 from motioncast.data.faces import FaceBatch
 from motioncast.models import losses
 from motioncast.models.face.detector import FaceDetector
-from motioncast.models.face.keypoints import ANCHORED, GROUPS, MESH
+from motioncast.models.face.keypoints import ANCHORED, GROUPS, LOWER_LIP, MESH, UPPER_LIP
 from motioncast.models.geometry import gaussians, pixel_centres
 from motioncast.train.adversarial_fine_tuning import AdversarialFineTuning
 from motioncast.train.face_landmarks import LandmarkLoss
@@ -31,8 +31,7 @@ from motioncast.train.state import channels_last
 
 LOOKED_AT = {"outer lips", "inner lips", "left eye", "right eye", "left brow", "right brow"}
 TEXTURE_PIXELS = 8
-UPPER_LIP = [MESH.index(point) for point in (80, 82, 13, 312, 310)]
-LOWER_LIP = [MESH.index(point) for point in (88, 87, 14, 317, 318)]
+LIPS = [[MESH.index(point) for point in lip] for lip in (UPPER_LIP, LOWER_LIP)]
 REGION_SPREAD = 0.07  # of the Gaussians that emphasise lips and eyes, in half sides
 MOUTH_SPREAD = 0.07  # of the Gaussians between the lips, in half sides
 
@@ -155,7 +154,7 @@ def inside_mouth(points: Tensor, side: int) -> Tensor:
     The inside of a closed mouth is unknown in colour and form: if required to match the amount of
     detail, a network paints a pattern of pixels.
     """
-    upper, lower = (points[:, indices, :2] for indices in (UPPER_LIP, LOWER_LIP))
+    upper, lower = (points[:, lip, :2] for lip in LIPS)
     middle = torch.cat([(upper + lower) / 2, (upper + 2 * lower) / 3, (2 * upper + lower) / 3], 1)
     centres = pixel_centres(64).to(points.device)
     maps = gaussians(middle, centres, MOUTH_SPREAD**2).amax(1, keepdim=True)

@@ -10,9 +10,10 @@ from torch.testing import assert_close
 
 from motioncast.models.checkpoint import load_motion_transfer, save_motion_transfer
 from motioncast.models.configurations import FACE128
-from motioncast.models.face.keypoints import MESH
-from motioncast.models.face.light import AVERAGE, LUMA, Light
+from motioncast.models.face.keypoints import LOWER_LIP, MESH, UPPER_LIP
+from motioncast.models.face.light import AVERAGE, Light
 from motioncast.models.face.synthesis import FaceSynthesis
+from motioncast.models.lite.colours import LUMA
 from motioncast.models.motion_transfer import MotionTransfer
 
 SIDE = 128
@@ -22,7 +23,7 @@ def face(opening: float = 0.2, presence: float = 1.0) -> Tensor:
     """Returns keypoints (1, 80, 3) with lips at x 0, y 0.4, and everything else at the centre."""
     points = torch.zeros(1, 80, 3)
     points[..., 2] = presence
-    for lip, side in (((80, 82, 13, 312, 310), -1), ((88, 87, 14, 317, 318), 1)):
+    for lip, side in ((UPPER_LIP, -1), (LOWER_LIP, 1)):
         for point in lip:
             points[0, MESH.index(point), :2] = torch.tensor([0.0, 0.4 + side * opening / 2])
     return points

@@ -7,7 +7,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from motioncast.models.face.motion import GRID
-from motioncast.models.face.sharpening import AMOUNT, LUMA, REACH, SPREAD, Sharpening
+from motioncast.models.face.sharpening import AMOUNT, REACH, SPREAD, Sharpening
+from motioncast.models.lite.colours import LUMA
 
 SIDE = 64
 EVERYWHERE = torch.ones(1, 1, GRID, GRID)

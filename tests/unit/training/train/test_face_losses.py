@@ -5,8 +5,7 @@ from torch.testing import assert_close
 
 from motioncast.models.face.keypoints import ANCHORED, GROUPS
 from motioncast.train.face_reconstruction import (
-    LOWER_LIP,
-    UPPER_LIP,
+    LIPS,
     inside_mouth,
     looked_at,
     texture_l1,
@@ -52,7 +51,7 @@ def test_a_mouth_is_looked_at_and_a_corner_is_not() -> None:
 def test_between_the_lips_no_texture_is_asked_for() -> None:
     points = torch.zeros(1, ANCHORED, 3)
     points[..., 1] = -0.8  # the rest of the face, far from the mouth
-    for x, lower, upper in zip(range(-2, 3), LOWER_LIP, UPPER_LIP, strict=True):
+    for x, upper, lower in zip(range(-2, 3), *LIPS, strict=True):
         points[0, upper, :2] = torch.tensor([0.05 * x, 0.3])
         points[0, lower, :2] = torch.tensor([0.05 * x, 0.45])
     side = 65

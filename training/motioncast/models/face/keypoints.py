@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 OUTER_LIPS = (61, 91, 181, 17, 405, 321, 291, 270, 267, 0, 37, 40)
 INNER_LIPS = (78, 88, 87, 14, 317, 318, 308, 310, 312, 13, 82, 80)
+UPPER_LIP, LOWER_LIP = (80, 82, 13, 312, 310), (88, 87, 14, 317, 318)  # inner lips, left to right
 LEFT_EYE = (33, 163, 145, 154, 133, 158, 159, 161)
 RIGHT_EYE = (263, 390, 374, 381, 362, 385, 386, 388)
 LEFT_BROW = (70, 63, 105, 107)

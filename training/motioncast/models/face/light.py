@@ -19,16 +19,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from motioncast.models.face.keypoints import MESH
+from motioncast.models.face.keypoints import LOWER_LIP, MESH, UPPER_LIP
 from motioncast.models.geometry import full_precision, gaussian_profiles, pixel_centres
+from motioncast.models.lite.colours import LUMA
 from motioncast.models.synthesis import repeat_frames
 
 SKIN: Final = (50, 280, 168, 195, 4)  # points of the mesh on cheeks and nose
-UPPER, LOWER = (80, 82, 13, 312, 310), (88, 87, 14, 317, 318)  # of the inner lips
 SEEN = 32  # side at which the skin's colour is measured
 SPREAD = 0.06  # of the Gaussians on the skin and between the lips, in half sides
 AVERAGE: Final = (1.271, 0.901, 0.790)  # channel / luma of the skin of 83 people
-LUMA: Final = (0.299, 0.587, 0.114)  # BT.601
 DARK = 0.02  # added to channels and luma: black has no colour
 COLOURS, PHASES = 3, 4
 
@@ -52,7 +51,7 @@ class Light(nn.Module):
         super().__init__()
         self.reduce = size // SEEN
         self.strength = nn.Parameter(torch.zeros(COLOURS))
-        for name, points in (("skin", SKIN), ("upper", UPPER), ("lower", LOWER)):
+        for name, points in (("skin", SKIN), ("upper", UPPER_LIP), ("lower", LOWER_LIP)):
             indices = torch.tensor([MESH.index(point) for point in points])
             self.register_buffer(name, indices, persistent=False)
         self.register_buffer("small", pixel_centres(SEEN), persistent=False)

@@ -28,6 +28,7 @@ from motioncast.models.face.keypoints import ANCHORED
 from motioncast.models.face.motion import GRID, FineGrid
 from motioncast.models.face.synthesis import FaceSynthesis
 from motioncast.models.geometry import Resample, full_precision, warp
+from motioncast.models.lite.colours import LUMA
 from motioncast.models.synthesis import repeat_frames
 
 SIDE = 64  # of the pictures that are aligned
@@ -37,7 +38,6 @@ FURTHEST = 0.15  # half sides that a coordinate is corrected by at most
 STEPS = 2  # number of Gauss-Newton steps
 SOLVER_STEPS = 16  # of the conjugate gradients, which solve 20 equations exactly in 20
 TINY = 1e-30  # instead of a division by zero once the solution is exact
-LUMA = (0.299, 0.587, 0.114)  # BT.601
 
 
 class Registration(nn.Module):

@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from motioncast.models.face.motion import GRID
 from motioncast.models.geometry import Resample
+from motioncast.models.lite.colours import LUMA
 
 AMOUNT: Final = 0.4
 SPREAD: Final = 0.8  # standard deviation of the blurring Gaussian, in pixels
 REACH: Final = 3  # radius of its kernel, in pixels
-LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class Sharpening(nn.Module):

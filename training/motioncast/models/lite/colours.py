@@ -1,4 +1,4 @@
-"""The planes of a source that the lite synthesis warps, and how the final image is composed.
+"""The planes of a source that the synthesis warps, and how the final image is composed.
 
 rgb      the source as it is
 finer    the same, interpolated to half pixels once before warping, so moving it does not blur it
