@@ -34,12 +34,12 @@ MODELS = sorted(  # the networks; only those of faces register keypoints
     if part != "registration" or name == "face256"
 )
 # Activations that do not directly follow a convolution. lite128's synthesis: two follow sums of
-# branches, two the residual blocks on such a sum. face256's synthesis: two such sums, and one of
-# logits and light. face256's detector: score, presence, a slope.
+# branches, two the residual blocks on such a sum. face256's synthesis: two such sums.
+# face256's detector: score, presence, a slope.
 IN_THE_OPEN = {
     "lite128_synthesis": 4,
     "lite128_bridge_synthesis": 4,
-    "face256_synthesis": 3,
+    "face256_synthesis": 2,
     "face256_keypoint": 3,
 }
 OF_ONE_NUMBER = {"face256_keypoint": 1}  # the presence of a face: not worth fusing

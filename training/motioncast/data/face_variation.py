@@ -27,7 +27,6 @@ MIRROR = mirror_order()
 BORDER = 0.25  # of the side, repeated around a frame before it is moved
 GREY = np.array([0.299, 0.587, 0.114])  # BT.601
 SOFT_DETAIL = (0.4, 0.9)
-WARM = (0.2, 0.0, -0.35)  # logarithms of the gains of red, green and blue in the warmest light
 ROOM_SIDE = 128  # of the room pictures, which are out of focus
 ROOM_EVERY = 25  # interval in frames at which their videos are sampled
 
@@ -47,7 +46,6 @@ class Variation:
     soft: float = 0.3  # as from a camera with fewer pixels
     noisy: float = 0.3  # sources with noise of their camera (`camera.py`)
     coded: float = 0.4  # sources compressed, as they are when they are sent
-    lit: float = 0.3  # by warmer or colder light
 
 
 ANYBODY = Variation()
@@ -81,7 +79,7 @@ def draw_change(random: np.random.Generator, variation: Variation) -> Change:
     return Change(
         mirrored,
         (view, second),
-        _levels(random, variation.colours, variation.lit),
+        _levels(random, variation.colours),
         _mixture(random, variation.colours),
         random.uniform(*SOFT_DETAIL) if random.random() < variation.soft else 1.0,
         draw_damage(random, variation.noisy, variation.coded),
@@ -177,16 +175,10 @@ def _moved(image: Frame, view: np.ndarray, side: int) -> Image.Image:
     )
 
 
-def _levels(random: np.random.Generator, strength: float, lit: float) -> list[int]:
-    """Draws a gain per channel, a brightness and a gamma, as a table of 3 x 256 levels.
-
-    A share `lit` is in warmer or colder light, which is not brighter in any channel.
-    """
+def _levels(random: np.random.Generator, strength: float) -> list[int]:
+    """Draws a gain per channel, a brightness and a gamma, as a table of 3 x 256 levels."""
     strong = strength * (2.0 if random.random() < 0.3 else 1.0)
     gain = np.exp(strong * random.uniform(-0.1, 0.1, 3))
-    if random.random() < lit:
-        light = np.exp(random.uniform(-1, 1) * np.array(WARM))
-        gain *= light / light.max()
     brightness = strong * random.uniform(-0.06, 0.06)
     gamma = np.exp(strong * random.uniform(-0.15, 0.15))
     levels = (np.arange(256) / 255) ** gamma

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from motioncast.models.configurations import Configuration, configuration
 from motioncast.models.face.depth import Depth
-from motioncast.models.face.light import Light
 from motioncast.models.face.restoration import Restoration
 from motioncast.models.lite.blocks import Residual
 from motioncast.models.motion_transfer import MotionTransfer
@@ -44,8 +43,8 @@ def save_motion_transfer(model: MotionTransfer, path: Path) -> None:
 def load_motion_transfer(path: Path) -> MotionTransfer:
     """Returns the networks of a checkpoint in evaluation mode, float32, on the CPU.
 
-    Residual blocks, depth heads, lights and restorations that the checkpoint lacks start untrained:
-    they change nothing, so older checkpoints give nearly the same results as before.
+    Residual blocks, depth heads and restorations that the checkpoint lacks start untrained: depths
+    as zero, the others as the identity, so older checkpoints give nearly the results of before.
     Raises FileNotFoundError, or CheckpointError for a file of another kind, version or
     configuration.
     """
@@ -83,7 +82,7 @@ def resized(networks: MotionTransfer, wanted: Configuration) -> MotionTransfer:
 
 
 def _load_weights(model: MotionTransfer, weights: Mapping[str, Tensor]) -> None:
-    changes_nothing = (Residual, Depth, Light, Restoration)  # while untrained
+    changes_nothing = (Residual, Depth, Restoration)  # while untrained
     parts = model.named_modules()
     blocks = {name: part for name, part in parts if isinstance(part, changes_nothing)}
     absent = {

@@ -33,7 +33,6 @@ VARIATION = Variation(
     soft=0.0,
     noisy=0.0,
     coded=0.0,
-    lit=0.0,
 )
 
 FACE_SETTINGS = FaceSettings(

@@ -110,15 +110,11 @@ class FinerRenderer(nn.Module):
         flow: Tensor,
         source: Tensor,
         at64: Tensor,
-        light: Tensor,
     ) -> Tensor:
-        """Renders images (N, S, S, 3) as `RgbRenderer` does.
-
-        `light` (N, (c, phase), S / 2, S / 2) is added to the decoder's logits.
-        """
+        """Renders images (N, S, S, 3) as `RgbRenderer` does."""
         warped = self._warp(tables[0], flow, source)
         at64 = torch.relu(self.of_features(at64) + self.of_warped(warped - 0.5))
-        rendered = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)) + light)
+        rendered = torch.sigmoid(self.to_rgb_and_mask(self.decoder64(at64)))
         decoded, mask = rendered[:, :-PHASES], rendered[:, -PHASES:]
         image = decoded + mask.repeat(1, COLOURS, 1, 1) * (warped - decoded)
         levels = self.to_levels @ image.flatten(2)  # (N, (phase, c), S / 2 * S / 2)

@@ -109,7 +109,7 @@ def test_first_frames_are_sources_of_pairs_for_expression_too(spots: Path) -> No
 def test_only_the_source_is_damaged(spots: Path) -> None:
     """Noise is everywhere in the black around the disc; the other frame has none."""
     still = dict.fromkeys(("mirrored", "moved", "followed", "unseen", "elsewhere"), 0.0)
-    variation = Variation(**still, colours=0, soft=0, noisy=1.0, coded=0.5, lit=0)
+    variation = Variation(**still, colours=0, soft=0, noisy=1.0, coded=0.5)
     sampler = FaceSampler([FaceSet(spots, 1.0)], 8, seed=0, side=SIDE, variation=variation)
     batch = sampler.draw(0)
     assert ((batch.driving == 0) | (batch.driving == 1)).all()

@@ -52,22 +52,8 @@ def test_hues_turn_about_grey() -> None:
         assert float(np.abs(mixture - np.eye(3)).max()) > 1e-3
 
 
-def test_other_light_changes_red_and_blue_against_each_other_and_brightens_nothing() -> None:
-    """Warm light has more red and less blue than green, cold light the opposite."""
-    random, lit = np.random.default_rng(4), Variation(colours=0.0, lit=1.0)
-    warm = set()
-    for _ in range(12):
-        red, green, blue = np.array(draw_change(random, lit).table).reshape(3, 256)
-        assert max(red[200], green[200], blue[200]) == 200
-        assert min(red[200], green[200], blue[200]) >= 200 * np.exp(-0.55) - 1
-        assert (red[200] - green[200]) * (blue[200] - green[200]) <= 0
-        warm.add(bool(red[200] > blue[200]))
-    assert warm == {True, False}
-    assert draw_change(random, Variation(colours=0.0, lit=0.0)).table == SAME
-
-
 def test_nothing_varied_gives_the_frame_back() -> None:
-    still = Variation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, lit=0.0)
+    still = Variation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     change = draw_change(np.random.default_rng(0), still)
     frame = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     same = varied(frame, change, change.views[1], SIDE).permute(1, 2, 0).numpy() * 255
@@ -78,7 +64,7 @@ def test_nothing_varied_gives_the_frame_back() -> None:
 
 def test_soft_pictures_lose_fine_detail_alone() -> None:
     random = np.random.default_rng(0)
-    change = draw_change(random, Variation(0, 0, 0, 0, 0, colours=0, soft=1.0, lit=0))
+    change = draw_change(random, Variation(0, 0, 0, 0, 0, colours=0, soft=1.0))
     assert 0.4 <= change.detail < 0.9
     columns = np.arange(SIDE)
     waves = {length: np.cos(2 * np.pi * columns / length) for length in (2, 32)}  # pixels

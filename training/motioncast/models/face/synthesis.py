@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from motioncast.models.configurations import Configuration
 from motioncast.models.face.keypoints import GROUPS
-from motioncast.models.face.light import Light
 from motioncast.models.face.motion import GRID, FaceMotion, Maps
 from motioncast.models.face.restoration import Restoration
 from motioncast.models.face.sharpening import Sharpening
@@ -35,7 +34,6 @@ class EncodedFace(NamedTuple):
     colours: tuple[Tensor, ...]  # the planes to warp (lite/colours.py)
     motion: Tensor  # (B, 48, 32, 32) for the dense motion
     features: Tensor  # (B, 48, q, q) warped for the painter
-    skin: Tensor  # (B, 3, 32, 32) for the light (light.py)
 
 
 class FaceSynthesis(SynthesisNetwork):
@@ -50,7 +48,6 @@ class FaceSynthesis(SynthesisNetwork):
         self.encoder = _encoder()
         self.dense_motion = FaceMotion(configuration.keypoints, 48, size // 2)
         self.colours = FinerSource(size, size // 2)
-        self.light = Light(size)
         self.sharpening = Sharpening(size)
         self.maps = Maps(size // 4)
         self.of_motion = nn.Conv2d(64, 32, 1)
@@ -71,7 +68,6 @@ class FaceSynthesis(SynthesisNetwork):
             self.colours.prepare(source),
             self.motion_features(source),
             self.encoder(space_to_depth(source - 0.5, 2)),
-            self.light.colours(source),
         )
 
     def motion_features(self, source: Tensor) -> Tensor:
@@ -98,8 +94,7 @@ class FaceSynthesis(SynthesisNetwork):
         quarter = self.at_quarter(quarter + self.up_quarter(self.below(quarter)))
         planes = space_to_depth(warped.image - 0.5, 2)
         half = self.at_half(torch.cat([self.up_half(quarter), planes], dim=1))
-        logits = self.to_rgb_and_mask(half).float()  # (N, 16, S / 2, S / 2)
-        painted = torch.sigmoid(logits + self.light(encoded.skin, source, of_driving))
+        painted = torch.sigmoid(self.to_rgb_and_mask(half).float())  # (N, 16, S / 2, S / 2)
         painted = functional.pixel_shuffle(painted, 2)  # (N, 4, S, S)
         decoded, mask = painted[:, :3], painted[:, 3:]
         image = self.colours.blend(decoded, mask, warped)
