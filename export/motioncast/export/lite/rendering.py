@@ -105,11 +105,7 @@ class FinerRenderer(nn.Module):
         return (neighbourhoods(finer.permute(0, 2, 3, 1)),)
 
     def forward(
-        self,
-        tables: tuple[Tensor, ...],
-        flow: Tensor,
-        source: Tensor,
-        at64: Tensor,
+        self, tables: tuple[Tensor, ...], flow: Tensor, source: Tensor, at64: Tensor
     ) -> Tensor:
         """Renders images (N, S, S, 3) as `RgbRenderer` does."""
         warped = self._warp(tables[0], flow, source)
